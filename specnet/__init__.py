@@ -1,0 +1,1 @@
+"""A declarative engine for small and middle-sized neural networks."""
