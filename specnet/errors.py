@@ -1,0 +1,136 @@
+"""Every error that a user can meet: what is wrong, where, and what to write instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text: line and column count from 1, in characters; length is at least 1."""
+
+    line: int
+    column: int
+    length: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake.
+
+    Attributes
+    ----------
+    code : str
+        A stable name for the kind of mistake, such as ``unknown-part``.
+    message : str
+        What is wrong, in one sentence that names the value.
+    path : tuple of str and int
+        Keys and indices that lead to the value in the document; empty for the whole of it.
+    source : str or None
+        The file as the user named it, or ``--set #2``, or ``<text>``; None where there is no text.
+    position : Position or None
+        The place of the value in the source.
+    line_text : str or None
+        The source's line at that position.
+    hint : str or None
+        What to write instead.
+    notes : tuple of Diagnostic
+        Other places that the mistake has to do with.
+    """
+
+    code: str
+    message: str
+    path: Path = ()
+    source: str | None = None
+    position: Position | None = None
+    line_text: str | None = None
+    hint: str | None = None
+    notes: tuple[Diagnostic, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the diagnostic as plain data for ``--format json``."""
+        place = self.position
+        data: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "source": self.source,
+            "path": list(self.path),
+            "line": place and place.line,
+            "column": place and place.column,
+            "length": place and place.length,
+            "hint": self.hint,
+        }
+        if self.notes:
+            data["notes"] = [note.as_dict() for note in self.notes]
+        return data
+
+
+class SpecnetError(Exception):
+    """Base of all errors that specnet raises for a user to read.
+
+    Attributes
+    ----------
+    diagnostics : tuple of Diagnostic
+        The mistakes, in the order of the document; never empty.
+    """
+
+    code = "error"
+
+    def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
+        self.diagnostics = tuple(
+            problem if isinstance(problem, Diagnostic) else Diagnostic(self.code, problem, hint=hint, source=source)
+            for problem in problems
+        )
+        super().__init__(*problems)
+
+    def __str__(self) -> str:
+        return "\n".join(render(diagnostic) for diagnostic in self.diagnostics)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.diagnostics
+
+
+class SpecError(SpecnetError):
+    """A spec says something that it may not say."""
+
+    code = "spec"
+
+
+class DataError(SpecnetError, ValueError):
+    """Arrays, tables or other arguments that do not fit."""
+
+    code = "data"
+
+
+class TrainingError(SpecnetError):
+    """Training cannot go on, for instance because the loss is no longer finite."""
+
+    code = "training"
+
+
+class FileError(SpecnetError):
+    """A file is missing, damaged, or not what it should be."""
+
+    code = "file"
+
+
+def render(diagnostic: Diagnostic, level: str = "error") -> str:
+    """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
+    place = diagnostic.position
+    where = [str(part) for part in (diagnostic.source, place and place.line, place and place.column) if part is not None]
+    label = level if level == "note" else f"{level}[{diagnostic.code}]"
+    lines = [": ".join([*([":".join(where)] if where else []), label, diagnostic.message])]
+    if place is not None and diagnostic.line_text is not None:
+        number = str(place.line)
+        margin = " " * (len(number) + 3)
+        marks = " " * (place.column - 1) + "^" * place.length
+        lines += [f"{'':3}{number} | {diagnostic.line_text}", f"{margin} | {marks}"]
+        if diagnostic.hint:
+            lines[-1] += f" {diagnostic.hint}"
+    elif diagnostic.hint:
+        lines.append(f"    {diagnostic.hint}")
+    lines += [render(note, "note") for note in diagnostic.notes]
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""What all parts have in common: a frozen model, a name, and a place in a registry."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from specnet.parts.registry import Registry
+
+
+class Section(BaseModel):
+    """A table of a document: fields are fixed once read, unknown keys and silent conversions are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+
+class Part(Section):
+    """Something that a network or a run is made of, described by the fields that a spec may set.
+
+    A direct subclass is a *kind* (activation, layer, loss, …) and sets `kind`; a class below a kind is a part, whose
+    field ``type`` is a literal with the part's name as its default.
+    """
+
+    kind: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    type: str
+
+    @classmethod
+    def part_name(cls) -> str:
+        """Return the name by which a spec calls this part."""
+        return str(cls.model_fields["type"].default)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if "kind" not in cls.__dict__:
+            return handler(source)
+        # One plain validator and no union: a union would report an error for each of its members.
+        return core_schema.with_info_plain_validator_function(
+            cls._read,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda part: part.model_dump(mode="json", exclude_none=True)
+            ),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        if "kind" not in cls.__dict__:
+            return handler(schema)
+        return {"$ref": f"#/definitions/{cls.kind}"}
+
+    @classmethod
+    def _read(cls, value: Any, info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return value
+        registry: Registry = (info.context or {})["registry"]
+        fields = {"type": value} if isinstance(value, str) else value
+        if not isinstance(fields, Mapping):
+            raise PydanticCustomError("part-form", "a name or a table with type is needed here", {"kind": cls.kind})
+        if "type" not in fields:
+            raise PydanticCustomError("missing-type", "this table needs a type", {"kind": cls.kind})
+        part = registry.find(cls.kind, fields["type"])
+        if part is None:
+            raise PydanticCustomError("unknown-part", "unknown type", {"kind": cls.kind, "name": fields["type"]})
+        return part.model_validate({**fields, "type": part.part_name()}, context=info.context)  # type: ignore[return-value]

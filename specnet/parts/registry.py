@@ -1,0 +1,77 @@
+"""Which parts a spec can name. A registry is a value: adding parts gives another one, and nothing is global."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from specnet.errors import DataError
+from specnet.parts.part import Part
+
+BUILT_IN = ("activations", "data", "initializers", "layers", "losses", "metrics", "optimizers", "preprocessing", "schedules")
+
+
+class Registry:
+    """Parts by kind and by name or alias.
+
+    Parameters
+    ----------
+    parts : iterable of part classes
+        In the order in which a catalogue shows them.
+
+    Raises
+    ------
+    DataError
+        If two parts of one kind share a name or an alias.
+    """
+
+    def __init__(self, parts: Iterable[type[Part]]) -> None:
+        self._parts = tuple(parts)
+        self._by_name: dict[tuple[str, str], type[Part]] = {}
+        for part in self._parts:
+            for name in (part.part_name(), *part.aliases):
+                other = self._by_name.setdefault((part.kind, name), part)
+                if other is not part:
+                    raise DataError(f'{part.__qualname__} and {other.__qualname__} are both the {part.kind} "{name}"')
+
+    def __iter__(self) -> Iterator[type[Part]]:
+        return iter(self._parts)
+
+    def find(self, kind: str, name: Any) -> type[Part] | None:
+        """Return the part of that kind which has this name or alias, or None."""
+        return self._by_name.get((kind, name)) if isinstance(name, str) else None
+
+    def of_kind(self, kind: str) -> tuple[type[Part], ...]:
+        """Return the parts of a kind."""
+        return tuple(part for part in self._parts if part.kind == kind)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names and aliases of a kind's parts, names first."""
+        parts = self.of_kind(kind)
+        return (*(part.part_name() for part in parts), *(alias for part in parts for alias in part.aliases))
+
+    def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
+        """Return a registry that also has these parts."""
+        return Registry((*self._parts, *parts))
+
+
+def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
+    """Return the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
+    return tuple(
+        item
+        for item in vars(module).values()
+        if isinstance(item, type)
+        and issubclass(item, Part)
+        and item.__module__.startswith(module.__name__)
+        and "type" in item.__dict__.get("__annotations__", {})
+        and item is not Part
+    )
+
+
+@cache
+def built_in_registry() -> Registry:
+    """Return the parts that specnet brings, loaded on the first call."""
+    return Registry(part for name in BUILT_IN for part in parts_of(import_module(f"specnet.parts.{name}")))
