@@ -1,0 +1,292 @@
+"""Initializers: what weights and biases are before the first step."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+from specnet.parts.part import Part
+
+Array = NDArray[np.float64]
+Generator = np.random.Generator | np.random.RandomState
+Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""The standard deviation of a standard normal distribution cut off at ±2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an array stands: the layer's numbers of inputs and outputs, and the activation that follows."""
+
+    fan_in: int
+    fan_out: int
+    activation: str = "linear"
+
+    @property
+    def fan_average(self) -> float:
+        """Return the mean of both fans."""
+        return (self.fan_in + self.fan_out) / 2
+
+
+class Initializer(Part):
+    """The distribution from which a weight or a bias is drawn, always in float64."""
+
+    kind: ClassVar[str] = "initializer"
+    decides_bias: ClassVar[bool] = False
+    """Whether it also draws the bias where a spec says nothing about that."""
+    needs_matrix: ClassVar[bool] = False
+    """Whether it makes sense for a weight only."""
+
+    @property
+    def legacy(self) -> bool:
+        """Whether it draws nothing but ``randn``, so that the legacy generator can serve it."""
+        return False
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        """Return an array of a weight's shape (outputs, inputs) or a bias's (outputs,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no draw")
+
+
+class Constant(Initializer):
+    """The same number everywhere."""
+
+    type: Literal["constant"] = "constant"
+    value: float = Field(description="the number")
+
+    @property
+    def legacy(self) -> bool:
+        return True
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.full(shape, float(self.value))
+
+
+class Zeros(Initializer):
+    """0 everywhere."""
+
+    type: Literal["zeros"] = "zeros"
+
+    @property
+    def legacy(self) -> bool:
+        return True
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """1 everywhere."""
+
+    type: Literal["ones"] = "ones"
+
+    @property
+    def legacy(self) -> bool:
+        return True
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.ones(shape)
+
+
+class RandomNormal(Initializer):
+    """The normal distribution."""
+
+    type: Literal["random_normal"] = "random_normal"
+    mean: float = Field(0.0, description="the distribution's mean")
+    stddev: NonNegativeNumber = Field(0.05, description="the distribution's standard deviation")
+
+    @property
+    def legacy(self) -> bool:
+        return True
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return self.mean + self.stddev * generator.standard_normal(shape)
+
+
+class RandomUniform(Initializer):
+    """The uniform distribution between two bounds."""
+
+    type: Literal["random_uniform"] = "random_uniform"
+    minval: float = Field(-0.05, description="the lower bound")
+    maxval: float = Field(0.05, description="the upper bound, not below the lower one")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.minval > self.maxval:
+            raise PydanticCustomError("bounds-order", "minval is greater than maxval")
+        return self
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return generator.uniform(self.minval, self.maxval, shape)
+
+
+class TruncatedNormal(Initializer):
+    """The normal distribution without what lies more than two standard deviations from the mean."""
+
+    type: Literal["truncated_normal"] = "truncated_normal"
+    mean: float = Field(0.0, description="the mean")
+    stddev: NonNegativeNumber = Field(0.05, description="the standard deviation before the cut, as in Keras")
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return self.mean + self.stddev * _truncated_normal(generator, shape)
+
+
+class VarianceScaling(Initializer):
+    """Mean 0 and variance scale/fan, so that signals keep their size from layer to layer (He et al. 2015).
+
+    ``truncated_normal`` is cut at two standard deviations and rescaled to that variance, ``untruncated_normal`` is not
+    cut, ``uniform`` lies within ±√(3·scale/fan).
+    """
+
+    type: Literal["variance_scaling"] = "variance_scaling"
+    scale: PositiveNumber = Field(1.0, description="the variance times the fan")
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = Field("fan_in", description="inputs, outputs, or their mean")
+    distribution: Distribution = Field("truncated_normal", description="the form of the distribution")
+
+    @property
+    def legacy(self) -> bool:
+        return self.distribution == "untruncated_normal"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        fan = {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[self.mode]
+        return _with_variance(generator, shape, self.scale / fan, self.distribution)
+
+
+class GlorotUniform(Initializer):
+    """Uniform with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010)."""
+
+    aliases = ("xavier_uniform",)
+    type: Literal["glorot_uniform"] = "glorot_uniform"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 1 / place.fan_average, "uniform")
+
+
+class GlorotNormal(Initializer):
+    """Normal, cut at two standard deviations, with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010).
+
+    PyTorch's ``xavier_normal_`` is not cut.
+    """
+
+    aliases = ("xavier_normal",)
+    type: Literal["glorot_normal"] = "glorot_normal"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 1 / place.fan_average, "truncated_normal")
+
+
+class HeUniform(Initializer):
+    """Uniform with variance 2/fan_in, for rectifiers (He et al. 2015)."""
+
+    aliases = ("kaiming_uniform",)
+    type: Literal["he_uniform"] = "he_uniform"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 2 / place.fan_in, "uniform")
+
+
+class HeNormal(Initializer):
+    """Normal, cut at two standard deviations, with variance 2/fan_in, for rectifiers (He et al. 2015).
+
+    PyTorch's ``kaiming_normal_`` is not cut.
+    """
+
+    aliases = ("kaiming_normal",)
+    type: Literal["he_normal"] = "he_normal"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 2 / place.fan_in, "truncated_normal")
+
+
+class LecunUniform(Initializer):
+    """Uniform with variance 1/fan_in (LeCun et al. 1998)."""
+
+    type: Literal["lecun_uniform"] = "lecun_uniform"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 1 / place.fan_in, "uniform")
+
+
+class LecunNormal(Initializer):
+    """Normal, cut at two standard deviations, with variance 1/fan_in, as selu needs it (LeCun et al. 1998)."""
+
+    type: Literal["lecun_normal"] = "lecun_normal"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _with_variance(generator, shape, 1 / place.fan_in, "truncated_normal")
+
+
+class Orthogonal(Initializer):
+    """Orthonormal rows or columns, whichever are fewer, times a gain (Saxe et al. 2014)."""
+
+    needs_matrix = True
+    type: Literal["orthogonal"] = "orthogonal"
+    gain: PositiveNumber = Field(1.0, description="the factor, which is also the largest singular value")
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        rows, columns = shape
+        tall = generator.standard_normal((max(rows, columns), min(rows, columns)))
+        basis, triangle = np.linalg.qr(tall)
+        # Without the signs, the result would not be uniform over the orthogonal matrices.
+        basis = basis * np.sign(np.diag(triangle))
+        return self.gain * (basis if rows >= columns else basis.T)
+
+
+class Identity(Initializer):
+    """1 on the diagonal and 0 elsewhere: each output starts as the input of its number."""
+
+    needs_matrix = True
+    type: Literal["identity"] = "identity"
+
+    @property
+    def legacy(self) -> bool:
+        return True
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.eye(*shape)
+
+
+class PytorchLinear(Initializer):
+    """Uniform within ±1/√fan_in, weight and bias alike: what PyTorch's ``Linear`` starts with."""
+
+    decides_bias = True
+    type: Literal["pytorch_linear"] = "pytorch_linear"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        bound = 1 / math.sqrt(place.fan_in)
+        return generator.uniform(-bound, bound, shape)
+
+
+class SklearnMlp(Initializer):
+    """Uniform within ±√(6/(fan_in + fan_out)), before sigmoid ±√(2/(fan_in + fan_out)), weight and bias alike.
+
+    What scikit-learn's ``MLPClassifier`` and ``MLPRegressor`` start with.
+    """
+
+    decides_bias = True
+    type: Literal["sklearn_mlp"] = "sklearn_mlp"
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        bound = math.sqrt((2 if place.activation == "sigmoid" else 6) / (place.fan_in + place.fan_out))
+        return generator.uniform(-bound, bound, shape)
+
+
+def _with_variance(generator: Generator, shape: tuple[int, ...], variance: float, distribution: Distribution) -> Array:
+    if distribution == "uniform":
+        bound = math.sqrt(3 * variance)
+        return generator.uniform(-bound, bound, shape)
+    if distribution == "untruncated_normal":
+        return generator.standard_normal(shape) / math.sqrt(1 / variance)
+    return _truncated_normal(generator, shape) * (math.sqrt(variance) / TRUNCATED_DEVIATION)
+
+
+def _truncated_normal(generator: Generator, shape: tuple[int, ...]) -> Array:
+    """Draw from the standard normal distribution without what lies beyond ±2, by drawing that anew."""
+    drawn = generator.standard_normal(shape)
+    while (outside := np.abs(drawn) > 2).any():
+        drawn[outside] = generator.standard_normal(int(outside.sum()))
+    return drawn
