@@ -105,6 +105,10 @@ class Layer(Part):
         """Return how many numbers the layer learns."""
         return sum(block.size for block in self.parameters(input_sizes))
 
+    def split_activation(self) -> tuple["Layer | None", Activation | None]:
+        """Return the layer without the activation that it ends in, and that activation; either may be None."""
+        return self, None
+
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         """Return the output (features, batch) from the inputs and the parameters' blocks."""
         raise NotImplementedError(f"{type(self).__name__} has no apply")
@@ -139,6 +143,9 @@ class Dense(Layer):
             )
         return (ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors)),)
 
+    def split_activation(self) -> tuple[Layer | None, Activation | None]:
+        return self.model_copy(update={"activation": None}), self.activation
+
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (block,) = inputs, parameters
         z = affine(block, x) if self.use_bias else linear_map(block, x)
@@ -150,6 +157,9 @@ class ActivationLayer(Layer):
 
     type: Literal["activation"] = "activation"
     activation: Activation = Field(description="the function that is applied")
+
+    def split_activation(self) -> tuple[Layer | None, Activation | None]:
+        return None, self.activation
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         return self.activation.apply(inputs[0])
@@ -218,7 +228,7 @@ class Concatenate(Layer):
 
 
 class Block(Layer):
-    """Layers as one, several times in a row: the first reads the block's input, the last one's output is the block's."""
+    """Layers as one, repeated in a row: the first reads the block's input, the last one's output is the block's."""
 
     type: Literal["block"] = "block"
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)] = Field(
