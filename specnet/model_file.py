@@ -1,0 +1,342 @@
+"""The model file's format: named arrays and one text, in a file that any safetensors reader opens.
+
+The format, version 1. A *writer* is whoever makes a file, a *reader* whoever takes one.
+
+- A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
+- The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
+- Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
+  (1) and ``spec`` (a resolved spec), in this order. A reader MUST refuse a version that it does not know; every change
+  that an older reader would misread MUST raise the version.
+- Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty; and MUST fill the data without gap
+  or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
+- There MUST be exactly these tensors, with the shapes that follow from the spec:
+
+  - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).
+    Layers count as in the spec's list, or carry their name; in a block ``layers.3.0.1``: repeat, then position or name;
+  - ``<layer>.<state>``, such as ``layers.2.running_mean``;
+  - ``preprocessing.<group>.<step>.<name>`` and ``target_preprocessing.<group>.<step>.<name>``, F64; a plain list of
+    steps is group 0;
+  - where the network tells classes apart, their labels in the order of its outputs, ascending and distinct: integers
+    as ``labels``, I64 (classes,); texts as ``labels.bytes``, U8 (all of them in UTF-8, one after the other), and
+    ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
+    hold a null character, and classes times characters of the longest text MUST be at most 2²².
+
+- Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
+- A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import FileError
+
+HEADER_LIMIT = 2**21
+LABEL_CHARACTERS_LIMIT = 2**22
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+_KEY = "specnet"
+_DTYPES = {
+    name: np.dtype(code) for name, code in {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1", "BOOL": "?"}.items()
+}
+_MOST_AXES = 8
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive, as .npz, .keras and .pt files are",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as .h5 files are",
+    b"\x93NUMPY": "a NumPy array (.npy)",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x03": "a Python pickle",
+    b"\x80\x04": "a Python pickle",
+    b"\x80\x05": "a Python pickle",
+    b"\x1f\x8b": "compressed by gzip",
+    b"GGUF": "a GGUF model",
+    b"{": "a JSON text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a tensor lies: its bytes begin and end, counted from the start of the data."""
+
+    dtype: np.dtype[Any]
+    shape: Shape
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a model file says of itself before any of its numbers are read.
+
+    Attributes
+    ----------
+    metadata : str
+        The text under the key ``specnet``.
+    entries : dict of str to Entry
+        The tensors; they fill the data without gap or overlap.
+    data_size : int
+        Bytes of data after the header.
+    """
+
+    metadata: str
+    entries: dict[str, Entry]
+    data_size: int
+
+
+def encode(tensors: Mapping[str, Array], metadata: str) -> bytes:
+    """Return the bytes of a model file; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    tensors : mapping of str to ndarray
+        Any of the dtypes float64, float32, int64, uint8 and bool. Views of any strides are saved as what they show.
+    metadata : str
+        The text to keep under the key ``specnet``.
+    """
+    from safetensors.numpy import save  # not at the top: importing specnet stays fast
+
+    # The writer ignores strides, and would save the bytes under a view in the wrong order without a word.
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    return bytes(save(contiguous, metadata={_KEY: metadata}))
+
+
+def read_header(stream: BinaryIO, size: int) -> Header:
+    """Read the front of a model file and check it against the format and the file's size.
+
+    Nothing is allocated beyond the header's own text, whatever the header claims.
+
+    Parameters
+    ----------
+    stream : binary stream
+        At its start; afterwards at the data.
+    size : int
+        Bytes of the whole file.
+
+    Raises
+    ------
+    FileError
+        If this is no model file, saying what it seems to be, or is a damaged one.
+    """
+    start = stream.read(9)
+    length = int.from_bytes(start[:8], "little")
+    if start[8:] != b"{" or _is_text(start[:8]):
+        raise FileError(f"this is no model file: {_seems_to_be(start + stream.read(1000))}")
+    if length > min(HEADER_LIMIT, size - 8):
+        raise FileError(
+            f"this is no model file, or a damaged one: its header should have {length} bytes, but "
+            + (f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}")
+        )
+    header = _parse_object(start[8:] + stream.read(length - 1), "the header")
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or list(metadata) != [_KEY] or not isinstance(metadata[_KEY], str):
+        raise FileError(f'this is a safetensors file, but no specnet model: its metadata is not one text "{_KEY}"')
+    entries = {name: _entry(name, value) for name, value in header.items()}
+    data_size = size - 8 - length
+    _check_extents(entries, data_size)
+    return Header(metadata[_KEY], entries, data_size)
+
+
+def decode(header: Header, data: bytes) -> dict[str, Array]:
+    """Return the tensors as read-only views of the data.
+
+    Raises
+    ------
+    FileError
+        If the data is shorter than the header says, a float is not finite, or a boolean is neither 0 nor 1.
+    """
+    if len(data) != header.data_size:
+        raise FileError(f"the file ends after {len(data)} of {header.data_size} bytes of data")
+    tensors = {}
+    for name, entry in header.entries.items():
+        flat: Array = np.frombuffer(data, entry.dtype, math.prod(entry.shape), entry.begin)
+        if entry.dtype.kind == "f" and not np.isfinite(flat).all():
+            raise FileError(f"{shown(name)} holds numbers that are not finite")
+        if entry.dtype.kind == "b" and (flat.view(np.uint8) > 1).any():
+            raise FileError(f"{shown(name)} holds booleans that are neither 0 nor 1")
+        tensors[name] = flat.reshape(entry.shape)
+    return tensors
+
+
+def parse_metadata(text: str, format_version: int) -> Any:
+    """Return the ``spec`` of a model file's metadata, as plain data that is not yet validated.
+
+    Raises
+    ------
+    FileError
+        If the text is no such JSON object, or its format is not `format_version`.
+    """
+    metadata = _parse_object(text.encode("utf-8", "surrogatepass"), "the metadata")
+    version = metadata.get("format_version")
+    if type(version) is not int or version < 1:
+        raise FileError("the metadata has no format version")
+    if version > format_version:
+        raise FileError(
+            f"the file was written by a newer specnet, in format {version}; this one reads up to {format_version}"
+        )
+    if list(metadata) != ["format_version", "spec"]:
+        raise FileError("the metadata is not exactly a format version and a spec")
+    return metadata["spec"]
+
+
+def encode_labels(labels: Array) -> dict[str, Array]:
+    """Return the tensors that keep class labels.
+
+    Parameters
+    ----------
+    labels : ndarray (classes,)
+        int64 or str, ascending and distinct.
+
+    Raises
+    ------
+    FileError
+        If a text cannot be kept: with half a surrogate pair, or far too long.
+    """
+    if labels.dtype.kind != "U":
+        return {"labels": labels.astype(np.int64)}
+    _check_label_size(len(labels), max(map(len, labels.tolist())))
+    try:
+        texts = [label.encode() for label in labels.tolist()]
+    except UnicodeEncodeError as error:
+        raise FileError(f"the label {shown(error.object)} is not valid Unicode") from error
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return {"labels.bytes": np.frombuffer(b"".join(texts), np.uint8), "labels.offsets": offsets}
+
+
+def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
+    """Return class labels (classes,) as `encode_labels` was given them, or None where the tensors hold none.
+
+    Raises
+    ------
+    FileError
+        If they are not ascending and distinct, or the texts are damaged.
+    """
+    if "labels" in tensors:
+        labels: Array = tensors["labels"].copy()
+    elif "labels.offsets" in tensors:
+        labels = _decode_texts(tensors["labels.bytes"].tobytes(), tensors["labels.offsets"])
+    else:
+        return None
+    if not (labels[1:] > labels[:-1]).all():
+        raise FileError("the class labels are not in ascending order, each once")
+    return labels
+
+
+def shown(name: str) -> str:
+    """Return a name from a file for a message: quoted, one line, short, and safe to print."""
+    return repr(name if len(name) <= 60 else name[:60] + "…")
+
+
+def _decode_texts(data: bytes, offsets: Array) -> Array:
+    ends = offsets.tolist()
+    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
+        raise FileError("the class labels' offsets do not divide their bytes")
+    try:
+        texts = [data[begin:end].decode() for begin, end in pairwise(ends)]
+    except UnicodeDecodeError as error:
+        raise FileError("a class label is not valid UTF-8") from error
+    if b"\0" in data:
+        raise FileError("a class label holds a null character")
+    _check_label_size(len(texts), max(map(len, texts)))
+    return np.array(texts)
+
+
+def _check_label_size(classes: int, longest: int) -> None:
+    """NumPy gives every text the room of the longest: one long label among many would ask for any amount of memory."""
+    if classes * longest > LABEL_CHARACTERS_LIMIT:
+        raise FileError(
+            f"{classes} class labels of up to {longest} characters are too long; "
+            f"classes times characters may be {LABEL_CHARACTERS_LIMIT}"
+        )
+
+
+def _parse_object(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise FileError(f"{what} is nested too deeply") from None
+    except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
+        raise FileError(f"{what} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise FileError(f"{what} is not a JSON object")
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f"{shown(name)} stands there twice")
+        result[name] = value
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _entry(name: str, value: Any) -> Entry:
+    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FileError(f"{shown(name)} is not described by dtype, shape and data_offsets")
+    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise FileError(f"{shown(name)} has another dtype than {', '.join(_DTYPES)}: {shown(str(dtype))}")
+    if not _integers(shape, smallest=1) or len(shape) > _MOST_AXES:
+        raise FileError(f"{shown(name)} has a shape that is not at most {_MOST_AXES} positive integers")
+    if not _integers(offsets, smallest=0) or len(offsets) != 2:
+        raise FileError(f"{shown(name)} has offsets that are not two integers")
+    begin, end = offsets
+    needed = math.prod(shape) * _DTYPES[dtype].itemsize
+    if end - begin != needed:
+        raise FileError(f"{shown(name)} needs {needed} bytes for its shape, but has {end - begin}")
+    return Entry(_DTYPES[dtype], tuple(shape), begin, end)
+
+
+def _integers(value: Any, smallest: int) -> bool:
+    """Whether this is a list of integers between `smallest` and the largest file size; `true` is no integer here."""
+    return isinstance(value, list) and all(type(item) is int and smallest <= item < 2**63 for item in value)
+
+
+def _check_extents(entries: Mapping[str, Entry], data_size: int) -> None:
+    reached = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
+        if entry.begin != reached:
+            raise FileError(
+                f"{shown(name)} {'overlaps' if entry.begin < reached else 'leaves a gap after'} another tensor"
+            )
+        reached = entry.end
+    if reached != data_size:
+        raise FileError(f"the file should have {reached} bytes of data after its header, but has {data_size}")
+
+
+def _seems_to_be(start: bytes) -> str:
+    """Guess from the first bytes what a file is, in words that follow "this is no model file: "."""
+    if len(start) < 9:
+        return f"it is cut off after {len(start)} bytes" if start else "it is empty"
+    for signature, kind in _SIGNATURES.items():
+        if start.startswith(signature):
+            return f"it seems to be {kind}"
+    # A protocol buffer whose first field is a small number (ONNX's version) and whose next is another of its fields.
+    if start[0] == 0x08 and start[1] < 0x80 and start[2] in b"\x12\x1a\x22\x28\x32\x3a\x42":
+        return "it seems to be an ONNX model"
+    # The last bytes may be a part of a character.
+    if any(_is_text(start[: len(start) - cut]) for cut in range(4)):
+        return "it seems to be a text"
+    return "its first bytes are those of no format known here"
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character in "\t\r\n\ufeff" for character in text)
