@@ -1,0 +1,123 @@
+"""Arrays that come from outside: what is accepted, and what is said about the rest.
+
+Booleans, integers and floats convert. Objects, text, complex numbers, NaN, infinities and empty arrays are errors that name
+the argument.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.errors import DataError
+
+Array = NDArray[Any]
+TargetKind = Literal["values", "binary", "classes"]
+
+
+def as_numbers(array: ArrayLike, name: str) -> Array:
+    """Return an array of finite booleans, integers or floats.
+
+    Raises
+    ------
+    DataError
+        If it is anything else, with the argument's name.
+    """
+    try:
+        numbers = np.asarray(array)
+    except ValueError as error:
+        raise DataError(f"{name} is no array of numbers: {error}") from None
+    if numbers.dtype.kind not in "fiub":
+        raise DataError(f"{name} holds {_described(numbers)}, and numbers are needed")
+    if numbers.size == 0:
+        raise DataError(f"{name} is empty: its shape is {numbers.shape}")
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        place = tuple(int(index) for index in np.argwhere(~np.isfinite(numbers))[0])
+        raise DataError(f"{name} has {numbers[place]} at {_at(place)}; numbers must be finite")
+    return numbers
+
+
+def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
+    """Return rows of numbers as they are, (rows, columns), any number of columns if None."""
+    numbers = as_numbers(X, name)
+    if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
+        wanted = "columns" if columns is None else columns
+        hint = f"{name}.reshape(1, -1) makes one row of it" if numbers.ndim == 1 else None
+        raise DataError(f"{name} has shape {numbers.shape}, and (rows, {wanted}) is needed", hint=hint)
+    return numbers
+
+
+def check_weights(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
+    """Return weights of rows, (rows,), not negative and not all 0; None stays None."""
+    if sample_weight is None:
+        return None
+    weights = as_numbers(sample_weight, name).astype(np.float64)
+    if weights.shape != (rows,):
+        raise DataError(f"{name} has shape {weights.shape}, and X has {rows} rows: ({rows},) is needed")
+    if weights.min() < 0:
+        raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights are not negative")
+    if not weights.any():
+        raise DataError(f"{name} is 0 everywhere, so that there is nothing to take the mean of")
+    return weights
+
+
+def check_target(y: ArrayLike, kind: TargetKind, rows: int, outputs: int, name: str = "y") -> Array:
+    """Return targets as the engine reads them: features first.
+
+    Parameters
+    ----------
+    y : (rows,) or (rows, outputs)
+        Values; 0 and 1; or class indices from 0, one column of them, or one-hot rows.
+    kind : str
+        What the loss needs.
+    rows, outputs : int
+        Numbers of rows of X, and of the network's outputs.
+
+    Returns
+    -------
+    array
+        (1, rows) indices for classes, otherwise (outputs, rows) numbers.
+    """
+    target = as_numbers(y, name)
+    if target.ndim == 0 or len(target) != rows:
+        raise DataError(f"{name} has shape {target.shape}, and X has {rows} rows")
+    if kind == "classes":
+        return _class_indices(target, outputs, name)[None, :]
+    if target.ndim == 1 and outputs == 1:
+        target = target[:, None]
+    if target.shape != (rows, outputs):
+        raise DataError(f"{name} has shape {target.shape}, and ({rows}, {outputs}) is needed: a column for each output")
+    if kind == "binary" and not np.isin(target, (0, 1)).all():
+        raise DataError(f"{name} has {target[~np.isin(target, (0, 1))][0]}, and this loss needs 0 and 1")
+    return target.T
+
+
+def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
+    one_hot = target.ndim == 2 and target.shape[1] == classes
+    if one_hot and classes > 1:
+        if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
+            raise DataError(f"{name} has {classes} columns, so its rows must be one-hot: a single 1, and 0 elsewhere")
+        return target.argmax(axis=1)
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target[:, 0]
+    if target.ndim != 1:
+        raise DataError(
+            f"{name} has shape {target.shape}, and ({len(target)},) class indices or ({len(target)}, {classes})"
+            " one-hot rows are needed"
+        )
+    indices = target.astype(np.intp)
+    if (indices != target).any() or indices.min() < 0 or indices.max() >= classes:
+        wrong = target[(indices != target) | (indices < 0) | (indices >= classes)][0]
+        raise DataError(f"{name} has {wrong}, and class indices are whole numbers from 0 to {classes - 1}")
+    return indices
+
+
+def _described(array: Array) -> str:
+    kinds = {"O": "objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
+    return kinds.get(array.dtype.kind, str(array.dtype))
+
+
+def _at(place: tuple[int, ...]) -> str:
+    return f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
