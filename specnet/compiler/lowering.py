@@ -1,0 +1,126 @@
+"""A flat list of primitive calls from symbolic values: each distinct value once, operands first, nothing unneeded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from specnet.compiler.reverse import postorder
+from specnet.compiler.value import CONSTANT, EXPAND, Kind, Operation, Shape, ShapeError, Value, cast, expand
+
+Expansions = Mapping[Operation, Callable[..., Value]]
+"""For each operation that a backend lacks, the same in operations that it has."""
+
+
+class Call(NamedTuple):
+    """One instruction. Its place in the list is its result's number; its arguments are the operands' numbers."""
+
+    operation: Operation
+    arguments: tuple[int, ...]
+    attributes: Any
+    shape: Shape
+    kind: Kind
+
+    @property
+    def form(self) -> tuple[Shape, Kind]:
+        """What storage must have in common with the result."""
+        return self.shape, self.kind
+
+
+class Program(NamedTuple):
+    """Calls in order, the outputs' numbers, and (state, new value) pairs to be written when a run is over."""
+
+    calls: tuple[Call, ...]
+    outputs: tuple[int, ...]
+    commits: tuple[tuple[int, int], ...]
+
+
+def lower(
+    outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]], expansions: Expansions | None = None
+) -> Program:
+    """Number every distinct value that outputs and commits need.
+
+    Equal calls on equal operands are one call; the table that finds them lives as long as this function.
+
+    Raises
+    ------
+    ShapeError
+        If two leaves of one name differ, a state is committed twice, or a commit does not fit its state.
+    """
+    pairs = [(state, _fitting(state, value)) for state, value in commits]
+    values = [*outputs, *(value for pair in pairs for value in pair)]
+    number = _numbering(values, expansions or {})
+    calls = list(number.calls)
+    committed = [number.of[state] for state, _ in pairs]
+    if len(set(committed)) < len(committed):
+        raise ShapeError("a state is committed twice")
+
+    def snapshot(value: Value) -> int:
+        """The value's number; of an old state that is about to be overwritten, a copy's."""
+        n = number.of[value]
+        if not needs_snapshot(calls, n, committed):
+            return n
+        calls.append(Call(EXPAND, (n,), calls[n].shape, *calls[n].form))
+        return len(calls) - 1
+
+    new_values = [snapshot(value) if value is not state else number.of[value] for state, value in pairs]
+    results = tuple(snapshot(output) for output in outputs)
+    changes = [(old, new) for old, new in zip(committed, new_values, strict=True) if old != new]
+    return Program(tuple(calls), results, tuple(changes))
+
+
+def _fitting(state: Value, value: Value) -> Value:
+    value = expand(cast(value) if state.kind == "float" else value, state.shape)
+    if value.kind != state.kind or state.operation.role != "leaf":
+        raise ShapeError(f"{value!r} cannot be committed to {state!r}")
+    return value
+
+
+def needs_snapshot(calls: Sequence[Call], n: int, committed: Sequence[int]) -> bool:
+    """Is the value the old content, or a view of it, of a state that is overwritten at the end?"""
+    while calls[n].operation.role == "view":
+        n = calls[n].arguments[0]
+    return n in committed
+
+
+class _Numbers(NamedTuple):
+    calls: tuple[Call, ...]
+    of: dict[Value, int]
+
+
+def _numbering(values: Sequence[Value], expansions: Expansions) -> _Numbers:
+    calls: list[Call] = []
+    known: dict[Hashable, int] = {}
+    leaves: dict[Hashable, Call] = {}
+    number: dict[Value, int] = {}
+    stands_for: dict[Value, tuple[Value]] = {}
+
+    def operands(value: Value) -> tuple[Value, ...]:
+        if value in stands_for:
+            return stands_for[value]
+        if value.operation in expansions:
+            stands_for[value] = (expansions[value.operation](*value.arguments),)
+        elif value.operation.role == "name":
+            stands_for[value] = (value.arguments[0],)
+        return stands_for.get(value, value.arguments)
+
+    for value in postorder(values, operands):
+        arguments = tuple(number[operand] for operand in operands(value))
+        if value in stands_for:
+            number[value] = arguments[0]
+            continue
+        call = Call(value.operation, arguments, value.attributes, value.shape, value.kind)
+        named = call.operation.role == "leaf" and call.operation is not CONSTANT
+        if named and leaves.setdefault(call.attributes, call) != call:
+            raise ShapeError(f"two leaves are named {call.attributes!r}: {leaves[call.attributes]} and {call}")
+        number[value] = known.setdefault(_key(call), len(calls))
+        if number[value] == len(calls):
+            calls.append(call)
+    return _Numbers(tuple(calls), number)
+
+
+def _key(call: Call) -> Hashable:
+    """Equal for calls that give the same bits."""
+    if call.operation is CONSTANT:
+        return float.hex(call.attributes)  # 0.0 and -0.0 are two
+    return call._replace(arguments=tuple(sorted(call.arguments))) if call.operation.commutative else call

@@ -1,0 +1,164 @@
+"""A plan on real arrays: every call bound to its operands and its result, ready to be made again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Step
+from specnet.compiler.operations import CONCATENATE
+from specnet.compiler.storage import Plan
+from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A program bound to arrays. It belongs to one thread at a time.
+
+    Attributes
+    ----------
+    calls
+        One run: call each in order.
+    commit_calls
+        The same without those that only the outputs need: the commits get the same bits, the outputs nothing new.
+    inputs
+        For each input's name its array, in the leaf's shape, to be filled before a run.
+    storage
+        The same arrays with their row of ones, where they have one: what another program is given to share an input.
+    states
+        For each state's name its array.
+    outputs
+        The arrays in which the outputs are found after a run, and until the next one.
+    scratch_bytes
+        Size of what was made for values between inputs and results.
+    """
+
+    calls: tuple[Step, ...]
+    commit_calls: tuple[Step, ...]
+    inputs: dict[str, Array]
+    storage: dict[str, Array]
+    states: dict[str, Array]
+    outputs: list[Array]
+    scratch_bytes: int
+
+
+def bind(
+    plan: Plan,
+    dtype: npt.DTypeLike,
+    sizes: Mapping[str, int],
+    arrays: Mapping[str, Array] | None = None,
+    check: bool = False,
+) -> Bound:
+    """Make a plan's arrays and bind its calls to them.
+
+    Parameters
+    ----------
+    plan
+        Made with `expansions=NUMPY_EXPANSIONS`.
+    dtype
+        float32 or float64; complex128 for the complex step.
+    sizes
+        The length of each named axis, such as ``{"batch": 32}``.
+    arrays
+        By leaf name the arrays of states, and of inputs that several programs share; others are made, with zeros. An
+        input's may have one row more than the leaf, which is filled with ones and saves a dense layer's bias a call.
+    check
+        Assert of each call that no storage is written while it is read, except element by element, and fill scratch
+        with NaN, which shows a read before the first write.
+
+    Raises
+    ------
+    ValueError
+        If an array does not fit its leaf.
+    MissingRuleError
+        If NumPy has no form of an operation.
+    """
+    binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check)
+    steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
+    late = [partial(np.copyto, binder.view(state), binder.view(value)) for state, value in plan.copies]
+    needed = [n for n in steps if n not in plan.for_outputs_only]
+    leaves = {
+        operation: [n for n, c in enumerate(plan.calls) if c.operation is operation] for operation in (INPUT, STATE)
+    }
+    return Bound(
+        calls=(*(step for n in steps for step in steps[n]), *late),
+        commit_calls=(*(step for n in needed for step in steps[n]), *late),
+        inputs={plan.name(n): binder.view(n) for n in leaves[INPUT]},
+        storage={plan.name(n): binder.buffers[plan.places[n].storage] for n in leaves[INPUT]},
+        states={plan.name(n): binder.view(n) for n in leaves[STATE]},
+        outputs=[binder.view(n) for n in plan.outputs],
+        scratch_bytes=sum(
+            buffer.nbytes for s, buffer in zip(plan.storages, binder.buffers, strict=True) if s.leaf is None
+        ),
+    )
+
+
+class _Binder:
+    def __init__(
+        self, plan: Plan, dtype: np.dtype, sizes: Mapping[str, int], arrays: Mapping[str, Array], check: bool
+    ) -> None:
+        self.plan, self.sizes, self.arrays, self.check = plan, sizes, arrays, check
+        self.types = {"float": dtype, "mask": np.dtype(bool), "index": np.dtype(np.intp)}
+        self.renderings = COMPLEX_RENDERINGS if dtype.kind == "c" else RENDERINGS
+        self.buffers = [self.buffer(k) for k in range(len(plan.storages))]
+
+    def buffer(self, k: int) -> Array:
+        """The array of a storage: a constant's, the given one, or a new one."""
+        storage = self.plan.storages[k]
+        dtype, shape = self.types[storage.kind], self.sized(storage.shape)
+        call = None if storage.leaf is None else self.plan.calls[storage.leaf]
+        if call is not None and call.operation is CONSTANT:
+            return np.array(call.attributes, dtype)
+        with_ones = (shape[0] + 1, *shape[1:]) if len(shape) == 2 else shape
+        if call is not None and call.attributes in self.arrays:
+            made = self.arrays[str(call.attributes)]
+            if made.dtype != dtype or made.shape not in (shape, with_ones if call.operation is INPUT else shape):
+                raise ValueError(f"{call.attributes} is {dtype} of shape {shape}, not {made.dtype} of {made.shape}")
+        else:
+            made = np.zeros(with_ones if storage.ones_row else shape, dtype)
+            if self.check and call is None and storage.kind == "float":
+                made.fill(np.nan)
+        if made.shape != shape:
+            made[-1] = 1
+        return made
+
+    def sized(self, shape: tuple[int | str, ...]) -> tuple[int, ...]:
+        return tuple(self.sizes[axis] if isinstance(axis, str) else axis for axis in shape)
+
+    def view(self, n: int, with_ones: bool = False) -> Array:
+        """The array of a value; with its row of ones below it, if that is asked for and there."""
+        (storage, first_row), shape = self.plan.places[n], self.plan.calls[n].shape
+        buffer = self.buffers[storage]
+        if len(shape) < 2 or (with_ones and shape == self.plan.storages[storage].shape):
+            return buffer
+        return buffer[first_row : first_row + self.sized(shape)[0]]
+
+    def steps(self, n: int) -> list[Step]:
+        """The bound calls that do one instruction."""
+        call = self.plan.calls[n]
+        if call.operation not in self.renderings:
+            raise MissingRuleError(f"{call.operation.name} has no form in NumPy")
+        out = self.view(n)
+        operands = [self.view(a, k == call.operation.ones_operand) for k, a in enumerate(call.arguments)]
+        if self.check:
+            self.check_overlaps(n, out, operands)
+        return self.renderings[call.operation](call, out, *operands)
+
+    def check_overlaps(self, n: int, out: Array, operands: list[Array]) -> None:
+        """Assert that the call writes nothing that it reads, except each element after its last use."""
+        operation, low = self.plan.calls[n].operation, 0
+        for k, operand in enumerate(operands):
+            target = out
+            if operation is CONCATENATE:
+                target, low = out[low : low + len(operand)], low + len(operand)
+            same = _position(operand) == _position(target)
+            allowed = k in operation.overwrites or operation is CONCATENATE
+            assert (same and allowed) or not np.shares_memory(operand, out), self.plan.describe(n)
+
+
+def _position(array: Array) -> tuple[object, ...]:
+    return array.__array_interface__["data"], array.shape, array.strides, array.dtype

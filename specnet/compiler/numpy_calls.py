@@ -1,0 +1,217 @@
+"""How NumPy does each operation: from the arrays of result and operands to calls without arguments.
+
+Whatever can be decided or made once is: `out` stands by position (by keyword for maximum and minimum, where NumPy
+deprecates it), scalars are arrays of shape () and of the run's dtype, sums are products with a vector of ones, which
+take a third of a reduction's time. No call allocates, except the complex forms, which only check gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specnet.compiler import operations as op
+from specnet.compiler import value as arithmetic
+from specnet.compiler.lowering import Call
+from specnet.compiler.operations import exp, log1p, maximum, minimum
+from specnet.compiler.value import Operation, Value
+
+Array = npt.NDArray[Any]
+Step = Callable[[], object]
+Rendering = Callable[..., list[Step]]
+"""From (call, result's array, *operands' arrays) to the steps that do the call."""
+
+
+def _sigmoid(x: Value) -> Value:
+    return 1 / (1 + exp(-x))  # exp may overflow to inf, which gives the right 0
+
+
+def _softplus(x: Value) -> Value:
+    larger = maximum(x, 0)
+    return larger + log1p(exp(minimum(0, x) - larger))  # the difference is -|x|, and smooth in the complex forms too
+
+
+NUMPY_EXPANSIONS: dict[Operation, Callable[..., Value]] = {op.SIGMOID: _sigmoid, op.SOFTPLUS: _softplus}
+"""What NumPy has no function for, in terms of what it has; for `plan`."""
+
+
+def dot(a: Array, b: Array, out: Array) -> Step:
+    """The matrix product by the fastest function that the result's layout allows."""
+    return partial(np.dot if out.ndim == 2 and out.flags.c_contiguous else np.matmul, a, b, out)
+
+
+def ones(like: Array, *shape: int) -> Array:
+    return np.ones(shape, like.dtype)
+
+
+def ufunc(function: Callable[..., Any]) -> Rendering:
+    return lambda call, out, *operands: [partial(function, *operands, out)]
+
+
+def ufunc_by_keyword(function: Callable[..., Any]) -> Rendering:
+    return lambda call, out, *operands: [partial(function, *operands, out=out)]
+
+
+def _erf(call: Call, out: Array, x: Array) -> list[Step]:
+    from scipy.special import erf
+
+    return [partial(erf, x, out)]
+
+
+def _copy(call: Call, out: Array, x: Array) -> list[Step]:
+    return [partial(np.copyto, out, x)]
+
+
+def _affine(call: Call, out: Array, block: Array, x: Array) -> list[Step]:
+    if len(x) == len(block):  # x comes with its row of ones
+        return [dot(block.T, x, out)]
+    return [dot(block[:-1].T, x, out), partial(np.add, out, block[-1:].T, out)]
+
+
+def _affine_gradient(call: Call, out: Array, x: Array, d: Array) -> list[Step]:
+    if len(x) == len(out):
+        return [dot(x, d.T, out)]
+    return [dot(x, d.T, out[:-1]), dot(ones(d, 1, d.shape[1]), d.T, out[-1:])]
+
+
+def _matmul(call: Call, out: Array, a: Array, b: Array) -> list[Step]:
+    flip_a, flip_b = call.attributes
+    return [dot(a.T if flip_a else a, b.T if flip_b else b, out)]
+
+
+def _sum(call: Call, out: Array, x: Array) -> list[Step]:
+    if not x.flags.c_contiguous:
+        return [partial(np.add.reduce, x, axis=AXES[call.attributes], keepdims=out.ndim > 0, out=out)]
+    if call.attributes == "features":
+        return [dot(ones(x, 1, len(x)), x, out)]
+    x = x.reshape(out.size, -1)
+    return [dot(x, ones(x, x.shape[1], 1), out.reshape(-1, 1))]
+
+
+def _max(call: Call, out: Array, x: Array) -> list[Step]:
+    return [partial(np.maximum.reduce, x, axis=AXES[call.attributes], keepdims=out.ndim > 0, out=out)]
+
+
+def _where(call: Call, out: Array, mask: Array, a: Array, b: Array) -> list[Step]:
+    first = [] if np.may_share_memory(out, b) else [partial(np.copyto, out, b)]
+    return [*first, partial(np.copyto, out, a, where=mask)]
+
+
+def _concatenate(call: Call, out: Array, *pieces: Array) -> list[Step]:
+    steps, low = [], 0
+    for piece in pieces:
+        slot = out[low : low + len(piece)]
+        low += len(piece)
+        if not np.may_share_memory(slot, piece):  # else the piece was written there
+            steps.append(partial(np.copyto, slot, piece))
+    return list(steps)
+
+
+def _pad(call: Call, out: Array, d: Array) -> list[Step]:
+    low, high, _ = call.attributes
+    others = [part for part in (out[:low], out[high:]) if len(part)]
+    return [*(partial(part.fill, 0) for part in others), partial(np.copyto, out[low:high], d)]
+
+
+def _gather(call: Call, out: Array, table: Array, index: Array) -> list[Step]:
+    return [partial(table.take, index[0], 1, out, "clip")]
+
+
+def _scatter_add(call: Call, out: Array, x: Array, index: Array) -> list[Step]:
+    offsets = np.arange(len(out), dtype=np.intp)[:, None] * out.shape[1]
+    flat = np.empty(x.shape, np.intp)
+    add_at = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
+    return [partial(np.add, offsets, index, flat), partial(out.fill, 0), add_at]
+
+
+def _one_hot(call: Call, out: Array, index: Array) -> list[Step]:
+    return [partial(np.equal, np.arange(len(out), dtype=np.intp)[:, None], index, out)]
+
+
+AXES: dict[Any, int | None] = {"features": 0, "batch": 1, "all": None}
+
+RENDERINGS: dict[Operation, Rendering] = {
+    arithmetic.CAST: _copy,
+    arithmetic.EXPAND: _copy,
+    arithmetic.SUM: _sum,
+    arithmetic.NEGATIVE: ufunc(np.negative),
+    arithmetic.ADD: ufunc(np.add),
+    arithmetic.SUBTRACT: ufunc(np.subtract),
+    arithmetic.MULTIPLY: ufunc(np.multiply),
+    arithmetic.DIVIDE: ufunc(np.divide),
+    op.EXP: ufunc(np.exp),
+    op.EXPM1: ufunc(np.expm1),
+    op.LOG: ufunc(np.log),
+    op.LOG1P: ufunc(np.log1p),
+    op.SQRT: ufunc(np.sqrt),
+    op.SIN: ufunc(np.sin),
+    op.COS: ufunc(np.cos),
+    op.TANH: ufunc(np.tanh),
+    op.ERF: _erf,
+    op.ABSOLUTE: ufunc(np.absolute),
+    op.SIGN: ufunc(np.sign),
+    op.MAXIMUM: ufunc_by_keyword(np.maximum),
+    op.MINIMUM: ufunc_by_keyword(np.minimum),
+    op.GREATER: ufunc(np.greater),
+    op.EQUAL: ufunc(np.equal),
+    op.WHERE: _where,
+    op.MAX: _max,
+    op.MATMUL: _matmul,
+    op.AFFINE: _affine,
+    op.AFFINE_GRADIENT: _affine_gradient,
+    op.GATHER: _gather,
+    op.SCATTER_ADD: _scatter_add,
+    op.ONE_HOT: _one_hot,
+    op.PAD: _pad,
+    op.CONCATENATE: _concatenate,
+}
+"""Every operation but leaves, views, names and what `NUMPY_EXPANSIONS` rewrites."""
+
+
+# ------------------------------------------------------------------------------------------------------ complex forms
+# The complex step reads a derivative from the imaginary part, so a switch must look at real parts alone, and a tie
+# must fall as the derivative says: to the second argument.
+
+
+def _complex_choice(compare: Callable[..., Any]) -> Rendering:
+    def render(call: Call, out: Array, a: Array, b: Array) -> list[Step]:
+        return [lambda: np.copyto(out, np.where(compare(a.real, b.real), a, b))]
+
+    return render
+
+
+def _complex_comparison(compare: Callable[..., Any]) -> Rendering:
+    return lambda call, out, a, b: [partial(compare, a.real, b.real, out)]
+
+
+def _complex_absolute(call: Call, out: Array, x: Array) -> list[Step]:
+    return [lambda: np.multiply(x, np.sign(x.real), out)]
+
+
+def _complex_sign(call: Call, out: Array, x: Array) -> list[Step]:
+    return [lambda: np.copyto(out, np.sign(x.real))]
+
+
+def _complex_max(call: Call, out: Array, x: Array) -> list[Step]:
+    axis = AXES[call.attributes]
+
+    def run() -> None:
+        hit = x.real == x.real.max(axis, keepdims=True)
+        np.copyto(out, (x * hit).sum(axis, keepdims=out.ndim > 0) / hit.sum(axis, keepdims=out.ndim > 0))
+
+    return [run]
+
+
+COMPLEX_RENDERINGS: dict[Operation, Rendering] = RENDERINGS | {
+    op.MAXIMUM: _complex_choice(np.greater),
+    op.MINIMUM: _complex_choice(np.less),
+    op.GREATER: _complex_comparison(np.greater),
+    op.EQUAL: _complex_comparison(np.equal),
+    op.ABSOLUTE: _complex_absolute,
+    op.SIGN: _complex_sign,
+    op.MAX: _complex_max,
+}

@@ -1,0 +1,393 @@
+"""Symbolic arrays, and the record that says everything about one operation on them.
+
+A `Value` is one array of a program: the operation that makes it, from which values, and its shape. Values are never
+changed, are equal by identity, and live in no table. Their operators simplify only what keeps every bit of the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Axis = int | str
+Shape = tuple[Axis, ...]
+Kind = Literal["float", "mask", "index"]
+Number = int | float
+Reduced = Literal["features", "batch", "all"]
+
+BATCH = "batch"
+"""The axis along which a program sees many rows at once; its size is given when the program is bound."""
+FLAT = "flat"
+"""The one axis of a parameter vector, or of a part of it."""
+
+
+class ShapeError(ValueError):
+    """Operands whose shapes or kinds an operation cannot take."""
+
+
+class MissingRuleError(NotImplementedError):
+    """An operation lacks what is asked of it: a derivative, or a form in a backend."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """All that the compiler knows of one operation. Backends add only how they render it.
+
+    Attributes
+    ----------
+    name
+        What listings and messages call it.
+    shape
+        Result's shape from (attributes, *operands). Leaves have none: they are declared with their shape.
+    slopes
+        Elementwise operations: the local derivatives by each operand, from (y, *operands), y being the result.
+        A rule that speaks of y alone leaves the operands free to be overwritten.
+    adjoint
+        Other operations: the derivative by each operand (None: nothing flows back), from (d, y, *operands), d being
+        the derivative by the result, in the result's shape.
+    selects
+        The first operand chooses, element by element, between the two others: so are their derivatives.
+    constant_because
+        Why nothing flows back through it, if nothing does.
+    kind
+        Of the result; None: the first operand's.
+    operand_kinds
+        What its operands may be.
+    overwrites
+        Positions of the operands whose storage an elementwise result may take.
+    ones_operand
+        Position of the operand that is read together with a last row of ones where there is one.
+    role
+        A "leaf" is filled from outside. A "view" is a part of its operand's storage. A "name" stands for its first
+        operand, computes nothing and never reaches a backend.
+    commutative
+        Exchanging the two operands keeps every bit.
+    fold
+        Result from constant operands, where that has the same bits.
+    """
+
+    name: str
+    shape: Callable[..., Shape] | None = None
+    slopes: Callable[..., Sequence[Value | Number]] | None = None
+    adjoint: Callable[..., Sequence[Value | None]] | None = None
+    selects: bool = False
+    constant_because: str = ""
+    kind: Kind | None = "float"
+    operand_kinds: tuple[Kind, ...] = ("float", "mask")
+    overwrites: tuple[int, ...] = ()
+    ones_operand: int | None = None
+    role: Literal["call", "leaf", "view", "name"] = "call"
+    commutative: bool = False
+    fold: Callable[..., float] | None = None
+
+    @property
+    def elementwise(self) -> bool:
+        """Does each element of the result need only the operands' elements at the same (broadcast) place?"""
+        return self.shape is broadcast
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+
+class Value:
+    """One array of a program.
+
+    Attributes
+    ----------
+    operation, arguments
+        What makes it, and from which values.
+    attributes
+        What else the operation needs: a leaf's name, a constant's number, an axis, the bounds of rows …
+    shape
+        (features, "batch"), (features, 1), (1, "batch"), a parameter's (rows, columns), ("flat",) or ().
+    kind
+        "float", "mask" (true or false) or "index" (whole numbers that pick).
+    """
+
+    __slots__ = ("arguments", "attributes", "kind", "operation", "shape")
+
+    operation: Operation
+    arguments: tuple[Value, ...]
+    attributes: Any
+    shape: Shape
+    kind: Kind
+
+    def __init__(
+        self, operation: Operation, arguments: tuple[Value, ...], attributes: Any, shape: Shape, kind: Kind
+    ) -> None:
+        self.operation, self.arguments, self.attributes = operation, arguments, attributes
+        self.shape, self.kind = shape, kind
+
+    def __repr__(self) -> str:
+        attributes = "" if self.attributes == () else f" {self.attributes!r}"
+        return f"<{self.operation.name}{attributes} {self.shape} {self.kind}>"
+
+    def __add__(self, other: Value | Number) -> Value:
+        return _add(self, as_value(other))
+
+    def __radd__(self, other: Number) -> Value:
+        return _add(as_value(other), self)
+
+    def __sub__(self, other: Value | Number) -> Value:
+        return _subtract(self, as_value(other))
+
+    def __rsub__(self, other: Number) -> Value:
+        return _subtract(as_value(other), self)
+
+    def __mul__(self, other: Value | Number) -> Value:
+        return _multiply(self, as_value(other))
+
+    def __rmul__(self, other: Number) -> Value:
+        return _multiply(as_value(other), self)
+
+    def __truediv__(self, other: Value | Number) -> Value:
+        return _divide(self, as_value(other))
+
+    def __rtruediv__(self, other: Number) -> Value:
+        return _divide(as_value(other), self)
+
+    def __neg__(self) -> Value:
+        return self.arguments[0] if self.operation is NEGATIVE else elementwise(NEGATIVE, self)
+
+    def __pow__(self, power: int) -> Value:
+        if not isinstance(power, int):
+            raise TypeError(f"a power is a whole number, not {power!r}: say exp(power * log(x))")
+        return _power(self, power)
+
+
+# ------------------------------------------------------------------------------------------------------ making values
+
+
+def apply(operation: Operation, *arguments: Value, attributes: Any = ()) -> Value:
+    """The value of an operation on these arguments, its shape by the operation's rule."""
+    for argument in arguments:
+        if argument.kind not in operation.operand_kinds:
+            raise ShapeError(f"{operation.name} takes no operand of kind {argument.kind!r}: {argument!r}")
+    if operation.shape is None:
+        raise MissingRuleError(f"{operation.name} has no shape rule")
+    kind = operation.kind or arguments[0].kind
+    return Value(operation, arguments, attributes, operation.shape(attributes, *arguments), kind)
+
+
+def leaf(operation: Operation, attributes: Any, shape: Shape, kind: Kind) -> Value:
+    """A value that comes from outside the program."""
+    return Value(operation, (), attributes, shape, kind)
+
+
+def constant(number: Number) -> Value:
+    """A number that never changes, of shape ()."""
+    return leaf(CONSTANT, float(number), (), "float")
+
+
+def input_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
+    """An array that the host fills before a call."""
+    return leaf(INPUT, name, shape, kind)
+
+
+def state_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
+    """An array that outlives a call: parameters, gradients, running averages, the optimizer's memory."""
+    return leaf(STATE, name, shape, kind)
+
+
+def as_value(number: Value | Number) -> Value:
+    """A value as it is, a number as a constant."""
+    return number if isinstance(number, Value) else constant(number)
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape to which all of these can be repeated, as NumPy would.
+
+    Raises
+    ------
+    ShapeError
+        If two axes that should match differ and neither is 1.
+    """
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
+    rank = max(map(len, shapes))
+    result: list[Axis] = []
+    for axis in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
+        sizes: set[Axis] = set(axis) - {1}
+        if len(sizes) > 1:
+            raise ShapeError(f"shapes {', '.join(map(str, shapes))} do not broadcast")
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(result)
+
+
+def broadcast(attributes: Any, *arguments: Value) -> Shape:
+    """The shape rule of elementwise operations."""
+    return broadcast_shapes(*(argument.shape for argument in arguments))
+
+
+def elementwise(operation: Operation, *operands: Value | Number) -> Value:
+    """An elementwise operation, computed in the smallest shape: repetition is left to the end.
+
+    Masks meet an array of floats as they are; without one they become floats first, lest NumPy read "or" into a sum,
+    or choose a precision by itself.
+    """
+    arguments = [as_value(operand) for operand in operands]
+    full = broadcast_shapes(*(argument.shape for argument in arguments))
+    arguments = [argument.arguments[0] if argument.operation is EXPAND else argument for argument in arguments]
+    if not operation.selects:
+        arguments = [argument.arguments[0] if argument.operation is CAST else argument for argument in arguments]
+        if not any(argument.kind != "mask" and argument.shape for argument in arguments):
+            arguments = [cast(argument) for argument in arguments]
+    return expand(apply(operation, *arguments), full)
+
+
+def cast(x: Value) -> Value:
+    """A mask as the floats 0 and 1; anything else as it is."""
+    return apply(CAST, x) if x.kind == "mask" else x
+
+
+def expand(x: Value | Number, shape: Shape) -> Value:
+    """X repeated to a shape to which it broadcasts."""
+    x = as_value(x)
+    if x.shape == shape:
+        return x
+    if broadcast_shapes(x.shape, shape) != shape:
+        raise ShapeError(f"{x!r} cannot be repeated to {shape}")
+    return apply(EXPAND, x.arguments[0] if x.operation is EXPAND else x, attributes=shape)
+
+
+def sum_to(d: Value, shape: Shape) -> Value:
+    """Undo the broadcasting of `shape` to d's shape: sum along each axis that was repeated."""
+    if shape == d.shape:
+        return d
+    if shape == ():
+        return sum_over(d, "all")
+    axes: tuple[tuple[int, Reduced], ...] = ((1, "batch"), (0, "features"))
+    for axis, name in axes:
+        if shape[axis] == 1:
+            d = sum_over(d, name)
+    return d
+
+
+def axis_shape(attributes: Any, x: Value) -> Shape:
+    """The shape rule of sums and maxima."""
+    if attributes == "all":
+        return ()
+    if len(x.shape) != 2 or attributes not in ("features", "batch"):
+        raise ShapeError(f"{x!r} has no axis {attributes!r}")
+    return (1, x.shape[1]) if attributes == "features" else (x.shape[0], 1)
+
+
+def reduce(operation: Operation, x: Value, axis: Reduced) -> Value:
+    """A sum or maximum; along an axis of length 1 it is x itself."""
+    y = apply(operation, cast(x), attributes=axis)
+    return y.arguments[0] if y.shape == x.shape else y
+
+
+def sum_over(x: Value, axis: Reduced) -> Value:
+    """The sum along an axis, which becomes 1; of everything, with shape ()."""
+    return reduce(SUM, x, axis)
+
+
+# --------------------------------------------------------------------------------------------------------- arithmetic
+
+
+def number_of(x: Value) -> float | None:
+    """The number of a constant, repeated or not; None for other values."""
+    x = x.arguments[0] if x.operation is EXPAND else x
+    number: float | None = x.attributes if x.operation is CONSTANT else None
+    return number
+
+
+def _simplest(operation: Operation, a: Value, b: Value) -> Value:
+    left, right = number_of(a), number_of(b)
+    if left is None or right is None or operation.fold is None or (operation is DIVIDE and right == 0):
+        return elementwise(operation, a, b)
+    return expand(operation.fold(left, right), broadcast_shapes(a.shape, b.shape))
+
+
+def _same(x: Value, other: Value) -> Value:
+    """X, in the shape that an operation with the other operand has."""
+    return expand(cast(x), broadcast_shapes(x.shape, other.shape))
+
+
+def _add(a: Value, b: Value) -> Value:
+    if number_of(b) == 0:
+        return _same(a, b)
+    if number_of(a) == 0:
+        return _same(b, a)
+    for one, other in ((a, b), (b, a)):
+        if other.operation is NEGATIVE:
+            return _subtract(one, other.arguments[0])
+    return _simplest(ADD, a, b)
+
+
+def _subtract(a: Value, b: Value) -> Value:
+    if number_of(b) == 0:
+        return _same(a, b)
+    if number_of(a) == 0:
+        return -_same(b, a)
+    if b.operation is NEGATIVE:
+        return _add(a, b.arguments[0])
+    return _simplest(SUBTRACT, a, b)
+
+
+def _multiply(a: Value, b: Value) -> Value:
+    for one, other in ((a, b), (b, a)):
+        if number_of(one) == 1:
+            return _same(other, one)
+        if number_of(one) == -1:
+            return -_same(other, one)
+    return _simplest(MULTIPLY, a, b)
+
+
+def _divide(a: Value, b: Value) -> Value:
+    divisor = number_of(b)
+    if divisor == 1:
+        return _same(a, b)
+    if divisor and number_of(a) is None and abs(math.frexp(divisor)[0]) == 0.5 and 2**-100 < abs(divisor) < 2**100:
+        return _multiply(a, expand(1 / divisor, b.shape))  # a power of two: the product has the same bits
+    return _simplest(DIVIDE, a, b)
+
+
+def _power(x: Value, power: int) -> Value:
+    if power < 0:
+        return 1 / _power(x, -power)
+    if power == 0:
+        return expand(1, x.shape)
+    result, square = None, x
+    while power:
+        if power % 2:
+            result = square if result is None else result * square
+        power //= 2
+        square = square * square if power else square
+    return cast(x) if result is None else cast(result)
+
+
+def _sum_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
+    return (expand(d, x.shape),)
+
+
+def _same_shape(attributes: Any, x: Value) -> Shape:
+    return x.shape
+
+
+def _target_shape(attributes: Any, x: Value) -> Shape:
+    return tuple(attributes)
+
+
+CONSTANT = Operation("constant", role="leaf", constant_because="it never changes")
+INPUT = Operation("input", role="leaf", constant_because="it has no operands")
+STATE = Operation("state", role="leaf", constant_because="it has no operands")
+
+CAST = Operation("cast", broadcast, operand_kinds=("mask",), constant_because="a mask is constant between its switches")
+EXPAND = Operation("expand", _target_shape, adjoint=lambda d, y, x: (sum_to(d, x.shape),))
+SUM = Operation("sum", axis_shape, operand_kinds=("float",), adjoint=_sum_adjoint)
+
+NEGATIVE = Operation("negative", broadcast, slopes=lambda y, a: (-1,), overwrites=(0,))
+ADD = Operation(
+    "add", broadcast, slopes=lambda y, a, b: (1, 1), overwrites=(0, 1), commutative=True, fold=lambda a, b: a + b
+)
+SUBTRACT = Operation("subtract", broadcast, slopes=lambda y, a, b: (1, -1), overwrites=(0, 1), fold=lambda a, b: a - b)
+MULTIPLY = Operation(
+    "multiply", broadcast, slopes=lambda y, a, b: (b, a), overwrites=(0, 1), commutative=True, fold=lambda a, b: a * b
+)
+DIVIDE = Operation(
+    "divide", broadcast, slopes=lambda y, a, b: (1 / b, -(y / b)), overwrites=(0, 1), fold=lambda a, b: a / b
+)
