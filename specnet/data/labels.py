@@ -1,0 +1,130 @@
+"""Which label stands for which class."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.arrays import as_numbers, check_target
+from specnet.errors import DataError
+
+KINDS = {"i": "integers", "U": "text"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels of classes 0 … K − 1.
+
+    Attributes
+    ----------
+    values : ndarray (K,)
+        int64 or text, ascending, without repeats.
+    """
+
+    values: NDArray[Any]
+
+    @classmethod
+    def from_target(cls, y: ArrayLike, count: int | None = None) -> Self:
+        """Return the labels of a target.
+
+        Parameters
+        ----------
+        y : (rows,), (rows, 1) or one-hot (rows, K)
+            Integers within 0 … count − 1 are class indices, whether or not all occur; otherwise the distinct labels, in
+            ascending order, are the classes. The classes of one-hot rows are their columns.
+        count : int or None
+            K; as many as there are distinct labels where None.
+
+        Raises
+        ------
+        DataError
+            If y holds no labels, or another number of them.
+        """
+        target = _as_array(y, "y")
+        if _is_wide(target):
+            labels = np.arange(target.shape[1])
+        else:
+            labels = check_labels(target)
+            if count is not None and labels.dtype.kind == "i" and labels.min() >= 0 and labels.max() < count:
+                labels = np.arange(count)
+            labels = np.unique(labels)
+        if count is not None and len(labels) != count:
+            raise DataError(
+                f"y has {len(labels)} distinct labels ({_shown(labels)}), and the network has {count} classes"
+            )
+        return cls(labels)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def encode(self, y: ArrayLike, name: str = "y") -> NDArray[np.intp]:
+        """Return the class index of each label or one-hot row, (rows,).
+
+        Raises
+        ------
+        DataError
+            If a label is not one of these.
+        """
+        target = _as_array(y, name)
+        if _is_wide(target):
+            indices: NDArray[np.intp] = check_target(target, "classes", len(target), len(self), name)[0]
+            return indices
+        labels = check_labels(target, name)
+        if labels.dtype.kind != self.values.dtype.kind:
+            there, here = KINDS[labels.dtype.kind], KINDS[self.values.dtype.kind]
+            raise DataError(f"{name} holds {there}, and the labels are {here}: {_shown(self.values)}")
+        indices = np.minimum(np.searchsorted(self.values, labels), len(self) - 1)
+        wrong = self.values[indices] != labels
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(f"{name} has {labels[row]} at row {row}, and the labels are {_shown(self.values)}")
+        return indices
+
+    def decode(self, indices: NDArray[np.integer]) -> NDArray[Any]:
+        """Return the label of each class index, (rows,)."""
+        return self.values.take(indices)
+
+
+def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
+    """Return labels (rows,) as int64 or as text.
+
+    Raises
+    ------
+    DataError
+        If y is not (rows,) or (rows, 1), or holds anything but integers, integral floats, booleans or text.
+    """
+    labels = _as_array(y, name)
+    if labels.dtype.kind == "O" and labels.size and all(isinstance(label, str) for label in labels.flat):
+        labels = labels.astype(np.str_)  # how data frames hold text
+    if labels.dtype.kind not in "UT" or not labels.size:
+        labels = as_numbers(labels, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(f"{name} has shape {labels.shape}, and (rows,) labels are needed")
+    if labels.dtype.kind in "UT":
+        return labels.astype(np.str_)
+    with np.errstate(invalid="ignore"):
+        integers = labels.astype(np.int64)
+    wrong = integers != labels
+    if wrong.any():
+        row = int(wrong.argmax())
+        hint = "a loss of values, such as mean_squared_error, takes numbers"
+        raise DataError(f"{name} has {labels[row]} at row {row}, and labels are whole numbers or text", hint=hint)
+    return integers
+
+
+def _as_array(y: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"{name} is no array: {error}") from None
+
+
+def _is_wide(target: NDArray[Any]) -> bool:
+    return target.ndim == 2 and target.shape[1] > 1
+
+
+def _shown(labels: NDArray[Any]) -> str:
+    return ", ".join(map(str, labels[:6])) + (", …" if len(labels) > 6 else "")

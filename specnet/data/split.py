@@ -1,0 +1,83 @@
+"""Which rows train, which choose and which measure."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data import Split, Table
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSplit:
+    """Row numbers of a table's parts, in the order in which they are used; None where a split has no such part."""
+
+    train: Rows
+    validation: Rows | None
+    test: Rows | None
+
+    def parts(self) -> dict[str, Rows]:
+        """Return the parts that there are, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in parts.items() if rows is not None}
+
+
+def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
+    """Split a table's rows as scikit-learn's ``train_test_split`` does.
+
+    The test rows are those of ``train_test_split(X, y, test_size, random_state, stratify)``. The validation rows, a
+    share of all rows, are then cut from the others in the same way.
+
+    Parameters
+    ----------
+    table : Table
+    split : Split
+    seed : int
+        The random_state of a split that has none.
+
+    Raises
+    ------
+    DataError
+        If the table has too few rows, or a class has, for such a split.
+    """
+    rows = len(table.X)
+    random_state = seed if split.random_state is None else split.random_state
+    stratify = table.target == "classes" if split.stratify is None else split.stratify
+    if stratify and table.target == "values":
+        raise _error("stratify", "stratify needs classes, and this target is numbers")
+    train, validation, test = np.arange(rows), None, None
+    if split.test_size:
+        train, test = _cut(table, train, math.ceil(split.test_size * rows), "test", random_state, stratify)
+    if split.validation_size:
+        count = math.ceil(split.validation_size * rows)
+        train, validation = _cut(table, train, count, "validation", random_state, stratify)
+    return RowSplit(train, validation, test)
+
+
+def _cut(table: Table, rows: Rows, count: int, part: str, random_state: int, stratify: bool) -> tuple[Rows, Rows]:
+    if count >= len(rows):
+        message = f"{part}_size takes {count} of {len(rows)} rows and leaves none to train on"
+        raise _error(f"{part}_size", message)
+    labels = table.y[rows] if stratify else None
+    if labels is not None:
+        distinct, sizes = np.unique(labels, axis=0, return_counts=True)
+        if sizes.min() < 2:
+            message = f"class {distinct[sizes.argmin()]} has one row, and a stratified split needs two of each class"
+            raise _error("stratify", message)
+        if min(count, len(rows) - count) < len(distinct):
+            message = f"{count} of {len(rows)} rows for {part} cannot have rows of all {len(distinct)} classes"
+            raise _error("stratify", message)
+
+    from sklearn.model_selection import train_test_split
+
+    kept, cut = train_test_split(rows, test_size=count, random_state=random_state, stratify=labels)
+    return kept, cut
+
+
+def _error(key: str, message: str) -> DataError:
+    hint = "split.stratify = false splits without looking at classes" if key == "stratify" else None
+    return DataError(Diagnostic("split", message, ("data", "split", key), hint=hint))

@@ -1,0 +1,142 @@
+"""What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NoReturn, Self
+
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from specnet.parts.fields import Fraction, Seed
+from specnet.parts.part import Part, Section
+
+TargetKind = Literal["classes", "values"]
+
+
+def refuse(section: Section, fields: Sequence[str], code: str, message: str) -> NoReturn:
+    """Raise a validation error at the first of these fields that the document sets, so at what someone wrote.
+
+    The first field of all is blamed where none is set.
+    """
+    field = next((name for name in fields if name in section.model_fields_set), fields[0])
+    error = PydanticCustomError(code, message)
+    details = InitErrorDetails(type=error, loc=(field,), input=getattr(section, field))
+    raise ValidationError.from_exception_data(type(section).__name__, [details])
+
+
+class Split(Section):
+    """Which rows train, which choose (validation), and which only measure (test)."""
+
+    test_size: Fraction = Field(0.25, description="share of all rows that only measure the finished model; 0 for none")
+    validation_size: Fraction = Field(0.0, description="share of all rows that are watched while training; 0 for none")
+    random_state: Seed | None = Field(None, description="seed of the split; the spec's seed where nothing is said")
+    stratify: bool | None = Field(
+        None, description="whether each part has the classes in equal shares; true where the target is classes"
+    )
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Self:
+        if self.test_size + self.validation_size >= 1:
+            message = "test_size and validation_size leave no rows to train on: their sum must be below 1"
+            refuse(self, ("validation_size", "test_size"), "split", message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class DataSizes:
+    """What is known of a table without reading it, or from having read it; None is what is not known.
+
+    Attributes
+    ----------
+    inputs : int or None
+        Columns of X.
+    classes : int or None
+        Distinct labels, where the target is classes.
+    outputs : int or None
+        Numbers per row in the target, where the target is values.
+    target : "classes", "values" or None
+        What the target is. None where that follows from the loss.
+    """
+
+    inputs: int | None = None
+    classes: int | None = None
+    outputs: int | None = None
+    target: TargetKind | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows as they were made or read.
+
+    Attributes
+    ----------
+    X : ndarray (rows, columns)
+        Numbers.
+    y : ndarray (rows,) or (rows, outputs)
+        Labels, integers or text, where the target is classes; else numbers.
+    target : "classes" or "values"
+    feature_names : tuple of str
+        One for each column of X; empty where the source has no names.
+    sample_weight : ndarray (rows,) or None
+        How much each row counts.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    target: TargetKind
+    feature_names: tuple[str, ...] = ()
+    sample_weight: NDArray[Any] | None = None
+
+
+class Data(Part):
+    """Where rows come from, and how they are split."""
+
+    kind: ClassVar[str] = "data"
+
+    split: Split = Field(default_factory=Split, description="which rows train, which choose and which measure")
+
+    def sizes(self) -> DataSizes:
+        """Return what the fields alone determine; nothing is read."""
+        return DataSizes()
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        """Make or read the rows.
+
+        Parameters
+        ----------
+        folder : Path
+            Where relative paths start: the spec's folder.
+        target : "classes" or "values"
+            What the loss wants the target to be.
+
+        Raises
+        ------
+        DataError
+            If the rows cannot be had. A diagnostic has the path of the field at fault, from the part on, or the place
+            in the file that was read.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no load")
+
+    def with_defaults(self, seed: int, target: TargetKind) -> Self:
+        """Return the part with the defaults filled in that follow from the spec's seed and its loss."""
+        split = self.split.model_copy(
+            update={
+                "random_state": seed if self.split.random_state is None else self.split.random_state,
+                "stratify": target == "classes" if self.split.stratify is None else self.split.stratify,
+            }
+        )
+        return self.model_copy(update={"split": split})
+
+    def with_columns(self, table: Table) -> Self:
+        """Return the part with what was learned by reading filled in."""
+        return self
+
+    @model_validator(mode="after")
+    def _stratifies_classes_only(self) -> Self:
+        if self.split.stratify and self.sizes().target == "values":
+            error = PydanticCustomError("split", "stratify needs classes, and this target is numbers")
+            details = InitErrorDetails(type=error, loc=("split", "stratify"), input=True)
+            raise ValidationError.from_exception_data(type(self).__name__, [details])
+        return self

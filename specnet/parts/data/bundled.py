@@ -1,0 +1,86 @@
+"""Small public tables that scikit-learn ships."""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Le
+from pydantic import Field
+
+from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
+from specnet.parts.fields import Integer
+
+
+class Bundled(Data):
+    """Rows that a loader of scikit-learn returns."""
+
+    loader: ClassVar[str]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the loader is called with."""
+        return {}
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        from sklearn import datasets
+
+        bunch = getattr(datasets, self.loader)(**self.arguments())
+        y = bunch.target.astype(np.int64 if target == "classes" else np.float64)
+        return Table(bunch.data, y, target, tuple(map(str, bunch.feature_names)))
+
+
+class Iris(Bundled):
+    """150 irises of three species (0, 1, 2), four lengths in cm (Fisher 1936)."""
+
+    loader = "load_iris"
+    type: Literal["iris"] = "iris"
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=4, classes=3, target="classes")
+
+
+class Wine(Bundled):
+    """178 wines of three cultivars (0, 1, 2), thirteen chemical measurements (Aeberhard and Forina 1992)."""
+
+    loader = "load_wine"
+    type: Literal["wine"] = "wine"
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=13, classes=3, target="classes")
+
+
+class Digits(Bundled):
+    """1797 handwritten digits as 8 × 8 grey values from 0 to 16 (Alpaydin and Kaynak 1998)."""
+
+    loader = "load_digits"
+    type: Literal["digits"] = "digits"
+    n_class: Annotated[Integer, Ge(2), Le(10)] = Field(10, description="digits 0 to n_class − 1 alone")
+
+    def arguments(self) -> dict[str, Any]:
+        return {"n_class": self.n_class}
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=64, classes=self.n_class, target="classes")
+
+
+class BreastCancer(Bundled):
+    """569 tumours, malignant (0) or benign (1), thirty measurements of cell nuclei (Wolberg et al. 1993)."""
+
+    loader = "load_breast_cancer"
+    type: Literal["breast_cancer"] = "breast_cancer"
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=30, classes=2, target="classes")
+
+
+class Diabetes(Bundled):
+    """442 patients, ten measurements, and how far the disease went in a year, 25 to 346 (Efron et al. 2004)."""
+
+    loader = "load_diabetes"
+    type: Literal["diabetes"] = "diabetes"
+    scaled: bool = Field(True, description="whether columns are centred with a sum of squares of 1, or as measured")
+
+    def arguments(self) -> dict[str, Any]:
+        return {"scaled": self.scaled}
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=10, outputs=1, target="values")

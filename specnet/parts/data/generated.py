@@ -1,0 +1,162 @@
+"""Made data: scikit-learn's generators, with its names, fields and defaults."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from annotated_types import Ge, Le
+from pydantic import Field, model_validator
+
+from specnet.parts.data.base import Data, DataSizes, Table, TargetKind, refuse
+from specnet.parts.fields import Fraction, Integer, NonNegativeInteger, NonNegativeNumber, PositiveInteger, Seed, Share
+
+Rows = Annotated[Integer, Ge(1), Le(10_000_000)]
+Columns = Annotated[Integer, Ge(1), Le(100_000)]
+Classes = Annotated[Integer, Ge(2), Le(10_000)]
+
+LARGEST_TABLE = 100_000_000
+"""Numbers that a made table may hold: 800 MB."""
+
+
+class Generated(Data):
+    """Rows drawn by a function of scikit-learn that has the part's name and takes its fields."""
+
+    n_samples: Rows = Field(100, description="rows")
+    shuffle: bool = Field(True, description="whether the rows are mixed, or in the order of their making")
+    random_state: Seed | None = Field(None, description="seed of the rows; the spec's seed where nothing is said")
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        from sklearn import datasets
+
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("type", "split")}
+        X, y = getattr(datasets, self.type)(**fields)
+        return Table(X, y if target == "classes" else y.astype(np.float64), target)
+
+    def with_defaults(self, seed: int, target: TargetKind) -> Self:
+        filled = super().with_defaults(seed, target)
+        return filled if self.random_state is not None else filled.model_copy(update={"random_state": seed})
+
+    @model_validator(mode="after")
+    def _fits_memory(self) -> Self:
+        columns = self.sizes().inputs or 1
+        if self.n_samples * columns > LARGEST_TABLE:
+            message = f"{self.n_samples} rows of {columns} columns are more than {LARGEST_TABLE} numbers"
+            refuse(self, ("n_samples", "n_features"), "too-large", message)
+        return self
+
+
+class MakeMoons(Generated):
+    """Two half circles that reach into each other: the usual test of a boundary that no line can draw."""
+
+    type: Literal["make_moons"] = "make_moons"
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to each coordinate")
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=2, classes=2, target="classes")
+
+
+class MakeCircles(Generated):
+    """A large circle around a small one, two classes that no line separates."""
+
+    type: Literal["make_circles"] = "make_circles"
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to each coordinate")
+    factor: Fraction = Field(0.8, description="radius of the inner circle in units of the outer one's")
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=2, classes=2, target="classes")
+
+
+class MakeBlobs(Generated):
+    """Round clouds of points, one for each class."""
+
+    type: Literal["make_blobs"] = "make_blobs"
+    n_features: Columns = Field(2, description="columns")
+    centers: Classes = Field(3, description="clouds, so classes")
+    cluster_std: NonNegativeNumber = Field(1.0, description="standard deviation of the clouds")
+    center_box: tuple[float, float] = Field(
+        (-10.0, 10.0), strict=False, description="lowest and highest coordinate of a cloud's centre"
+    )
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=self.n_features, classes=self.centers, target="classes")
+
+    @model_validator(mode="after")
+    def _has_rows_for_each_center(self) -> Self:
+        if self.n_samples < self.centers:
+            refuse(self, ("centers", "n_samples"), "data-fields", f"{self.n_samples} rows leave clouds without any")
+        if self.center_box[0] > self.center_box[1]:
+            refuse(self, ("center_box",), "data-fields", "the lowest coordinate comes first")
+        return self
+
+
+class MakeClassification(Generated):
+    """Clouds around the corners of a cube, hidden among redundant and useless columns (Guyon 2003, "Madelon")."""
+
+    type: Literal["make_classification"] = "make_classification"
+    n_features: Columns = Field(20, description="columns")
+    n_informative: PositiveInteger = Field(2, description="columns that tell the class")
+    n_redundant: NonNegativeInteger = Field(2, description="columns that are sums of informative ones")
+    n_repeated: NonNegativeInteger = Field(0, description="columns that repeat informative or redundant ones")
+    n_classes: Classes = Field(2, description="classes")
+    n_clusters_per_class: Annotated[Integer, Ge(1), Le(10_000)] = Field(2, description="clouds of each class")
+    weights: tuple[Share, ...] | None = Field(
+        None,
+        strict=False,
+        description="share of each class, the last one's may be left out; equal where nothing is said",
+    )
+    flip_y: Share = Field(0.01, description="share of rows whose class is drawn at random")
+    class_sep: NonNegativeNumber = Field(1.0, description="half the length of the cube's edges: larger is easier")
+    hypercube: bool = Field(True, description="whether the corners are a cube's, or those of a random box")
+    shift: float = Field(0.0, description="added to every column")
+    scale: float = Field(1.0, description="every column is multiplied by it, after the shift")
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=self.n_features, classes=self.n_classes, target="classes")
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        listed: Any = self.weights and list(self.weights)  # scikit-learn wants a list
+        return Generated.load(self.model_copy(update={"weights": listed}), folder, target)
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        told = self.n_informative + self.n_redundant + self.n_repeated
+        if told > self.n_features:
+            fields = ("n_features", "n_informative", "n_redundant", "n_repeated")
+            message = (
+                f"informative, redundant and repeated columns are {told}, more than n_features = {self.n_features}"
+            )
+            refuse(self, fields, "data-fields", message)
+        clouds = self.n_classes * self.n_clusters_per_class
+        if clouds > 2**self.n_informative:
+            message = (
+                f"n_classes × n_clusters_per_class = {clouds} clouds need as many corners, "
+                f"and a cube of n_informative = {self.n_informative} columns has {2**self.n_informative}"
+            )
+            refuse(self, ("n_classes", "n_clusters_per_class", "n_informative"), "data-fields", message)
+        if clouds > self.n_samples:
+            message = f"{self.n_samples} rows leave some of the {clouds} clouds without any"
+            refuse(self, ("n_samples", "n_classes", "n_clusters_per_class"), "data-fields", message)
+        if self.weights is not None and len(self.weights) not in (self.n_classes, self.n_classes - 1):
+            message = f"{len(self.weights)} weights for {self.n_classes} classes"
+            refuse(self, ("weights",), "data-fields", message)
+        if self.weights is not None and sum(self.weights) > 1 + 1e-9:
+            refuse(self, ("weights",), "data-fields", "the weights are shares: their sum is at most 1")
+        return self
+
+
+class MakeRegression(Generated):
+    """A linear target of a few informative columns among many."""
+
+    type: Literal["make_regression"] = "make_regression"
+    n_features: Columns = Field(100, description="columns")
+    n_informative: NonNegativeInteger = Field(10, description="columns that the target is made of, at most n_features")
+    n_targets: Annotated[Integer, Ge(1), Le(10_000)] = Field(1, description="numbers per row in the target")
+    bias: float = Field(0.0, description="added to the target")
+    effective_rank: PositiveInteger | None = Field(
+        None, description="about how many directions explain the columns; independent columns where nothing is said"
+    )
+    tail_strength: Share = Field(0.5, description="weight of the other directions, where there is an effective_rank")
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to the target")
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=self.n_features, outputs=self.n_targets, target="values")

@@ -1,0 +1,93 @@
+"""What a metric is: a function of scikit-learn, and what it is given."""
+
+import warnings
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.parts.part import Part
+
+Task = Literal["binary", "classes", "multilabel", "values"]
+
+BINARY: frozenset[Task] = frozenset({"binary"})
+CLASSES: frozenset[Task] = frozenset({"binary", "classes"})
+LABELS: frozenset[Task] = frozenset({"binary", "classes", "multilabel"})
+MULTILABEL: frozenset[Task] = frozenset({"multilabel"})
+VALUES: frozenset[Task] = frozenset({"values"})
+
+
+class Metric(Part):
+    """A figure that says how good predictions are, by the name and in the sense of scikit-learn's scorer.
+
+    A name that begins with ``neg_`` is the negative of an error, so that more is better.
+    """
+
+    kind: ClassVar[str] = "metric"
+    task: ClassVar[frozenset[Task]]
+    """Where the metric makes sense: two classes, more classes, several 0/1 outputs, or numbers."""
+    function: ClassVar[str]
+    """The function of ``sklearn.metrics``."""
+    arguments: ClassVar[dict[str, Any]] = {}
+    """What the function is called with, beside target, response and weights."""
+    response: ClassVar[Literal["prediction", "probability"]] = "prediction"
+    """Which of the two the function compares with the target."""
+    sign: ClassVar[Literal[-1, 1]] = 1
+    """-1 where the name says the negative of what the function returns."""
+    knows_classes: ClassVar[bool] = False
+    """Whether the function can be told of classes that no row has."""
+    weighted: ClassVar[bool] = True
+    """Whether rows can count differently; otherwise they count alike, whatever their weights."""
+
+    def score(
+        self,
+        target: NDArray[Any],
+        prediction: NDArray[Any],
+        probability: NDArray[Any] | None = None,
+        sample_weight: NDArray[Any] | None = None,
+    ) -> float:
+        """Return the metric.
+
+        Parameters
+        ----------
+        target : ndarray
+            Class indices (rows,), numbers 0 and 1 (rows, outputs) for several binary outputs, or values in their own
+            units, (rows,) or (rows, outputs).
+        prediction : ndarray
+            In the same form as the target.
+        probability : ndarray (rows, classes) or (rows, outputs), or None
+            Of each class, two classes included; not needed where the target is values.
+        sample_weight : ndarray (rows,) or None
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            NaN where scikit-learn does not define the metric for these rows, such as an area under a curve of rows that
+            are all of one class.
+        """
+        keywords = dict(self.keywords())
+        response = prediction
+        if self.response == "probability":
+            assert probability is not None  # tasks with classes always have probabilities
+            response = probability[:, 1] if target.ndim == 1 and probability.shape[1] == 2 else probability
+            if self.knows_classes:
+                keywords["labels"] = np.arange(probability.shape[1])
+        if self.weighted and sample_weight is not None:
+            keywords["sample_weight"] = sample_weight
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # scikit-learn warns where a metric is 0 or NaN for want of rows
+            try:
+                return self.sign * float(self.compute(target, response, keywords))
+            except ValueError:
+                return float("nan")
+
+    def keywords(self) -> dict[str, Any]:
+        """Return what the function is called with, beside target, response and weights."""
+        return self.arguments
+
+    def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
+        """Return what scikit-learn's function returns."""
+        from sklearn import metrics
+
+        return float(getattr(metrics, self.function)(target, response, **keywords))

@@ -1,0 +1,137 @@
+"""Metrics of numbers, in the target's own units; with several outputs, the mean over them."""
+
+from typing import Literal
+
+from specnet.parts.metrics.base import VALUES, Metric
+
+
+class OfValues(Metric):
+    """A metric that compares numbers."""
+
+    task = VALUES
+
+
+class MeanSquaredError(OfValues):
+    """Mean of (y − t)²."""
+
+    aliases = ("mse",)
+    function = "mean_squared_error"
+    type: Literal["mean_squared_error"] = "mean_squared_error"
+
+
+class NegativeMeanSquaredError(OfValues):
+    """Negative mean of (y − t)²."""
+
+    function = "mean_squared_error"
+    sign = -1
+    type: Literal["neg_mean_squared_error"] = "neg_mean_squared_error"
+
+
+class RootMeanSquaredError(OfValues):
+    """Square root of the mean of (y − t)²."""
+
+    aliases = ("rmse",)
+    function = "root_mean_squared_error"
+    type: Literal["root_mean_squared_error"] = "root_mean_squared_error"
+
+
+class NegativeRootMeanSquaredError(OfValues):
+    """Negative square root of the mean of (y − t)²."""
+
+    function = "root_mean_squared_error"
+    sign = -1
+    type: Literal["neg_root_mean_squared_error"] = "neg_root_mean_squared_error"
+
+
+class MeanAbsoluteError(OfValues):
+    """Mean of |y − t|."""
+
+    aliases = ("mae",)
+    function = "mean_absolute_error"
+    type: Literal["mean_absolute_error"] = "mean_absolute_error"
+
+
+class NegativeMeanAbsoluteError(OfValues):
+    """Negative mean of |y − t|."""
+
+    function = "mean_absolute_error"
+    sign = -1
+    type: Literal["neg_mean_absolute_error"] = "neg_mean_absolute_error"
+
+
+class NegativeMedianAbsoluteError(OfValues):
+    """Negative median of |y − t|."""
+
+    function = "median_absolute_error"
+    sign = -1
+    type: Literal["neg_median_absolute_error"] = "neg_median_absolute_error"
+
+
+class NegativeMaximumError(OfValues):
+    """Negative of the largest |y − t|, of one output. Rows count alike."""
+
+    function = "max_error"
+    sign = -1
+    weighted = False
+    type: Literal["neg_max_error"] = "neg_max_error"
+
+
+class NegativeMeanAbsolutePercentageError(OfValues):
+    """Negative mean of |y − t| / |t|, as a share and not in hundreds."""
+
+    function = "mean_absolute_percentage_error"
+    sign = -1
+    type: Literal["neg_mean_absolute_percentage_error"] = "neg_mean_absolute_percentage_error"
+
+
+class NegativeMeanSquaredLogarithmicError(OfValues):
+    """Negative mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
+
+    function = "mean_squared_log_error"
+    sign = -1
+    type: Literal["neg_mean_squared_log_error"] = "neg_mean_squared_log_error"
+
+
+class NegativeRootMeanSquaredLogarithmicError(OfValues):
+    """Negative square root of the mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
+
+    function = "root_mean_squared_log_error"
+    sign = -1
+    type: Literal["neg_root_mean_squared_log_error"] = "neg_root_mean_squared_log_error"
+
+
+class NegativeMeanPoissonDeviance(OfValues):
+    """Negative mean of 2·(t·ln(t/y) − t + y), of one output; NaN where a prediction is not positive."""
+
+    function = "mean_poisson_deviance"
+    sign = -1
+    type: Literal["neg_mean_poisson_deviance"] = "neg_mean_poisson_deviance"
+
+
+class NegativeMeanGammaDeviance(OfValues):
+    """Negative mean of 2·(ln(y/t) + t/y − 1), of one output; NaN where a number is not positive."""
+
+    function = "mean_gamma_deviance"
+    sign = -1
+    type: Literal["neg_mean_gamma_deviance"] = "neg_mean_gamma_deviance"
+
+
+class DeterminationCoefficient(OfValues):
+    """R²: the share of the target's squared deviation from its mean that the prediction takes away."""
+
+    function = "r2_score"
+    type: Literal["r2"] = "r2"
+
+
+class ExplainedVariance(OfValues):
+    """The share of the target's variance that the prediction takes away: R², forgiving a constant error."""
+
+    function = "explained_variance_score"
+    type: Literal["explained_variance"] = "explained_variance"
+
+
+class AbsoluteErrorExplained(OfValues):
+    """The share of the target's mean absolute deviation from its median that the prediction takes away."""
+
+    function = "d2_absolute_error_score"
+    type: Literal["d2_absolute_error_score"] = "d2_absolute_error_score"

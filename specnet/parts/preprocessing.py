@@ -1,0 +1,59 @@
+"""What happens to columns before the network sees them, fitted on training rows and kept with the model."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.parts.part import Part
+
+Fitted = Mapping[str, Any]
+"""What a step learned, by name: arrays (columns,), or symbolic values in their place."""
+
+
+class Preprocessing(Part):
+    """A step from columns to columns that can be undone."""
+
+    kind: ClassVar[str] = "preprocessing"
+    learned: ClassVar[tuple[str, ...]]
+    """Names of what `fit` returns."""
+
+    def fit(self, columns: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no fit")
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        """Return the columns, prepared. Operators only, so that symbolic values can take the arrays' place."""
+        raise NotImplementedError(f"{type(self).__name__} has no apply")
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        """Return prepared columns in their own units again. Operators only."""
+        raise NotImplementedError(f"{type(self).__name__} has no invert")
+
+
+class Standardize(Preprocessing):
+    """(x − mean) / scale for each column, the scale being its standard deviation over the training rows.
+
+    A constant column has scale 1, and so has one whose variance is no more than rounding errors, by the bound of
+    scikit-learn's StandardScaler (Chan, Golub and LeVeque 1983).
+    """
+
+    learned = ("mean", "scale")
+    type: Literal["standardize"] = "standardize"
+
+    def fit(self, columns: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        rows = len(columns)
+        mean = columns.mean(0)
+        difference = columns - mean
+        # The second term removes what rounding left in the mean.
+        variance = ((difference**2).sum(0) - difference.sum(0) ** 2 / rows) / rows
+        epsilon = float(np.finfo(np.float64).eps)
+        constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
+        return {"mean": mean, "scale": np.where(constant, 1.0, np.sqrt(variance))}
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        return (columns - fitted["mean"]) / fitted["scale"]
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return columns * fitted["scale"] + fitted["mean"]

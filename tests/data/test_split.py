@@ -1,0 +1,93 @@
+"""Splits against scikit-learn's own."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+from sklearn.model_selection import train_test_split
+
+from specnet.data import split_rows
+from specnet.errors import DataError
+from specnet.parts.data import Split, Table
+
+
+def table(y, target="classes"):
+    y = np.asarray(y)
+    return Table(np.arange(2 * len(y), dtype=float).reshape(-1, 2), y, target)
+
+
+def test_the_reference_split_is_scikit_learns():
+    X, y = make_moons(300, noise=0.20, random_state=0)
+    moons = Table(X, y, "classes")
+    rows = split_rows(moons, Split(test_size=0.2, random_state=0, stratify=False), seed=5)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+    np.testing.assert_array_equal(X[rows.train], X_train)
+    np.testing.assert_array_equal(X[rows.test], X_test)
+    np.testing.assert_array_equal(y[rows.train], y_train)
+    np.testing.assert_array_equal(y[rows.test], y_test)
+    assert rows.validation is None
+
+
+@pytest.mark.parametrize("rows", [7, 10, 33, 100, 101])
+@pytest.mark.parametrize("test_size", [0.07, 0.25, 0.3])
+def test_any_split_is_scikit_learns(rows, test_size):
+    y = np.arange(rows) % 2
+    numbers = np.arange(rows)
+    plain = split_rows(table(y), Split(test_size=test_size, stratify=False), seed=3)
+    for ours, theirs in zip(
+        (plain.train, plain.test), train_test_split(numbers, test_size=test_size, random_state=3), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    if np.ceil(test_size * rows) >= 2:
+        stratified = split_rows(table(y), Split(test_size=test_size), seed=3)
+        expected = train_test_split(numbers, test_size=test_size, random_state=3, stratify=y)
+        np.testing.assert_array_equal(stratified.train, expected[0])
+        np.testing.assert_array_equal(stratified.test, expected[1])
+
+
+def test_validation_is_cut_from_the_rest_as_a_share_of_all_rows():
+    y = np.repeat([0, 1, 2], 40)
+    split = split_rows(table(y), Split(test_size=0.25, validation_size=0.25, random_state=1), seed=0)
+    assert {name: len(rows) for name, rows in split.parts().items()} == {"train": 60, "validation": 30, "test": 30}
+    assert sorted(np.concatenate(list(split.parts().values()))) == list(range(120))
+    for rows in split.parts().values():
+        assert len(set(np.bincount(y[rows]))) == 1
+    without = split_rows(table(y), Split(test_size=0.25, random_state=1), seed=0)
+    np.testing.assert_array_equal(split.test, without.test)
+
+
+def test_no_split_keeps_every_row_in_order():
+    split = split_rows(table([0, 1, 0, 1]), Split(test_size=0), seed=0)
+    assert list(split.parts()) == ["train"]
+    np.testing.assert_array_equal(split.train, range(4))
+
+
+def test_seed_fills_a_missing_random_state():
+    y = np.arange(50) % 2
+    by_seed = split_rows(table(y), Split(), seed=4)
+    np.testing.assert_array_equal(by_seed.test, split_rows(table(y), Split(random_state=4), seed=9).test)
+    assert list(by_seed.test) != list(split_rows(table(y), Split(), seed=5).test)
+
+
+def test_text_labels_and_several_outputs_can_be_stratified():
+    y = np.array(["a", "b"] * 20)
+    assert sorted(y[split_rows(table(y), Split(test_size=0.1), seed=0).test]) == ["a", "a", "b", "b"]
+    several = np.array([[0, 1], [1, 1]] * 20)
+    assert len(split_rows(table(several), Split(test_size=0.1), seed=0).test) == 4
+
+
+@pytest.mark.parametrize(
+    ("y", "target", "split", "message", "key"),
+    [
+        ([0, 0, 0, 1], "classes", Split(), "class 1 has one row", "stratify"),
+        (["a", "b", "b", "b"], "classes", Split(), "class a has one row", "stratify"),
+        ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "2 of 15 rows for test cannot have rows of all 3", "stratify"),
+        ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify needs classes", "stratify"),
+        ([1.0], "values", Split(), "takes 1 of 1 rows", "test_size"),
+        ([1.0, 2.0], "values", Split(validation_size=0.1), "takes 1 of 1 rows", "validation_size"),
+    ],
+)
+def test_impossible_splits_say_why(y, target, split, message, key):
+    with pytest.raises(DataError, match=message) as caught:
+        split_rows(table(y, target), split, seed=0)
+    assert caught.value.diagnostics[0].path == ("data", "split", key)
+    assert ("stratify = false" in str(caught.value)) == (key == "stratify")
