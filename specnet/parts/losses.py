@@ -22,7 +22,7 @@ class Loss(Part):
     output_activation: ClassVar[str]
     """The activation of the output where a spec names none."""
     accepted_activations: ClassVar[frozenset[str] | None] = None
-    """The output's activation, if the loss sees the value before it; None: it may be any, and the loss sees it applied."""
+    """What the output may be activated by, if the loss sees the value before; None: by any, and the loss sees it after."""
 
     def expression(self, output: Value, target: Value) -> Value:
         """Return each row's loss, (1, batch), from the output (outputs, batch).

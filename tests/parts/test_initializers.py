@@ -1,0 +1,114 @@
+"""What initializers draw: moments and bounds by their formulas, shapes, and what the legacy generator can serve."""
+
+import math
+
+import numpy as np
+import pytest
+
+from specnet.parts.initializers import (
+    Constant,
+    Initializer,
+    Orthogonal,
+    Place,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+from specnet.parts.registry import built_in_registry
+
+FAN_IN, FAN_OUT = 400, 300
+PLACE = Place(FAN_IN, FAN_OUT, "relu")
+AVERAGE = (FAN_IN + FAN_OUT) / 2
+CUT = 0.87962566103423978
+DEFAULTS = {"constant": {"value": 0.25}}
+PARTS = [part(**DEFAULTS.get(part.part_name(), {})) for part in built_in_registry().of_kind("initializer")]
+
+# Standard deviation and bound of each distribution with mean 0.
+EXPECTED = {
+    "random_normal": (0.05, None),
+    "random_uniform": (0.05 / math.sqrt(3), 0.05),
+    "truncated_normal": (0.05 * CUT, 0.1),
+    "variance_scaling": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
+    "glorot_uniform": (math.sqrt(1 / AVERAGE), math.sqrt(3 / AVERAGE)),
+    "glorot_normal": (math.sqrt(1 / AVERAGE), 2 * math.sqrt(1 / AVERAGE) / CUT),
+    "he_uniform": (math.sqrt(2 / FAN_IN), math.sqrt(6 / FAN_IN)),
+    "he_normal": (math.sqrt(2 / FAN_IN), 2 * math.sqrt(2 / FAN_IN) / CUT),
+    "lecun_uniform": (math.sqrt(1 / FAN_IN), math.sqrt(3 / FAN_IN)),
+    "lecun_normal": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
+    "pytorch_linear": (math.sqrt(1 / FAN_IN / 3), 1 / math.sqrt(FAN_IN)),
+    "sklearn_mlp": (math.sqrt(2 / (FAN_IN + FAN_OUT)), math.sqrt(6 / (FAN_IN + FAN_OUT))),
+}
+EXACT = {"zeros", "ones", "constant", "identity", "orthogonal"}
+
+
+def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.ndarray:
+    return part.draw(np.random.default_rng(seed), shape, place)
+
+
+def test_every_initializer_is_described_here():
+    assert {part.type for part in PARTS} == set(EXPECTED) | EXACT
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part.type in EXPECTED], ids=str)
+def test_moments_and_bounds(part: Initializer):
+    drawn = draw(part)
+    deviation, bound = EXPECTED[part.type]
+    standard_error = deviation / math.sqrt(drawn.size)
+    assert drawn.shape == (FAN_OUT, FAN_IN)
+    assert drawn.dtype == np.float64
+    assert abs(drawn.mean()) < 4 * standard_error
+    assert drawn.std() == pytest.approx(deviation, rel=0.01)
+    if bound is not None:
+        assert 0.99 * bound < abs(drawn).max() <= bound
+    assert np.array_equal(drawn, draw(part))
+    assert not np.array_equal(drawn, draw(part, seed=1))
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if not part.needs_matrix], ids=str)
+def test_a_bias_can_be_drawn(part: Initializer):
+    assert draw(part, (FAN_OUT,)).shape == (FAN_OUT,)
+
+
+def test_variance_scaling_knows_all_modes_and_distributions():
+    for mode, fan in {"fan_in": FAN_IN, "fan_out": FAN_OUT, "fan_avg": AVERAGE}.items():
+        for distribution in ("truncated_normal", "untruncated_normal", "uniform"):
+            drawn = draw(VarianceScaling(scale=2.5, mode=mode, distribution=distribution))
+            assert drawn.std() == pytest.approx(math.sqrt(2.5 / fan), rel=0.01)
+
+
+def test_means_and_bounds_are_those_of_the_fields():
+    assert draw(RandomNormal(mean=3.0, stddev=0.5)).mean() == pytest.approx(3, abs=0.01)
+    assert draw(TruncatedNormal(mean=-2.0, stddev=1.0)).mean() == pytest.approx(-2, abs=0.02)
+    drawn = draw(RandomUniform(minval=1.0, maxval=2.0))
+    assert drawn.min() >= 1
+    assert drawn.max() < 2
+    assert (draw(Constant(value=0.25)) == 0.25).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6), (1, 4)])
+def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, int]):
+    drawn = draw(Orthogonal(gain=2.0), shape)
+    product = drawn @ drawn.T if shape[0] <= shape[1] else drawn.T @ drawn
+    np.testing.assert_allclose(product, 4 * np.eye(min(shape)), atol=1e-12)
+
+
+def test_identity_is_rectangular_too():
+    identity = built_in_registry().find("initializer", "identity")()
+    np.testing.assert_array_equal(draw(identity, (2, 3)), [[1, 0, 0], [0, 1, 0]])
+
+
+def test_sklearn_mlp_is_narrower_before_sigmoid():
+    part = built_in_registry().find("initializer", "sklearn_mlp")()
+    drawn = draw(part, place=Place(FAN_IN, FAN_OUT, "sigmoid"))
+    bound = math.sqrt(2 / (FAN_IN + FAN_OUT))
+    assert 0.99 * bound < abs(drawn).max() <= bound
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part.legacy], ids=str)
+def test_what_is_legacy_draws_only_randn(part: Initializer):
+    class OnlyRandn:
+        def standard_normal(self, shape):
+            return np.random.RandomState(0).randn(*shape)
+
+    part.draw(OnlyRandn(), (4, 3), Place(3, 4))
