@@ -1,0 +1,318 @@
+"""A network as functions of one flat parameter vector: no files, no printing, no global state.
+
+All arrays at this interface have rows first, (rows, features). What is given is copied in, and what is returned belongs
+to the caller. A network can be used from several threads, because what is bound to arrays is bound for each thread anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.arrays import check_inputs, check_target, check_weights
+from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint, Layout
+from specnet.compiler import BATCH, Plan, bind
+from specnet.errors import DataError
+from specnet.spec import Spec, parse_spec, resolve
+from specnet.spec.graph import Node
+from specnet.streams import StepNoise, stream
+
+Array = NDArray[Any]
+
+BINDINGS_KEPT = 16
+"""How many bound programs a thread keeps for one network."""
+CHUNK_BYTES = 2**20
+"""About what the widest layer of a chunk of rows may take."""
+ROW_MULTIPLE = 16
+"""Rows are padded to a multiple of this, so that a row's bits do not depend on how many others there are."""
+
+
+def build(
+    spec: Spec | Mapping[str, Any] | str, inputs: int | None = None, outputs: int | None = None, **options: Any
+) -> Network:
+    """Return the network that a spec describes.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    inputs, outputs : int, optional
+        Numbers of columns and of outputs, where neither the spec nor its data part says them.
+    **options
+        What `parse_spec` takes, such as ``parts``.
+
+    Raises
+    ------
+    SpecError
+        With every mistake of the spec.
+    """
+    return Network(resolve(parse_spec(spec, **options), inputs=inputs, outputs=outputs))
+
+
+class _Evaluator:
+    """A program bound to a number of rows, with a parameter vector and a gradient of its own."""
+
+    def __init__(self, blueprint: Blueprint, program: Plan, rows: int) -> None:
+        layout, dtype = blueprint.layout, np.dtype(blueprint.spec.network.dtype)
+        self.rows = rows
+        self.theta, self.gradient = np.zeros(layout.size, dtype), np.zeros(layout.size, dtype)
+        arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
+        bound = bind(program, dtype, {BATCH: rows}, arrays)
+        self.inputs, self.outputs = bound.inputs, bound.outputs
+        for array in self.inputs.values():
+            array[...] = 0
+        self.noise = [array for name, array in bound.inputs.items() if name.startswith("uniform.")]
+        self._calls = bound.calls
+
+    def run(self) -> None:
+        for call in self._calls:
+            call()
+
+
+class Network:
+    """A network, as functions of its flat parameter vector theta and of rows.
+
+    Parameters
+    ----------
+    spec : Spec
+        Resolved, as `build` makes it.
+
+    Attributes
+    ----------
+    spec : Spec
+        The resolved spec.
+    dtype : numpy.dtype
+        Of theta, gradients and predictions.
+    parameter_count : int
+        The length of theta.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.dtype = np.dtype(spec.network.dtype)
+        self._blueprint = Blueprint(spec)
+        self.parameter_count = self._blueprint.layout.size
+        rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
+        self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
+        self._plans: dict[str, Plan] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.spec,)
+
+    @property
+    def inputs(self) -> int:
+        """The number of columns that the network reads."""
+        return self._blueprint.inputs
+
+    @property
+    def outputs(self) -> int:
+        """The number of columns that `predict` returns."""
+        return self._blueprint.outputs
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The layers in order, blocks opened."""
+        return self._blueprint.nodes
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the network's programs are made from."""
+        return self._blueprint
+
+    @property
+    def layout(self) -> Layout:
+        """Where each parameter lies in theta."""
+        return self._blueprint.layout
+
+    def initial_parameters(self) -> Array:
+        """Return the parameters before training, drawn as the spec's seed and initializers say: (parameter_count,)."""
+        seed, theta = self.spec.seed, np.zeros(self.parameter_count)
+        legacy = self.spec.random_generator == "legacy"
+        generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
+        for _, tensor, placed in self.layout.tensors():
+            drawn = tensor.initializer.draw(generator, tensor.shape, tensor.place)
+            tensor.view(placed.view(theta))[...] = drawn
+        return theta.astype(self.dtype)
+
+    def initial_state(self) -> dict[str, Array]:
+        """Return what the network keeps besides its parameters; empty for networks without running averages."""
+        return {}
+
+    def parameters(self, theta: Array) -> dict[str, Array]:
+        """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
+
+        Works for everything in theta's layout, such as a gradient.
+        """
+        if not isinstance(theta, np.ndarray) or theta.shape != (self.parameter_count,):
+            raise DataError(f"theta has shape {np.shape(theta)}, and this network needs ({self.parameter_count},)")
+        return self.layout.views(theta)
+
+    def predict(self, theta: ArrayLike, X: ArrayLike) -> Array:
+        """Return the activated outputs of rows that are already preprocessed: (rows, outputs)."""
+        return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), self.outputs)
+
+    def loss(
+        self, theta: ArrayLike, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, data_only: bool = False
+    ) -> float:
+        """Return the mean loss of rows, in evaluation mode.
+
+        Parameters
+        ----------
+        theta : (parameter_count,)
+        X : (rows, inputs)
+        y : (rows,) or (rows, outputs)
+            Class indices, one-hot rows, 0 and 1, or values, as the loss needs.
+        sample_weight : (rows,), optional
+            Multiplies each row's loss; the sum of weights divides.
+        data_only : bool
+            Leave out what only regularises, such as label smoothing.
+        """
+        X = check_inputs(X, self.inputs)
+        target = self._target(y, len(X))
+        name = "row losses, data only" if data_only else "row losses"
+        losses = self._for_all_rows(name, theta, X, 1, target)[:, 0].astype(np.float64)
+        weights = check_weights(sample_weight, len(X))
+        return float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
+
+    def loss_and_gradient(
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
+        training: bool = False,
+        step: int = 0,
+    ) -> tuple[float, Array]:
+        """Return the mean loss of rows and its gradient in theta's layout.
+
+        Parameters
+        ----------
+        theta, X, y, sample_weight
+            As for `loss`.
+        state : mapping, optional
+            As `initial_state` makes it; updated in place while training.
+        training : bool
+            Whether dropout's masks are drawn, from the spec's seed and the step's number.
+        step : int
+            The step's number, from 0.
+        """
+        if state:
+            raise DataError(f"state has {sorted(state)}, and this network keeps none")
+        evaluator = self._filled("gradient", theta, X, y, sample_weight, training=training)
+        if evaluator.noise:
+            StepNoise(self.spec.seed).fill(evaluator.noise, step)
+        with np.errstate(all="ignore"):
+            evaluator.run()
+        return float(evaluator.outputs[0]), evaluator.gradient.copy()
+
+    def input_gradient(
+        self, theta: ArrayLike, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Array:
+        """Return the gradient of the mean loss by the rows themselves, of X's shape."""
+        evaluator = self._filled("input gradient", theta, X, y, sample_weight)
+        with np.errstate(all="ignore"):
+            evaluator.run()
+        return evaluator.outputs[0].T.copy()
+
+    def listing(self) -> list[tuple[str, list[str]]]:
+        """Return the calls of the main programs in order, readable: (title, lines)."""
+        programs = [
+            ("prediction", self.plan("predict")),
+            ("gradient, training", self.plan("gradient, training")),
+            ("update", self._blueprint.update().program),
+        ]
+        return [(title, program.listing()) for title, program in programs]
+
+    def plan(self, name: str) -> Plan:
+        """Return one of the network's programs, made on the first call."""
+        blueprint = self._blueprint
+        makers: dict[str, Callable[[], Plan]] = {
+            "predict": blueprint.predict,
+            "row losses": lambda: blueprint.row_losses(evaluation=False),
+            "row losses, data only": lambda: blueprint.row_losses(evaluation=True),
+            "gradient": lambda: blueprint.gradient(training=False, weighted=False),
+            "gradient, weighted": lambda: blueprint.gradient(training=False, weighted=True),
+            "gradient, training": lambda: blueprint.gradient(training=True, weighted=False),
+            "gradient, training, weighted": lambda: blueprint.gradient(training=True, weighted=True),
+            "input gradient": lambda: blueprint.input_gradient(weighted=False),
+            "input gradient, weighted": lambda: blueprint.input_gradient(weighted=True),
+        }
+        with self._lock:
+            if name not in self._plans:
+                self._plans[name] = makers[name]()
+            return self._plans[name]
+
+    def _evaluator(self, name: str, rows: int) -> _Evaluator:
+        """Return this thread's program bound to a number of rows, the most recently used ones being kept."""
+        kept: OrderedDict[tuple[str, int], _Evaluator] = self._local.__dict__.setdefault("evaluators", OrderedDict())
+        key = (name, rows)
+        evaluator = kept.get(key)
+        if evaluator is None:
+            evaluator = kept[key] = _Evaluator(self._blueprint, self.plan(name), rows)
+            if len(kept) > BINDINGS_KEPT:
+                kept.popitem(last=False)
+        else:
+            kept.move_to_end(key)
+        return evaluator
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        array = np.asarray(theta)
+        if array.shape != (self.parameter_count,) or array.dtype.kind not in "fiu":
+            raise DataError(
+                f"theta is {array.dtype} of shape {array.shape}, and this network needs floats of shape"
+                f" ({self.parameter_count},)"
+            )
+        return array
+
+    def _target(self, y: ArrayLike, rows: int) -> Array:
+        return check_target(y, self.spec.training.loss.target, rows, self.outputs)
+
+    def _filled(
+        self,
+        program: str,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        training: bool = False,
+    ) -> _Evaluator:
+        X = check_inputs(X, self.inputs)
+        rows = len(X)
+        weights = check_weights(sample_weight, rows)
+        name = program + ", training" * training + ", weighted" * (weights is not None)
+        evaluator = self._evaluator(name, rows)
+        evaluator.theta[:] = self._theta(theta)
+        evaluator.inputs[INPUTS][...] = X.T
+        evaluator.inputs[TARGET][...] = self._target(y, rows)
+        evaluator.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
+        if weights is not None:
+            evaluator.inputs[ROW_WEIGHT][...] = weights
+        return evaluator
+
+    def _for_all_rows(
+        self, name: str, theta: ArrayLike, X: Array, features: int, target: Array | None = None
+    ) -> Array:
+        """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
+        checked, rows = self._theta(theta), len(X)
+        result = np.empty((rows, features), self.dtype)
+        with np.errstate(all="ignore"):
+            for start in range(0, rows, self._chunk):
+                stop = min(start + self._chunk, rows)
+                count = stop - start
+                evaluator = self._evaluator(name, -(-count // ROW_MULTIPLE) * ROW_MULTIPLE)
+                evaluator.theta[:] = checked
+                # What earlier calls left in the rows beyond these does no harm: no row depends on another.
+                evaluator.inputs[INPUTS][:, :count] = X[start:stop].T
+                if target is not None:
+                    evaluator.inputs[TARGET][:, :count] = target[:, start:stop]
+                evaluator.run()
+                result[start:stop] = evaluator.outputs[0][:, :count].T
+        return result

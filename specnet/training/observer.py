@@ -1,0 +1,22 @@
+"""Who watches a training run: a progress display, a test, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from specnet.network import Network
+
+
+class Observer:
+    """Is told of a run's course, and does nothing; subclasses override what they want to hear."""
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        """Training begins: the network, the number of rows of each split, and the number of epochs."""
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        """An epoch was logged: its number from 1, and its line of the history."""
+
+    def ended(self, epochs: int, steps: int, seconds: float) -> None:
+        """Training ended after so many epochs and steps, and so many seconds in its loop."""

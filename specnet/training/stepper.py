@@ -1,0 +1,186 @@
+"""One training step, bound to its arrays: rows are gathered, the gradient is taken, the optimizer moves theta.
+
+All of it is one flat list of calls, made once for each size of batch. Nothing is allocated while they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
+from specnet.compiler import BATCH, FLAT, Plan, bind
+from specnet.network import Network
+from specnet.parts.schedules import Constant
+from specnet.streams import StepNoise
+
+Array = NDArray[Any]
+Call = Callable[[], object]
+
+BLOCKED_ABOVE = 200_000
+"""Parameters from which the optimizer goes through its vectors in blocks."""
+UPDATE_BLOCK = 48 * 1024
+"""Numbers in such a block, so that theta, gradient, states and scratch of a block stay in the second-level cache."""
+DENORMAL_INTERVAL = 512
+"""Steps after which the optimizer's tiny numbers become 0."""
+TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows as the network reads them.
+
+    Attributes
+    ----------
+    X : (rows, inputs)
+        Preprocessed, C-contiguous, of the run's dtype.
+    target : (rows,) or (rows, outputs)
+        Class indices (intp), or numbers of the run's dtype.
+    weight : (rows,) or None
+        The rows' weights, of the run's dtype.
+    """
+
+    X: Array
+    target: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+class _Batch:
+    """The gradient program bound to a number of rows, and what brings rows into its inputs."""
+
+    def __init__(self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array], update: list[Call]) -> None:
+        bound = bind(program, rows.X.dtype, {BATCH: size}, arrays)
+        self.indices = np.arange(size, dtype=np.intp)
+        self.loss = bound.outputs[0]
+        self.noise = [array for name, array in bound.inputs.items() if name.startswith("uniform.")]
+        self.weight = bound.inputs[ROW_WEIGHT] if rows.weight is not None else None
+        self.inverse_weight = bound.inputs[INVERSE_WEIGHT]
+        self.inverse_weight[...] = 1 / size
+        feed = [
+            *self._gather(rows.X, bound.inputs[INPUTS]),
+            *self._gather(rows.target, bound.inputs[TARGET]),
+            *(self._gather(rows.weight, bound.inputs[ROW_WEIGHT]) if rows.weight is not None else ()),
+        ]
+        if size == len(rows):  # always the same rows, in their own order
+            for call in feed:
+                call()
+            feed = []
+        self.feed = tuple(feed)
+        self.calls = (*bound.commit_calls, *update)
+        self.calls_with_loss = (*bound.calls, *update)
+
+    def _gather(self, source: Array, target: Array) -> list[Call]:
+        if source.ndim == 1:
+            return [partial(source.take, self.indices, 0, target[0], "clip")]
+        taken = np.empty((len(self.indices), source.shape[1]), source.dtype)
+        # Gathering whole rows and transposing a copy is an order of magnitude faster than gathering columns.
+        return [partial(source.take, self.indices, 0, taken, "clip"), partial(np.copyto, target, taken.T)]
+
+
+class Stepper:
+    """Makes training steps on a parameter vector.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (parameter_count,)
+        Changed in place; C-contiguous and of the network's dtype.
+    rows : TrainingRows
+    steps_per_epoch, total_steps : int
+        What the schedule of the learning rate goes by.
+
+    Attributes
+    ----------
+    step_number : int
+        How many steps have been made.
+    states : dict
+        The optimizer's vectors by name.
+    """
+
+    def __init__(
+        self, network: Network, theta: Array, rows: TrainingRows, *, steps_per_epoch: int = 1, total_steps: int = 1
+    ) -> None:
+        self.theta, self.gradient, self.step_number = theta, np.zeros_like(theta), 0
+        self._network, self._rows = network, rows
+        self._steps_per_epoch, self._total_steps = steps_per_epoch, total_steps
+        self._optimizer = network.spec.training.optimizer
+        self._constant_rate = isinstance(self._optimizer.schedule, Constant)
+        self._noise = StepNoise(network.spec.seed)
+        layout = network.layout
+        self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.gradient, "gradient")
+        self._program = network.plan("gradient, training" + ", weighted" * (rows.weight is not None))
+        self.states, self._scalars, self._update = self._bind_update()
+        self._batches: dict[int, _Batch] = {}
+
+    def batch(self, size: int) -> _Batch:
+        """Return the program bound to a number of rows."""
+        if size not in self._batches:
+            self._batches[size] = _Batch(self._program, size, self._rows, self._arrays, self._update)
+        return self._batches[size]
+
+    def step(self, indices: Array, with_loss: bool = False) -> tuple[float, float]:
+        """Make a step on the rows of these indices.
+
+        Returns
+        -------
+        float, float
+            The mean loss before the step (0 without `with_loss`), and the sum of the rows' weights. A batch whose
+            weights are all 0 is passed over.
+        """
+        size = len(indices)
+        batch = self.batch(size)
+        if batch.feed:
+            batch.indices[:] = indices
+            for call in batch.feed:
+                call()
+        weight: float = size
+        if batch.weight is not None:
+            weight = float(batch.weight.sum(dtype=np.float64))
+            if not weight:
+                return 0.0, 0.0
+            batch.inverse_weight[...] = 1 / weight
+        if batch.noise:
+            self._noise.fill(batch.noise, self.step_number)
+        self._set_scalars()
+        for call in batch.calls_with_loss if with_loss else batch.calls:
+            call()
+        self.step_number += 1
+        if not self.step_number % DENORMAL_INTERVAL:
+            self._flush_denormals()
+        return float(batch.loss) if with_loss else 0.0, weight
+
+    def _set_scalars(self) -> None:
+        optimizer = self._optimizer
+        rate = optimizer.learning_rate
+        if not self._constant_rate:
+            rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
+        for name, number in optimizer.scalars(self.step_number + 1, rate).items():
+            self._scalars[name][()] = number
+
+    def _flush_denormals(self) -> None:
+        """Set the optimizer's tiny numbers to 0: arithmetic with denormal numbers takes several times as long."""
+        for state in self.states.values():
+            state[np.abs(state) < TINY] = 0
+
+    def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
+        update, theta = self._network.blueprint.update(), self.theta
+        states = {name: np.zeros_like(theta) for name in update.states}
+        vectors = {"theta": theta, "gradient": self.gradient}
+        vectors |= {f"optimizer.{name}": array for name, array in states.items()}
+        if self._optimizer.weight_decay:
+            vectors["decay_factors"] = self._network.layout.decay_factors().astype(theta.dtype)
+        scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
+        width = theta.size if theta.size <= BLOCKED_ABOVE else UPDATE_BLOCK
+        calls: list[Call] = []
+        for start in range(0, theta.size, max(width, 1)):
+            block = {name: vector[start : start + width] for name, vector in vectors.items()}
+            calls += bind(update.program, theta.dtype, {FLAT: block["theta"].size}, block | scalars).calls
+        return states, scalars, calls
