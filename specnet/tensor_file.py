@@ -1,28 +1,7 @@
-"""The model file's format: named arrays and one text, in a file that any safetensors reader opens.
+"""Named arrays and one text in a safetensors file, written so that equal contents are equal bytes, read with distrust.
 
-The format, version 1. A *writer* is whoever makes a file, a *reader* whoever takes one.
-
-- A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
-- The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
-- Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
-  (1) and ``spec`` (a resolved spec), in this order. A reader MUST refuse a version that it does not know; every change
-  that an older reader would misread MUST raise the version.
-- Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty; and MUST fill the data without gap
-  or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
-- There MUST be exactly these tensors, with the shapes that follow from the spec:
-
-  - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).
-    Layers count as in the spec's list, or carry their name; in a block ``layers.3.0.1``: repeat, then position or name;
-  - ``<layer>.<state>``, such as ``layers.2.running_mean``;
-  - ``preprocessing.<group>.<step>.<name>`` and ``target_preprocessing.<group>.<step>.<name>``, F64; a plain list of
-    steps is group 0;
-  - where the network tells classes apart, their labels in the order of its outputs, ascending and distinct: integers
-    as ``labels``, I64 (classes,); texts as ``labels.bytes``, U8 (all of them in UTF-8, one after the other), and
-    ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
-    hold a null character, and classes times characters of the longest text MUST be at most 2²².
-
-- Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
-- A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
+The header is checked against the format and the file's size before a number is read, and nothing is allocated that the
+file does not really hold. Nothing in a file is ever executed.
 """
 
 from __future__ import annotations
@@ -31,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -40,7 +18,6 @@ from numpy.typing import NDArray
 from specnet.errors import FileError
 
 HEADER_LIMIT = 2**21
-LABEL_CHARACTERS_LIMIT = 2**22
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -136,7 +113,7 @@ def read_header(stream: BinaryIO, size: int) -> Header:
             f"this is no model file, or a damaged one: its header should have {length} bytes, but "
             + (f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}")
         )
-    header = _parse_object(start[8:] + stream.read(length - 1), "the header")
+    header = parse_object(start[8:] + stream.read(length - 1), "the header")
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or list(metadata) != [_KEY] or not isinstance(metadata[_KEY], str):
         raise FileError(f'this is a safetensors file, but no specnet model: its metadata is not one text "{_KEY}"')
@@ -167,99 +144,12 @@ def decode(header: Header, data: bytes) -> dict[str, Array]:
     return tensors
 
 
-def parse_metadata(text: str, format_version: int) -> Any:
-    """Return the ``spec`` of a model file's metadata, as plain data that is not yet validated.
-
-    Raises
-    ------
-    FileError
-        If the text is no such JSON object, or its format is not `format_version`.
-    """
-    metadata = _parse_object(text.encode("utf-8", "surrogatepass"), "the metadata")
-    version = metadata.get("format_version")
-    if type(version) is not int or version < 1:
-        raise FileError("the metadata has no format version")
-    if version > format_version:
-        raise FileError(
-            f"the file was written by a newer specnet, in format {version}; this one reads up to {format_version}"
-        )
-    if list(metadata) != ["format_version", "spec"]:
-        raise FileError("the metadata is not exactly a format version and a spec")
-    return metadata["spec"]
-
-
-def encode_labels(labels: Array) -> dict[str, Array]:
-    """Return the tensors that keep class labels.
-
-    Parameters
-    ----------
-    labels : ndarray (classes,)
-        int64 or str, ascending and distinct.
-
-    Raises
-    ------
-    FileError
-        If a text cannot be kept: with half a surrogate pair, or far too long.
-    """
-    if labels.dtype.kind != "U":
-        return {"labels": labels.astype(np.int64)}
-    _check_label_size(len(labels), max(map(len, labels.tolist())))
-    try:
-        texts = [label.encode() for label in labels.tolist()]
-    except UnicodeEncodeError as error:
-        raise FileError(f"the label {shown(error.object)} is not valid Unicode") from error
-    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return {"labels.bytes": np.frombuffer(b"".join(texts), np.uint8), "labels.offsets": offsets}
-
-
-def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
-    """Return class labels (classes,) as `encode_labels` was given them, or None where the tensors hold none.
-
-    Raises
-    ------
-    FileError
-        If they are not ascending and distinct, or the texts are damaged.
-    """
-    if "labels" in tensors:
-        labels: Array = tensors["labels"].copy()
-    elif "labels.offsets" in tensors:
-        labels = _decode_texts(tensors["labels.bytes"].tobytes(), tensors["labels.offsets"])
-    else:
-        return None
-    if not (labels[1:] > labels[:-1]).all():
-        raise FileError("the class labels are not in ascending order, each once")
-    return labels
-
-
 def shown(name: str) -> str:
     """Return a name from a file for a message: quoted, one line, short, and safe to print."""
     return repr(name if len(name) <= 60 else name[:60] + "…")
 
 
-def _decode_texts(data: bytes, offsets: Array) -> Array:
-    ends = offsets.tolist()
-    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
-        raise FileError("the class labels' offsets do not divide their bytes")
-    try:
-        texts = [data[begin:end].decode() for begin, end in pairwise(ends)]
-    except UnicodeDecodeError as error:
-        raise FileError("a class label is not valid UTF-8") from error
-    if b"\0" in data:
-        raise FileError("a class label holds a null character")
-    _check_label_size(len(texts), max(map(len, texts)))
-    return np.array(texts)
-
-
-def _check_label_size(classes: int, longest: int) -> None:
-    """NumPy gives every text the room of the longest: one long label among many would ask for any amount of memory."""
-    if classes * longest > LABEL_CHARACTERS_LIMIT:
-        raise FileError(
-            f"{classes} class labels of up to {longest} characters are too long; "
-            f"classes times characters may be {LABEL_CHARACTERS_LIMIT}"
-        )
-
-
-def _parse_object(text: bytes, what: str) -> dict[str, Any]:
+def parse_object(text: bytes, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
     except RecursionError:
