@@ -11,7 +11,8 @@ axes get their length when a program is bound. Kinds are "float", "mask" (what `
 
 **Differentiate.** `gradients(loss, wanted)` gives the derivatives of a single number, again as values. A tie of
 `maximum` or `minimum` is the second argument's, so `maximum(x, 0)` has the derivative 0 at 0; a branch that `where`
-does not take may be infinite or NaN. `custom` replaces a derivative, `stop_gradient` ends it.
+does not take may be infinite or NaN. `custom` replaces a derivative, `stop_gradient` ends it,
+`with_local_derivative` has it computed early, to save memory.
 
 **Plan.** `plan(outputs, commits)` lowers everything to a flat list of calls and finds storage for each result: in place
 where possible, taken from dead values else. A commit `(state, value)` writes a state when its old value is no longer
@@ -89,7 +90,7 @@ from specnet.compiler.operations import (
     tanh,
     where,
 )
-from specnet.compiler.reverse import gradients
+from specnet.compiler.reverse import gradients, with_local_derivative
 from specnet.compiler.storage import Place, Plan, Storage, plan
 from specnet.compiler.value import (
     BATCH,
@@ -162,4 +163,5 @@ __all__ = [
     "sum_over",
     "tanh",
     "where",
+    "with_local_derivative",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specnet.compiler.reverse import postorder
+from specnet.compiler.reverse import LocalDerivative, postorder
 from specnet.compiler.value import CONSTANT, EXPAND, Kind, Operation, Shape, ShapeError, Value, cast, expand
 
 Expansions = Mapping[Operation, Callable[..., Value]]
@@ -104,7 +104,15 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> _Numbers:
             stands_for[value] = (value.arguments[0],)
         return stands_for.get(value, value.arguments)
 
-    for value in postorder(values, operands):
+    reached = set(postorder(values, operands))
+
+    def operands_and_slope(value: Value) -> tuple[Value, ...]:
+        """A local derivative that the program needs anyway is computed beside its value."""
+        rule = value.attributes
+        beside = isinstance(rule, LocalDerivative) and rule.slope in reached
+        return (*operands(value), rule.slope) if beside else operands(value)
+
+    for value in postorder(values, operands_and_slope):
         arguments = tuple(number[operand] for operand in operands(value))
         if value in stands_for:
             number[value] = arguments[0]

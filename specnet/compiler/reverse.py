@@ -8,11 +8,13 @@ closed, never multiplied by 0, for 0 · ∞ is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from specnet.compiler.operations import where
+from specnet.compiler.operations import custom, where
 from specnet.compiler.value import (
+    CONSTANT,
     EXPAND,
     MissingRuleError,
     Shape,
@@ -158,9 +160,15 @@ def gradients(loss: Value, wanted: Iterable[Value]) -> dict[Value, Value]:
     MissingRuleError
         If an operation on the way has no rule. The message names it.
     """
-    targets = dict.fromkeys(wanted)
     if loss.shape != ():
         raise ShapeError(f"only a single number, of shape (), can be differentiated, not {loss!r}")
+    targets = dict.fromkeys(wanted)
+    found = _backward(loss, targets)
+    return found | {value: expand(constant(0), value.shape) for value in targets if value not in found}
+
+
+def _backward(loss: Value, targets: Collection[Value]) -> dict[Value, Value]:
+    """The pass itself, from a seed of ones. Finds no zeros."""
     order = postorder([loss], differentiable_operands)
     needed = set(targets)
     for value in order:
@@ -185,5 +193,38 @@ def gradients(loss: Value, wanted: Iterable[Value]) -> dict[Value, Value]:
                 total = product({seed: factor}, y.shape)
                 seed, factor = seed_of(sum_to(total, argument.shape)), ONE
             add_factor(pending.setdefault(argument, {}), seed, factor)
-    zeros = {value: expand(constant(0), value.shape) for value in targets if value not in found}
-    return found | zeros
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalDerivative:
+    """The backward rule of an elementwise value whose slope is computed beside it, before anything that follows."""
+
+    slope: Value
+
+    def __call__(self, d: Value) -> tuple[Value]:
+        return (self.slope * d,)
+
+
+def with_local_derivative(y: Value, x: Value) -> Value:
+    """Y, an elementwise function of x, with the advice to compute dy/dx right beside it.
+
+    A training program then keeps one array for the way back instead of x and every intermediate result: a third less
+    memory for gelu. y comes back as it is where that would gain nothing or say too little: if its derivative can be
+    told from y alone, as that of tanh, or if it depends on more than x and constants.
+    """
+
+    def operands_after_x(value: Value) -> Sequence[Value]:
+        return () if value is x else value.arguments
+
+    chain = postorder([y], operands_after_x)
+    if not all(_is_local(value) for value in chain if value is not x) or x not in chain or y.shape != x.shape:
+        return y
+    slope = _backward(y, [x])[x]
+    behind = postorder([slope], lambda value: () if value is y else value.arguments)
+    return custom(y, [x], LocalDerivative(slope)) if x in behind else y
+
+
+def _is_local(value: Value) -> bool:
+    operation = value.operation
+    return operation.elementwise or operation.role == "name" or operation in (CONSTANT, EXPAND)
