@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import category, east_asian_width
 
 Path = tuple[str | int, ...]
 
@@ -121,16 +122,53 @@ def render(diagnostic: Diagnostic, level: str = "error") -> str:
     """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
     place = diagnostic.position
     where = [str(part) for part in (diagnostic.source, place and place.line, place and place.column) if part is not None]
+    if not where and diagnostic.path:
+        where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
     lines = [": ".join([*([":".join(where)] if where else []), label, diagnostic.message])]
     if place is not None and diagnostic.line_text is not None:
         number = str(place.line)
-        margin = " " * (len(number) + 3)
-        marks = " " * (place.column - 1) + "^" * place.length
-        lines += [f"{'':3}{number} | {diagnostic.line_text}", f"{margin} | {marks}"]
+        text, marks = _underlined(diagnostic.line_text, place.column - 1, place.length)
+        lines += [f"{'':3}{number} | {text}", f"{'':{len(number) + 3}} | {marks}"]
         if diagnostic.hint:
             lines[-1] += f" {diagnostic.hint}"
     elif diagnostic.hint:
         lines.append(f"    {diagnostic.hint}")
     lines += [render(note, "note") for note in diagnostic.notes]
     return "\n".join(lines)
+
+
+_WIDEST_LINE = 160
+_KEPT_BEFORE = 60
+
+
+def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
+    """Return a line as a terminal shows it, cut to a window around the value, and the marks that go under it."""
+    low = max(0, start - _KEPT_BEFORE) if len(line) > _WIDEST_LINE else 0
+    high = min(len(line), low + _WIDEST_LINE)
+    before, value, after = line[low:start], line[start : min(start + length, high)], line[start + length : high]
+    before, value, after = _visible(before), _visible(value), _visible(after)
+    if low > 0:
+        before = "…" + before
+    if high < len(line):
+        after += "…"
+    return before + value + after, " " * _columns(before) + "^" * max(1, _columns(value))
+
+
+def _visible(text: str) -> str:
+    """Return a text without tabs, and with a sign in place of what a terminal would obey or could not write."""
+    return "".join(
+        "    " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" if category(sign)[0] == "C" or category(sign) in _BREAKS else sign
+        for sign in text
+    )
+
+
+_BREAKS = ("Zl", "Zp")
+_WITHOUT_WIDTH = ("Mn", "Me")
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: East Asian signs take two, combining ones none."""
+    return sum(
+        0 if category(sign) in _WITHOUT_WIDTH else 2 if east_asian_width(sign) in "WF" else 1 for sign in text
+    )

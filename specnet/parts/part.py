@@ -40,10 +40,8 @@ class Part(Section):
             return handler(source)
         # One plain validator and no union: a union would report an error for each of its members.
         return core_schema.with_info_plain_validator_function(
-            cls._read,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda part: part.model_dump(mode="json", exclude_none=True)
-            ),
+            cls.read,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.dump),
         )
 
     @classmethod
@@ -52,17 +50,32 @@ class Part(Section):
             return handler(schema)
         return {"$ref": f"#/definitions/{cls.kind}"}
 
+    @staticmethod
+    def dump(part: "Part") -> dict[str, Any]:
+        """Return a part as the table that it was read from, with every default and without nulls."""
+        return part.model_dump(mode="json", exclude_none=True)
+
     @classmethod
-    def _read(cls, value: Any, info: ValidationInfo) -> Self:
+    def read(cls, value: Any, info: ValidationInfo) -> Self:
+        """Return the part of this kind that a name, or a table with ``type``, stands for.
+
+        The registry comes from the validation's context; parts made in Python find the built-in and installed ones.
+        """
         if isinstance(value, cls):
             return value
-        registry: Registry = (info.context or {})["registry"]
+        registry: Registry = (info.context or {}).get("registry") or _installed()
         fields = {"type": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
-            raise PydanticCustomError("part-form", "a name or a table with type is needed here", {"kind": cls.kind})
+            raise PydanticCustomError("wrong-type", "a name, or a table with type, is needed")
         if "type" not in fields:
-            raise PydanticCustomError("missing-type", "this table needs a type", {"kind": cls.kind})
+            raise PydanticCustomError("missing-key", "this table needs a type", {"kind": cls.kind})
         part = registry.find(cls.kind, fields["type"])
-        if part is None:
-            raise PydanticCustomError("unknown-part", "unknown type", {"kind": cls.kind, "name": fields["type"]})
-        return part.model_validate({**fields, "type": part.part_name()}, context=info.context)  # type: ignore[return-value]
+        if part is None or fields["type"] in registry.broken:
+            raise PydanticCustomError("unknown-part", "unknown part", {"kind": cls.kind, "name": fields["type"]})
+        return part.model_validate({**fields, "type": part.part_name()}, context={"registry": registry})  # type: ignore[return-value]
+
+
+def _installed() -> "Registry":
+    from specnet.parts.registry import installed_registry
+
+    return installed_registry()

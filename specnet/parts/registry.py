@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 from specnet.errors import DataError
 from specnet.parts.part import Part
 
-BUILT_IN = ("activations", "data", "initializers", "layers", "losses", "metrics", "optimizers", "preprocessing", "schedules")
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+PLUGINS = "specnet.parts"
+"""The group of entry points under which other distributions offer parts; a point is named as its part."""
+
+BUILT_IN = (
+    "activations",
+    "data",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "preprocessing",
+    "schedules",
+)
 
 
 class Registry:
@@ -21,6 +38,8 @@ class Registry:
     ----------
     parts : iterable of part classes
         In the order in which a catalogue shows them.
+    broken : mapping
+        Names that no spec may use, and why: plugins that could not be loaded, or whose name is taken.
 
     Raises
     ------
@@ -28,7 +47,8 @@ class Registry:
         If two parts of one kind share a name or an alias.
     """
 
-    def __init__(self, parts: Iterable[type[Part]]) -> None:
+    def __init__(self, parts: Iterable[type[Part]], broken: Mapping[str, str] | None = None) -> None:
+        self.broken = dict(broken or {})
         self._parts = tuple(parts)
         self._by_name: dict[tuple[str, str], type[Part]] = {}
         for part in self._parts:
@@ -55,7 +75,7 @@ class Registry:
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
         """Return a registry that also has these parts."""
-        return Registry((*self._parts, *parts))
+        return Registry((*self._parts, *parts), self.broken)
 
 
 def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
@@ -75,3 +95,30 @@ def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
 def built_in_registry() -> Registry:
     """Return the parts that specnet brings, loaded on the first call."""
     return Registry(part for name in BUILT_IN for part in parts_of(import_module(f"specnet.parts.{name}")))
+
+
+@cache
+def installed_registry() -> Registry:
+    """Return the parts that specnet and its plugins bring, loaded and found on the first call.
+
+    A plugin that fails to load, or whose name is taken, is left out with a warning that names it.
+    """
+    from importlib.metadata import entry_points
+
+    registry, broken = built_in_registry(), {}
+    for point in entry_points(group=PLUGINS):
+        try:
+            registry = registry.with_parts([_plugin(point)])
+        except Exception as error:
+            broken[point.name] = f"{type(error).__name__}: {error}" if not isinstance(error, DataError) else str(error)
+            warn(f'the plugin "{point.name}" ({point.value}) is left out: {broken[point.name]}', stacklevel=2)
+    return Registry(registry, broken)
+
+
+def _plugin(point: EntryPoint) -> type[Part]:
+    part = point.load()
+    if not (isinstance(part, type) and issubclass(part, Part)):
+        raise TypeError("it is no part")
+    if part.part_name() != point.name:
+        raise TypeError(f'its part is called "{part.part_name()}"')
+    return part

@@ -1,0 +1,10 @@
+"""What a document may say, and what it means: `parse_spec` reads it, `resolve` fills in every default."""
+
+from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
+from specnet.spec.limits import Limits
+from specnet.spec.parsing import parse_spec
+from specnet.spec.reader import SpecSource
+from specnet.spec.resolve import resolve
+from specnet.spec.sizes import outputs_for
+
+__all__ = ["Limits", "NetworkSpec", "Spec", "SpecSource", "TrainingSpec", "outputs_for", "parse_spec", "resolve"]

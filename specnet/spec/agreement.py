@@ -1,0 +1,138 @@
+"""What goes with what: the loss with the data and the output, the metrics with the loss, the plan with its caps."""
+
+from collections.abc import Iterator, Sequence
+
+from specnet.errors import Path
+from specnet.parts.layers import Layer
+from specnet.parts.losses import Loss
+from specnet.parts.registry import Registry
+from specnet.spec.document import Spec
+from specnet.spec.graph import INPUT_INDEX, Node, layer_count
+from specnet.spec.limits import training_bytes
+from specnet.spec.lowering import LAYERS
+from specnet.spec.problems import Problems
+from specnet.spec.sizes import data_sizes
+from specnet.spec.words import either
+
+
+def check_layer_count(spec: Spec, layers: Sequence[Layer], problems: Problems) -> bool:
+    """Report more layers than there may be, at what asks for them; return whether there are."""
+    most, count = spec.origin.limits.layers, layer_count(layers)
+    if count > most:
+        path = LAYERS
+        largest = max(range(len(layers)), key=lambda index: layer_count(layers[index : index + 1]))
+        if layer_count(layers[largest : largest + 1]) > most:
+            path = (*LAYERS, largest, "repeat")
+        elif spec.network.layers is None:
+            path = ("network", "layer_sizes" if spec.network.layer_sizes else "hidden_layer_sizes")
+        problems.report("too-many-layers", f"{count} layers are more than {most}", path, hint=_raise("layers", count))
+    return count > most
+
+
+def check_target(spec: Spec, problems: Problems) -> None:
+    """Report a loss that wants another kind of target than the data have."""
+    if spec.data is None:
+        return
+    loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
+    wanted = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
+    if loss.target != "values" and sizes.target == "values":
+        message, words = "classes", "its target is numbers"
+    elif loss.target == "values" and (sizes.classes or 2) > 2:
+        message, words = "numbers", f"it has {sizes.classes} classes"
+    elif loss.target == "binary" and (sizes.classes or 2) > 2:
+        message, words = "two classes", f"it has {sizes.classes} classes"
+    else:
+        return
+    fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
+    hint = f"{either(fitting)} goes with such data" if fitting else None
+    notes = [problems.note(f"{data}: {words}", ("data",))]
+    problems.report("loss-target", f"{loss.part_name()} needs {message}", ("training", "loss"), hint=hint, notes=notes)
+
+
+def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
+    """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
+    loss = spec.training.loss
+    if loss.target == "classes" and outputs == 1:
+        fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
+        hint = f"{either(fitting)} tells two classes apart by one output" if fitting else None
+        message = f"{loss.part_name()} needs an output for each class, and there is one"
+        problems.report("output-size", message, ("training", "loss"), hint=hint)
+    activation = layers[-1].split_activation()[1]
+    accepted = loss.accepted_activations
+    if accepted is not None and activation is not None and activation.part_name() not in accepted:
+        name = activation.part_name()
+        by_name = [p for p in _losses(spec.registry) if p.accepted_activations and name in p.accepted_activations]
+        fitting = [part.part_name() for part in by_name or _losses(spec.registry) if by_name or not part.accepted_activations]
+        hint = f"{either(fitting)} goes with {name}" if fitting else None
+        message = f"{name} does not go with {loss.part_name()}, which needs {either(sorted(accepted))}"
+        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
+
+
+def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
+    """Report what under training, or around the target, does not go with the loss or the optimizer."""
+    training, loss = spec.training, spec.training.loss
+    if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
+        message = f"{training.optimizer.part_name()} needs all rows in one batch"
+        problems.report("batch-size", message, ("training", "batch_size"), hint='"full"')
+    tasks = set(_tasks(loss, outputs))
+    for index, metric in enumerate(training.metrics):
+        if not tasks & metric.task:
+            message = f"{metric.part_name()} does not go with {loss.part_name()}"
+            hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
+            problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
+    if spec.network.target_preprocessing and loss.target != "values":
+        message = f"{loss.part_name()} has classes as its target, which stay as they are"
+        problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
+
+
+def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
+    """Report a network that is larger than its limits, before anything of it is allocated."""
+    limits, network, training = spec.origin.limits, spec.network, spec.training
+    counts = [node.layer.parameter_count(_input_sizes(node, nodes, inputs)) for node in nodes]
+    parameters = sum(counts)
+    largest = max(range(len(nodes)), key=lambda index: counts[index])
+    path: Path = (*nodes[largest].path, "units")
+    if parameters > limits.parameters:
+        message = f"{parameters} parameters are more than {limits.parameters}"
+        problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
+        return
+    rows = getattr(spec.data, "n_samples", None)
+    if isinstance(training.batch_size, int):
+        rows = training.batch_size if rows is None else min(rows, training.batch_size)
+    size = training_bytes(nodes, parameters, inputs, rows or 1, network.dtype)
+    if size > limits.memory:
+        alone = training_bytes(nodes, parameters, inputs, 1, network.dtype)
+        if alone <= limits.memory and training.batch_size is not None:
+            path = ("training", "batch_size")
+        message = f"about {size / 2**30:.3g} GiB of memory are more than {limits.memory / 2**30:.3g}"
+        problems.report("too-much-memory", message, path, hint=_raise("memory", size))
+
+
+_TASKS = {
+    "binary": "two classes",
+    "classes": "more classes",
+    "multilabel": "several outputs of 0 or 1",
+    "values": "numbers",
+}
+
+
+def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
+    """Yield what a loss and that many outputs may be about; 0 outputs are not known."""
+    if loss.target == "values":
+        yield "values"
+    elif loss.target == "binary":
+        yield from [task for task, fits in (("binary", outputs <= 1), ("multilabel", outputs != 1)) if fits]
+    else:
+        yield from [task for task, fits in (("binary", outputs in (0, 2)), ("classes", outputs != 2)) if fits]
+
+
+def _input_sizes(node: Node, nodes: Sequence[Node], inputs: int) -> tuple[int, ...]:
+    return tuple(inputs if number == INPUT_INDEX else nodes[number].size for number in node.inputs)
+
+
+def _losses(registry: Registry) -> list[type[Loss]]:
+    return [part for part in registry.of_kind(Loss.kind) if issubclass(part, Loss)]
+
+
+def _raise(limit: str, needed: int) -> str:
+    return f"raise the cap with --limit {limit}={needed}, in Python limits=Limits({limit}={needed})"

@@ -1,0 +1,224 @@
+"""What a spec may say: the tables of a document and their keys."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from specnet.errors import Diagnostic, Path, SpecError
+from specnet.parts.activations import Activation
+from specnet.parts.data import Data
+from specnet.parts.fields import PositiveInteger, Seed, SpecName
+from specnet.parts.initializers import Initializer
+from specnet.parts.layers import Layer
+from specnet.parts.losses import Loss
+from specnet.parts.metrics import Metric
+from specnet.parts.optimizers import Adam, Optimizer
+from specnet.parts.part import Section
+from specnet.parts.preprocessing import Preprocessing
+from specnet.parts.registry import Registry, installed_registry
+from specnet.spec.limits import Limits
+from specnet.spec.text import Document
+
+
+class _OneOrList:
+    """Annotates ``Kind | tuple[Kind, ...]``. The value's form decides: a union would report an error per member."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind, several = get_args(source)
+
+        def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+            return handler(value) if isinstance(value, list | tuple) else kind.read(value, info)
+
+        def dump(value: Any) -> Any:
+            return [kind.dump(part) for part in value] if isinstance(value, tuple) else kind.dump(value)
+
+        return core_schema.with_info_wrap_validator_function(
+            read,
+            handler.generate_schema(several),
+            serialization=core_schema.plain_serializer_function_ser_schema(dump),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+class _NumberOr:
+    """Annotates ``int | Literal[word]`` in the same way."""
+
+    def __init__(self, number: Any, word: str) -> None:
+        self.number, self.word = number, word
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, handler: value if value == self.word else handler(value),
+            handler.generate_schema(self.number),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"const": self.word}]}
+
+
+Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
+BatchSize = Annotated[int | Literal["full"], _NumberOr(PositiveInteger, "full")]
+
+
+class NetworkSpec(Section):
+    """The network, in exactly one of three forms: `layer_sizes`, `hidden_layer_sizes` or `layers`."""
+
+    dtype: Literal["float32", "float64"] = Field("float32", description="the numbers that the network computes with")
+    input_size: PositiveInteger | None = Field(None, description="number of inputs; the data's where nothing is said")
+    output_size: PositiveInteger | None = Field(None, description="number of outputs; the data's where nothing is said")
+    preprocessing: tuple[Preprocessing, ...] = Field(
+        (), description="what happens to the inputs first, fitted on training rows and kept with the model"
+    )
+    target_preprocessing: tuple[Preprocessing, ...] = Field(
+        (), description="what happens to a target of numbers; predictions are in its own units again"
+    )
+    layer_sizes: Annotated[tuple[PositiveInteger, ...], Field(min_length=2)] | None = Field(
+        None, description="the size of every layer of a stack of dense ones, from the inputs to the outputs"
+    )
+    hidden_layer_sizes: tuple[PositiveInteger, ...] | None = Field(
+        None, description="the sizes of a stack's hidden layers; its ends come from the data"
+    )
+    activations: Activations | None = Field(
+        None,
+        description="one for all hidden layers of a stack (relu where nothing is said), or a list that names them all, "
+        "the output's included",
+    )
+    weight_initializer: Initializer | None = Field(None, description="for all weights of a stack")
+    bias_initializer: Initializer | None = Field(None, description="for all biases of a stack")
+    layers: tuple[Layer, ...] | None = Field(None, description="any layers, in order")
+
+
+class TrainingSpec(Section):
+    """How the network is trained, and what is measured afterwards."""
+
+    loss: Loss = Field(description="what training makes small")
+    optimizer: Optimizer = Field(Adam(), description="what is done with the gradient")
+    epochs: PositiveInteger = Field(100, description="how often all training rows are seen")
+    batch_size: BatchSize | None = Field(
+        None, description='rows per step, or "full" for all of them; 32, or full where the optimizer needs that'
+    )
+    shuffle: bool = Field(True, description="whether each epoch sees the rows in an order of its own")
+    metrics: tuple[Metric, ...] = Field((), description="what is measured on each split when training is done")
+    log_every: PositiveInteger | None = Field(
+        None, description="epochs from one line of the history to the next; about 1000 lines where nothing is said"
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a spec comes from: what it was read from and with.
+
+    Attributes
+    ----------
+    document : Document
+    registry : Registry
+        The parts that it could name.
+    limits : Limits
+        How large its network may be.
+    written : mapping
+        From paths of a resolved spec to those of what was written.
+    """
+
+    document: Document = field(default_factory=lambda: Document({}))
+    registry: Registry = field(default_factory=installed_registry)
+    limits: Limits = field(default_factory=Limits)
+    written: Mapping[Path, Path] = field(default_factory=dict)
+
+    def path_of(self, path: Path) -> Path:
+        """Return where what stands at a path was written."""
+        for depth in range(len(path), 0, -1):
+            if path[:depth] in self.written:
+                return (*self.written[path[:depth]], *path[depth:])
+        return path
+
+
+class Spec(Section):
+    """A network, how it is trained and on which data.
+
+    Made by `parse_spec`. Two specs are equal if they say the same, wherever they were read.
+    """
+
+    name: SpecName | None = Field(None, description="by which runs are filed")
+    seed: Seed = Field(0, description="of everything that is random and has no random_state of its own")
+    random_generator: Literal["pcg64", "legacy"] = Field(
+        "pcg64", description="what initial weights are drawn with; legacy: numpy.random.RandomState(seed).randn"
+    )
+    data: Data | None = Field(None, description="the rows that `specnet run` trains on")
+    network: NetworkSpec = Field(description="the network")
+    training: TrainingSpec = Field(description="how it is trained")
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.seed, self.random_generator, self.data, self.network, self.training))
+
+    @property
+    def origin(self) -> Origin:
+        """Where the spec comes from."""
+        return self._origin
+
+    @property
+    def document(self) -> Document:
+        """What the spec was read from."""
+        return self._origin.document
+
+    @property
+    def registry(self) -> Registry:
+        """The parts that the spec could name."""
+        return self._origin.registry
+
+    @property
+    def folder(self) -> FilePath:
+        """Where its relative paths start."""
+        return self.document.folder or FilePath()
+
+    def with_origin(self, origin: Origin) -> "Spec":
+        """Return the same spec, as coming from there."""
+        spec = self.model_copy()
+        spec._origin = origin
+        return spec
+
+    def to_json(self) -> str:
+        """Return the spec as JSON without nulls, which `parse_spec` reads as an equal spec."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False) + "\n"
+
+    def diagnostic(
+        self,
+        code: str,
+        message: str,
+        path: Path,
+        *,
+        at_key: bool = False,
+        hint: str | None = None,
+        notes: Iterable[Diagnostic] = (),
+    ) -> Diagnostic:
+        """Return a mistake at the place where what stands at a path of this spec was written."""
+        return self.document.diagnostic(
+            code, message, self._origin.path_of(path), at_key=at_key, hint=hint, notes=notes
+        )
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        path: Path,
+        *,
+        at_key: bool = False,
+        hint: str | None = None,
+        notes: Iterable[Diagnostic] = (),
+    ) -> SpecError:
+        """Return an error of one such mistake, for a later stage to raise."""
+        return SpecError(self.diagnostic(code, message, path, at_key=at_key, hint=hint, notes=notes))

@@ -1,0 +1,162 @@
+"""What someone may have meant: close names, and the names that other libraries use."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from specnet.parts.registry import Registry
+from specnet.spec.words import kind_noun
+
+KEYS = {
+    "lr": "learning_rate",
+    "eta": "learning_rate",
+    "learning_rate_init": "learning_rate",
+    "eps": "epsilon",
+    "betas": "beta_1",
+    "decay": "weight_decay",
+    "scheduler": "schedule",
+    "learning_rate_schedule": "schedule",
+    "max_iter": "epochs",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "nb_epoch": "epochs",
+    "steps": "epochs",
+    "iterations": "epochs",
+    "criterion": "loss",
+    "loss_fn": "loss",
+    "objective": "loss",
+    "optim": "optimizer",
+    "solver": "optimizer",
+    "scorers": "metrics",
+    "scoring": "metrics",
+    "verbose": "log_every",
+    "neurons": "units",
+    "out_features": "units",
+    "num_outputs": "units",
+    "nonlinearity": "activation",
+    "act": "activation",
+    "activation_function": "activation",
+    "activation": "activations",
+    "kernel_initializer": "weight_initializer",
+    "initializer": "weight_initializer",
+    "weight_init": "weight_initializer",
+    "bias": "use_bias",
+    "p": "rate",
+    "dropout": "rate",
+    "std": "stddev",
+    "low": "minval",
+    "high": "maxval",
+    "sizes": "layer_sizes",
+    "hidden_units": "hidden_layer_sizes",
+    "hidden_layers": "hidden_layer_sizes",
+    "hidden_sizes": "hidden_layer_sizes",
+    "input_dim": "input_size",
+    "in_features": "input_size",
+    "n_inputs": "input_size",
+    "output_dim": "output_size",
+    "n_outputs": "output_size",
+    "precision": "dtype",
+    "scaler": "preprocessing",
+    "random_seed": "seed",
+    "random_state": "seed",
+    "rng": "random_generator",
+    "model": "network",
+    "net": "network",
+    "architecture": "network",
+    "train": "training",
+    "fit": "training",
+    "dataset": "data",
+    "test_split": "test_size",
+    "test_fraction": "test_size",
+    "validation_split": "validation_size",
+    "validation_fraction": "validation_size",
+    "seed": "random_state",
+    "samples": "n_samples",
+    "target_column": "target",
+    "file": "path",
+    "filename": "path",
+    "times": "repeat",
+    "input": "inputs",
+}
+"""From a key of other libraries, or of a neighbouring table, to the one that is meant where that one exists."""
+
+PARTS = {
+    "rectifier": "relu",
+    "hsigmoid": "hard_sigmoid",
+    "none": "linear",
+    "linear": "dense",
+    "fc": "dense",
+    "fully_connected": "dense",
+    "input": "dense",
+    "bceloss": "binary_crossentropy",
+    "bcewithlogitsloss": "binary_crossentropy",
+    "binary_cross_entropy": "binary_crossentropy",
+    "crossentropyloss": "categorical_crossentropy",
+    "cross_entropy": "categorical_crossentropy",
+    "softmax_cross_entropy": "categorical_crossentropy",
+    "sparse_categorical_crossentropy": "categorical_crossentropy",
+    "nllloss": "categorical_crossentropy",
+    "mseloss": "mean_squared_error",
+    "l2": "mean_squared_error",
+    "gradient_descent": "sgd",
+    "momentum": "sgd",
+    "cosine": "cosine_decay",
+    "cosine_annealing": "cosine_decay",
+    "standard_scaler": "standardize",
+    "standardscaler": "standardize",
+    "normalize": "standardize",
+    "zscore": "standardize",
+    "moons": "make_moons",
+    "circles": "make_circles",
+    "blobs": "make_blobs",
+    "cancer": "breast_cancer",
+    "mnist": "digits",
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "mae": "mean_absolute_error",
+    "acc": "accuracy",
+    "auc": "roc_auc",
+    "sum": "add",
+    "concat": "concatenate",
+    "residual": "add",
+    "normal": "random_normal",
+    "uniform": "random_uniform",
+}
+"""From a name of other libraries to a part, where its kind has that part."""
+
+
+def close_match(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is meant most likely: the same but for its capitals and signs, or one like it."""
+    by_form = {_form(candidate): candidate for candidate in names}
+    if len(name) > 100:
+        return None
+    close = get_close_matches(_form(name), by_form, n=1, cutoff=0.7)
+    return by_form[close[0]] if close else None
+
+
+def key_hint(key: str, keys: Iterable[str]) -> str:
+    """Return what to write instead of a key that a table does not have."""
+    keys = list(keys)
+    meant = KEYS.get(_form(key))
+    if meant not in keys:
+        meant = close_match(key, keys)
+    return f'did you mean "{meant}"?' if meant else f"its keys are {', '.join(keys)}"
+
+
+def part_hint(name: str, kind: str, registry: Registry) -> str:
+    """Return what to write instead of a name that no part of a kind has."""
+    names = registry.names(kind)
+    meant = PARTS.get(_form(name))
+    if meant not in names:
+        meant = close_match(name, names)
+    if meant:
+        return f'did you mean "{meant}"?'
+    others = [part.kind for part in registry if registry.find(part.kind, name) is part]
+    if others:
+        return f'"{name}" is {kind_noun(others[0])}'
+    if len(names) > 30:
+        return "`specnet show parts` lists them all"
+    return f"there are {', '.join(part.part_name() for part in registry.of_kind(kind))}"
+
+
+def _form(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")

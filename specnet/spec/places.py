@@ -1,0 +1,181 @@
+"""Where a text says what: the position of each path, found by the tree-sitter grammars of TOML and JSON.
+
+Only the positions come from these trees. What a document says, and whether it is valid, `tomllib` and `json` decide.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from specnet.errors import Path, Position
+from specnet.spec.text import Format, Place, Text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+
+@dataclass
+class Locations:
+    """The place of each path, and the pairs of places at which one path is defined twice."""
+
+    places: dict[Path, Place] = field(default_factory=dict)
+    duplicates: list[tuple[Path, Place, Place]] = field(default_factory=list)
+
+    def define(self, path: Path, place: Place) -> None:
+        """Add a path that a text may define once."""
+        if path in self.places:
+            self.duplicates.append((path, self.places[path], place))
+        else:
+            self.places[path] = place
+
+
+def locate(text: Text, format: Format) -> Locations:
+    """Return the places of all paths in a text of at most 64 levels."""
+    source = text.content.encode()
+    root = _parser(format).parse(source).root_node
+    walk = _Json(text, source) if format == "json" else _Toml(text, source)
+    walk.document(root)
+    return walk.locations
+
+
+def _parser(format: Format) -> "Parser":
+    from tree_sitter import Parser
+
+    return Parser(_language(format))
+
+
+@cache
+def _language(format: Format):  # type: ignore[no-untyped-def]  # tree_sitter is imported when first needed
+    from tree_sitter import Language
+
+    if format == "json":
+        import tree_sitter_json as grammar
+    else:
+        import tree_sitter_toml as grammar
+    return Language(grammar.language())
+
+
+class _Walk:
+    """What both grammars share: positions in characters, and values in lists and tables."""
+
+    def __init__(self, text: Text, source: bytes) -> None:
+        self.text = text
+        self.source = source
+        self.line_starts = [0]
+        for line in source.split(b"\n"):
+            self.line_starts.append(self.line_starts[-1] + len(line) + 1)
+        self.locations = Locations()
+
+    def position(self, first: "Node", last: "Node | None" = None) -> Position:
+        """Return the place from one node to another, at most to the end of its line."""
+        row = first.start_point[0]
+        start_of_line, start, end = self.line_starts[row], first.start_byte, (last or first).end_byte
+        end = min(end, self.line_starts[row + 1] - 1)
+        column = len(self.source[start_of_line:start].decode())
+        return Position(row + 1, column + 1, max(1, len(self.source[start:end].rstrip(b"\r").decode())))
+
+    def place(self, value: "Node", key: "Node | None" = None) -> Place:
+        return Place(self.text, self.position(value), key and self.position(key))
+
+    def token(self, node: "Node") -> str:
+        return self.source[node.start_byte : node.end_byte].decode()
+
+    def value(self, node: "Node", path: Path) -> None:
+        """Add what stands inside a list or a table."""
+        if node.type in ("array", "object", "inline_table"):
+            index = 0
+            for child in node.named_children:
+                if child.type == "pair":
+                    self.pair(child, path)
+                elif node.type == "array" and child.type not in ("comment", "ERROR"):
+                    self.locations.define((*path, index), self.place(child))
+                    self.value(child, (*path, index))
+                    index += 1
+
+    def pair(self, node: "Node", path: Path) -> None:
+        raise AssertionError("each grammar has pairs of its own")
+
+
+class _Json(_Walk):
+    def document(self, root: "Node") -> None:
+        for child in root.named_children:
+            self.value(child, ())
+
+    def pair(self, node: "Node", path: Path) -> None:
+        key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
+        if key is not None and value is not None:
+            path = (*path, str(json.loads(self.token(key))))
+            self.locations.define(path, self.place(value, key))
+            self.value(value, path)
+
+
+class _Toml(_Walk):
+    """Adds what only TOML has: headers, dotted keys, and lists of tables that grow from header to header."""
+
+    def __init__(self, text: Text, source: bytes) -> None:
+        super().__init__(text, source)
+        self.lengths: dict[Path, int] = {}
+        self.headers: dict[Path, Place] = {}
+
+    def document(self, root: "Node") -> None:
+        for child in root.named_children:
+            if child.type == "pair":
+                self.pair(child, ())
+            elif child.type in ("table", "table_array_element"):
+                self.table(child)
+
+    def table(self, node: "Node") -> None:
+        header = next((child for child in node.named_children if child.type != "comment"), None)
+        if header is None or not header.type.endswith("_key"):
+            return
+        keys = list(_key_nodes(header))
+        path: Path = ()
+        for key in keys[:-1]:
+            path = (*path, self.name(key))
+            self.locations.places.setdefault(path, self.place(key, key))
+            if path in self.lengths:
+                path = (*path, self.lengths[path] - 1)
+        path = (*path, self.name(keys[-1]))
+        whole = Place(self.text, self.position(header), self.position(keys[-1]))
+        if node.type == "table_array_element":
+            self.locations.places.setdefault(path, whole)
+            index = self.lengths.get(path, 0)
+            self.lengths[path] = index + 1
+            path = (*path, index)
+            self.locations.places[path] = whole
+        elif path in self.headers or path in self.lengths:
+            self.locations.duplicates.append((path, self.locations.places[path], whole))
+        else:
+            self.headers[path] = self.locations.places[path] = whole
+        for child in node.named_children:
+            if child.type == "pair":
+                self.pair(child, path)
+
+    def pair(self, node: "Node", path: Path) -> None:
+        children = [child for child in node.named_children if child.type not in ("comment", "ERROR")]
+        if len(children) != 2:
+            return
+        header, value = children
+        keys = list(_key_nodes(header))
+        for key in keys[:-1]:
+            path = (*path, self.name(key))
+            self.locations.places.setdefault(path, self.place(key, key))
+        path = (*path, self.name(keys[-1]))
+        self.locations.define(path, self.place(value, keys[-1]))
+        self.value(value, path)
+
+    def name(self, key: "Node") -> str:
+        token = self.token(key)
+        return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
+
+
+def _key_nodes(key: "Node") -> "Iterator[Node]":
+    """Yield the steps of a key; the grammar nests dotted ones to the left."""
+    if key.type == "dotted_key":
+        for child in key.named_children:
+            yield from _key_nodes(child)
+    else:
+        yield key

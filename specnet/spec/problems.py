@@ -1,0 +1,50 @@
+"""Mistakes that are found while a spec is resolved, at the places where it was written."""
+
+from collections.abc import Iterable
+
+from specnet.errors import Diagnostic, Path, SpecError
+from specnet.spec.document import Origin, Spec
+from specnet.spec.values import MOST_SHOWN
+
+
+class Problems:
+    """Collects the mistakes of one resolution.
+
+    Attributes
+    ----------
+    written : dict
+        From paths of the resolved spec to those of the spec, filled while the long form is made.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.written: dict[Path, Path] = {}
+        self._found: dict[tuple[str, Path], Diagnostic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def report(
+        self, code: str, message: str, path: Path, *, hint: str | None = None, notes: Iterable[Diagnostic] = ()
+    ) -> None:
+        """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
+        diagnostic = self.spec.diagnostic(code, message, self._source(path), hint=hint, notes=notes)
+        self._found.setdefault((code, diagnostic.path), diagnostic)
+
+    def note(self, message: str, path: Path) -> Diagnostic:
+        """Return a second place that a mistake has to do with."""
+        return self.spec.diagnostic("note", message, self._source(path))
+
+    def raise_all(self) -> None:
+        """Raise what was found, if anything was."""
+        if self._found:
+            raise SpecError(*self.spec.document.in_order(self._found.values())[:MOST_SHOWN])
+
+    def origin(self) -> Origin:
+        """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""
+        origin = self.spec.origin
+        written = {path: origin.path_of(source) for path, source in self.written.items()}
+        return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
+
+    def _source(self, path: Path) -> Path:
+        return Origin(written=self.written, registry=self.spec.registry).path_of(path)

@@ -1,0 +1,163 @@
+"""From a path, a text or a mapping to a document: plain data, and the places of what it says."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
+from specnet.files import read_file
+from specnet.spec.caps import LARGEST_TEXT, TextCap, check_caps
+from specnet.spec.overrides import apply_overrides
+from specnet.spec.places import locate
+from specnet.spec.text import Document, Format, Text
+from specnet.spec.values import plain
+
+SpecSource = str | os.PathLike[str] | Mapping[str, Any]
+"""A path, a text that has a line break, or a mapping."""
+
+
+def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Document:
+    """Read a document.
+
+    Parameters
+    ----------
+    source : str, path-like, mapping or Document
+        A text is told from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
+        ends in ``.json``.
+    overrides : iterable of str
+        Settings ``KEY=VALUE`` that are made in order, after reading.
+
+    Raises
+    ------
+    SpecError
+        With every mistake that can be seen without knowing what a spec means.
+    FileError
+        If the file cannot be read.
+    """
+    if isinstance(source, Document):
+        document = source
+    elif isinstance(source, Mapping):
+        document = Document(source)
+    elif isinstance(source, str) and "\n" in source:
+        document = _parsed(Text("<text>", source), "toml", None)
+    elif isinstance(source, str | os.PathLike):
+        document = _read_file(os.fspath(source))
+    else:
+        raise DataError(f"spec must be a path, a text or a mapping, not {type(source).__name__}")
+    data, applied = apply_overrides(document.data, overrides)
+    document = replace(document, data=data, overrides=(*document.overrides, *applied))
+    return plain(document)
+
+
+def _read_file(path: str) -> Document:
+    try:
+        content = read_file(path, LARGEST_TEXT)
+    except FileError as error:
+        if "=" in path or path.lstrip().startswith("{"):
+            hint = "a text is told from a path by its line break"
+            raise FileError(*(problem.message for problem in error.diagnostics), source=path, hint=hint) from None
+        raise
+    try:
+        text = Text(path, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise SpecError(
+            Diagnostic("encoding", "this is no UTF-8 text", source=path, position=position, hint="save it as UTF-8")
+        ) from None
+    return _parsed(text, "json" if path.endswith(".json") else "toml", FilePath(path).parent)
+
+
+def _parsed(text: Text, format: Format, folder: FilePath | None) -> Document:
+    text = Text(text.name, text.content.removeprefix("\N{BYTE ORDER MARK}"))
+    if text.content.lstrip().startswith("{"):
+        format = "json"
+    try:
+        check_caps(text)
+        data = _json(text) if format == "json" else tomllib.loads(text.content)
+    except TextCap as cap:
+        raise _problem(text, cap.code, cap.message, cap.position) from None
+    except UnicodeEncodeError as error:
+        before = text.content[: error.start]
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _problem(text, "encoding", "half of a surrogate pair is no character", position) from None
+    except _DuplicateKeyError:
+        raise SpecError(*_duplicates(text, format)) from None
+    except json.JSONDecodeError as error:
+        raise _problem(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(*_toml_problems(text, str(error))) from None
+    except ValueError:
+        found = re.search(r"[0-9][0-9_]{4000,}", text.content)
+        before = text.content[: found.start()] if found else ""
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _problem(text, "number-range", "a number has too many digits", position) from None
+    except RecursionError:
+        raise _problem(text, "too-deep", "nested too deeply", None) from None
+    if not isinstance(data, dict):
+        raise _problem(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
+    return Document(data, text, format, folder)
+
+
+class _DuplicateKeyError(ValueError):
+    """A JSON object names a key twice."""
+
+
+def _json(text: Text) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) != len(pairs):
+            raise _DuplicateKeyError
+        return table
+
+    return json.loads(text.content, object_pairs_hook=unique)
+
+
+def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
+    """Return what is wrong with a text that is no TOML: keys that stand twice, or the first mistake of the syntax."""
+    message, _, place = message.rpartition(" (at ")
+    numbers = [int(number) for number in re.findall(r"\d+", place)]
+    lines = text.content.rstrip("\n").split("\n")
+    position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
+    # A little more than what was read before the mistake, so that the last key and its value are in it.
+    end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
+    twice = _duplicates(Text(text.name, text.content[:end]), "toml")
+    return twice or [_diagnostic(text, "syntax", _sentence(message), position)]
+
+
+def _duplicates(text: Text, format: Format) -> list[Diagnostic]:
+    found = []
+    for path, first, second in locate(text, format).duplicates:
+        position = second.key or second.value
+        note = _diagnostic(text, "duplicate-key", "it stands here first", first.key or first.value)
+        key = json.dumps(path[-1], ensure_ascii=False)
+        found.append(
+            Diagnostic(
+                "duplicate-key",
+                f"{key} stands here twice",
+                path,
+                text.name,
+                position,
+                text.lines[position.line - 1],
+                notes=(note,),
+            )
+        )
+    return found
+
+
+def _sentence(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _diagnostic(text: Text, code: str, message: str, position: Position | None) -> Diagnostic:
+    line = text.lines[position.line - 1] if position and position.line <= len(text.lines) else None
+    return Diagnostic(code, message, source=text.name, position=position, line_text=line)
+
+
+def _problem(text: Text, code: str, message: str, position: Position | None) -> SpecError:
+    return SpecError(_diagnostic(text, code, message, position))

@@ -1,0 +1,33 @@
+"""Rules that span several keys, found on the document itself, beside what each key may hold."""
+
+from collections.abc import Iterator, Mapping
+
+from specnet.errors import Diagnostic
+from specnet.spec.text import Document
+
+FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
+OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
+"""Keys that only go with the two forms of a stack."""
+
+
+def broken_rules(document: Document) -> Iterator[Diagnostic]:
+    """Yield the mistakes in how keys go together."""
+    network = document.data.get("network")
+    if not isinstance(network, Mapping):
+        return
+    forms = [key for key in FORMS if key in network]
+    if not forms:
+        hint = "layer_sizes = [2, 5, 1], hidden_layer_sizes = [64], or [[network.layers]]"
+        yield document.diagnostic("network-form", "the network has no layers", ("network",), hint=hint)
+    notes = [
+        document.diagnostic("network-form", f"{key} is the other", ("network", key), at_key=True) for key in forms[:1]
+    ]
+    for key in forms[1:]:
+        message = f'a network has one form, and "{key}" is another'
+        yield document.diagnostic("network-form", message, ("network", key), at_key=True, notes=notes)
+    if forms == ["layers"]:
+        for key in OF_STACKS:
+            if key in network:
+                message = f'"{key}" goes with layer_sizes and hidden_layer_sizes; here each layer has its own'
+                hint = f'write "{key.removesuffix("s")}" into the layers'
+                yield document.diagnostic("misplaced-key", message, ("network", key), at_key=True, hint=hint)

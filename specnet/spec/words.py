@@ -1,0 +1,38 @@
+"""How messages call things: values as a user wrote them, kinds with their article, names in a row."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_LONGEST = 60
+_NOUNS = {"data": "data source", "preprocessing": "preprocessing step"}
+
+
+def shown(value: Any) -> str:
+    """Return a value as a document writes it, cut where it is long; of lists and tables only what they are."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, str):
+        text = value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+        return json.dumps(text, ensure_ascii=not text.isprintable())
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, int | float):
+        return format(value, ".15g") if abs(value) > 10**15 else repr(value)
+    return f"a {type(value).__name__}"
+
+
+def kind_noun(kind: str) -> str:
+    """Return a kind of part with its article, such as "an activation"."""
+    noun = _NOUNS.get(kind, kind)
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def either(names: Iterable[str], last: str = "or") -> str:
+    """Return names in quotes as a sentence has them: "a", "b" or "c"."""
+    quoted = [f'"{name}"' for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
