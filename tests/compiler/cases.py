@@ -1,0 +1,197 @@
+"""For every operation: how it is said, what plain NumPy makes of it, and operands to try it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from specnet import compiler as c
+from specnet.compiler import operations, value
+from specnet.compiler.value import Operation, Value, apply
+
+B = 4  # the batch's length, as in running.SIZES
+FULL, COLUMN, ROW, SCALAR = (3, "batch"), (3, 1), (1, "batch"), ()
+
+
+def all_operations() -> list[Operation]:
+    """Every record that the compiler's modules define: none can be forgotten."""
+    found = [*vars(value).values(), *vars(operations).values()]
+    return list(dict.fromkeys(record for record in found if isinstance(record, Operation)))
+
+
+@dataclass(frozen=True)
+class Operand:
+    shape: tuple[int | str, ...]
+    low: float = -2.0
+    high: float = 2.0
+    kind: str = "float"
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        shape = tuple({"batch": B}.get(axis, axis) for axis in self.shape)
+        if self.kind == "index":
+            return rng.integers(0, int(self.high), shape)
+        numbers = rng.uniform(self.low, self.high, shape)
+        return numbers > 0 if self.kind == "mask" else numbers
+
+
+@dataclass(frozen=True)
+class Case:
+    operation: Operation
+    said: Callable[..., Value]
+    numpy: Callable[..., Any]
+    operands: tuple[Operand, ...]
+
+    def __str__(self) -> str:
+        return f"{self.operation.name}-{'-'.join('x'.join(map(str, o.shape)) or 'scalar' for o in self.operands)}"
+
+    def make(self, seed: int = 0) -> tuple[Value, list[Value], dict[str, np.ndarray[Any, Any]]]:
+        """The value, its float operands, and arrays for all of its operands."""
+        rng = np.random.default_rng(seed)
+        inputs = [c.input_value(f"x{k}", o.shape, o.kind) for k, o in enumerate(self.operands)]  # type: ignore[arg-type]
+        arrays = {f"x{k}": operand.draw(rng) for k, operand in enumerate(self.operands)}
+        return self.said(*inputs), [x for x in inputs if x.kind == "float"], arrays
+
+
+UNARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float, float]] = [
+    (value.NEGATIVE, lambda x: -x, np.negative, -2, 2),
+    (operations.EXP, c.exp, np.exp, -2, 2),
+    (operations.EXPM1, c.expm1, np.expm1, -2, 2),
+    (operations.LOG, c.log, np.log, 0.1, 3),
+    (operations.LOG1P, c.log1p, np.log1p, -0.9, 3),
+    (operations.SQRT, c.sqrt, np.sqrt, 0.1, 3),
+    (operations.SIN, c.sin, np.sin, -4, 4),
+    (operations.COS, c.cos, np.cos, -4, 4),
+    (operations.TANH, c.tanh, np.tanh, -3, 3),
+    (operations.ERF, c.erf, special.erf, -3, 3),
+    (operations.SIGMOID, c.sigmoid, special.expit, -9, 9),
+    (operations.SOFTPLUS, c.softplus, lambda x: np.logaddexp(0, x), -9, 9),
+    (operations.ABSOLUTE, c.absolute, np.abs, -2, 2),
+    (operations.SIGN, c.sign, np.sign, -2, 2),
+]
+BINARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float]] = [
+    (value.ADD, lambda a, b: a + b, np.add, -2),
+    (value.SUBTRACT, lambda a, b: a - b, np.subtract, -2),
+    (value.MULTIPLY, lambda a, b: a * b, np.multiply, -2),
+    (value.DIVIDE, lambda a, b: a / b, np.divide, 0.5),
+    (operations.MAXIMUM, c.maximum, np.maximum, -2),
+    (operations.MINIMUM, c.minimum, np.minimum, -2),
+    (operations.GREATER, c.greater, np.greater, -2),
+    (operations.EQUAL, c.equal, np.equal, -2),
+]
+SHAPES = [(FULL, FULL), (FULL, COLUMN), (ROW, FULL), (COLUMN, ROW), (SCALAR, FULL), (COLUMN, SCALAR), (SCALAR, SCALAR)]
+MASK = Operand(FULL, kind="mask")
+INDEX = Operand(ROW, 0, 3, "index")
+
+
+def _unary() -> Iterator[Case]:
+    for operation, said, numpy, low, high in UNARY:
+        for shape in (FULL, ROW, SCALAR):
+            yield Case(operation, said, numpy, (Operand(shape, low, high),))
+
+
+def _binary() -> Iterator[Case]:
+    for operation, said, numpy, low in BINARY:
+        for shapes in SHAPES:
+            yield Case(operation, said, numpy, tuple(Operand(shape, low) for shape in shapes))
+
+
+def _axes() -> Iterator[Case]:
+    axes = {"features": 0, "batch": 1, "all": None}
+    for name, axis in axes.items():
+        for operation, said, numpy in ((value.SUM, c.sum_over, np.sum), (operations.MAX, c.max_over, np.max)):
+            yield Case(
+                operation,
+                lambda x, said=said, name=name: said(x, name),
+                lambda x, numpy=numpy, axis=axis: numpy(x, axis, keepdims=axis is not None),
+                (Operand(FULL),),
+            )
+
+
+def _products() -> Iterator[Case]:
+    for flip_a in (False, True):
+        for flip_b in (False, True):
+            a, b = ((2, 3), (3, 2))[flip_a], ((3, "batch"), ("batch", 3))[flip_b]
+            yield Case(
+                operations.MATMUL,
+                lambda a, b, fa=flip_a, fb=flip_b: c.matmul(a, b, fa, fb),
+                lambda a, b, fa=flip_a, fb=flip_b: (a.T if fa else a) @ (b.T if fb else b),
+                (Operand(a), Operand(b)),
+            )
+    yield Case(operations.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
+
+
+def _augmented(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.vstack([x, np.ones((1, x.shape[1]))])
+
+
+def _scattered(x: np.ndarray[Any, Any], index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return x @ (index[0][:, None] == np.arange(3))
+
+
+CASES = [
+    *_unary(),
+    *_binary(),
+    *_axes(),
+    *_products(),
+    Case(value.CAST, value.cast, lambda m: m.astype(float), (MASK,)),
+    Case(value.MULTIPLY, lambda m, x: m * x, np.multiply, (MASK, Operand(FULL))),
+    Case(value.SUBTRACT, lambda m: 1 - m, lambda m: 1.0 - m, (MASK,)),
+    Case(value.ADD, lambda m, n: m + n, lambda m, n: m.astype(float) + n, (MASK, MASK)),
+    Case(operations.EXP, c.exp, lambda m: np.exp(m.astype(float)), (MASK,)),
+    *(
+        Case(
+            value.EXPAND,
+            lambda x: c.rows(c.expand(x, FULL), 1, 3),  # an elementwise consumer would leave the repetition to NumPy
+            lambda x: np.broadcast_to(x, (3, B))[1:],
+            (Operand(shape),),
+        )
+        for shape in (COLUMN, ROW, SCALAR)
+    ),
+    Case(operations.WHERE, c.where, np.where, (MASK, Operand(FULL), Operand(FULL))),
+    Case(operations.WHERE, c.where, np.where, (MASK, Operand(COLUMN), Operand(SCALAR))),
+    Case(operations.EQUAL, c.equal, np.equal, (INDEX, INDEX)),
+    Case(
+        operations.AFFINE,
+        c.affine,
+        lambda block, x: block.T @ _augmented(x),
+        (Operand((4, 2)), Operand(FULL)),
+    ),
+    Case(
+        operations.AFFINE_GRADIENT,
+        lambda x, d: apply(operations.AFFINE_GRADIENT, x, d),
+        lambda x, d: _augmented(x) @ d.T,
+        (Operand(FULL), Operand((2, "batch"))),
+    ),
+    Case(operations.GATHER, c.gather, lambda t, i: t[:, i[0]], (Operand((2, 3)), INDEX)),
+    Case(
+        operations.SCATTER_ADD,
+        lambda x, i: c.scatter_add(x, i, 3),
+        _scattered,
+        (Operand((2, "batch")), INDEX),
+    ),
+    Case(operations.ONE_HOT, lambda i: c.one_hot(i, 3), lambda i: np.arange(3)[:, None] == i, (INDEX,)),
+    Case(operations.ROWS, lambda x: c.rows(x, 1, 3) * 2, lambda x: x[1:3] * 2, (Operand(FULL),)),
+    Case(
+        operations.PAD,
+        lambda x: apply(operations.PAD, x, attributes=(1, 4, 6)),
+        lambda x: np.pad(x, [(1, 2), (0, 0)]),
+        (Operand(FULL),),
+    ),
+    Case(
+        operations.CONCATENATE,
+        lambda a, b: c.concatenate(a * b, b, a * b, c.sin(a)),
+        lambda a, b: np.concatenate([a * b, b, a * b, np.sin(a)]),
+        (Operand(FULL), Operand(FULL)),
+    ),
+    Case(operations.STOP_GRADIENT, c.stop_gradient, np.positive, (Operand(FULL),)),
+    Case(
+        operations.CUSTOM,
+        lambda x: c.custom(c.exp(x), [x], lambda d: (d * c.exp(x),)),
+        np.exp,
+        (Operand(FULL),),
+    ),
+]

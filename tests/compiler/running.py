@@ -1,0 +1,85 @@
+"""Running symbolic values in tests, and the complex step: a derivative without any rule of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specnet.compiler import NUMPY_EXPANSIONS, Bound, Value, bind, gradients, input_value, plan, sum_over
+
+Array = npt.NDArray[Any]
+SIZES = {"batch": 4, "flat": 6}
+STEP = 1e-200
+
+
+def run(bound: Bound) -> None:
+    for call in bound.calls:
+        call()
+
+
+def fill(bound: Bound, arrays: Mapping[str, Array]) -> None:
+    for name, array in bound.inputs.items():
+        array[...] = arrays[name]
+
+
+def evaluate(
+    values: Sequence[Value],
+    arrays: Mapping[str, Array],
+    dtype: npt.DTypeLike = np.float64,
+    sizes: Mapping[str, int] = SIZES,
+) -> list[Array]:
+    """The values' arrays, from the inputs' arrays by name."""
+    bound = bind(plan(values, expansions=NUMPY_EXPANSIONS), dtype, sizes, check=True)
+    fill(bound, arrays)
+    run(bound)
+    return [output.copy() for output in bound.outputs]
+
+
+def complex_step(
+    loss: Value, wanted: Sequence[Value], arrays: Mapping[str, Array], sizes: Mapping[str, int] = SIZES
+) -> list[Array]:
+    """Derivatives of the loss by inputs or states, one element at a time."""
+    names = [value.attributes for value in wanted]
+    given = {name: np.asarray(array).astype(complex) for name, array in arrays.items() if array.dtype.kind == "f"}
+    bound = bind(plan([loss], expansions=NUMPY_EXPANSIONS), complex, sizes, states_of(loss, given), check=True)
+    fill(bound, arrays)
+    found = []
+    for name in names:
+        derivative = np.zeros(arrays[name].shape)
+        target = {**bound.inputs, **bound.states}.get(name)
+        for place in np.ndindex(derivative.shape) if target is not None else ():
+            target[place] += 1j * STEP
+            run(bound)
+            derivative[place] = bound.outputs[0].imag / STEP
+            target[place] = target[place].real
+        found.append(derivative)
+    return found
+
+
+def states_of(loss: Value, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays of a loss's states."""
+    seen, stack, states = {loss}, [loss], {}
+    while stack:
+        value = stack.pop()
+        if value.operation.name == "state":
+            states[value.attributes] = arrays[value.attributes]
+        fresh = set(value.arguments) - seen
+        seen |= fresh
+        stack += fresh
+    return states
+
+
+def gradient_error(y: Value, wanted: Sequence[Value], arrays: Mapping[str, Array]) -> float:
+    """Largest error of the derivatives of a random combination of y's elements, relative to the largest of them."""
+    weights = input_value("weights", y.shape)
+    shape = tuple(SIZES.get(axis, axis) for axis in y.shape)
+    arrays = {**arrays, "weights": np.random.default_rng(0).uniform(0.5, 1.5, shape)}
+    loss = sum_over(y * weights, "all")
+    found = gradients(loss, wanted)
+    ours = evaluate([found[value] for value in wanted], arrays)
+    truth = complex_step(loss, wanted, arrays)
+    largest = max(np.abs(t).max() for t in truth)
+    return float(max(np.abs(o - t).max() for o, t in zip(ours, truth, strict=True)) / (largest or 1.0))
