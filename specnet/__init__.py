@@ -1,1 +1,61 @@
-"""A declarative engine for small and middle-sized neural networks."""
+"""A declarative engine for small and middle-sized neural networks.
+
+A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit` and
+`run` train it, and a `Model` answers, saves and loads.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from specnet.errors import DataError, FileError, SpecError, SpecnetError, TrainingError
+
+if TYPE_CHECKING:
+    from specnet.fitting import fit
+    from specnet.model import Model, load_model
+    from specnet.network import Network, build
+    from specnet.runner import RunResult, run
+    from specnet.spec import Spec, parse_spec, resolve
+
+__all__ = [
+    "DataError",
+    "FileError",
+    "Model",
+    "Network",
+    "RunResult",
+    "Spec",
+    "SpecError",
+    "SpecnetError",
+    "TrainingError",
+    "build",
+    "fit",
+    "load_model",
+    "parse_spec",
+    "resolve",
+    "run",
+]
+
+_HOMES = {
+    "Model": "model",
+    "Network": "network",
+    "RunResult": "runner",
+    "Spec": "spec",
+    "build": "network",
+    "fit": "fitting",
+    "load_model": "model",
+    "parse_spec": "spec",
+    "resolve": "spec",
+    "run": "runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that `import specnet` stays light (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'specnet' has no attribute {name!r}")
+    value = getattr(import_module(f"specnet.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

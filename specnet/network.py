@@ -18,7 +18,7 @@ from specnet.arrays import check_inputs, check_target, check_weights
 from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint, Layout
 from specnet.compiler import BATCH, Plan, bind
 from specnet.errors import DataError
-from specnet.spec import Spec, parse_spec, resolve
+from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
 
@@ -33,7 +33,7 @@ ROW_MULTIPLE = 16
 
 
 def build(
-    spec: Spec | Mapping[str, Any] | str, inputs: int | None = None, outputs: int | None = None, **options: Any
+    spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any
 ) -> Network:
     """Return the network that a spec describes.
 

@@ -1,0 +1,173 @@
+"""From a spec and arrays to a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.arrays import check_inputs, check_target, check_weights
+from specnet.data import Labels, Preparation
+from specnet.errors import DataError
+from specnet.model import Model
+from specnet.network import Network
+from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve
+from specnet.training import Observer, TrainingResult, TrainingRows, train
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they come from outside, checked.
+
+    Attributes
+    ----------
+    X : (rows, columns)
+        Raw numbers.
+    y : (rows,) or (rows, outputs)
+        Labels where the loss has classes, else numbers.
+    weight : (rows,) or None
+    """
+
+    X: Array
+    y: Array
+    weight: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, indices: Array) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.X[indices], self.y[indices], None if self.weight is None else self.weight[indices])
+
+
+def fit(
+    spec: SpecSource | Spec,
+    X: ArrayLike,
+    y: ArrayLike,
+    validation: tuple[ArrayLike, ...] | None = None,
+    sample_weight: ArrayLike | None = None,
+    *,
+    observer: Observer | None = None,
+) -> Model:
+    """Train the network of a spec on arrays.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+        Its ``data`` is not read.
+    X : (rows, columns)
+        Raw columns; the spec's preprocessing is fitted on them and belongs to the model.
+    y : (rows,) or (rows, outputs)
+        Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
+        distinct labels are the K classes. One-hot rows are class indices too.
+    validation : (X, y) or (X, y, sample_weight), optional
+        Rows whose loss stands in the history.
+    sample_weight : (rows,), optional
+        Multiplies each row's loss.
+    observer : Observer, optional
+        Is told of the course of training.
+
+    Raises
+    ------
+    SpecError
+        If the spec, or its sizes with these arrays, cannot be.
+    DataError
+        If the arrays do not fit.
+    TrainingError
+        If the loss is no longer finite.
+    """
+    parsed = parse_spec(spec)
+    parsed = parsed.model_copy(update={"data": None})
+    rows = check_rows(X, y, sample_weight)
+    validation_rows = None
+    if validation is not None:
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+            raise DataError("validation is a tuple: (X, y) or (X, y, sample_weight)")
+        validation_rows = check_rows(*validation, prefix="validation ")
+    labels, outputs = read_target(parsed, rows.y)
+    resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
+    model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return model
+
+
+def check_rows(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, prefix: str = "") -> Rows:
+    """Return arrays as rows that belong together; errors name them with the prefix."""
+    inputs, target = check_inputs(X, None, f"{prefix}X"), np.asarray(y)
+    if target.ndim not in (1, 2) or len(target) != len(inputs):
+        raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
+    return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
+
+
+def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
+    """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs."""
+    kind = spec.training.loss.target
+    columns = 1 if y.ndim == 1 else y.shape[1]
+    if kind == "values" or (kind == "binary" and columns > 1):
+        return None, columns
+    labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
+    return labels, 1 if kind == "binary" else len(labels)
+
+
+def fit_rows(
+    spec: Spec, labels: Labels | None, splits: Mapping[str, Rows | None], observer: Observer | None = None
+) -> tuple[Model, TrainingResult]:
+    """Train the network of a resolved spec.
+
+    Parameters
+    ----------
+    spec : Spec
+        Resolved.
+    labels : Labels or None
+        Of the target, where the loss has labels.
+    splits : mapping of str to Rows
+        ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
+    observer : Observer, optional
+        Is told of the course of training.
+    """
+    observer, network, rows = observer or Observer(), Network(spec), splits["train"]
+    assert rows is not None, "there is always something to train on"
+    preprocessing = Preparation.fit(spec.network.preprocessing, rows.X)
+    target = _encoded(network, labels, rows.y, "y")
+    target_preprocessing = Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1))
+
+    def prepared(rows: Rows, target: Array) -> TrainingRows:
+        X = np.ascontiguousarray(preprocessing.apply(rows.X.astype(np.float64)), network.dtype)
+        if spec.training.loss.target != "classes":
+            target = np.ascontiguousarray(target_preprocessing.apply(target), network.dtype)
+        return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
+
+    training, validation, monitors = prepared(rows, target), splits.get("validation"), {}
+    if validation is not None:
+        held_out = prepared(validation, _encoded(network, labels, validation.y, "validation y"))
+
+        def validation_loss(theta: Array) -> float:
+            return network.loss(theta, held_out.X, held_out.target, held_out.weight, data_only=True)
+
+        monitors["validation_loss"] = validation_loss
+    counts = {name: len(part) for name, part in splits.items() if part is not None}
+    observer.started(network, counts, spec.training.epochs)
+    result = train(network, network.initial_parameters(), training, monitors=monitors, observer=observer)
+    model = Model(
+        network,
+        result.theta,
+        preprocessing=preprocessing,
+        target_preprocessing=target_preprocessing,
+        labels=labels and labels.values,
+        history=result.history,
+    )
+    return model, result
+
+
+def _encoded(network: Network, labels: Labels | None, y: Array, name: str) -> Array:
+    """Return class indices (rows,), or float64 numbers: (rows,) for one output, else (rows, outputs)."""
+    if labels is not None:
+        return labels.encode(y, name)
+    target = check_target(y, network.spec.training.loss.target, len(y), network.outputs, name).astype(np.float64)
+    return target[0] if len(target) == 1 else target.T
