@@ -3,5 +3,17 @@
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
+from specnet.data.tables import load_table, read_inputs, read_table, target_kind
 
-__all__ = ["Labels", "Preparation", "RowSplit", "check_labels", "split_rows", "tensor_shapes"]
+__all__ = [
+    "Labels",
+    "Preparation",
+    "RowSplit",
+    "check_labels",
+    "load_table",
+    "read_inputs",
+    "read_table",
+    "split_rows",
+    "target_kind",
+    "tensor_shapes",
+]

@@ -26,7 +26,7 @@ class Preparation:
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
     @classmethod
-    def fit(cls, steps: Sequence[Preprocessing], columns: NDArray[np.float64]) -> Self:
+    def fit(cls, steps: Sequence[Preprocessing], columns: NDArray[Any]) -> Self:
         """Return the steps fitted to training rows (rows, columns), each to what the ones before it make of them.
 
         Raises
@@ -37,7 +37,7 @@ class Preparation:
         fitted: list[Mapping[str, NDArray[Any]]] = []
         for step in steps:
             with np.errstate(over="ignore", invalid="ignore"):
-                learned = step.fit(columns)
+                learned = step.fit(columns.astype(np.float64, copy=False))
                 columns = step.apply(columns, learned)
             bad = ~np.isfinite(columns).all(0)
             if bad.any():

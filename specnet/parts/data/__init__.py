@@ -2,10 +2,15 @@
 
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
+from specnet.parts.data.csv_reading import CsvFile
+from specnet.parts.data.files import Csv, Npz
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
+from specnet.parts.data.npz_reading import read_arrays
 
 __all__ = [
     "BreastCancer",
+    "Csv",
+    "CsvFile",
     "Data",
     "DataSizes",
     "Diabetes",
@@ -16,8 +21,10 @@ __all__ = [
     "MakeClassification",
     "MakeMoons",
     "MakeRegression",
+    "Npz",
     "Split",
     "Table",
     "TargetKind",
     "Wine",
+    "read_arrays",
 ]

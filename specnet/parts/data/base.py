@@ -1,9 +1,9 @@
 """What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, Self
 
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
@@ -15,15 +15,31 @@ from specnet.parts.part import Part, Section
 TargetKind = Literal["classes", "values"]
 
 
-def refuse(section: Section, fields: Sequence[str], code: str, message: str) -> NoReturn:
-    """Raise a validation error at the first of these fields that the document sets, so at what someone wrote.
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What fields that are right one by one make impossible together, and the path of the one to blame."""
 
-    The first field of all is blamed where none is set.
+    path: tuple[str | int, ...]
+    message: str
+    code: str = "data-fields"
+
+
+def refuse(section: Section, problems: Iterable[FieldProblem]) -> None:
+    """Raise a validation error with these problems, if there are any."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError(problem.code, problem.message), loc=problem.path, input=None)
+        for problem in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data(type(section).__name__, details)
+
+
+def written(section: Section, *fields: str) -> str:
+    """Return the first of these fields that the document sets, so that an error stands at what someone wrote.
+
+    The first field of all where none is set.
     """
-    field = next((name for name in fields if name in section.model_fields_set), fields[0])
-    error = PydanticCustomError(code, message)
-    details = InitErrorDetails(type=error, loc=(field,), input=getattr(section, field))
-    raise ValidationError.from_exception_data(type(section).__name__, [details])
+    return next((name for name in fields if name in section.model_fields_set), fields[0])
 
 
 class Split(Section):
@@ -40,7 +56,7 @@ class Split(Section):
     def _leaves_training_rows(self) -> Self:
         if self.test_size + self.validation_size >= 1:
             message = "test_size and validation_size leave no rows to train on: their sum must be below 1"
-            refuse(self, ("validation_size", "test_size"), "split", message)
+            refuse(self, [FieldProblem((written(self, "validation_size", "test_size"),), message, "split")])
         return self
 
 
@@ -101,6 +117,12 @@ class Data(Part):
         """Return what the fields alone determine; nothing is read."""
         return DataSizes()
 
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what the fields make impossible together."""
+        if self.split.stratify and self.sizes().target == "values":
+            message = "stratify needs classes, and this target is numbers"
+            yield FieldProblem(("split", "stratify"), message, "split")
+
     def load(self, folder: Path, target: TargetKind) -> Table:
         """Make or read the rows.
 
@@ -134,9 +156,6 @@ class Data(Part):
         return self
 
     @model_validator(mode="after")
-    def _stratifies_classes_only(self) -> Self:
-        if self.split.stratify and self.sizes().target == "values":
-            error = PydanticCustomError("split", "stratify needs classes, and this target is numbers")
-            details = InitErrorDetails(type=error, loc=("split", "stratify"), input=True)
-            raise ValidationError.from_exception_data(type(self).__name__, [details])
+    def _is_possible(self) -> Self:
+        refuse(self, self.problems())
         return self

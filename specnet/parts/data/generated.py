@@ -1,13 +1,14 @@
 """Made data: scikit-learn's generators, with its names, fields and defaults."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from annotated_types import Ge, Le
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from specnet.parts.data.base import Data, DataSizes, Table, TargetKind, refuse
+from specnet.parts.data.base import Data, DataSizes, FieldProblem, Table, TargetKind, written
 from specnet.parts.fields import Fraction, Integer, NonNegativeInteger, NonNegativeNumber, PositiveInteger, Seed, Share
 
 Rows = Annotated[Integer, Ge(1), Le(10_000_000)]
@@ -36,13 +37,12 @@ class Generated(Data):
         filled = super().with_defaults(seed, target)
         return filled if self.random_state is not None else filled.model_copy(update={"random_state": seed})
 
-    @model_validator(mode="after")
-    def _fits_memory(self) -> Self:
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
         columns = self.sizes().inputs or 1
         if self.n_samples * columns > LARGEST_TABLE:
             message = f"{self.n_samples} rows of {columns} columns are more than {LARGEST_TABLE} numbers"
-            refuse(self, ("n_samples", "n_features"), "too-large", message)
-        return self
+            yield FieldProblem((written(self, "n_samples", "n_features"),), message, "too-large")
 
 
 class MakeMoons(Generated):
@@ -80,13 +80,13 @@ class MakeBlobs(Generated):
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=self.n_features, classes=self.centers, target="classes")
 
-    @model_validator(mode="after")
-    def _has_rows_for_each_center(self) -> Self:
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
         if self.n_samples < self.centers:
-            refuse(self, ("centers", "n_samples"), "data-fields", f"{self.n_samples} rows leave clouds without any")
+            message = f"{self.n_samples} rows leave some of the {self.centers} clouds without any"
+            yield FieldProblem((written(self, "centers", "n_samples"),), message)
         if self.center_box[0] > self.center_box[1]:
-            refuse(self, ("center_box",), "data-fields", "the lowest coordinate comes first")
-        return self
+            yield FieldProblem(("center_box",), "the lowest coordinate comes first")
 
 
 class MakeClassification(Generated):
@@ -117,31 +117,27 @@ class MakeClassification(Generated):
         listed: Any = self.weights and list(self.weights)  # scikit-learn wants a list
         return Generated.load(self.model_copy(update={"weights": listed}), folder, target)
 
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        told = self.n_informative + self.n_redundant + self.n_repeated
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        told, clouds = (
+            self.n_informative + self.n_redundant + self.n_repeated,
+            self.n_classes * self.n_clusters_per_class,
+        )
         if told > self.n_features:
-            fields = ("n_features", "n_informative", "n_redundant", "n_repeated")
-            message = (
-                f"informative, redundant and repeated columns are {told}, more than n_features = {self.n_features}"
-            )
-            refuse(self, fields, "data-fields", message)
-        clouds = self.n_classes * self.n_clusters_per_class
-        if clouds > 2**self.n_informative:
-            message = (
-                f"n_classes × n_clusters_per_class = {clouds} clouds need as many corners, "
-                f"and a cube of n_informative = {self.n_informative} columns has {2**self.n_informative}"
-            )
-            refuse(self, ("n_classes", "n_clusters_per_class", "n_informative"), "data-fields", message)
-        if clouds > self.n_samples:
-            message = f"{self.n_samples} rows leave some of the {clouds} clouds without any"
-            refuse(self, ("n_samples", "n_classes", "n_clusters_per_class"), "data-fields", message)
+            field = written(self, "n_features", "n_informative", "n_redundant", "n_repeated")
+            message = f"n_informative + n_redundant + n_repeated = {told}, more than n_features = {self.n_features}"
+            yield FieldProblem((field,), message)
+        if clouds > 2 ** min(self.n_informative, 60):
+            field = written(self, "n_classes", "n_clusters_per_class", "n_informative")
+            corners = f"n_informative = {self.n_informative} makes a cube of {2**self.n_informative} corners"
+            yield FieldProblem((field,), f"{corners}, and n_classes × n_clusters_per_class = {clouds} are needed")
+        elif clouds > self.n_samples:
+            field = written(self, "n_samples", "n_classes", "n_clusters_per_class")
+            yield FieldProblem((field,), f"{self.n_samples} rows leave some of the {clouds} clouds without any")
         if self.weights is not None and len(self.weights) not in (self.n_classes, self.n_classes - 1):
-            message = f"{len(self.weights)} weights for {self.n_classes} classes"
-            refuse(self, ("weights",), "data-fields", message)
-        if self.weights is not None and sum(self.weights) > 1 + 1e-9:
-            refuse(self, ("weights",), "data-fields", "the weights are shares: their sum is at most 1")
-        return self
+            yield FieldProblem(("weights",), f"{len(self.weights)} weights for {self.n_classes} classes")
+        elif self.weights is not None and sum(self.weights) > 1 + 1e-9:
+            yield FieldProblem(("weights",), "the weights are shares: their sum is at most 1")
 
 
 class MakeRegression(Generated):

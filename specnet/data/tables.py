@@ -1,0 +1,159 @@
+"""Rows for a spec to train on, and for a model to answer: checked, and with every mistake at its place."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from specnet.arrays import Array, as_numbers, check_inputs, check_weights
+from specnet.data.labels import check_labels
+from specnet.errors import DataError, Diagnostic
+from specnet.errors import Path as Place
+from specnet.parts.data import Csv, CsvFile, Npz, Table, TargetKind, read_arrays
+from specnet.spec import Spec
+
+PathLike = str | os.PathLike[str]
+
+
+def target_kind(spec: Spec) -> TargetKind:
+    """Return what the target of a spec is, as its loss says."""
+    return "values" if spec.training.loss.target == "values" else "classes"
+
+
+def load_table(spec: Spec) -> Table:
+    """Make or read the rows that a spec's data part describes.
+
+    Parameters
+    ----------
+    spec : Spec
+        Resolved or not.
+
+    Returns
+    -------
+    Table
+        X is float64 (rows, columns). y is int64 or text (rows,) for classes, float64 (rows, outputs) for one-hot rows
+        and for several numbers 0 and 1 per row, and float64 (rows,) or (rows, outputs) for values.
+
+    Raises
+    ------
+    DataError
+        If there are no such rows; what a field of the spec is to blame for has its place there.
+    FileError
+        If a file cannot be read.
+    """
+    data, target = spec.data, target_kind(spec)
+    if data is None:
+        hint = "without data, a spec can be fitted to arrays"
+        raise DataError(spec.diagnostic("missing-data", "this spec has no data to run on", ("data",), hint=hint))
+    whole: Place = ("data", "path") if "path" in type(data).model_fields else ("data",)
+    try:
+        return _checked(data.with_defaults(spec.seed, target).load(spec.folder, target))
+    except MemoryError:
+        raise DataError(spec.diagnostic("too-large", "these rows do not fit into memory", whole)) from None
+    except DataError as error:
+        raise DataError(*(_placed(problem, spec, whole) for problem in error.diagnostics)) from None
+
+
+def read_inputs(path: PathLike, spec: Spec) -> Array:
+    """Return the rows of a file that a model should answer.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.npz`` with X, or a ``.csv`` with the columns that the model was trained on: by name, in any order, and
+        among others.
+    spec : Spec
+        The model's, resolved.
+
+    Returns
+    -------
+    ndarray (rows, columns)
+
+    Raises
+    ------
+    DataError
+        If the file does not have such columns.
+    FileError
+        If it cannot be read.
+    """
+    part, source = _part_for(path, spec), os.fspath(path)
+    if isinstance(part, Csv):
+        return CsvFile(source).read(part.features or ())[0]
+    try:
+        return check_inputs(read_arrays(source, ("X",))["X"], spec.network.input_size)
+    except DataError as error:
+        raise _about(error, source) from None
+
+
+def read_table(path: PathLike, spec: Spec, labels: Array | None = None) -> Table:
+    """Return the rows of a file to evaluate a model on.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.npz`` with X, y and optionally sample_weight, or a ``.csv`` with the model's columns and its target's.
+    spec : Spec
+        The model's, resolved.
+    labels : ndarray (classes,) or None
+        The model's. Where they are text, so is what a CSV file says.
+
+    Returns
+    -------
+    Table
+        As `load_table` returns it.
+
+    Raises
+    ------
+    DataError
+        If the file does not have such columns or no such target.
+    FileError
+        If it cannot be read.
+    """
+    part, source = _part_for(path, spec), os.fspath(path)
+    try:
+        table = _checked(part.load(Path(), target_kind(spec)))
+    except DataError as error:
+        raise _about(error, source) from None
+    if isinstance(part, Csv) and labels is not None and labels.dtype.kind == "U":
+        table = replace(table, y=table.y.astype(np.str_))
+    return table
+
+
+def _part_for(path: PathLike, spec: Spec) -> Csv | Npz:
+    source = os.fspath(path)
+    match os.path.splitext(source)[1].lower():
+        case ".npz":
+            return Npz(path=source)
+        case ".csv" if isinstance(spec.data, Csv):
+            return spec.data.model_copy(update={"path": source})
+        case ".csv":
+            message = "this model was not trained on a CSV file, so that its columns have no names"
+            raise DataError(message, source=source, hint="a .npz file with X has them in their order")
+        case _:
+            raise DataError("data is read from .npz and .csv files", source=source)
+
+
+def _checked(table: Table) -> Table:
+    X = check_inputs(table.X, None).astype(np.float64)
+    y = np.asarray(table.y)
+    if y.ndim not in (1, 2) or len(y) != len(X):
+        raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: one row for each")
+    if table.target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
+        y = check_labels(y)
+    else:
+        y = as_numbers(y, "y").astype(np.float64)
+    return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
+
+
+def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
+    """Return a mistake at its place in the spec, unless it has one in a file."""
+    if problem.source is not None:
+        return problem
+    path = ("data", *problem.path) if problem.path else whole
+    return spec.diagnostic(problem.code, problem.message, path, hint=problem.hint)
+
+
+def _about(error: DataError, source: str) -> DataError:
+    """Return the same error as being about a file."""
+    return DataError(*(replace(problem, source=problem.source or source, path=()) for problem in error.diagnostics))

@@ -1,0 +1,85 @@
+"""Rows from files. Paths start at the spec's folder.
+
+What the target is, labels or numbers, is not guessed from the file: it follows from the spec's loss.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data.base import Data, DataSizes, FieldProblem, Table, TargetKind
+from specnet.parts.data.csv_reading import CsvFile
+from specnet.parts.data.npz_reading import read_arrays
+
+FilePath = Annotated[str, Field(min_length=1)]
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
+class Npz(Data):
+    """Arrays of a NumPy archive: X, y and optionally sample_weight, as numpy.savez writes them. No pickles.
+
+    y is labels, integers or text, one-hot rows, or several numbers 0 and 1 per row, where the loss is one of classes;
+    otherwise it is numbers.
+    """
+
+    type: Literal["npz"] = "npz"
+    path: FilePath = Field(description="the file, from the spec's folder on")
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        arrays = read_arrays(folder / self.path, ("X", "y"), ("sample_weight",))
+        return Table(arrays["X"], arrays["y"], target, sample_weight=arrays.get("sample_weight"))
+
+
+class Csv(Data):
+    """A CSV file in UTF-8 with a header, separated by commas: columns of numbers, and one that is the target.
+
+    Where the loss is one of classes, the target's cells are labels: integers if every one of them is written as one,
+    else text. Otherwise they are numbers. A cell that is missing or no number is an error with its place.
+    """
+
+    type: Literal["csv"] = "csv"
+    path: FilePath = Field(description="the file, from the spec's folder on")
+    target: ColumnName = Field(description="name of the column to predict")
+    features: Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)] | None = Field(
+        None, description="names of the columns to predict it from; all the others where nothing is said"
+    )
+
+    def sizes(self) -> DataSizes:
+        return DataSizes(inputs=len(self.features) if self.features else None)
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        file = CsvFile(folder / self.path)
+        features = self.features or tuple(name for name in file.header if name != self.target)
+        wanted = [(("target",), self.target), *((("features", index), name) for index, name in enumerate(features))]
+        unknown = [(path, problem) for path, name in wanted if (problem := file.unknown(name))]
+        # That there is no such column is said where the spec names it, that there is no header at the file.
+        problems = [
+            replace(problem, path=path, source=None) if problem.code == "unknown-column" else problem
+            for path, problem in unknown
+        ]
+        if not features:
+            problems.append(Diagnostic("no-features", f'{file.path} has no column but "{self.target}"', ("target",)))
+        if problems:
+            raise DataError(*dict.fromkeys(problems))
+        if target == "classes":
+            X, (y,) = file.read(features, (self.target,))
+        else:
+            table, _ = file.read((*features, self.target))
+            X, y = table[:, :-1], table[:, -1]
+        return Table(X, y, target, features)
+
+    def with_columns(self, table: Table) -> Self:
+        return self.model_copy(update={"features": table.feature_names})
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        features = self.features or ()
+        for index, name in enumerate(features):
+            if name == self.target:
+                yield FieldProblem(("features", index), f'"{name}" is the target, and cannot be a feature too')
+            elif name in features[:index]:
+                yield FieldProblem(("features", index), f'"{name}" is named twice')
