@@ -17,6 +17,7 @@ from specnet.compiler import (
     minimum,
     stop_gradient,
     sum_over,
+    with_local_derivative,
 )
 from specnet.compiler import sigmoid as sigmoid_of
 from specnet.compiler import softplus as softplus_of
@@ -46,7 +47,7 @@ class Activation(Part):
         """Return the value at x, with the cheapest derivative that the activation knows."""
         y = self.expression(x)
         slope = self.derivative_from_output(y)
-        return y if slope is None else custom(y, (x,), lambda d: (d * slope,))
+        return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
 
 
 class Linear(Activation):
@@ -182,7 +183,7 @@ class Softmax(Activation):
 
     def apply(self, x: Value) -> Value:
         y = self.expression(x)
-        return custom(y, (x,), lambda d: (y * (d - sum_over(d * y, "features")),))
+        return custom(y, [x], lambda d: (y * (d - sum_over(d * y, "features")),))
 
 
 def _exponential_side_slope(y: Value, slope: float, depth: float) -> Value:
