@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import split_rows
+from specnet.data import load_table, split_rows
 from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.fitting import Rows, check_rows, fit_rows, read_target
 from specnet.model import Model
-from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.training import Observer, TrainingResult
@@ -112,7 +111,7 @@ def run(
         assert parsed.data is not None, "load_table refuses a spec without data"
         data = parsed.data.with_columns(table)
         resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs, data=data)
-        with _placed(parsed, ()):
+        with _placed(parsed):
             split = split_rows(table, data.split, parsed.seed)
         splits = {name: rows.take(indices) for name, indices in split.parts().items()}
         model, result = fit_rows(resolved, labels, splits, observer)
@@ -131,22 +130,6 @@ def run(
     if result.interrupted:
         raise KeyboardInterrupt
     return RunResult(model, result.history, metrics, folder)
-
-
-def load_table(spec: Spec) -> Table:
-    """Return the rows of a spec's data.
-
-    Raises
-    ------
-    SpecError
-        If the spec has no data.
-    DataError
-        If the data cannot be had.
-    """
-    if spec.data is None:
-        raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
-    with _placed(spec, ("data",)):
-        return spec.data.load(spec.folder, "values" if spec.training.loss.target == "values" else "classes")
 
 
 def new_folder(name: str | None) -> Path:
@@ -189,8 +172,8 @@ def _reserved(out: PathLike | None, force: bool) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _placed(spec: Spec, prefix: tuple[str, ...]) -> Iterator[None]:
-    """Point errors about the data at the place in the spec where it says so."""
+def _placed(spec: Spec) -> Iterator[None]:
+    """Point errors about the split at the place in the spec where it says so."""
     try:
         yield
     except DataError as error:
@@ -198,7 +181,7 @@ def _placed(spec: Spec, prefix: tuple[str, ...]) -> Iterator[None]:
             *(
                 replace(item, source=None)
                 if item.position or item.source
-                else spec.diagnostic(item.code, item.message, (*prefix, *item.path), hint=item.hint)
+                else spec.diagnostic(item.code, item.message, item.path, hint=item.hint)
                 for item in error.diagnostics
             )
         ) from error

@@ -37,6 +37,8 @@ def load_table(spec: Spec) -> Table:
 
     Raises
     ------
+    SpecError
+        If the spec has no data.
     DataError
         If there are no such rows; what a field of the spec is to blame for has its place there.
     FileError
@@ -44,8 +46,7 @@ def load_table(spec: Spec) -> Table:
     """
     data, target = spec.data, target_kind(spec)
     if data is None:
-        hint = "without data, a spec can be fitted to arrays"
-        raise DataError(spec.diagnostic("missing-data", "this spec has no data to run on", ("data",), hint=hint))
+        raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
     whole: Place = ("data", "path") if "path" in type(data).model_fields else ("data",)
     try:
         return _checked(data.with_defaults(spec.seed, target).load(spec.folder, target))
