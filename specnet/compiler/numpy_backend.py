@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Step
+from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Step, concatenation_slots
 from specnet.compiler.operations import CONCATENATE
 from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError
@@ -150,15 +150,16 @@ class _Binder:
 
     def check_overlaps(self, n: int, out: Array, operands: list[Array]) -> None:
         """Assert that the call writes nothing that it reads, except each element after its last use."""
-        operation, low = self.plan.calls[n].operation, 0
-        for k, operand in enumerate(operands):
-            target = out
-            if operation is CONCATENATE:
-                target, low = out[low : low + len(operand)], low + len(operand)
-            same = _position(operand) == _position(target)
-            allowed = k in operation.overwrites or operation is CONCATENATE
-            assert (same and allowed) or not np.shares_memory(operand, out), self.plan.describe(n)
+        operation = self.plan.calls[n].operation
+        if operation is CONCATENATE:
+            slots = concatenation_slots(out, operands)
+            written = [slot for slot, piece in zip(slots, operands, strict=True) if _position(slot) != _position(piece)]
+            overlap = any(np.shares_memory(slot, piece) for slot in written for piece in operands)
+        else:
+            exact = [k in operation.overwrites and _position(a) == _position(out) for k, a in enumerate(operands)]
+            overlap = any(np.shares_memory(a, out) for a, fits in zip(operands, exact, strict=True) if not fits)
+        assert not overlap, self.plan.describe(n)
 
 
 def _position(array: Array) -> tuple[object, ...]:
-    return array.__array_interface__["data"], array.shape, array.strides, array.dtype
+    return array.ctypes.data, array.shape, array.strides, array.dtype

@@ -1,0 +1,252 @@
+"""Random networks, and what must hold for each: right derivatives, and the same bits wherever the values lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from specnet.compiler import (
+    BATCH,
+    NUMPY_EXPANSIONS,
+    Value,
+    absolute,
+    affine,
+    bind,
+    concatenate,
+    cos,
+    custom,
+    erf,
+    exp,
+    expm1,
+    gather,
+    gradients,
+    greater,
+    input_value,
+    linear_map,
+    log,
+    max_over,
+    maximum,
+    minimum,
+    one_hot,
+    plan,
+    rows,
+    sigmoid,
+    sin,
+    softplus,
+    sqrt,
+    state_value,
+    sum_over,
+    tanh,
+    where,
+    with_local_derivative,
+)
+from tests.compiler.running import Array, complex_step, fill, run
+
+BATCH_SIZE = 5
+
+
+def guarded(x: Value) -> Value:
+    """The branch that is not taken is NaN, and has a NaN derivative."""
+    return where(greater(x, 0.0), x * sqrt(x), tanh(x))
+
+
+def staircase(x: Value) -> Value:
+    """Nested branches, each with a factor of its own outside."""
+    inner = where(greater(x, 0.7), sin(x) * 3.0, 1 / (x - 9.0))
+    return 0.5 * where(greater(x, 0.2), inner * x, expm1(x)) - x
+
+
+def gelu(x: Value) -> Value:
+    return 0.5 * x * (1 + erf(x * 0.5**0.5))
+
+
+def batch_norm_rule(d: Value, normal: Value, one_over_n: Value) -> tuple[Value, Value]:
+    """Derivatives by the centred and scaled values' input (but for its scale) and by the gain."""
+    d_gain = sum_over(d * normal, "batch")
+    return d - sum_over(d, "batch") * one_over_n - normal * (d_gain * one_over_n), d_gain
+
+
+ACTIVATIONS: list[Callable[[Value], Value]] = [
+    lambda x: maximum(x, 0.0),
+    tanh,
+    gelu,
+    softplus,
+    guarded,
+    staircase,
+    lambda x: with_local_derivative(gelu(x), x),
+    lambda x: with_local_derivative(x * sigmoid(x), x),
+    lambda x: maximum(x, 0.0) + expm1(minimum(0.0, x)),
+    lambda x: absolute(x) ** 3 - cos(2 * x) / 4,
+    lambda x: x - maximum(x, 0.0) * 0.25 + sin(x),
+]
+
+
+class Network:
+    """Declares leaves while random layers are applied."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.parameters: list[Value] = []
+        self.running: list[tuple[Value, Value]] = []
+        self.one_over_n = input_value("1/n", ())
+        self.counts = 0
+
+    def name(self, group: str) -> str:
+        self.counts += 1
+        return f"{group}.{self.counts}"
+
+    def parameter(self, *shape: int) -> Value:
+        self.parameters.append(state_value(self.name("theta"), shape))
+        return self.parameters[-1]
+
+    def dense(self, x: Value, units: int) -> Value:
+        if self.rng.random() < 0.2:
+            return linear_map(self.parameter(x.shape[0], units), x)
+        return affine(self.parameter(x.shape[0] + 1, units), x)
+
+    def dropout(self, x: Value) -> Value:
+        return x * input_value(self.name("mask"), x.shape)
+
+    def batch_norm(self, x: Value) -> Value:
+        gain, shift = self.parameter(x.shape[0], 1), self.parameter(x.shape[0], 1)
+        mean = sum_over(x, "batch") * self.one_over_n
+        centred = x - mean
+        variance = sum_over(centred * centred, "batch") * self.one_over_n
+        scale = 1 / sqrt(variance + 1e-5)
+        normal = centred * scale
+        for new in (mean, variance):
+            old = state_value(self.name("running"), new.shape)
+            self.running.append((old, old + (new - old) * 0.1))
+        if self.rng.random() < 0.3:
+            return normal * gain + shift
+
+        def backward(d: Value) -> tuple[Value, Value, Value]:
+            dx, d_gain = batch_norm_rule(d, normal, self.one_over_n)
+            return dx * (gain * scale), d_gain, sum_over(d, "batch")
+
+        return custom(normal * gain + shift, (x, gain, shift), backward)
+
+    def layer(self, x: Value) -> Value:
+        rng, width = self.rng, x.shape[0]
+        activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]
+        kind = rng.choice(
+            ["dense", "dense", "activation", "dropout", "norm", "residual", "branch", "gate", "slice", "pool", "tied"]
+        )
+        if kind == "dense":
+            return activation(self.dense(x, int(rng.integers(1, 6))))
+        if kind == "residual":
+            return x + activation(self.dense(x, width))
+        if kind == "branch" and width < 12:
+            return concatenate(activation(self.dense(x, 2)), x, tanh(x))
+        if kind == "slice" and width > 1:
+            return rows(x, 1, width)
+        if kind == "gate" and width > 1:
+            return rows(x, 0, width // 2) * sigmoid(rows(x, width - width // 2, width))
+        if kind == "pool":
+            return x - max_over(x, "features") * 0.5
+        if kind == "tied":
+            block = self.parameter(width + 1, width)
+            return affine(block, tanh(affine(block, x)))
+        return self.batch_norm(x) if kind == "norm" else self.dropout(x) if kind == "dropout" else activation(x)
+
+    def loss(self, x: Value) -> Value:
+        head = self.rng.choice(["binary", "classes", "automatic classes", "numbers"])
+        z = self.dense(x, 1 if head == "binary" else 3)
+        if head == "binary":
+            losses = softplus(z) - input_value("t", z.shape) * z
+        elif head == "numbers":
+            losses = (z - input_value("t", z.shape)) ** 2 / 3
+        else:
+            hot, shifted = one_hot(input_value("label", (1, BATCH), "index"), 3), z - max_over(z, "features")
+            powers = exp(shifted)
+            total = sum_over(powers, "features")
+            losses = log(total) - sum_over(hot * shifted, "features")
+            if head == "classes":
+                losses = custom(losses, (z,), lambda d: ((powers / total - hot) * d,))
+        return sum_over(losses, "all") * self.one_over_n
+
+
+class RandomNetwork(NamedTuple):
+    loss: Value
+    parameters: list[Value]
+    running: list[tuple[Value, Value]]
+    arrays: dict[str, Array]
+    """For every leaf, by name."""
+
+    def commits(self) -> list[tuple[Value, Value]]:
+        """Gradients, running averages, and a step of gradient descent on half of the parameters."""
+        found = gradients(self.loss, self.parameters)
+        slots = [(state_value(f"d{p.attributes}", p.shape), d) for p, d in found.items()]
+        return [*slots, *self.running, *((p, p - found[p] * 0.1) for p in self.parameters[::2])]
+
+
+def random_network(seed: int) -> RandomNetwork:
+    network = Network(seed)
+    rng = network.rng
+    x = input_value("x", (int(rng.integers(2, 6)), BATCH))
+    if rng.random() < 0.3:
+        x = concatenate(x, gather(network.parameter(4, 3), input_value("index", (1, BATCH), "index")))
+    for _ in range(rng.integers(1, 7)):
+        x = network.layer(x)
+    loss = network.loss(x)
+    return RandomNetwork(loss, network.parameters, network.running, draw(loss, network.running, rng))
+
+
+def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generator) -> dict[str, Array]:
+    """Numbers for every leaf of a network."""
+    seen: set[Value] = set()
+    stack = [loss, *(value for _, value in running)]
+    while stack:
+        if (value := stack.pop()) not in seen:
+            seen.add(value)
+            stack += value.arguments
+    leaves = {v.attributes: v for v in seen if v.operation.name in ("input", "state")}
+    arrays: dict[str, Array] = {}
+    for name, value in sorted(leaves.items()):
+        shape = tuple({BATCH: BATCH_SIZE}.get(axis, axis) for axis in value.shape)
+        if name == "1/n":
+            arrays[name] = np.array(1 / BATCH_SIZE)
+        elif value.kind == "index":
+            arrays[name] = rng.integers(0, 3, shape)
+        elif name.startswith("mask"):
+            arrays[name] = (rng.random(shape) < 0.7) / 0.7
+        elif name.startswith("theta"):
+            arrays[name] = rng.standard_normal(shape) * 0.5
+        else:
+            arrays[name] = rng.standard_normal(shape)
+    return arrays
+
+
+def bind_training(network: RandomNetwork, *, reuse: bool = True, dtype: Any = np.float64, **options: Any) -> Any:
+    """The network's commits and loss, bound and filled."""
+    commits = network.commits()
+    program = plan([network.loss], commits, expansions=NUMPY_EXPANSIONS, reuse=reuse)
+    states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
+    states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
+    given = {name: array.astype(dtype) for name, array in states.items() if array is not None}
+    bound = bind(program, dtype, {BATCH: BATCH_SIZE}, given, **options)
+    fill(bound, network.arrays)
+    return bound
+
+
+def gradient_error(network: RandomNetwork) -> float:
+    """Largest error against the complex step, relative to the largest derivative."""
+    bound = bind_training(network, check=True)
+    run(bound)
+    truth = complex_step(network.loss, network.parameters, network.arrays, {BATCH: BATCH_SIZE})
+    ours = [bound.states[f"d{parameter.attributes}"] for parameter in network.parameters]
+    largest = max(np.abs(t).max() for t in truth)
+    errors = [np.abs(o - t).max() for o, t in zip(ours, truth, strict=True)]
+    return float(max(errors) / max(largest, 1e-3))  # a NaN, read from storage before any write, stays one
+
+
+def storage_is_right(network: RandomNetwork) -> bool:
+    """Do two runs leave the same bits as with a storage for each value?"""
+    shared, separate = (bind_training(network, reuse=reuse, check=True) for reuse in (True, False))
+    for _ in range(2):
+        run(shared)
+        run(separate)
+    same = [np.array_equal(array, separate.states[name]) for name, array in shared.states.items()]
+    return all(same) and np.array_equal(shared.outputs[0], separate.outputs[0])

@@ -1,0 +1,153 @@
+"""Random networks and programs against the complex step and a storage for each value; and the checks checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.compiler import lowering, operations, reverse, storage, where
+from tests.compiler import networks
+from tests.compiler.commits import commits_are_right
+from tests.compiler.networks import gradient_error, random_network, storage_is_right
+from tests.compiler.test_operations import planted
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # branches not taken are NaN on purpose
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_gradients_of_random_networks(block: int) -> None:
+    errors = {seed: gradient_error(random_network(seed)) for seed in range(block * 30, block * 30 + 30)}
+    assert all(error < 1e-12 for error in errors.values()), errors
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_storage_of_random_networks(block: int) -> None:
+    wrong = [seed for seed in range(block * 30, block * 30 + 30) if not storage_is_right(random_network(seed))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_commits_of_random_programs(block: int) -> None:
+    assert not [seed for seed in range(block * 150, block * 150 + 150) if not commits_are_right(seed)]
+
+
+def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_ones = [networks.bind_training(random_network(seed)) for seed in range(40)]
+    monkeypatch.setattr(storage, "wants_ones_row", lambda layout, n: False)
+    without = [networks.bind_training(random_network(seed)) for seed in range(40)]
+    assert sum(len(bound.calls) for bound in without) > sum(len(bound.calls) for bound in with_ones)
+    for one, other in zip(with_ones, without, strict=True):
+        assert not any(len(array) > len(other.inputs[name]) for name, array in other.storage.items() if array.ndim)
+        for bound in (one, other):
+            for call in bound.calls:
+                call()
+        for name, array in one.states.items():
+            np.testing.assert_allclose(array, other.states[name], rtol=1e-9, atol=1e-11)
+    assert all(gradient_error(random_network(seed)) < 1e-12 for seed in range(40))
+
+
+# ---------------------------------------------------------------------------------------------------- planted faults
+
+
+def storage_fails(seeds: Iterable[int] = range(300)) -> bool:
+    return any(
+        fails(lambda seed=seed: storage_is_right(random_network(seed)) and commits_are_right(seed)) for seed in seeds
+    )
+
+
+def gradients_fail(seeds: Iterable[int] = range(300)) -> bool:
+    return any(fails(lambda seed=seed: gradient_error(random_network(seed)) < 1e-12) for seed in seeds)
+
+
+def fails(check: Callable[[], Any]) -> bool:
+    try:
+        return not check()
+    except AssertionError:  # an overlap
+        return True
+
+
+def take_when_elementwise(layout: storage.Layout, n: int, owner: int) -> bool:
+    return layout.calls[n].operation.elementwise
+
+
+def commit_before_readers_of_the_same_call(layout: storage.Layout, state: int, value: int) -> bool:
+    return layout.last.get(state, -1) <= value
+
+
+def forget_views(calls: Any, root: Any, kept: set[int]) -> dict[int, int]:
+    last = dict(enumerate(range(len(calls))))
+    last |= {a: n for n, call in enumerate(calls) for a in call.arguments}
+    return last | {root[n]: len(calls) for n in kept}
+
+
+def free_at_first_read(layout: storage.Layout, n: int) -> list[int]:
+    return list(dict.fromkeys(layout.root[a] for a in layout.calls[n].arguments if layout.root[a] != layout.root[n]))
+
+
+STORAGE_FAULTS: dict[str, tuple[Any, str, Any]] = {
+    "storage always taken": (storage, "may_take", lambda *_: True),
+    "taken by any elementwise call": (storage, "may_take", take_when_elementwise),
+    "always committed in place": (storage, "may_commit_in_place", lambda *_: True),
+    "committed before a reader of the same call": (
+        storage,
+        "may_commit_in_place",
+        commit_before_readers_of_the_same_call,
+    ),
+    "committed values not kept": (storage, "kept_values", lambda program: set(program.outputs)),
+    "views do not extend a life": (storage, "last_reads", forget_views),
+    "freed too early": (storage, "dying_roots", free_at_first_read),
+    "states swapped without a copy": (lowering, "needs_snapshot", lambda *_: False),
+    "pieces at wrong rows": (storage, "piece_rows", lambda shapes: [0 for _ in shapes]),
+}
+
+
+@pytest.mark.parametrize(("module", "name", "fault"), STORAGE_FAULTS.values(), ids=STORAGE_FAULTS)
+def test_a_fault_of_storage_is_caught(module: Any, name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, name, fault)
+    assert storage_fails()
+
+
+def test_a_where_over_any_operand_is_caught() -> None:
+    with planted(operations.WHERE, overwrites=(0, 1, 2)):
+        assert storage_fails()
+
+
+def exchanged(branch: reverse.OpenWhere, factors: reverse.Factors) -> Any:
+    taken, other = (factors.pop(reverse.Seed(None, branch, side), reverse.constant(0)) for side in (False, True))
+    return branch.factor * where(branch.mask, taken, other)
+
+
+def without_outer_factor(branch: reverse.OpenWhere, factors: reverse.Factors) -> Any:
+    taken, other = (factors.pop(reverse.Seed(None, branch, side), reverse.constant(0)) for side in (True, False))
+    return where(branch.mask, taken, other)
+
+
+@pytest.mark.parametrize("fault", [exchanged, without_outer_factor])
+def test_a_fault_of_branches_is_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reverse, "selected", fault)
+    assert gradients_fail()
+
+
+def test_a_wrong_slope_of_tanh_is_caught() -> None:
+    with planted(operations.TANH, slopes=lambda y, a: (1 - y,)):
+        assert gradients_fail()
+
+
+def test_a_wrong_rule_of_batch_normalization_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rule(d: Any, normal: Any, one_over_n: Any) -> Any:
+        return networks.sum_over(d, "batch") * -one_over_n + d, networks.sum_over(d * normal, "batch")
+
+    monkeypatch.setattr(networks, "batch_norm_rule", rule)
+    assert gradients_fail()
+
+
+def _unpatched() -> Iterator[bool]:
+    yield storage_fails(range(30))
+    yield gradients_fail(range(30))
+
+
+def test_without_faults_the_same_checks_pass() -> None:
+    assert not any(_unpatched())
