@@ -1,0 +1,95 @@
+"""Random specs of any depth, with branches and blocks, over every activation, layer and loss of the registry."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from specnet.parts.layers import Layer
+from specnet.parts.registry import built_in_registry
+
+ACTIVATIONS = [part.part_name() for part in built_in_registry().of_kind("activation")]
+INPUTS = 3
+
+# How each layer can be written; a layer that is missing here makes the tests fail.
+LAYERS: dict[str, dict[str, Any]] = {
+    "dense": {"units": 3},
+    "activation": {},
+    "dropout": {"rate": 0.3},
+    "add": {},
+    "multiply": {},
+    "concatenate": {},
+    "block": {},
+}
+LOSSES: dict[str, list[dict[str, Any]]] = {
+    "mean_squared_error": [{}],
+    "binary_crossentropy": [{}, {"label_smoothing": 0.1}, {"positive_weight": 2.5}],
+    "categorical_crossentropy": [{}, {"label_smoothing": 0.1}],
+}
+
+
+def random_spec(rng: np.random.Generator, seed: int) -> dict[str, Any]:
+    """Return a spec of depth 1 to 8 as plain data; its arrays come from `random_rows`."""
+    loss = str(rng.choice(list(LOSSES)))
+    outputs = int(rng.integers(2, 4)) if loss == "categorical_crossentropy" else int(rng.integers(1, 3))
+    layers = list(_layers(rng, int(rng.integers(1, 9))))
+    layers.append({"type": "dense", "units": outputs})
+    if loss == "mean_squared_error":
+        layers[-1]["activation"] = _activation(rng)
+    fields = LOSSES[loss][rng.integers(len(LOSSES[loss]))]
+    return {
+        "seed": seed,
+        "network": {"dtype": "float64", "input_size": INPUTS, "output_size": outputs, "layers": layers},
+        "training": {"loss": {"type": loss, **fields}, "optimizer": "sgd"},
+    }
+
+
+def random_rows(rng: np.random.Generator, spec: dict[str, Any], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return X and y for a random spec."""
+    outputs, loss = spec["network"]["output_size"], spec["training"]["loss"]["type"]
+    X = rng.normal(size=(rows, INPUTS))
+    if loss == "categorical_crossentropy":
+        return X, rng.integers(0, outputs, rows)
+    if loss == "binary_crossentropy":
+        return X, rng.integers(0, 2, (rows, outputs))
+    return X, rng.normal(size=(rows, outputs))
+
+
+def kinds_of(layer: Layer) -> Iterator[str]:
+    """Yield the type of a layer, and those of the layers inside it."""
+    yield layer.type
+    for inner in getattr(layer, "layers", ()):
+        yield from kinds_of(inner)
+
+
+def _activation(rng: np.random.Generator) -> str:
+    return str(rng.choice(ACTIVATIONS))
+
+
+def _dense(rng: np.random.Generator, units: int, **fields: Any) -> dict[str, Any]:
+    fields |= {"weight_initializer": {"type": "random_normal", "stddev": 0.6}}
+    bias = {"bias_initializer": {"type": "random_normal", "stddev": 0.3}} if rng.random() < 0.8 else {"use_bias": False}
+    return {"type": "dense", "units": units, "activation": _activation(rng), **bias, **fields}
+
+
+def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
+    size, previous = INPUTS, "input"
+    for number in range(depth):
+        kind = str(rng.choice(list(LAYERS)))
+        name = f"step{number}"
+        if kind == "dense":
+            size = int(rng.integers(1, 5))
+            yield _dense(rng, size, name=name)
+        elif kind == "activation":
+            yield {"type": kind, "activation": _activation(rng), "name": name}
+        elif kind == "block":
+            inner = [_dense(rng, size), {"type": "dropout", "rate": 0.2}]
+            yield {"type": kind, "layers": inner, "repeat": int(rng.integers(1, 3)), "name": name}
+        elif kind in ("add", "multiply", "concatenate"):
+            branch = f"branch{number}"
+            yield _dense(rng, size, name=branch, inputs=[previous])
+            yield {"type": kind, "inputs": [branch, previous], "name": name}
+            size *= 2 if kind == "concatenate" else 1
+        else:
+            yield {"type": kind, "name": name, **LAYERS[kind]}
+        previous = name
