@@ -121,7 +121,9 @@ class FileError(SpecnetError):
 def render(diagnostic: Diagnostic, level: str = "error") -> str:
     """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
     place = diagnostic.position
-    where = [str(part) for part in (diagnostic.source, place and place.line, place and place.column) if part is not None]
+    where = [
+        str(part) for part in (diagnostic.source, place and place.line, place and place.column) if part is not None
+    ]
     if not where and diagnostic.path:
         where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
@@ -158,7 +160,11 @@ def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
 def _visible(text: str) -> str:
     """Return a text without tabs, and with a sign in place of what a terminal would obey or could not write."""
     return "".join(
-        "    " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" if category(sign)[0] == "C" or category(sign) in _BREAKS else sign
+        "    "
+        if sign == "\t"
+        else "\N{REPLACEMENT CHARACTER}"
+        if category(sign)[0] == "C" or category(sign) in _BREAKS
+        else sign
         for sign in text
     )
 
@@ -169,6 +175,4 @@ _WITHOUT_WIDTH = ("Mn", "Me")
 
 def _columns(text: str) -> int:
     """Return how many columns of a terminal a text takes: East Asian signs take two, combining ones none."""
-    return sum(
-        0 if category(sign) in _WITHOUT_WIDTH else 2 if east_asian_width(sign) in "WF" else 1 for sign in text
-    )
+    return sum(0 if category(sign) in _WITHOUT_WIDTH else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)

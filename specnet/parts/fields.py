@@ -24,5 +24,12 @@ NonNegativeNumber = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Share = Annotated[float, Ge(0), Le(1)]
 
-SpecName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_SPEC_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+_LAYER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+SpecName = Annotated[str, StringConstraints(pattern=_SPEC_NAME)]
+LayerName = Annotated[str, StringConstraints(pattern=_LAYER_NAME)]
+NAME_RULES = {
+    _SPEC_NAME: "letters, digits, _, . and -, a letter or digit first, at most 100",
+    _LAYER_NAME: "letters, digits and _, no digit first",
+}
+"""What a name may be, in words, by its pattern."""

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from specnet.parts.registry import Registry
 
 
+KIND_KEY = "x-kind"
+"""What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
+
+
 class Section(BaseModel):
     """A table of a document: fields are fixed once read, unknown keys and silent conversions are refused."""
 
@@ -48,7 +52,7 @@ class Part(Section):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if "kind" not in cls.__dict__:
             return handler(schema)
-        return {"$ref": f"#/definitions/{cls.kind}"}
+        return {KIND_KEY: cls.kind}
 
     @staticmethod
     def dump(part: "Part") -> dict[str, Any]:
@@ -66,7 +70,7 @@ class Part(Section):
         registry: Registry = (info.context or {}).get("registry") or _installed()
         fields = {"type": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
-            raise PydanticCustomError("wrong-type", "a name, or a table with type, is needed")
+            raise PydanticCustomError("wrong-type", "a name or a table with type is needed", {"kind": cls.kind})
         if "type" not in fields:
             raise PydanticCustomError("missing-key", "this table needs a type", {"kind": cls.kind})
         part = registry.find(cls.kind, fields["type"])

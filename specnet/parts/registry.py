@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from inspect import get_annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -86,7 +87,7 @@ def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
         if isinstance(item, type)
         and issubclass(item, Part)
         and item.__module__.startswith(module.__name__)
-        and "type" in item.__dict__.get("__annotations__", {})
+        and "type" in get_annotations(item)
         and item is not Part
     )
 

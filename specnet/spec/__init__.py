@@ -4,7 +4,17 @@ from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec
 from specnet.spec.reader import SpecSource
-from specnet.spec.resolve import resolve
+from specnet.spec.resolve import known_outputs, resolve
 from specnet.spec.sizes import outputs_for
 
-__all__ = ["Limits", "NetworkSpec", "Spec", "SpecSource", "TrainingSpec", "outputs_for", "parse_spec", "resolve"]
+__all__ = [
+    "Limits",
+    "NetworkSpec",
+    "Spec",
+    "SpecSource",
+    "TrainingSpec",
+    "known_outputs",
+    "outputs_for",
+    "parse_spec",
+    "resolve",
+]

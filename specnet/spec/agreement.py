@@ -12,20 +12,26 @@ from specnet.spec.limits import training_bytes
 from specnet.spec.lowering import LAYERS
 from specnet.spec.problems import Problems
 from specnet.spec.sizes import data_sizes
-from specnet.spec.words import either
+from specnet.spec.words import either, shown
 
 
-def check_layer_count(spec: Spec, layers: Sequence[Layer], problems: Problems) -> bool:
+def check_layer_count(spec: Spec, problems: Problems) -> bool:
     """Report more layers than there may be, at what asks for them; return whether there are."""
-    most, count = spec.origin.limits.layers, layer_count(layers)
+    most, network = spec.origin.limits.layers, spec.network
+    path: Path = LAYERS
+    if network.layers is not None:
+        counts = [layer_count([layer]) for layer in network.layers]
+        count, largest = sum(counts), max(counts, default=0)
+        if largest > most:
+            path = (*LAYERS, counts.index(largest), "repeat")
+    elif network.layer_sizes is not None:
+        count, path = len(network.layer_sizes) - 1, ("network", "layer_sizes")
+    else:
+        count, path = len(network.hidden_layer_sizes or ()) + 1, ("network", "hidden_layer_sizes")
     if count > most:
-        path = LAYERS
-        largest = max(range(len(layers)), key=lambda index: layer_count(layers[index : index + 1]))
-        if layer_count(layers[largest : largest + 1]) > most:
-            path = (*LAYERS, largest, "repeat")
-        elif spec.network.layers is None:
-            path = ("network", "layer_sizes" if spec.network.layer_sizes else "hidden_layer_sizes")
-        problems.report("too-many-layers", f"{count} layers are more than {most}", path, hint=_raise("layers", count))
+        problems.report(
+            "too-many-layers", f"{shown(count)} layers are more than {most}", path, hint=_raise("layers", count)
+        )
     return count > most
 
 
@@ -36,17 +42,19 @@ def check_target(spec: Spec, problems: Problems) -> None:
     loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
     wanted = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
     if loss.target != "values" and sizes.target == "values":
-        message, words = "classes", "its target is numbers"
+        needed, words = "classes", f"the target of {data} is numbers"
     elif loss.target == "values" and (sizes.classes or 2) > 2:
-        message, words = "numbers", f"it has {sizes.classes} classes"
+        needed, words = "numbers", f"{data} has {sizes.classes} classes"
     elif loss.target == "binary" and (sizes.classes or 2) > 2:
-        message, words = "two classes", f"it has {sizes.classes} classes"
+        needed, words = "two classes", f"{data} has {sizes.classes} classes"
     else:
         return
     fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
     hint = f"{either(fitting)} goes with such data" if fitting else None
-    notes = [problems.note(f"{data}: {words}", ("data",))]
-    problems.report("loss-target", f"{loss.part_name()} needs {message}", ("training", "loss"), hint=hint, notes=notes)
+    notes = [problems.note(words, ("data",))]
+    problems.report(
+        "loss-target", f"{loss.part_name()} needs {needed}, and {words}", ("training", "loss"), hint=hint, notes=notes
+    )
 
 
 def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
@@ -62,7 +70,9 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     if accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
         by_name = [p for p in _losses(spec.registry) if p.accepted_activations and name in p.accepted_activations]
-        fitting = [part.part_name() for part in by_name or _losses(spec.registry) if by_name or not part.accepted_activations]
+        fitting = [
+            part.part_name() for part in by_name or _losses(spec.registry) if by_name or not part.accepted_activations
+        ]
         hint = f"{either(fitting)} goes with {name}" if fitting else None
         message = f"{name} does not go with {loss.part_name()}, which needs {either(sorted(accepted))}"
         problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)

@@ -9,8 +9,8 @@ LARGEST_TEXT = 1_000_000
 """Bytes."""
 DEEPEST = 64
 """Levels of tables and lists, whether brackets or the dots of keys make them."""
-MOST_TOKENS = 100_000
-"""Keys, values, lists and tables: parsers spend their time on these."""
+MOST_TOKENS = 50_000
+"""Keys, values, lists and tables, and lines: parsers spend their time on these."""
 
 _TOKEN = re.compile(
     r"""
@@ -18,13 +18,13 @@ _TOKEN = re.compile(
     | \"{3} [^"\\]*+ (?: (?: \\. | "(?!"") ) [^"\\]*+ )*+ (?: \"{3} | \Z )
     | '{3} .*? (?: '{3} | \Z )
     | (?P<word> " (?: \\. | [^"\\\n] )*+ "? | ' [^'\n]*+ '? | [\w+-]++ )
-    | (?P<sign> [\[\]{}.=,:\n] )
+    | (?P<sign> [\[\]{}] | =++ | \.++ | \n\s*+ )
     """,
     re.VERBOSE | re.DOTALL,
 )
 
 
-class TextCap(Exception):
+class TextCapError(Exception):
     """A text goes beyond a cap; says which, and where."""
 
     def __init__(self, code: str, message: str, position: Position | None = None) -> None:
@@ -43,12 +43,14 @@ def check_caps(text: Text) -> None:
 
     Raises
     ------
-    TextCap
+    TextCapError
         At the first place beyond a cap.
     """
     size = len(text.content.encode())
     if size > LARGEST_TEXT:
-        raise TextCap("too-large", f"{size} bytes are more than the {LARGEST_TEXT} that a spec may have")
+        raise TextCapError("too-large", f"{size} bytes are more than the {LARGEST_TEXT} that a spec may have")
+    if len(text.lines) > MOST_TOKENS:
+        raise TextCapError("too-large", f"more than {MOST_TOKENS} lines", Position(MOST_TOKENS + 1, 1))
     tokens = 0
     header = 0  # levels of the table whose header was last seen
     open_levels: list[int] = []  # what each open bracket adds
@@ -57,7 +59,7 @@ def check_caps(text: Text) -> None:
     before = "\n"
     in_header = False
     for match in _TOKEN.finditer(text.content):
-        sign = match["sign"]
+        sign = match["sign"] and match["sign"][0]
         if sign is None and match["word"] is None:
             continue
         tokens += sign is None or sign in "[{"
@@ -77,12 +79,8 @@ def check_caps(text: Text) -> None:
             in_header = in_header and bool(open_levels)
             steps = 0
         if header + depth + steps > DEEPEST:
-            raise TextCap("too-deep", f"more than {DEEPEST} levels of nesting", _position(text, match.start()))
+            raise TextCapError("too-deep", f"more than {DEEPEST} levels of nesting", text.position(match.start()))
         if tokens > MOST_TOKENS:
             message = f"more than {MOST_TOKENS} keys, values, lists and tables"
-            raise TextCap("too-large", message, _position(text, match.start()))
+            raise TextCapError("too-large", message, text.position(match.start()))
         before = sign or "word"
-
-
-def _position(text: Text, index: int) -> Position:
-    return Position(text.content.count("\n", 0, index) + 1, index - text.content.rfind("\n", 0, index))

@@ -7,10 +7,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from specnet.errors import Diagnostic, Path
+from specnet.parts.fields import NAME_RULES
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
+from specnet.spec.document import Spec
 from specnet.spec.hints import close_match, key_hint, part_hint
-from specnet.spec.text import Document
+from specnet.spec.text import MOST_SHOWN, Document
 from specnet.spec.words import either, kind_noun, shown
 
 _NEEDED = {
@@ -35,58 +37,93 @@ _LENGTHS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "ma
 class Explanation:
     """Tells the mistakes of one validation."""
 
-    def __init__(self, document: Document, registry: Registry, root: type[Section]) -> None:
-        self.document, self.registry, self.root = document, registry, root
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self.document, self.registry = document, registry
 
-    def of(self, error: ValidationError) -> Iterator[Diagnostic]:
-        """Yield a diagnostic for each mistake."""
-        for details in error.errors(include_url=False):
+    def of(self, error: ValidationError) -> tuple[list[Diagnostic], int]:
+        """Return a diagnostic for each of the first mistakes, and how many are left out."""
+        found = error.errors(include_url=False)
+        if len(found) > MOST_SHOWN:
+            found.sort(key=lambda details: self.document.rank(details["loc"]))
+        told = [diagnostic for details in found[:MOST_SHOWN] for diagnostic in self._diagnostics(details)]
+        return told, max(0, len(found) - MOST_SHOWN)
+
+    def _diagnostics(self, details: ErrorDetails) -> Iterator[Diagnostic]:
+        """Yield the diagnostic of a mistake, or nothing where another mistake is its cause."""
+        if details["type"] != "too_short" or len(self._at(details["loc"])) < details["ctx"]["min_length"]:
             yield self._diagnostic(details)
 
     def _diagnostic(self, details: ErrorDetails) -> Diagnostic:
         code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
-        say = self.document.diagnostic
-        if code == "extra_forbidden":
-            section, owner = self._section(path[:-1])
-            hint = key_hint(str(path[-1]), section.model_fields)
-            return say("unknown-key", f"{shown(path[-1])} is not a key of {owner}", path, at_key=True, hint=hint)
-        if code == "missing":
-            section, owner = self._section(path[:-1])
-            field = section.model_fields[str(path[-1])]
-            return say("missing-key", f'{owner} needs "{path[-1]}"', path, hint=field.description)
-        if code == "missing-key":
-            known = ", ".join(part.part_name() for part in self.registry.of_kind(context["kind"])[:5])
-            message = f'{kind_noun(context["kind"])} given as a table needs "type"'
-            return say("missing-key", message, (*path, "type"), hint=f"for instance {known}")
-        if code == "unknown-part":
-            return self._unknown_part(path, context["kind"], context["name"])
-        if code == "literal_error":
-            choices = self._choices(path)
-            close = close_match(value, choices) if isinstance(value, str) else None
-            hint = f'did you mean "{close}"?' if close else None
-            return say("unknown-value", f"{shown(value)} is not {either(choices)}", path, hint=hint)
+        match code:
+            case "extra_forbidden":
+                return self._unknown_key(path)
+            case "missing":
+                section, owner = self._section(path[:-1])
+                hint = section.model_fields[str(path[-1])].description
+                return self._say("missing-key", f'{owner} needs "{path[-1]}"', path, hint)
+            case "missing-key":
+                return self._missing_type(path, context["kind"])
+            case "unknown-part":
+                return self._unknown_part(path, context["kind"], context["name"])
+            case "wrong-type":
+                message = f"{kind_noun(context['kind'])} is a name or a table with type, and this is {shown(value)}"
+                return self._say("wrong-type", message, path)
+            case "literal_error":
+                choices = self._choices(path)
+                meant = close_match(value, choices) if isinstance(value, str) else None
+                hint = f'did you mean "{meant}"?' if meant else None
+                return self._say("unknown-value", f"{shown(value)} is not {either(choices)}", path, hint)
+            case "unknown-value":
+                return self._say(code, f"{shown(value)} is not {context['words']}", path)
+            case "string_pattern_mismatch":
+                return self._say("name", f"{shown(value)} is no name", path, NAME_RULES.get(context["pattern"]))
         if code in _NEEDED:
-            return say("wrong-type", f"{_NEEDED[code]} is needed, and this is {shown(value)}", path)
+            alone = code == "tuple_type" and isinstance(value, str | int | float)
+            message = f"{_NEEDED[code]} is needed, and this is {shown(value)}"
+            return self._say("wrong-type", message, path, f"write [{shown(value)}]" if alone else None)
         if code in _BOUNDS:
             words, key = _BOUNDS[code]
-            return say("out-of-bounds", f"{shown(value)} is not {words} {shown(context[key])}", path)
+            return self._say("out-of-bounds", f"{shown(value)} is not {words} {shown(context[key])}", path)
         if code in _LENGTHS:
             words, key = _LENGTHS[code]
-            return say("length", f"{context['actual_length']} entries are not {words} {context[key]}", path)
-        if code == "string_pattern_mismatch":
-            return say("name", f"{shown(value)} is no name", path, hint=f"a name matches {context['pattern']}")
-        return say(code.replace("_", "-"), details["msg"].removeprefix("Value error, "), path)
+            return self._say("length", f"{len(self._at(path))} entries are not {words} {context[key]}", path)
+        return self._say(code.replace("_", "-"), details["msg"].removeprefix("Value error, "), path)
+
+    def _say(self, code: str, message: str, path: Path, hint: str | None = None) -> Diagnostic:
+        return self.document.diagnostic(code, message, path, hint=hint)
+
+    def _unknown_key(self, path: Path) -> Diagnostic:
+        section, owner = self._section(path[:-1])
+        hint = key_hint(str(path[-1]), section.model_fields, self._other_tables(section))
+        message = f"{shown(path[-1])} is not a key of {owner}"
+        return self.document.diagnostic("unknown-key", message, path, at_key=True, hint=hint)
+
+    def _missing_type(self, path: Path, kind: str) -> Diagnostic:
+        close = close_match("type", self._at(path))
+        known = ", ".join(part.part_name() for part in self.registry.of_kind(kind)[:5])
+        hint = f'instead of "{close}"?' if close else f"for instance {known}"
+        return self._say("missing-key", f'{kind_noun(kind)} needs "type"', (*path, "type"), hint)
 
     def _unknown_part(self, path: Path, kind: str, name: Any) -> Diagnostic:
         if isinstance(self._at(path), Mapping):
             path = (*path, "type")
         if not isinstance(name, str):
-            return self.document.diagnostic("wrong-type", f"a text is needed, and this is {shown(name)}", path)
+            return self._say("wrong-type", f"a text is needed, and this is {shown(name)}", path)
         if name in self.registry.broken:
-            message = f"{shown(name)} cannot be used: {self.registry.broken[name]}"
-            return self.document.diagnostic("broken-plugin", message, path)
+            return self._say("broken-plugin", f"{shown(name)} cannot be used: {self.registry.broken[name]}", path)
         hint = part_hint(name, kind, self.registry)
-        return self.document.diagnostic("unknown-part", f"{shown(name)} is not {kind_noun(kind)}", path, hint=hint)
+        return self._say("unknown-part", f"{shown(name)} is not {kind_noun(kind)}", path, hint)
+
+    def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
+        """Return the keys of tables that a key of this one may have been meant for."""
+        if issubclass(section, Part):
+            return {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
+        tables = {"a spec": set(Spec.model_fields)}
+        for name in ("network", "training"):
+            tables[name] = set(_sections_in(Spec.model_fields[name].annotation).model_fields)
+        tables["the optimizer"] = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
+        return tables
 
     def _at(self, path: Path) -> Any:
         value: Any = self.document.data
@@ -100,7 +137,8 @@ class Explanation:
 
     def _section(self, path: Path) -> tuple[type[Section], str]:
         """Return the class that reads the table at a path, and how messages call it."""
-        section, owner = self.root, "a spec"
+        section: type[Section] = Spec
+        owner = "a spec"
         value: Any = self.document.data
         for step in path:
             value = value[step]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
@@ -57,10 +57,15 @@ class _NumberOr:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
-            lambda value, handler: value if value == self.word else handler(value),
+            self._read,
             handler.generate_schema(self.number),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
         )
+
+    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, str) and value != self.word:
+            raise PydanticCustomError("unknown-value", "a number or the word", {"words": f'a number or "{self.word}"'})
+        return value if value == self.word else handler(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [handler(schema), {"const": self.word}]}
@@ -154,8 +159,8 @@ class Spec(Section):
         "pcg64", description="what initial weights are drawn with; legacy: numpy.random.RandomState(seed).randn"
     )
     data: Data | None = Field(None, description="the rows that `specnet run` trains on")
-    network: NetworkSpec = Field(description="the network")
-    training: TrainingSpec = Field(description="how it is trained")
+    network: NetworkSpec = Field(description="layer_sizes, hidden_layer_sizes or layers, and what goes with them")
+    training: TrainingSpec = Field(description="how it is trained: the loss at least")
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

@@ -70,9 +70,7 @@ def survey(layers: Sequence[Layer], input_size: int, report: Report) -> list[Nod
 
 def layer_count(layers: Sequence[Layer]) -> int:
     """Return the number of layers, blocks unrolled, without unrolling them."""
-    return sum(
-        layer.repeat * layer_count(layer.layers) if isinstance(layer, Block) else 1 for layer in layers
-    )
+    return sum(layer.repeat * layer_count(layer.layers) if isinstance(layer, Block) else 1 for layer in layers)
 
 
 class _Graph:
@@ -84,32 +82,31 @@ class _Graph:
     def add(self, layers: Sequence[Layer], source: int, path: Path, key: str) -> int:
         """Add layers that read `source`, and return the node of the last one's output."""
         outputs: dict[str, int] = {INPUT: source}  # of the layers with a name
-        places: dict[str, Path] = {}
         unread: dict[int, Path] = {}
         later = {layer.name for layer in layers if layer.name}
-        output = source
+        output, clear = source, True
         for index, layer in enumerate(layers):
             here = (*path, index)
             inputs = tuple(self._named(layer, here, outputs, later)) if layer.inputs else (output,)
             for number in inputs:
                 unread.pop(number, None)
-            self._check_count(layer, here, inputs)
+            clear &= self._count_fits(layer, here, inputs) and _UNKNOWN not in inputs
             output = self._place(layer, inputs, here, f"{key}.{layer.name or index}")
             unread[output] = here
-            if layer.name == INPUT:
-                self.report("reserved-name", f'"{INPUT}" is the name of what goes in', (*here, "name"))
-            elif layer.name in places:
-                self.report("duplicate-name", f'there are two layers "{layer.name}"', (*here, "name"))
+            if layer.name in outputs:
+                clear = False
+                message = "what goes in has this name" if layer.name == INPUT else "a layer above has this name"
+                code = "reserved-name" if layer.name == INPUT else "duplicate-name"
+                self.report(code, f"{shown(layer.name)}: {message}", (*here, "name"))
             elif layer.name:
-                places[layer.name], outputs[layer.name] = here, output
+                outputs[layer.name] = output
         unread.pop(output, None)
-        for here in unread.values():
-            self.report(
-                "unread-layer", "no layer reads this one's output", here, hint="name it in another layer's inputs"
-            )
+        for here in unread.values() if clear else ():  # a wrong name may be what should have read it
+            hint = "name it in another layer's inputs"
+            self.report("unread-layer", "no layer reads this one's output", here, hint=hint)
         return output
 
-    def _named(self, layer: Layer, here: Path, outputs: dict[str, int], later: set[str]) -> "list[int]":
+    def _named(self, layer: Layer, here: Path, outputs: dict[str, int], later: set[str]) -> list[int]:
         found = []
         for position, name in enumerate(layer.inputs or ()):
             if name in outputs:
@@ -121,18 +118,22 @@ class _Graph:
                 close = close_match(name, outputs)
                 hint = f'did you mean "{close}"?' if close else f"above it are {either(outputs, 'and')}"
             self.report(
-                "unknown-layer", f"there is no layer {shown(name)} above this one", (*here, "inputs", position), hint=hint
+                "unknown-layer",
+                f"there is no layer {shown(name)} above this one",
+                (*here, "inputs", position),
+                hint=hint,
             )
             found.append(_UNKNOWN)
         return found
 
-    def _check_count(self, layer: Layer, here: Path, inputs: tuple[int, ...]) -> None:
+    def _count_fits(self, layer: Layer, here: Path, inputs: tuple[int, ...]) -> bool:
         if layer.input_count == "several" and len(inputs) < 2:
             hint = f'name them: inputs = ["…", "{INPUT}"]'
             self.report("layer-inputs", f"{layer.type} needs several inputs", here, hint=hint)
         elif layer.input_count == "one" and len(inputs) > 1:
             message = f"{layer.type} reads one layer, and {len(inputs)} are named"
             self.report("layer-inputs", message, (*here, "inputs"), hint='"add" or "concatenate" make one of several')
+        return (layer.input_count == "one") == (len(inputs) == 1)
 
     def _place(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
         if isinstance(layer, Block):

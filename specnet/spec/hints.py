@@ -1,6 +1,6 @@
 """What someone may have meant: close names, and the names that other libraries use."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 
 from specnet.parts.registry import Registry
@@ -133,13 +133,17 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
     return by_form[close[0]] if close else None
 
 
-def key_hint(key: str, keys: Iterable[str]) -> str:
-    """Return what to write instead of a key that a table does not have."""
+def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:
+    """Return what to write instead of a key that a table does not have, or in which other table it belongs."""
     keys = list(keys)
-    meant = KEYS.get(_form(key))
-    if meant not in keys:
-        meant = close_match(key, keys)
-    return f'did you mean "{meant}"?' if meant else f"its keys are {', '.join(keys)}"
+    meant = KEYS.get(_form(key), key)
+    if meant in keys:
+        return f'did you mean "{meant}"?'
+    owner = next((owner for owner, theirs in elsewhere.items() if meant in theirs), None)
+    if owner:
+        return f'"{meant}" is a key of {owner}'
+    close = close_match(key, keys)
+    return f'did you mean "{close}"?' if close else f"its keys are {', '.join(keys)}"
 
 
 def part_hint(name: str, kind: str, registry: Registry) -> str:

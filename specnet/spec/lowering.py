@@ -7,6 +7,7 @@ from specnet.errors import Path
 from specnet.parts.activations import Activation, Linear, Relu
 from specnet.parts.initializers import Initializer, Zeros
 from specnet.parts.layers import ActivationLayer, Block, Dense, Layer
+from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
 from specnet.spec.problems import Problems
 
@@ -40,11 +41,10 @@ class LongForm:
             layers = self._with_output(network.layers, output_activation)
         self.layers = tuple(self._filled(layers, LAYERS))
 
-    def part(self, kind: Any, name: str) -> Any:
+    def part(self, kind: type[Part], name: str) -> Any:
         """Return the part of a kind that has this name, with its defaults."""
-        part = self.registry.find(kind.kind, name)
-        if part is None:
-            raise LookupError(f'no {kind.kind} is called "{name}"')
+        part: Any = self.registry.find(kind.kind, name)
+        assert part is not None, f'a part asks for the {kind.kind} "{name}", which is not registered'
         return part()
 
     def _stack(self, network: NetworkSpec, outputs: int, output_activation: Activation) -> list[Layer]:
@@ -68,7 +68,9 @@ class LongForm:
         for index, (units, activation) in enumerate(zip(sizes, activations, strict=True)):
             here = (*LAYERS, index)
             known = index + offset < len(network.layer_sizes or network.hidden_layer_sizes or ())
-            self.written[here] = self.written[*here, "units"] = ("network", key, index + offset) if known else ("network", key)
+            self.written[here] = self.written[*here, "units"] = (
+                ("network", key, index + offset) if known else ("network", key)
+            )
             if listed or (network.activations is not None and index < len(sizes) - 1):
                 self.written[*here, "activation"] = ("network", "activations", *([index] if listed else []))
             for name in ("weight_initializer", "bias_initializer"):
@@ -87,7 +89,10 @@ class LongForm:
         """Return the layers with the loss's activation at their end, where they end in none."""
         if layers and isinstance(layers[-1], Dense):
             last = layers[-1]
-            return [*layers[:-1], last if last.activation else last.model_copy(update={"activation": output_activation})]
+            return [
+                *layers[:-1],
+                last if last.activation else last.model_copy(update={"activation": output_activation}),
+            ]
         if layers and isinstance(layers[-1], ActivationLayer):
             return list(layers)
         self.written[*LAYERS, len(layers)] = (*LAYERS, len(layers) - 1) if layers else LAYERS
@@ -129,7 +134,9 @@ class LongForm:
 
     def _check_legacy(self, path: Path, drawn: Initializer | None, written: Initializer | None) -> None:
         if drawn is not None and not drawn.legacy:
-            message = f"the legacy generator draws normal distributions only, and {drawn.part_name()} is "
-            message += "asked for" if written is not None else "the default here"
+            what = drawn.part_name() if written is not None else "the default initializer"
+            message = f"the legacy generator draws normal distributions that are not cut, and {what} is another"
             hint = 'weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }'
-            self.report("legacy-initializer", message, path if written is not None else ("random_generator",), hint=hint)
+            self.report(
+                "legacy-initializer", message, path if written is not None else ("random_generator",), hint=hint
+            )

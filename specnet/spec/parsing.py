@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from specnet.errors import SpecError
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.diagnostics import Explanation
@@ -14,7 +13,6 @@ from specnet.spec.reader import SpecSource, read
 from specnet.spec.resolve import check
 from specnet.spec.rules import broken_rules
 from specnet.spec.text import Document
-from specnet.spec.values import MOST_SHOWN
 
 
 def parse_spec(
@@ -62,13 +60,14 @@ def parse_spec(
 
 def _validated(document: Document, registry: Registry) -> Spec:
     data = dict(document.data)
-    problems = list(broken_rules(document))
+    problems, left_out = list(broken_rules(document)), 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):
         del data["$schema"]
     try:
         spec = Spec.model_validate(data, context={"registry": registry})
     except ValidationError as error:
-        problems += Explanation(document, registry, Spec).of(error)
+        told, left_out = Explanation(document, registry).of(error)
+        problems += told
     if problems:
-        raise SpecError(*document.in_order(problems)[:MOST_SHOWN])
+        raise document.error(problems, left_out)
     return spec

@@ -4,10 +4,10 @@ Only the positions come from these trees. What a document says, and whether it i
 """
 
 import json
+import re
 import tomllib
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 from specnet.errors import Path, Position
@@ -32,30 +32,24 @@ class Locations:
             self.places[path] = place
 
 
-def locate(text: Text, format: Format) -> Locations:
+def locate(text: Text, language: Format) -> Locations:
     """Return the places of all paths in a text of at most 64 levels."""
     source = text.content.encode()
-    root = _parser(format).parse(source).root_node
-    walk = _Json(text, source) if format == "json" else _Toml(text, source)
+    root = _parser(language).parse(source).root_node
+    walk = _Json(text, source) if language == "json" else _Toml(text, source)
     walk.document(root)
     return walk.locations
 
 
-def _parser(format: Format) -> "Parser":
-    from tree_sitter import Parser
+def _parser(language: Format) -> "Parser":
+    """Return a parser of one's own: they are not for several threads, and cost nothing."""
+    import tree_sitter
 
-    return Parser(_language(format))
-
-
-@cache
-def _language(format: Format):  # type: ignore[no-untyped-def]  # tree_sitter is imported when first needed
-    from tree_sitter import Language
-
-    if format == "json":
-        import tree_sitter_json as grammar
+    if language == "json":
+        from tree_sitter_json import language as grammar
     else:
-        import tree_sitter_toml as grammar
-    return Language(grammar.language())
+        from tree_sitter_toml import language as grammar
+    return tree_sitter.Parser(tree_sitter.Language(grammar()))
 
 
 class _Walk:
@@ -64,18 +58,21 @@ class _Walk:
     def __init__(self, text: Text, source: bytes) -> None:
         self.text = text
         self.source = source
-        self.line_starts = [0]
-        for line in source.split(b"\n"):
-            self.line_starts.append(self.line_starts[-1] + len(line) + 1)
+        self.line_ends = [match.start() for match in re.finditer(rb"\n", source)] + [len(source)]
+        # Columns are characters: of a character's bytes all but the first are left out when counting.
+        self.inner_bytes = [match.start() for match in re.finditer(rb"[\x80-\xbf]", source)]
         self.locations = Locations()
 
     def position(self, first: "Node", last: "Node | None" = None) -> Position:
         """Return the place from one node to another, at most to the end of its line."""
-        row = first.start_point[0]
-        start_of_line, start, end = self.line_starts[row], first.start_byte, (last or first).end_byte
-        end = min(end, self.line_starts[row + 1] - 1)
-        column = len(self.source[start_of_line:start].decode())
-        return Position(row + 1, column + 1, max(1, len(self.source[start:end].rstrip(b"\r").decode())))
+        row, start = first.start_point[0], first.start_byte
+        line_start = self.line_ends[row - 1] + 1 if row else 0
+        end = min((last or first).end_byte, self.line_ends[row])
+        return Position(row + 1, self.characters(line_start, start) + 1, max(1, self.characters(start, end)))
+
+    def characters(self, start: int, end: int) -> int:
+        """Return the number of characters between two places in the bytes."""
+        return end - start - bisect_left(self.inner_bytes, end) + bisect_left(self.inner_bytes, start)
 
     def place(self, value: "Node", key: "Node | None" = None) -> Place:
         return Place(self.text, self.position(value), key and self.position(key))
@@ -131,7 +128,7 @@ class _Toml(_Walk):
         header = next((child for child in node.named_children if child.type != "comment"), None)
         if header is None or not header.type.endswith("_key"):
             return
-        keys = list(_key_nodes(header))
+        keys = _key_nodes(header)
         path: Path = ()
         for key in keys[:-1]:
             path = (*path, self.name(key))
@@ -159,7 +156,7 @@ class _Toml(_Walk):
         if len(children) != 2:
             return
         header, value = children
-        keys = list(_key_nodes(header))
+        keys = _key_nodes(header)
         for key in keys[:-1]:
             path = (*path, self.name(key))
             self.locations.places.setdefault(path, self.place(key, key))
@@ -172,10 +169,11 @@ class _Toml(_Walk):
         return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
 
 
-def _key_nodes(key: "Node") -> "Iterator[Node]":
-    """Yield the steps of a key; the grammar nests dotted ones to the left."""
-    if key.type == "dotted_key":
-        for child in key.named_children:
-            yield from _key_nodes(child)
-    else:
-        yield key
+def _key_nodes(key: "Node") -> "list[Node]":
+    """Return the steps of a key; the grammar nests dotted ones to the left."""
+    steps = []
+    while key.type == "dotted_key":
+        children = key.named_children
+        steps.append(children[-1])
+        key = children[0]
+    return [key, *reversed(steps)]

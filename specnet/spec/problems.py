@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from specnet.errors import Diagnostic, Path, SpecError
+from specnet.errors import Diagnostic, Path
 from specnet.spec.document import Origin, Spec
-from specnet.spec.values import MOST_SHOWN
 
 
 class Problems:
@@ -19,7 +18,7 @@ class Problems:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.written: dict[Path, Path] = {}
-        self._found: dict[tuple[str, Path], Diagnostic] = {}
+        self._found: dict[tuple[str, str, Path], Diagnostic] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -29,7 +28,7 @@ class Problems:
     ) -> None:
         """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
         diagnostic = self.spec.diagnostic(code, message, self._source(path), hint=hint, notes=notes)
-        self._found.setdefault((code, diagnostic.path), diagnostic)
+        self._found.setdefault((code, message, diagnostic.path), diagnostic)
 
     def note(self, message: str, path: Path) -> Diagnostic:
         """Return a second place that a mistake has to do with."""
@@ -38,7 +37,7 @@ class Problems:
     def raise_all(self) -> None:
         """Raise what was found, if anything was."""
         if self._found:
-            raise SpecError(*self.spec.document.in_order(self._found.values())[:MOST_SHOWN])
+            raise self.spec.document.error(self._found.values())
 
     def origin(self) -> Origin:
         """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""

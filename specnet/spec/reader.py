@@ -11,11 +11,12 @@ from typing import Any
 
 from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.files import read_file
-from specnet.spec.caps import LARGEST_TEXT, TextCap, check_caps
+from specnet.spec.caps import LARGEST_TEXT, TextCapError, check_caps
 from specnet.spec.overrides import apply_overrides
 from specnet.spec.places import locate
 from specnet.spec.text import Document, Format, Text
 from specnet.spec.values import plain
+from specnet.spec.words import shown
 
 SpecSource = str | os.PathLike[str] | Mapping[str, Any]
 """A path, a text that has a line break, or a mapping."""
@@ -63,45 +64,46 @@ def _read_file(path: str) -> Document:
             raise FileError(*(problem.message for problem in error.diagnostics), source=path, hint=hint) from None
         raise
     try:
-        text = Text(path, content.decode("utf-8-sig"))
+        text = Text(path, content.decode())
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", errors="replace")
-        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        start = Text(path, content[: error.start].decode(errors="replace"))
         raise SpecError(
-            Diagnostic("encoding", "this is no UTF-8 text", source=path, position=position, hint="save it as UTF-8")
+            Diagnostic(
+                "encoding",
+                "this is no UTF-8 text",
+                source=path,
+                position=start.position(len(start.content)),
+                hint="save it as UTF-8",
+            )
         ) from None
     return _parsed(text, "json" if path.endswith(".json") else "toml", FilePath(path).parent)
 
 
-def _parsed(text: Text, format: Format, folder: FilePath | None) -> Document:
+def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
     text = Text(text.name, text.content.removeprefix("\N{BYTE ORDER MARK}"))
     if text.content.lstrip().startswith("{"):
-        format = "json"
+        language = "json"
     try:
         check_caps(text)
-        data = _json(text) if format == "json" else tomllib.loads(text.content)
-    except TextCap as cap:
-        raise _problem(text, cap.code, cap.message, cap.position) from None
+        data = _json(text) if language == "json" else tomllib.loads(text.content)
+    except TextCapError as cap:
+        raise _error(text, cap.code, cap.message, cap.position) from None
     except UnicodeEncodeError as error:
-        before = text.content[: error.start]
-        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise _problem(text, "encoding", "half of a surrogate pair is no character", position) from None
+        message = "half of a surrogate pair is no character"
+        raise _error(text, "encoding", message, text.position(error.start)) from None
     except _DuplicateKeyError:
-        raise SpecError(*_duplicates(text, format)) from None
+        raise SpecError(*_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
-        raise _problem(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
+        raise _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(*_toml_problems(text, str(error))) from None
-    except ValueError:
-        found = re.search(r"[0-9][0-9_]{4000,}", text.content)
-        before = text.content[: found.start()] if found else ""
-        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise _problem(text, "number-range", "a number has too many digits", position) from None
-    except RecursionError:
-        raise _problem(text, "too-deep", "nested too deeply", None) from None
+    except ValueError:  # Python's, for an integer of thousands of digits
+        digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
+        position = text.position(digits.start()) if digits else None
+        raise _error(text, "number-range", "this number has too many digits", position) from None
     if not isinstance(data, dict):
-        raise _problem(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
-    return Document(data, text, format, folder)
+        raise _error(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
+    return Document(data, text, language, folder)
 
 
 class _DuplicateKeyError(ValueError):
@@ -130,23 +132,13 @@ def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
     return twice or [_diagnostic(text, "syntax", _sentence(message), position)]
 
 
-def _duplicates(text: Text, format: Format) -> list[Diagnostic]:
+def _duplicates(text: Text, language: Format) -> list[Diagnostic]:
     found = []
-    for path, first, second in locate(text, format).duplicates:
-        position = second.key or second.value
-        note = _diagnostic(text, "duplicate-key", "it stands here first", first.key or first.value)
-        key = json.dumps(path[-1], ensure_ascii=False)
-        found.append(
-            Diagnostic(
-                "duplicate-key",
-                f"{key} stands here twice",
-                path,
-                text.name,
-                position,
-                text.lines[position.line - 1],
-                notes=(note,),
-            )
-        )
+    for path, first, second in locate(text, language).duplicates:
+        message = f"{shown(path[-1])} stands here a second time"
+        note = _diagnostic(text, "note", "here is the first", first.key or first.value)
+        twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
+        found.append(replace(twice, path=path, notes=(note,)))
     return found
 
 
@@ -154,10 +146,10 @@ def _sentence(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
+def _error(text: Text, code: str, message: str, position: Position | None) -> SpecError:
+    return SpecError(_diagnostic(text, code, message, position))
+
+
 def _diagnostic(text: Text, code: str, message: str, position: Position | None) -> Diagnostic:
     line = text.lines[position.line - 1] if position and position.line <= len(text.lines) else None
     return Diagnostic(code, message, source=text.name, position=position, line_text=line)
-
-
-def _problem(text: Text, code: str, message: str, position: Position | None) -> SpecError:
-    return SpecError(_diagnostic(text, code, message, position))

@@ -53,16 +53,21 @@ def check(spec: Spec) -> None:
     problems.raise_all()
 
 
+def known_outputs(spec: Spec) -> int | None:
+    """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
+    return _resolved(spec, None, None, Problems(spec)).network.output_size or None
+
+
 def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Spec:
     """Return the spec in its long form, with sizes of 0 where they are not known, and report its mistakes."""
     network, training, loss = spec.network, spec.training, spec.training.loss
+    check_target(spec, problems)
+    if check_layer_count(spec, problems):
+        return spec
     input_size = agreed([*input_claims(spec, inputs)], problems)
     claims = [*output_claims(spec, outputs)]
     output_size = claims[0].size if claims else 0
     long = LongForm(spec, output_size, problems)
-    check_target(spec, problems)
-    if check_layer_count(spec, long.layers, problems):
-        return spec
     nodes = survey(long.layers, input_size, problems.report)
     layers_say = last_layer_claim(nodes)
     if layers_say is not None and (claims or network.hidden_layer_sizes is None):
@@ -74,7 +79,8 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
     return spec.model_copy(
         update={
-            "data": spec.data and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
+            "data": spec.data
+            and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
             "network": network.model_copy(
                 update={
                     "input_size": input_size,

@@ -19,12 +19,10 @@ def broken_rules(document: Document) -> Iterator[Diagnostic]:
     if not forms:
         hint = "layer_sizes = [2, 5, 1], hidden_layer_sizes = [64], or [[network.layers]]"
         yield document.diagnostic("network-form", "the network has no layers", ("network",), hint=hint)
-    notes = [
-        document.diagnostic("network-form", f"{key} is the other", ("network", key), at_key=True) for key in forms[:1]
-    ]
     for key in forms[1:]:
+        first = document.diagnostic("note", f'"{forms[0]}" is one already', ("network", forms[0]), at_key=True)
         message = f'a network has one form, and "{key}" is another'
-        yield document.diagnostic("network-form", message, ("network", key), at_key=True, notes=notes)
+        yield document.diagnostic("network-form", message, ("network", key), at_key=True, notes=[first])
     if forms == ["layers"]:
         for key in OF_STACKS:
             if key in network:

@@ -1,14 +1,17 @@
 """The texts that a spec is made of: the document itself and what ``--set`` adds, with the place of every value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
-from specnet.errors import Diagnostic, Path, Position
+from specnet.errors import Diagnostic, Path, Position, SpecError
 
 Format = Literal["toml", "json"]
+
+MOST_SHOWN = 100
+"""Mistakes of one stage that are told one by one; a text with more of them is no spec."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Text:
     def lines(self) -> list[str]:
         """The lines without their ends."""
         return [line.removesuffix("\r") for line in self.content.split("\n")]
+
+    def position(self, index: int) -> Position:
+        """Return the place of a character."""
+        return Position(self.content.count("\n", 0, index) + 1, index - self.content.rfind("\n", 0, index))
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,13 @@ class Document:
             places = override.replay(places)
         return places
 
+    def place(self, path: Path) -> tuple[Place | None, bool]:
+        """Return the place of a path, or of the nearest table around it that was written, and whether it is its own."""
+        for depth in range(len(path), 0, -1):
+            if path[:depth] in self.places:
+                return self.places[path[:depth]], depth == len(path)
+        return None, False
+
     def diagnostic(
         self,
         code: str,
@@ -120,23 +134,51 @@ class Document:
         notes: Iterable[Diagnostic] = (),
     ) -> Diagnostic:
         """Return a mistake at a path's value or key, or at the nearest table around it that was written."""
-        found = next((path[:depth] for depth in range(len(path), 0, -1) if path[:depth] in self.places), None)
-        if found is None:
-            source, position, line = self.text and self.text.name, self.text and Position(1, 1), None
-        else:
-            place = self.places[found]
-            source, position = place.text.name, place.key if at_key and found == path and place.key else place.value
+        place, own = self.place(path)
+        if place is not None:
+            position = place.key if at_key and own and place.key else place.value
             line = place.text.lines[position.line - 1]
-        return Diagnostic(code, message, path, source, position, line, hint, tuple(notes))
+            return Diagnostic(code, message, path, place.text.name, position, line, hint, tuple(notes))
+        if self.text is not None:
+            return Diagnostic(code, message, path, self.text.name, Position(1, 1), None, hint, tuple(notes))
+        return Diagnostic(code, message, path, hint=hint, notes=tuple(notes))
 
-    def in_order(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """Return mistakes in the order in which a reader meets their places."""
-        sources = [self.text and self.text.name, *(override.text.name for override in self.overrides)]
+    def error(self, diagnostics: Iterable[Diagnostic], left_out: int = 0) -> SpecError:
+        """Return an error of these mistakes, in the order in which a reader meets their places.
 
-        def place(diagnostic: Diagnostic) -> tuple[int, int, int]:
-            position = diagnostic.position
-            if position is None:
-                return (0, 0, 0)
-            return sources.index(diagnostic.source), position.line, position.column
+        `left_out` more are only counted, and so are those beyond `MOST_SHOWN`.
+        """
+        sources = [text.name for text in self._texts()]
 
-        return sorted(diagnostics, key=place)
+        def rank(diagnostic: Diagnostic) -> tuple[int, ...]:
+            if diagnostic.position is None:
+                return tuple(self._steps(diagnostic.path))
+            source = sources.index(diagnostic.source) if diagnostic.source in sources else 0
+            return source, diagnostic.position.line, diagnostic.position.column
+
+        ordered = sorted(diagnostics, key=rank)
+        left_out += max(0, len(ordered) - MOST_SHOWN)
+        if left_out:
+            name = self.text.name if self.text else None
+            ordered[MOST_SHOWN:] = [Diagnostic("more", f"there are {left_out} more mistakes", source=name)]
+        return SpecError(*ordered)
+
+    def rank(self, path: Path) -> tuple[int, ...]:
+        """Return what sorts paths in the order of the texts, or of the data where there is no text."""
+        place, _ = self.place(path)
+        if place is None:
+            return () if self.text else tuple(self._steps(path))
+        return self._texts().index(place.text), place.value.line, place.value.column
+
+    def _texts(self) -> list[Text]:
+        return [*([self.text] if self.text else []), *(override.text for override in self.overrides)]
+
+    def _steps(self, path: Path) -> Iterator[int]:
+        value: Any = self.data
+        for step in path:
+            if isinstance(value, Mapping):
+                yield list(value).index(step) if step in value else -1
+                value = value.get(step)
+            elif isinstance(step, int):
+                yield step
+                value = value[step] if isinstance(value, list | tuple) and step < len(value) else None

@@ -28,12 +28,8 @@ def plain(document: Document) -> Document:
     check = _Check(document)
     data = check.table(document.data, ())
     if check.problems:
-        raise SpecError(*document.in_order(check.problems)[:MOST_SHOWN])
+        raise document.error(check.problems)
     return replace(document, data=data)
-
-
-MOST_SHOWN = 100
-"""Mistakes of one stage that are reported; a text with more of them is no spec."""
 
 
 class _Check:
