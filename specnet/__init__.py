@@ -1,7 +1,7 @@
 """A declarative engine for small and middle-sized neural networks.
 
-A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit` and
-`run` train it, and a `Model` answers, saves and loads.
+A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit`
+and `run` train it, and a `Model` answers, saves and loads.
 """
 
 from importlib import import_module

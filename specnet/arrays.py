@@ -1,7 +1,7 @@
 """Arrays that come from outside: what is accepted, and what is said about the rest.
 
-Booleans, integers and floats convert. Objects, text, complex numbers, NaN, infinities and empty arrays are errors that name
-the argument.
+Booleans, integers and floats convert. Objects, text, complex numbers, NaN, infinities and empty arrays are errors that
+name the argument.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     return numbers
 
 
-def check_weights(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
+def check_weights(
+    sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight"
+) -> NDArray[np.float64] | None:
     """Return weights of rows, (rows,), not negative and not all 0; None stays None."""
     if sample_weight is None:
         return None
@@ -99,7 +101,7 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     if one_hot and classes > 1:
         if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has {classes} columns, so its rows must be one-hot: a single 1, and 0 elsewhere")
-        return target.argmax(axis=1)
+        return target.argmax(axis=1).astype(np.intp)
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if target.ndim != 1:

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import BATCH, FLAT, NUMPY_EXPANSIONS, Plan, Value, gradients, input_value, plan, state_value, sum_over
+from specnet.compiler import (
+    BATCH,
+    FLAT,
+    NUMPY_EXPANSIONS,
+    Plan,
+    Value,
+    gradients,
+    input_value,
+    plan,
+    state_value,
+    sum_over,
+)
 from specnet.parts.layers import ParameterBlock, Tensor
 from specnet.parts.losses import Loss
 from specnet.spec import Spec
@@ -68,7 +79,8 @@ class Layout:
 
     def tensors(self) -> list[tuple[str, Tensor, PlacedBlock]]:
         """Return what a user sees, by name and in the order of the vector."""
-        return [(f"{placed.key}.{tensor.name}", tensor, placed) for placed in self.blocks for tensor in placed.block.tensors]
+        pairs = [(placed, tensor) for placed in self.blocks for tensor in placed.block.tensors]
+        return [(f"{placed.key}.{tensor.name}", tensor, placed) for placed, tensor in pairs]
 
     def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the vector's arrays by name, as views: a weight is (outputs, inputs)."""
@@ -128,8 +140,10 @@ class Blueprint:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.inputs, self.outputs = spec.network.input_size, spec.network.output_size
-        self.nodes = tuple(walk(spec.network.layers, self.inputs))
+        layers, inputs, outputs = spec.network.layers, spec.network.input_size, spec.network.output_size
+        assert layers is not None and inputs is not None and outputs is not None, "a resolved spec has all of these"
+        self.inputs, self.outputs = inputs, outputs
+        self.nodes = tuple(walk(layers, inputs))
         sizes = [node.size for node in self.nodes]
         self.sizes_of_inputs = tuple(
             tuple(self.inputs if number < 0 else sizes[number] for number in node.inputs) for node in self.nodes

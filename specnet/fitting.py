@@ -88,7 +88,7 @@ def fit(
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise DataError("validation is a tuple: (X, y) or (X, y, sample_weight)")
-        validation_rows = check_rows(*validation, prefix="validation ")
+        validation_rows = check_rows(*validation, columns=rows.X.shape[1], prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
     model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
@@ -97,9 +97,11 @@ def fit(
     return model
 
 
-def check_rows(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, prefix: str = "") -> Rows:
-    """Return arrays as rows that belong together; errors name them with the prefix."""
-    inputs, target = check_inputs(X, None, f"{prefix}X"), np.asarray(y)
+def check_rows(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, columns: int | None = None, prefix: str = ""
+) -> Rows:
+    """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
+    inputs, target = check_inputs(X, columns, f"{prefix}X"), np.asarray(y)
     if target.ndim not in (1, 2) or len(target) != len(inputs):
         raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
@@ -159,7 +161,7 @@ def fit_rows(
         result.theta,
         preprocessing=preprocessing,
         target_preprocessing=target_preprocessing,
-        labels=labels and labels.values,
+        labels=None if labels is None else labels.values,
         history=result.history,
     )
     return model, result

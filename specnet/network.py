@@ -1,14 +1,14 @@
 """A network as functions of one flat parameter vector: no files, no printing, no global state.
 
 All arrays at this interface have rows first, (rows, features). What is given is copied in, and what is returned belongs
-to the caller. A network can be used from several threads, because what is bound to arrays is bound for each thread anew.
+to the caller. A network can be used from several threads: what is bound to arrays is bound for each thread anew.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,7 @@ ROW_MULTIPLE = 16
 """Rows are padded to a multiple of this, so that a row's bits do not depend on how many others there are."""
 
 
-def build(
-    spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any
-) -> Network:
+def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any) -> Network:
     """Return the network that a spec describes.
 
     Parameters
@@ -158,7 +156,13 @@ class Network:
         return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), self.outputs)
 
     def loss(
-        self, theta: ArrayLike, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, data_only: bool = False
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        data_only: bool = False,
     ) -> float:
         """Return the mean loss of rows, in evaluation mode.
 
@@ -297,9 +301,7 @@ class Network:
             evaluator.inputs[ROW_WEIGHT][...] = weights
         return evaluator
 
-    def _for_all_rows(
-        self, name: str, theta: ArrayLike, X: Array, features: int, target: Array | None = None
-    ) -> Array:
+    def _for_all_rows(self, name: str, theta: ArrayLike, X: Array, features: int, target: Array | None = None) -> Array:
         """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
         checked, rows = self._theta(theta), len(X)
         result = np.empty((rows, features), self.dtype)

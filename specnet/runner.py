@@ -1,4 +1,4 @@
-"""A run: the spec's data are read and split, its network is trained and measured, and all of it goes into one folder."""
+"""A run: the spec's data are read and split, its network is trained and measured, and a folder keeps all of it."""
 
 from __future__ import annotations
 
@@ -155,13 +155,15 @@ def _reserved(out: PathLike | None, force: bool) -> Iterator[Path | None]:
         return
     folder = Path(out)
     with file_errors(folder):
-        if folder.exists() and not folder.is_dir():
-            raise FolderTakenError("this is a file, and a run writes a folder", source=os.fspath(out))
-        taken = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-        if taken and not force:
-            what = f"the folder has {taken[0]}" + (f" and {len(taken) - 1} more" if len(taken) > 1 else "") + " in it"
-            hint = "give another --out, or --force to replace the files of an earlier run"
-            raise FolderTakenError(what, hint=hint, source=os.fspath(out))
+        is_file = folder.exists() and not folder.is_dir()
+        taken = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    if is_file:
+        raise FolderTakenError("this is a file, and a run writes a folder", source=os.fspath(out))
+    if taken and not force:
+        what = f"the folder has {taken[0]}" + (f" and {len(taken) - 1} more" if len(taken) > 1 else "") + " in it"
+        hint = "give another --out, or --force to replace the files of an earlier run"
+        raise FolderTakenError(what, hint=hint, source=os.fspath(out))
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
@@ -190,23 +192,16 @@ def _placed(spec: Spec) -> Iterator[None]:
 def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
     figures = model.evaluate(rows.X, rows.y, rows.weight)
     if not math.isfinite(figures["loss"]):
-        raise TrainingError(f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate")
+        raise TrainingError(
+            f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
+        )
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
 
 
 def _write(
     folder: Path, spec: Spec, model: Model, result: TrainingResult, metrics: Metrics, facts: Mapping[str, Any]
 ) -> None:
-    resolved = model.spec.to_json()
-    document = spec.document
-    if document.text is not None:
-        write_file(folder / f"spec.{document.format}", document.text.content)
-    else:
-        write_file(folder / "spec.json", spec.to_json())
-    write_file(folder / "spec.resolved.json", resolved)
-    write_file(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in result.history))
-    write_file(folder / "metrics.json", _json(metrics))
-    model.save(folder / "model.safetensors")
+    resolved, document = model.spec.to_json(), spec.document
     versions = {name: version(name) for name in ("specnet", "numpy", "scipy", "scikit-learn")}
     record = {
         **facts,
@@ -214,7 +209,21 @@ def _write(
         "spec_sha256": hashlib.sha256(resolved.encode()).hexdigest(),
         "versions": {**versions, "python": platform.python_version()},
     }
-    write_file(folder / "run.json", _json(record))
+    given = (
+        ("spec.json", spec.to_json()) if document.text is None else (f"spec.{document.format}", document.text.content)
+    )
+    texts = {
+        given[0]: given[1],
+        "spec.resolved.json": resolved,
+        "history.jsonl": "".join(json.dumps(line) + "\n" for line in result.history),
+        "metrics.json": _json(metrics),
+        "run.json": _json(record),
+    }
+    model.save(folder / "model.safetensors")
+    for name, text in texts.items():
+        write_file(folder / name, text)
+    for stale in set(RUN_FILES) - {*texts, "model.safetensors"}:
+        (folder / stale).unlink(missing_ok=True)
 
 
 def _json(data: Any) -> str:

@@ -247,7 +247,8 @@ class Identity(Initializer):
         return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return np.eye(*shape)
+        rows, columns = shape
+        return np.eye(rows, columns)
 
 
 class PytorchLinear(Initializer):

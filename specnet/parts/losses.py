@@ -22,7 +22,7 @@ class Loss(Part):
     output_activation: ClassVar[str]
     """The activation of the output where a spec names none."""
     accepted_activations: ClassVar[frozenset[str] | None] = None
-    """What the output may be activated by, if the loss sees the value before; None: by any, and the loss sees it after."""
+    """What the output may be activated by, if the loss sees the value before; None: by any, and the loss sees it."""
 
     def expression(self, output: Value, target: Value) -> Value:
         """Return each row's loss, (1, batch), from the output (outputs, batch).
@@ -38,7 +38,14 @@ class Loss(Part):
 
 def mean_over_outputs(x: Value) -> Value:
     """Return the mean of (outputs, batch) over the outputs, (1, batch)."""
-    return sum_over(x, "features") / float(x.shape[0])
+    return sum_over(x, "features") / count_outputs(x)
+
+
+def count_outputs(x: Value) -> int:
+    """Return the number of outputs of (outputs, batch)."""
+    outputs = x.shape[0]
+    assert isinstance(outputs, int), "outputs are the first axis"
+    return outputs
 
 
 class MeanSquaredError(Loss):
@@ -93,7 +100,7 @@ class CategoricalCrossentropy(Loss):
     label_smoothing: Fraction = Field(0.0, description="s, the share of the uniform target while training")
 
     def expression(self, output: Value, target: Value) -> Value:
-        classes = output.shape[0]
+        classes = count_outputs(output)
         shifted = output - stop_gradient(max_over(output, "features"))
         hot = one_hot(target, classes)
         picked = sum_over(hot * shifted, "features")

@@ -61,14 +61,9 @@ class Sgd(Optimizer):
         return [(state("velocity"), velocity), (theta, theta - direction * scalar("rate"))]
 
 
-class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015): m ← β₁·m + (1−β₁)·g, v ← β₂·v + (1−β₂)·g², θ ← θ − lr·m̂/(√v̂ + ε).
+class _AdaptiveMoments(Optimizer):
+    """What adam and adamw share."""
 
-    m̂ and v̂ are divided by 1 − β₁ᵗ and 1 − β₂ᵗ. ε is added to the corrected √v̂, as in PyTorch; Keras and scikit-learn
-    add it to the uncorrected one. With amsgrad, v̂ is the largest so far (Reddi et al. 2018).
-    """
-
-    type: Literal["adam"] = "adam"
     learning_rate: PositiveNumber = Field(0.001, description="lr, about the largest change of a parameter in a step")
     beta_1: Fraction = Field(0.9, description="β₁, the share of the mean gradient that is kept")
     beta_2: Fraction = Field(0.999, description="β₂, the share of the mean squared gradient that is kept")
@@ -91,8 +86,18 @@ class Adam(Optimizer):
         return [*commits, (theta, theta - step * scalar("rate"))]
 
 
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+class Adam(_AdaptiveMoments):
+    """Adam (Kingma and Ba 2015): m ← β₁·m + (1−β₁)·g, v ← β₂·v + (1−β₂)·g², θ ← θ − lr·m̂/(√v̂ + ε).
+
+    m̂ and v̂ are m and v divided by 1 − β₁ᵗ and 1 − β₂ᵗ. ε is added to the corrected √v̂, as in PyTorch; Keras and
+    scikit-learn add it to the uncorrected one. With amsgrad, v̂ is the largest so far (Reddi et al. 2018).
+    """
+
+    type: Literal["adam"] = "adam"
+
+
+class AdamW(_AdaptiveMoments):
+    """Adam with decoupled weight decay: weights also lose the share lr·weight_decay (Loshchilov and Hutter 2019)."""
 
     type: Literal["adamw"] = "adamw"
     weight_decay: NonNegativeNumber = Field(

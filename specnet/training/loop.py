@@ -76,6 +76,7 @@ def train(
     The order of an epoch's rows depends on the seed and the epoch's number alone.
     """
     training, observer = network.spec.training, observer or Observer()
+    assert training.batch_size is not None and training.log_every is not None, "a resolved spec has both"
     result = TrainingResult(theta.astype(network.dtype, order="C", copy=True))
     batch_size = len(rows) if training.batch_size == "full" else min(training.batch_size, len(rows))
     starts = range(0, len(rows), batch_size)

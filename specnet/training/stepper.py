@@ -56,7 +56,9 @@ class TrainingRows:
 class _Batch:
     """The gradient program bound to a number of rows, and what brings rows into its inputs."""
 
-    def __init__(self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array], update: list[Call]) -> None:
+    def __init__(
+        self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array], update: list[Call]
+    ) -> None:
         bound = bind(program, rows.X.dtype, {BATCH: size}, arrays)
         self.indices = np.arange(size, dtype=np.intp)
         self.loss = bound.outputs[0]
