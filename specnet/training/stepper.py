@@ -164,6 +164,8 @@ class Stepper:
         rate = optimizer.learning_rate
         if not self._constant_rate:
             rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
+        if optimizer.weight_decay:
+            self._scalars["decay"][()] = rate * optimizer.weight_decay
         for name, number in optimizer.scalars(self.step_number + 1, rate).items():
             self._scalars[name][()] = number
 
