@@ -1,0 +1,64 @@
+"""The command line: each verb parses its arguments, calls the public interface, and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command ``specnet`` and end with its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``specnet``; by default the process's own arguments.
+
+    Raises
+    ------
+    SystemExit
+        Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
+        the command line is; 130 after Ctrl-C.
+    """
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            _prepare_streams()
+            # Imported late, so that Ctrl-C during the imports ends as it does later on.
+            from specnet.cli.application import application
+
+            application(args=arguments, prog_name="specnet")
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except OSError as error:
+            # Standard output or standard error cannot be written.
+            from specnet.cli.output import abandon
+
+            abandon(error)
+    raise SystemExit(1)
+
+
+def _prepare_streams() -> None:
+    """Let every text be printed: signs that the encoding lacks become question marks, closed streams swallow it."""
+    for name in ("stdout", "stderr"):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    from specnet.report.terminal import write_line
+
+    write_line(sys.stderr, f"warning: {message}")

@@ -1,0 +1,59 @@
+"""The verbs put together."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from specnet.cli.evaluate import evaluate
+from specnet.cli.init import init
+from specnet.cli.predict import predict
+from specnet.cli.run import run
+from specnet.cli.schema import schema
+from specnet.cli.show import show
+from specnet.cli.validate import validate
+
+_SECTION = "\n\nExamples\n--------\n"
+
+application = typer.Typer(
+    help="Small and middle-sized neural networks from a spec: checked, trained, evaluated, saved.",
+    epilog="Exit status: 0 done; 1 the spec, the data, a file or the training is at fault; 2 the command line is; "
+    "130 after Ctrl-C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain help: rich's costs as much time as all the rest together.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"specnet {version('specnet')}")
+        raise typer.Exit
+
+
+@application.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _register(verb: Callable[..., Any]) -> None:
+    """Add a verb whose help is its docstring; the section Examples stands, unwrapped, below the options."""
+    text, _, examples = inspect.getdoc(verb).partition(_SECTION)  # type: ignore[union-attr]
+    lines = "\n".join(f"  {line}" for line in examples.splitlines())
+    application.command(help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
+
+
+for _verb in (run, validate, show, predict, evaluate, schema, init):
+    _register(_verb)

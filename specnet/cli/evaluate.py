@@ -1,0 +1,30 @@
+"""`specnet evaluate`: a model measured on rows."""
+
+from specnet.cli.options import DataArgument, FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.output import reporting
+
+
+def evaluate(
+    model: ModelArgument,
+    data: DataArgument,
+    output_format: FormatOption = OutputFormat.TEXT,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a model on rows.
+
+    The figures are the loss and the metrics of the model's spec.
+
+    Examples
+    --------
+    specnet evaluate runs/moons_2_5_1/1/model.safetensors rows.npz
+    """
+    with reporting(output_format, quiet) as output:
+        from specnet.data import read_table
+        from specnet.model import load_model
+        from specnet.report.scores import scores_table
+
+        loaded = load_model(model)
+        rows = read_table(data, loaded.spec, loaded.labels)
+        figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
+        output.data |= {"rows": len(rows.X), "metrics": figures}
+        output.table(scores_table({data.name: figures}))

@@ -1,0 +1,99 @@
+"""`specnet init`: a spec to start from."""
+
+import re
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from specnet.cli.options import FormatOption, OutputFormat, QuietOption
+from specnet.cli.output import UsageError, reporting
+
+SCHEMA_NAME = "specnet.schema.json"
+
+STARTER = Template("""\
+#:schema ./specnet.schema.json
+# A network in one file: the data, the layers, the training.
+#
+#   specnet validate $file   every mistake in it, at its place
+#   specnet show $file       the plan: layers, sizes, parameters
+#   specnet run $file        train, evaluate, save
+#
+# `specnet show parts` lists all that can be named here, `specnet show parts adam` one of them with its fields.
+
+name = "$name"
+seed = 0                                # the same seed gives the same model
+
+[data]
+type = "iris"                           # 150 flowers: four lengths, three species
+split = { test_size = 0.2 }             # the share of rows that only the final figures see
+
+# A table of your own, in place of the three lines above:
+# [data]
+# type = "csv"
+# path = "table.csv"                    # seen from this file's folder
+# target = "species"                    # the column to predict; all other columns are inputs
+# split = { test_size = 0.2 }
+
+[network]
+hidden_layer_sizes = [16, 16]           # the first and the last size come from the data
+activations = "relu"                    # of the hidden layers; the loss decides the last one
+preprocessing = ["standardize"]         # learned from the training rows, kept in the model
+
+[training]
+loss = "categorical_crossentropy"       # two classes: binary_crossentropy; numbers: mean_squared_error
+optimizer = { type = "adam", learning_rate = 0.01 }
+epochs = 100
+batch_size = 32
+metrics = ["accuracy"]                  # numbers: r2, root_mean_squared_error, …
+""")
+
+
+def init(
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", show_default=False, help="The spec to write; spec.toml by default.")
+    ] = Path("spec.toml"),
+    output_format: FormatOption = OutputFormat.TEXT,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a spec to start from.
+
+    It has comments, is ready to run, and has specnet.schema.json beside it for the editor. Nothing is overwritten.
+
+    Examples
+    --------
+    specnet init flowers.toml
+    """
+    with reporting(output_format, quiet) as output:
+        from specnet.files import write_file
+        from specnet.parts.registry import installed_registry
+        from specnet.report.terminal import visible
+        from specnet.spec.schema import schema_text
+
+        if file.suffix != ".toml":
+            raise UsageError("a starter spec has comments, so it is TOML: its name must end in .toml", source=str(file))
+        if file.exists() or file.is_symlink():
+            raise UsageError("this file is there already, and nothing is overwritten", source=str(file))
+        schema_file = file.with_name(SCHEMA_NAME)
+        schema = schema_text(installed_registry())
+        kept = schema_file.exists() and schema_file.read_bytes() == schema.encode()
+        if schema_file.exists() and not kept:
+            raise UsageError(
+                "this file is there already, and is not this version's schema",
+                hint=f"remove it, or renew it: specnet schema > {schema_file}",
+                source=str(schema_file),
+            )
+        write_file(file, STARTER.substitute(name=_spec_name(file.stem), file=visible(str(file))))
+        written = [str(file)]
+        if not kept:
+            write_file(schema_file, schema)
+            written.append(str(schema_file))
+        output.data["written"] = written
+        if not quiet:
+            output.line(", ".join(written))
+
+
+def _spec_name(stem: str) -> str:
+    """Return a spec's name made from a file's: letters, digits, ``_``, ``.`` and ``-``, at most 100."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

@@ -1,0 +1,184 @@
+"""How a verb prints and ends: results to standard output, all else to standard error, and one exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import typer
+
+from specnet.cli.options import OutputFormat
+from specnet.errors import Diagnostic, FileError, SpecnetError
+from specnet.report.tables import Table
+from specnet.report.terminal import write_line, write_mistakes, write_table
+
+
+class _EndError(SpecnetError):
+    """An error with an exit status of its own."""
+
+    status: ClassVar[int]
+
+
+class UsageError(_EndError):
+    """The command line asks for something that is not possible."""
+
+    code = "usage"
+    status = 2
+
+
+class _StoppedError(_EndError):
+    code = "interrupted"
+    status = 130
+
+
+class _OutputError(Exception):
+    """Standard output or standard error cannot be written."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+class Output:
+    """What a verb says.
+
+    Attributes
+    ----------
+    quiet : bool
+        Whether only mistakes are printed.
+    as_json : bool
+        Whether everything goes into one JSON document.
+    data : dict
+        The document's content beside its ``errors``.
+    status : int
+        The exit status so far.
+    """
+
+    def __init__(self, output_format: OutputFormat, quiet: bool) -> None:
+        self.as_json = output_format is OutputFormat.JSON
+        self.quiet = quiet
+        self.data: dict[str, Any] = {}
+        self.status = 0
+        self._errors: list[dict[str, Any]] = []
+        self._document: str | None = None
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether remarks and progress are wanted on standard error."""
+        return not (self.quiet or self.as_json)
+
+    def line(self, text: str = "") -> None:
+        """Print a line of a result for people."""
+        if not self.as_json:
+            with _writing():
+                write_line(sys.stdout, text)
+
+    def table(self, table: Table) -> None:
+        """Print a table of results for people."""
+        if not self.as_json:
+            with _writing():
+                write_table(sys.stdout, table)
+
+    def remark(self, text: str) -> None:
+        """Say something beside the results."""
+        if self.shows_progress:
+            with _writing():
+                sys.stdout.flush()
+                write_line(sys.stderr, text)
+
+    def document(self, text: str) -> None:
+        """Print a text that is data, exactly and as UTF-8, whatever the format for people is; last of all."""
+        self._document = text if text.endswith("\n") else text + "\n"
+
+    def mistakes(self, error: SpecnetError) -> None:
+        """Print mistakes, and end with the status that they ask for."""
+        self.status = max(self.status, error.status if isinstance(error, _EndError) else 1)
+        self._errors += [diagnostic.as_dict() for diagnostic in error.diagnostics]
+        if not self.as_json:
+            with _writing():
+                sys.stdout.flush()
+                write_mistakes(sys.stderr, str(error))
+
+    def close(self) -> None:
+        """Print what has been kept for the end."""
+        with _writing():
+            if self._document is not None and not self._errors:
+                _write_data(self._document)
+            elif self.as_json:
+                _write_data(json.dumps({"errors": self._errors, **self.data}, ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.flush()
+
+
+@contextmanager
+def reporting(output_format: OutputFormat, quiet: bool = False) -> Iterator[Output]:
+    """Give a verb its output, and turn whatever ends it into a message and an exit status.
+
+    Raises
+    ------
+    typer.Exit
+        With 1 or 2 after mistakes, with 130 after Ctrl-C.
+    """
+    output = Output(output_format, quiet)
+    try:
+        try:
+            yield output
+        except _OutputError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            output.mistakes(_told(error))
+        output.close()
+    except _OutputError as error:
+        abandon(error.cause)
+        raise typer.Exit(1) from None
+    if output.status:
+        raise typer.Exit(output.status)
+
+
+def abandon(error: OSError) -> None:
+    """Say that standard output or standard error cannot be written, and keep the interpreter from trying again."""
+    with suppress(OSError):
+        write_line(sys.stderr, f"error[file]: the output cannot be written: {error.strerror or error}")
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+
+
+def _told(error: BaseException) -> SpecnetError:
+    """Return what ended a verb as an error for its user."""
+    if isinstance(error, SpecnetError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return _StoppedError("; ".join(["stopped by Ctrl-C", *map(str, error.args)]))
+    if isinstance(error, OSError):
+        return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
+    if isinstance(error, MemoryError):
+        return SpecnetError(Diagnostic("memory", "this needs more memory than there is"))
+    # Python's development mode is for whoever looks for the fault.
+    if sys.flags.dev_mode:
+        raise error
+    hint = "this is a fault of specnet, not of your files; with PYTHONDEVMODE=1 the same command shows where"
+    return SpecnetError(Diagnostic("internal", f"{type(error).__name__}: {error}", hint=hint))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell failures of standard output and standard error from those of other files."""
+    try:
+        yield
+    except OSError as error:
+        raise _OutputError(error) from error
+
+
+def _write_data(text: str) -> None:
+    # A lone surrogate, as in a file's name that is no UTF-8, becomes JSON's own escape for it.
+    data = text.encode(errors="backslashreplace")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)

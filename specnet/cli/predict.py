@@ -1,0 +1,77 @@
+"""`specnet predict`: a model's answers as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from specnet.cli.options import DataArgument, FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.output import reporting
+from specnet.report.figures import counted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def predict(
+    model: ModelArgument,
+    data: DataArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write; standard output if none is named."),
+    ] = None,
+    output_format: FormatOption = OutputFormat.TEXT,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict from rows, as CSV.
+
+    A model of classes gives the most probable label and the probability of each. Numbers are written with all their
+    digits: reading them gives the same floats.
+
+    Examples
+    --------
+    specnet predict runs/moons_2_5_1/1/model.safetensors rows.npz
+    specnet predict runs/moons_2_5_1/1/model.safetensors rows.npz -o predictions.csv
+    """
+    with reporting(output_format, quiet) as output:
+        from specnet.data import read_inputs
+        from specnet.files import write_file
+        from specnet.model import load_model
+
+        loaded = load_model(model)
+        X = read_inputs(data, loaded.spec)
+        columns = _columns("prediction", loaded.predict(X), None)
+        if loaded.spec.training.loss.target != "values":
+            columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)
+        output.data |= {"rows": len(X), "columns": columns}
+        if out is not None:
+            write_file(out, _csv(columns))
+            output.data = {"rows": len(X), "file": str(out)}
+            output.remark(f"{out}   {counted(len(X), 'row')}")
+        elif not output.as_json:
+            output.document(_csv(columns))
+
+
+def _columns(title: str, values: NDArray[Any], labels: NDArray[Any] | None) -> dict[str, list[Any]]:
+    """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<label>`` for each output."""
+    if values.ndim == 1:
+        return {title: _exact(values)}
+    names = range(values.shape[1]) if labels is None else labels.tolist()
+    return {f"{title}_{name}": _exact(column) for name, column in zip(names, values.T, strict=True)}
+
+
+def _exact(values: NDArray[Any]) -> list[Any]:
+    """Return values as Python's own, floats with the digits of their own precision."""
+    return [float(str(value)) for value in values] if values.dtype.kind == "f" else values.tolist()
+
+
+def _csv(columns: dict[str, list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()

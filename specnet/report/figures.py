@@ -1,0 +1,52 @@
+"""Numbers as a person reads them: grouped digits, units, percent."""
+
+from __future__ import annotations
+
+import math
+
+
+def count(number: int) -> str:
+    """Return a whole number with its digits in groups of three: ``20 000``."""
+    return f"{number:,}".replace(",", " ")
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number of things: ``1 parameter``, ``21 parameters``."""
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def figure(value: float) -> str:
+    """Return a loss or a metric: four decimals, fewer behind more digits, an exponent where those show nothing."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:.4f}"
+    magnitude = math.floor(math.log10(abs(value)))
+    return f"{value:.{4 - max(magnitude, 0)}f}" if -3 <= magnitude <= 4 else f"{value:.3e}"
+
+
+def metric(name: str, value: float) -> str:
+    """Return a metric's value: shares of right answers in percent, all others as `figure` does."""
+    return f"{100 * value:.1f} %" if name.endswith("accuracy") and math.isfinite(value) else figure(value)
+
+
+def duration(seconds: float) -> str:
+    """Return a time with the unit that suits its size: ``9 µs``, ``0.2 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
+        if seconds < 100 * scale:
+            return f"{seconds / scale:.2g} {unit}"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def size(number_of_bytes: int) -> str:
+    """Return an amount of memory: ``168 B``, ``4.2 kB``, ``1.3 MB``."""
+    amount = float(number_of_bytes)
+    for unit in ("B", "kB", "MB"):
+        if amount < 999.5:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} GB"

@@ -1,0 +1,123 @@
+"""A network as its plan: one line for a run's head, one row for each layer, the same as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from specnet.parts.part import Part
+from specnet.report.figures import count, counted, size
+from specnet.report.tables import Table
+
+if TYPE_CHECKING:
+    from specnet.spec.document import Spec
+    from specnet.spec.graph import Node
+
+LONGEST_SUMMARY = 9
+"""The most steps that a one-line summary names; of a deeper network it names the first and the last."""
+
+
+def described(part: Part | None) -> str:
+    """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
+    if part is None:
+        return ""
+    fields = [
+        f"{name}={described(value) if isinstance(value, Part) else value}"
+        for name, field in type(part).model_fields.items()
+        if name != "type" and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
+    ]
+    return f"{part.type}({', '.join(fields)})" if fields else part.type
+
+
+class Plan:
+    """The layers of a resolved spec in order, with sizes and parameter counts.
+
+    Parameters
+    ----------
+    spec : Spec
+        In its resolved form.
+    nodes : sequence of Node
+        Its layers, blocks unrolled, as `specnet.spec.graph.walk` gives them.
+    """
+
+    def __init__(self, spec: Spec, nodes: Sequence[Node]) -> None:
+        self.spec = spec
+        self.nodes = nodes
+        self.input_size = spec.network.input_size or 0
+        self.parameter_counts = [node.layer.parameter_count(self._input_sizes(node)) for node in nodes]
+        self.parameter_count = sum(self.parameter_counts)
+        self.bytes = self.parameter_count * (4 if spec.network.dtype == "float32" else 8)
+
+    def _input_sizes(self, node: Node) -> tuple[int, ...]:
+        return tuple(self.input_size if index < 0 else self.nodes[index].size for index in node.inputs)
+
+    def summary(self) -> str:
+        """Return the network as a line: ``2 → 5 relu → 1 sigmoid``."""
+        steps = [str(self.input_size), *map(self._step, self.nodes)]
+        if len(steps) > LONGEST_SUMMARY:
+            head, tail = LONGEST_SUMMARY // 2, LONGEST_SUMMARY // 3
+            steps = [*steps[:head], f"… {count(len(steps) - head - tail)} more …", *steps[-tail:]]
+        return " → ".join(steps)
+
+    def _step(self, node: Node) -> str:
+        activation = getattr(node.layer, "activation", None)
+        word = activation.type if isinstance(activation, Part) else node.layer.type
+        sized = "units" in type(node.layer).model_fields or node.size != self._input_sizes(node)[0]
+        return f"{node.size} {word}" if sized else word
+
+    def totals(self) -> str:
+        """Return what the network amounts to: ``21 parameters, 168 B``."""
+        return f"{counted(self.parameter_count, 'parameter')}, {size(self.bytes)}"
+
+    def training(self) -> str:
+        """Return in a line how the network is trained."""
+        training = self.spec.training
+        batches = "full batch" if training.batch_size == "full" else f"batches of {training.batch_size}"
+        return (
+            f"{described(training.loss)} by {described(training.optimizer)}, "
+            f"{counted(training.epochs, 'epoch')}, {batches}"
+        )
+
+    def table(self) -> Table:
+        """Return a row for the input and one for each layer."""
+        header = ("layer", "type", "activation", "inputs", "size", "parameters", "initializer")
+        rows = [("input", "", "", "", count(self.input_size), "", "")]
+        for node, parameters in zip(self.nodes, self.parameter_counts, strict=True):
+            layer = node.layer
+            rows.append(
+                (
+                    node.key,
+                    layer.type,
+                    described(getattr(layer, "activation", None)),
+                    ", ".join(self._input_names(node)),
+                    count(node.size),
+                    count(parameters),
+                    described(getattr(layer, "weight_initializer", None)),
+                )
+            )
+        rows.append(("total", "", "", "", "", count(self.parameter_count), ""))
+        return Table(header, rows, right=frozenset({4, 5}))
+
+    def _input_names(self, node: Node) -> list[str]:
+        return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain data for ``--format json``."""
+        return {
+            "name": self.spec.name,
+            "dtype": self.spec.network.dtype,
+            "input_size": self.input_size,
+            "output_size": self.nodes[-1].size if self.nodes else self.input_size,
+            "parameters": self.parameter_count,
+            "bytes": self.bytes,
+            "layers": [
+                {
+                    "key": node.key,
+                    "inputs": self._input_names(node),
+                    "size": node.size,
+                    "parameters": parameters,
+                    **node.layer.model_dump(mode="json", exclude_none=True, exclude={"inputs"}),
+                }
+                for node, parameters in zip(self.nodes, self.parameter_counts, strict=True)
+            ],
+        }

@@ -1,0 +1,106 @@
+"""What is seen of a run while it goes on: the network in one line, then a bar with epochs, loss and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from specnet.report.figures import count, counted, duration, figure
+from specnet.report.plan import Plan
+from specnet.report.terminal import console, is_lively, write_line
+from specnet.training.observer import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from specnet.network import Network
+
+BAR_WIDTH = 30
+SECONDS_BETWEEN_FRAMES = 0.1
+"""Drawing costs about a millisecond, which is a hundred steps of a small network."""
+
+
+def run_header(network: Network, rows: Mapping[str, int]) -> str:
+    """Return a run's first line: name, network, parameters, number format and rows of each split."""
+    plan = Plan(network.spec, network.nodes)
+    parts = [
+        network.spec.name or "",
+        plan.summary(),
+        counted(plan.parameter_count, "parameter"),
+        network.spec.network.dtype,
+        ", ".join(f"{count(number)} {split}" for split, number in rows.items()) + " rows",
+    ]
+    return "   ".join(part for part in parts if part)
+
+
+class RunProgress(Observer):
+    """Shows a run on a stream: live on a terminal, as a first and a last line elsewhere.
+
+    As a context it takes the bar off the terminal's hands however the run ends.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: Progress | None = None
+        self._record: Mapping[str, Any] = {}
+        self._epochs = 0
+        self._started = self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        write_line(self._stream, run_header(network, rows))
+        self._stream.flush()
+        self._epochs = epochs
+        self._started = time.monotonic()
+        if is_lively(self._stream):
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self._bar = Progress(
+                BarColumn(bar_width=BAR_WIDTH),
+                TextColumn("{task.description}", markup=False),
+                console=console(self._stream),
+                auto_refresh=False,
+            )
+            self._bar.add_task("", total=epochs)
+            self._bar.start()
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        self._record = record
+        now = time.monotonic()
+        if self._bar is not None and now - self._drawn >= SECONDS_BETWEEN_FRAMES:
+            self._drawn = now
+            self._draw(epoch, self._line(epoch, record, duration(now - self._started)))
+
+    def ended(self, epochs: int, steps: int, seconds: float) -> None:
+        each = f", {duration(seconds / steps)} a step" if steps else ""
+        line = self._line(epochs, self._record, f"{duration(seconds)}{each}")
+        if self._bar is None:
+            write_line(self._stream, line)
+        else:
+            self._draw(epochs, line)
+            self._close()
+
+    def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
+        losses = [
+            f"{name.replace('_', ' ')} {figure(record[name])}" for name in ("loss", "validation_loss") if name in record
+        ]
+        return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *losses, spent])
+
+    def _draw(self, epoch: int, line: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=epoch, description=line, refresh=True)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            self._stream.flush()

@@ -1,0 +1,18 @@
+"""Losses and metrics of one or several sets of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from specnet.report.figures import metric
+from specnet.report.tables import Table
+
+
+def scores_table(scores: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """Return a row for each set of rows and a column for each figure; what cannot be told there is a dash."""
+    names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
+    rows = [
+        (split, *("–" if (value := figures.get(name)) is None else metric(name, value) for name in names))
+        for split, figures in scores.items()
+    ]
+    return Table(("", *names), rows, right=frozenset(range(1, len(names) + 1)))

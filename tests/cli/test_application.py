@@ -1,0 +1,250 @@
+"""What holds for all verbs: help, versions, exit status, streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from specnet.cli.application import application
+from tests.cli.conftest import COMMAND, Specnet, environment, process
+
+VERBS = ["run", "validate", "show", "predict", "evaluate", "schema", "init"]
+
+
+def test_help_lists_every_verb(specnet: Specnet) -> None:
+    ended = specnet("--help")
+    assert ended.status == 0
+    assert ended.err == ""
+    listed = ended.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == VERBS
+    assert not any(line.endswith("...") for line in listed), "each summary fits its line"
+    assert {command.callback.__name__ for command in application.registered_commands if command.callback} == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_has_an_example_and_no_codes(specnet: Specnet, verb: str) -> None:
+    ended = specnet(verb, "-h")
+    assert ended.status == 0
+    assert f"  Examples:\n    specnet {verb}" in ended.out
+    assert "--format" in ended.out
+    assert "--quiet" in ended.out
+    assert "\x1b" not in ended.out
+    assert "\\" not in ended.out
+
+
+def test_the_version_is_the_distribution_s(specnet: Specnet) -> None:
+    assert specnet("--version").out == f"specnet {version('specnet')}\n"
+
+
+def test_help_imports_nothing_dear(folder: Path) -> None:
+    listing = subprocess.run(
+        [sys.executable, "-X", "importtime", *COMMAND[1:], "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=environment(),
+    ).stderr
+    imported = {line.split("|")[2].strip() for line in listing.splitlines() if line.count("|") == 2}
+    assert "typer" in imported
+    dear = {"numpy", "pydantic", "rich", "sklearn", "scipy", "duckdb", "tree_sitter", "jsonschema", "safetensors"}
+    assert not dear & imported
+
+
+def test_validate_imports_only_what_reading_needs(folder: Path) -> None:
+    listing = subprocess.run(
+        [sys.executable, "-X", "importtime", *COMMAND[1:], "validate", "moons.toml"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=environment(),
+    ).stderr
+    imported = {line.split("|")[2].strip() for line in listing.splitlines() if line.count("|") == 2}
+    assert "pydantic" in imported
+    assert not {"rich", "sklearn", "scipy", "duckdb", "jsonschema", "safetensors", "matplotlib"} & imported
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["run"],
+        ["run", "moons.toml", "--resume-now"],
+        ["run", "moons.toml", "again.toml"],
+        ["validate"],
+        ["validate", "moons.toml", "--format", "xml"],
+        ["predict", "model.safetensors"],
+        ["evaluate"],
+        ["show"],
+        ["schema", "moons.toml"],
+    ],
+)
+def test_a_faulty_command_line_ends_with_2_and_prints_no_result(specnet: Specnet, arguments: list[str]) -> None:
+    ended = specnet(*arguments)
+    assert ended.status == 2
+    assert ended.out == ""
+    assert "Usage: specnet" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "missing.toml"],
+        ["validate", "missing.toml"],
+        ["show", "missing.toml"],
+        ["show", "missing.safetensors"],
+        ["predict", "missing.safetensors", "rows.npz"],
+        ["evaluate", "missing.safetensors", "rows.npz"],
+        ["run", "."],
+        ["validate", "moons.toml/moons.toml"],
+    ],
+)
+def test_a_file_that_cannot_be_read_ends_with_1(specnet: Specnet, arguments: list[str]) -> None:
+    ended = specnet(*arguments)
+    assert ended.status == 1
+    assert ended.out == ""
+    assert "error[file]: " in ended.err
+    as_json = specnet(*arguments, "--format", "json")
+    assert as_json.status == 1
+    assert as_json.err == ""
+    (error,) = as_json.document["errors"]
+    assert error["code"] == "file"
+    assert error["source"] == arguments[1]
+
+
+def test_the_installed_command_is_main() -> None:
+    script = Path(sys.executable).parent / ("specnet.exe" if os.name == "nt" else "specnet")
+    ended = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"specnet {version('specnet')}\n"
+
+
+def test_a_fault_of_ours_is_a_message_and_no_traceback(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    ended = specnet("validate", "moons.toml")
+    assert ended.status == 1
+    assert ended.out == ""
+    assert "error[internal]: ZeroDivisionError: planted" in ended.err
+    assert "Traceback" not in ended.err
+    assert specnet("validate", "moons.toml", "--format", "json").document["errors"][0]["code"] == "internal"
+
+
+def test_too_little_memory_is_a_message(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    ended = specnet("validate", "moons.toml")
+    assert ended.status == 1
+    assert "error[memory]: " in ended.err
+
+
+def test_an_error_of_the_system_names_the_file(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "secret.toml")
+
+    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    ended = specnet("validate", "moons.toml")
+    assert ended.status == 1
+    assert ended.err == "secret.toml: error[file]: Permission denied\n"
+
+
+def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("specnet.spec.parse_spec", interrupt)
+    ended = specnet("validate", "moons.toml")
+    assert ended.status == 130
+    assert ended.err == "error[interrupted]: stopped by Ctrl-C\n"
+    as_json = specnet("validate", "moons.toml", "--format", "json")
+    assert as_json.status == 130
+    assert as_json.document["errors"][0]["code"] == "interrupted"
+
+
+def test_ctrl_c_during_the_imports_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("specnet.cli.application.application", interrupt)
+    assert specnet("validate", "moons.toml").status == 130
+
+
+def test_warnings_are_one_line_without_the_source(folder: Path) -> None:
+    code = (
+        "import warnings, specnet.spec\n"
+        "def parse_spec(source): warnings.warn('the plugin x has no part')\n"
+        "specnet.spec.parse_spec = parse_spec\n"
+        "from specnet.cli import main\n"
+        "main(['validate', 'moons.toml'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    assert ended.stdout == "moons.toml: ok\n"
+    assert ended.stderr == "warning: the plugin x has no part\n"
+
+
+@pytest.mark.parametrize("arguments", ["validate moons.toml", "validate moons.toml --format json", "--help"])
+def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
+    limited = f"ulimit -f 0; exec {shlex.join(COMMAND)} {arguments} > output"
+    ended = subprocess.run(["sh", "-c", limited], stderr=subprocess.PIPE, text=True, check=False, cwd=folder)
+    assert ended.returncode == 1
+    assert ended.stderr == "error[file]: the output cannot be written: File too large\n"
+
+
+def test_a_reader_that_goes_away_is_a_message_and_1(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "validate", "moons.toml"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=folder,
+        )
+    finally:
+        os.close(writing)
+    assert ended.returncode == 1
+    assert ended.stderr == "error[file]: the output cannot be written: Broken pipe\n"
+
+
+def test_neither_stream_need_be_there(folder: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        ended = subprocess.run(
+            ["sh", "-c", f"{shlex.join(COMMAND)} validate moons.toml {closed}"], cwd=folder, check=False
+        )
+        assert ended.returncode == 0
+
+
+def test_a_stream_that_cannot_write_a_sign_gets_question_marks(folder: Path) -> None:
+    ended = process("show", "moons.toml", folder=folder, PYTHONIOENCODING="ascii")
+    assert ended.status == 0
+    assert "2 ? 5 relu ? 1 sigmoid" in ended.out
+
+
+def test_json_is_utf_8_whatever_the_stream(folder: Path) -> None:
+    (folder / "größe.toml").write_bytes((folder / "moons.toml").read_bytes())
+    ended = process("validate", "größe.toml", "--format", "json", folder=folder, PYTHONIOENCODING="ascii")
+    assert json.loads(ended.out) == {"errors": [], "valid": ["größe.toml"]}
+
+
+def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
+    name = os.fsdecode(b"\xff.toml")
+    ended = process("validate", name, folder=folder)
+    assert ended.status == 1
+    assert "error[file]" in ended.err
+    ended = process("validate", name, "--format", "json", folder=folder)
+    assert json.loads(ended.out)["errors"][0]["source"] == name

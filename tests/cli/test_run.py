@@ -1,0 +1,201 @@
+"""`specnet run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process
+
+FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
+
+
+def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("run", "moons.toml")
+    assert ended.status == 0
+    header, train, test, nothing, written = ended.out.splitlines()
+    assert header.split() == ["loss", "accuracy"]
+    assert nothing == ""
+    figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
+    for line, split in ((train, "train"), (test, "test")):
+        name, loss, accuracy, percent = line.split()
+        assert (name, percent) == (split, "%")
+        assert loss == f"{figures_in_file[split]['loss']:.4f}"
+        assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
+    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, history.jsonl, …"
+    assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
+
+
+def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet) -> None:
+    first, second, nothing = specnet("run", "moons.toml").err.splitlines()
+    assert first == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
+    assert re.fullmatch(r"20/20 epochs   loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
+    assert nothing == ""
+
+
+def test_the_validation_loss_is_shown_too(specnet: Specnet) -> None:
+    ended = specnet("run", "moons.toml", "--set", "data.split.validation_size=0.2")
+    assert "33 train, 12 validation, 15 test rows" in ended.err
+    assert re.search(r"loss 0\.\d{4}   validation loss 0\.\d{4}   ", ended.err)
+    assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "validation", "test"]
+
+
+def test_runs_are_numbered(specnet: Specnet, folder: Path) -> None:
+    for number in (1, 2):
+        assert f"{Path('runs/moons')}{os.sep}{number}   " in specnet("run", "moons.toml").out
+    assert sorted(entry.name for entry in (folder / "runs/moons").iterdir()) == ["1", "2"]
+
+
+def test_quiet_prints_nothing(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("run", "moons.toml", "--out", "here", "--quiet")
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+    assert (folder / "here/model.safetensors").is_file()
+
+
+def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.document == {
+        "errors": [],
+        "folder": "here",
+        "metrics": json.loads((folder / "here/metrics.json").read_text()),
+    }
+
+
+def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
+    ended = specnet(
+        "run", "moons.toml", "--out", "here", "--set", "training.epochs=3", "--set", "network.layer_sizes.1=7"
+    )
+    assert ended.status == 0
+    assert "2 → 7 relu → 1 sigmoid   29 parameters" in ended.err
+    assert "3/3 epochs" in ended.err
+    assert json.loads((folder / "here/run.json").read_text())["overrides"] == [
+        "training.epochs=3",
+        "network.layer_sizes.1=7",
+    ]
+
+
+def test_a_mistake_in_a_setting_points_at_it(specnet: Specnet, folder: Path) -> None:
+    settings = ["--set", "training.epochs=3", "--set", "training.optimizer=adem"]
+    ended = specnet("run", "moons.toml", *settings)
+    assert ended.status == 1
+    assert ended.out == ""
+    assert ended.err.startswith("--set #2:1:20: error[unknown-part]: ")
+    assert 'did you mean "adam"?' in ended.err
+    assert not (folder / "runs").exists()
+    (error,) = specnet("run", "moons.toml", *settings, "--format", "json").document["errors"]
+    assert (error["source"], error["line"], error["column"]) == ("--set #2", 1, 20)
+
+
+def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
+    arguments = ["run", "moons.toml", "--set", "training.epochs=3", "--set", "training.epochs"]
+    ended = specnet(*arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith('--set #2: error[usage]: "training.epochs" has no "="\n')
+    as_json = specnet(*arguments, "--format", "json")
+    assert as_json.status == 2
+    assert as_json.document["errors"][0]["source"] == "--set #2"
+    assert not (folder / "runs").exists()
+
+
+def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> None:
+    (folder / "here").mkdir()
+    (folder / "here/notes.txt").write_text("mine")
+    ended = specnet("run", "moons.toml", "--out", "here")
+    assert (ended.status, ended.out) == (2, "")
+    assert "here: error[" in ended.err
+    assert "--force" in ended.err
+    assert [entry.name for entry in (folder / "here").iterdir()] == ["notes.txt"]
+    assert specnet("run", "moons.toml", "--out", "here", "--force").status == 0
+    assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "notes.txt"}
+    assert (folder / "here/notes.txt").read_text() == "mine"
+
+
+def test_a_file_in_the_place_of_the_folder_is_kept(specnet: Specnet, folder: Path) -> None:
+    (folder / "here").write_text("mine")
+    assert specnet("run", "moons.toml", "--out", "here", "--force").status == 2
+    assert (folder / "here").read_text() == "mine"
+
+
+def test_mistakes_write_nothing(specnet: Specnet, folder: Path) -> None:
+    (folder / "bad.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", "layer_sizes = [3, 5, 1]"))
+    ended = specnet("run", "bad.toml")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("bad.toml:7:16: error[size-clash]: ")
+    assert ": note: make_moons has 2 columns" in ended.err
+    assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "bad.toml"}
+
+
+def test_data_that_are_missing_write_nothing(specnet: Specnet, folder: Path) -> None:
+    spec = MOONS.replace(
+        'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "csv"\npath = "no.csv"\ntarget = "y"'
+    )
+    (folder / "rows.toml").write_text(spec)
+    ended = specnet("run", "rows.toml")
+    assert (ended.status, ended.out) == (1, "")
+    assert "no.csv" in ended.err
+    assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "rows.toml"}
+
+
+def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, folder: Path) -> None:
+    settings = ["network.activations=linear", "training.loss=mse", "training.metrics=", "training.optimizer.type=sgd"]
+    ended = specnet(
+        *("run", "moons.toml", "--out", "here", "--set", "training.optimizer.learning_rate=1e30"),
+        *(part for setting in settings for part in ("--set", setting)),
+    )
+    assert (ended.status, ended.out) == (1, "")
+    assert "error[training]: " in ended.err
+    assert "epoch" in ended.err
+    assert "learning_rate" in ended.err
+    assert not (folder / "here").exists()
+
+
+LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=1000"]
+
+
+def _interrupted(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run until training has begun, send what Ctrl-C sends, and return how it ended."""
+    running = subprocess.Popen(
+        [*COMMAND, "run", "moons.toml", "--out", "here", *LONG, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert running.stderr is not None
+    header = running.stderr.readline()
+    assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
+
+
+def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
+    status, out, err = _interrupted(folder)
+    assert (status, out) == (130, "")
+    assert err.endswith("error[interrupted]: stopped by Ctrl-C; what was reached is in here\n")
+    assert {entry.name for entry in (folder / "here").iterdir()} == FILES
+    assert json.loads((folder / "here/run.json").read_text())["end"] == "interrupted"
+    history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
+    assert len(history) >= 1
+    shown = process("show", "here/model.safetensors", folder=folder)
+    assert "21 parameters" in shown.out
+
+
+@pytest.mark.parametrize("name", ["moons", None])
+def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) -> None:
+    (folder / "moons.toml").write_text(MOONS if name else MOONS.replace('name = "moons"\n', ""))
+    ended = specnet("run", "moons.toml")
+    assert ended.status == 0
+    assert ended.err.startswith("moons   2 → " if name else "2 → ")
+    assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()

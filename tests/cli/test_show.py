@@ -1,0 +1,214 @@
+"""`specnet show`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from specnet.parts.registry import built_in_registry
+from specnet.spec import parse_spec, resolve
+from tests.cli.conftest import MOONS, Specnet
+
+BRANCHES = """\
+[data]
+type = "make_moons"
+[training]
+loss = "bce"
+[network]
+layers = [
+    { type = "dense", units = 4, activation = { type = "leaky_relu", negative_slope = 0.2 }, name = "wide" },
+    { type = "block", name = "twice", repeat = 2, layers = [
+        { type = "dense", units = 4, name = "branch", weight_initializer = "zeros" },
+        { type = "add", inputs = ["input", "branch"] },
+    ] },
+    { type = "concatenate", inputs = ["input", "twice"] },
+    { type = "dense", units = 1, use_bias = false },
+]
+"""
+
+
+def test_the_plan_is_a_row_for_each_layer(specnet: Specnet) -> None:
+    ended = specnet("show", "moons.toml")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (
+        "moons   2 → 5 relu → 1 sigmoid   21 parameters, 84 B   float32\n"
+        "binary_crossentropy by adam, 20 epochs, batches of 32\n"
+        "\n"
+        "layer      type    activation   inputs     size   parameters   initializer\n"
+        "input                                         2\n"
+        "layers.0   dense   relu         input         5           15   he_normal\n"
+        "layers.1   dense   sigmoid      layers.0      1            6   glorot_uniform\n"
+        "total                                                     21\n"
+    )
+
+
+def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> None:
+    (folder / "branches.toml").write_text(BRANCHES)
+    rows = {line.split()[0]: line for line in specnet("show", "branches.toml").out.splitlines()[3:]}
+    assert list(rows) == [
+        *(
+            "layer",
+            "input",
+            "layers.wide",
+            "layers.twice.0.branch",
+            "layers.twice.0.1",
+            "layers.twice.1.branch",
+            "layers.twice.1.1",
+        ),
+        *("layers.2", "layers.3", "total"),
+    ]
+    assert "leaky_relu(negative_slope=0.2)   input " in rows["layers.wide"]
+    assert "layers.wide, layers.twice.0.branch" in rows["layers.twice.0.1"]
+    assert rows["layers.twice.0.branch"].split()[-2:] == ["20", "zeros"]
+    assert "input, layers.twice.1.1 " in rows["layers.2"]
+    assert rows["layers.3"].split()[:5] == ["layers.3", "dense", "sigmoid", "layers.2", "1"]
+    assert rows["total"].split() == ["total", str(12 + 2 * 20 + 6)]
+
+
+@pytest.mark.parametrize("source", ["moons.toml", "here/model.safetensors"])
+def test_the_plan_as_data(specnet: Specnet, source: str) -> None:
+    assert specnet("run", "moons.toml", "--out", "here", "-q").status == 0
+    ended = specnet("show", source, "--format", "json")
+    assert ended.status == 0
+    plan = ended.document
+    assert {
+        key: plan[key] for key in ("errors", "name", "dtype", "input_size", "output_size", "parameters", "bytes")
+    } == {
+        "errors": [],
+        "name": "moons",
+        "dtype": "float32",
+        "input_size": 2,
+        "output_size": 1,
+        "parameters": 21,
+        "bytes": 84,
+    }
+    first, second = plan["layers"]
+    assert (first["key"], first["inputs"], first["size"], first["parameters"]) == ("layers.0", ["input"], 5, 15)
+    assert (second["key"], second["inputs"], second["size"], second["parameters"]) == ("layers.1", ["layers.0"], 1, 6)
+    assert second["activation"]["type"] == "sigmoid"
+
+
+def test_a_model_is_shown_as_its_spec(specnet: Specnet) -> None:
+    assert specnet("run", "moons.toml", "--out", "here", "-q").status == 0
+    for option in ([], ["--resolved"], ["--code"]):
+        assert specnet("show", "here/model.safetensors", *option).out == specnet("show", "moons.toml", *option).out
+
+
+def test_the_resolved_spec_is_a_spec(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("show", "moons.toml", "--resolved")
+    assert ended.status == 0
+    assert parse_spec(json.loads(ended.out)) == resolve(parse_spec(folder / "moons.toml"))
+    (folder / "again.json").write_text(ended.out)
+    assert specnet("show", "again.json", "--resolved").out == ended.out
+    assert specnet("show", "moons.toml", "--resolved", "--format", "json").out == ended.out
+
+
+def test_the_calls_of_every_program_are_listed(specnet: Specnet) -> None:
+    ended = specnet("show", "moons.toml", "--code")
+    assert ended.status == 0
+    programs = specnet("show", "moons.toml", "--code", "--format", "json").document["programs"]
+    assert len(programs) >= 2
+    for program in programs:
+        assert f"{program['title']}:\n" in ended.out
+        assert program["calls"]
+        for call in program["calls"]:
+            assert f"    {call}\n" in ended.out
+    assert "affine" in ended.out
+    assert "maximum" in ended.out
+
+
+def test_data_are_read_where_the_sizes_are_theirs_to_say(specnet: Specnet, folder: Path) -> None:
+    (folder / "table.csv").write_text("a,b,c,kind\n" + "".join(f"{i},{i * 2},{i % 5},k{i % 3}\n" for i in range(30)))
+    spec = '[data]\ntype = "csv"\npath = "table.csv"\ntarget = "kind"\n[network]\nhidden_layer_sizes = [4]\n'
+    (folder / "table.toml").write_text(spec + '[training]\nloss = "categorical_crossentropy"\n')
+    ended = specnet("show", "table.toml")
+    assert ended.status == 0
+    assert ended.out.startswith("3 → 4 relu → 3 softmax   31 parameters")
+    assert json.loads(specnet("show", "table.toml", "--resolved").out)["data"]["features"] == ["a", "b", "c"]
+    (folder / "table.csv").unlink()
+    ended = specnet("show", "table.toml")
+    assert (ended.status, ended.out) == (1, "")
+    assert "table.csv" in ended.err
+
+
+def test_sizes_that_nothing_says_are_a_mistake(specnet: Specnet, folder: Path) -> None:
+    (folder / "sizeless.toml").write_text('network.hidden_layer_sizes = [4]\ntraining.loss = "mse"\n')
+    ended = specnet("show", "sizeless.toml")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.count("error[unknown-size]") == 2
+
+
+def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None:
+    sizes = ", ".join(["2", *["3"] * 40, "1"])
+    (folder / "deep.toml").write_text(MOONS.replace("2, 5, 1", sizes))
+    head = specnet("show", "deep.toml").out.splitlines()[0]
+    assert head.startswith("moons   2 → 3 relu → 3 relu → 3 relu → … 35 more … → 3 relu → 3 relu → 1 sigmoid   ")
+
+
+def test_parts_lists_every_part(specnet: Specnet) -> None:
+    ended = specnet("show", "parts")
+    assert (ended.status, ended.err) == (0, "")
+    listed = [tuple(line.split()[:2]) for line in ended.out.splitlines()[1:]]
+    assert listed == [(part.kind, part.part_name()) for part in built_in_registry()]
+    assert all(len(line.split()) > 2 for line in ended.out.splitlines()), "each part has a description"
+
+
+def test_parts_of_a_kind(specnet: Specnet) -> None:
+    lines = specnet("show", "parts", "optimizer").out.splitlines()
+    assert {line.split()[0] for line in lines[1:]} == {"optimizer"}
+    assert "adamw" in {line.split()[1] for line in lines[1:]}
+
+
+def test_a_part_shows_its_fields_with_bounds_and_defaults(specnet: Specnet) -> None:
+    ended = specnet("show", "parts", "adam")
+    assert ended.status == 0
+    lines = ended.out.splitlines()
+    assert lines[0] == "adam   optimizer"
+    rows = {row[0]: row[1:3] for row in (re.split(r" {3,}", line) for line in lines) if len(row) == 4}
+    assert rows["learning_rate"] == ["number > 0", "0.001"]
+    assert rows["beta_1"] == ["0 ≤ number < 1", "0.9"]
+    assert rows["amsgrad"] == ["true or false", "false"]
+
+
+def test_a_part_is_found_by_an_alias_and_in_every_kind(specnet: Specnet) -> None:
+    assert specnet("show", "parts", "bce").out.splitlines()[0] == (
+        "binary_crossentropy   loss   also called bce, log_loss"
+    )
+    kinds = [entry["kind"] for entry in specnet("show", "parts", "identity", "--format", "json").document["parts"]]
+    assert kinds == ["activation", "initializer"]
+
+
+def test_what_must_be_said_stands_first_and_tables_within_last(specnet: Specnet) -> None:
+    (entry,) = specnet("show", "parts", "csv", "--format", "json").document["parts"]
+    names = [field["name"] for field in entry["fields"]]
+    assert names[:2] == ["path", "target"]
+    assert {"split.test_size", "split.stratify"} < set(names[3:])
+    assert [field["default"] for field in entry["fields"]][:2] == ["needed", "needed"]
+
+
+def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
+    ended = specnet("show", "parts", "activation")
+    assert "activation   relu " in ended.out
+    assert "\n\nactivation   layer\n" in ended.out
+    kinds = [entry["kind"] for entry in specnet("show", "parts", "activation", "--format", "json").document["parts"]]
+    assert kinds.count("layer") == 1
+    assert set(kinds) == {"activation", "layer"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["moons.toml", "adam"], "only `specnet show parts` takes a name"),
+        (["parts", "adem"], 'did you mean "adam"?'),
+        (["parts", "zzzzz"], "`specnet show parts` lists them all"),
+        (["parts", "--code"], "--resolved and --code are for a spec or a model"),
+        (["moons.toml", "--code", "--resolved"], "ask for one of them"),
+    ],
+)
+def test_what_does_not_go_together_is_a_faulty_command_line(specnet: Specnet, arguments: list[str], words: str) -> None:
+    ended = specnet("show", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert words in ended.err

@@ -1,0 +1,69 @@
+"""`specnet validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import MOONS, Specnet
+
+BAD = MOONS.replace('type = "make_moons"', 'type = "make_moon"').replace("epochs = 20", "epochs = -1")
+
+
+def test_a_good_file_is_a_line(specnet: Specnet) -> None:
+    ended = specnet("validate", "moons.toml")
+    assert (ended.status, ended.out, ended.err) == (0, "moons.toml: ok\n", "")
+
+
+def test_quiet_says_nothing_of_good_files(specnet: Specnet) -> None:
+    ended = specnet("validate", "moons.toml", "-q")
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+
+
+def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, folder: Path) -> None:
+    (folder / "bad.toml").write_text(BAD)
+    (folder / "worse.toml").write_text("name = \n")
+    ended = specnet("validate", "bad.toml", "moons.toml", "worse.toml", "missing.toml")
+    assert ended.status == 1
+    assert ended.out == "moons.toml: ok\n"
+    lines = ended.err.splitlines()
+    assert [line.split(": ")[0] for line in lines if "error[" in line] == [
+        "bad.toml:3:8",
+        "bad.toml:10:10",
+        "worse.toml:1:8",
+        "missing.toml",
+    ]
+    assert lines[1:3] == ['   3 | type = "make_moon"', '     |        ^^^^^^^^^^^ did you mean "make_moons"?']
+
+
+def test_the_same_as_data(specnet: Specnet, folder: Path) -> None:
+    (folder / "bad.toml").write_text(BAD)
+    ended = specnet("validate", "bad.toml", "moons.toml", "--format", "json")
+    assert ended.status == 1
+    assert ended.err == ""
+    assert ended.document["valid"] == ["moons.toml"]
+    first, second = ended.document["errors"]
+    assert first == {
+        "code": "unknown-part",
+        "message": first["message"],
+        "source": "bad.toml",
+        "path": ["data", "type"],
+        "line": 3,
+        "column": 8,
+        "length": 11,
+        "hint": 'did you mean "make_moons"?',
+    }
+    assert "make_moon" in first["message"]
+    assert (second["line"], second["column"], second["length"]) == (10, 10, 2)
+
+
+def test_no_data_are_read(specnet: Specnet, folder: Path) -> None:
+    spec = MOONS.replace('type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "npz"\npath = "missing.npz"')
+    (folder / "rows.toml").write_text(spec)
+    assert specnet("validate", "rows.toml").status == 0
+    assert specnet("run", "rows.toml").status == 1
+
+
+def test_a_text_with_line_breaks_is_a_file_s_name_here(specnet: Specnet) -> None:
+    ended = specnet("validate", MOONS)
+    assert ended.status == 1
+    assert "error[file]" in ended.err

@@ -1,0 +1,74 @@
+"""Numbers as a person reads them."""
+
+import math
+
+import pytest
+
+from specnet.report.figures import count, counted, duration, figure, metric, size
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (21, "21"), (999, "999"), (1000, "1 000"), (20_000, "20 000"), (10**8, "100 000 000")],
+)
+def test_digits_stand_in_groups_of_three(number: int, text: str) -> None:
+    assert count(number) == text
+
+
+def test_one_thing_is_not_plural() -> None:
+    assert [counted(number, "parameter") for number in (0, 1, 21)] == ["0 parameters", "1 parameter", "21 parameters"]
+    assert counted(2, "loss", "losses") == "2 losses"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.29931016, "0.2993"),
+        (0.0, "0.0000"),
+        (0.001, "0.0010"),
+        (0.00012345, "1.234e-04"),
+        (-3.25, "-3.2500"),
+        (12.34567, "12.346"),
+        (2964.2, "2964.2"),
+        (29642.7, "29643"),
+        (1.5e7, "1.500e+07"),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+    ],
+)
+def test_a_figure_shows_four_digits_that_say_something(value: float, text: str) -> None:
+    assert figure(value) == text
+
+
+def test_accuracies_are_in_percent_and_other_metrics_are_not() -> None:
+    assert metric("accuracy", 205 / 240) == "85.4 %"
+    assert metric("balanced_accuracy", 1.0) == "100.0 %"
+    assert metric("roc_auc", 0.9371) == "0.9371"
+    assert metric("accuracy", math.nan) == "nan"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (2.5e-8, "25 ns"),
+        (9.1e-6, "9.1 µs"),
+        (9e-5, "90 µs"),
+        (4.62e-4, "0.46 ms"),
+        (0.09, "90 ms"),
+        (0.213, "0.2 s"),
+        (99.94, "99.9 s"),
+        (99.96, "1 min 40 s"),
+        (200.4, "3 min 20 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_a_time_has_the_unit_of_its_size(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0 B"), (168, "168 B"), (4242, "4.24 kB"), (1_300_000, "1.3 MB"), (2 * 10**9, "2 GB"), (999_700, "1 MB")],
+)
+def test_memory_has_the_unit_of_its_size(amount: int, text: str) -> None:
+    assert size(amount) == text
