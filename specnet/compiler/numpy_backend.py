@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Step, concatenation_slots
+from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Site, Step, concatenation_slots
 from specnet.compiler.operations import CONCATENATE
 from specnet.compiler.storage import Plan
-from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError
+from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError, ShapeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Bound:
     calls
         One run: call each in order.
     commit_calls
-        The same without those that only the outputs need: the commits get the same bits, the outputs nothing new.
+        The same without those that only the outputs need: the commits get the same bits, the outputs nothing new. All
+        calls, if there are no commits.
     inputs
         For each input's name its array, in the leaf's shape, to be filled before a run.
     storage
@@ -34,7 +36,7 @@ class Bound:
     outputs
         The arrays in which the outputs are found after a run, and until the next one.
     scratch_bytes
-        Size of what was made for values between inputs and results.
+        Size of what was made for values between leaves and results.
     """
 
     calls: tuple[Step, ...]
@@ -73,7 +75,7 @@ def bind(
     Raises
     ------
     ValueError
-        If an array does not fit its leaf.
+        If an array does not fit its leaf, or an axis has no size.
     MissingRuleError
         If NumPy has no form of an operation.
     """
@@ -91,20 +93,19 @@ def bind(
         storage={plan.name(n): binder.buffers[plan.places[n].storage] for n in leaves[INPUT]},
         states={plan.name(n): binder.view(n) for n in leaves[STATE]},
         outputs=[binder.view(n) for n in plan.outputs],
-        scratch_bytes=sum(
-            buffer.nbytes for s, buffer in zip(plan.storages, binder.buffers, strict=True) if s.leaf is None
-        ),
+        scratch_bytes=binder.scratch_bytes(),
     )
 
 
 class _Binder:
     def __init__(
-        self, plan: Plan, dtype: np.dtype, sizes: Mapping[str, int], arrays: Mapping[str, Array], check: bool
+        self, plan: Plan, dtype: np.dtype[Any], sizes: Mapping[str, int], arrays: Mapping[str, Array], check: bool
     ) -> None:
         self.plan, self.sizes, self.arrays, self.check = plan, sizes, arrays, check
         self.types = {"float": dtype, "mask": np.dtype(bool), "index": np.dtype(np.intp)}
         self.renderings = COMPLEX_RENDERINGS if dtype.kind == "c" else RENDERINGS
         self.buffers = [self.buffer(k) for k in range(len(plan.storages))]
+        self.temporaries: dict[tuple[tuple[int, ...], np.dtype[Any], int], Array] = {}
 
     def buffer(self, k: int) -> Array:
         """The array of a storage: a constant's, the given one, or a new one."""
@@ -126,7 +127,14 @@ class _Binder:
             made[-1] = 1
         return made
 
+    def scratch_bytes(self) -> int:
+        scratch = [array for array, s in zip(self.buffers, self.plan.storages, strict=True) if s.leaf is None]
+        return sum(array.nbytes for array in (*scratch, *self.temporaries.values()))
+
     def sized(self, shape: tuple[int | str, ...]) -> tuple[int, ...]:
+        unknown = [axis for axis in shape if isinstance(axis, str) and axis not in self.sizes]
+        if unknown:
+            raise ShapeError(f"no size is given for the axis {unknown[0]!r}")
         return tuple(self.sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
     def view(self, n: int, with_ones: bool = False) -> Array:
@@ -137,6 +145,12 @@ class _Binder:
             return buffer
         return buffer[first_row : first_row + self.sized(shape)[0]]
 
+    def temporary(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> Array:
+        """An array for use within one instruction, shared by all of them."""
+        if (shape, dtype, k) not in self.temporaries:
+            self.temporaries[shape, dtype, k] = np.empty(shape, dtype)
+        return self.temporaries[shape, dtype, k]
+
     def steps(self, n: int) -> list[Step]:
         """The bound calls that do one instruction."""
         call = self.plan.calls[n]
@@ -146,7 +160,7 @@ class _Binder:
         operands = [self.view(a, k == call.operation.ones_operand) for k, a in enumerate(call.arguments)]
         if self.check:
             self.check_overlaps(n, out, operands)
-        return self.renderings[call.operation](call, out, *operands)
+        return self.renderings[call.operation](Site(call, self.temporary), out, *operands)
 
     def check_overlaps(self, n: int, out: Array, operands: list[Array]) -> None:
         """Assert that the call writes nothing that it reads, except each element after its last use."""

@@ -2,7 +2,8 @@
 
 Whatever can be decided or made once is: `out` stands by position (by keyword for maximum and minimum, where NumPy
 deprecates it), scalars are arrays of shape () and of the run's dtype, sums are products with a vector of ones, which
-take a third of a reduction's time. No call allocates, except the complex forms, which only check gradients.
+take a third of a reduction's time. A row or column that meets a full array is repeated first: NumPy would else allocate
+a buffer and take longer than the copy. So no call allocates, except the complex forms, which only check gradients.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,17 @@ from specnet.compiler.value import Operation, Value
 
 Array = npt.NDArray[Any]
 Step = Callable[[], object]
+
+
+class Site(NamedTuple):
+    """One call where it is bound, and arrays that its steps may use between them: every site shares those."""
+
+    call: Call
+    temporary: Callable[[tuple[int, ...], np.dtype[Any], int], Array]
+
+
 Rendering = Callable[..., list[Step]]
-"""From (call, result's array, *operands' arrays) to the steps that do the call."""
+"""From (site, result's array, *operands' arrays) to the steps that do the call."""
 
 
 def _sigmoid(x: Value) -> Value:
@@ -49,55 +59,73 @@ def ones(like: Array, *shape: int) -> Array:
     return np.ones(shape, like.dtype)
 
 
-def ufunc(function: Callable[..., Any]) -> Rendering:
-    return lambda call, out, *operands: [partial(function, *operands, out)]
+def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[Step], list[Array]]:
+    """Steps that repeat narrow operands to the result's shape, and the operands to use after them."""
+    steps: list[Step] = []
+    full: list[Array] = []
+    into_result = not any(np.may_share_memory(operand, out) for operand in operands)
+    for k, operand in enumerate(operands):
+        if operand.shape == out.shape:
+            full.append(operand)
+        elif operand.size == 1:
+            full.append(operand.reshape(()))  # NumPy repeats a scalar at no cost
+        else:
+            into_result = into_result and operand.dtype == out.dtype
+            full.append(out if into_result else site.temporary(out.shape, operand.dtype, k))
+            steps.append(partial(np.copyto, full[-1], operand))
+            into_result = False
+    return steps, full
 
 
-def ufunc_by_keyword(function: Callable[..., Any]) -> Rendering:
-    return lambda call, out, *operands: [partial(function, *operands, out=out)]
+def ufunc(function: Callable[..., Any], by_keyword: bool = False) -> Rendering:
+    def render(site: Site, out: Array, *operands: Array) -> list[Step]:
+        steps, full = repeated(site, out, operands)
+        return [*steps, partial(function, *full, out=out) if by_keyword else partial(function, *full, out)]
+
+    return render
 
 
-def _erf(call: Call, out: Array, x: Array) -> list[Step]:
+def _erf(site: Site, out: Array, x: Array) -> list[Step]:
     from scipy.special import erf
 
     return [partial(erf, x, out)]
 
 
-def _copy(call: Call, out: Array, x: Array) -> list[Step]:
+def _copy(site: Site, out: Array, x: Array) -> list[Step]:
     return [partial(np.copyto, out, x)]
 
 
-def _affine(call: Call, out: Array, block: Array, x: Array) -> list[Step]:
+def _affine(site: Site, out: Array, block: Array, x: Array) -> list[Step]:
     if len(x) == len(block):  # x comes with its row of ones
         return [dot(block.T, x, out)]
-    return [dot(block[:-1].T, x, out), partial(np.add, out, block[-1:].T, out)]
+    return [dot(block[:-1].T, x, out), *ufunc(np.add)(site, out, out, block[-1:].T)]
 
 
-def _affine_gradient(call: Call, out: Array, x: Array, d: Array) -> list[Step]:
+def _affine_gradient(site: Site, out: Array, x: Array, d: Array) -> list[Step]:
     if len(x) == len(out):
         return [dot(x, d.T, out)]
     return [dot(x, d.T, out[:-1]), dot(ones(d, 1, d.shape[1]), d.T, out[-1:])]
 
 
-def _matmul(call: Call, out: Array, a: Array, b: Array) -> list[Step]:
-    flip_a, flip_b = call.attributes
+def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
+    flip_a, flip_b = site.call.attributes
     return [dot(a.T if flip_a else a, b.T if flip_b else b, out)]
 
 
-def _sum(call: Call, out: Array, x: Array) -> list[Step]:
+def _sum(site: Site, out: Array, x: Array) -> list[Step]:
     if not x.flags.c_contiguous:
-        return [partial(np.add.reduce, x, axis=AXES[call.attributes], keepdims=out.ndim > 0, out=out)]
-    if call.attributes == "features":
+        return [partial(np.add.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
+    if site.call.attributes == "features":
         return [dot(ones(x, 1, len(x)), x, out)]
     x = x.reshape(out.size, -1)
     return [dot(x, ones(x, x.shape[1], 1), out.reshape(-1, 1))]
 
 
-def _max(call: Call, out: Array, x: Array) -> list[Step]:
-    return [partial(np.maximum.reduce, x, axis=AXES[call.attributes], keepdims=out.ndim > 0, out=out)]
+def _max(site: Site, out: Array, x: Array) -> list[Step]:
+    return [partial(np.maximum.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
 
 
-def _where(call: Call, out: Array, mask: Array, a: Array, b: Array) -> list[Step]:
+def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Step]:
     first = [] if np.may_share_memory(out, b) else [partial(np.copyto, out, b)]
     return [*first, partial(np.copyto, out, a, where=mask)]
 
@@ -108,31 +136,37 @@ def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
     return [out[end - len(piece) : end] for end, piece in zip(ends, pieces, strict=True)]
 
 
-def _concatenate(call: Call, out: Array, *pieces: Array) -> list[Step]:
+def _concatenate(site: Site, out: Array, *pieces: Array) -> list[Step]:
     # Where the two share memory, the piece was computed in its slot.
     pairs = zip(concatenation_slots(out, pieces), pieces, strict=True)
     return [partial(np.copyto, slot, piece) for slot, piece in pairs if not np.may_share_memory(slot, piece)]
 
 
-def _pad(call: Call, out: Array, d: Array) -> list[Step]:
-    low, high, _ = call.attributes
+def _pad(site: Site, out: Array, d: Array) -> list[Step]:
+    low, high, _ = site.call.attributes
     others = [part for part in (out[:low], out[high:]) if len(part)]
     return [*(partial(part.fill, 0) for part in others), partial(np.copyto, out[low:high], d)]
 
 
-def _gather(call: Call, out: Array, table: Array, index: Array) -> list[Step]:
+def _gather(site: Site, out: Array, table: Array, index: Array) -> list[Step]:
     return [partial(table.take, index[0], 1, out, "clip")]
 
 
-def _scatter_add(call: Call, out: Array, x: Array, index: Array) -> list[Step]:
-    offsets = np.arange(len(out), dtype=np.intp)[:, None] * out.shape[1]
+def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[Step]:
+    first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # of each row, in out as a vector
     flat = np.empty(x.shape, np.intp)
     add_at = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
-    return [partial(np.add, offsets, index, flat), partial(out.fill, 0), add_at]
+    return [
+        partial(np.copyto, flat, index),
+        partial(np.add, flat.reshape(-1), first, flat.reshape(-1)),
+        partial(out.fill, 0),
+        add_at,
+    ]
 
 
-def _one_hot(call: Call, out: Array, index: Array) -> list[Step]:
-    return [partial(np.equal, np.arange(len(out), dtype=np.intp)[:, None], index, out)]
+def _one_hot(site: Site, out: Array, index: Array) -> list[Step]:
+    numbers = np.repeat(np.arange(len(out), dtype=np.intp)[:, None], out.shape[1], axis=1)
+    return ufunc(np.equal)(site, out, numbers, index)
 
 
 AXES: dict[Any, int | None] = {"features": 0, "batch": 1, "all": None}
@@ -157,8 +191,8 @@ RENDERINGS: dict[Operation, Rendering] = {
     op.ERF: _erf,
     op.ABSOLUTE: ufunc(np.absolute),
     op.SIGN: ufunc(np.sign),
-    op.MAXIMUM: ufunc_by_keyword(np.maximum),
-    op.MINIMUM: ufunc_by_keyword(np.minimum),
+    op.MAXIMUM: ufunc(np.maximum, by_keyword=True),
+    op.MINIMUM: ufunc(np.minimum, by_keyword=True),
     op.GREATER: ufunc(np.greater),
     op.EQUAL: ufunc(np.equal),
     op.WHERE: _where,
@@ -181,26 +215,26 @@ RENDERINGS: dict[Operation, Rendering] = {
 
 
 def _complex_choice(compare: Callable[..., Any]) -> Rendering:
-    def render(call: Call, out: Array, a: Array, b: Array) -> list[Step]:
+    def render(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
         return [lambda: np.copyto(out, np.where(compare(a.real, b.real), a, b))]
 
     return render
 
 
 def _complex_comparison(compare: Callable[..., Any]) -> Rendering:
-    return lambda call, out, a, b: [partial(compare, a.real, b.real, out)]
+    return lambda site, out, a, b: [partial(compare, a.real, b.real, out)]
 
 
-def _complex_absolute(call: Call, out: Array, x: Array) -> list[Step]:
+def _complex_absolute(site: Site, out: Array, x: Array) -> list[Step]:
     return [lambda: np.multiply(x, np.sign(x.real), out)]
 
 
-def _complex_sign(call: Call, out: Array, x: Array) -> list[Step]:
+def _complex_sign(site: Site, out: Array, x: Array) -> list[Step]:
     return [lambda: np.copyto(out, np.sign(x.real))]
 
 
-def _complex_max(call: Call, out: Array, x: Array) -> list[Step]:
-    axis = AXES[call.attributes]
+def _complex_max(site: Site, out: Array, x: Array) -> list[Step]:
+    axis = AXES[site.call.attributes]
 
     def run() -> None:
         hit = x.real == x.real.max(axis, keepdims=True)

@@ -122,7 +122,7 @@ def where(mask: Value, a: Operand, b: Operand) -> Value:
         raise ShapeError(f"where chooses by a mask, such as greater(a, b), not by {mask!r}")
     if number_of(as_value(a)) == 1 and number_of(as_value(b)) == 0:
         return cast(mask)
-    return elementwise(WHERE, mask, *(cast(branch) if isinstance(branch, Value) else branch for branch in (a, b)))
+    return elementwise(WHERE, mask, a, b)
 
 
 # -------------------------------------------------------------------------------------------- along axes, and products

@@ -56,7 +56,7 @@ class Plan:
     copies
         (state, value) pairs still to be written when every call has been made. The other commits write in place.
     for_outputs_only
-        Numbers of the calls that no commit needs.
+        Numbers of the calls that no commit needs, if there are commits.
     """
 
     calls: tuple[Call, ...]
@@ -80,7 +80,7 @@ class Plan:
         """One line on one call: result, operation, operands, shape, where it lies."""
         call, (storage, first_row) = self.calls[n], self.places[n]
         operands = [self.name(argument) for argument in call.arguments]
-        if call.attributes not in ((), call.shape):
+        if call.attributes not in ((), call.shape, (False, False)):
             operands.append(str(call.attributes))
         leaf = self.storages[storage].leaf
         where = f"buffer {storage}" if leaf is None else self.name(leaf)
@@ -251,7 +251,7 @@ def _assign(layout: Layout, direct: dict[int, int], reuse: bool) -> tuple[dict[i
 
 
 def _for_outputs_only(program: Program) -> frozenset[int]:
-    needed = {value for _, value in program.commits}
+    needed = {value for _, value in program.commits} or set(range(len(program.calls)))
     for n in reversed(range(len(program.calls))):
         if n in needed:
             needed.update(program.calls[n].arguments)

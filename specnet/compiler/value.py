@@ -224,16 +224,14 @@ def broadcast(attributes: Any, *arguments: Value) -> Shape:
 def elementwise(operation: Operation, *operands: Value | Number) -> Value:
     """An elementwise operation, computed in the smallest shape: repetition is left to the end.
 
-    Masks meet an array of floats as they are; without one they become floats first, lest NumPy read "or" into a sum,
-    or choose a precision by itself.
+    Masks become floats, but for the one that chooses: NumPy would read "or" into a sum of two, and convert a mask that
+    meets floats piece by piece, in memory of its own.
     """
     arguments = [as_value(operand) for operand in operands]
     full = broadcast_shapes(*(argument.shape for argument in arguments))
     arguments = [argument.arguments[0] if argument.operation is EXPAND else argument for argument in arguments]
-    if not operation.selects:
-        arguments = [argument.arguments[0] if argument.operation is CAST else argument for argument in arguments]
-        if not any(argument.kind != "mask" and argument.shape for argument in arguments):
-            arguments = [cast(argument) for argument in arguments]
+    if operation is not CAST:
+        arguments[operation.selects :] = map(cast, arguments[operation.selects :])
     return expand(apply(operation, *arguments), full)
 
 

@@ -1,0 +1,65 @@
+"""One call for each distinct value, in order; and what a program may not say."""
+
+from __future__ import annotations
+
+import pytest
+
+from specnet import compiler as c
+from specnet.compiler.lowering import lower
+
+x = c.input_value("x", (3, "batch"))
+state, other = c.state_value("state", (3, 1)), c.state_value("other", (3, 1))
+
+
+def names(*values: c.Value) -> list[str]:
+    return [call.operation.name for call in lower(values, []).calls if call.operation.role == "call"]
+
+
+def test_equal_calls_are_one() -> None:
+    assert names(c.exp(x) + 1, 2 * c.exp(x)) == ["exp", "add", "multiply"]
+    assert names((x + state) * (state + x)) == ["add", "multiply"]
+    assert names((x - state) * (state - x)) == ["subtract", "subtract", "multiply"]
+
+
+def test_leaves_are_one_by_name() -> None:
+    assert names(c.exp(c.input_value("x", (3, "batch"))) + c.exp(x)) == ["exp", "add"]
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [c.input_value("x", (2, "batch")), c.state_value("x", (3, "batch")), c.input_value("x", (3, "batch"), "mask")],
+)
+def test_two_leaves_of_one_name_are_an_error(twin: c.Value) -> None:
+    with pytest.raises(c.ShapeError, match="'x'"):
+        lower([c.sum_over(twin, "all"), c.sum_over(x, "all")], [])
+
+
+def test_zeros_of_both_signs_are_two_constants() -> None:
+    assert len(lower([c.maximum(x, 0.0), c.maximum(x, -0.0)], []).calls) == 5
+
+
+def test_names_and_expansions_leave_no_call() -> None:
+    y = c.custom(c.stop_gradient(c.exp(x)), [x], lambda d: (d,))
+    assert names(y) == ["exp"]
+    program = lower([c.sigmoid(x)], [], c.NUMPY_EXPANSIONS)
+    calls = [call.operation.name for call in program.calls if call.operation.role == "call"]
+    assert calls == ["negative", "exp", "add", "divide"]
+
+
+def test_commits_that_do_not_fit_are_errors() -> None:
+    with pytest.raises(c.ShapeError, match="twice"):
+        lower([], [(state, other), (state, state + 1)])
+    for target, value in (
+        (state, c.sum_over(x, "features")),
+        (state + 1, other),
+        (state, c.input_value("i", (), "index")),
+    ):
+        with pytest.raises(c.ShapeError):
+            lower([], [(target, value)])
+
+
+def test_a_narrower_value_is_repeated_for_its_state() -> None:
+    program = lower([], [(state, c.constant(0))])
+    ((_, value),) = program.commits
+    assert program.calls[value].operation.name == "expand"
+    assert program.calls[value].shape == state.shape

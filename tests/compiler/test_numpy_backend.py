@@ -1,0 +1,195 @@
+"""Bound programs: what they are given, what they share, and that they allocate nothing in any other dtype."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet import compiler as c
+from specnet.compiler import operations, storage
+from tests.compiler import networks
+from tests.compiler.networks import bind_training, random_network
+from tests.compiler.running import run
+from tests.compiler.test_operations import planted
+
+x = c.input_value("x", (3, "batch"))
+block = c.state_value("block", (4, 2))
+BLOCK = np.random.default_rng(0).standard_normal((4, 2))
+
+
+def arrays_of(step: Any) -> Iterator[Any]:
+    """What a bound call holds: arguments, and the array whose method it is."""
+    assert isinstance(step, partial)
+    yield from (*step.args, *step.keywords.values())
+    owner = getattr(step.func, "__self__", None)
+    if isinstance(owner, np.ndarray):
+        yield owner
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_floats_of_a_bound_program_have_its_dtype(dtype: Any) -> None:
+    for seed in range(60):
+        bound = bind_training(random_network(seed), dtype=dtype)
+        held = [held for call in bound.calls for held in arrays_of(call)]
+        assert not [one for one in held if isinstance(one, float | np.floating)]
+        floats = [one for one in held if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+        assert floats
+        assert {one.dtype for one in floats} == {np.dtype(dtype)}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_float32_results_are_float64s_rounded() -> None:
+    compared = 0
+    for seed in range(60):
+        network = random_network(seed)
+        single, double = (bind_training(network, dtype=dtype) for dtype in (np.float32, np.float64))
+        run(single)
+        run(double)
+        for name, array in double.states.items():
+            assert single.states[name].dtype == np.float32
+            np.testing.assert_allclose(single.states[name], array, rtol=2e-3, atol=2e-3 * max(1, np.abs(array).max()))
+            compared += array.size
+    assert compared > 1000
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "BATCH_SIZE", 4096)  # one array of a feature has 16 kB or more
+    for seed in range(40):
+        bound = bind_training(random_network(seed), dtype=dtype)
+        run(bound)
+        tracemalloc.start()
+        run(bound)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 16_000, seed
+
+
+def test_commit_calls_leave_out_what_only_outputs_need() -> None:
+    for seed in range(60):
+        network = random_network(seed)
+        whole, quiet = (bind_training(network) for _ in range(2))
+        with np.errstate(all="ignore"):
+            run(whole)
+            for call in quiet.commit_calls:
+                call()
+        assert len(quiet.commit_calls) < len(quiet.calls)
+        assert all(np.array_equal(array, quiet.states[name]) for name, array in whole.states.items())
+
+
+def test_an_input_is_shared_with_its_row_of_ones() -> None:
+    first = c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK})
+    assert first.storage["x"].shape == (4, 5)
+    assert first.inputs["x"].shape == (3, 5)
+    assert (first.storage["x"][-1] == 1).all()
+    second = c.bind(c.plan([c.affine(block, x) * 2]), float, {"batch": 5}, {"block": BLOCK} | first.storage)
+    assert np.shares_memory(second.inputs["x"], first.inputs["x"])
+    assert len(second.calls) == 2
+    first.inputs["x"][:] = np.arange(15).reshape(3, 5)
+    for bound in (first, second):
+        run(bound)
+    np.testing.assert_allclose(second.outputs[0], 2 * first.outputs[0], rtol=1e-15)
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_an_input_is_taken_with_and_without_a_spare_row(rows: int) -> None:
+    given = np.zeros((rows, 5))
+    bound = c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK, "x": given})
+    numbers = np.random.default_rng(1).standard_normal((3, 5))
+    bound.inputs["x"][:] = numbers
+    run(bound)
+    assert np.shares_memory(bound.inputs["x"], given)
+    assert len(bound.calls) == (1 if rows == 4 else 3)
+    np.testing.assert_allclose(bound.outputs[0], BLOCK[:3].T @ numbers + BLOCK[3:].T, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("x", np.zeros((2, 5))),
+        ("x", np.zeros((5, 5))),
+        ("x", np.zeros((3, 5), np.float32)),
+        ("block", np.zeros((5, 2))),
+        ("block", np.zeros((4, 2), int)),
+    ],
+)
+def test_an_array_that_does_not_fit_is_an_error(name: str, array: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {name: array})
+
+
+def test_an_axis_without_a_size_is_an_error() -> None:
+    with pytest.raises(c.ShapeError, match="batch"):
+        c.bind(c.plan([c.exp(x)]), float, {})
+
+
+def test_states_keep_their_numbers_between_runs_and_are_made_if_not_given() -> None:
+    total = c.state_value("total", ())
+    bound = c.bind(c.plan([], [(total, total + c.sum_over(x, "all"))]), float, {"batch": 2})
+    bound.inputs["x"][:] = 1
+    for _ in range(3):
+        run(bound)
+    assert bound.states["total"] == 18
+
+
+def test_arrays_that_are_not_contiguous_are_read_right() -> None:
+    wide = np.arange(48.0).reshape(6, 8)
+    strided = wide[::2, ::2]
+    y = c.state_value("y", (3, 4))
+    outputs = [c.sum_over(y, "all"), c.sum_over(y, "batch"), c.sum_over(y, "features"), c.linear_map(y, x)]
+    bound = c.bind(c.plan(outputs), float, {"batch": 2}, {"y": strided})
+    bound.inputs["x"][:] = 1
+    run(bound)
+    expected = [
+        strided.sum(),
+        strided.sum(1, keepdims=True),
+        strided.sum(0, keepdims=True),
+        strided.T @ np.ones((3, 2)),
+    ]
+    assert all(np.array_equal(one, other) for one, other in zip(bound.outputs, expected, strict=True))
+
+
+def test_a_matrix_product_into_an_array_that_is_not_contiguous() -> None:
+    wide = np.zeros((3, 8))
+    a, target = c.state_value("a", (3, 3)), c.state_value("target", (3, 4))
+    b = c.state_value("b", (3, 4))
+    numbers = np.random.default_rng(0).standard_normal((3, 7))
+    given = {"a": numbers[:, :3].copy(), "b": numbers[:, 3:].copy(), "target": wide[:, ::2]}
+    run(c.bind(c.plan([], [(target, c.matmul(a, b))]), float, {}, given))
+    np.testing.assert_allclose(wide[:, ::2], given["a"] @ given["b"], rtol=1e-14)
+    assert not wide[:, 1::2].any()
+
+
+def test_the_check_asserts_overlaps_and_shows_reads_before_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = c.linear_map(c.state_value("w", (3, 3)), c.exp(x))
+    monkeypatch.setattr(storage, "may_take", lambda *_: True)
+    plan = c.plan([y])
+    with pytest.raises(AssertionError, match=r"matmul\(w, v2"):
+        c.bind(plan, float, {"batch": 2}, check=True)
+    monkeypatch.undo()
+    with planted(operations.EXP, overwrites=(0,)):
+        bound = c.bind(c.plan([c.exp(c.sin(x))]), float, {"batch": 2}, check=True)
+    assert np.isnan(bound.outputs[0]).all()
+
+
+def test_scipy_is_imported_only_for_erf() -> None:
+    code = (
+        "import sys, specnet.compiler as c; x = c.input_value('x', (1, 1)); loaded = lambda: 'scipy' in sys.modules;"
+        "c.bind(c.plan([c.softplus(x)], expansions=c.NUMPY_EXPANSIONS), float, {}); before = loaded();"
+        "c.bind(c.plan([c.erf(x)]), float, {}); sys.exit((before, loaded()) != (False, True))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_module_docstrings_example() -> None:
+    assert doctest.testmod(c).failed == 0
+    assert doctest.testmod(c).attempted > 10

@@ -1,0 +1,200 @@
+"""The reverse pass as a whole; single rules are tested with their operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from specnet import compiler as c
+from specnet.compiler import operations
+from specnet.compiler.value import Value, apply, broadcast, elementwise
+from tests.compiler.networks import gelu
+from tests.compiler.running import complex_step, evaluate, gradient_error
+
+x = c.input_value("x", (3, "batch"))
+t = c.input_value("t", (3, "batch"))
+ARRAYS = {"x": np.random.default_rng(0).standard_normal((3, 4)), "t": np.random.default_rng(1).random((3, 4))}
+
+
+def listing_of(*values: Value) -> str:
+    return "\n".join(c.plan(values).listing())
+
+
+def test_factors_of_one_seed_are_added_first() -> None:
+    loss = c.sum_over(c.softplus(x) - t * x, "all") * c.input_value("1/n", ())
+    text = listing_of(c.gradients(loss, [x])[x])
+    assert [line.split(" = ")[1].split("(")[0] for line in text.splitlines()] == ["sigmoid", "subtract", "multiply"]
+
+
+def test_relu_reads_its_result_and_lies_over_its_operand() -> None:
+    block = c.state_value("block", (4, 3))
+    y = c.maximum(c.affine(block, x), 0)
+    loss = c.sum_over(y * t, "all")
+    text = c.plan([c.gradients(loss, [block])[block]]).listing()
+    assert text[1].split()[-2:] == text[0].split()[-2:]  # the same buffer
+    assert text[2].startswith("v6 = greater(v5, 0.0)")
+
+
+def test_a_branch_not_taken_may_be_infinite_and_have_a_nan_derivative() -> None:
+    safe = c.where(c.greater(x, 0), x * c.sqrt(x) * 3.0, c.exp(-1 / c.minimum(x, -1e-300)))
+    with np.errstate(all="ignore"):
+        (ours,) = evaluate([c.gradients(c.sum_over(safe, "all"), [x])[x]], ARRAYS)
+    positive = ARRAYS["x"] > 0
+    with np.errstate(all="ignore"):
+        expected = np.where(positive, 4.5 * np.sqrt(ARRAYS["x"]), np.exp(-1 / ARRAYS["x"]) / ARRAYS["x"] ** 2)
+    np.testing.assert_allclose(ours, expected, rtol=1e-13)
+
+
+def test_nested_branches_with_outer_factors() -> None:
+    y = x
+    for k in range(6):
+        y = 1.5 * c.where(c.greater(x, k / 3 - 1), c.sin(y), y * y - t)
+    assert gradient_error(c.sin(y), [x, t], ARRAYS) < 1e-12
+
+
+def test_gradients_come_in_the_order_of_completion_with_zeros_last() -> None:
+    blocks = [c.state_value(f"block{k}", (4, 3)) for k in range(4)]
+    unused, h = c.state_value("unused", (2, 2)), x
+    for block in blocks:
+        h = c.tanh(c.affine(block, h))
+    found = c.gradients(c.sum_over(h, "all"), [unused, *blocks])
+    assert list(found) == [*reversed(blocks), unused]
+    assert found[unused].shape == unused.shape
+    assert not evaluate([found[unused]], {})[0].any()
+
+
+def test_every_derivative_has_its_values_shape() -> None:
+    column, scalar = c.input_value("column", (3, 1)), c.input_value("scalar", ())
+    loss = c.sum_over((x + column) * scalar - 2, "all")
+    for wanted, derivative in c.gradients(loss, [x, column, scalar]).items():
+        assert derivative.shape == wanted.shape
+    assert c.gradients(scalar * 2 + 1, [scalar])[scalar].shape == ()
+
+
+def test_a_value_in_the_middle_can_be_wanted() -> None:
+    h = c.tanh(x)
+    found = c.gradients(c.sum_over(h * h + x, "all"), [h, x])
+    dh, dx = evaluate([found[h], found[x]], ARRAYS)
+    np.testing.assert_allclose(dh, 2 * np.tanh(ARRAYS["x"]), rtol=1e-14)
+    np.testing.assert_allclose(dx, 1 + dh * (1 - np.tanh(ARRAYS["x"]) ** 2), rtol=1e-13)
+
+
+def test_second_derivatives() -> None:
+    block = c.state_value("block", (4, 3))
+    loss = c.sum_over(c.tanh(c.affine(block, x)) * t, "all")
+    gradient = c.gradients(loss, [block])[block]
+    second = c.sum_over(gradient * gradient, "all")
+    arrays = ARRAYS | {"block": np.random.default_rng(2).standard_normal((4, 3))}
+    bound = c.bind(
+        c.plan([c.gradients(second, [block])[block]], expansions=c.NUMPY_EXPANSIONS),
+        np.float64,
+        {"batch": 4},
+        {"block": arrays["block"]},
+    )
+    for name, array in bound.inputs.items():
+        array[...] = arrays[name]
+    for call in bound.calls:
+        call()
+    (truth,) = complex_step(second, [block], arrays)
+    np.testing.assert_allclose(bound.outputs[0], truth, atol=1e-12 * np.abs(truth).max())
+
+
+def test_stop_gradient() -> None:
+    loss = c.sum_over(c.stop_gradient(c.sin(x)) * x, "all")
+    (ours,) = evaluate([c.gradients(loss, [x])[x]], ARRAYS)
+    assert np.array_equal(ours, np.sin(ARRAYS["x"]))
+
+
+def test_custom_replaces_a_derivative_and_gets_d_in_the_results_shape() -> None:
+    shapes = []
+
+    def backward(d: Value) -> tuple[Value, None]:
+        shapes.append(d.shape)
+        return d * 7, None
+
+    y = c.custom(x * t, [x, t], backward)
+    found = c.gradients(c.sum_over(y, "all"), [x, t])
+    dx, dt = evaluate([found[x], found[t]], ARRAYS)
+    assert shapes == [x.shape]
+    assert (dx == 7).all()
+    assert (dt == 0).all()
+
+
+def test_a_custom_that_forgets_an_input_is_an_error() -> None:
+    y = c.custom(x * t, [x, t], lambda d: (d,))
+    with pytest.raises(c.ShapeError, match="1 derivatives for 2 inputs"):
+        c.gradients(c.sum_over(y, "all"), [x])
+
+
+def test_a_missing_rule_names_the_operation() -> None:
+    cube_root = c.Operation("cube_root", broadcast)
+    with pytest.raises(c.MissingRuleError, match="cube_root"):
+        c.gradients(c.sum_over(elementwise(cube_root, x), "all"), [x])
+    with pytest.raises(c.MissingRuleError, match="cube_root"):
+        c.bind(c.plan([elementwise(cube_root, x)]), float, {"batch": 2})
+    with pytest.raises(c.MissingRuleError, match="lonely"):
+        apply(c.Operation("lonely"), x)
+
+
+def test_only_a_single_number_can_be_differentiated() -> None:
+    with pytest.raises(c.ShapeError):
+        c.gradients(x, [x])
+
+
+@pytest.mark.parametrize("deep", [lambda y: c.sin(y), lambda y: c.where(c.greater(y, 0.3), y * 0.9, c.sin(y))])
+def test_a_chain_of_three_thousand_operations(deep: object) -> None:
+    y = x
+    for _ in range(3000):
+        y = deep(y)  # type: ignore[operator]
+    loss = c.sum_over(y, "all")
+    error_free = evaluate([loss, c.gradients(loss, [x])[x]], ARRAYS)
+    assert np.isfinite(error_free[0])
+    truth = complex_step(loss, [x], {"x": ARRAYS["x"]})[0]
+    np.testing.assert_allclose(error_free[1], truth, atol=1e-12 * np.abs(truth).max())
+
+
+# -------------------------------------------------------------------------------------------- with_local_derivative
+
+
+def layers(activation: object, depth: int) -> tuple[Value, list[Value]]:
+    blocks = [c.state_value(f"block{k}", (4, 3)) for k in range(depth)]
+    h = x
+    for block in blocks:
+        h = activation(c.affine(block, h))  # type: ignore[operator]
+    return c.sum_over(h * t, "all"), blocks
+
+
+def test_a_local_derivative_is_computed_beside_its_value() -> None:
+    loss, blocks = layers(lambda z: c.with_local_derivative(gelu(z), z), 2)
+    operations_in_order = [
+        line.split("(")[0].split()[-1] for line in c.plan(c.gradients(loss, blocks).values()).listing()
+    ]
+    first, second = (k for k, name in enumerate(operations_in_order) if name == "affine")
+    assert operations_in_order[first:second].count("exp") == 1
+    assert "exp" not in operations_in_order[operations_in_order.index("affine_gradient") :]
+
+
+def test_a_local_derivative_saves_storage_and_changes_no_result() -> None:
+    def scratch(activation: object) -> tuple[int, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+        loss, blocks = layers(activation, 4)
+        arrays = {b.attributes: np.random.default_rng(0).standard_normal((4, 3)) for b in blocks}
+        bound = c.bind(c.plan(list(c.gradients(loss, blocks).values())), np.float64, {"batch": 4}, arrays)
+        bound.inputs["x"][:], bound.inputs["t"][:] = ARRAYS["x"], ARRAYS["t"]
+        for call in bound.calls:
+            call()
+        return bound.scratch_bytes, bound.outputs[-1]
+
+    early, late = scratch(lambda z: c.with_local_derivative(gelu(z), z)), scratch(gelu)
+    assert early[0] < 0.75 * late[0]
+    np.testing.assert_allclose(early[1], late[1], rtol=1e-12)
+
+
+def test_without_a_derivative_no_slope_is_computed() -> None:
+    assert listing_of(c.with_local_derivative(gelu(x), x)) == listing_of(gelu(x))
+
+
+def test_a_local_derivative_is_left_where_it_is_found_when_nothing_is_gained() -> None:
+    alpha = c.state_value("alpha", (3, 1))
+    for y in (c.tanh(x), c.maximum(x, 0), x * alpha, c.sum_over(x, "features") * x, c.constant(1), c.tanh(t)):
+        assert c.with_local_derivative(y, x) is y
+    assert c.with_local_derivative(gelu(x), x).operation is operations.CUSTOM

@@ -1,0 +1,123 @@
+"""What is simplified keeps every bit; nothing else is simplified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from specnet import compiler as c
+from specnet.compiler import operations, value
+from specnet.compiler.value import Value, number_of
+from tests.compiler.running import evaluate
+
+x = c.input_value("x", (3, "batch"))
+z = c.input_value("z", (3, "batch"))
+row = c.input_value("row", (1, "batch"))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda: x * 1,
+        lambda: 1.0 * x,
+        lambda: x + 0,
+        lambda: 0 + x,
+        lambda: x - 0,
+        lambda: x / 1,
+        lambda: -(-x),  # noqa: B002
+        lambda: x * -1 * -1,
+        lambda: x**1,
+        lambda: c.expand(x, x.shape),
+        lambda: c.sum_over(c.sum_over(x, "batch"), "batch").arguments[0],
+    ],
+)
+def test_identities_leave_the_value(same: Callable[[], Value]) -> None:
+    assert same() is x
+
+
+def test_constants_are_folded() -> None:
+    assert number_of((c.constant(3) * 4 - 2) / 5) == 2.0
+    assert number_of(-1 * c.constant(2) + 1) == -1.0
+    assert number_of(c.constant(2) ** -2) == 0.25
+    assert number_of(c.constant(1) / c.constant(0) * 1) is None  # left to NumPy, which warns
+
+
+@pytest.mark.parametrize(
+    ("said", "operation", "operands"),
+    [
+        (lambda: x**2, value.MULTIPLY, (x, x)),
+        (lambda: x + -z, value.SUBTRACT, (x, z)),
+        (lambda: -x + z, value.SUBTRACT, (z, x)),
+        (lambda: x - -z, value.ADD, (x, z)),
+        (lambda: 0 - x, value.NEGATIVE, (x,)),
+        (lambda: c.where(c.greater(x, z), 1, 0), value.CAST, None),
+    ],
+)
+def test_cheaper_forms(said: Callable[[], Value], operation: c.Operation, operands: tuple[Value, ...] | None) -> None:
+    assert said().operation is operation
+    assert operands is None or said().arguments == operands
+
+
+def test_a_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
+    quotient = x / 8
+    assert quotient.operation is value.MULTIPLY
+    assert (x / 3).operation is value.DIVIDE
+    assert (1 / x).operation is value.DIVIDE
+    numbers = np.random.default_rng(0).standard_normal((3, 4)) * 1e-300
+    assert np.array_equal(evaluate([quotient], {"x": numbers})[0], numbers / 8)
+
+
+def test_products_with_zero_and_sums_are_left_alone() -> None:
+    assert (x * 0).operation is value.MULTIPLY  # 0 · ∞ is NaN
+    assert ((x + 1) + 2).operation is value.ADD
+    assert number_of(((x + 1) + 2).arguments[1]) == 2
+
+
+@pytest.mark.parametrize("power", [-3, -1, 0, 1, 2, 3, 7, 10])
+def test_integer_powers_are_products(power: int) -> None:
+    numbers = np.random.default_rng(0).uniform(0.5, 2, (3, 4))
+    (ours,) = evaluate([x**power], {"x": numbers})
+    np.testing.assert_allclose(ours, numbers**power, rtol=1e-14)
+
+
+def test_other_powers_are_an_error() -> None:
+    with pytest.raises(TypeError, match="exp"):
+        x**0.5  # type: ignore[operator]
+
+
+def test_repetition_is_left_to_the_end() -> None:
+    repeated = c.expand(row, (3, "batch"))
+    product = c.exp(repeated) * 2
+    assert product.operation is value.EXPAND
+    assert product.arguments[0].shape == (1, "batch")
+    assert (repeated + x).arguments == (row, x)
+
+
+def test_masks_become_floats_where_they_do_not_choose() -> None:
+    mask = c.greater(x, 0)
+    for value_of_mask in (mask * x, mask + mask, c.exp(mask), c.greater(mask, 0), c.sum_over(mask, "all")):
+        assert value_of_mask.arguments[0].operation is value.CAST
+    assert c.where(mask, x, mask).arguments[0] is mask
+    assert c.where(mask, x, mask).arguments[2].operation is value.CAST
+
+
+def test_sum_along_an_axis_of_length_one_is_no_call() -> None:
+    assert c.sum_over(row, "features") is row
+    assert c.max_over(row, "features") is row
+    assert c.sum_over(c.constant(3), "all").operation is value.CONSTANT
+
+
+def test_operators_take_numbers_on_either_side() -> None:
+    numbers = np.random.default_rng(0).uniform(0.5, 2, (3, 4))
+    ours = evaluate([2 - x, x - 2, 2 / x, x / 3, 2 + x, x * 2.5], {"x": numbers})
+    theirs = [2 - numbers, numbers - 2, 2 / numbers, numbers / 3, 2 + numbers, numbers * 2.5]
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_values_are_equal_by_identity_and_say_what_they_are() -> None:
+    assert (x + z) != (x + z)
+    assert len({x, x, z}) == 2
+    assert repr(c.sum_over(x, "batch")) == "<sum 'batch' (3, 1) float>"
+    assert repr(operations.EXP) == "<operation exp>"
