@@ -1,0 +1,69 @@
+"""Models of every kind with arbitrary numbers in them, as if they had been trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specnet.data import Preparation
+from specnet.model import Model
+from specnet.network import Network
+from specnet.spec import parse_spec, resolve
+from specnet.tensor_file import Array
+
+KINDS: dict[str, dict[str, Any]] = {
+    "binary": {"loss": "binary_crossentropy", "sizes": [3, 4, 1]},
+    "binary, text": {"loss": "binary_crossentropy", "sizes": [3, 4, 1], "labels": ["no", "yes"]},
+    "multilabel": {"loss": "binary_crossentropy", "sizes": [3, 4, 2]},
+    "classes": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3]},
+    "classes, integers": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": [-7, 0, 2**40]},
+    "classes, text": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": ["", "Zürich", "日本"]},
+    "value": {"loss": "mean_squared_error", "sizes": [3, 4, 1], "target_preprocessing": ["standardize"]},
+    "values": {"loss": "mean_squared_error", "sizes": [3, 4, 2], "target_preprocessing": ["standardize"]},
+    "plain values": {"loss": "mean_squared_error", "sizes": [3, 2], "preprocessing": []},
+}
+
+
+def make_network(kind: str, dtype: str = "float64", **training: Any) -> Network:
+    """Return a network of a kind; `training` adds to that section of its spec."""
+    described = KINDS[kind]
+    spec = {
+        "name": "model",
+        "network": {
+            "dtype": dtype,
+            "layer_sizes": described["sizes"],
+            "preprocessing": described.get("preprocessing", ["standardize"]),
+            "target_preprocessing": described.get("target_preprocessing", []),
+        },
+        "training": {"loss": described["loss"], **training},
+    }
+    return Network(resolve(parse_spec(spec)))
+
+
+def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
+    """Return a model of a kind, the same on every call."""
+    network = make_network(kind, dtype, **training)
+    generator = np.random.default_rng(0)
+    spec = network.spec.network
+    labels = KINDS[kind].get("labels")
+    return Model(
+        network,
+        generator.standard_normal(network.parameter_count),
+        preprocessing=Preparation.fit(spec.preprocessing, generator.normal(5, 3, (20, network.inputs))),
+        target_preprocessing=Preparation.fit(
+            spec.target_preprocessing, generator.normal(-50, 9, (20, network.outputs))
+        ),
+        labels=None if labels is None else np.array(labels),
+    )
+
+
+def make_rows(model: Model, count: int = 40) -> tuple[Array, Array]:
+    """Return raw columns, and a target of all classes that is partly what the model answers."""
+    generator = np.random.default_rng(1)
+    X = generator.normal(5, 3, (count, model.network.inputs))
+    y = model.predict(X)
+    y = np.where(generator.random(y.shape) < 0.3, np.roll(y, 1, axis=0), y)
+    if model.labels is not None:
+        y = np.concatenate([model.labels, y])[:count]
+    return X, y

@@ -1,0 +1,108 @@
+"""What a model's file says beside its numbers: the version, and the labels of classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specnet.errors import FileError
+from specnet.model_file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
+from specnet.tensor_file import Array
+
+
+def test_metadata_is_a_version_and_a_spec() -> None:
+    assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == {"name": "é"}
+    for text, expected in {
+        "": "the metadata is damaged: Expecting value",
+        "[]": "the metadata is not a JSON object",
+        "[" * 100_000: "the metadata is nested too deeply",
+        "{}": "the metadata has no format version",
+        '{"format_version":true,"spec":{}}': "the metadata has no format version",
+        '{"format_version":0,"spec":{}}': "the metadata has no format version",
+        '{"format_version":"1","spec":{}}': "the metadata has no format version",
+        '{"format_version":2}': "the file was written by a newer specnet, in format 2; this one reads up to 1",
+        '{"format_version":1,"spec":[]}': "the metadata is not exactly a format version and a spec",
+        '{"format_version":1}': "the metadata is not exactly a format version and a spec",
+        '{"format_version":1,"spec":{},"more":1}': "the metadata is not exactly a format version and a spec",
+        '{"spec":{},"format_version":1}': "the metadata is not exactly a format version and a spec",
+        '{"format_version":1,"spec":{"a":1,"a":2}}': "the metadata is damaged: 'a' stands there twice",
+        '{"format_version":1,"spec":{"a":Infinity}}': "the metadata is damaged: Infinity is no number",
+        "\ud800": "the metadata is damaged: 'utf-8' codec can't decode",
+    }.items():
+        with pytest.raises(FileError) as error:
+            parse_metadata(text)
+        assert error.value.diagnostics[0].message.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([0, 1]),
+        np.array([-(2**63), -3, 2**63 - 1]),
+        np.array(["", "a", "b"]),
+        np.array(["Zürich", "ein Wort", "z\n", "日本", "𝛼" * 50]),
+        np.array(["a", "aa"], dtype="U100"),
+        np.array(["\0", "a", "a\0b"]),
+    ],
+)
+def test_labels_come_back(labels: Array) -> None:
+    decoded = decode_labels(encode_labels(labels))
+    assert decoded is not None
+    assert decoded.tolist() == labels.tolist()
+    assert decoded.dtype.kind == labels.dtype.kind
+    assert decode_labels({}) is None
+
+
+@given(st.sets(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
+def test_any_texts_come_back(texts: set[str]) -> None:
+    labels = np.unique(list(texts))
+    decoded = decode_labels(encode_labels(labels)) if labels.dtype.itemsize else labels
+    assert decoded is not None
+    assert decoded.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "expected"),
+    [
+        ({"labels": [1, 0]}, "the class labels are not in ascending order, each once"),
+        ({"labels": [1, 1]}, "the class labels are not in ascending order, each once"),
+        (
+            {"labels.bytes": b"ba", "labels.offsets": [0, 1, 2]},
+            "the class labels are not in ascending order, each once",
+        ),
+        ({"labels.bytes": b"ab", "labels.offsets": [1, 1, 2]}, "the class labels' offsets do not divide their bytes"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, 1, 3]}, "the class labels' offsets do not divide their bytes"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, 3, 2]}, "the class labels' offsets do not divide their bytes"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, -1, 2]}, "the class labels' offsets do not divide their bytes"),
+        ({"labels.bytes": b"a\xff", "labels.offsets": [0, 1, 2]}, "a class label is not valid UTF-8"),
+        ({"labels.bytes": "é".encode(), "labels.offsets": [0, 1, 2]}, "a class label is not valid UTF-8"),
+        ({"labels.bytes": b"a\0", "labels.offsets": [0, 1, 2]}, "a class label ends in a null character"),
+    ],
+)
+def test_damaged_labels_are_refused(tensors: dict[str, Any], expected: str) -> None:
+    arrays = {
+        name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.array(value)
+        for name, value in tensors.items()
+    }
+    with pytest.raises(FileError) as error:
+        decode_labels(arrays)
+    assert error.value.diagnostics[0].message == expected
+
+
+def test_one_long_label_among_many_asks_for_no_memory() -> None:
+    longest = LABEL_CHARACTERS_LIMIT // 1000 + 1
+    text = b"a" * 999 + b"b" * longest
+    arrays = {
+        "labels.bytes": np.frombuffer(text, np.uint8),
+        "labels.offsets": np.array([*range(1000), len(text)]),
+    }
+    with pytest.raises(FileError, match="are too long"):
+        decode_labels(arrays)
+    with pytest.raises(FileError, match="are too long"):
+        encode_labels(np.array(["a" * (LABEL_CHARACTERS_LIMIT // 2), "b" * (LABEL_CHARACTERS_LIMIT // 2 + 1)]))
+    with pytest.raises(FileError, match=r"the label '\\ud800' is not valid Unicode"):
+        encode_labels(np.array(["a", "\ud800"]))

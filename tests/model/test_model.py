@@ -1,0 +1,309 @@
+"""What a model answers, compared with the same computation written out in NumPy and with scikit-learn's metrics."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from specnet.errors import DataError
+from specnet.model import Model
+from specnet.parts.metrics import TopAccuracy
+from specnet.tensor_file import Array
+from tests.model.models import KINDS, make_model, make_network, make_rows
+
+
+def raw_outputs(model: Model, X: Array) -> Array:
+    """Return the network's outputs before the last activation, from the model's arrays and its raw columns."""
+    if model.preprocessing.steps:
+        (fitted,) = model.preprocessing.fitted
+        X = (X - fitted["mean"]) / fitted["scale"]
+    arrays = list(model.network.parameters(model.theta).values())
+    for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+        X = np.maximum(X @ weight.T + bias, 0)
+    return X @ arrays[-2].T + arrays[-1]
+
+
+def probabilities(model: Model, X: Array) -> Array:
+    z = raw_outputs(model, X)
+    if model.spec.training.loss.target == "classes":
+        exponentials = np.exp(z)
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+    p = 1 / (1 + np.exp(-z))
+    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
+def message(error: pytest.ExceptionInfo[DataError]) -> str:
+    return error.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize("kind", ["binary", "binary, text", "classes", "classes, integers", "classes, text"])
+def test_classes_are_answered_by_label(kind: str) -> None:
+    model = make_model(kind)
+    X, _ = make_rows(model)
+    expected = probabilities(model, X)
+    labels = np.array(KINDS[kind].get("labels", range(expected.shape[1])))
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), labels[expected.argmax(axis=1)])
+    assert model.labels is not None
+    assert model.labels.tolist() == labels.tolist()
+
+
+def test_an_output_of_exactly_one_half_is_the_first_class() -> None:
+    network = make_network("binary")
+    model = Model(network, np.zeros(network.parameter_count))
+    assert model.predict(np.ones((2, 3))).tolist() == [0, 0]
+    assert model.predict_proba(np.ones((1, 3))).tolist() == [[0.5, 0.5]]
+
+
+def test_several_binary_outputs_are_answered_each() -> None:
+    model = make_model("multilabel")
+    X, _ = make_rows(model)
+    expected = probabilities(model, X)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), (expected > 0.5).astype(int))
+    assert model.predict(X).dtype == np.int64
+    assert model.labels is None
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("value", (40,)), ("values", (40, 2)), ("plain values", (40, 2))])
+def test_values_are_answered_in_their_own_units(kind: str, shape: tuple[int, ...]) -> None:
+    model = make_model(kind)
+    X, _ = make_rows(model)
+    expected = raw_outputs(model, X)
+    if model.target_preprocessing.steps:
+        (fitted,) = model.target_preprocessing.fitted
+        expected = expected * fitted["scale"] + fitted["mean"]
+    assert model.predict(X).shape == shape
+    np.testing.assert_allclose(model.predict(X), expected.reshape(shape), rtol=1e-12)
+    with pytest.raises(DataError, match="no probabilities"):
+        model.predict_proba(X)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_row_is_answered_as_among_others(kind: str, dtype: str) -> None:
+    model = make_model(kind, dtype)
+    X, _ = make_rows(model, 5)
+    together = model.predict(X)
+    for row, answer in zip(X, together, strict=True):
+        alone = model.predict(row[None])
+        assert alone.shape == (1, *together.shape[1:])
+        np.testing.assert_array_equal(alone[0], answer)
+
+
+def test_lists_integers_and_booleans_convert() -> None:
+    model = make_model("value")
+    expected = model.predict(np.array([[1.0, 0.0, 1.0]]))
+    assert model.predict([[1, 0, 1]]) == expected
+    assert model.predict(np.array([[True, False, True]])) == expected
+
+
+def test_answers_belong_to_the_caller() -> None:
+    for kind in KINDS:
+        model = make_model(kind)
+        X, _ = make_rows(model)
+        first = model.predict(X)
+        kept = first.copy()
+        model.predict(X[::-1])
+        np.testing.assert_array_equal(first, kept)
+        first[...] = first[0]
+        np.testing.assert_array_equal(model.predict(X), kept)
+
+
+@pytest.mark.parametrize("kind", ["classes", "classes, text"])
+def test_classes_are_evaluated_as_scikit_learn_does(kind: str) -> None:
+    model = make_model(kind, metrics=["accuracy", "neg_log_loss"])
+    X, y = make_rows(model)
+    weights = np.random.default_rng(2).random(len(X))
+    assert model.labels is not None
+    indices = np.searchsorted(model.labels, y)
+    p = probabilities(model, X)
+    loss = -np.log(p[np.arange(len(X)), indices])
+    assert model.evaluate(X, y) == pytest.approx(
+        {
+            "loss": loss.mean(),
+            "accuracy": metrics.accuracy_score(y, model.predict(X)),
+            "neg_log_loss": -metrics.log_loss(indices, p),
+        },
+        rel=1e-12,
+    )
+    assert model.evaluate(X, y, weights) == pytest.approx(
+        {
+            "loss": np.average(loss, weights=weights),
+            "accuracy": metrics.accuracy_score(y, model.predict(X), sample_weight=weights),
+            "neg_log_loss": -metrics.log_loss(indices, p, sample_weight=weights),
+        },
+        rel=1e-12,
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "binary, text"])
+def test_two_classes_are_evaluated_as_scikit_learn_does(kind: str) -> None:
+    model = make_model(kind)
+    X, y = make_rows(model)
+    assert model.labels is not None
+    indices = np.searchsorted(model.labels, y)
+    p = probabilities(model, X)
+    assert model.evaluate(X, y, metrics=["roc_auc", "f1"]) == pytest.approx(
+        {
+            "loss": -np.log(p[np.arange(len(X)), indices]).mean(),
+            "roc_auc": metrics.roc_auc_score(indices, p[:, 1]),
+            "f1": metrics.f1_score(indices, np.searchsorted(model.labels, model.predict(X))),
+        },
+        rel=1e-12,
+    )
+    assert list(model.evaluate(X, y)) == ["loss"]
+
+
+def test_several_binary_outputs_are_evaluated_as_scikit_learn_does() -> None:
+    model = make_model("multilabel")
+    X, y = make_rows(model)
+    p = probabilities(model, X)
+    assert model.evaluate(X, y, metrics=["accuracy", "average_precision"]) == pytest.approx(
+        {
+            "loss": -np.where(y, np.log(p), np.log(1 - p)).mean(),
+            "accuracy": metrics.accuracy_score(y, model.predict(X)),
+            "average_precision": metrics.average_precision_score(y, p),
+        },
+        rel=1e-12,
+    )
+
+
+@pytest.mark.parametrize("kind", ["value", "values"])
+def test_values_are_evaluated_in_their_units_and_their_loss_as_trained(kind: str) -> None:
+    model = make_model(kind, metrics=["r2", "mean_squared_error"])
+    X, y = make_rows(model)
+    (fitted,) = model.target_preprocessing.fitted
+    columns = y.reshape(len(y), -1)
+    standardized = (columns - fitted["mean"]) / fitted["scale"]
+    assert model.evaluate(X, y) == pytest.approx(
+        {
+            "loss": ((raw_outputs(model, X) - standardized) ** 2).mean(),
+            "r2": metrics.r2_score(y, model.predict(X)),
+            "mean_squared_error": metrics.mean_squared_error(y, model.predict(X)),
+        },
+        rel=1e-12,
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_the_loss_is_measured_without_label_smoothing(kind: str) -> None:
+    plain = make_model(kind)
+    smoothed = make_model(kind, loss={"type": KINDS[kind]["loss"], "label_smoothing": 0.3})
+    X, y = make_rows(plain)
+    assert smoothed.evaluate(X, y) == plain.evaluate(X, y)
+    assert smoothed.network.loss(smoothed.theta, X, y) != plain.network.loss(plain.theta, X, y)
+
+
+def test_a_metric_can_be_given_with_its_fields() -> None:
+    model = make_model("classes")
+    X, y = make_rows(model)
+    expected = metrics.top_k_accuracy_score(y, probabilities(model, X), k=2)
+    assert model.evaluate(X, y, metrics=[TopAccuracy(k=2)])["top_k_accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "expected"),
+    [
+        ("classes", "r2", 'metrics has "r2", which does not fit a network that tells several classes apart'),
+        ("value", "accuracy", 'metrics has "accuracy", which does not fit a network that predicts values'),
+        ("binary", "acuracy", 'metrics has "acuracy", which is no metric'),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: str, expected: str) -> None:
+    model = make_model(kind)
+    with pytest.raises(DataError) as error:
+        model.evaluate(*make_rows(model), metrics=[metric])
+    assert message(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        (np.ones((2, 4)), "X has shape (2, 4), and (rows, 3) is needed"),
+        (np.ones(3), "X has shape (3,), and (rows, 3) is needed"),
+        (np.ones((0, 3)), "X is empty: its shape is (0, 3)"),
+        ([[1, 2, np.nan]], "X has nan at row 0, column 2; numbers must be finite"),
+        ([["1", "2", "3"]], "X holds text, and numbers are needed"),
+        ([[1j, 2, 3]], "X holds complex numbers, and numbers are needed"),
+        ([[None, 2, 3]], "X holds objects, and numbers are needed"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(X: Array, expected: str) -> None:
+    for kind in ("value", "plain values"):
+        model = make_model(kind)
+        for method in (model.predict, lambda X, model=model: model.evaluate(X, [0.0])):
+            with pytest.raises(DataError) as error:
+                method(X)
+            assert message(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "expected"),
+    [
+        ("classes, text", ["a", ""], "y has a at row 0, and the labels are , Zürich, 日本"),
+        ("classes, text", [0, 1], "y holds integers, and the labels are text: , Zürich, 日本"),
+        ("classes, integers", [1, 0], f"y has 1 at row 0, and the labels are -7, 0, {2**40}"),
+        ("classes", [0, 1, 2], "y has shape (3,), and X has shape (2, 3): a row of each belong together"),
+        ("value", [0, 1, 2], "y has shape (3,), and X has shape (2, 3): a row of each belong together"),
+        ("values", [0, 1], "y has shape (2,), and (2, 2) is needed: a column for each output"),
+        ("multilabel", [[0, 1], [2, 1]], "y has 2, and this loss needs 0 and 1"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[object], expected: str) -> None:
+    with pytest.raises(DataError) as error:
+        make_model(kind).evaluate(np.ones((2, 3)), y)
+    assert message(error) == expected
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(DataError) as error:
+        make_model("value").evaluate(np.ones((2, 3)), [0.0, 1.0], sample_weight=[1.0])
+    assert message(error) == "sample_weight has shape (1,), and X has 2 rows: (2,) is needed"
+
+
+def test_arrays_that_do_not_fit_the_network_are_refused() -> None:
+    network = make_network("classes")
+    with pytest.raises(DataError, match="theta has shape"):
+        Model(network, np.zeros(3))
+    theta = np.zeros(network.parameter_count)
+    with pytest.raises(DataError, match=r"labels has shape \(2,\), and this network needs \(3,\)"):
+        Model(network, theta, labels=np.array([0, 1]))
+    values = make_network("value")
+    with pytest.raises(DataError, match=r"labels has shape \(2,\), and this network tells no classes apart"):
+        Model(values, np.zeros(values.parameter_count), labels=np.array([0, 1]))
+
+
+def test_a_model_has_parameters_of_its_own() -> None:
+    network = make_network("value", "float32")
+    theta = np.arange(network.parameter_count, dtype=np.float32)
+    model = Model(network, theta)
+    theta[:] = 0
+    assert model.theta.dtype == np.float32
+    assert model.theta.tolist() == list(range(network.parameter_count))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pickled_model_answers_the_same(kind: str) -> None:
+    model = make_model(kind)
+    X, y = make_rows(model)
+    model.history.append({"epoch": 1, "loss": 0.5})
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+    assert copy.evaluate(X, y) == model.evaluate(X, y)
+    assert copy.history == model.history
+    assert copy.spec == model.spec
+
+
+def test_threads_get_their_own_answers() -> None:
+    model = make_model("classes", "float32")
+    generator = np.random.default_rng(3)
+    batches = [generator.normal(5, 3, (1 + count % 50, 3)) for count in range(400)]
+    expected = [model.predict_proba(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for answer, right in zip(pool.map(model.predict_proba, batches), expected, strict=True):
+            np.testing.assert_array_equal(answer, right)
