@@ -29,6 +29,7 @@ UPDATE_BLOCK = 48 * 1024
 DENORMAL_INTERVAL = 512
 """Steps after which the optimizer's tiny numbers become 0."""
 TINY = 1e-30
+FLUSH_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,9 @@ class Stepper:
     def _flush_denormals(self) -> None:
         """Set the optimizer's tiny numbers to 0: arithmetic with denormal numbers takes several times as long."""
         for state in self.states.values():
-            state[np.abs(state) < TINY] = 0
+            for start in range(0, state.size, FLUSH_BLOCK):  # what compares a whole vector would be as long as it
+                block = state[start : start + FLUSH_BLOCK]
+                block[np.abs(block) < TINY] = 0
 
     def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
         update, theta = self._network.blueprint.update(), self.theta

@@ -1,0 +1,104 @@
+"""A training step allocates no array, whatever the size of its batch: tracemalloc counts what NumPy allocates too."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.training import Stepper, TrainingRows
+from specnet.training.stepper import DENORMAL_INTERVAL
+
+ROWS = 2048
+MOST_BYTES = 16_000
+STEPS = 5
+
+SPECS = {
+    "sgd": {
+        "network": {"layer_sizes": [2, 5, 1], "dtype": "float64"},
+        "training": {"loss": "binary_crossentropy", "optimizer": "sgd"},
+    },
+    "adam with dropout": {
+        "network": {
+            "input_size": 30,
+            "layers": [
+                {"type": "dense", "units": 64, "activation": "relu"},
+                {"type": "dropout", "rate": 0.2},
+                {"type": "dense", "units": 64, "activation": "gelu"},
+                {"type": "dense", "units": 3},
+            ],
+        },
+        "training": {"loss": "categorical_crossentropy", "optimizer": "adam"},
+    },
+    "nesterov with a schedule and decay": {
+        "network": {"layer_sizes": [8, 32, 2], "activations": ["elu", "linear"]},
+        "training": {
+            "loss": "mean_squared_error",
+            "optimizer": {
+                "type": "sgd",
+                "momentum": 0.9,
+                "nesterov": True,
+                "weight_decay": 0.01,
+                "schedule": "cosine_decay",
+            },
+        },
+    },
+}
+
+
+def peak_bytes(run) -> int:
+    """The most that was allocated at once while `run` ran, above what was there before."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        run()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+def target_of(network) -> np.ndarray:
+    generator = np.random.default_rng(1)
+    loss = network.spec.training.loss
+    if loss.target == "classes":
+        return generator.integers(0, network.outputs, ROWS)
+    if loss.target == "binary":
+        return generator.integers(0, 2, (ROWS, network.outputs)).astype(network.dtype)
+    return generator.standard_normal((ROWS, network.outputs)).astype(network.dtype)
+
+
+def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[], None]:
+    """A run of so many steps, with everything bound that is bound once."""
+    network = specnet.build(SPECS[name])
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
+    rows = TrainingRows(X, target_of(network))
+    stepper = Stepper(network, network.initial_parameters(), rows, total_steps=steps + 1)
+    indices = generator.permutation(ROWS)[:batch]
+
+    def run() -> None:
+        with np.errstate(all="ignore"):
+            for _ in range(steps):
+                stepper.step(indices, with_loss)
+
+    with np.errstate(all="ignore"):
+        stepper.step(indices, with_loss)
+    return run
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 32, 240, 1000, ROWS])
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("with_loss", [False, True])
+def test_a_step_allocates_nothing(name, batch, with_loss):
+    assert peak_bytes(stepping(name, batch, STEPS, with_loss)) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_is_done_now_and_then_allocates_nothing(name):
+    assert peak_bytes(stepping(name, 7, DENORMAL_INTERVAL + 1, with_loss=False)) < MOST_BYTES
+
+
+def test_the_measure_sees_an_array():
+    assert peak_bytes(lambda: np.ones(MOST_BYTES // 8)) >= MOST_BYTES
