@@ -54,10 +54,11 @@ from specnet.parts.fields import (
     Share,
 )
 from specnet.parts.initializers import Initializer, Place
-from specnet.parts.layers import Layer, ParameterBlock, Scope, Tensor
+from specnet.parts.layers import Layer, Scope
 from specnet.parts.losses import Loss, mean_over_outputs
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import Optimizer
+from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor, per_feature
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.schedules import Schedule
 
@@ -83,6 +84,7 @@ __all__ = [
     "Schedule",
     "Scope",
     "Share",
+    "StateTensor",
     "Tensor",
     "Value",
     "absolute",
@@ -107,6 +109,7 @@ __all__ = [
     "mean_over_outputs",
     "minimum",
     "one_hot",
+    "per_feature",
     "rows",
     "scatter_add",
     "sigmoid",

@@ -1,6 +1,7 @@
 """Activations. Each says its value; its derivative follows."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -23,7 +24,9 @@ from specnet.compiler import sigmoid as sigmoid_of
 from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
 from specnet.parts.fields import Fraction, PositiveNumber
-from specnet.parts.part import Part
+from specnet.parts.initializers import Ones
+from specnet.parts.parameters import ParameterBlock, per_feature
+from specnet.parts.part import FieldProblem, Part
 
 
 class Activation(Part):
@@ -35,17 +38,51 @@ class Activation(Part):
     default_initializer: ClassVar[str] = "glorot_uniform"
     """The initializer of a dense layer's weight in front of it, where a spec names none."""
 
-    def expression(self, x: Value) -> Value:
-        """Return the value at x, of shape (features, batch)."""
+    parametric: bool = Field(
+        False, description="whether each feature learns a weight α in x + α·(f(x) − x), which starts at 1"
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.parametric and not self.elementwise:
+            message = f"{self.type} is not elementwise, so that it cannot be mixed with its input"
+            yield FieldProblem(("parametric",), message, "parametric")
+
+    def output_size(self, size: int) -> int:
+        """Return the number of features for an input of so many.
+
+        Raises
+        ------
+        ValueError
+            If the activation does not take so many; the message says why.
+        """
+        return size
+
+    def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        """Return what the activation itself learns for so many features."""
+        return ()
+
+    def parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        """Return all that is learned for so many features: the activation's own, and the weight of its mixture."""
+        mixture = (per_feature("mixture", size, Ones()),) if self.parametric else ()
+        return (*self.own_parameters(size), *mixture)
+
+    def expression(self, x: Value, *parameters: Value) -> Value:
+        """Return the value at x, of shape (features, batch), with the activation's own parameters."""
         raise NotImplementedError(f"{type(self).__name__} has no expression")
 
     def derivative_from_output(self, y: Value) -> Value | None:
         """Return the derivative written in the output y, or None where what follows from the expression is as cheap."""
         return None
 
-    def apply(self, x: Value) -> Value:
-        """Return the value at x, with the cheapest derivative that the activation knows."""
-        y = self.expression(x)
+    def apply(self, x: Value, parameters: Sequence[Value] = ()) -> Value:
+        """Return the value at x, with the cheapest derivative that the activation knows, mixed with x if it is so."""
+        if self.parametric:
+            *own, mixture = parameters
+            return x + mixture * (self._value(x, own) - x)
+        return self._value(x, parameters)
+
+    def _value(self, x: Value, own: Sequence[Value]) -> Value:
+        y = self.expression(x, *own)
         slope = self.derivative_from_output(y)
         return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
 
@@ -181,7 +218,7 @@ class Softmax(Activation):
         powers = exp(x - stop_gradient(max_over(x, "features")))
         return powers / sum_over(powers, "features")
 
-    def apply(self, x: Value) -> Value:
+    def _value(self, x: Value, own: Sequence[Value]) -> Value:
         y = self.expression(x)
         return custom(y, [x], lambda d: (y * (d - sum_over(d * y, "features")),))
 

@@ -9,9 +9,13 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, StringConstraints
 
+_LARGEST_EXACT = 2**53
+"""Up to here a float tells each integer from the next."""
+
 
 def _integral(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    integral = isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT
+    return int(value) if integral else value
 
 
 Integer = Annotated[int, BeforeValidator(_integral)]

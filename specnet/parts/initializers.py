@@ -1,16 +1,16 @@
 """Initializers: what weights and biases are before the first step."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.part import Part
+from specnet.parts.part import FieldProblem, Part, written
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator | np.random.RandomState
@@ -114,11 +114,10 @@ class RandomUniform(Initializer):
     minval: float = Field(-0.05, description="the lower bound")
     maxval: float = Field(0.05, description="the upper bound, not below the lower one")
 
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> Self:
+    def problems(self) -> Iterator[FieldProblem]:
         if self.minval > self.maxval:
-            raise PydanticCustomError("bounds-order", "minval is greater than maxval")
-        return self
+            message = f"minval {self.minval} is greater than maxval {self.maxval}"
+            yield FieldProblem((written(self, "maxval", "minval"),), message, "bounds-order")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return generator.uniform(self.minval, self.maxval, shape)

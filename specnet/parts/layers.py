@@ -4,63 +4,18 @@ Inside the engine an activation is (features, batch). A layer declares its param
 form, and says for each block which arrays a user sees in it under which name.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
-from numpy.typing import NDArray
 from pydantic import Field
 
-from specnet.compiler import Value, affine, concatenate, greater, linear_map
+from specnet.compiler import Shape, Value, affine, concatenate, greater, linear_map
 from specnet.parts.activations import Activation
-from specnet.parts.fields import Fraction, LayerName, PositiveInteger
+from specnet.parts.fields import Fraction, LayerName, NonNegativeNumber, PositiveInteger
 from specnet.parts.initializers import Initializer, Place
-from specnet.parts.part import Part
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An array that a user sees: some rows of a block, transposed.
-
-    Attributes
-    ----------
-    name : str
-        The last part of its name, such as ``weight``.
-    shape : tuple of int
-        As a user sees it: a weight is (outputs, inputs), a bias (outputs,).
-    rows : tuple of int
-        The first row of the block that belongs to it, and the one after its last.
-    initializer : Initializer
-    place : Place
-        What the initializer needs to know.
-    decays : bool
-        Whether weight decay touches it.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    rows: tuple[int, int]
-    initializer: Initializer
-    place: Place
-    decays: bool
-
-    def view(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Return this array as a view of the block."""
-        return block[slice(*self.rows)].T.reshape(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterBlock:
-    """Parameters that the engine keeps in one array of this shape, and what a user sees in it."""
-
-    shape: tuple[int, int]
-    tensors: tuple[Tensor, ...]
-
-    @property
-    def size(self) -> int:
-        """Return how many numbers the block holds."""
-        return math.prod(self.shape)
+from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
+from specnet.parts.part import FieldProblem, Part
 
 
 class Scope(Protocol):
@@ -70,8 +25,29 @@ class Scope(Protocol):
     def training(self) -> bool:
         """Whether the program is one that trains."""
 
-    def uniform(self, shape: tuple[int | str, ...]) -> Value:
+    def uniform(self, shape: Shape) -> Value:
         """Return numbers from [0, 1) that the host draws anew before each step."""
+
+    def normal(self, shape: Shape) -> Value:
+        """Return standard normal numbers that the host draws anew before each step."""
+
+    def batch_mean(self, x: Value) -> Value:
+        """Return the mean over the batch, (features, 1)."""
+
+    def state(self, name: str) -> Value:
+        """Return one of the layer's states, in its engine's shape."""
+
+    def commit(self, state: Value, value: Value) -> None:
+        """Set a state, when the step has been made, to a new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRules:
+    """How parameters learn: whether at all, and the factors on the learning rate and on weight decay."""
+
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
+    weight_decay_factor: float = 1.0
 
 
 class Layer(Part):
@@ -101,6 +77,15 @@ class Layer(Part):
         """Return the blocks of parameters for inputs of these sizes."""
         return ()
 
+    def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
+        """Return what the layer keeps from batch to batch."""
+        return ()
+
+    @property
+    def rules(self) -> "LearningRules":
+        """How the layer's parameters learn."""
+        return LearningRules()
+
     def parameter_count(self, input_sizes: tuple[int, ...]) -> int:
         """Return how many numbers the layer learns."""
         return sum(block.size for block in self.parameters(input_sizes))
@@ -114,7 +99,19 @@ class Layer(Part):
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
 
-class Dense(Layer):
+class LearningLayer(Layer):
+    """A layer with parameters."""
+
+    trainable: bool = Field(True, description="whether its parameters learn, or stay as they are drawn or loaded")
+    learning_rate_factor: NonNegativeNumber = Field(1.0, description="times the learning rate, for its parameters")
+    weight_decay_factor: NonNegativeNumber = Field(1.0, description="times the weight decay, for its weights")
+
+    @property
+    def rules(self) -> LearningRules:
+        return LearningRules(self.trainable, self.learning_rate_factor, self.weight_decay_factor)
+
+
+class Dense(LearningLayer):
     """W·x + b, then an activation: every output sees every input."""
 
     type: Literal["dense"] = "dense"
@@ -128,8 +125,13 @@ class Dense(Layer):
         None, description="zeros, unless the weight's initializer decides it too"
     )
 
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
+            message = f"{self.bias_initializer.type} draws matrices, and a bias is none"
+            yield FieldProblem(("bias_initializer",), message, "bias-initializer")
+
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return self.units
+        return self.activation.output_size(self.units) if self.activation else self.units
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (inputs,) = input_sizes
@@ -141,28 +143,35 @@ class Dense(Layer):
             tensors.append(
                 Tensor("bias", (self.units,), (inputs, inputs + 1), self.bias_initializer, place, decays=False)
             )
-        return (ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors)),)
+        block = ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors))
+        return (block, *(self.activation.parameters(self.units) if self.activation else ()))
 
     def split_activation(self) -> tuple[Layer | None, Activation | None]:
         return self.model_copy(update={"activation": None}), self.activation
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        (x,), (block,) = inputs, parameters
+        (x,), (block, *learned) = inputs, parameters
         z = affine(block, x) if self.use_bias else linear_map(block, x)
-        return self.activation.apply(z) if self.activation else z
+        return self.activation.apply(z, learned) if self.activation else z
 
 
-class ActivationLayer(Layer):
+class ActivationLayer(LearningLayer):
     """An activation by itself."""
 
     type: Literal["activation"] = "activation"
     activation: Activation = Field(description="the function that is applied")
 
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return self.activation.output_size(*input_sizes)
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        return self.activation.parameters(*input_sizes)
+
     def split_activation(self) -> tuple[Layer | None, Activation | None]:
         return None, self.activation
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        return self.activation.apply(inputs[0])
+        return self.activation.apply(inputs[0], parameters)
 
 
 class Dropout(Layer):

@@ -1,11 +1,20 @@
 """What all parts have in common: a frozen model, a name, and a place in a registry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
     from specnet.parts.registry import Registry
@@ -15,10 +24,41 @@ KIND_KEY = "x-kind"
 """What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
 
 
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What fields that are right one by one make impossible together, and the path of the one to blame."""
+
+    path: tuple[str | int, ...]
+    message: str
+    code: str = "data-fields"
+
+
 class Section(BaseModel):
     """A table of a document: fields are fixed once read, unknown keys and silent conversions are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what is wrong with fields that are right one by one."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _has_no_problems(self) -> Self:
+        details = [
+            InitErrorDetails(type=PydanticCustomError(problem.code, problem.message), loc=problem.path, input=None)
+            for problem in self.problems()
+        ]
+        if details:
+            raise ValidationError.from_exception_data(type(self).__name__, details)
+        return self
+
+
+def written(section: Section, *fields: str) -> str:
+    """Return the first of these fields that the document sets, so that an error stands at what someone wrote.
+
+    The first field of all where none is set.
+    """
+    return next((name for name in fields if name in section.model_fields_set), fields[0])
 
 
 class Part(Section):

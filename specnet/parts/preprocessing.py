@@ -50,6 +50,7 @@ class Standardize(Preprocessing):
         variance = ((difference**2).sum(0) - difference.sum(0) ** 2 / rows) / rows
         epsilon = float(np.finfo(np.float64).eps)
         constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
+        constant &= np.isfinite(variance)  # an overflow is no rounding error
         return {"mean": mean, "scale": np.where(constant, 1.0, np.sqrt(variance))}
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:

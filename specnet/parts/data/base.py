@@ -1,45 +1,17 @@
 """What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field
 
 from specnet.parts.fields import Fraction, Seed
-from specnet.parts.part import Part, Section
+from specnet.parts.part import FieldProblem, Part, Section, written
 
 TargetKind = Literal["classes", "values"]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
-    """What fields that are right one by one make impossible together, and the path of the one to blame."""
-
-    path: tuple[str | int, ...]
-    message: str
-    code: str = "data-fields"
-
-
-def refuse(section: Section, problems: Iterable[FieldProblem]) -> None:
-    """Raise a validation error with these problems, if there are any."""
-    details = [
-        InitErrorDetails(type=PydanticCustomError(problem.code, problem.message), loc=problem.path, input=None)
-        for problem in problems
-    ]
-    if details:
-        raise ValidationError.from_exception_data(type(section).__name__, details)
-
-
-def written(section: Section, *fields: str) -> str:
-    """Return the first of these fields that the document sets, so that an error stands at what someone wrote.
-
-    The first field of all where none is set.
-    """
-    return next((name for name in fields if name in section.model_fields_set), fields[0])
 
 
 class Split(Section):
@@ -52,12 +24,10 @@ class Split(Section):
         None, description="whether each part has the classes in equal shares; true where the target is classes"
     )
 
-    @model_validator(mode="after")
-    def _leaves_training_rows(self) -> Self:
+    def problems(self) -> Iterator[FieldProblem]:
         if self.test_size + self.validation_size >= 1:
             message = "test_size and validation_size leave no rows to train on: their sum must be below 1"
-            refuse(self, [FieldProblem((written(self, "validation_size", "test_size"),), message, "split")])
-        return self
+            yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +88,6 @@ class Data(Part):
         return DataSizes()
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Yield what the fields make impossible together."""
         if self.split.stratify and self.sizes().target == "values":
             message = "stratify needs classes, and this target is numbers"
             yield FieldProblem(("split", "stratify"), message, "split")
@@ -153,9 +122,4 @@ class Data(Part):
 
     def with_columns(self, table: Table) -> Self:
         """Return the part with what was learned by reading filled in."""
-        return self
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        refuse(self, self.problems())
         return self

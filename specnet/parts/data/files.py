@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.base import Data, DataSizes, FieldProblem, Table, TargetKind
+from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.npz_reading import read_arrays
+from specnet.parts.part import FieldProblem
 
 FilePath = Annotated[str, Field(min_length=1)]
 ColumnName = Annotated[str, Field(min_length=1)]

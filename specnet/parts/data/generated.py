@@ -8,8 +8,9 @@ import numpy as np
 from annotated_types import Ge, Le
 from pydantic import Field
 
-from specnet.parts.data.base import Data, DataSizes, FieldProblem, Table, TargetKind, written
+from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.fields import Fraction, Integer, NonNegativeInteger, NonNegativeNumber, PositiveInteger, Seed, Share
+from specnet.parts.part import FieldProblem, written
 
 Rows = Annotated[Integer, Ge(1), Le(10_000_000)]
 Columns = Annotated[Integer, Ge(1), Le(100_000)]

@@ -34,12 +34,17 @@ class MatthewsCorrelation(Metric):
 
 
 class LikelihoodRatio(Metric):
-    """How a prediction changes the odds of the second class; 1, which tells nothing, where it is not defined."""
+    """How a prediction changes the odds of the second class; 1, which tells nothing, where it is not defined.
+
+    Rows count alike.
+    """
 
     task = BINARY
     function = "class_likelihood_ratios"
     arguments: ClassVar[dict[str, Any]] = {"replace_undefined_by": 1.0}
+    weighted = False
     which: ClassVar[int]
+    """Which of the two ratios that the function returns."""
 
     def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
         from sklearn.metrics import class_likelihood_ratios
@@ -48,14 +53,17 @@ class LikelihoodRatio(Metric):
 
 
 class PositiveLikelihoodRatio(LikelihoodRatio):
-    """Recall / (1 − specificity): how predicting the second class multiplies its odds."""
+    """Recall / (1 − specificity): how predicting the second class multiplies its odds. Rows count alike."""
 
     which = 0
     type: Literal["positive_likelihood_ratio"] = "positive_likelihood_ratio"
 
 
 class NegativeLikelihoodRatio(LikelihoodRatio):
-    """−(1 − recall) / specificity: the negative of how predicting the first class multiplies the second one's odds."""
+    """−(1 − recall) / specificity: the negative of how predicting the first class multiplies the second one's odds.
+
+    Rows count alike.
+    """
 
     which = 1
     sign = -1
