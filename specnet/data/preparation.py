@@ -39,11 +39,10 @@ class Preparation:
             with np.errstate(over="ignore", invalid="ignore"):
                 learned = step.fit(columns.astype(np.float64, copy=False))
                 columns = step.apply(columns, learned)
-            bad = ~np.isfinite(columns).all(0)
-            if bad.any():
-                raise DataError(
-                    f"{step.type} cannot be fitted to column {int(bad.argmax())}: its numbers are too large"
-                )
+            finite = np.logical_and.reduce([np.isfinite(array) for array in learned.values()])
+            finite &= np.isfinite(columns).all(0)
+            if not finite.all():
+                raise DataError(f"{step.type} cannot take column {int(finite.argmin())}: its numbers are too large")
             fitted.append(learned)
         return cls(tuple(steps), tuple(fitted))
 

@@ -1,0 +1,171 @@
+"""Every metric against scikit-learn's scorer of the same name, asked of an estimator that answers what it is told."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer, get_scorer_names
+
+from specnet.parts.registry import built_in_registry
+
+METRICS = built_in_registry().of_kind("metric")
+OWN_NAMES = {
+    "mean_squared_error": "neg_mean_squared_error",
+    "root_mean_squared_error": "neg_root_mean_squared_error",
+    "mean_absolute_error": "neg_mean_absolute_error",
+}
+CLUSTERING = {
+    *("adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score"),
+    *("homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "rand_score", "v_measure_score"),
+}
+ROWS = 60
+
+
+class Classifier(ClassifierMixin, BaseEstimator):
+    def __init__(self, prediction, probability):
+        self.prediction, self.probability = prediction, probability
+        self.classes_ = np.arange(probability.shape[1])
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return self.prediction
+
+    def predict_proba(self, X):
+        return self.probability
+
+
+class Several(BaseEstimator):
+    """Answers with several 0/1 outputs at once."""
+
+    def __init__(self, prediction, probability):
+        self.prediction, self.probability = prediction, probability
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return self.prediction
+
+    def predict_proba(self, X):
+        return self.probability
+
+
+class Regressor(RegressorMixin, BaseEstimator):
+    def __init__(self, prediction):
+        self.prediction = prediction
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return self.prediction
+
+
+def case(task, seed):
+    """Return target, prediction, probability and an estimator that gives the last two."""
+    generator = np.random.default_rng(seed)
+    if task == "values":
+        target = generator.uniform(1, 5, ROWS)
+        prediction = target * generator.uniform(0.7, 1.4, ROWS)
+        return target, prediction, None, Regressor(prediction)
+    if task == "multilabel":
+        target = generator.integers(0, 2, (ROWS, 3))
+        target[:, 0] |= ~target.any(axis=1)  # a row without any label is not defined for the averages over rows
+        probability = np.clip(target * 0.4 + generator.uniform(0, 0.6, (ROWS, 3)), 0, 1)
+        prediction = (probability > 0.4).astype(np.int64)
+        prediction[:, 0] |= ~prediction.any(axis=1)
+        return target, prediction, probability, Several(prediction, probability)
+    classes = 2 if task == "binary" else 4
+    target = generator.permutation(np.arange(ROWS) % classes)
+    scores = generator.normal(0, 1, (ROWS, classes)) + 1.5 * np.eye(classes)[target]
+    probability = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    prediction = probability.argmax(1)
+    return target, prediction, probability, Classifier(prediction, probability)
+
+
+COMBINATIONS = [(metric, task) for metric in METRICS for task in sorted(metric.task)]
+NAMES = [f"{metric.part_name()}-{task}" for metric, task in COMBINATIONS]
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+@pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
+def test_agrees_with_the_scorer(metric, task, weighted):
+    target, prediction, probability, estimator = case(task, seed=len(metric.part_name()))
+    weights = np.random.default_rng(9).uniform(0.1, 3, ROWS) if weighted else None
+    name = metric.part_name()
+    sign = -1 if name in OWN_NAMES else 1
+    told = {"sample_weight": weights} if weighted and metric.weighted else {}
+    expected = sign * get_scorer(OWN_NAMES.get(name, name))(estimator, np.zeros((ROWS, 1)), target, **told)
+    assert math.isfinite(expected)
+    assert metric().score(target, prediction, probability, weights) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("metric", [metric for metric in METRICS if not metric.weighted])
+def test_what_takes_no_weights_is_what_scikit_learn_gives_none(metric):
+    target, _, _, estimator = case(max(metric.task), seed=0)
+    with pytest.raises((TypeError, ValueError), match="weight"):
+        get_scorer(metric.part_name())(estimator, np.zeros((ROWS, 1)), target, sample_weight=np.ones(ROWS))
+
+
+def test_the_names_are_scikit_learns_and_three_of_our_own():
+    assert {metric.part_name() for metric in METRICS} == set(get_scorer_names()) - CLUSTERING | set(OWN_NAMES)
+
+
+def test_every_metric_fits_a_task_and_says_what_it_is():
+    for metric in METRICS:
+        assert metric.task
+        assert metric.task <= {"binary", "classes", "multilabel", "values"}
+        assert metric.__doc__
+
+
+def test_top_k_counts_the_classes_that_it_is_told():
+    top = built_in_registry().find("metric", "top_k_accuracy")
+    probability = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
+    target = np.array([1, 0, 2])
+    scores = [top(k=k).score(target, probability.argmax(1), probability) for k in (1, 2, 3)]
+    assert scores == [0, pytest.approx(1 / 3), 1]
+
+
+@pytest.mark.parametrize(("name", "task"), [("neg_log_loss", "classes"), ("d2_log_loss_score", "classes")])
+def test_a_class_without_rows_does_not_stop_probabilities_from_being_measured(name, task):
+    target, prediction, probability, _ = case(task, seed=1)
+    kept = target != 3
+    score = built_in_registry().find("metric", name)().score(target[kept], prediction[kept], probability[kept])
+    assert math.isfinite(score)
+    if name == "neg_log_loss":
+        expected = np.log(probability[kept, target[kept]]).mean()
+        assert score == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "prediction"),
+    [("roc_auc", [0, 0, 0], [0, 0, 1]), ("roc_auc_ovr", [0, 0, 1], [0, 0, 1]), ("r2", [1.0], [1.5])],
+)
+def test_what_is_not_defined_is_nan_without_a_warning(name, target, prediction):
+    probability = np.full((len(target), 3 if name == "roc_auc_ovr" else 2), 1 / 3)
+    metric = built_in_registry().find("metric", name)()
+    assert math.isnan(metric.score(np.array(target), np.array(prediction), probability))
+
+
+def test_negative_numbers_have_no_logarithmic_error():
+    metric = built_in_registry().find("metric", "neg_mean_squared_log_error")()
+    assert math.isnan(metric.score(np.array([1.0, 2.0]), np.array([-2.0, 1.0])))
+
+
+def test_a_prediction_that_names_no_row_has_precision_0():
+    precision = built_in_registry().find("metric", "precision")()
+    assert precision.score(np.array([0, 1, 1]), np.zeros(3, int)) == 0
+
+
+def test_the_catalogue_needs_no_scikit_learn():
+    code = (
+        "import sys; from specnet.parts.registry import built_in_registry; built_in_registry();"
+        "print(sorted({'sklearn', 'scipy', 'duckdb', 'pandas'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
