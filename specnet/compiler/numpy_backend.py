@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Site, Step, concatenation_slots
+from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Site, Step, concatenation_slots, copy
 from specnet.compiler.operations import CONCATENATE
 from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError, ShapeError
@@ -81,7 +80,7 @@ def bind(
     """
     binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check)
     steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
-    late = [partial(np.copyto, binder.view(state), binder.view(value)) for state, value in plan.copies]
+    late = [copy(binder.view(state), binder.view(value)) for state, value in plan.copies]
     needed = [n for n in steps if n not in plan.for_outputs_only]
     leaves = {
         operation: [n for n, c in enumerate(plan.calls) if c.operation is operation] for operation in (INPUT, STATE)
@@ -105,7 +104,7 @@ class _Binder:
         self.types = {"float": dtype, "mask": np.dtype(bool), "index": np.dtype(np.intp)}
         self.renderings = COMPLEX_RENDERINGS if dtype.kind == "c" else RENDERINGS
         self.buffers = [self.buffer(k) for k in range(len(plan.storages))]
-        self.temporaries: dict[tuple[tuple[int, ...], np.dtype[Any], int], Array] = {}
+        self.extra: dict[Hashable, Array] = {}
 
     def buffer(self, k: int) -> Array:
         """The array of a storage: a constant's, the given one, or a new one."""
@@ -129,7 +128,7 @@ class _Binder:
 
     def scratch_bytes(self) -> int:
         scratch = [array for array, s in zip(self.buffers, self.plan.storages, strict=True) if s.leaf is None]
-        return sum(array.nbytes for array in (*scratch, *self.temporaries.values()))
+        return sum(array.nbytes for array in (*scratch, *self.extra.values()))
 
     def sized(self, shape: tuple[int | str, ...]) -> tuple[int, ...]:
         unknown = [axis for axis in shape if isinstance(axis, str) and axis not in self.sizes]
@@ -147,9 +146,16 @@ class _Binder:
 
     def temporary(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> Array:
         """An array for use within one instruction, shared by all of them."""
-        if (shape, dtype, k) not in self.temporaries:
-            self.temporaries[shape, dtype, k] = np.empty(shape, dtype)
-        return self.temporaries[shape, dtype, k]
+        return self.shared((shape, dtype, k), lambda: np.empty(shape, dtype))
+
+    def filled(self, shape: tuple[int, ...], number: Array) -> Array:
+        """An array full of a constant, shared by all instructions."""
+        return self.shared((shape, float(number).hex()), lambda: np.full(shape, number))
+
+    def shared(self, key: Hashable, make: Callable[[], Array]) -> Array:
+        if key not in self.extra:
+            self.extra[key] = make()
+        return self.extra[key]
 
     def steps(self, n: int) -> list[Step]:
         """The bound calls that do one instruction."""
@@ -160,7 +166,8 @@ class _Binder:
         operands = [self.view(a, k == call.operation.ones_operand) for k, a in enumerate(call.arguments)]
         if self.check:
             self.check_overlaps(n, out, operands)
-        return self.renderings[call.operation](Site(call, self.temporary), out, *operands)
+        constant = tuple(self.plan.calls[argument].operation is CONSTANT for argument in call.arguments)
+        return self.renderings[call.operation](Site(call, constant, self.temporary, self.filled), out, *operands)
 
     def check_overlaps(self, n: int, out: Array, operands: list[Array]) -> None:
         """Assert that the call writes nothing that it reads, except each element after its last use."""

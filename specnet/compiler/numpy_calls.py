@@ -27,10 +27,24 @@ Step = Callable[[], object]
 
 
 class Site(NamedTuple):
-    """One call where it is bound, and arrays that its steps may use between them: every site shares those."""
+    """One call where it is bound, and what its binder makes for it.
+
+    Attributes
+    ----------
+    call
+        The instruction.
+    constant
+        Of each operand: is it a constant?
+    temporary
+        From shape, dtype and a number that tells several apart: an array to use between the call's steps.
+    filled
+        From shape and constant: an array full of it.
+    """
 
     call: Call
+    constant: tuple[bool, ...]
     temporary: Callable[[tuple[int, ...], np.dtype[Any], int], Array]
+    filled: Callable[[tuple[int, ...], Array], Array]
 
 
 Rendering = Callable[..., list[Step]]
@@ -51,8 +65,13 @@ NUMPY_EXPANSIONS: dict[Operation, Callable[..., Value]] = {op.SIGMOID: _sigmoid,
 
 
 def dot(a: Array, b: Array, out: Array) -> Step:
-    """The matrix product by the fastest function that the result's layout allows."""
-    return partial(np.dot if out.ndim == 2 and out.flags.c_contiguous else np.matmul, a, b, out)
+    """The matrix product by the fastest way that the result's layout allows."""
+    return partial(a.dot, b, out) if out.flags.c_contiguous else partial(np.matmul, a, b, out)
+
+
+def copy(target: Array, source: Array | int) -> Step:
+    """Write, repeat or convert into a whole array."""
+    return partial(target.__setitem__, Ellipsis, source)
 
 
 def ones(like: Array, *shape: int) -> Array:
@@ -72,15 +91,27 @@ def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[St
         else:
             into_result = into_result and operand.dtype == out.dtype
             full.append(out if into_result else site.temporary(out.shape, operand.dtype, k))
-            steps.append(partial(np.copyto, full[-1], operand))
+            steps.append(copy(full[-1], operand))
             into_result = False
     return steps, full
 
 
-def ufunc(function: Callable[..., Any], by_keyword: bool = False) -> Rendering:
+def ufunc(function: Callable[..., Any]) -> Rendering:
     def render(site: Site, out: Array, *operands: Array) -> list[Step]:
         steps, full = repeated(site, out, operands)
-        return [*steps, partial(function, *full, out=out) if by_keyword else partial(function, *full, out)]
+        return [*steps, partial(function, *full, out)]
+
+    return render
+
+
+def extremum(function: Callable[..., Any]) -> Rendering:
+    """Maximum and minimum are slower with a scalar than with a full array, which a constant can be once and for all."""
+
+    def render(site: Site, out: Array, *operands: Array) -> list[Step]:
+        pairs = zip(site.constant, operands, strict=True)
+        operands = tuple(site.filled(out.shape, operand) if fixed else operand for fixed, operand in pairs)
+        steps, full = repeated(site, out, operands)
+        return [*steps, partial(function, *full, out=out)]
 
     return render
 
@@ -92,7 +123,7 @@ def _erf(site: Site, out: Array, x: Array) -> list[Step]:
 
 
 def _copy(site: Site, out: Array, x: Array) -> list[Step]:
-    return [partial(np.copyto, out, x)]
+    return [copy(out, x)]
 
 
 def _affine(site: Site, out: Array, block: Array, x: Array) -> list[Step]:
@@ -126,7 +157,9 @@ def _max(site: Site, out: Array, x: Array) -> list[Step]:
 
 
 def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Step]:
-    first = [] if np.may_share_memory(out, b) else [partial(np.copyto, out, b)]
+    first = [] if np.may_share_memory(out, b) else [copy(out, b)]
+    if out.shape == a.shape == mask.shape and out.flags.c_contiguous:
+        return [*first, partial(np.putmask, out, mask, a)]
     return [*first, partial(np.copyto, out, a, where=mask)]
 
 
@@ -139,13 +172,13 @@ def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
 def _concatenate(site: Site, out: Array, *pieces: Array) -> list[Step]:
     # Where the two share memory, the piece was computed in its slot.
     pairs = zip(concatenation_slots(out, pieces), pieces, strict=True)
-    return [partial(np.copyto, slot, piece) for slot, piece in pairs if not np.may_share_memory(slot, piece)]
+    return [copy(slot, piece) for slot, piece in pairs if not np.may_share_memory(slot, piece)]
 
 
 def _pad(site: Site, out: Array, d: Array) -> list[Step]:
     low, high, _ = site.call.attributes
     others = [part for part in (out[:low], out[high:]) if len(part)]
-    return [*(partial(part.fill, 0) for part in others), partial(np.copyto, out[low:high], d)]
+    return [*(partial(part.fill, 0) for part in others), copy(out[low:high], d)]
 
 
 def _gather(site: Site, out: Array, table: Array, index: Array) -> list[Step]:
@@ -157,7 +190,7 @@ def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[Step]:
     flat = np.empty(x.shape, np.intp)
     add_at = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
     return [
-        partial(np.copyto, flat, index),
+        copy(flat, index),
         partial(np.add, flat.reshape(-1), first, flat.reshape(-1)),
         partial(out.fill, 0),
         add_at,
@@ -191,8 +224,8 @@ RENDERINGS: dict[Operation, Rendering] = {
     op.ERF: _erf,
     op.ABSOLUTE: ufunc(np.absolute),
     op.SIGN: ufunc(np.sign),
-    op.MAXIMUM: ufunc(np.maximum, by_keyword=True),
-    op.MINIMUM: ufunc(np.minimum, by_keyword=True),
+    op.MAXIMUM: extremum(np.maximum),
+    op.MINIMUM: extremum(np.minimum),
     op.GREATER: ufunc(np.greater),
     op.EQUAL: ufunc(np.equal),
     op.WHERE: _where,
