@@ -78,9 +78,10 @@ class Csv(Data):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
-        features = self.features or ()
-        for index, name in enumerate(features):
+        seen: set[str] = set()
+        for index, name in enumerate(self.features or ()):
             if name == self.target:
                 yield FieldProblem(("features", index), f'"{name}" is the target, and cannot be a feature too')
-            elif name in features[:index]:
+            elif name in seen:
                 yield FieldProblem(("features", index), f'"{name}" is named twice')
+            seen.add(name)
