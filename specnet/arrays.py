@@ -101,7 +101,8 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     if one_hot and classes > 1:
         if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has {classes} columns, so its rows must be one-hot: a single 1, and 0 elsewhere")
-        return target.argmax(axis=1).astype(np.intp)
+        columns: NDArray[np.intp] = target.argmax(axis=1)
+        return columns
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if target.ndim != 1:

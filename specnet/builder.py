@@ -1,4 +1,4 @@
-"""From a resolved spec to programs: where each parameter lies, and what is computed from what.
+"""From a resolved spec to programs: what is computed from what.
 
 A `Blueprint` knows the network's layers in order and the layout of its flat parameter vector, and writes the network's
 programs in the compiler's language: predictions, losses of rows, gradients, and the optimizer's step. It binds nothing.
@@ -7,17 +7,14 @@ programs in the compiler's language: predictions, losses of rows, gradients, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, field
 
 from specnet.compiler import (
     BATCH,
     FLAT,
     NUMPY_EXPANSIONS,
     Plan,
+    Shape,
     Value,
     gradients,
     input_value,
@@ -25,104 +22,80 @@ from specnet.compiler import (
     state_value,
     sum_over,
 )
-from specnet.parts.layers import ParameterBlock, Tensor
+from specnet.layout import Layout
 from specnet.parts.losses import Loss
 from specnet.spec import Spec
 from specnet.spec.graph import Node, walk
+
+Commits = list[tuple[Value, Value]]
 
 INPUTS = "x"
 TARGET = "target"
 ROW_WEIGHT = "row_weight"
 INVERSE_WEIGHT = "inverse_weight"
 """1 over the sum of the batch's weights, over its number of rows where they have none."""
+INVERSE_ROWS = "inverse_rows"
+"""1 over the number of rows of the batch."""
+NOISE = ("uniform.", "normal.")
+"""How the names of inputs begin that the host fills with random numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedBlock:
-    """A block of parameters and where it begins in the flat vector."""
+@dataclass
+class _Program:
+    """What the layers of one program have asked for so far."""
 
-    key: str
-    block: ParameterBlock
-    start: int
-
-    def view(self, flat: NDArray[Any]) -> NDArray[Any]:
-        """Return the block as a view of a flat vector."""
-        return flat[self.start : self.start + self.block.size].reshape(self.block.shape)
+    training: bool
+    drawn: int = 0
+    commits: Commits = field(default_factory=list)
 
 
-class Layout:
-    """Where each parameter lies in the flat vector.
-
-    Attributes
-    ----------
-    blocks : tuple of PlacedBlock
-        In the order of the layers.
-    size : int
-        The length of the vector.
-    """
-
-    def __init__(self, nodes: tuple[Node, ...], sizes_of_inputs: tuple[tuple[int, ...], ...]) -> None:
-        placed, start = [], 0
-        self._of_node: list[list[PlacedBlock]] = []
-        for node, sizes in zip(nodes, sizes_of_inputs, strict=True):
-            self._of_node.append([])
-            for block in node.layer.parameters(sizes):
-                self._of_node[-1].append(PlacedBlock(node.key, block, start))
-                start += block.size
-            placed += self._of_node[-1]
-        self.blocks = tuple(placed)
-        self.size = start
-
-    def of_node(self, number: int) -> list[PlacedBlock]:
-        """Return the blocks of a layer, by its number in the walk."""
-        return self._of_node[number]
-
-    def tensors(self) -> list[tuple[str, Tensor, PlacedBlock]]:
-        """Return what a user sees, by name and in the order of the vector."""
-        pairs = [(placed, tensor) for placed in self.blocks for tensor in placed.block.tensors]
-        return [(f"{placed.key}.{tensor.name}", tensor, placed) for placed, tensor in pairs]
-
-    def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the vector's arrays by name, as views: a weight is (outputs, inputs)."""
-        return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}
-
-    def arrays(self, flat: NDArray[Any], prefix: str) -> dict[str, NDArray[Any]]:
-        """Return the vector's blocks by the names that programs give them."""
-        return {_block_name(prefix, placed): placed.view(flat) for placed in self.blocks}
-
-    def decay_factors(self) -> NDArray[np.float64]:
-        """Return, in the vector's layout, 1 where weight decay acts and 0 elsewhere."""
-        factors = np.zeros(self.size)
-        for _, tensor, placed in self.tensors():
-            tensor.view(placed.view(factors))[...] = tensor.decays
-        return factors
-
-
+@dataclass(frozen=True)
 class _Scope:
-    """The program in which layers are placed."""
+    """The program, as the layer that is placed in it sees it."""
 
-    def __init__(self, training: bool) -> None:
-        self.training = training
-        self._drawn = 0
+    program: _Program
+    node: Node
+    input_sizes: tuple[int, ...]
 
-    def uniform(self, shape: tuple[int | str, ...]) -> Value:
-        self._drawn += 1
-        return input_value(f"uniform.{self._drawn}", shape)
+    @property
+    def training(self) -> bool:
+        return self.program.training
+
+    def uniform(self, shape: Shape) -> Value:
+        return self._noise("uniform", shape)
+
+    def normal(self, shape: Shape) -> Value:
+        return self._noise("normal", shape)
+
+    def batch_mean(self, x: Value) -> Value:
+        return sum_over(x, "batch") * input_value(INVERSE_ROWS, ())
+
+    def state(self, name: str) -> Value:
+        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.input_sizes) if tensor.name == name)
+        return state_value(f"state.{self.node.key}.{name}", shape)
+
+    def commit(self, state: Value, value: Value) -> None:
+        self.program.commits.append((state, value))
+
+    def _noise(self, distribution: str, shape: Shape) -> Value:
+        self.program.drawn += 1
+        return input_value(f"{distribution}.{self.program.drawn}", shape)
 
 
 @dataclass(frozen=True, slots=True)
 class _Forward:
-    """The network applied to its input: the output before its last activation and after it, and the blocks read."""
+    """The network applied to its input: the output before its last activation and after it, and what was used."""
 
     x: Value
     raw: Value
     output: Value
     parameters: tuple[Value, ...]
+    commits: Commits
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The optimizer's program, the names of its states (vectors of theta's layout, 0 at first) and of its numbers."""
+    """The optimizer's program, the names of its states (vectors of what learns, 0 at first) and of its numbers."""
 
     program: Plan
     states: tuple[str, ...]
@@ -168,17 +141,21 @@ class Blueprint:
         loss = self.loss.for_evaluation() if evaluation else self.loss
         return _plan([self._row_losses(self._forward(training=False), loss)])
 
-    def gradient(self, *, training: bool, weighted: bool) -> Plan:
-        """Return the program that commits the gradient of each block, with the mean loss as its output."""
+    def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
+        """Return the program that commits the gradient of each block, with the mean loss as its output.
+
+        Without `frozen` only what learns has a gradient. While training, layers' states are committed too.
+        """
         forward = self._forward(training)
         loss = self._mean_loss(forward, weighted)
-        found = gradients(loss, forward.parameters)
         names = {
-            parameter: _block_name("gradient", placed)
+            parameter: f"gradient.{placed.name}"
             for parameter, placed in zip(forward.parameters, self.layout.blocks, strict=True)
+            if frozen or placed.rules.trainable
         }
+        found = gradients(loss, names)
         commits = [(state_value(names[parameter], parameter.shape), d) for parameter, d in found.items()]
-        return _plan([loss], commits)
+        return _plan([loss], [*commits, *forward.commits])
 
     def input_gradient(self, *, weighted: bool) -> Plan:
         """Return the program of the mean loss's gradient by the input, (inputs, batch)."""
@@ -186,17 +163,19 @@ class Blueprint:
         return _plan([gradients(self._mean_loss(forward, weighted), [forward.x])[forward.x]])
 
     def update(self) -> Update:
-        """Return the optimizer's program over flat vectors, with the step's numbers as inputs."""
+        """Return the optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
         optimizer = self.spec.training.optimizer
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
         states: dict[str, Value] = {}
         scalars: dict[str, Value] = {}
+        rates_differ = bool((self.layout.rate_factors() != 1).any())
 
         def state(name: str) -> Value:
             return states.setdefault(name, state_value(f"optimizer.{name}", (FLAT,)))
 
         def scalar(name: str) -> Value:
-            return scalars.setdefault(name, input_value(name, ()))
+            value = scalars.setdefault(name, input_value(name, ()))
+            return value * state_value("rate_factors", (FLAT,)) if name == "rate" and rates_differ else value
 
         shrunk = theta
         if optimizer.weight_decay:
@@ -206,23 +185,24 @@ class Blueprint:
         return Update(program, tuple(states), tuple(scalars))
 
     def _forward(self, training: bool) -> _Forward:
-        scope, x = _Scope(training), input_value(INPUTS, (self.inputs, BATCH))
+        program, x = _Program(training), input_value(INPUTS, (self.inputs, BATCH))
         values: list[Value] = []
         parameters: list[Value] = []
         raw = x
-        for number, node in enumerate(self.nodes):
+        for number, (node, sizes) in enumerate(zip(self.nodes, self.sizes_of_inputs, strict=True)):
             inputs = [x if source < 0 else values[source] for source in node.inputs]
-            blocks = [
-                state_value(_block_name("theta", placed), placed.block.shape) for placed in self.layout.of_node(number)
-            ]
+            placed = self.layout.of_node(number)
+            blocks = [state_value(f"theta.{block.name}", block.block.shape) for block in placed]
             parameters += blocks
+            scope = _Scope(program, node, sizes)
             if number < len(self.nodes) - 1:
                 values.append(node.layer.apply(scope, inputs, blocks))
             else:
                 layer, activation = node.layer.split_activation()
-                raw = layer.apply(scope, inputs, blocks) if layer else inputs[0]
-                values.append(activation.apply(raw) if activation else raw)
-        return _Forward(x, raw, values[-1], tuple(parameters))
+                count = len(layer.parameters(sizes)) if layer else 0
+                raw = layer.apply(scope, inputs, blocks[:count]) if layer else inputs[0]
+                values.append(activation.apply(raw, blocks[count:]) if activation else raw)
+        return _Forward(x, raw, values[-1], tuple(parameters), program.commits)
 
     def _row_losses(self, forward: _Forward, loss: Loss) -> Value:
         output = forward.output if loss.accepted_activations is None else forward.raw
@@ -235,10 +215,6 @@ class Blueprint:
         if weighted:
             rows = rows * input_value(ROW_WEIGHT, (1, BATCH))
         return sum_over(rows, "all") * input_value(INVERSE_WEIGHT, ())
-
-
-def _block_name(prefix: str, placed: PlacedBlock) -> str:
-    return f"{prefix}.{placed.key}.{placed.block.tensors[0].name}"
 
 
 def _plan(outputs: list[Value], commits: Sequence[tuple[Value, Value]] = ()) -> Plan:

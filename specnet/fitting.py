@@ -149,8 +149,8 @@ def fit_rows(
     if validation is not None:
         held_out = prepared(validation, _encoded(network, labels, validation.y, "validation y"))
 
-        def validation_loss(theta: Array) -> float:
-            return network.loss(theta, held_out.X, held_out.target, held_out.weight, data_only=True)
+        def validation_loss(theta: Array, state: dict[str, Array]) -> float:
+            return network.loss(theta, held_out.X, held_out.target, held_out.weight, state, data_only=True)
 
         monitors["validation_loss"] = validation_loss
     counts = {name: len(part) for name, part in splits.items() if part is not None}
@@ -159,6 +159,7 @@ def fit_rows(
     model = Model(
         network,
         result.theta,
+        result.state,
         preprocessing=preprocessing,
         target_preprocessing=target_preprocessing,
         labels=None if labels is None else labels.values,

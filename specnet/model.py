@@ -158,9 +158,9 @@ class Model:
         prepared = self._prepared(X)
         target, wanted = self._target(y, prepared)
         weights = check_weights(sample_weight, len(prepared))
-        figures = {"loss": self.network.loss(self.theta, prepared, wanted, weights, data_only=True)}
+        figures = {"loss": self.network.loss(self.theta, prepared, wanted, weights, self.state, data_only=True)}
         if chosen:
-            outputs = self.network.predict(self.theta, prepared)
+            outputs = self.network.predict(self.theta, prepared, self.state)
             prediction = self._answers(outputs, decoded=False)
             probability = None if self._task == "values" else self._probabilities(outputs)
             figures |= {metric.type: metric.score(target, prediction, probability, weights) for metric in chosen}
@@ -192,7 +192,7 @@ class Model:
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return the network's outputs for raw columns, (rows, outputs)."""
-        return self.network.predict(self.theta, self._prepared(X))
+        return self.network.predict(self.theta, self._prepared(X), self.state)
 
     def _prepared(self, X: ArrayLike) -> Array:
         """Return raw columns as the network sees them, (rows, inputs)."""

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.arrays import check_inputs, check_target, check_weights
-from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint, Layout
+from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Blueprint
 from specnet.compiler import BATCH, Plan, bind
 from specnet.errors import DataError
+from specnet.layout import Layout
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
@@ -52,18 +53,22 @@ def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | Non
 
 
 class _Evaluator:
-    """A program bound to a number of rows, with a parameter vector and a gradient of its own."""
+    """A program bound to a number of rows, with parameters, a gradient and layers' states of its own."""
 
     def __init__(self, blueprint: Blueprint, program: Plan, rows: int) -> None:
         layout, dtype = blueprint.layout, np.dtype(blueprint.spec.network.dtype)
         self.rows = rows
         self.theta, self.gradient = np.zeros(layout.size, dtype), np.zeros(layout.size, dtype)
+        self.state = layout.initial_state(dtype)
         arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
+        arrays |= layout.state_arrays(self.state)
         bound = bind(program, dtype, {BATCH: rows}, arrays)
         self.inputs, self.outputs = bound.inputs, bound.outputs
         for array in self.inputs.values():
             array[...] = 0
-        self.noise = [array for name, array in bound.inputs.items() if name.startswith("uniform.")]
+        if INVERSE_ROWS in self.inputs:
+            self.inputs[INVERSE_ROWS][...] = 1 / rows
+        self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         self._calls = bound.calls
 
     def run(self) -> None:
@@ -139,8 +144,8 @@ class Network:
         return theta.astype(self.dtype)
 
     def initial_state(self) -> dict[str, Array]:
-        """Return what the network keeps besides its parameters; empty for networks without running averages."""
-        return {}
+        """Return what layers keep besides parameters, such as running averages, by name; empty for most networks."""
+        return self.layout.initial_state(self.dtype)
 
     def parameters(self, theta: Array) -> dict[str, Array]:
         """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
@@ -151,9 +156,17 @@ class Network:
             raise DataError(f"theta has shape {np.shape(theta)}, and this network needs ({self.parameter_count},)")
         return self.layout.views(theta)
 
-    def predict(self, theta: ArrayLike, X: ArrayLike) -> Array:
-        """Return the activated outputs of rows that are already preprocessed: (rows, outputs)."""
-        return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), self.outputs)
+    def predict(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the activated outputs of rows that are already preprocessed: (rows, outputs).
+
+        Parameters
+        ----------
+        theta : (parameter_count,)
+        X : (rows, inputs)
+        state : mapping, optional
+            What layers keep, as it was after training; what `initial_state` returns if None.
+        """
+        return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), state, self.outputs)
 
     def loss(
         self,
@@ -161,6 +174,7 @@ class Network:
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
         *,
         data_only: bool = False,
     ) -> float:
@@ -174,13 +188,15 @@ class Network:
             Class indices, one-hot rows, 0 and 1, or values, as the loss needs.
         sample_weight : (rows,), optional
             Multiplies each row's loss; the sum of weights divides.
+        state : mapping, optional
+            As for `predict`.
         data_only : bool
             Leave out what only regularises, such as label smoothing.
         """
         X = check_inputs(X, self.inputs)
         target = self._target(y, len(X))
         name = "row losses, data only" if data_only else "row losses"
-        losses = self._for_all_rows(name, theta, X, 1, target)[:, 0].astype(np.float64)
+        losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
         weights = check_weights(sample_weight, len(X))
         return float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
 
@@ -201,26 +217,31 @@ class Network:
         theta, X, y, sample_weight
             As for `loss`.
         state : mapping, optional
-            As `initial_state` makes it; updated in place while training.
+            As for `predict`; its arrays are updated in place while training.
         training : bool
             Whether dropout's masks are drawn, from the spec's seed and the step's number.
         step : int
             The step's number, from 0.
         """
-        if state:
-            raise DataError(f"state has {sorted(state)}, and this network keeps none")
-        evaluator = self._filled("gradient", theta, X, y, sample_weight, training=training)
+        evaluator = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
         if evaluator.noise:
             StepNoise(self.spec.seed).fill(evaluator.noise, step)
         with np.errstate(all="ignore"):
             evaluator.run()
+        for name, kept in (state or {}).items() if training else ():
+            kept[...] = evaluator.state[name]
         return float(evaluator.outputs[0]), evaluator.gradient.copy()
 
     def input_gradient(
-        self, theta: ArrayLike, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
     ) -> Array:
         """Return the gradient of the mean loss by the rows themselves, of X's shape."""
-        evaluator = self._filled("input gradient", theta, X, y, sample_weight)
+        evaluator = self._filled("input gradient", theta, X, y, sample_weight, state)
         with np.errstate(all="ignore"):
             evaluator.run()
         return evaluator.outputs[0].T.copy()
@@ -229,7 +250,7 @@ class Network:
         """Return the calls of the main programs in order, readable: (title, lines)."""
         programs = [
             ("prediction", self.plan("predict")),
-            ("gradient, training", self.plan("gradient, training")),
+            ("gradient, while training", self.plan("step")),
             ("update", self._blueprint.update().program),
         ]
         return [(title, program.listing()) for title, program in programs]
@@ -245,6 +266,8 @@ class Network:
             "gradient, weighted": lambda: blueprint.gradient(training=False, weighted=True),
             "gradient, training": lambda: blueprint.gradient(training=True, weighted=False),
             "gradient, training, weighted": lambda: blueprint.gradient(training=True, weighted=True),
+            "step": lambda: blueprint.gradient(training=True, weighted=False, frozen=False),
+            "step, weighted": lambda: blueprint.gradient(training=True, weighted=True, frozen=False),
             "input gradient": lambda: blueprint.input_gradient(weighted=False),
             "input gradient, weighted": lambda: blueprint.input_gradient(weighted=True),
         }
@@ -275,6 +298,17 @@ class Network:
             )
         return array
 
+    def _set_state(self, evaluator: _Evaluator, state: Mapping[str, Array] | None) -> None:
+        if not evaluator.state and not state:
+            return
+        given = self.initial_state() if state is None else state
+        if given.keys() != evaluator.state.keys():
+            raise DataError(f"state has {_listed(given)}, and this network keeps {_listed(evaluator.state)}")
+        for name, kept in evaluator.state.items():
+            if np.shape(given[name]) != kept.shape:
+                raise DataError(f'state "{name}" has shape {np.shape(given[name])}, and {kept.shape} is needed')
+            kept[...] = given[name]
+
     def _target(self, y: ArrayLike, rows: int) -> Array:
         return check_target(y, self.spec.training.loss.target, rows, self.outputs)
 
@@ -285,6 +319,7 @@ class Network:
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
+        state: Mapping[str, Array] | None,
         *,
         training: bool = False,
     ) -> _Evaluator:
@@ -294,6 +329,7 @@ class Network:
         name = program + ", training" * training + ", weighted" * (weights is not None)
         evaluator = self._evaluator(name, rows)
         evaluator.theta[:] = self._theta(theta)
+        self._set_state(evaluator, state)
         evaluator.inputs[INPUTS][...] = X.T
         evaluator.inputs[TARGET][...] = self._target(y, rows)
         evaluator.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
@@ -301,7 +337,15 @@ class Network:
             evaluator.inputs[ROW_WEIGHT][...] = weights
         return evaluator
 
-    def _for_all_rows(self, name: str, theta: ArrayLike, X: Array, features: int, target: Array | None = None) -> Array:
+    def _for_all_rows(
+        self,
+        name: str,
+        theta: ArrayLike,
+        X: Array,
+        state: Mapping[str, Array] | None,
+        features: int,
+        target: Array | None = None,
+    ) -> Array:
         """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
         checked, rows = self._theta(theta), len(X)
         result = np.empty((rows, features), self.dtype)
@@ -311,6 +355,7 @@ class Network:
                 count = stop - start
                 evaluator = self._evaluator(name, -(-count // ROW_MULTIPLE) * ROW_MULTIPLE)
                 evaluator.theta[:] = checked
+                self._set_state(evaluator, state)
                 # What earlier calls left in the rows beyond these does no harm: no row depends on another.
                 evaluator.inputs[INPUTS][:, :count] = X[start:stop].T
                 if target is not None:
@@ -318,3 +363,7 @@ class Network:
                 evaluator.run()
                 result[start:stop] = evaluator.outputs[0][:, :count].T
         return result
+
+
+def _listed(state: Mapping[str, Array]) -> str:
+    return ", ".join(sorted(state)) or "nothing"

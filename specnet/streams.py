@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -29,9 +29,10 @@ class StepNoise:
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
 
-    def fill(self, arrays: Iterable[NDArray[Any]], step: int) -> None:
-        """Fill float arrays, one after the other, with numbers from [0, 1)."""
+    def fill(self, arrays: Mapping[str, NDArray[Any]], step: int) -> None:
+        """Fill float arrays, one after the other: with numbers from [0, 1), or normal ones if the name begins so."""
         self._bits.state = self._start
         self._bits.advance(step * _STEP_STRIDE)
-        for array in arrays:
-            self._generator.random(dtype=array.dtype.type, out=array)
+        for name, array in arrays.items():
+            draw = self._generator.standard_normal if name.startswith("normal") else self._generator.random
+            draw(dtype=array.dtype.type, out=array)

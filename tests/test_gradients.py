@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
+from specnet.builder import INPUTS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.compiler import BATCH, Operation, bind, operations, value
 from specnet.network import Network
 from specnet.parts.activations import Selu
@@ -52,11 +52,11 @@ class Case:
         bound.inputs[TARGET][...] = self.y.T
         bound.inputs[ROW_WEIGHT][...] = weights
         bound.inputs[INVERSE_WEIGHT][...] = 1 / weights.sum()
-        noise = [array for name, array in bound.inputs.items() if name.startswith("uniform.")]
-        drawn = [np.empty(array.shape) for array in noise]
+        noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
+        drawn = {name: np.empty(array.shape) for name, array in noise.items()}
         StepNoise(network.spec.seed).fill(drawn, 3)
-        for array, numbers in zip(noise, drawn, strict=True):
-            array[...] = numbers
+        for name, array in noise.items():
+            array[...] = drawn[name]
         exact = np.zeros(theta.size)
         with np.errstate(all="ignore"):
             for place in range(theta.size):

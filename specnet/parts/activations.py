@@ -66,8 +66,8 @@ class Activation(Part):
         mixture = (per_feature("mixture", size, Ones()),) if self.parametric else ()
         return (*self.own_parameters(size), *mixture)
 
-    def expression(self, x: Value, *parameters: Value) -> Value:
-        """Return the value at x, of shape (features, batch), with the activation's own parameters."""
+    def expression(self, x: Value) -> Value:
+        """Return the value at x, of shape (features, batch)."""
         raise NotImplementedError(f"{type(self).__name__} has no expression")
 
     def derivative_from_output(self, y: Value) -> Value | None:
@@ -75,14 +75,15 @@ class Activation(Part):
         return None
 
     def apply(self, x: Value, parameters: Sequence[Value] = ()) -> Value:
-        """Return the value at x, with the cheapest derivative that the activation knows, mixed with x if it is so."""
+        """Return the value at x, mixed with x where the activation is parametric."""
         if self.parametric:
             *own, mixture = parameters
-            return x + mixture * (self._value(x, own) - x)
-        return self._value(x, parameters)
+            return x + mixture * (self.value(x, own) - x)
+        return self.value(x, parameters)
 
-    def _value(self, x: Value, own: Sequence[Value]) -> Value:
-        y = self.expression(x, *own)
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        """Return the value at x with the activation's own parameters, and the cheapest derivative that it knows."""
+        y = self.expression(x)
         slope = self.derivative_from_output(y)
         return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
 
@@ -218,7 +219,7 @@ class Softmax(Activation):
         powers = exp(x - stop_gradient(max_over(x, "features")))
         return powers / sum_over(powers, "features")
 
-    def _value(self, x: Value, own: Sequence[Value]) -> Value:
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
         y = self.expression(x)
         return custom(y, [x], lambda d: (y * (d - sum_over(d * y, "features")),))
 

@@ -27,6 +27,8 @@ class TrainingResult:
     Attributes
     ----------
     theta : (parameter_count,)
+    state : dict
+        What layers keep, by name.
     history : list of dict
         A record for each logged epoch.
     epochs, steps : int
@@ -38,6 +40,7 @@ class TrainingResult:
     """
 
     theta: Array
+    state: dict[str, Array]
     history: list[dict[str, Any]] = field(default_factory=list)
     epochs: int = 0
     steps: int = 0
@@ -50,7 +53,7 @@ def train(
     theta: Array,
     rows: TrainingRows,
     *,
-    monitors: Mapping[str, Callable[[Array], float]] | None = None,
+    monitors: Mapping[str, Callable[[Array, dict[str, Array]], float]] | None = None,
     observer: Observer | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
@@ -62,7 +65,7 @@ def train(
         Where to start; it is not changed.
     rows : TrainingRows
     monitors : mapping, optional
-        Figures for each logged epoch, such as ``validation_loss``, from theta after the epoch.
+        Figures for each logged epoch, such as ``validation_loss``, from theta and the layers' state after it.
     observer : Observer, optional
         Is told of each logged epoch.
 
@@ -77,11 +80,12 @@ def train(
     """
     training, observer = network.spec.training, observer or Observer()
     assert training.batch_size is not None and training.log_every is not None, "a resolved spec has both"
-    result = TrainingResult(theta.astype(network.dtype, order="C", copy=True))
+    theta = theta.astype(network.dtype, order="C", copy=True)
     batch_size = len(rows) if training.batch_size == "full" else min(training.batch_size, len(rows))
     starts = range(0, len(rows), batch_size)
     total_steps = len(starts) * training.epochs
-    stepper = Stepper(network, result.theta, rows, steps_per_epoch=len(starts), total_steps=total_steps)
+    stepper = Stepper(network, theta, rows, steps_per_epoch=len(starts), total_steps=total_steps)
+    result = TrainingResult(theta, stepper.layer_state)
     shuffled, seed = training.shuffle and batch_size < len(rows), network.spec.seed
     batches = [np.arange(len(rows))[start : start + batch_size] for start in starts]
     begin = time.perf_counter()
@@ -98,13 +102,13 @@ def train(
                     if not math.isfinite(loss):
                         raise _not_finite(network, f"the loss is {loss} in epoch {epoch + 1}")
                     record = {"epoch": epoch + 1, "loss": loss}
-                    record |= {name: monitor(result.theta) for name, monitor in (monitors or {}).items()}
+                    record |= {name: monitor(theta, result.state) for name, monitor in (monitors or {}).items()}
                     result.history.append(record)
                     observer.logged(epoch + 1, record)
     except KeyboardInterrupt:
         result.interrupted = True
     result.seconds = time.perf_counter() - begin
-    if not np.isfinite(result.theta).all():
+    if not np.isfinite(theta).all():
         raise _not_finite(network, f"parameters are not finite after epoch {result.epochs}")
     observer.ended(result.epochs, result.steps, result.seconds)
     return result

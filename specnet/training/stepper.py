@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
+from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.compiler import BATCH, FLAT, Plan, bind
 from specnet.network import Network
 from specnet.parts.schedules import Constant
@@ -63,7 +63,9 @@ class _Batch:
         bound = bind(program, rows.X.dtype, {BATCH: size}, arrays)
         self.indices = np.arange(size, dtype=np.intp)
         self.loss = bound.outputs[0]
-        self.noise = [array for name, array in bound.inputs.items() if name.startswith("uniform.")]
+        self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
+        if INVERSE_ROWS in bound.inputs:
+            bound.inputs[INVERSE_ROWS][...] = 1 / size
         self.weight = bound.inputs[ROW_WEIGHT] if rows.weight is not None else None
         self.inverse_weight = bound.inputs[INVERSE_WEIGHT]
         self.inverse_weight[...] = 1 / size
@@ -105,21 +107,26 @@ class Stepper:
     step_number : int
         How many steps have been made.
     states : dict
-        The optimizer's vectors by name.
+        The optimizer's vectors by name, of what learns.
+    layer_state : dict
+        What layers keep, by name.
     """
 
     def __init__(
         self, network: Network, theta: Array, rows: TrainingRows, *, steps_per_epoch: int = 1, total_steps: int = 1
     ) -> None:
-        self.theta, self.gradient, self.step_number = theta, np.zeros_like(theta), 0
+        layout = network.layout
+        self.theta, self.step_number = theta, 0
+        self.gradient = np.zeros(layout.trainable_size, theta.dtype)
+        self.layer_state = network.initial_state()
         self._network, self._rows = network, rows
         self._steps_per_epoch, self._total_steps = steps_per_epoch, total_steps
         self._optimizer = network.spec.training.optimizer
         self._constant_rate = isinstance(self._optimizer.schedule, Constant)
         self._noise = StepNoise(network.spec.seed)
-        layout = network.layout
         self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.gradient, "gradient")
-        self._program = network.plan("gradient, training" + ", weighted" * (rows.weight is not None))
+        self._arrays |= layout.state_arrays(self.layer_state)
+        self._program = network.plan("step" + ", weighted" * (rows.weight is not None))
         self.states, self._scalars, self._update = self._bind_update()
         self._batches: dict[int, _Batch] = {}
 
@@ -178,12 +185,13 @@ class Stepper:
                 block[np.abs(block) < TINY] = 0
 
     def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
-        update, theta = self._network.blueprint.update(), self.theta
+        update, layout = self._network.blueprint.update(), self._network.layout
+        theta = self.theta[: layout.trainable_size]
         states = {name: np.zeros_like(theta) for name in update.states}
         vectors = {"theta": theta, "gradient": self.gradient}
         vectors |= {f"optimizer.{name}": array for name, array in states.items()}
-        if self._optimizer.weight_decay:
-            vectors["decay_factors"] = self._network.layout.decay_factors().astype(theta.dtype)
+        vectors["decay_factors"] = layout.decay_factors().astype(theta.dtype)
+        vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
         scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
         width = theta.size if theta.size <= BLOCKED_ABOVE else UPDATE_BLOCK
         calls: list[Call] = []
