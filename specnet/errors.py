@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import category, east_asian_width
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in a text: line and column count from 1, in characters; length is at least 1."""
 
     line: int
@@ -127,7 +126,7 @@ def render(diagnostic: Diagnostic, level: str = "error") -> str:
     if not where and diagnostic.path:
         where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
-    lines = [": ".join([*([":".join(where)] if where else []), label, diagnostic.message])]
+    lines = [": ".join([*([_visible(":".join(where))] if where else []), label, diagnostic.message])]
     if place is not None and diagnostic.line_text is not None:
         number = str(place.line)
         text, marks = _underlined(diagnostic.line_text, place.column - 1, place.length)

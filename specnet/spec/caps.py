@@ -53,9 +53,9 @@ def check_caps(text: Text) -> None:
         raise TextCapError("too-large", f"more than {MOST_TOKENS} lines", Position(MOST_TOKENS + 1, 1))
     tokens = 0
     header = 0  # levels of the table whose header was last seen
-    open_levels: list[int] = []  # what each open bracket adds
+    open_levels: list[int] = []  # what each open bracket adds: the steps of the key before it, or one for an entry
     depth = 0  # what they add together
-    steps = 0  # of the key that is being read
+    steps = 0  # of the key or value that was read last
     before = "\n"
     in_header = False
     for match in _TOKEN.finditer(text.content):
@@ -66,16 +66,17 @@ def check_caps(text: Text) -> None:
         if sign is None:
             steps = steps + 1 if before == "." else 1
         elif sign in "[{":
-            if not open_levels and before == "\n":
+            first = not open_levels and before == "\n"  # of a header, or of JSON's outermost table
+            if first:
                 in_header, header = sign == "[", 0
-            open_levels.append(steps if before == "=" else 1)
+            open_levels.append(0 if first else max(steps, 1))
             depth += open_levels[-1]
             steps = 0
         elif sign in "]}":
+            if in_header and before != sign:
+                header = depth + steps
             if open_levels:
                 depth -= open_levels.pop()
-            if in_header and before != sign:
-                header = steps
             in_header = in_header and bool(open_levels)
             steps = 0
         if header + depth + steps > DEEPEST:

@@ -1,7 +1,7 @@
 """What a spec may say: the tables of a document and their keys."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args
@@ -19,7 +19,7 @@ from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import Adam, Optimizer
-from specnet.parts.part import Section
+from specnet.parts.part import FieldProblem, Section
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.limits import Limits
@@ -101,6 +101,11 @@ class NetworkSpec(Section):
     weight_initializer: Initializer | None = Field(None, description="for all weights of a stack")
     bias_initializer: Initializer | None = Field(None, description="for all biases of a stack")
     layers: tuple[Layer, ...] | None = Field(None, description="any layers, in order")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
+            message = f"{self.bias_initializer.part_name()} draws matrices, and a bias is none"
+            yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
 
 class TrainingSpec(Section):

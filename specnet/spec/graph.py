@@ -147,7 +147,8 @@ class _Graph:
     def _size(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> int:
         sizes = tuple(self._size_of(number) for number in inputs)
         if 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1):
-            return getattr(layer, "units", 0)  # what it reads does not matter to a layer that says its size
+            # What it reads does not matter to a layer with units.
+            return layer.output_size((1,)) if "units" in type(layer).model_fields else 0
         try:
             return layer.output_size(sizes)
         except ValueError as error:

@@ -120,9 +120,6 @@ class LongForm:
         if bias is not None and not layer.use_bias:
             message = "there is no bias to initialize"
             self.report("bias-initializer", message, (*here, "bias_initializer"), hint="use_bias is false")
-        elif bias is not None and bias.needs_matrix:
-            message = f"{bias.part_name()} makes sense for weights only"
-            self.report("bias-initializer", message, (*here, "bias_initializer"), hint="zeros is the usual one")
         elif bias is None and layer.use_bias:
             bias = weight if weight.decides_bias else Zeros()
         if self.legacy:

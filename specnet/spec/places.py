@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
 
+_JSON_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+"|NaN|Infinity', re.DOTALL)
+"""Strings, and what Python's `json` reads beside JSON; a number of the same length lets the grammar go on."""
+
+
 @dataclass
 class Locations:
     """The place of each path, and the pairs of places at which one path is defined twice."""
@@ -35,6 +39,8 @@ class Locations:
 def locate(text: Text, language: Format) -> Locations:
     """Return the places of all paths in a text of at most 64 levels."""
     source = text.content.encode()
+    if language == "json":
+        source = _JSON_CONSTANT.sub(lambda match: match[0] if match[0][:1] == b'"' else b"1" * len(match[0]), source)
     root = _parser(language).parse(source).root_node
     walk = _Json(text, source) if language == "json" else _Toml(text, source)
     walk.document(root)

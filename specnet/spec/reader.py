@@ -92,11 +92,11 @@ def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
         message = "half of a surrogate pair is no character"
         raise _error(text, "encoding", message, text.position(error.start)) from None
     except _DuplicateKeyError:
-        raise SpecError(*_duplicates(text, language)) from None
+        raise Document({}, text).error(_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
         raise _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(*_toml_problems(text, str(error))) from None
+        raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except ValueError:  # Python's, for an integer of thousands of digits
         digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
         position = text.position(digits.start()) if digits else None

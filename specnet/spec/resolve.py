@@ -70,8 +70,9 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     long = LongForm(spec, output_size, problems)
     nodes = survey(long.layers, input_size, problems.report)
     layers_say = last_layer_claim(nodes)
-    if layers_say is not None and (claims or network.hidden_layer_sizes is None):
-        output_size = agreed([layers_say, *claims], problems)
+    if layers_say is not None and network.hidden_layer_sizes is None:
+        claims = [layers_say, *claims]
+    output_size = agreed(claims, problems)
     check_output(spec, long.layers, output_size, problems)
     check_training(spec, output_size, problems)
     if not problems and input_size and output_size:

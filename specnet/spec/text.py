@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from specnet.errors import Diagnostic, Path, Position, SpecError
 
@@ -31,8 +31,7 @@ class Text:
         return Position(self.content.count("\n", 0, index) + 1, index - self.content.rfind("\n", 0, index))
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a text says something: the key, where it has one, and the value."""
 
     text: Text
@@ -173,11 +172,22 @@ class Document:
     def _texts(self) -> list[Text]:
         return [*([self.text] if self.text else []), *(override.text for override in self.overrides)]
 
+    def _key_numbers(self, table: Mapping[str, Any]) -> dict[str | int, int]:
+        """Return the place of each key among its table's, counted once: a table may have many mistakes."""
+        known = self._counted.get(id(table))
+        if known is None:
+            known = self._counted[id(table)] = {key: number for number, key in enumerate(table)}
+        return known
+
+    @cached_property
+    def _counted(self) -> dict[int, dict[str | int, int]]:
+        return {}
+
     def _steps(self, path: Path) -> Iterator[int]:
         value: Any = self.data
         for step in path:
             if isinstance(value, Mapping):
-                yield list(value).index(step) if step in value else -1
+                yield self._key_numbers(value).get(step, -1)
                 value = value.get(step)
             elif isinstance(step, int):
                 yield step

@@ -10,7 +10,7 @@ import numpy as np
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.spec.caps import DEEPEST, MOST_TOKENS
-from specnet.spec.text import Document
+from specnet.spec.text import MOST_SHOWN, Document
 from specnet.spec.words import shown
 
 LARGEST_INTEGER = 2**63 - 1
@@ -28,7 +28,7 @@ def plain(document: Document) -> Document:
     check = _Check(document)
     data = check.table(document.data, ())
     if check.problems:
-        raise document.error(check.problems)
+        raise document.error(check.problems, check.left_out)
     return replace(document, data=data)
 
 
@@ -36,6 +36,7 @@ class _Check:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Diagnostic] = []
+        self.left_out = 0
         self.count = 0
 
     def table(self, table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
@@ -77,7 +78,10 @@ class _Check:
         return value
 
     def refuse(self, code: str, message: str, path: Path, *, at_key: bool = False, hint: str | None = None) -> None:
-        self.problems.append(self.document.diagnostic(code, message, path, at_key=at_key, hint=hint))
+        if len(self.problems) == MOST_SHOWN:
+            self.left_out += 1
+        else:
+            self.problems.append(self.document.diagnostic(code, message, path, at_key=at_key, hint=hint))
 
 
 def _is_text(text: str) -> bool:

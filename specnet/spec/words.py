@@ -1,6 +1,7 @@
 """How messages call things: values as a user wrote them, kinds with their article, names in a row."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,7 +23,9 @@ def shown(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, int | float):
-        return format(value, ".15g") if abs(value) > 10**15 else repr(value)
+        return (
+            repr(value) if abs(value) < 10**15 else f"about {'-' * (value < 0)}1e{math.floor(math.log10(abs(value)))}"
+        )
     return f"a {type(value).__name__}"
 
 
