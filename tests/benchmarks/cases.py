@@ -1,0 +1,100 @@
+"""The networks that are timed, and how much of each peer's time ours may take."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Bound(NamedTuple):
+    """The largest ratio of our time to the peer's, and the ratio aimed at."""
+
+    at_most: float
+    goal: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its mini-batches, and the bounds by peer. One output is binary, several are classes."""
+
+    sizes: tuple[int, ...]
+    batch: int
+    rows: int
+    dtype: str
+    optimizer: str
+    learning_rate: float
+    bounds: dict[str, Bound]
+
+    @property
+    def title(self) -> str:
+        batch = "full batch of" if self.full_batch else "batch"
+        return f"{'-'.join(map(str, self.sizes))}, {batch} {self.batch}, {self.optimizer}, {self.dtype}"
+
+    @property
+    def full_batch(self) -> bool:
+        return self.batch == self.rows
+
+    @property
+    def binary(self) -> bool:
+        return self.sizes[-1] == 1
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """X (rows, inputs) of the case's dtype and random class indices (rows,)."""
+        generator = np.random.default_rng(0)
+        X = generator.standard_normal((self.rows, self.sizes[0])).astype(self.dtype)
+        return X, generator.integers(0, max(2, self.sizes[-1]), self.rows)
+
+    def document(self) -> dict[str, Any]:
+        """The spec, as a mapping."""
+        return {
+            "network": {"layer_sizes": list(self.sizes), "dtype": self.dtype},
+            "training": {
+                "loss": "binary_crossentropy" if self.binary else "categorical_crossentropy",
+                "optimizer": {"type": self.optimizer, "learning_rate": self.learning_rate},
+                "batch_size": "full" if self.full_batch else self.batch,
+            },
+        }
+
+
+CASES = (
+    Case(
+        (2, 5, 1),
+        240,
+        240,
+        "float64",
+        "sgd",
+        0.003,
+        {"tutorial": Bound(0.5, 0.4), "scikit-learn": Bound(0.25, 0.15), "torch": Bound(0.15, 0.1)},
+    ),
+    Case(
+        (30, 64, 64, 2),
+        64,
+        20_000,
+        "float32",
+        "adam",
+        0.001,
+        {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
+    ),
+    Case(
+        (64, 128, 64, 10),
+        32,
+        20_000,
+        "float32",
+        "adam",
+        0.001,
+        {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
+    ),
+    Case(
+        (784, 256, 128, 10),
+        128,
+        20_000,
+        "float32",
+        "adam",
+        0.001,
+        {"scikit-learn": Bound(0.65, 0.5), "torch": Bound(1.4, 1.1)},
+    ),
+)
+
+PREDICTION_BOUNDS = {"scikit-learn": Bound(0.12, 0.12), "onnxruntime": Bound(2, 1)}
+PROCESS_BOUND = Bound(0.9, 0.9)
+START_UP_SECONDS = {"import specnet": 0.15, "specnet --help": 0.3, "specnet validate specs/moons.toml": 0.6}

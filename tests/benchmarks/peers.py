@@ -1,0 +1,160 @@
+"""Training steps of other tools, as their own documentation writes them.
+
+Every peer gets what specnet gets: the same rows in memory in the same dtype, batches of the same size drawn in a new
+random order each epoch and gathered inside the timed step, the same optimizer, and two threads. None is asked for its
+loss. Where a peer has several ways, the fastest eager one that is in common use is taken.
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import numpy as np
+
+from tests import tutorial
+from tests.benchmarks.cases import Case
+from tests.benchmarks.timing import Run, once
+
+THREADS = 2
+
+
+def tutorial_run(case: Case) -> Run:
+    """Plain NumPy as a tutorial writes it, rows first; it knows the two-layer full-batch network only."""
+    X, labels = case.data()
+    y = labels.reshape(-1, 1)
+    parameters = tutorial.initialize(*case.sizes)
+
+    def step() -> None:
+        tutorial.update(parameters, tutorial.backward(parameters, X, y, *tutorial.forward(parameters, X)))
+
+    return once(step)
+
+
+def scikit_learn_run(case: Case) -> Run:
+    """`MLPClassifier.fit` for as many epochs as the steps need, over its number of steps.
+
+    Its per-step functions are private and `partial_fit` checks its data anew each epoch, so whole fits are timed: long
+    enough that checking and initializing (about a millisecond) do not count. It cannot be told to leave its loss out.
+    Two classes get one logistic output in it, which is a little less work than the two outputs of the others.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = case.data()
+    steps_per_epoch = -(-case.rows // case.batch)
+
+    def run(count: int) -> int:
+        epochs = -(-count // steps_per_epoch)
+        model = MLPClassifier(
+            case.sizes[1:-1],
+            solver=case.optimizer,
+            learning_rate_init=case.learning_rate,
+            momentum=0.0,
+            nesterovs_momentum=False,
+            alpha=0.0,
+            batch_size=case.batch,
+            shuffle=not case.full_batch,
+            max_iter=epochs,
+            n_iter_no_change=epochs + 1,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            model.fit(X, y)
+        return epochs * steps_per_epoch
+
+    return run
+
+
+def torch_run(case: Case) -> Run:
+    """PyTorch, eager: zero_grad, forward, backward, step.
+
+    Batches are taken by an index tensor, which is cheaper than a DataLoader, and the optimizer is the fused one, which
+    takes two thirds of the default's time.
+    """
+    import torch
+
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    dtype = getattr(torch, case.dtype)
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in zip(case.sizes[:-1], case.sizes[1:], strict=True):
+        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    data, labels = case.data()
+    X, y = torch.from_numpy(data), torch.from_numpy(labels)
+    if case.binary:
+        y = y.to(dtype).reshape(-1, 1)
+    criterion = torch.nn.BCEWithLogitsLoss() if case.binary else torch.nn.CrossEntropyLoss()
+    make_optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[case.optimizer]
+    optimizer = make_optimizer(model.parameters(), lr=case.learning_rate, fused=True)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            if case.full_batch:
+                yield X, y
+            else:
+                for picked in torch.randperm(case.rows).split(case.batch):
+                    yield X[picked], y[picked]
+
+    upcoming = batches()
+
+    def step() -> None:
+        inputs, targets = next(upcoming)
+        optimizer.zero_grad()
+        criterion(model(inputs), targets).backward()
+        optimizer.step()
+
+    return once(step)
+
+
+def keras_run(case: Case) -> Run:
+    """Keras on PyTorch: `train_on_batch`, whose compiled function is `fit`'s without the callbacks."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    keras.utils.set_random_seed(0)
+    keras.config.set_floatx(case.dtype)
+    head = keras.layers.Dense(case.sizes[-1], "sigmoid" if case.binary else "softmax")
+    hidden = [keras.layers.Dense(units, "relu") for units in case.sizes[1:-1]]
+    model = keras.Sequential([keras.Input((case.sizes[0],)), *hidden, head])
+    make_optimizer = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[case.optimizer]
+    loss = "binary_crossentropy" if case.binary else "sparse_categorical_crossentropy"
+    model.compile(make_optimizer(case.learning_rate), loss)
+    X, y = case.data()
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        generator = np.random.default_rng(0)
+        while True:
+            if case.full_batch:
+                yield X, y
+            else:
+                order = generator.permutation(case.rows)
+                for low in range(0, case.rows, case.batch):
+                    picked = order[low : low + case.batch]
+                    yield X[picked], y[picked]
+
+    upcoming = batches()
+    return once(lambda: model.train_on_batch(*next(upcoming)))
+
+
+PEERS: dict[str, Callable[[Case], Run]] = {
+    "tutorial": tutorial_run,
+    "scikit-learn": scikit_learn_run,
+    "torch": torch_run,
+    "Keras": keras_run,
+}
+MODULES = {"torch": "torch", "Keras": "keras"}  # what the peers extra installs; the rest comes with specnet
+
+
+def missing_peers() -> list[str]:
+    """Peers that are not installed, the ones that a missing one needs included."""
+    missing = [name for name, module in MODULES.items() if find_spec(module) is None]
+    return list(MODULES) if "torch" in missing else missing
+
+
+def peers_of(case: Case) -> list[str]:
+    """The names of the installed peers that can train the case."""
+    missing = missing_peers()
+    can_train = [name for name in PEERS if name not in missing]
+    return can_train if case.full_batch and len(case.sizes) == 3 else [name for name in can_train if name != "tutorial"]

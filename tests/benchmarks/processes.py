@@ -1,0 +1,59 @@
+"""Whole processes: what a person waits for at the prompt."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.timing import medians
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "tests" / "tutorial.py"
+MOONS = ROOT / "specs" / "moons.toml"
+ROUNDS = 9
+
+
+def specnet_command() -> str:
+    """The installed command's path, beside the Python that runs this."""
+    found = shutil.which("specnet", path=sysconfig.get_path("scripts"))
+    if found is None:
+        raise SystemExit("specnet is not installed here; in the repository: pip install '.[test]'")
+    return found
+
+
+def process_seconds(commands: dict[str, list[str]], rounds: int = ROUNDS) -> dict[str, float]:
+    """The median time of each command from start to exit, run in turns, with two BLAS threads."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+
+    def run(command: list[str]) -> int:
+        subprocess.run(command, check=True, capture_output=True, env=environment, cwd=ROOT)
+        return 1
+
+    runs = {name: (lambda _, command=command: run(command)) for name, command in commands.items()}
+    return medians(runs, rounds, seconds=0)
+
+
+def start_up_seconds() -> dict[str, float]:
+    """The light commands, each as a whole process, the interpreter's own start included."""
+    python, specnet = sys.executable, specnet_command()
+    return process_seconds(
+        {
+            "import specnet": [python, "-c", "import specnet"],
+            "specnet --help": [specnet, "--help"],
+            "specnet validate specs/moons.toml": [specnet, "validate", str(MOONS)],
+        }
+    )
+
+
+def reference_run_seconds() -> dict[str, float]:
+    """The reference run and the tutorial's script, both from start to exit."""
+    with tempfile.TemporaryDirectory() as folder:
+        return process_seconds(
+            {
+                "specnet": [specnet_command(), "run", str(MOONS), "--out", str(Path(folder) / "run"), "--force"],
+                "tutorial": [sys.executable, str(TUTORIAL)],
+            }
+        )
