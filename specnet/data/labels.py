@@ -95,9 +95,11 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
         If y is not (rows,) or (rows, 1), or holds anything but integers, integral floats, booleans or text.
     """
     labels = _as_array(y, name)
-    if labels.dtype.kind == "O" and labels.size and all(isinstance(label, str) for label in labels.flat):
+    if not labels.size:
+        raise DataError(f"{name} is empty: its shape is {labels.shape}")
+    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
         labels = labels.astype(np.str_)  # how data frames hold text
-    if labels.dtype.kind not in "UT" or not labels.size:
+    if labels.dtype.kind not in "UT":
         labels = as_numbers(labels, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

@@ -60,11 +60,11 @@ def records(path: PathLike) -> Iterator[Record]:
     DataError
         Where the text is not UTF-8 or not CSV.
     """
-    with open_file(path) as (stream, _):
+    with open_file(path) as (stream, _), TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
         lines: list[str] = []
 
         def remembered() -> Iterator[str]:
-            for line in TextIOWrapper(stream, encoding="utf-8-sig", newline=""):
+            for line in text:
                 lines.append(line)
                 yield line
 

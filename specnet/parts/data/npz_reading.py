@@ -1,6 +1,11 @@
-"""NumPy archives from anyone: arrays of numbers and text are read, and nothing else, above all no pickles."""
+"""NumPy archives from anyone: arrays of numbers and text are read, and nothing else, above all no pickles.
+
+An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
+and the numbers. The header is matched against what NumPy writes for numbers and text, and is not evaluated.
+"""
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -8,7 +13,6 @@ from math import prod
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
@@ -17,16 +21,14 @@ from specnet.files import open_file
 LARGEST_ARRAY = 2**31
 """Bytes that an array may have, unpacked."""
 
-REFUSED = {
-    "O": "Python objects, which would have to be unpickled",
-    "V": "records",
-    "S": "bytes",
-    "c": "complex numbers",
-}
-DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError),
-    *(TypeError, OverflowError, RecursionError, NotImplementedError, MemoryError),
+SIGNATURE = b"\x93NUMPY"
+HEADER = re.compile(
+    rb"\{'descr': '([<>=|][A-Za-z][0-9]{0,9})(?:\[\w*\])?', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
 )
+LONGEST_HEADER = 10_000
+OTHERS = {"O": "Python objects, which only unpickling could read", "S": "bytes", "c": "complex numbers", "M": "dates"}
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
 
 
 def read_arrays(
@@ -54,7 +56,7 @@ def read_arrays(
             archive = zipfile.ZipFile(stream)
         except DAMAGE:
             stream.seek(0)
-            single = stream.read(6) == npy.MAGIC_PREFIX
+            single = stream.read(len(SIGNATURE)) == SIGNATURE
             hint = "numpy.savez(path, X=X, y=y) writes one" + (", and this is a single array" if single else "")
             raise DataError("this is no .npz archive", hint=hint, source=source) from None
         with archive:
@@ -71,9 +73,8 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
     def refused(reason: str) -> DataError:
         return DataError(f"{name} {reason}", source=source)
 
-    members = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
-    member = members[0]
-    if len(members) > 1:
+    member, *others = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
+    if others:
         raise refused("is there twice")
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise refused("is encrypted, or compressed as numpy does not")
@@ -81,24 +82,31 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         raise refused(f"has {member.file_size} bytes, and at most {LARGEST_ARRAY} are read")
     try:
         with archive.open(member) as stream:
-            shape, dtype = _read_header(stream)
+            dtype, shape, order = _read_header(stream)
+            if dtype.kind not in "biufU":
+                raise refused(f"holds {OTHERS.get(dtype.kind, dtype)}, and not numbers")
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-        if dtype.hasobject or dtype.kind not in "biufU":
-            raise refused(f"holds {REFUSED.get(dtype.kind, dtype)}, and not numbers")
-        if promised != there:
-            raise refused(f"is damaged: {promised} bytes for shape {shape} of {dtype}, and {there} are there")
-        with archive.open(member) as stream:
-            return npy.read_array(stream, allow_pickle=False)
+            if promised != there:
+                raise refused(f"is damaged: {promised} bytes for shape {shape} of {dtype}, and {there} are there")
+            return np.ndarray(shape, dtype, stream.read(), order=order)
     except DataError:
         raise
     except DAMAGE as error:
         raise refused(f"is damaged: {error}") from None
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = npy.read_magic(stream)
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"its format's version is {version}")
-    shape, _, dtype = read(stream)
-    return shape, dtype
+def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
+    """Return dtype, shape, and the order "C" or "F" of an array's numbers, which the stream then stands at."""
+    start = stream.read(8)
+    if start[:6] != SIGNATURE or start[6:] not in (b"\1\0", b"\2\0"):
+        raise ValueError("it does not begin as arrays of numbers do")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(stream.read(width), "little")
+    match = HEADER.fullmatch(stream.read(length)) if length <= LONGEST_HEADER else None
+    if match is None:
+        raise ValueError("its header is not that of an array of numbers")
+    try:
+        dtype = np.dtype(match[1].decode())
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    return dtype, tuple(int(size) for size in re.findall(rb"[0-9]+", match[3])), "F" if match[2] == b"True" else "C"

@@ -1,0 +1,203 @@
+"""Rows of specs, and rows that models are asked about, from files of every kind."""
+
+import numpy as np
+import pytest
+
+from specnet.data import load_table, read_inputs, read_table, target_kind
+from specnet.errors import DataError, FileError, SpecError
+from specnet.parts.data import Csv
+from specnet.spec import parse_spec, resolve
+
+ARRAYS = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 0, 1, 0, 1]), "sample_weight": np.arange(6.0)}
+
+
+@pytest.fixture
+def spec_of(tmp_path):
+    """Return a function that writes a spec beside its data and reads it."""
+
+    def made(data, loss="binary_crossentropy"):
+        text = f'seed = 3\n[data]\n{data}\n[network]\nhidden_layer_sizes = [2]\n[training]\nloss = "{loss}"\n'
+        (tmp_path / "spec.toml").write_text(text)
+        return parse_spec(tmp_path / "spec.toml")
+
+    return made
+
+
+def csv_spec(spec_of, tmp_path, text, loss="binary_crossentropy", more=""):
+    (tmp_path / "rows.csv").write_text(text)
+    return spec_of(f'type = "csv"\npath = "rows.csv"\ntarget = "y"\n{more}', loss)
+
+
+def test_paths_start_at_the_specs_folder(spec_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "rows.npz", **ARRAYS)
+    table = load_table(spec_of('type = "npz"\npath = "data/rows.npz"'))
+    np.testing.assert_array_equal(table.X, ARRAYS["X"])
+    np.testing.assert_array_equal(table.sample_weight, ARRAYS["sample_weight"])
+    assert table.X.dtype == np.float64
+    assert table.y.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "expected", "kind"),
+    [
+        ([0, 1, 1], "binary_crossentropy", [0, 1, 1], "i"),
+        ([[2], [3], [2]], "binary_crossentropy", [2, 3, 2], "i"),
+        (["a", "b", "a"], "binary_crossentropy", ["a", "b", "a"], "U"),
+        ([[0, 1], [1, 0], [1, 1]], "binary_crossentropy", [[0, 1], [1, 0], [1, 1]], "f"),
+        ([0, 1, 1], "mean_squared_error", [0, 1, 1], "f"),
+        ([[0.5, 1], [2, 3], [4, 5]], "mean_squared_error", [[0.5, 1], [2, 3], [4, 5]], "f"),
+    ],
+)
+def test_the_loss_says_what_the_target_is(spec_of, tmp_path, y, loss, expected, kind):
+    np.savez(tmp_path / "rows.npz", X=np.eye(3), y=np.array(y))
+    spec = spec_of('type = "npz"\npath = "rows.npz"', loss)
+    table = load_table(spec)
+    assert table.y.tolist() == expected
+    assert table.y.dtype.kind == kind
+    assert table.target == target_kind(spec) == ("values" if loss == "mean_squared_error" else "classes")
+
+
+def test_the_specs_seed_makes_the_rows(spec_of):
+    first, again = (load_table(spec_of('type = "make_moons"\nnoise = 0.1')) for _ in range(2))
+    np.testing.assert_array_equal(first.X, again.X)
+    other = load_table(spec_of('type = "make_moons"\nnoise = 0.1\nrandom_state = 4'))
+    assert (first.X != other.X).any()
+
+
+def test_a_spec_without_data_cannot_give_rows():
+    spec = parse_spec({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mean_squared_error"}})
+    with pytest.raises(SpecError, match="a run needs data"):
+        load_table(spec)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": [[1, np.nan]], "y": [0]}, "X has nan at row 0, column 1"),
+        ({"X": [1, 2], "y": [0, 1]}, r"X has shape \(2,\), and \(rows, columns\) is needed"),
+        ({"X": [["a"]], "y": [0]}, "X holds text"),
+        ({"X": [[1], [2]], "y": [0]}, r"y has shape \(1,\), and X has shape \(2, 1\)"),
+        ({"X": [[1], [2]], "y": [0, 0.5]}, "y has 0.5 at row 1"),
+        ({"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]}, "sample_weight has -1"),
+        ({"X": np.zeros((0, 2)), "y": []}, "X is empty"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_marked_at_their_path(spec_of, tmp_path, arrays, message):
+    np.savez(tmp_path / "rows.npz", **{name: np.array(array) for name, array in arrays.items()})
+    with pytest.raises(DataError, match=message) as caught:
+        load_table(spec_of('type = "npz"\npath = "rows.npz"'))
+    (problem,) = caught.value.diagnostics
+    assert problem.line_text == 'path = "rows.npz"'
+    assert problem.path == ("data", "path")
+
+
+def test_names_that_a_file_lacks_are_marked_in_the_spec(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,b,z\n1,2,0\n", more='features = ["a", "bb", "c"]')
+    with pytest.raises(DataError) as caught:
+        load_table(spec)
+    problems = caught.value.diagnostics
+    assert [problem.line_text for problem in problems] == ['target = "y"', *['features = ["a", "bb", "c"]'] * 2]
+    assert [problem.path for problem in problems] == [
+        ("data", "target"),
+        ("data", "features", 1),
+        ("data", "features", 2),
+    ]
+    assert problems[1].hint == 'did you mean "b"?'
+
+
+def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n")
+    with pytest.raises(DataError) as caught:
+        load_table(spec)
+    (problem,) = caught.value.diagnostics
+    assert problem.source == str(tmp_path / "rows.csv")
+    assert (problem.position.line, problem.position.column, problem.position.length) == (3, 1, 4)
+
+
+def test_a_missing_file_is_named(spec_of, tmp_path):
+    with pytest.raises(FileError, match="there is no such file") as caught:
+        load_table(spec_of('type = "npz"\npath = "none.npz"'))
+    assert caught.value.diagnostics[0].source == str(tmp_path / "none.npz")
+
+
+def test_rows_that_do_not_fit_into_memory_are_an_error(spec_of, monkeypatch):
+    def load(self, folder, target):
+        raise MemoryError
+
+    spec = spec_of('type = "make_moons"')
+    monkeypatch.setattr(type(spec.data), "load", load)
+    with pytest.raises(DataError, match="these rows do not fit into memory"):
+        load_table(spec)
+
+
+@pytest.fixture
+def wine(spec_of, tmp_path):
+    """Return the resolved spec of a model of two columns and two labels of text."""
+    spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,2,red\n3,4,white\n5,6,red\n")
+    table = load_table(spec)
+    resolved = resolve(spec, inputs=2, outputs=1, data=spec.data.with_columns(table))
+    assert isinstance(resolved.data, Csv)
+    assert resolved.data.features == ("a", "b")
+    return resolved
+
+
+def test_a_model_finds_its_columns_by_name(wine, tmp_path):
+    (tmp_path / "new.csv").write_text('note,b,a\n"hello, you",2,1\n,4,3\n')
+    np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", wine), [[1, 2], [3, 4]])
+    (tmp_path / "known.csv").write_text("y,b,a\nwhite,2,1\n")
+    table = read_table(tmp_path / "known.csv", wine)
+    np.testing.assert_array_equal(table.X, [[1, 2]])
+    assert table.y.tolist() == ["white"]
+
+
+def test_a_models_text_labels_stay_text(wine, tmp_path):
+    (tmp_path / "known.csv").write_text("y,b,a\n1,2,1\n2,2,1\n")
+    assert read_table(tmp_path / "known.csv", wine).y.tolist() == [1, 2]
+    assert read_table(tmp_path / "known.csv", wine, np.array(["1", "2", "x"])).y.tolist() == ["1", "2"]
+
+
+def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
+    np.savez(tmp_path / "rows.npz", **ARRAYS)
+    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", wine), ARRAYS["X"])
+    table = read_table(tmp_path / "rows.npz", wine)
+    np.testing.assert_array_equal(table.y, ARRAYS["y"])
+    np.testing.assert_array_equal(table.sample_weight, ARRAYS["sample_weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "message"),
+    [
+        ("new.csv", "a,c\n1,2\n", read_inputs, 'new.csv has no column "b"'),
+        ("new.csv", "a,b\n1,2\n", read_table, 'new.csv has no column "y"'),
+        ("new.csv", "a,b\n1,?\n", read_inputs, r'row 1 has "\?" in column "b"'),
+        ("new.parquet", "", read_inputs, r"data is read from \.npz and \.csv files"),
+        ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, r"X has shape \(2, 3\), and \(rows, 2\) is needed"),
+        ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, 'there is no array "X" in it'),
+        ("new.npz", {"X": np.zeros((2, 2))}, read_table, 'there is no array "y" in it'),
+        ("new.npz", {"X": [[np.inf, 0]], "y": [1]}, read_table, "X has inf"),
+    ],
+)
+def test_files_that_do_not_fit_a_model_are_named(wine, tmp_path, name, content, read, message):
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        np.savez(path, **content)
+    with pytest.raises(DataError, match=message) as caught:
+        read(path, wine)
+    for problem in caught.value.diagnostics:
+        assert problem.source == str(path)
+        assert problem.path == ()
+
+
+def test_a_model_without_names_cannot_read_a_csv(spec_of, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="not trained on a CSV file"):
+        read_inputs(tmp_path / "rows.csv", resolve(spec_of('type = "make_moons"')))
+
+
+def test_endings_in_capitals_are_the_same(wine, tmp_path):
+    (tmp_path / "NEW.CSV").write_text("a,b\n1,2\n")
+    np.testing.assert_array_equal(read_inputs(tmp_path / "NEW.CSV", wine), [[1, 2]])
