@@ -19,6 +19,7 @@ import numpy.typing as npt
 from specnet.compiler import operations as op
 from specnet.compiler import value as arithmetic
 from specnet.compiler.lowering import Call
+from specnet.compiler.numpy_erf import erf_float32
 from specnet.compiler.operations import exp, log1p, maximum, minimum
 from specnet.compiler.value import Operation, Value
 
@@ -117,6 +118,9 @@ def extremum(function: Callable[..., Any]) -> Rendering:
 
 
 def _erf(site: Site, out: Array, x: Array) -> list[Step]:
+    if out.dtype == np.float32:
+        one, two, three = (site.temporary(out.shape, out.dtype, k) for k in range(3))
+        return erf_float32(out, x, (one, two, three))
     from scipy.special import erf
 
     return [partial(erf, x, out)]

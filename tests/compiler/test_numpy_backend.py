@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from specnet import compiler as c
 from specnet.compiler import operations, storage
@@ -181,13 +182,29 @@ def test_the_check_asserts_overlaps_and_shows_reads_before_writes(monkeypatch: p
     assert np.isnan(bound.outputs[0]).all()
 
 
-def test_scipy_is_imported_only_for_erf() -> None:
+def test_scipy_is_imported_only_for_erf_in_double_precision() -> None:
     code = (
         "import sys, specnet.compiler as c; x = c.input_value('x', (1, 1)); loaded = lambda: 'scipy' in sys.modules;"
-        "c.bind(c.plan([c.softplus(x)], expansions=c.NUMPY_EXPANSIONS), float, {}); before = loaded();"
+        "c.bind(c.plan([c.softplus(x)], expansions=c.NUMPY_EXPANSIONS), float, {});"
+        "c.bind(c.plan([c.erf(x)]), 'float32', {}); before = loaded();"
         "c.bind(c.plan([c.erf(x)]), float, {}); sys.exit((before, loaded()) != (False, True))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_erf_in_single_precision() -> None:
+    line = np.concatenate([np.linspace(-6, 6, 100_001), np.geomspace(1e-30, 1, 1000), [-np.inf, np.inf, 0, -1e30]])
+    y = c.input_value("y", (1, "flat"))
+    bound = c.bind(c.plan([c.erf(y), c.erf(y * 1.0)]), np.float32, {"flat": len(line)}, check=True)
+    bound.inputs["y"][:] = line
+    run(bound)
+    numbers = bound.inputs["y"].astype(float)
+    np.testing.assert_allclose(bound.outputs[0], special.erf(numbers), rtol=1e-6, atol=4e-7)
+    assert np.abs(bound.outputs[0]).max() == 1
+    assert (bound.outputs[0][:, -4:] == [-1, 1, 0, -1]).all()
+    bound.inputs["y"][:] = np.nan
+    run(bound)
+    assert np.isnan(bound.outputs[0]).all()
 
 
 def test_module_docstrings_example() -> None:
