@@ -95,10 +95,10 @@ class _Forward:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The optimizer's program, the names of its states (vectors of what learns, 0 at first) and of its numbers."""
+    """The optimizer's program, what its states are before the first step (vectors of what learns), and its numbers."""
 
     program: Plan
-    states: tuple[str, ...]
+    states: dict[str, float]
     scalars: tuple[str, ...]
 
 
@@ -166,12 +166,14 @@ class Blueprint:
         """Return the optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
         optimizer = self.spec.training.optimizer
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
-        states: dict[str, Value] = {}
+        states: dict[str, float] = {}
         scalars: dict[str, Value] = {}
+        leaves: dict[str, Value] = {}
         rates_differ = bool((self.layout.rate_factors() != 1).any())
 
-        def state(name: str) -> Value:
-            return states.setdefault(name, state_value(f"optimizer.{name}", (FLAT,)))
+        def state(name: str, start: float = 0.0) -> Value:
+            states[name] = start
+            return leaves.setdefault(name, state_value(f"optimizer.{name}", (FLAT,)))
 
         def scalar(name: str) -> Value:
             value = scalars.setdefault(name, input_value(name, ()))
@@ -182,7 +184,7 @@ class Blueprint:
             shrunk = theta * (1 - state_value("decay_factors", (FLAT,)) * scalar("decay"))
         commits = optimizer.update(shrunk, gradient, state, scalar)
         program = _plan([], [(theta if target is shrunk else target, value) for target, value in commits])
-        return Update(program, tuple(states), tuple(scalars))
+        return Update(program, states, tuple(scalars))
 
     def _forward(self, training: bool) -> _Forward:
         program, x = _Program(training), input_value(INPUTS, (self.inputs, BATCH))

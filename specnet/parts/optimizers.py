@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -12,7 +12,14 @@ from specnet.parts.part import Part
 from specnet.parts.schedules import Constant, Schedule
 
 Commits = list[tuple[Value, Value]]
-Lookup = Callable[[str], Value]
+ScalarLookup = Callable[[str], Value]
+
+
+class StateLookup(Protocol):
+    """Gives an optimizer what it keeps from step to step."""
+
+    def __call__(self, name: str, start: float = 0.0) -> Value:
+        """Return a vector of theta's layout, all of it `start` before the first step."""
 
 
 class Optimizer(Part):
@@ -35,7 +42,7 @@ class Optimizer(Part):
         """Return the numbers of a step, counted from 1, at a learning rate."""
         return {"rate": rate}
 
-    def update(self, theta: Value, gradient: Value, state: Lookup, scalar: Lookup) -> Commits:
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         """Return what theta and the states become: pairs of a state and its new value."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
@@ -53,7 +60,7 @@ class Sgd(Optimizer):
         False, description="whether the gradient is taken as if the momentum had been followed already"
     )
 
-    def update(self, theta: Value, gradient: Value, state: Lookup, scalar: Lookup) -> Commits:
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         if not self.momentum:
             return [(theta, theta - gradient * scalar("rate"))]
         velocity = state("velocity") * self.momentum + gradient
@@ -74,7 +81,7 @@ class _AdaptiveMoments(Optimizer):
         correction = math.sqrt(1 - self.beta_2**step)
         return {"rate": rate * correction / (1 - self.beta_1**step), "epsilon": self.epsilon * correction}
 
-    def update(self, theta: Value, gradient: Value, state: Lookup, scalar: Lookup) -> Commits:
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         mean, square = state("mean"), state("square")
         new_mean = mean + (gradient - mean) * (1 - self.beta_1)
         new_square = square + (gradient * gradient - square) * (1 - self.beta_2)

@@ -187,7 +187,7 @@ class Stepper:
     def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
         update, layout = self._network.blueprint.update(), self._network.layout
         theta = self.theta[: layout.trainable_size]
-        states = {name: np.zeros_like(theta) for name in update.states}
+        states = {name: np.full_like(theta, start) for name, start in update.states.items()}
         vectors = {"theta": theta, "gradient": self.gradient}
         vectors |= {f"optimizer.{name}": array for name, array in states.items()}
         vectors["decay_factors"] = layout.decay_factors().astype(theta.dtype)
