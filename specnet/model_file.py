@@ -110,7 +110,7 @@ def decode_model(
     labels = _label_entries(header.entries, network)
     _compare(header.entries, required | labels)
     tensors = decode(header, stream.read(header.data_size))
-    theta = np.empty(network.parameter_count, network.dtype)
+    theta = np.zeros(network.parameter_count, network.dtype)
     for name, view in network.parameters(theta).items():
         view[...] = tensors[name]
     return Contents(

@@ -8,7 +8,7 @@ import random
 import resource
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from specnet.errors import FileError
 from specnet.model import Model, load_model
 from specnet.network import Network
 from specnet.parts.activations import Activation
+from specnet.parts.layers import Layer, Scope
+from specnet.parts.parameters import StateTensor
 from specnet.spec import parse_spec, resolve
 from specnet.tensor_file import HEADER_LIMIT, Array
 from tests.model.models import KINDS, make_model, make_rows
@@ -315,6 +317,32 @@ def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        say("spec", "network", "layers", value=[{"type": "dense", "units": 1}] * 16_000),
+        say("spec", "network", value={f"key{index}": 1 for index in range(49_000)}),
+        say("spec", "network", "preprocessing", value=["standardize"] * 49_000),
+        say("spec", "training", "metrics", value=["acuracy"] * 49_000),
+        say("spec", "training", "metrics", value=["accuracy"] * 200_000),
+        say("spec", "data", value={"type": "csv", "path": "a", "target": "y", "features": ["a"] * 49_000}),
+        say(
+            "spec",
+            "data",
+            value={"type": "csv", "path": "a", "target": "y", "features": [str(n) for n in range(49_000)]},
+        ),
+        say("spec", "name", value="n" * 1_000_000),
+    ],
+)
+def test_a_spec_full_of_mistakes_is_refused_soon(change: Change, tmp_path: Path) -> None:
+    forge(tmp_path / "model", "classes", change)
+    begin = time.process_time()
+    with pytest.raises(FileError) as error:
+        load_model(tmp_path / "model")
+    assert time.process_time() - begin < 2
+    assert len(str(error.value)) < 50_000
+
+
 def test_a_sparse_file_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "model"
     size = 2**40
@@ -369,6 +397,34 @@ def test_a_model_with_a_part_of_one_s_own(tmp_path: Path) -> None:
     loaded = load_model(tmp_path / "model", parts=[Cube])
     np.testing.assert_array_equal(loaded.predict([[1.0, 2.0]]), model.predict([[1.0, 2.0]]))
     assert '"cube" is not an activation' in message(tmp_path / "model")
+
+
+class Centre(Layer):
+    """x less the mean of what was seen in training."""
+
+    type: Literal["centre"] = "centre"
+
+    def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
+        return (StateTensor("running_mean", (input_sizes[0], 1), 0.0),)
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        return inputs[0] - scope.state("running_mean")
+
+
+def test_what_layers_keep_is_saved(tmp_path: Path) -> None:
+    spec = {
+        "network": {"input_size": 2, "dtype": "float64", "layers": ["centre", {"type": "dense", "units": 2}]},
+        "training": {"loss": "mean_squared_error"},
+    }
+    network = Network(resolve(parse_spec(spec, parts=[Centre])))
+    state = {"layers.0.running_mean": np.array([3.0, -4.0])}
+    model = Model(network, network.initial_parameters(), state)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(load_file(tmp_path / "model")["layers.0.running_mean"], [3.0, -4.0])
+    loaded = load_model(tmp_path / "model", parts=[Centre])
+    np.testing.assert_array_equal(loaded.state["layers.0.running_mean"], [3.0, -4.0])
+    np.testing.assert_array_equal(loaded.predict([[3.0, -4.0]]), network.predict(model.theta, [[3.0, -4.0]], state))
+    np.testing.assert_array_equal(loaded.predict([[3.0, -4.0]]), [[0.0, 0.0]])
 
 
 @pytest.mark.parametrize(
