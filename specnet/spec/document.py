@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
+from specnet.parts.averaging import Averaging
 from specnet.parts.data import Data
 from specnet.parts.fields import PositiveInteger, Seed, SpecName
 from specnet.parts.initializers import Initializer
@@ -72,6 +73,7 @@ class _NumberOr:
 
 
 Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
+ClassWeight = Annotated[dict[str, float] | Literal["balanced"], _NumberOr(dict[str, NonNegativeNumber], "balanced")]
 BatchSize = Annotated[int | Literal["full"], _NumberOr(PositiveInteger, "full")]
 
 
@@ -108,6 +110,17 @@ class NetworkSpec(Section):
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
 
+class EarlyStopping(Section):
+    """A stop when a figure has not become smaller for some epochs."""
+
+    monitor: Literal["validation_loss", "loss"] = Field(
+        "validation_loss", description="what is watched, after each epoch: the loss of validation rows or of training"
+    )
+    patience: PositiveInteger = Field(10, description="epochs without an improvement after which training ends")
+    min_delta: NonNegativeNumber = Field(0.0, description="by how much a smaller figure has to be smaller to count")
+    restore_best: bool = Field(True, description="whether the weights of the best epoch are kept, or the last ones")
+
+
 class TrainingSpec(Section):
     """How the network is trained, and what is measured afterwards."""
 
@@ -121,6 +134,18 @@ class TrainingSpec(Section):
     metrics: tuple[Metric, ...] = Field((), description="what is measured on each split when training is done")
     log_every: PositiveInteger | None = Field(
         None, description="epochs from one line of the history to the next; about 1000 lines where nothing is said"
+    )
+    class_weight: ClassWeight | None = Field(
+        None, description='how much rows count by their label; "balanced": inversely to how often it occurs'
+    )
+    l1: NonNegativeNumber = Field(0.0, description="the penalty l1·Σ|w| over all weights, whatever the batch size")
+    l2: NonNegativeNumber = Field(0.0, description="the penalty l2·Σw² over all weights, whatever the batch size")
+    clip_norm: PositiveNumber | None = Field(None, description="the greatest Euclidean length of the gradient")
+    clip_value: PositiveNumber | None = Field(None, description="the greatest size of each of the gradient's numbers")
+    average_weights: Averaging | None = Field(None, description="an average of the weights that is kept instead")
+    early_stopping: EarlyStopping | None = Field(None, description="a stop when a figure no longer becomes smaller")
+    checkpoint_every: PositiveInteger | None = Field(
+        None, description="epochs from one checkpoint to the next, from which an interrupted run can be resumed"
     )
 
 

@@ -58,8 +58,10 @@ def _part(part: type[Part], definitions: Schema) -> Schema:
 
 def _network_forms() -> Schema:
     """Return that exactly one form of a network must be there, and what does not go with layers."""
-    forms: list[Schema] = [{"required": [form]} for form in FORMS]
-    forms[-1]["properties"] = dict.fromkeys(OF_STACKS, False)
+    forms = []
+    for form in FORMS:
+        excluded = [*(other for other in FORMS if other != form), *(OF_STACKS if form == "layers" else ())]
+        forms.append({"required": [form], "properties": dict.fromkeys(excluded, False)})
     return {"oneOf": forms}
 
 

@@ -1,0 +1,118 @@
+"""Texts that mean harm: each is accepted or refused within a second, without another error than ours."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from specnet.errors import SpecError, SpecnetError
+from specnet.spec import parse_spec
+from specnet.spec.caps import MOST_TOKENS
+from tests.spec.cases import DOCUMENTS, GOOD, marked
+
+SPEC = "[network]\nlayer_sizes = [2, 3, 1]\n[training]\nloss = 'mse'\n"
+MEGABYTE = 1_000_000
+
+HOSTILE: dict[str, Callable[[], str]] = {
+    "brackets": lambda: "a = " + "[" * (MEGABYTE - 10) + "\n",
+    "braces": lambda: '{"a":' * (MEGABYTE // 6) + "\n",
+    "headers": lambda: "[[" * (MEGABYTE // 2 - 10) + "\n",
+    "empty lists": lambda: "a = [" + "[]," * (MEGABYTE // 3 - 10) + "]\n",
+    "lists at the cap": lambda: "a = [" + "[]," * (MOST_TOKENS - 10) + "]\n",
+    "commas": lambda: "a = [" + "," * (MEGABYTE - 10) + "]\n",
+    "equals": lambda: "=" * (MEGABYTE - 1) + "\n",
+    "dots": lambda: "." * (MEGABYTE - 1) + "\n",
+    "dotted key": lambda: "a." * (MEGABYTE // 2 - 10) + "a = 1\n",
+    "dotted keys at the cap": lambda: "".join(f"{'a.' * 60}b{n} = 1\n" for n in range(MOST_TOKENS // 63)),
+    "deep headers at the cap": lambda: "".join(
+        f"[{'a.' * 31}b{n}]\n{'c.' * 30}d = 1\n" for n in range(MOST_TOKENS // 65)
+    ),
+    "unknown keys at the cap": lambda: SPEC + "".join(f"k{n} = 1\n" for n in range(MOST_TOKENS // 2 - 20)),
+    "inline keys at the cap": lambda: "a = {" + ",".join(f"k{n}=1" for n in range(MOST_TOKENS // 2 - 20)) + "}\n",
+    "wrong sizes": lambda: SPEC.replace("3", "'a'," * (MOST_TOKENS - 20)),
+    "unknown parts": lambda: "network.layers = [" + "'x'," * (MOST_TOKENS - 20) + "]\ntraining.loss = 'mse'\n",
+    "layers": lambda: SPEC.replace("3", "3," * (MOST_TOKENS - 20)),
+    "nan": lambda: "a = [" + "nan," * (MOST_TOKENS - 20) + "]\n",
+    "json null": lambda: '{"a": [' + "null," * (MOST_TOKENS - 20) + "null]}\n",
+    "tables": lambda: "".join(f"[a{n}]\n" for n in range(MOST_TOKENS // 2 - 10)),
+    "lists of tables": lambda: "[[a]]\n" * (MOST_TOKENS // 4),
+    "keys twice": lambda: "a = 1\n" * (MOST_TOKENS // 2 - 10),
+    "json keys twice": lambda: '{"a": [\n' + ",".join(['{"a":1,"a":2}'] * (MOST_TOKENS // 6)) + "]}",
+    "lines": lambda: "\n" * (MEGABYTE - 1),
+    "comments": lambda: "#\n" * (MOST_TOKENS - 10),
+    "quotes": lambda: '"' * (MEGABYTE - 1) + "\n",
+    "apostrophes": lambda: "a = '''" + "''" * (MEGABYTE // 2 - 10) + "\n",
+    "escapes": lambda: 'a = "' + "\\\\" * (MEGABYTE // 2 - 10) + '"\n',
+    "escaped quotes": lambda: 'a = """' + '\\"""' * (MEGABYTE // 4 - 10) + "\n",
+    "one string": lambda: "a = '" + "x" * (MEGABYTE - 10) + "'\n" + "",
+    "one key": lambda: "x" * (MEGABYTE - 100) + " = 1\n" + SPEC,
+    "a part's name": lambda: SPEC.replace("mse", "x" * (MEGABYTE - 100)),
+    "digits": lambda: "seed = " + "9" * (MEGABYTE - 10) + "\n",
+    "a hexadecimal number": lambda: "seed = 0x" + "f" * (MEGABYTE - 20) + "\n",
+    "a long fraction": lambda: SPEC + "x = 1." + "0" * (MEGABYTE - 100) + "\n",
+    "a large exponent": lambda: SPEC + "epochs = 1e" + "9" * 1000 + "\n",
+    "wide signs": lambda: SPEC.replace("mse", "日" * 300_000),
+    "blocks of blocks": lambda: (
+        '{"training": {"loss": "mse"}, "network": {"layers": '
+        + '[{"type": "block", "repeat": 9007199254740992, "layers": ' * 30
+        + '["dropout"]'
+        + "}]" * 30
+        + "}}\n"
+    ),
+    "null characters": lambda: "\0" * (MEGABYTE - 1) + "\n",
+    "control characters": lambda: SPEC.replace("mse", "\x1b[31m\x07"),
+    "line separators": lambda: SPEC.replace("mse", "\u2028\u2029\x85"),
+    "carriage returns": lambda: SPEC.replace("\n", "\r") + "\n",
+    "two byte-order marks": lambda: "\ufeff\ufeff" + SPEC,
+    "surrogates": lambda: SPEC.replace("mse", "\udc80"),
+    "json surrogates": lambda: '{"\\ud800": {"\\udfff": "\\ud83d"}}\n',
+    "json zero": lambda: '{"seed": -0, "a": 00}\n',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_answered_in_under_a_second(name: str):
+    parse_spec(SPEC)
+    text = HOSTILE[name]()
+    assert len(text.encode("utf-8", "surrogatepass")) < MEGABYTE + 200
+    start = time.process_time()
+    with pytest.raises(SpecnetError) as caught:
+        parse_spec(text)
+    shown = str(caught.value)
+    assert time.process_time() - start < 1
+    shown.encode()
+    assert len(shown) < 100_000
+    assert len(caught.value.diagnostics) <= 101
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x80", b"a = '\xed\xa0\x80'\n", b"{\xc0\xaf}", b"\0\0\0", b""])
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes):
+    path = tmp_path / "spec.toml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError):
+        parse_spec(path)
+
+
+def test_many_mistakes_are_counted():
+    with pytest.raises(SpecError) as caught:
+        parse_spec(SPEC + "".join(f"k{n} = 1\n" for n in range(150)))
+    assert len(caught.value.diagnostics) == 101
+    assert caught.value.diagnostics[0].message == '"k0" is not a key of training'
+    assert caught.value.diagnostics[-1].message == "there are 50 more mistakes"
+
+
+def test_several_threads_read_at_once():
+    texts = [*GOOD.values(), *(marked(text).text for text in DOCUMENTS.values())]
+
+    def answer(text: str) -> str:
+        try:
+            return parse_spec(text).to_json()
+        except SpecError as error:
+            return str(error)
+
+    alone = [answer(text) for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(answer, texts)) == alone

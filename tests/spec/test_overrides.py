@@ -1,0 +1,117 @@
+"""What ``--set`` changes, and where its mistakes point."""
+
+import pytest
+
+from specnet.errors import Position, SpecError
+from specnet.spec import parse_spec
+from specnet.spec.reader import read
+
+TEXT = """\
+name = "a"
+[network]
+layer_sizes = [2, 3, 1]
+activations = ["relu", "linear"]
+[training]
+loss = "mse"
+metrics = ["r2", "r2"]
+optimizer = "adam"
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "value"),
+    [
+        ("seed=3", ("seed",), 3),
+        (" seed = 3 ", ("seed",), 3),
+        ("name=moons", ("name",), "moons"),
+        ("name='moons'", ("name",), "moons"),
+        ("name=a = b", ("name",), "a = b"),
+        ("name=1\nseed=2", ("name",), "1\nseed=2"),
+        ("name=1 # one", ("name",), 1),
+        ("training.epochs=1e3", ("training", "epochs"), 1000.0),
+        ("training.shuffle=false", ("training", "shuffle"), False),
+        ("network.layer_sizes.1=8", ("network", "layer_sizes", 1), 8),
+        ("network.layer_sizes=[4, 1]", ("network", "layer_sizes"), (4, 1)),
+        ("network.activations.0=tanh", ("network", "activations", 0), "tanh"),
+        ("network.activations.0.alpha=2", ("network", "activations", 0), {"type": "relu", "alpha": 2}),
+        ("training.optimizer.schedule.type=constant", ("training", "optimizer", "schedule"), {"type": "constant"}),
+        ("training.optimizer={ type = 'sgd' }", ("training", "optimizer"), {"type": "sgd"}),
+        ("data.split.test_size=0.5", ("data", "split"), {"test_size": 0.5}),
+    ],
+)
+def test_a_setting_changes_one_value(setting: str, path: tuple[str | int, ...], value: object):
+    given, changed = read(TEXT).data, read(TEXT, [setting]).data
+    assert changed != given
+    for step in path:
+        changed = changed[step]
+    assert changed == value
+    assert type(changed) is type(value)
+
+
+def test_an_empty_value_removes_the_key():
+    document = read(TEXT, ["name=", "training.metrics.0="])
+    assert document.data["training"]["metrics"] == ("r2",)
+    assert "name" not in document.data
+    assert document.places["training", "metrics", 0].value == Position(7, 18, 4)
+    assert ("training", "metrics", 1) not in document.places
+
+
+def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
+    data = {"training": {"epochs": 1}, "list": [1, 2]}
+    assert read(data, ["training.epochs=2", "training.epochs=3", "list.1=5"]).data == {
+        "training": {"epochs": 3},
+        "list": (1, 5),
+    }
+    assert data == {"training": {"epochs": 1}, "list": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "column", "length", "message"),
+    [
+        ("seed", 1, 4, "KEY=VALUE"),
+        ("=3", 1, 1, "KEY=VALUE"),
+        ("a..b=3", 1, 1, "KEY=VALUE"),
+        ("network.layer_sizes.3=1", 21, 1, "3 entries"),
+        ("network.layer_sizes.-1=1", 21, 2, "no index"),
+        ("network.layer_sizes.x=1", 21, 1, "no index"),
+        ("network.layer_sizes.99999999999999999999=1", 21, 20, "3 entries"),
+        ("network.layer_sizes.0.x=1", 23, 1, "nothing can be set"),
+        ("training.epoch=", 10, 5, "to remove"),
+        ("seed=" + "[" * 100, 1, 4, "64 levels"),
+    ],
+)
+def test_a_key_that_leads_nowhere(setting: str, column: int, length: int, message: str):
+    with pytest.raises(SpecError, match=message) as caught:
+        read(TEXT, ["seed=1", setting])
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.source == "--set #2"
+    assert diagnostic.position == Position(1, column, length)
+    assert diagnostic.line_text == setting
+
+
+def test_mistakes_point_at_the_setting_that_made_them():
+    settings = [
+        "training.epochs=0",
+        "training.epoch=3",
+        "network.activations.1=rleu",
+        "training.optimizer.lr=1",
+        "seed='x'",
+    ]
+    with pytest.raises(SpecError) as caught:
+        parse_spec(TEXT.replace('name = "a"', "name = 3"), overrides=settings)
+    assert [(d.source, d.code, d.position and d.position.column) for d in caught.value.diagnostics] == [
+        ("<text>", "wrong-type", 8),
+        ("--set #1", "out-of-bounds", 17),
+        ("--set #2", "unknown-key", 10),
+        ("--set #3", "unknown-part", 23),
+        ("--set #4", "unknown-key", 20),
+        ("--set #5", "wrong-type", 6),
+    ]
+
+
+def test_a_clash_of_a_setting_and_the_file_has_both_places():
+    with pytest.raises(SpecError) as caught:
+        parse_spec(TEXT, overrides=["data.type=diabetes"])
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.source, diagnostic.position) == ("<text>", Position(3, 16))
+    assert [note.source for note in diagnostic.notes] == ["--set #1"]

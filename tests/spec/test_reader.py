@@ -1,0 +1,151 @@
+"""Where specs are read from, and where their values stand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specnet.errors import DataError, FileError, Position, SpecError
+from specnet.spec.reader import read
+
+TEXT = """\
+name = "é"
+[network]
+"layer sizes".b = [1, [2, { c = 3 }]]  # comment
+[[network.layers]]
+type = "dense"
+[[network.layers]]
+split.x = '''two
+lines'''
+[network.layers.deep]
+y = 1
+"""
+
+
+def test_places_of_toml():
+    places = read(TEXT).places
+    expected = {
+        ("name",): ((1, 8, 3), (1, 1, 4)),
+        ("network",): ((2, 2, 7), (2, 2, 7)),
+        ("network", "layer sizes"): ((3, 1, 13), (3, 1, 13)),
+        ("network", "layer sizes", "b"): ((3, 19, 19), (3, 15, 1)),
+        ("network", "layer sizes", "b", 0): ((3, 20, 1), None),
+        ("network", "layer sizes", "b", 1, 1): ((3, 27, 9), None),
+        ("network", "layer sizes", "b", 1, 1, "c"): ((3, 33, 1), (3, 29, 1)),
+        ("network", "layers", 0): ((4, 3, 14), (4, 11, 6)),
+        ("network", "layers", 1, "split", "x"): ((7, 11, 6), (7, 7, 1)),
+        ("network", "layers", 1, "deep"): ((9, 2, 19), (9, 17, 4)),
+        ("network", "layers", 1, "deep", "y"): ((10, 5, 1), (10, 1, 1)),
+    }
+    for path, (value, key) in expected.items():
+        assert places[path].value == Position(*value), path
+        assert places[path].key == (Position(*key) if key else None), path
+
+
+def test_places_of_json():
+    places = read('{"n\\u00e9": "日本", "b": [1,\n {"c": null0}]}\n'.replace("null0", "-1.5e3")).places
+    assert places["né",].value == Position(1, 13, 4)
+    assert places["né",].key == Position(1, 2, 9)
+    assert places["b", 1, "c"].value == Position(2, 8, 6)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_windows_lines_leave_places_where_an_editor_shows_them(tmp_path: Path, line_end: str):
+    path = tmp_path / "spec.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + line_end.join(["a = 1", "b = nan", ""]).encode())
+    with pytest.raises(SpecError) as caught:
+        read(path)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.position == Position(2, 5, 3)
+    assert diagnostic.line_text == "b = nan"
+    assert diagnostic.source == str(path)
+    path.write_bytes(b"\xef\xbb\xbf\xef\xbb\xbfa = 1\n")
+    with pytest.raises(SpecError):
+        read(path)
+
+
+def test_the_language_follows_from_the_text_or_the_name(tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    (tmp_path / "b.toml").write_text('\n {"a": 1}')
+    (tmp_path / "c").write_text("a = 1")
+    for name, language in [("a.json", "json"), ("b.toml", "json"), ("c", "toml")]:
+        document = read(tmp_path / name)
+        assert document.data == {"a": 1}
+        assert document.format == language
+        assert document.folder == tmp_path
+    (tmp_path / "d.json").write_text("a = 1")
+    with pytest.raises(SpecError, match="syntax"):
+        read(os.fspath(tmp_path / "d.json"))
+
+
+def test_no_utf_8_is_refused_at_its_place(tmp_path: Path):
+    path = tmp_path / "latin.toml"
+    path.write_bytes("# é\nname = 'ä'\n".encode("latin-1").replace(b"\xe9", "é".encode()))
+    with pytest.raises(SpecError) as caught:
+        read(path)
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.position) == ("encoding", Position(2, 9))
+    path.write_bytes("a = 1\n".encode("utf-16"))
+    with pytest.raises(SpecError, match="UTF-8"):
+        read(path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path):
+    for source, message in [
+        (tmp_path / "none.toml", "no such file"),
+        (tmp_path, "folder"),
+        ("a\0b", "null character"),
+        ("x" * 5000, "too long"),
+        ("layer_sizes = [1]", "line break"),
+        ('{"seed": 0}', "line break"),
+    ]:
+        with pytest.raises(FileError, match=message):
+            read(source)
+    large = tmp_path / "large.toml"
+    large.write_bytes(b"#" * 1_000_001)
+    with pytest.raises(FileError, match="1000001 bytes"):
+        read(large)
+    with pytest.raises(SpecError, match="1000001 bytes"):
+        read("#" * 1_000_000 + "\n")
+
+
+def test_a_mapping_may_hold_numpy_numbers_tuples_and_paths():
+    data = {"a": np.int64(3), "b": (np.float32(0.5), [True]), "c": Path("x.csv"), "d": {"e": np.bool_(True)}}
+    assert read(data).data == {"a": 3, "b": (0.5, (True,)), "c": "x.csv", "d": {"e": True}}
+
+
+def test_what_a_mapping_may_not_hold():
+    endless: list[object] = []
+    endless.append(endless)
+    wide: object = 1
+    for _ in range(40):
+        wide = [wide, wide]
+    for value, code in [
+        (None, "null"),
+        (float("nan"), "not-finite"),
+        (2**63, "number-range"),
+        ("\udc00", "encoding"),
+        ({1, 2}, "wrong-type"),
+        (print, "wrong-type"),
+        (b"bytes", "wrong-type"),
+        (1j, "wrong-type"),
+        (np.zeros(3), "wrong-type"),
+        ({1: 2}, "key"),
+        ({"\ud800": 1}, "key"),
+        (endless, "too-deep"),
+        (wide, "too-large"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            read({"good": 1, "key": value})
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.code == code
+        assert diagnostic.path[0] == "key"
+        assert (diagnostic.source, diagnostic.position) == (None, None)
+        str(caught.value).encode()
+
+
+def test_what_is_no_source_at_all():
+    for source in (None, 3, b"a = 1\n", ["a"]):
+        with pytest.raises(DataError, match="spec must be a path, a text or a mapping"):
+            read(source)  # type: ignore[arg-type]

@@ -1,0 +1,120 @@
+"""The JSON Schema: fresh, valid, readable, and it follows from the parts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema
+from pydantic import Field
+
+from specnet.parts.activations import Activation
+from specnet.parts.fields import PositiveNumber
+from specnet.parts.part import Part
+from specnet.parts.registry import built_in_registry
+from specnet.spec import Spec
+from specnet.spec.document import NetworkSpec, TrainingSpec
+from specnet.spec.schema import json_schema, schema_text
+
+COMMITTED = Path(__file__).parents[2] / "schemas" / "specnet.schema.json"
+
+
+class Snake(Activation):
+    """x + sin²(a·x)/a.
+
+    Keeps a trend (Ziyin et al. 2020).
+    """
+
+    aliases = ("serpent",)
+    type: Literal["snake"] = "snake"
+    frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
+
+
+def every(value: Any) -> Iterator[Any]:
+    """Yield a value and all within it."""
+    yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from every(item)
+
+
+def test_the_committed_schema_is_fresh():
+    assert COMMITTED.read_text(encoding="utf-8") == schema_text(built_in_registry()), "specnet schema > schemas/…"
+
+
+def test_it_is_a_schema_of_draft_7_without_titles_and_nulls():
+    schema = json_schema(built_in_registry())
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    for item in every(schema):
+        assert item is not None
+        assert item != {"type": "null"}
+        if isinstance(item, dict):
+            assert not {"$defs", "title", "ge", "gt", "le", "lt", "prefixItems", "x-kind"} & item.keys()
+            assert "$ref" not in item or len(item) == 1
+
+
+def test_every_reference_leads_somewhere_and_every_definition_is_used():
+    schema = json_schema(built_in_registry())
+    used = {item["$ref"] for item in every(schema) if isinstance(item, dict) and "$ref" in item}
+    assert used == {f"#/definitions/{name}" for name in schema["definitions"]}
+
+
+def test_every_part_is_a_definition_with_all_that_its_class_says():
+    definitions = json_schema(built_in_registry())["definitions"]
+    for part in built_in_registry():
+        definition = definitions[f"{part.kind}.{part.part_name()}"]
+        assert definition["additionalProperties"] is False
+        assert definition["required"][0] == "type"
+        assert definition["properties"]["type"] == {"enum": [part.part_name(), *part.aliases]}
+        assert definition["properties"].keys() == part.model_fields.keys()
+        assert " ".join((part.__doc__ or "").split("\n\n")[0].split()) == definition["description"]
+        described = {name for name, field in definition["properties"].items() if "description" in field}
+        assert described == definition["properties"].keys() - {"type"}
+        assert {"$ref": f"#/definitions/{part.kind}.{part.part_name()}"} in definitions[part.kind]["anyOf"]
+
+
+def test_every_key_of_the_document_is_there_with_its_description():
+    schema = json_schema(built_in_registry())
+    for table, section in [
+        (schema, Spec),
+        (schema["definitions"]["network"], NetworkSpec),
+        (schema["definitions"]["training"], TrainingSpec),
+    ]:
+        assert table["properties"].keys() - {"$schema"} == section.model_fields.keys()
+        assert table["additionalProperties"] is False
+        for name in section.model_fields:
+            assert table["properties"][name]["description"]
+
+
+def test_names_stand_alone_only_where_no_field_is_needed():
+    names = json_schema(built_in_registry())["definitions"]["layer"]["anyOf"][0]["enum"]
+    assert "dropout" in names
+    assert "dense" not in names
+
+
+def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
+    schema = json_schema(built_in_registry().with_parts([Snake]))
+    definition = schema["definitions"]["activation.snake"]
+    assert definition["description"] == "x + sin²(a·x)/a."
+    assert definition["required"] == ["type"]
+    assert definition["additionalProperties"] is False
+    assert definition["properties"]["type"] == {"enum": ["snake", "serpent"]}
+    assert definition["properties"]["frequency"] == {
+        "default": 1.0,
+        "description": "a, in radians per unit of input",
+        "exclusiveMinimum": 0,
+        "type": "number",
+    }
+    assert {"snake", "serpent"} <= set(schema["definitions"]["activation"]["anyOf"][0]["enum"])
+
+
+def test_a_default_that_is_a_part_is_written_as_a_person_would():
+    definitions = json_schema(built_in_registry())["definitions"]
+    assert definitions["training"]["properties"]["optimizer"]["default"] == "adam"
+
+
+def test_the_text_is_json_and_always_the_same():
+    registry = built_in_registry()
+    assert schema_text(registry) == schema_text(registry.with_parts([]))
+    assert json.loads(schema_text(registry)) == json_schema(registry)
+    assert issubclass(Snake, Part)
