@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
 from sklearn import metrics
 
 from specnet.errors import DataError
@@ -21,18 +23,18 @@ def raw_outputs(model: Model, X: Array) -> Array:
     if model.preprocessing.steps:
         (fitted,) = model.preprocessing.fitted
         X = (X - fitted["mean"]) / fitted["scale"]
-    arrays = list(model.network.parameters(model.theta).values())
+    arrays: list[Array] = list(model.network.parameters(model.theta).values())
     for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
         X = np.maximum(X @ weight.T + bias, 0)
-    return X @ arrays[-2].T + arrays[-1]
+    outputs: Array = X @ arrays[-2].T + arrays[-1]
+    return outputs
 
 
 def probabilities(model: Model, X: Array) -> Array:
     z = raw_outputs(model, X)
     if model.spec.training.loss.target == "classes":
-        exponentials = np.exp(z)
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
-    p = 1 / (1 + np.exp(-z))
+        return np.asarray(softmax(z, axis=1))
+    p = np.asarray(expit(z))
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
 
@@ -254,7 +256,7 @@ def test_columns_that_do_not_fit_are_refused(X: Array, expected: str) -> None:
         ("multilabel", [[0, 1], [2, 1]], "y has 2, and this loss needs 0 and 1"),
     ],
 )
-def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[object], expected: str) -> None:
+def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[Any], expected: str) -> None:
     with pytest.raises(DataError) as error:
         make_model(kind).evaluate(np.ones((2, 3)), y)
     assert message(error) == expected
