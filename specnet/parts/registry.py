@@ -21,6 +21,7 @@ PLUGINS = "specnet.parts"
 
 BUILT_IN = (
     "activations",
+    "averaging",
     "data",
     "initializers",
     "layers",

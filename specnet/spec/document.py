@@ -14,7 +14,7 @@ from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
 from specnet.parts.data import Data
-from specnet.parts.fields import PositiveInteger, Seed, SpecName
+from specnet.parts.fields import NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss

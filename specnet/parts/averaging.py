@@ -1,0 +1,57 @@
+"""Averages of the weights over the steps of a run, which are kept in place of the last weights."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specnet.parts.fields import Fraction
+from specnet.parts.part import Part
+
+
+class Averaging(Part):
+    """How much of the new weights goes into their average after each step."""
+
+    kind: ClassVar[str] = "averaging"
+
+    def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        """Return the share of the weights after a step, counted from 0, in the average; the first one is 1."""
+        raise NotImplementedError(f"{type(self).__name__} has no share")
+
+    def begins(self, total_steps: int, steps_per_epoch: int) -> int:
+        """Return the step, counted from 0, after which the average is first taken."""
+        return 0
+
+
+class Exponential(Averaging):
+    """a ← β·a + (1 − β)·θ after each step (Polyak and Juditsky 1992).
+
+    While 1/(step + 1) is greater than 1 − β it is the share instead, so that the average does not remember where the
+    weights began. Keras and PyTorch start from the initial weights.
+    """
+
+    type: Literal["exponential"] = "exponential"
+    decay: Fraction = Field(0.999, description="β, the share of the average that is kept in a step")
+
+    def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        return max(1 - self.decay, 1 / (step + 1))
+
+
+class Stochastic(Averaging):
+    """The mean of the weights at the end of each epoch after `start` of the run (SWA, Izmailov et al. 2018)."""
+
+    type: Literal["stochastic"] = "stochastic"
+    start: Fraction = Field(0.75, description="the share of the run's epochs that are left out of the average")
+
+    def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        epoch, in_epoch = divmod(step, steps_per_epoch)
+        first = self._first_epoch(total_steps, steps_per_epoch)
+        if epoch < first or in_epoch < steps_per_epoch - 1:
+            return 0.0
+        return 1 / (epoch - first + 1)
+
+    def begins(self, total_steps: int, steps_per_epoch: int) -> int:
+        return (self._first_epoch(total_steps, steps_per_epoch) + 1) * steps_per_epoch - 1
+
+    def _first_epoch(self, total_steps: int, steps_per_epoch: int) -> int:
+        epochs = total_steps // steps_per_epoch
+        return min(int(self.start * epochs), epochs - 1)
