@@ -22,7 +22,6 @@ application = typer.Typer(
     help="Small and middle-sized neural networks from a spec: checked, trained, evaluated, saved.",
     epilog="Exit status: 0 done; 1 the spec, the data, a file or the training is at fault; 2 the command line is; "
     "130 after Ctrl-C.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain help: rich's costs as much time as all the rest together.
@@ -39,13 +38,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@application.callback()
-def _common(
+@application.callback(invoke_without_command=True)
+def _without_verb(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 def _register(verb: Callable[..., Any]) -> None:

@@ -54,7 +54,7 @@ class Entry:
     def table(self) -> Table:
         """Return the fields with their values and defaults."""
         rows = [(field.name, field.values, field.default, field.description) for field in self.fields]
-        return Table(("field", "values", "default", "meaning"), rows)
+        return Table(("field", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3}))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as plain data for ``--format json``."""
@@ -93,7 +93,7 @@ class Catalogue:
 def parts_table(entries: Iterable[Entry]) -> Table:
     """Return a row for each part."""
     rows = [(entry.kind, entry.name, ", ".join(entry.aliases), entry.summary) for entry in entries]
-    return Table(("kind", "name", "aliases", "description"), rows)
+    return Table(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
 
 
 def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:

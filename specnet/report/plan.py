@@ -96,7 +96,7 @@ class Plan:
                 )
             )
         rows.append(("total", "", "", "", "", count(self.parameter_count), ""))
-        return Table(header, rows, right=frozenset({4, 5}))
+        return Table(header, rows, right=frozenset({4, 5}), folded=frozenset({2, 3, 6}))
 
     def _input_names(self, node: Node) -> list[str]:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -38,7 +39,8 @@ def run_header(network: Network, rows: Mapping[str, int]) -> str:
 class RunProgress(Observer):
     """Shows a run on a stream: live on a terminal, as a first and a last line elsewhere.
 
-    As a context it takes the bar off the terminal's hands however the run ends.
+    As a context it leaves the terminal in order however the run ends. A stream that can no longer be written ends
+    nothing: the run goes on unseen.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -57,21 +59,13 @@ class RunProgress(Observer):
         self._close()
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
-        write_line(self._stream, run_header(network, rows))
-        self._stream.flush()
         self._epochs = epochs
         self._started = time.monotonic()
-        if is_lively(self._stream):
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            self._bar = Progress(
-                BarColumn(bar_width=BAR_WIDTH),
-                TextColumn("{task.description}", markup=False),
-                console=console(self._stream),
-                auto_refresh=False,
-            )
-            self._bar.add_task("", total=epochs)
-            self._bar.start()
+        with suppress(OSError):
+            write_line(self._stream, run_header(network, rows))
+            self._stream.flush()
+            if is_lively(self._stream):
+                self._open()
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._record = record
@@ -83,11 +77,12 @@ class RunProgress(Observer):
     def ended(self, epochs: int, steps: int, seconds: float) -> None:
         each = f", {duration(seconds / steps)} a step" if steps else ""
         line = self._line(epochs, self._record, f"{duration(seconds)}{each}")
-        if self._bar is None:
-            write_line(self._stream, line)
-        else:
+        if self._bar is not None:
             self._draw(epochs, line)
             self._close()
+        else:
+            with suppress(OSError):
+                write_line(self._stream, line)
 
     def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
         losses = [
@@ -95,12 +90,25 @@ class RunProgress(Observer):
         ]
         return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *losses, spent])
 
+    def _open(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            BarColumn(bar_width=BAR_WIDTH),
+            TextColumn("{task.description}", markup=False),
+            console=console(self._stream),
+            auto_refresh=False,
+        )
+        self._bar.add_task("", total=self._epochs)
+        self._bar.start()
+
     def _draw(self, epoch: int, line: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=epoch, description=line, refresh=True)
+            with suppress(OSError):
+                self._bar.update(self._bar.task_ids[0], completed=epoch, description=line, refresh=True)
 
     def _close(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
             self._bar = None
-            self._stream.flush()

@@ -44,10 +44,10 @@ def write_line(stream: TextIO, text: str = "") -> None:
 
 
 def write_table(stream: TextIO, table: Table) -> None:
-    """Write a table, with colour where the stream can show it."""
-    shown = Table(table.header, [[visible(cell) for cell in row] for row in table.rows], table.right)
-    if is_lively(stream):
-        console(stream).print(shown.for_terminal(), soft_wrap=False)
+    """Write a table; on a terminal with colour, and folded into the window if that is wide enough for it."""
+    shown = Table(table.header, [[visible(cell) for cell in row] for row in table.rows], table.right, table.folded)
+    if is_lively(stream) and shown.least_width <= (terminal := console(stream)).width:
+        terminal.print(shown.for_terminal(), soft_wrap=False)
     else:
         stream.writelines(f"{line}\n" for line in shown.lines())
 

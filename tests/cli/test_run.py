@@ -199,3 +199,16 @@ def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) 
     assert ended.status == 0
     assert ended.err.startswith("moons   2 → " if name else "2 → ")
     assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()
+
+
+def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "run", "moons.toml", "--out", "here"], cwd=folder, stderr=writing, env=environment(), check=False
+        )
+    finally:
+        os.close(writing)
+    assert ended.returncode == 1
+    assert {entry.name for entry in (folder / "here").iterdir()} == FILES

@@ -42,12 +42,20 @@ def test_a_pipe_gets_the_plain_table_however_wide() -> None:
 
 
 def test_a_terminal_gets_a_bold_header_and_folded_cells(lively: Terminal) -> None:
-    write_table(lively, Table(("name", "text"), [("[bold]x[/bold]", "y" * 100)]))
+    write_table(lively, Table(("name", "text"), [("[bold]x[/bold]", "y" * 100)], folded=frozenset({1})))
     text = lively.getvalue()
     assert "\x1b[1m" in text
     assert "[bold]x[/bold]" in text
     assert text.count("\n") == 4, "the long cell takes three lines of a narrow window"
     assert text.count("y") == 100
+
+
+def test_a_window_that_is_too_narrow_wraps_the_plain_table(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    table = Table(("name", "text"), [("x" * 10, "y" * 100)], folded=frozenset({1}))
+    assert table.least_width == 10 + 3 + 12
+    write_table(lively, table)
+    assert lively.getvalue().splitlines() == table.lines()
 
 
 def test_colour_is_for_terminals_and_never_with_no_color(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
