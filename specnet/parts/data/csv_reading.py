@@ -23,8 +23,11 @@ from specnet.parts.data.csv_places import PathLike, faulty_record, records
 Cells = Sequence[str | None]
 """A column of a chunk; None where a cell is empty."""
 
-CHUNK = 20_000
-"""Records that are converted at a time."""
+CELLS_AT_ONCE = 500_000
+"""How many cells are held as text at a time."""
+
+MOST_MISTAKES = 20
+"""How many mistakes are told of at once."""
 
 NUMBER_SIGNS = frozenset("0123456789+-.eE \t")
 """What a number is made of: digits, signs, a point, an exponent, and space around it. No nan, no inf, no 1_000."""
@@ -64,25 +67,36 @@ class CsvFile:
             message = "the first line has to name the columns, and is blank" if record else "the file is empty"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
         self.header = record.cells
+        self._places: dict[str, int] = {}
         problems = []
         for column, name in enumerate(self.header):
-            first = self.header.index(name)
+            first = self._places.setdefault(name, column)
             if not name.strip():
                 message = f"column {column + 1} has no name"
                 problems.append(record.problem(path, "missing-header", message, column))
             elif first < column:
                 message = f'columns {first + 1} and {column + 1} are both called "{name}"'
                 problems.append(record.problem(path, "repeated-column", message, column))
+            if len(problems) == MOST_MISTAKES:
+                break
         if problems:
             raise DataError(*problems)
 
-    def unknown(self, name: str) -> Diagnostic | None:
-        """Return the mistake of asking for a column that is not there, or None if it is."""
-        if name in self.header:
-            return None
-        if all(map(_is_number, self.header)):
+    def missing(self, names: Sequence[str]) -> list[tuple[int, Diagnostic]]:
+        """Return which of these columns are not there, by their numbers in `names`, and what to say of them.
+
+        Raises
+        ------
+        DataError
+            If it is the header that is not there.
+        """
+        missing = [number for number, name in enumerate(names) if name not in self._places]
+        if missing and all(map(_is_number, self.header)):
             message = "the first line has to name the columns, and holds numbers"
-            return Diagnostic("missing-header", message, source=self.path, position=Position(1, 1))
+            raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
+        return [(number, self._unknown(names[number])) for number in missing[:MOST_MISTAKES]]
+
+    def _unknown(self, name: str) -> Diagnostic:
         close = get_close_matches(name, self.header, 1)
         if close:
             hint = f'did you mean "{close[0]}"?'
@@ -116,10 +130,9 @@ class CsvFile:
             If there is no such column or no row, if a row has too few or too many cells, or if a cell is missing or is
             no number.
         """
-        unknown = [problem for problem in map(self.unknown, (*numbers, *labels)) if problem]
-        if unknown:
-            raise DataError(*dict.fromkeys(unknown))
-        places = [self.header.index(name) for name in (*numbers, *labels)]
+        if missing := self.missing((*numbers, *labels)):
+            raise DataError(*(problem for _, problem in missing))
+        places = [self._places[name] for name in (*numbers, *labels)]
         parts: list[NDArray[np.float64]] = []
         texts: list[list[str]] = [[] for _ in labels]
         rows = 0
@@ -150,7 +163,7 @@ class CsvFile:
             connection.execute("SET lock_configuration = true")
             try:
                 result = connection.execute(query, {"path": path, "types": types})
-                while chunk := result.fetchmany(CHUNK):
+                while chunk := result.fetchmany(max(1, CELLS_AT_ONCE // len(places))):
                     yield chunk
             except duckdb.Error as error:
                 message = f"DuckDB cannot read this: {str(error).splitlines()[0]}"
@@ -171,7 +184,7 @@ class CsvFile:
         rows = (record for record in records(self.path) if record.cells or len(self.header) == 1)
         last = -1
         numbered = islice(rows, done + 1, None)  # the header is the first record
-        for row, place, cell in sorted(mistakes, key=lambda mistake: mistake[:2]):
+        for row, place, cell in sorted(mistakes, key=lambda mistake: mistake[:2])[:MOST_MISTAKES]:
             if row > last:
                 record = next(islice(numbered, row - last - 1, None))
                 last = row

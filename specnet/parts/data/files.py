@@ -55,17 +55,11 @@ class Csv(Data):
     def load(self, folder: Path, target: TargetKind) -> Table:
         file = CsvFile(folder / self.path)
         features = self.features or tuple(name for name in file.header if name != self.target)
-        wanted = [(("target",), self.target), *((("features", index), name) for index, name in enumerate(features))]
-        unknown = [(path, problem) for path, name in wanted if (problem := file.unknown(name))]
-        # That there is no such column is said where the spec names it, that there is no header at the file.
-        problems = [
-            replace(problem, path=path, source=None) if problem.code == "unknown-column" else problem
-            for path, problem in unknown
-        ]
         if not features:
-            problems.append(Diagnostic("no-features", f'{file.path} has no column but "{self.target}"', ("target",)))
-        if problems:
-            raise DataError(*dict.fromkeys(problems))
+            raise DataError(Diagnostic("no-features", f'{file.path} has no column but "{self.target}"', ("target",)))
+        paths = [("target",), *(("features", index) for index in range(len(features)))]
+        if missing := file.missing((self.target, *features)):
+            raise DataError(*(replace(problem, path=paths[number], source=None) for number, problem in missing))
         if target == "classes":
             X, (y,) = file.read(features, (self.target,))
         else:

@@ -1,0 +1,101 @@
+"""The reference specs: each one runs, reaches what it says, and says what it teaches."""
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+import specnet
+
+FOLDER = Path(__file__).parents[1] / "specs"
+SPECS = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".toml", ".json"))
+
+# What the test rows must reach at least; a spec without a line here fails.
+REACHED = {
+    "moons.toml": {"accuracy": 0.85},
+    "logistic.toml": {"accuracy": 0.95, "roc_auc": 0.98},
+    "digits.toml": {"accuracy": 0.97, "f1_macro": 0.97},
+    "iris.json": {"accuracy": 0.95, "balanced_accuracy": 0.95},
+    "diabetes.toml": {"r2": 0.3},
+    "wine_csv.toml": {"accuracy": 0.95, "f1_macro": 0.95},
+    "residual.toml": {"accuracy": 0.95},
+}
+PARTS = {"residual.toml": {"train", "validation", "test"}}
+
+MOONS = """
+name = "moons_2_5_1"
+seed = 0
+random_generator = "legacy"
+
+[data]
+type = "make_moons"
+n_samples = 300
+noise = 0.2
+random_state = 0
+split = { test_size = 0.2, random_state = 0, stratify = false }
+
+[network]
+dtype = "float64"
+layer_sizes = [2, 5, 1]
+activations = ["relu", "sigmoid"]
+weight_initializer = { type = "variance_scaling", scale = 1.0, mode = "fan_in", distribution = "untruncated_normal" }
+
+[training]
+loss = "binary_crossentropy"
+optimizer = { type = "sgd", learning_rate = 0.003 }
+epochs = 20000
+batch_size = "full"
+shuffle = false
+metrics = ["accuracy"]
+"""
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_runs_and_reaches_what_it_should(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # what a spec reads is found from its own folder
+    result = specnet.run(FOLDER / name)
+    assert result.metrics.keys() == PARTS.get(name, {"train", "test"})
+    assert result.history[-1]["loss"] < result.history[0]["loss"] / 2
+    for metric, least in REACHED[name].items():
+        assert result.metrics["test"][metric] >= least
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_says_what_it_teaches(name):
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    assert f"[{name}]({name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
+    if name.endswith(".json"):
+        assert json.loads(text)["$schema"] == "../schemas/specnet.schema.json"
+    else:
+        first, *lines = text.splitlines()
+        assert first == "#:schema ../schemas/specnet.schema.json"
+        comment = " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
+        assert "It teaches" in comment
+
+
+def test_the_reference_spec_is_the_one_that_is_documented():
+    assert tomllib.loads((FOLDER / "moons.toml").read_text(encoding="utf-8")) == tomllib.loads(MOONS)
+
+
+def test_the_resolved_form_of_each_reads_as_itself():
+    for name in SPECS:
+        spec = specnet.parse_spec(FOLDER / name)
+        sizes = {"inputs": 13, "outputs": 3} if name == "wine_csv.toml" else {}
+        resolved = specnet.build(spec, **sizes).spec
+        again = specnet.build(json.loads(resolved.to_json())).spec
+        assert again == resolved
+
+
+def test_the_table_is_the_one_that_scikit_learn_ships():
+    with open(FOLDER / "data" / "wine.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    wine = load_wine()
+    np.testing.assert_array_equal(np.array([row[:-1] for row in rows], float), wine.data)
+    names = np.array(["barolo", "grignolino", "barbera"])
+    assert [row[-1] for row in rows] == names[wine.target].tolist()
+    assert [name.replace("od280_od315", "od280/od315_of_diluted_wines") for name in header[:-1]] == wine.feature_names
