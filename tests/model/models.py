@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from specnet.data import Preparation
-from specnet.model import Model
+from specnet.errors import FileError
+from specnet.model import Model, load_model
 from specnet.network import Network
 from specnet.spec import parse_spec, resolve
 from specnet.tensor_file import Array
@@ -67,3 +70,17 @@ def make_rows(model: Model, count: int = 40) -> tuple[Array, Array]:
     if model.labels is not None:
         y = np.concatenate([model.labels, y])[:count]
     return X, y
+
+
+def saved(model: Model, path: Path) -> bytes:
+    model.save(path)
+    return path.read_bytes()
+
+
+def refusal(path: Path) -> str:
+    """Return the only mistake that loading a file reports, which names it."""
+    with pytest.raises(FileError) as error:
+        load_model(path)
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.source == str(path)
+    return diagnostic.message
