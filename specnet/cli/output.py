@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ class Output:
             if self._document is not None and not self._errors:
                 _write_data(self._document)
             elif self.as_json:
-                _write_data(json.dumps({"errors": self._errors, **self.data}, ensure_ascii=False, indent=2) + "\n")
+                document = _without_nan({"errors": self._errors, **self.data})
+                _write_data(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
             sys.stdout.flush()
 
 
@@ -175,6 +177,15 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise _OutputError(error) from error
+
+
+def _without_nan(data: Any) -> Any:
+    """Return data with null for each number that JSON does not have."""
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _write_data(text: str) -> None:

@@ -25,7 +25,7 @@ def figure(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric's value: shares of right answers in percent, all others as `figure` does."""
-    return f"{100 * value:.1f} %" if name.endswith("accuracy") and math.isfinite(value) else figure(value)
+    return f"{100 * value:.1f} %" if name.endswith("accuracy") else figure(value)
 
 
 def duration(seconds: float) -> str:

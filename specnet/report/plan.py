@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from specnet.parts.part import Part
@@ -17,16 +17,26 @@ LONGEST_SUMMARY = 9
 """The most steps that a one-line summary names; of a deeper network it names the first and the last."""
 
 
-def described(part: Part | None) -> str:
+_IN_OTHER_COLUMNS = frozenset({"name", "inputs", "units", "activation", "weight_initializer", "bias_initializer"})
+
+
+def described(part: Part | None, without: Set[str] = frozenset()) -> str:
     """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:
         return ""
     fields = [
-        f"{name}={described(value) if isinstance(value, Part) else value}"
+        f"{name}={_shown(value)}"
         for name, field in type(part).model_fields.items()
-        if name != "type" and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
+        if name not in ("type", *without)
+        and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
     ]
     return f"{part.type}({', '.join(fields)})" if fields else part.type
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Part):
+        return described(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Plan:
@@ -87,7 +97,7 @@ class Plan:
             rows.append(
                 (
                     node.key,
-                    layer.type,
+                    described(layer, without=_IN_OTHER_COLUMNS),
                     described(getattr(layer, "activation", None)),
                     ", ".join(self._input_names(node)),
                     count(node.size),
@@ -96,7 +106,7 @@ class Plan:
                 )
             )
         rows.append(("total", "", "", "", "", count(self.parameter_count), ""))
-        return Table(header, rows, right=frozenset({4, 5}), folded=frozenset({2, 3, 6}))
+        return Table(header, rows, right=frozenset({4, 5}), folded=frozenset({1, 2, 3, 6}))
 
     def _input_names(self, node: Node) -> list[str]:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]

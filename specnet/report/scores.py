@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from specnet.report.figures import metric
 from specnet.report.tables import Table
@@ -12,7 +14,11 @@ def scores_table(scores: Mapping[str, Mapping[str, float | None]]) -> Table:
     """Return a row for each set of rows and a column for each figure; what cannot be told there is a dash."""
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     rows = [
-        (split, *("–" if (value := figures.get(name)) is None else metric(name, value) for name in names))
+        (split, *(metric(name, value) if _is_told(value := figures.get(name)) else "–" for name in names))
         for split, figures in scores.items()
     ]
     return Table(("", *names), rows, right=frozenset(range(1, len(names) + 1)))
+
+
+def _is_told(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)

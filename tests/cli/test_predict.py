@@ -160,6 +160,16 @@ def test_weights_of_rows_count(specnet: Specnet, moons: Model, folder: Path) -> 
     assert weighted == pytest.approx(first, rel=1e-6)
 
 
+def test_a_figure_that_cannot_be_told_is_a_dash_and_null(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "--out", "m", "-q", "--set", 'training.metrics=["roc_auc"]').status == 0
+    np.savez(folder / "zeros.npz", X=np.zeros((3, 2)), y=np.zeros(3, int))
+    ended = specnet("evaluate", "m/model.safetensors", "zeros.npz")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[1].split()[-1] == "–"
+    as_json = specnet("evaluate", "m/model.safetensors", "zeros.npz", "--format", "json")
+    assert as_json.document["metrics"]["roc_auc"] is None
+
+
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
 @pytest.mark.parametrize(
     ("name", "content", "words"),

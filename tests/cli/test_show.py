@@ -64,7 +64,7 @@ def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> Non
     assert "layers.wide, layers.twice.0.branch" in rows["layers.twice.0.1"]
     assert rows["layers.twice.0.branch"].split()[-2:] == ["20", "zeros"]
     assert "input, layers.twice.1.1 " in rows["layers.2"]
-    assert rows["layers.3"].split()[:5] == ["layers.3", "dense", "sigmoid", "layers.2", "1"]
+    assert rows["layers.3"].split()[:5] == ["layers.3", "dense(use_bias=false)", "sigmoid", "layers.2", "1"]
     assert rows["total"].split() == ["total", str(12 + 2 * 20 + 6)]
 
 
@@ -139,6 +139,14 @@ def test_sizes_that_nothing_says_are_a_mistake(specnet: Specnet, folder: Path) -
     ended = specnet("show", "sizeless.toml")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.count("error[unknown-size]") == 2
+
+
+def test_what_a_layer_does_beside_its_activation_is_told(specnet: Specnet, folder: Path) -> None:
+    layers = '[{ type = "dense", units = 4 }, { type = "dropout", rate = 0.25 }, { type = "dense", units = 1 }]'
+    (folder / "dropout.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", f"layers = {layers}"))
+    lines = specnet("show", "dropout.toml").out.splitlines()
+    assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 parameters")
+    assert "layers.1   dropout(rate=0.25) " in "\n".join(lines)
 
 
 def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None:
