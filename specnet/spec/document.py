@@ -50,22 +50,22 @@ class _OneOrList:
         return {"anyOf": [several["items"], several]}
 
 
-class _NumberOr:
-    """Annotates ``int | Literal[word]`` in the same way."""
+class _OrWord:
+    """Annotates ``Value | Literal[word]`` in the same way; `noun` is what messages call the values."""
 
-    def __init__(self, number: Any, word: str) -> None:
-        self.number, self.word = number, word
+    def __init__(self, kind: Any, noun: str, word: str) -> None:
+        self.kind, self.noun, self.word = kind, noun, word
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             self._read,
-            handler.generate_schema(self.number),
+            handler.generate_schema(self.kind),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
         )
 
     def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
         if isinstance(value, str) and value != self.word:
-            raise PydanticCustomError("unknown-value", "a number or the word", {"words": f'a number or "{self.word}"'})
+            raise PydanticCustomError("unknown-value", "no such word", {"words": f'{self.noun} or "{self.word}"'})
         return value if value == self.word else handler(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -73,8 +73,10 @@ class _NumberOr:
 
 
 Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
-ClassWeight = Annotated[dict[str, float] | Literal["balanced"], _NumberOr(dict[str, NonNegativeNumber], "balanced")]
-BatchSize = Annotated[int | Literal["full"], _NumberOr(PositiveInteger, "full")]
+ClassWeight = Annotated[
+    dict[str, float] | Literal["balanced"], _OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
+]
+BatchSize = Annotated[int | Literal["full"], _OrWord(PositiveInteger, "a number", "full")]
 
 
 class NetworkSpec(Section):

@@ -1,0 +1,140 @@
+"""Parts by kind and name: the built-in ones, those of a call, and those of plugins, good and bad."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from typing import Any, Literal
+
+import pytest
+
+from specnet.compiler import Value
+from specnet.errors import DataError, SpecError
+from specnet.parts import registry as module
+from specnet.parts.activations import Activation, Relu
+from specnet.parts.layers import Dense
+from specnet.parts.part import Part
+from specnet.parts.registry import Registry, built_in_registry, installed_registry, parts_of
+from specnet.spec import parse_spec, resolve
+
+
+class Cube(Activation):
+    """x³."""
+
+    aliases = ("third_power",)
+    type: Literal["cube"] = "cube"
+
+    def expression(self, x: Value, *parameters: Value) -> Value:
+        return x**3
+
+
+class FalseRelu(Activation):
+    """Has a name that is taken."""
+
+    type: Literal["relu"] = "relu"
+
+
+SPEC = "[network]\nlayer_sizes = [2, 3, 1]\nactivations = 'ACTIVATION'\n[training]\nloss = 'mse'\n"
+
+
+def spec(activation: str) -> str:
+    return SPEC.replace("ACTIVATION", activation)
+
+
+def test_every_built_in_part_is_found_by_its_names():
+    registry = built_in_registry()
+    for part in registry:
+        for name in (part.part_name(), *part.aliases):
+            assert registry.find(part.kind, name) is part
+        assert issubclass(part, Part)
+        assert part in registry.of_kind(part.kind)
+    assert registry.find("activation", "dense") is None
+    assert registry.find("activation", ["relu"]) is None
+    assert len({part.kind for part in registry}) == len(module.BUILT_IN)
+
+
+def test_names_come_before_aliases():
+    registry = Registry([Cube, Relu])
+    assert registry.names("activation") == ("cube", "relu", "third_power")
+
+
+def test_a_registry_is_a_value():
+    given = built_in_registry()
+    more = given.with_parts([Cube])
+    assert more.find("activation", "third_power") is Cube
+    assert given.find("activation", "cube") is None
+    assert given is built_in_registry()
+
+
+def test_two_parts_of_one_name_are_refused():
+    with pytest.raises(DataError, match='FalseRelu and Relu are both the activation "relu"'):
+        built_in_registry().with_parts([FalseRelu])
+    assert list(Registry([Cube]).with_parts([Cube]).of_kind("activation")) == [Cube, Cube]
+
+
+def test_parts_of_a_module_are_those_with_a_name():
+    names = [part.part_name() for part in parts_of(__import__("specnet.parts.layers", fromlist=["layers"]))]
+    assert "dense" in names
+    assert len(names) == len(set(names))
+
+
+def test_parts_of_a_call_are_known_to_that_call_alone():
+    assert resolve(parse_spec(spec("third_power"), parts=[Cube])).to_json().count('"cube"') == 1
+    with pytest.raises(SpecError, match="is not an activation"):
+        parse_spec(spec("cube"))
+
+
+def test_a_part_made_in_python_finds_the_installed_ones():
+    assert Dense(units=3, activation="relu").activation == Relu()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that makes entry points be the installed plugins."""
+
+    def plugins(**points: Any) -> None:
+        found = [EntryPoint(name, f"plugin:{name}", module.PLUGINS) for name in points]
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found if group == module.PLUGINS else [])
+
+        def load(point: EntryPoint) -> Any:
+            if isinstance(points[point.name], Exception):
+                raise points[point.name]
+            return points[point.name]
+
+        monkeypatch.setattr(EntryPoint, "load", load)
+        installed_registry.cache_clear()
+
+    yield plugins
+    monkeypatch.undo()
+    installed_registry.cache_clear()
+
+
+def test_an_installed_plugin_is_a_part_like_any_other(install: Callable[..., None]):
+    install(cube=Cube)
+    assert installed_registry().find("activation", "cube") is Cube
+    assert parse_spec(spec("cube")).network.activations == Cube()
+
+
+@pytest.mark.parametrize(
+    ("name", "loaded", "reason"),
+    [
+        ("wave", ImportError("no module named numba"), "ImportError: no module named numba"),
+        ("relu", FalseRelu, 'both the activation "relu"'),
+        ("wave", Cube, 'its part is called "cube"'),
+        ("wave", print, "it is no part"),
+    ],
+)
+def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used(
+    install: Callable[..., None], name: str, loaded: Any, reason: str
+):
+    install(**{name: loaded})
+    with pytest.warns(UserWarning, match=f'the plugin "{name}" .* is left out: ') as warned:
+        installed_registry()
+    assert reason in str(warned[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parse_spec(spec("tanh"))
+        with pytest.raises(SpecError) as caught:
+            parse_spec(spec(name))
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "broken-plugin"
+    assert reason in diagnostic.message
