@@ -39,20 +39,12 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return self.probability
 
 
-class Several(BaseEstimator):
+class Several(Classifier):
     """Answers with several 0/1 outputs at once."""
 
     def __init__(self, prediction, probability):
-        self.prediction, self.probability = prediction, probability
-
-    def fit(self, X, y):
-        return self
-
-    def predict(self, X):
-        return self.prediction
-
-    def predict_proba(self, X):
-        return self.probability
+        super().__init__(prediction, probability)
+        self.classes_ = np.array([[0, 1]] * probability.shape[1])
 
 
 class Regressor(RegressorMixin, BaseEstimator):
