@@ -145,4 +145,4 @@ def _losses(registry: Registry) -> list[type[Loss]]:
 
 
 def _raise(limit: str, needed: int) -> str:
-    return f"raise the cap with --limit {limit}={needed}, in Python limits=Limits({limit}={needed})"
+    return f"parse_spec(…, limits=Limits({limit}={needed})) allows it"

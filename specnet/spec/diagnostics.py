@@ -133,7 +133,7 @@ class Explanation:
 
     def _choices(self, path: Path) -> list[str]:
         section, _ = self._section(path[:-1])
-        return [str(choice) for choice in get_args(section.model_fields[str(path[-1])].annotation)]
+        return list(_words_in(section.model_fields[str(path[-1])].annotation))
 
     def _section(self, path: Path) -> tuple[type[Section], str]:
         """Return the class that reads the table at a path, and how messages call it."""
@@ -152,6 +152,15 @@ class Explanation:
                 assert part is not None  # its fields were read, so its name was known
                 section, owner = part, part.part_name()
         return section, owner
+
+
+def _words_in(annotation: Any) -> Iterator[str]:
+    """Yield the words that an annotation allows, through options."""
+    for argument in get_args(annotation):
+        if isinstance(argument, str):
+            yield argument
+        else:
+            yield from _words_in(argument)
 
 
 def _sections_in(annotation: Any) -> type[Section]:

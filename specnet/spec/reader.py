@@ -47,7 +47,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     elif isinstance(source, str) and "\n" in source:
         document = _parsed(Text("<text>", source), "toml", None)
     elif isinstance(source, str | os.PathLike):
-        document = _read_file(os.fspath(source))
+        document = _read_file(os.fsdecode(source))
     else:
         raise DataError(f"spec must be a path, a text or a mapping, not {type(source).__name__}")
     data, applied = apply_overrides(document.data, overrides)
@@ -58,6 +58,8 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
 def _read_file(path: str) -> Document:
     try:
         content = read_file(path, LARGEST_TEXT)
+    except UnicodeEncodeError:
+        raise FileError("no file can have this name", source=path) from None
     except FileError as error:
         if "=" in path or path.lstrip().startswith("{"):
             hint = "a text is told from a path by its line break"
@@ -97,6 +99,8 @@ def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
         raise _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
+    except RecursionError:
+        raise _error(text, "too-deep", "nested too deeply for what is left of the stack", None) from None
     except ValueError:  # Python's, for an integer of thousands of digits
         digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
         position = text.position(digits.start()) if digits else None
@@ -104,6 +108,9 @@ def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
     if not isinstance(data, dict):
         raise _error(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
     return Document(data, text, language, folder)
+
+
+_LONGEST_MESSAGE = 200
 
 
 class _DuplicateKeyError(ValueError):
@@ -128,13 +135,13 @@ def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
     position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
     # A little more than what was read before the mistake, so that the last key and its value are in it.
     end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
-    twice = _duplicates(Text(text.name, text.content[:end]), "toml")
-    return twice or [_diagnostic(text, "syntax", _sentence(message), position)]
+    return _duplicates(text, "toml", end) or [_diagnostic(text, "syntax", _sentence(message), position)]
 
 
-def _duplicates(text: Text, language: Format) -> list[Diagnostic]:
+def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Diagnostic]:
+    """Return the keys that stand twice before an end."""
     found = []
-    for path, first, second in locate(text, language).duplicates:
+    for path, first, second in locate(Text(text.name, text.content[:end]), language).duplicates:
         message = f"{shown(path[-1])} stands here a second time"
         note = _diagnostic(text, "note", "here is the first", first.key or first.value)
         twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
@@ -143,6 +150,9 @@ def _duplicates(text: Text, language: Format) -> list[Diagnostic]:
 
 
 def _sentence(message: str) -> str:
+    """Return a parser's message as ours look: short, small at the start, and keys as a document writes them."""
+    message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
+    message = re.sub(r"\('.*',?\)", lambda keys: '"' + ".".join(re.findall(r"'(.*?)'", keys[0])) + '"', message)
     return message[:1].lower() + message[1:]
 
 

@@ -48,6 +48,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "escaped quotes": lambda: 'a = """' + '\\"""' * (MEGABYTE // 4 - 10) + "\n",
     "one string": lambda: "a = '" + "x" * (MEGABYTE - 10) + "'\n" + "",
     "one key": lambda: "x" * (MEGABYTE - 100) + " = 1\n" + SPEC,
+    "one key twice": lambda: f"[{'x' * (MEGABYTE // 2 - 10)}.a]\n[{'x' * (MEGABYTE // 2 - 10)}]\na.b = 1\n",
     "a part's name": lambda: SPEC.replace("mse", "x" * (MEGABYTE - 100)),
     "digits": lambda: "seed = " + "9" * (MEGABYTE - 10) + "\n",
     "a hexadecimal number": lambda: "seed = 0x" + "f" * (MEGABYTE - 20) + "\n",

@@ -1,6 +1,7 @@
 """Where specs are read from, and where their values stand."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,7 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         (tmp_path / "none.toml", "no such file"),
         (tmp_path, "folder"),
         ("a\0b", "null character"),
+        ("\ud800", "no file can have this name"),
         ("x" * 5000, "too long"),
         ("layer_sizes = [1]", "line break"),
         ('{"seed": 0}', "line break"),
@@ -149,3 +151,23 @@ def test_what_is_no_source_at_all():
     for source in (None, 3, b"a = 1\n", ["a"]):
         with pytest.raises(DataError, match="spec must be a path, a text or a mapping"):
             read(source)  # type: ignore[arg-type]
+
+
+def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.MonkeyPatch):
+    def overflow(text: str) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(tomllib, "loads", overflow)
+    with pytest.raises(SpecError, match="too-deep"):
+        read("a = 1\n")
+
+
+def test_messages_of_the_parser_name_keys_as_a_document_does():
+    with pytest.raises(SpecError, match=r'cannot declare "a.b" twice'):
+        read("a = { b = { c = 1 } }\n[a.b]\n")
+
+
+def test_an_error_shows_the_whole_line_of_a_key_that_stands_twice():
+    with pytest.raises(SpecError) as caught:
+        read("a = { b = 1, b = 2, c = 3, d = 4 }\n")
+    assert caught.value.diagnostics[0].line_text == "a = { b = 1, b = 2, c = 3, d = 4 }"

@@ -1,5 +1,6 @@
 """What a resolved spec holds: every default, by the rules of the language."""
 
+import pickle
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -281,3 +282,18 @@ def test_specs_are_equal_if_they_say_the_same():
     assert hash(first) == hash(second)
     assert first != parse_spec(text + "epochs = 3\n")
     assert isinstance(first.data, Data | None)
+
+
+def test_a_spec_can_be_pickled_with_the_places_of_its_errors():
+    resolved = resolve(parse_spec("[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n"))
+    again = pickle.loads(pickle.dumps(resolved))
+    assert again == resolved
+    (diagnostic,) = again.error("code", "message", ("network", "layers", 0, "units")).diagnostics
+    assert diagnostic.position == Position(2, 19)
+
+
+def test_the_largest_network_that_may_be_is_read_again_from_its_resolved_form():
+    resolved = resolve(spec({"layer_sizes": [1] * 1001, "weight_initializer": {"type": "variance_scaling"}}))
+    assert resolved.network.layers is not None
+    assert len(resolved.network.layers) == 1000
+    assert parse_spec(resolved.to_json()) == resolved
