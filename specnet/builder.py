@@ -6,7 +6,7 @@ programs in the compiler's language: predictions, losses of rows, gradients, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from specnet.compiler import (
@@ -16,14 +16,19 @@ from specnet.compiler import (
     Plan,
     Shape,
     Value,
+    absolute,
     gradients,
     input_value,
+    maximum,
+    minimum,
     plan,
+    rows,
     state_value,
     sum_over,
 )
 from specnet.layout import Layout
 from specnet.parts.losses import Loss
+from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec
 from specnet.spec.graph import Node, walk
 
@@ -36,6 +41,10 @@ INVERSE_WEIGHT = "inverse_weight"
 """1 over the sum of the batch's weights, over its number of rows where they have none."""
 INVERSE_ROWS = "inverse_rows"
 """1 over the number of rows of the batch."""
+CLIPPING = "clipping"
+"""What the gradient is multiplied by so that it is not too long."""
+AVERAGE_SHARE = "average_share"
+"""The share of the new weights in their average."""
 NOISE = ("uniform.", "normal.")
 """How the names of inputs begin that the host fills with random numbers."""
 
@@ -165,6 +174,7 @@ class Blueprint:
     def update(self) -> Update:
         """Return the optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
         optimizer = self.spec.training.optimizer
+        assert isinstance(optimizer, SteppingOptimizer), "the others have no program"
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
         states: dict[str, float] = {}
         scalars: dict[str, Value] = {}
@@ -179,11 +189,23 @@ class Blueprint:
             value = scalars.setdefault(name, input_value(name, ()))
             return value * state_value("rate_factors", (FLAT,)) if name == "rate" and rates_differ else value
 
+        training = self.spec.training
+        if training.clip_norm is not None:
+            gradient = gradient * scalar(CLIPPING)
+        if training.clip_value is not None:
+            gradient = maximum(minimum(gradient, training.clip_value), -training.clip_value)
         shrunk = theta
-        if optimizer.weight_decay:
+        if optimizer.decay:
             shrunk = theta * (1 - state_value("decay_factors", (FLAT,)) * scalar("decay"))
         commits = optimizer.update(shrunk, gradient, state, scalar)
-        program = _plan([], [(theta if target is shrunk else target, value) for target, value in commits])
+        commits = [(theta if target is shrunk else target, value) for target, value in commits]
+        if training.average_weights is not None:
+            average, (new_theta,) = (
+                state_value("average", (FLAT,)),
+                (value for target, value in commits if target is theta),
+            )
+            commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
+        program = _plan([], commits)
         return Update(program, states, tuple(scalars))
 
     def _forward(self, training: bool) -> _Forward:
@@ -213,10 +235,25 @@ class Blueprint:
         return loss.expression(output, input_value(TARGET, (self.outputs, BATCH)))
 
     def _mean_loss(self, forward: _Forward, weighted: bool) -> Value:
-        rows = self._row_losses(forward, self.loss)
+        losses = self._row_losses(forward, self.loss)
         if weighted:
-            rows = rows * input_value(ROW_WEIGHT, (1, BATCH))
-        return sum_over(rows, "all") * input_value(INVERSE_WEIGHT, ())
+            losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
+        loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
+        for penalty in self._penalties(forward.parameters):
+            loss = loss + penalty
+        return loss
+
+    def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
+        """Yield the penalties on the weights, each of shape ()."""
+        l1, l2 = self.spec.training.l1, self.spec.training.l2
+        for block, placed in zip(parameters, self.layout.blocks, strict=True):
+            for tensor in placed.block.tensors if l1 or l2 else ():
+                if tensor.decays:
+                    weights = rows(block, *tensor.rows)
+                    if l1:
+                        yield sum_over(absolute(weights), "all") * l1
+                    if l2:
+                        yield sum_over(weights * weights, "all") * l2
 
 
 def _plan(outputs: list[Value], commits: Sequence[tuple[Value, Value]] = ()) -> Plan:

@@ -17,6 +17,7 @@ from specnet.errors import FileError
 
 PathLike = str | os.PathLike[str]
 
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".specnet-", ".tmp"
 _REASONS = {
     errno.EISDIR: "this is a folder, not a file",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
@@ -128,7 +129,7 @@ def write_file(path: PathLike, content: bytes | str) -> None:
         if os.path.exists(target) and not os.path.isfile(target):
             raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
         # Not made from the file's own name, which may already be as long as a name can be.
-        temporary = os.path.join(folder, f".specnet-{os.urandom(8).hex()}.tmp")
+        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
         try:
             with open(temporary, "xb") as stream:
                 stream.write(data)
@@ -143,6 +144,14 @@ def write_file(path: PathLike, content: bytes | str) -> None:
                 os.unlink(temporary)
             raise
         _sync_folder(folder)
+
+
+def remove_temporary_files(folder: PathLike) -> None:
+    """Remove what is left in a folder of files whose writing was cut off."""
+    with file_errors(folder):
+        for name in os.listdir(folder):
+            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
+                os.unlink(os.path.join(folder, name))
 
 
 def _sync_folder(folder: str) -> None:

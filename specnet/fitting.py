@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve
-from specnet.training import Observer, TrainingResult, TrainingRows, train
+from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 
 Array = NDArray[Any]
 
@@ -118,7 +118,13 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
 
 
 def fit_rows(
-    spec: Spec, labels: Labels | None, splits: Mapping[str, Rows | None], observer: Observer | None = None
+    spec: Spec,
+    labels: Labels | None,
+    splits: Mapping[str, Rows | None],
+    observer: Observer | None = None,
+    *,
+    keep_checkpoint: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Model, TrainingResult]:
     """Train the network of a resolved spec.
 
@@ -132,6 +138,8 @@ def fit_rows(
         ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
     observer : Observer, optional
         Is told of the course of training.
+    keep_checkpoint, checkpoint : optional
+        As for `train`.
     """
     observer, network, rows = observer or Observer(), Network(spec), splits["train"]
     assert rows is not None, "there is always something to train on"
@@ -145,7 +153,11 @@ def fit_rows(
             target = np.ascontiguousarray(target_preprocessing.apply(target), network.dtype)
         return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
 
-    training, validation, monitors = prepared(rows, target), splits.get("validation"), {}
+    training = prepared(replace(rows, weight=_row_weights(spec, labels, target, rows.weight)), target)
+    validation, monitors = splits.get("validation"), {}
+    stopping = spec.training.early_stopping
+    if validation is None and stopping is not None and stopping.monitor == "validation_loss":
+        raise DataError("early stopping watches the loss of validation rows, and there are none")
     if validation is not None:
         held_out = prepared(validation, _encoded(network, labels, validation.y, "validation y"))
 
@@ -155,7 +167,15 @@ def fit_rows(
         monitors["validation_loss"] = validation_loss
     counts = {name: len(part) for name, part in splits.items() if part is not None}
     observer.started(network, counts, spec.training.epochs)
-    result = train(network, network.initial_parameters(), training, monitors=monitors, observer=observer)
+    result = train(
+        network,
+        network.initial_parameters(),
+        training,
+        monitors=monitors,
+        observer=observer,
+        keep_checkpoint=keep_checkpoint,
+        checkpoint=checkpoint,
+    )
     model = Model(
         network,
         result.theta,
@@ -166,6 +186,30 @@ def fit_rows(
         history=result.history,
     )
     return model, result
+
+
+def _row_weights(
+    spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Return the weight of each training row: its own times its class's."""
+    wanted = spec.training.class_weight
+    if wanted is None:
+        return weight
+    if labels is None:
+        raise DataError("class_weight needs a label for each row, and this target has several numbers")
+    if wanted == "balanced":
+        counts = np.bincount(target, minlength=len(labels))
+        by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    else:
+        names = [str(label) for label in labels.values]
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            raise DataError(f'class_weight has "{unknown[0]}", and the labels are {", ".join(names)}')
+        by_class = np.array([wanted.get(name, 1.0) for name in names])
+    weights = by_class[target] * (1.0 if weight is None else weight)
+    if not weights.any():
+        raise DataError("class_weight leaves all rows with a weight of 0")
+    return weights
 
 
 def _encoded(network: Network, labels: Labels | None, y: Array, name: str) -> Array:

@@ -191,14 +191,15 @@ class Network:
         state : mapping, optional
             As for `predict`.
         data_only : bool
-            Leave out what only regularises, such as label smoothing.
+            Leave out what only regularises: penalties and label smoothing.
         """
         X = check_inputs(X, self.inputs)
         target = self._target(y, len(X))
         name = "row losses, data only" if data_only else "row losses"
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
         weights = check_weights(sample_weight, len(X))
-        return float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
+        mean = float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
+        return mean if data_only else mean + self._penalty(theta)
 
     def loss_and_gradient(
         self,
@@ -288,6 +289,15 @@ class Network:
         else:
             kept.move_to_end(key)
         return evaluator
+
+    def _penalty(self, theta: ArrayLike) -> float:
+        """Return the penalties on the weights, in float64."""
+        l1, l2 = self.spec.training.l1, self.spec.training.l2
+        if not (l1 or l2):
+            return 0.0
+        vector = np.asarray(theta, np.float64)
+        weights = [tensor.view(placed.view(vector)) for _, tensor, placed in self.layout.tensors() if tensor.decays]
+        return float(sum(l1 * abs(weight).sum() + l2 * (weight * weight).sum() for weight in weights))
 
     def _theta(self, theta: ArrayLike) -> Array:
         array = np.asarray(theta)

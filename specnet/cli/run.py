@@ -67,7 +67,7 @@ def run(
 @contextmanager
 def _folder(out: Path | None, name: str | None, output: Output) -> Iterator[Path]:
     """Give the folder to write, and say how it was left if the run does not end well."""
-    from specnet.runner import FolderTakenError, new_folder
+    from specnet.run_folder import FolderTakenError, new_folder
 
     folder = out or new_folder(name)
     before = _written(folder)

@@ -1,19 +1,21 @@
-"""The training loop: epochs of batches, a history, and a stop where the loss is no longer finite."""
+"""The training loop: epochs of batches, until they are done, a figure stops improving, or the user breaks it off."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import TrainingError
 from specnet.network import Network
+from specnet.parts.optimizers import SteppingOptimizer
 from specnet.streams import stream
+from specnet.training.checkpoint import Checkpoint
+from specnet.training.course import Course, Keeper, Monitor, not_finite
+from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
 from specnet.training.stepper import Stepper, TrainingRows
 
@@ -53,8 +55,10 @@ def train(
     theta: Array,
     rows: TrainingRows,
     *,
-    monitors: Mapping[str, Callable[[Array, dict[str, Array]], float]] | None = None,
+    monitors: Mapping[str, Monitor] | None = None,
     observer: Observer | None = None,
+    keep_checkpoint: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -65,9 +69,13 @@ def train(
         Where to start; it is not changed.
     rows : TrainingRows
     monitors : mapping, optional
-        Figures for each logged epoch, such as ``validation_loss``, from theta and the layers' state after it.
+        Figures for each logged epoch, such as ``validation_loss``, from the weights and the layers' state after it.
     observer : Observer, optional
         Is told of each logged epoch.
+    keep_checkpoint : callable, optional
+        Is given the run's whole state as often as the spec says.
+    checkpoint : Checkpoint, optional
+        Where to go on; the result is the same, bit for bit, as if training had not stopped there.
 
     Raises
     ------
@@ -78,55 +86,78 @@ def train(
     -----
     The order of an epoch's rows depends on the seed and the epoch's number alone.
     """
-    training, observer = network.spec.training, observer or Observer()
-    assert training.batch_size is not None and training.log_every is not None, "a resolved spec has both"
+    observer = observer or Observer()
     theta = theta.astype(network.dtype, order="C", copy=True)
-    batch_size = len(rows) if training.batch_size == "full" else min(training.batch_size, len(rows))
-    starts = range(0, len(rows), batch_size)
-    total_steps = len(starts) * training.epochs
-    stepper = Stepper(network, theta, rows, steps_per_epoch=len(starts), total_steps=total_steps)
-    result = TrainingResult(theta, stepper.layer_state)
-    shuffled, seed = training.shuffle and batch_size < len(rows), network.spec.seed
-    batches = [np.arange(len(rows))[start : start + batch_size] for start in starts]
-    begin = time.perf_counter()
+    epochs = _StepEpochs if isinstance(network.spec.training.optimizer, SteppingOptimizer) else _LbfgsEpochs
+    walk = epochs(network, theta, rows)
+    course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None)
+    if checkpoint is not None and walk.resumes:
+        course.resume(checkpoint)
+    begin, interrupted = time.perf_counter(), False
     try:
         with np.errstate(all="ignore"):
-            for epoch in range(training.epochs):
-                logged = epoch % training.log_every == 0 or epoch == training.epochs - 1
-                if shuffled:
-                    order = stream(seed, "shuffling", epoch).permutation(len(rows))
-                    batches = [order[start : start + batch_size] for start in starts]
-                loss = _run_epoch(stepper, batches, logged)
-                result.epochs, result.steps = epoch + 1, stepper.step_number
-                if logged:
-                    if not math.isfinite(loss):
-                        raise _not_finite(network, f"the loss is {loss} in epoch {epoch + 1}")
-                    record = {"epoch": epoch + 1, "loss": loss}
-                    record |= {name: monitor(theta, result.state) for name, monitor in (monitors or {}).items()}
-                    result.history.append(record)
-                    observer.logged(epoch + 1, record)
+            walk.run(course)
     except KeyboardInterrupt:
-        result.interrupted = True
-    result.seconds = time.perf_counter() - begin
-    if not np.isfinite(theta).all():
-        raise _not_finite(network, f"parameters are not finite after epoch {result.epochs}")
-    observer.ended(result.epochs, result.steps, result.seconds)
-    return result
+        interrupted = True
+    seconds = time.perf_counter() - begin
+    kept, state = course.result()
+    if not np.isfinite(kept).all():
+        raise not_finite(network, f"parameters are not finite after epoch {course.epochs}")
+    observer.ended(course.epochs, walk.walker.step_number, seconds)
+    return TrainingResult(kept, state, course.history, course.epochs, walk.walker.step_number, seconds, interrupted)
 
 
-def _run_epoch(stepper: Stepper, batches: Sequence[Array], logged: bool) -> float:
-    """Return the mean loss over the batches as they were trained, weighted by their sums of weights."""
-    total = total_weight = 0.0
-    for indices in batches:
-        loss, weight = stepper.step(indices, logged)
-        total += loss * weight
-        total_weight += weight
-    return total / total_weight if total_weight else 0.0
+class _StepEpochs:
+    """Epochs of steps on batches."""
+
+    resumes = True
+
+    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
+        training = network.spec.training
+        assert training.batch_size is not None, "a resolved spec has it"
+        size = len(rows) if training.batch_size == "full" else min(training.batch_size, len(rows))
+        self._starts = range(0, len(rows), size)
+        self._network, self._rows, self._size = network, len(rows), size
+        self._shuffled = training.shuffle and size < len(rows)
+        self._batches = self._in_order(np.arange(len(rows)))
+        steps = len(self._starts)
+        self.walker = Stepper(network, theta, rows, steps_per_epoch=steps, total_steps=steps * training.epochs)
+
+    def run(self, course: Course) -> None:
+        """Train until the last epoch, or until the course ends it."""
+        goes_on = course.epochs < self._network.spec.training.epochs
+        while goes_on:
+            self.walker.rate_factor = course.rate_factor
+            loss = self._run_epoch(self._epoch_batches(course.epochs), course.wants_loss(course.epochs))
+            goes_on = course.after_epoch(loss)
+
+    def _epoch_batches(self, epoch: int) -> Sequence[Array]:
+        if not self._shuffled:
+            return self._batches
+        return self._in_order(stream(self._network.spec.seed, "shuffling", epoch).permutation(self._rows))
+
+    def _in_order(self, order: Array) -> Sequence[Array]:
+        return [order[start : start + self._size] for start in self._starts]
+
+    def _run_epoch(self, batches: Sequence[Array], with_loss: bool) -> float:
+        """Return the mean loss over the batches as they were trained, weighted by their sums of weights."""
+        total = total_weight = 0.0
+        for indices in batches:
+            loss, weight = self.walker.step(indices, with_loss)
+            total += loss * weight
+            total_weight += weight
+        return total / total_weight if total_weight else 0.0
 
 
-def _not_finite(network: Network, what: str) -> TrainingError:
-    optimizer = network.spec.training.optimizer
-    remedy = f"lower training.optimizer.learning_rate, which is {optimizer.learning_rate}"
-    if not network.spec.network.preprocessing:
-        remedy += ', or put network.preprocessing = ["standardize"] before the network'
-    return TrainingError(what, hint=remedy)
+class _LbfgsEpochs:
+    """Iterations of L-BFGS. It cannot be resumed midway, and starts again instead, which ends in the same bytes."""
+
+    resumes = False
+
+    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
+        self.walker = LbfgsWalker(network, theta, rows)
+
+    def run(self, course: Course) -> None:
+        """Train until the last iteration, until nothing is gained, or until the course ends it."""
+        last_loss = self.walker.run(course.after_epoch)
+        course.close(last_loss)

@@ -1,10 +1,12 @@
 """One training step, bound to its arrays: rows are gathered, the gradient is taken, the optimizer moves theta.
 
-All of it is one flat list of calls, made once for each size of batch. Nothing is allocated while they run.
+Gradient and update are flat lists of calls, the first made once for each size of batch. Nothing is allocated while they
+run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
+from specnet.builder import AVERAGE_SHARE, CLIPPING, INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.compiler import BATCH, FLAT, Plan, bind
 from specnet.network import Network
+from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.schedules import Constant
 from specnet.streams import StepNoise
 
@@ -54,12 +57,10 @@ class TrainingRows:
         return len(self.X)
 
 
-class _Batch:
+class BoundBatch:
     """The gradient program bound to a number of rows, and what brings rows into its inputs."""
 
-    def __init__(
-        self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array], update: list[Call]
-    ) -> None:
+    def __init__(self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array]) -> None:
         bound = bind(program, rows.X.dtype, {BATCH: size}, arrays)
         self.indices = np.arange(size, dtype=np.intp)
         self.loss = bound.outputs[0]
@@ -79,8 +80,7 @@ class _Batch:
                 call()
             feed = []
         self.feed = tuple(feed)
-        self.calls = (*bound.commit_calls, *update)
-        self.calls_with_loss = (*bound.calls, *update)
+        self.calls, self.calls_with_loss = bound.commit_calls, bound.calls
 
     def _gather(self, source: Array, target: Array) -> list[Call]:
         if source.ndim == 1:
@@ -88,6 +88,11 @@ class _Batch:
         taken = np.empty((len(self.indices), source.shape[1]), source.dtype)
         # Gathering whole rows and transposing a copy is an order of magnitude faster than gathering columns.
         return [partial(source.take, self.indices, 0, taken, "clip"), partial(np.copyto, target, taken.T)]
+
+
+def gradient_program(network: Network, rows: TrainingRows) -> Plan:
+    """Return the program of the gradient of what learns, for rows with weights if they have any."""
+    return network.plan("step" + ", weighted" * (rows.weight is not None))
 
 
 class Stepper:
@@ -110,30 +115,36 @@ class Stepper:
         The optimizer's vectors by name, of what learns.
     layer_state : dict
         What layers keep, by name.
+    rate_factor : float
+        Multiplies the learning rate, beside what the schedule says for a step.
     """
 
     def __init__(
         self, network: Network, theta: Array, rows: TrainingRows, *, steps_per_epoch: int = 1, total_steps: int = 1
     ) -> None:
         layout = network.layout
-        self.theta, self.step_number = theta, 0
+        self.theta, self.step_number, self.rate_factor = theta, 0, 1.0
         self.gradient = np.zeros(layout.trainable_size, theta.dtype)
         self.layer_state = network.initial_state()
         self._network, self._rows = network, rows
         self._steps_per_epoch, self._total_steps = steps_per_epoch, total_steps
-        self._optimizer = network.spec.training.optimizer
-        self._constant_rate = isinstance(self._optimizer.schedule, Constant)
+        optimizer = network.spec.training.optimizer
+        assert isinstance(optimizer, SteppingOptimizer), "the others make no steps"
+        self._optimizer, self._constant_rate = optimizer, isinstance(optimizer.schedule, Constant)
         self._noise = StepNoise(network.spec.seed)
         self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.layer_state)
-        self._program = network.plan("step" + ", weighted" * (rows.weight is not None))
+        self._program = gradient_program(network, rows)
+        self._average: dict[str, Array] = {}
+        if network.spec.training.average_weights is not None:
+            self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in self.layer_state.items()}}
         self.states, self._scalars, self._update = self._bind_update()
-        self._batches: dict[int, _Batch] = {}
+        self._batches: dict[int, BoundBatch] = {}
 
-    def batch(self, size: int) -> _Batch:
+    def batch(self, size: int) -> BoundBatch:
         """Return the program bound to a number of rows."""
         if size not in self._batches:
-            self._batches[size] = _Batch(self._program, size, self._rows, self._arrays, self._update)
+            self._batches[size] = BoundBatch(self._program, size, self._rows, self._arrays)
         return self._batches[size]
 
     def step(self, indices: Array, with_loss: bool = False) -> tuple[float, float]:
@@ -159,9 +170,13 @@ class Stepper:
             batch.inverse_weight[...] = 1 / weight
         if batch.noise:
             self._noise.fill(batch.noise, self.step_number)
-        self._set_scalars()
         for call in batch.calls_with_loss if with_loss else batch.calls:
             call()
+        self._set_scalars()
+        for call in self._update:
+            call()
+        if self._average and self.layer_state:
+            self._average_layer_state()
         self.step_number += 1
         if not self.step_number % DENORMAL_INTERVAL:
             self._flush_denormals()
@@ -169,13 +184,49 @@ class Stepper:
 
     def _set_scalars(self) -> None:
         optimizer = self._optimizer
-        rate = optimizer.learning_rate
+        rate = optimizer.learning_rate * self.rate_factor
         if not self._constant_rate:
             rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
-        if optimizer.weight_decay:
-            self._scalars["decay"][()] = rate * optimizer.weight_decay
+        if optimizer.decay:
+            self._scalars["decay"][()] = rate * optimizer.decay
         for name, number in optimizer.scalars(self.step_number + 1, rate).items():
             self._scalars[name][()] = number
+        if CLIPPING in self._scalars:
+            self._scalars[CLIPPING][()] = self._clipping()
+        if self._average:
+            self._scalars[AVERAGE_SHARE][()] = self._average_share()
+
+    def _clipping(self) -> float:
+        """Return what makes the gradient no longer than the spec allows."""
+        longest = self._network.spec.training.clip_norm
+        length = math.sqrt(float(np.dot(self.gradient, self.gradient)))
+        return longest / length if longest is not None and length > longest else 1.0
+
+    def _average_share(self) -> float:
+        averaging = self._network.spec.training.average_weights
+        assert averaging is not None, "there is an average"
+        return averaging.share(self.step_number, self._total_steps, self._steps_per_epoch)
+
+    def _average_layer_state(self) -> None:
+        share = self._average_share()
+        for name, kept in self.layer_state.items():
+            self._average[name] += (kept - self._average[name]) * share
+
+    def kept(self) -> tuple[Array, dict[str, Array]]:
+        """Return the parameters and layers' states that a model would have now: their averages, once there are any."""
+        averaging = self._network.spec.training.average_weights
+        if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
+            return self.theta, self.layer_state
+        return self._average["theta"], {name: self._average[name] for name in self.layer_state}
+
+    def tensors(self) -> dict[str, Array]:
+        """Return all that the steps to come depend on, by name: arrays to be saved, or filled with what was saved."""
+        return {
+            "theta": self.theta,
+            **{f"optimizer.{name}": array for name, array in self.states.items()},
+            **{f"state.{name}": array for name, array in self.layer_state.items()},
+            **{f"average.{name}": array for name, array in self._average.items()},
+        }
 
     def _flush_denormals(self) -> None:
         """Set the optimizer's tiny numbers to 0: arithmetic with denormal numbers takes several times as long."""
@@ -190,6 +241,8 @@ class Stepper:
         states = {name: np.full_like(theta, start) for name, start in update.states.items()}
         vectors = {"theta": theta, "gradient": self.gradient}
         vectors |= {f"optimizer.{name}": array for name, array in states.items()}
+        if self._average:
+            vectors["average"] = self._average["theta"][: theta.size]
         vectors["decay_factors"] = layout.decay_factors().astype(theta.dtype)
         vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
         scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}

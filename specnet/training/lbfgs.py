@@ -1,0 +1,97 @@
+"""L-BFGS by SciPy over the flat vector of what learns; an epoch is an iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.network import Network
+from specnet.streams import StepNoise
+from specnet.training.stepper import BoundBatch, TrainingRows, gradient_program
+
+Array = NDArray[Any]
+
+
+class LbfgsWalker:
+    """Minimises the loss over all rows.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (parameter_count,)
+        Changed in place.
+    rows : TrainingRows
+
+    Attributes
+    ----------
+    step_number : int
+        How often the gradient has been taken.
+    """
+
+    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
+        layout = network.layout
+        self.theta, self.step_number = theta, 0
+        self._network, self._learning = network, theta[: layout.trainable_size]
+        self._gradient = np.zeros_like(self._learning)
+        self._state = network.initial_state()
+        arrays = layout.arrays(theta, "theta") | layout.arrays(self._gradient, "gradient")
+        program = gradient_program(network, rows)
+        self._batch = BoundBatch(program, len(rows), rows, arrays | layout.state_arrays(self._state))
+        StepNoise(network.spec.seed).fill(self._batch.noise, 0)
+        if rows.weight is not None:
+            self._batch.inverse_weight[...] = 1 / float(rows.weight.sum(dtype=np.float64))
+
+    def kept(self) -> tuple[Array, dict[str, Array]]:
+        """Return the parameters and the layers' states as they are."""
+        return self.theta, self._state
+
+    def tensors(self) -> dict[str, Array]:
+        """Return nothing: SciPy keeps to itself what a resumed run would need."""
+        return {}
+
+    def run(self, after_epoch: Callable[[float], bool]) -> float:
+        """Minimise; `after_epoch` is given the loss before each iteration, and says whether to go on.
+
+        Returns the loss before the last iteration.
+        """
+        from scipy.optimize import OptimizeResult, minimize
+
+        from specnet.parts.optimizers import Lbfgs
+
+        optimizer = self._network.spec.training.optimizer
+        assert isinstance(optimizer, Lbfgs), "the spec asks for it"
+        losses: list[float] = []
+
+        def loss_and_gradient(point: Array) -> tuple[float, Array]:
+            self._learning[:] = point
+            for call in self._batch.calls_with_loss:
+                call()
+            self.step_number += 1
+            loss = float(self._batch.loss)
+            if not losses:
+                losses.append(loss)
+            return loss, self._gradient.astype(np.float64)
+
+        def after_iteration(intermediate_result: OptimizeResult) -> None:
+            self._learning[:] = intermediate_result.x
+            goes_on = after_epoch(losses[-1])
+            losses.append(float(intermediate_result.fun))
+            if not goes_on:
+                raise StopIteration
+
+        options = {"maxcor": optimizer.history_size, "maxiter": self._network.spec.training.epochs, "maxls": 50}
+        options["maxfun"] = optimizer.max_evaluations or 2**31 - 1
+        found = minimize(
+            loss_and_gradient,
+            self._learning.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            tol=optimizer.tolerance,
+            callback=after_iteration,
+            options=options,
+        )
+        self._learning[:] = found.x
+        return losses[-2] if len(losses) > 1 else losses[0]
