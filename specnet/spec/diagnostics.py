@@ -31,7 +31,12 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-_LENGTHS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
+_LENGTHS = {
+    "too_short": ("min_length", "fewer than the {} entries that are needed"),
+    "too_long": ("max_length", "more than the {} entries that fit"),
+    "string_too_short": ("min_length", "fewer than the {} characters that are needed"),
+    "string_too_long": ("max_length", "more than the {} characters that fit"),
+}
 
 
 class Explanation:
@@ -86,8 +91,8 @@ class Explanation:
             words, key = _BOUNDS[code]
             return self._say("out-of-bounds", f"{shown(value)} is not {words} {shown(context[key])}", path)
         if code in _LENGTHS:
-            words, key = _LENGTHS[code]
-            return self._say("length", f"{len(self._at(path))} entries are not {words} {context[key]}", path)
+            key, words = _LENGTHS[code]
+            return self._say("length", f"{len(self._at(path))} is {words.format(context[key])}", path)
         return self._say(code.replace("_", "-"), details["msg"].removeprefix("Value error, "), path)
 
     def _say(self, code: str, message: str, path: Path, hint: str | None = None) -> Diagnostic:

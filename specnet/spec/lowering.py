@@ -49,32 +49,18 @@ class LongForm:
 
     def _stack(self, network: NetworkSpec, outputs: int, output_activation: Activation) -> list[Layer]:
         """Return the dense layers that sizes stand for; without a known number of outputs the last has one."""
-        if network.layer_sizes is not None:
-            sizes, key, offset = network.layer_sizes[1:], "layer_sizes", 1
-        else:
-            sizes, key, offset = (*(network.hidden_layer_sizes or ()), outputs or 1), "hidden_layer_sizes", 0
-        listed = isinstance(network.activations, tuple)
-        activations: Sequence[Activation]
-        if isinstance(network.activations, tuple):
-            activations = network.activations
-            if len(activations) != len(sizes):
-                message = f"{len(activations)} activations for {len(sizes)} layers"
-                hint = "one for each layer after the inputs, or a single one for all hidden layers"
-                self.report("activation-count", message, ("network", "activations"), hint=hint)
-                activations = (*activations, *[output_activation] * len(sizes))[: len(sizes)]
-        else:
-            activations = (*[network.activations or Relu()] * (len(sizes) - 1), output_activation)
         layers: list[Layer] = []
-        for index, (units, activation) in enumerate(zip(sizes, activations, strict=True)):
+        sizes = _sizes(network, outputs)
+        activations = self._activations(network.activations, len(sizes), output_activation)
+        for index, ((units, source), activation) in enumerate(zip(sizes, activations, strict=True)):
             here = (*LAYERS, index)
-            known = index + offset < len(network.layer_sizes or network.hidden_layer_sizes or ())
-            self.written[here] = self.written[*here, "units"] = (
-                ("network", key, index + offset) if known else ("network", key)
-            )
-            if listed or (network.activations is not None and index < len(sizes) - 1):
-                self.written[*here, "activation"] = ("network", "activations", *([index] if listed else []))
+            self.written[here] = self.written[*here, "units"] = source
             for name in ("weight_initializer", "bias_initializer"):
                 self.written[*here, name] = ("network", name)
+            if isinstance(network.activations, tuple):
+                self.written[*here, "activation"] = ("network", "activations", index)
+            elif network.activations is not None and index < len(sizes) - 1:
+                self.written[*here, "activation"] = ("network", "activations")
             layers.append(
                 Dense(
                     units=units,
@@ -84,6 +70,18 @@ class LongForm:
                 )
             )
         return layers
+
+    def _activations(
+        self, given: Activation | tuple[Activation, ...] | None, count: int, output: Activation
+    ) -> list[Activation]:
+        """Return an activation for each of the layers of a stack."""
+        if not isinstance(given, tuple):
+            return [*[given or Relu()] * (count - 1), output]
+        if len(given) != count:
+            message = f"{len(given)} activations for {count} layers"
+            hint = "one for each layer after the inputs, or a single one for all hidden layers"
+            self.report("activation-count", message, ("network", "activations"), hint=hint)
+        return [*given, *[output] * count][:count]
 
     def _with_output(self, layers: Sequence[Layer], output_activation: Activation) -> list[Layer]:
         """Return the layers with the loss's activation at their end, where they end in none."""
@@ -112,9 +110,8 @@ class LongForm:
 
     def _filled_dense(self, layer: Dense, after: Layer | None, here: Path) -> Dense:
         activation = before = layer.activation or Linear()
-        follows = isinstance(after, ActivationLayer) and after.inputs in (None, (layer.name,))
-        if isinstance(activation, Linear) and isinstance(after, ActivationLayer) and follows:
-            before = after.activation
+        if isinstance(activation, Linear) and isinstance(after, ActivationLayer):
+            before = after.activation if after.inputs in (None, (layer.name,)) else activation
         weight = layer.weight_initializer or self.part(Initializer, before.default_initializer)
         bias = layer.bias_initializer
         if bias is not None and not layer.use_bias:
@@ -137,3 +134,14 @@ class LongForm:
             self.report(
                 "legacy-initializer", message, path if written is not None else ("random_generator",), hint=hint
             )
+
+
+def _sizes(network: NetworkSpec, outputs: int) -> list[tuple[int, Path]]:
+    """Return the size of each layer of a stack and where it was written."""
+    sizes: list[tuple[int, Path]]
+    if network.layer_sizes is not None:
+        sizes = [(size, ("network", "layer_sizes", index)) for index, size in enumerate(network.layer_sizes)]
+        return sizes[1:]
+    path: Path = ("network", "hidden_layer_sizes")
+    sizes = [(size, (*path, index)) for index, size in enumerate(network.hidden_layer_sizes or ())]
+    return [*sizes, (outputs or 1, path)]
