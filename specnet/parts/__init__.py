@@ -57,7 +57,7 @@ from specnet.parts.initializers import Initializer, Place
 from specnet.parts.layers import Layer, Scope
 from specnet.parts.losses import Loss, mean_over_outputs
 from specnet.parts.metrics import Metric
-from specnet.parts.optimizers import Optimizer
+from specnet.parts.optimizers import DecayingOptimizer, Optimizer, SteppingOptimizer
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor, per_feature
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.schedules import Schedule
@@ -67,6 +67,7 @@ __all__ = [
     "FLAT",
     "Activation",
     "Data",
+    "DecayingOptimizer",
     "Fraction",
     "Initializer",
     "Integer",
@@ -85,6 +86,7 @@ __all__ = [
     "Scope",
     "Share",
     "StateTensor",
+    "SteppingOptimizer",
     "Tensor",
     "Value",
     "absolute",

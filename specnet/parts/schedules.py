@@ -1,12 +1,21 @@
-"""Schedules: the course of a learning rate over a run, as a factor on what the optimizer says."""
+"""Schedules: the course of a learning rate over a run, as a factor on what the optimizer says.
+
+Libraries say absolute rates; here a schedule is told the rate by nobody, so that one schedule goes with any optimizer.
+"""
 
 import math
-from typing import ClassVar, Literal
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import Ge
 from pydantic import Field
 
-from specnet.parts.fields import NonNegativeNumber, PositiveInteger
-from specnet.parts.part import Part
+from specnet.parts.fields import NonNegativeNumber, PositiveInteger, PositiveNumber, Share
+from specnet.parts.part import FieldProblem, Part
+
+Growth = Annotated[float, Ge(1)]
 
 
 class Schedule(Part):
@@ -18,15 +27,19 @@ class Schedule(Part):
         "step", description="whether the factor changes with each step or each epoch"
     )
 
-    def factor(self, position: int, length: int) -> float:
+    def multiplier(self, position: int, length: int) -> float:
         """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
-        raise NotImplementedError(f"{type(self).__name__} has no factor")
+        raise NotImplementedError(f"{type(self).__name__} has no multiplier")
 
     def factor_at(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         """Return the factor at a step, counted from 0, whatever the unit."""
         if self.unit == "step":
-            return self.factor(step, total_steps)
-        return self.factor(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
+            return self.multiplier(step, total_steps)
+        return self.multiplier(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
+
+    def plateau(self) -> "ReduceOnPlateau | None":
+        """Return what in this schedule has to be told a figure after each epoch."""
+        return None
 
 
 class Constant(Schedule):
@@ -34,8 +47,98 @@ class Constant(Schedule):
 
     type: Literal["constant"] = "constant"
 
-    def factor(self, position: int, length: int) -> float:
+    def multiplier(self, position: int, length: int) -> float:
         return 1.0
+
+
+class ExponentialDecay(Schedule):
+    """decay_rate^(n/every) at unit n.
+
+    Keras's ``ExponentialDecay`` with every = ``decay_steps``; PyTorch's ``ExponentialLR`` with every = 1.
+    """
+
+    type: Literal["exponential_decay"] = "exponential_decay"
+    decay_rate: PositiveNumber = Field(description="what the learning rate is multiplied by each time")
+    every: PositiveInteger = Field(1, description="units over which that happens, evenly")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return _power(self.decay_rate, position / self.every)
+
+
+class StepDecay(Schedule):
+    """factor^⌊n/every⌋ at unit n: exponential decay in stairs (PyTorch's ``StepLR``)."""
+
+    type: Literal["step_decay"] = "step_decay"
+    factor: PositiveNumber = Field(description="what the learning rate is multiplied by at each stair")
+    every: PositiveInteger = Field(description="units from one stair to the next")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return _power(self.factor, position // self.every)
+
+
+class PiecewiseConstant(Schedule):
+    """The first factor before the first boundary, the next one from there on, and so forth.
+
+    The unit at a boundary has the new factor already, as in PyTorch and optax; in Keras it still has the old one.
+    Each factor is one on the optimizer's learning rate, not on the factor before.
+    """
+
+    type: Literal["piecewise_constant"] = "piecewise_constant"
+    boundaries: tuple[PositiveInteger, ...] = Field(description="the units at which the factor changes, ascending")
+    factors: tuple[NonNegativeNumber, ...] = Field(description="the factors, one more than there are boundaries")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        for index in range(1, len(self.boundaries)):
+            if self.boundaries[index] <= self.boundaries[index - 1]:
+                message = f"{self.boundaries[index]} does not come after {self.boundaries[index - 1]}"
+                yield FieldProblem(("boundaries", index), message, "bounds-order")
+        if len(self.factors) != len(self.boundaries) + 1:
+            message = (
+                f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} factors, not {len(self.factors)}"
+            )
+            yield FieldProblem(("factors",), message, "schedule-fields")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return self.factors[bisect_right(self.boundaries, position)]
+
+
+class PolynomialDecay(Schedule):
+    """α + (1 − α)·(1 − t)^power, t from 0 at the start to 1 at the end of the run; power 1 is a straight line.
+
+    Keras's ``PolynomialDecay`` and PyTorch's ``PolynomialLR`` over as many units as the run has.
+    """
+
+    type: Literal["polynomial_decay"] = "polynomial_decay"
+    power: PositiveNumber = Field(1.0, description="how the way down is bent: above 1 it is steep at first")
+    alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return self.alpha + (1 - self.alpha) * _power(1 - position / length, self.power)
+
+
+class InverseTimeDecay(Schedule):
+    """1/(1 + decay_rate·n/every) at unit n (Keras's ``InverseTimeDecay`` with every = ``decay_steps``)."""
+
+    type: Literal["inverse_time_decay"] = "inverse_time_decay"
+    decay_rate: NonNegativeNumber = Field(description="how fast: 1 halves the learning rate after `every` units")
+    every: PositiveInteger = Field(1, description="the units in which time is counted")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return 1 / (1 + self.decay_rate * position / self.every)
+
+
+class InverseScaling(Schedule):
+    """(n + 1)^−power at unit n, the classical rate of stochastic approximation (Robbins and Monro 1951).
+
+    scikit-learn's ``invscaling`` changes the rate once an epoch and counts the rows seen by then, not the units.
+    """
+
+    aliases = ("invscaling",)
+    type: Literal["inverse_scaling"] = "inverse_scaling"
+    power: PositiveNumber = Field(0.5, description="how fast: 0.5 halves the learning rate by the fourth unit")
+
+    def multiplier(self, position: int, length: int) -> float:
+        return _power(position + 1, -self.power)
 
 
 class CosineDecay(Schedule):
@@ -44,21 +147,146 @@ class CosineDecay(Schedule):
     type: Literal["cosine_decay"] = "cosine_decay"
     alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end")
 
-    def factor(self, position: int, length: int) -> float:
-        return self.alpha + (1 - self.alpha) * 0.5 * (1 + math.cos(math.pi * position / length))
+    def multiplier(self, position: int, length: int) -> float:
+        return self.alpha + (1 - self.alpha) * _half_cosine(position / length)
+
+
+class CosineLog(Schedule):
+    """½ − ½·cos(2π·log₂(1 + (2ᶜ − 1)·t)): c waves from 0 to 1 and back, each twice as long as the one before.
+
+    t goes from 0 at the start to 1 at the end of the run, so the first unit's rate is 0. Of RealMLP's recipe for
+    tables (Holzmüller et al. 2024), which lets other hyperparameters follow it.
+    """
+
+    type: Literal["cosine_log"] = "cosine_log"
+    cycles: PositiveInteger = Field(4, le=1000, description="c, the number of waves")
+
+    def multiplier(self, position: int, length: int) -> float:
+        waves = math.log2(1 + (2.0**self.cycles - 1) * (position / length))
+        return 0.5 - 0.5 * math.cos(2 * math.pi * waves)
+
+
+class CosineDecayRestarts(Schedule):
+    """Cosine decay that begins again and again (Loshchilov and Hutter 2017, SGDR).
+
+    Within cycle k, of first_length·t_mulᵏ units, the factor is α + (m_mulᵏ − α)·½·(1 + cos(π·t)), t from 0 to 1. Fields
+    are Keras's (first_length is its ``first_decay_steps``); PyTorch's ``CosineAnnealingWarmRestarts`` has t_mul 1 where
+    nothing is said. Keras multiplies 1 − α by m_mulᵏ, which is the same where one of them is at its default.
+    """
+
+    type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
+    first_length: PositiveInteger = Field(description="units of the first cycle")
+    t_mul: Growth = Field(2.0, description="how much longer each cycle is than the one before")
+    m_mul: PositiveNumber = Field(1.0, description="what the height of each cycle's start is multiplied by")
+    alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end of each cycle")
+
+    def multiplier(self, position: int, length: int) -> float:
+        cycle, start, units = 0, 0.0, float(self.first_length)
+        if self.t_mul == 1:
+            cycle = position // self.first_length
+            start = cycle * units
+        while start + units <= position:
+            cycle, start, units = cycle + 1, start + units, units * self.t_mul
+        height = _power(self.m_mul, cycle)
+        return self.alpha + (1 - self.alpha) * height * _half_cosine((position - start) / units)
+
+
+class OneCycle(Schedule):
+    """Up along a cosine from 1/div_factor to 1, then down to 1/(div_factor·final_div_factor) (Smith and Topin 2019).
+
+    PyTorch's ``OneCycleLR`` of two phases, without its cycle of momentum; the learning rate is its ``max_lr``.
+    """
+
+    type: Literal["one_cycle"] = "one_cycle"
+    pct_start: Share = Field(0.3, description="the share of the run in which the learning rate rises")
+    div_factor: PositiveNumber = Field(25.0, description="how many times lower the first rate is than the highest")
+    final_div_factor: PositiveNumber = Field(1e4, description="how many times lower the last rate is than the first")
+
+    def multiplier(self, position: int, length: int) -> float:
+        top, last = self.pct_start * length - 1, length - 1
+        first = 1 / self.div_factor
+        if position < top:
+            return 1 + (first - 1) * _half_cosine(position / top)
+        end = first / self.final_div_factor
+        fall = (position - top) / (last - top) if last > top else 0.0
+        return end + (1 - end) * _half_cosine(fall)
+
+
+@dataclass(frozen=True, slots=True)
+class PlateauMemory:
+    """What `ReduceOnPlateau` knows after some epochs.
+
+    Attributes
+    ----------
+    factor : float
+        On the learning rate, from now on.
+    best : float or None
+        The smallest figure that counted as an improvement; None before the first one.
+    waited : int
+        Epochs since then, or since the last reduction.
+    """
+
+    factor: float = 1.0
+    best: float | None = None
+    waited: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the memory as plain data, from which `ReduceOnPlateau.start` makes it again."""
+        return asdict(self)
+
+
+class ReduceOnPlateau(Schedule):
+    """Multiply the learning rate by a factor when a figure has not improved for more than `patience` epochs.
+
+    An improvement is a figure below best − threshold·|best|, or below best − threshold if it is not relative; after a
+    reduction, waiting begins anew. PyTorch's ``ReduceLROnPlateau``, except that its best·(1 − threshold) takes a
+    negative figure that grows a little for an improvement; Keras reduces one epoch sooner, and its ``min_delta`` is an
+    absolute 1e-4.
+    """
+
+    type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
+    unit: Literal["epoch"] = Field("epoch", description="figures are known after each epoch")
+    monitor: Literal["validation_loss", "loss"] = Field("validation_loss", description="the figure")
+    factor: Annotated[PositiveNumber, Field(lt=1)] = Field(0.1, description="what the learning rate is multiplied by")
+    patience: Annotated[int, Ge(0)] = Field(10, description="epochs without an improvement that are let pass")
+    threshold: NonNegativeNumber = Field(1e-4, description="by how much a figure has to improve at least")
+    relative: bool = Field(True, description="whether the threshold is a share of the best figure")
+
+    def multiplier(self, position: int, length: int) -> float:
+        """Return 1: the factor is the memory's."""
+        return 1.0
+
+    def plateau(self) -> "ReduceOnPlateau | None":
+        return self
+
+    def start(self, **facts: Any) -> PlateauMemory:
+        """Return the memory before the first epoch, or the one that these facts are of."""
+        return PlateauMemory(**facts)
+
+    def after(self, memory: PlateauMemory, figure: float) -> PlateauMemory:
+        """Return the memory after another epoch, which ended with this figure."""
+        if memory.best is None or figure < memory.best - self._margin(memory.best):
+            return PlateauMemory(memory.factor, figure)
+        if memory.waited < self.patience:
+            return PlateauMemory(memory.factor, memory.best, memory.waited + 1)
+        return PlateauMemory(memory.factor * self.factor, memory.best)
+
+    def _margin(self, best: float) -> float:
+        return self.threshold * abs(best) if self.relative else self.threshold
 
 
 class Warmup(Schedule):
-    """(t + 1)/length for the first `length` units, then another schedule over what is left (Goyal et al. 2017).
+    """(n + 1)/length at unit n for the first `length` units, then another schedule over what is left of the run.
 
-    The first factor is 1/length and not 0, so that no step is spent on a learning rate of 0.
+    The first factor is 1/length and not 0, so that no step is spent on a learning rate of 0 (Goyal et al. 2017). A
+    schedule that is told figures is told them during the rise too.
     """
 
     type: Literal["warmup"] = "warmup"
     length: PositiveInteger = Field(description="how many units the rise lasts")
     then: Schedule = Field(Constant(), description="the schedule that follows, over the rest of the run")
 
-    def factor(self, position: int, length: int) -> float:
+    def multiplier(self, position: int, length: int) -> float:
         return (position + 1) / self.length
 
     def factor_at(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
@@ -66,3 +294,19 @@ class Warmup(Schedule):
         if step < steps:
             return super().factor_at(step, total_steps, steps_per_epoch)
         return self.then.factor_at(step - steps, total_steps - steps, steps_per_epoch)
+
+    def plateau(self) -> ReduceOnPlateau | None:
+        return self.then.plateau()
+
+
+def _half_cosine(t: float) -> float:
+    """Return half a wave of the cosine: 1 at t = 0, 0 at t = 1."""
+    return 0.5 * (1 + math.cos(math.pi * t))
+
+
+def _power(base: float, exponent: float) -> float:
+    """Return a power, infinite where it overflows: a rate that grows without bound is divergence, no fault."""
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf

@@ -1,35 +1,53 @@
-"""Twenty steps of each optimizer against its equations in plain NumPy, and their walk down a bowl."""
+"""Optimizers: the steps of PyTorch and optax, and walks down a parabola, Rosenbrock's valley and a network's loss."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import specnet
 from specnet.compiler import FLAT, bind, input_value, plan, state_value
-from specnet.parts.optimizers import Adam, AdamW, Optimizer, Sgd
+from specnet.errors import SpecError
+from specnet.parts.optimizers import NEGLIGIBLE, Nadam, Optimizer, Rprop, SteppingOptimizer
 from specnet.parts.registry import built_in_registry
+from specnet.parts.schedules import ReduceOnPlateau, Warmup
 
-VARIANTS = [
-    Sgd(learning_rate=0.1),
-    Sgd(learning_rate=0.1, momentum=0.9),
-    Sgd(learning_rate=0.1, momentum=0.9, nesterov=True),
-    Adam(learning_rate=0.1),
-    Adam(learning_rate=0.1, beta_1=0.8, beta_2=0.95, epsilon=1e-3),
-    Adam(learning_rate=0.1, amsgrad=True),
-    AdamW(learning_rate=0.1),
-]
+FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "optimizers.json").read_text())
+MOONS = Path(__file__).parents[2] / "specs" / "moons.toml"
+REGISTRY = built_in_registry()
+
+NAMES = {
+    *("sgd", "adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "rprop", "lion", "lbfgs"),
+}
+WITHOUT_DECAY = {"rprop", "lbfgs"}
+FULL_BATCH = {"rprop", "lbfgs"}
 
 
-def walk(optimizer: Optimizer, theta: np.ndarray, gradients, dtype: type = np.float64) -> list[np.ndarray]:
-    """Return theta after each step of the compiled update, by gradients that depend on theta."""
+def make(fields: dict) -> Optimizer:
+    """Return the optimizer that a spec's table stands for."""
+    return REGISTRY.find("optimizer", fields["type"]).model_validate(fields)
+
+
+def walk(optimizer: SteppingOptimizer, theta: np.ndarray, gradients, dtype: type = np.float64) -> np.ndarray:
+    """Return theta after each step (steps, coordinates) of the compiled update, by gradients that depend on theta."""
     leaves: dict[str, object] = {}
-    symbols = [state_value(name, (FLAT,)) for name in ("theta", "gradient")]
-    commits = optimizer.update(
-        *symbols,
-        lambda name: leaves.setdefault(name, state_value(name, (FLAT,))),
-        lambda name: leaves.setdefault(name, input_value(name, ())),
-    )
-    arrays = {name: np.zeros(theta.shape if leaf.shape else (), dtype) for name, leaf in leaves.items()}
+    starts: dict[str, float] = {}
+    symbols = {name: state_value(name, (FLAT,)) for name in ("theta", "gradient")}
+
+    def state(name: str, start: float = 0.0):
+        starts.setdefault(name, start)
+        return leaves.setdefault(name, state_value(name, (FLAT,)))
+
+    def scalar(name: str):
+        return leaves.setdefault(name, input_value(name, ()))
+
+    shrunk = symbols["theta"] * (1 - scalar("decay")) if optimizer.decay else symbols["theta"]
+    commits = optimizer.update(shrunk, symbols["gradient"], state, scalar)
+    commits = [(symbols["theta"] if target is shrunk else target, value) for target, value in commits]
+    arrays = {name: np.full(theta.shape, start, dtype) for name, start in starts.items()}
+    arrays |= {name: np.zeros((), dtype) for name in leaves.keys() - starts.keys()}
     arrays |= {"theta": theta.astype(dtype), "gradient": np.zeros(theta.shape, dtype)}
     bound = bind(plan([], commits), dtype, {FLAT: theta.size}, arrays, check=True)
     path = []
@@ -37,55 +55,86 @@ def walk(optimizer: Optimizer, theta: np.ndarray, gradients, dtype: type = np.fl
         arrays["gradient"][:] = gradient(arrays["theta"])
         for name, number in optimizer.scalars(step, optimizer.learning_rate).items():
             arrays[name][()] = number
+        if optimizer.decay:
+            arrays["decay"][()] = optimizer.learning_rate * optimizer.decay
         for call in bound.calls:
             call()
         path.append(arrays["theta"].copy())
-    return path
+    return np.array(path)
 
 
-def sgd_by_hand(optimizer, theta, gradients):
-    velocity = np.zeros_like(theta)
-    for gradient in gradients:
-        velocity = optimizer.momentum * velocity + gradient(theta)
-        direction = gradient(theta) + optimizer.momentum * velocity if optimizer.nesterov else velocity
-        theta = theta - optimizer.learning_rate * direction
-        yield theta
+def test_the_names_are_these():
+    assert set(REGISTRY.names("optimizer")) == NAMES
 
 
-def adam_by_hand(optimizer, theta, gradients):
-    mean, square, largest = np.zeros_like(theta), np.zeros_like(theta), np.zeros_like(theta)
-    for step, gradient in enumerate(gradients, 1):
-        g = gradient(theta)
-        mean = optimizer.beta_1 * mean + (1 - optimizer.beta_1) * g
-        square = optimizer.beta_2 * square + (1 - optimizer.beta_2) * g * g
-        largest = np.maximum(largest, square)
-        corrected = (largest if optimizer.amsgrad else square) / (1 - optimizer.beta_2**step)
-        moved = mean / (1 - optimizer.beta_1**step) / (np.sqrt(corrected) + optimizer.epsilon)
-        theta = theta - optimizer.learning_rate * moved
-        yield theta
+def test_each_one_has_a_rate_a_schedule_and_decay_where_it_should():
+    for part in REGISTRY.of_kind("optimizer"):
+        fields, name = set(part.model_fields), part.part_name()
+        assert ("weight_decay" in fields) == (name not in WITHOUT_DECAY)
+        assert (
+            {"learning_rate", "schedule"} <= fields if name != "lbfgs" else not {"learning_rate", "schedule"} & fields
+        )
+        assert part.full_batch_only == (name in FULL_BATCH)
+        assert part().decay == (0.01 if name == "adamw" else 0)
 
 
-BY_HAND = {"sgd": sgd_by_hand, "adam": adam_by_hand, "adamw": adam_by_hand}
+def test_each_one_that_steps_has_figures_of_its_defaults_and_others():
+    described = [figure["optimizer"] for figure in FIGURES["paths"]]
+    for name in NAMES - {"lbfgs"}:
+        assert {"type": name} in described
+        assert sum(fields["type"] == name for fields in described) > 1
 
 
-def test_every_optimizer_is_tried_here():
-    assert {type(optimizer) for optimizer in VARIANTS} == set(built_in_registry().of_kind("optimizer"))
-
-
-@pytest.mark.parametrize("optimizer", VARIANTS, ids=str)
-def test_twenty_steps(optimizer: Optimizer):
-    rng = np.random.default_rng(0)
-    curvature, noise = rng.uniform(0.1, 2, 7), rng.normal(size=(20, 7))
-    gradients = [lambda theta, shift=shift: curvature * theta + shift for shift in noise]
-    start = rng.normal(size=7)
-    expected = list(BY_HAND[optimizer.type](optimizer, start, gradients))
-    np.testing.assert_allclose(walk(optimizer, start, gradients), expected, rtol=1e-11, atol=1e-13)
+@pytest.mark.parametrize("figure", FIGURES["paths"], ids=lambda figure: str(figure["optimizer"]))
+def test_twenty_steps_are_those_of_the_library(figure):
+    optimizer, expected = make(figure["optimizer"]), np.array(figure["path"])
+    curvature, shifts, start = (np.array(FIGURES[name]) for name in ("curvature", "shifts", "start"))
+    gradients = [lambda theta, shift=shift: curvature * theta + shift for shift in shifts]
+    scale = np.abs(expected).max(0)  # of each coordinate, as it may pass through 0
+    found = walk(optimizer, start, gradients)
+    assert found.shape == (20, 7)
+    assert (np.abs(found - expected) <= 1e-9 * scale).all()
     single = walk(optimizer, start, gradients, np.float32)
-    assert single[0].dtype == np.float32
-    np.testing.assert_allclose(single, expected, rtol=1e-4, atol=1e-5)
+    assert single.dtype == np.float32
+    assert (np.abs(single - expected) <= 1e-5 * scale).all()
 
 
-@pytest.mark.parametrize("optimizer", VARIANTS, ids=str)
-def test_walks_down_a_bowl(optimizer: Optimizer):
-    path = walk(optimizer, np.array([2.0, -3.0]), [lambda theta: theta * [1.0, 0.3]] * 400)
-    assert math.hypot(*path[-1]) < 0.05
+@pytest.mark.parametrize("beta_1", [0.0, 0.3, 0.9, 0.9999])
+@pytest.mark.parametrize("momentum_decay", [0.0, 0.004, 1.0, 100.0])
+def test_nadams_product_of_momenta(beta_1: float, momentum_decay: float):
+    optimizer, product = Nadam(beta_1=beta_1, momentum_decay=momentum_decay), 1.0
+    for step in range(1, 1001):
+        product *= beta_1 * (1 - 0.5 * 0.96 ** (step * momentum_decay))
+        assert optimizer._momentum_product(step) == pytest.approx(product, rel=1e-12, abs=NEGLIGIBLE)
+
+
+def test_rprop_sees_signs_that_would_underflow():
+    """In float32 the product of these gradients is 0, and the size would never grow."""
+    path = walk(Rprop(), np.zeros(1), [lambda theta: np.full(1, 1e-30)] * 3, np.float32)
+    np.testing.assert_allclose(np.diff(path[:, 0]), [-0.012, -0.0144], rtol=1e-5)
+
+
+def test_rprops_schedule_multiplies_steps_and_not_sizes():
+    optimizer = Rprop(learning_rate=0.25)
+    assert [optimizer.scalars(step, 0.25 * factor) for step, factor in ((1, 1.0), (2, 0.5))] == [
+        {"rate": 1.0},
+        {"rate": 0.5},
+    ]
+
+
+def test_rprops_smallest_size_is_not_above_the_largest():
+    text = (
+        '[network]\nlayer_sizes = [2, 1]\n[training]\nloss = "mse"\noptimizer = { type = "rprop", step_max = 1e-7 }\n'
+    )
+    with pytest.raises(SpecError) as caught:
+        specnet.parse_spec(text)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message == "step_min 1e-06 is greater than step_max 1e-07"
+    assert diagnostic.position.line == 5
+
+
+def test_the_plateau_is_found_behind_a_warmup():
+    plateau = ReduceOnPlateau(patience=3)
+    assert make({"type": "adam"}).plateau() is None
+    assert make({"type": "lbfgs"}).plateau() is None
+    assert make({"type": "sgd", "schedule": Warmup(length=5, then=plateau)}).plateau() is plateau
