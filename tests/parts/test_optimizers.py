@@ -1,7 +1,6 @@
 """Optimizers: the steps of PyTorch and optax, and walks down a parabola, Rosenbrock's valley and a network's loss."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
