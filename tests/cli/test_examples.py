@@ -1,0 +1,54 @@
+"""The examples of every help, typed as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from specnet.spec.schema import schema_text
+from tests.cli.conftest import Specnet, process
+from tests.cli.test_application import VERBS
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+
+def _examples(specnet: Specnet, verb: str) -> list[str]:
+    text = specnet(verb, "--help").out.split("  Examples:\n")[1]
+    return re.findall(r"^    (specnet .+)$", text, re.MULTILINE)
+
+
+def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None:
+    shutil.copytree(SPECS, folder / "specs")
+    np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
+    tried = 0
+    for verb in VERBS:
+        for example in _examples(specnet, verb):
+            name, *arguments = shlex.split(example)
+            assert name == "specnet"
+            printed = None
+            if ">" in arguments:
+                printed = folder / arguments.pop()
+                assert arguments.pop() == ">"
+            ended = specnet(*arguments)
+            assert ended.status == 0, f"{example}\n{ended.err}"
+            assert "error" not in ended.err
+            if printed is not None:
+                assert ended.out
+                printed.write_text(ended.out, encoding="utf-8")
+                json.loads(ended.out)
+            tried += 1
+    assert tried >= 2 * len(VERBS) - 3
+    written = {str(entry.relative_to(folder)) for entry in folder.rglob("*")}
+    assert {"runs/moons_2_5_1/1/model.safetensors", "moons/model.safetensors", "predictions.csv"} <= written
+    assert {"flowers.toml", "specnet.schema.json"} <= written
+
+
+def test_a_shell_can_keep_the_schema(folder: Path) -> None:
+    from specnet.parts.registry import built_in_registry
+
+    assert process("schema", folder=folder).out == schema_text(built_in_registry())
