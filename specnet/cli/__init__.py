@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import warnings
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
         the command line is; 130 after Ctrl-C.
     """
+    # Python looks through all objects for cycles as it ends, which would take longer than most verbs do.
+    atexit.register(gc.freeze)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
