@@ -155,9 +155,9 @@ def fit_rows(
 
     training = prepared(replace(rows, weight=_row_weights(spec, labels, target, rows.weight)), target)
     validation, monitors = splits.get("validation"), {}
-    stopping = spec.training.early_stopping
-    if validation is None and stopping is not None and stopping.monitor == "validation_loss":
-        raise DataError("early stopping watches the loss of validation rows, and there are none")
+    watched = [".".join(map(str, path)) for path, who in spec.training.watchers() if who.monitor == "validation_loss"]
+    if watched and validation is None:
+        raise DataError(f"training.{watched[0]} watches the loss of validation rows, and there are none")
     if validation is not None:
         held_out = prepared(validation, _encoded(network, labels, validation.y, "validation y"))
 

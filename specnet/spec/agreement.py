@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from specnet.errors import Path
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
+from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.graph import INPUT_INDEX, Node, layer_count
@@ -67,7 +68,10 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
         problems.report("output-size", message, ("training", "loss"), hint=hint)
     activation = layers[-1].split_activation()[1]
     accepted = loss.accepted_activations
-    if accepted is not None and activation is not None and activation.part_name() not in accepted:
+    if accepted is not None and activation is not None and activation.parametric:
+        message = f"{loss.part_name()} works on the value before the output's activation, which cannot be mixed with it"
+        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
+    elif accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
         by_name = [p for p in _losses(spec.registry) if p.accepted_activations and name in p.accepted_activations]
         fitting = [
@@ -90,9 +94,28 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
             message = f"{metric.part_name()} does not go with {loss.part_name()}"
             hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
             problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
+    if training.class_weight is not None and loss.target == "values":
+        message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
+        problems.report("class-weight", message, ("training", "class_weight"))
+    if not isinstance(training.optimizer, SteppingOptimizer):
+        for key in ("clip_norm", "clip_value", "average_weights"):
+            if getattr(training, key) is not None:
+                message = f"{training.optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                problems.report("optimizer-option", message, ("training", key))
+    _check_watched_figures(spec, problems)
     if spec.network.target_preprocessing and loss.target != "values":
         message = f"{loss.part_name()} has classes as its target, which stay as they are"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
+
+
+def _check_watched_figures(spec: Spec, problems: Problems) -> None:
+    """Report who watches the loss of validation rows where the data have none."""
+    if spec.data is None or spec.data.split.validation_size:
+        return
+    hint = "validation_size = 0.2 under data.split sets rows aside"
+    for path, who in spec.training.watchers():
+        if who.monitor == "validation_loss":
+            problems.report("no-validation", "there are no validation rows to watch", ("training", *path), hint=hint)
 
 
 def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:

@@ -23,6 +23,7 @@ from specnet.parts.optimizers import Adam, Optimizer
 from specnet.parts.part import FieldProblem, Section
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
+from specnet.parts.schedules import ReduceOnPlateau
 from specnet.spec.limits import Limits
 from specnet.spec.text import Document
 
@@ -149,6 +150,14 @@ class TrainingSpec(Section):
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs from one checkpoint to the next, from which an interrupted run can be resumed"
     )
+
+    def watchers(self) -> Iterator[tuple[Path, EarlyStopping | ReduceOnPlateau]]:
+        """Yield what watches a figure after each epoch, with its path under training."""
+        if self.early_stopping is not None:
+            yield ("early_stopping",), self.early_stopping
+        plateau = self.optimizer.plateau()
+        if plateau is not None:
+            yield ("optimizer", "schedule"), plateau
 
 
 @dataclass(frozen=True)

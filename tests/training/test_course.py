@@ -1,0 +1,211 @@
+"""Penalties, clipping, averages, class weights, early stopping and what the schedule remembers, against plain NumPy."""
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import DataError, SpecError
+from specnet.parts.averaging import Exponential, Stochastic
+from specnet.parts.registry import built_in_registry
+from specnet.training import TrainingRows, train
+from specnet.training.patience import Patience
+from tests.training.test_loop import batches_of, network_of, rows_of
+
+
+def steps_by_hand(network, rows, epochs, size, change):
+    """Yield theta after each step of plain gradient descent, the gradient being changed by a function."""
+    theta = network.initial_parameters()
+    for batch in batches_of(len(rows), size, epochs, size < len(rows)):
+        gradient = network.loss_and_gradient(theta, rows.X[batch], rows.target[batch])[1]
+        theta = theta - 0.01 * change(gradient)
+        yield theta
+
+
+def test_penalties_are_over_weights_and_whatever_the_batch_size():
+    network, plain, rows = network_of("sgd", l1=0.3, l2=0.7), network_of("sgd"), rows_of(6)
+    theta = np.random.default_rng(0).normal(size=network.parameter_count)
+    weights = np.concatenate([v.ravel() for name, v in network.parameters(theta).items() if name.endswith("weight")])
+    penalty = 0.3 * abs(weights).sum() + 0.7 * (weights**2).sum()
+    for count in (2, 6):
+        arguments = theta, rows.X[:count], rows.target[:count]
+        loss, gradient = network.loss_and_gradient(*arguments)
+        expected, data_gradient = plain.loss_and_gradient(*arguments)
+        assert loss == pytest.approx(expected + penalty, rel=1e-13)
+        assert network.loss(*arguments) == pytest.approx(loss, rel=1e-13)
+        assert network.loss(*arguments, data_only=True) == pytest.approx(expected, rel=1e-13)
+        for name, view in network.parameters(gradient - data_gradient).items():
+            weight = network.parameters(theta)[name]
+            slope = 0.3 * np.sign(weight) + 1.4 * weight if name.endswith("weight") else 0 * weight
+            np.testing.assert_allclose(view, slope, rtol=1e-11, atol=1e-13)
+
+
+def test_clipping_by_norm_and_by_value():
+    rows = rows_of(20)
+
+    def by_norm(gradient):
+        return gradient * min(1, 0.3 / np.linalg.norm(gradient))
+
+    for fields, change in (
+        ({"clip_norm": 0.3}, by_norm),
+        ({"clip_value": 0.05}, lambda gradient: np.clip(gradient, -0.05, 0.05)),
+        ({"clip_norm": 0.3, "clip_value": 0.05}, lambda gradient: np.clip(by_norm(gradient), -0.05, 0.05)),
+        ({"clip_norm": 1e9}, lambda gradient: gradient),
+    ):
+        network = network_of("sgd", batch_size=5, epochs=3, **fields)
+        *_, expected = steps_by_hand(network, rows, 3, 5, change)
+        np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, expected, rtol=1e-11)
+
+
+def test_exponential_average():
+    network, rows = (
+        network_of("sgd", batch_size=5, epochs=4, average_weights={"type": "exponential", "decay": 0.8}),
+        rows_of(20),
+    )
+    average = np.zeros(network.parameter_count)
+    for step, theta in enumerate(steps_by_hand(network, rows, 4, 5, lambda gradient: gradient)):
+        share = max(0.2, 1 / (step + 1))
+        average = average + (theta - average) * share
+    np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, average, rtol=1e-11)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5, 0.9])
+def test_stochastic_average(start: float):
+    average = {"type": "stochastic", "start": start}
+    network, rows = network_of("sgd", batch_size=5, epochs=4, average_weights=average), rows_of(20)
+    ends = list(steps_by_hand(network, rows, 4, 5, lambda gradient: gradient))[3::4]
+    expected = np.mean(ends[int(start * 4) :], axis=0)
+    np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, expected, rtol=1e-11)
+
+
+def test_every_averaging_is_tried_here():
+    assert set(built_in_registry().of_kind("averaging")) == {Exponential, Stochastic}
+
+
+def two_classes() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.array(["no"] * 90 + ["yes"] * 10)
+    return rng.normal(size=(100, 2)) + (y == "yes")[:, None], y
+
+
+def fitted(X, y, sample_weight=None, **training) -> specnet.Model:
+    fields = {"loss": "binary_crossentropy", "optimizer": "sgd", "epochs": 20, "batch_size": "full"} | training
+    spec = {"network": {"dtype": "float64", "hidden_layer_sizes": [3]}, "training": fields}
+    return specnet.fit(spec, X, y, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "factors"),
+    [("balanced", {"no": 100 / (2 * 90), "yes": 100 / (2 * 10)}), ({"yes": 9.0}, {"no": 1.0, "yes": 9.0})],
+)
+def test_class_weights_are_row_weights(class_weight, factors):
+    X, y = two_classes()
+    own = np.random.default_rng(1).uniform(0.5, 2, 100)
+    weights = own * np.vectorize(factors.get)(y)
+    found, expected = fitted(X, y, own, class_weight=class_weight), fitted(X, y, weights)
+    np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-10)
+    assert found.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-12)
+
+
+def test_class_weights_of_no_label_are_an_error():
+    X, y = two_classes()
+    with pytest.raises(DataError, match='class_weight has "maybe", and the labels are no, yes'):
+        fitted(X, y, class_weight={"maybe": 2.0})
+    with pytest.raises(DataError, match="weight of 0"):
+        fitted(X, y, class_weight={"yes": 0.0, "no": 0.0})
+
+
+def test_patience():
+    memory = Patience()
+    waited = []
+    for figure in (3.0, 2.0, 2.0, 1.95, 2.5, 1.8):
+        memory = memory.after(figure, 0.1)
+        waited.append(memory.waited)
+    assert waited == [0, 0, 1, 2, 3, 0]
+    assert memory.best == 1.8
+
+
+class Figures:
+    """Monitors that give a validation loss from a list, and remember theta after each epoch."""
+
+    def __init__(self, *figures: float) -> None:
+        self.figures, self.thetas = list(figures), []
+
+    def __call__(self, theta, state):
+        self.thetas.append(theta.copy())
+        return self.figures[len(self.thetas) - 1]
+
+
+def test_early_stopping_keeps_the_best_weights():
+    network, rows = network_of("sgd", batch_size=5, epochs=9, log_every=3, early_stopping={"patience": 2}), rows_of(20)
+    figures = Figures(5, 4, 3, 3.5, 3.2, 1, 1, 1)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
+    assert result.epochs == 5
+    assert [record["epoch"] for record in result.history] == [1, 4, 5]
+    assert [record["validation_loss"] for record in result.history] == [5, 3.5, 3.2]
+    np.testing.assert_array_equal(result.theta, figures.thetas[2])
+
+
+def test_early_stopping_can_keep_the_last_weights():
+    stopping = {"patience": 2, "restore_best": False}
+    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
+    figures = Figures(3, 4, 5)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
+    np.testing.assert_array_equal(result.theta, figures.thetas[2])
+
+
+def test_early_stopping_may_watch_the_training_loss():
+    stopping = {"monitor": "loss", "patience": 1, "min_delta": 1e9}
+    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
+    assert train(network, network.initial_parameters(), rows).epochs == 2
+
+
+def test_the_best_weights_are_kept_when_all_epochs_are_run():
+    network, rows = network_of("sgd", batch_size=5, epochs=4, early_stopping={}), rows_of(20)
+    figures = Figures(4, 1, 2, 3)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
+    np.testing.assert_array_equal(result.theta, figures.thetas[1])
+
+
+def test_early_stopping_without_validation_rows_is_an_error():
+    X, y = two_classes()
+    with pytest.raises(DataError, match=r"training\.early_stopping watches the loss of validation rows, and there are none"):
+        fitted(X, y, early_stopping={})
+    with pytest.raises(SpecError, match="validation_size"):
+        specnet.parse_spec(
+            "[data]\ntype='iris'\n[network]\nhidden_layer_sizes=[3]\n"
+            "[training]\nloss='categorical_crossentropy'\nearly_stopping={}\n"
+        )
+
+
+def test_reduce_on_plateau_follows_the_validation_loss():
+    schedule = {"type": "reduce_on_plateau", "factor": 0.5, "patience": 0}
+    network = network_of({"type": "sgd", "schedule": schedule}, batch_size="full", epochs=4)
+    rows, figures = rows_of(8), Figures(3, 3, 2, 2)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
+    theta = network.initial_parameters()
+    for rate in (0.01, 0.01, 0.005, 0.005):
+        theta = theta - rate * network.loss_and_gradient(theta, rows.X, rows.target)[1]
+    np.testing.assert_allclose(result.theta, theta, rtol=1e-12)
+
+
+def test_lbfgs_solves_least_squares():
+    rng = np.random.default_rng(0)
+    X, target = rng.normal(size=(40, 3)), rng.normal(size=40)
+    layers, optimizer = [{"type": "dense", "units": 1}], {"type": "lbfgs", "tolerance": 1e-14}
+    spec = {
+        "network": {"dtype": "float64", "input_size": 3, "layers": layers},
+        "training": {"loss": "mse", "optimizer": optimizer, "epochs": 100, "log_every": 7},
+    }
+    network = specnet.build(spec)
+    assert network.spec.training.batch_size == "full"
+    result = train(network, network.initial_parameters(), TrainingRows(X, target))
+    design = np.c_[X, np.ones(40)]
+    expected = np.linalg.lstsq(design, target, rcond=None)[0]
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-5)
+    assert result.epochs < 100
+    assert result.history[0] == {
+        "epoch": 1,
+        "loss": pytest.approx(network.loss(network.initial_parameters(), X, target)),
+    }
+    assert result.history[-1]["epoch"] == result.epochs
+    assert network.loss(result.theta, X, target) <= result.history[-1]["loss"]
