@@ -1,0 +1,111 @@
+"""What the README shows is what its commands print and its snippets compute, times apart."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
+STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    """The code in fences of a language."""
+    return [code for found, code in FENCE.findall(README) if found == language]
+
+
+def commands_and_output() -> list[tuple[str, str | None]]:
+    """Each shell block with the text block that follows it, if one does."""
+    fences = [*FENCE.findall(README), ("", "")]
+    return [
+        (code, after if following == "text" else None)
+        for (language, code), (following, after) in pairwise(fences)
+        if language == "sh"
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the repository's specs and nothing else."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "specs", folder / "specs")
+    return folder
+
+
+def without_times(text: str) -> str:
+    return TIME.sub("TIME", text).strip()
+
+
+def shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell block, without what installs the package, which the tests' own environment has done."""
+    scripts = sysconfig.get_path("scripts")
+    environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
+    code = re.sub(r"pip install \S+ && ", "", code)
+    return subprocess.run(
+        ["sh", "-c", code],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"), [(code, shown) for code, shown in commands_and_output() if "pytest" not in code]
+)
+def test_a_command_prints_what_is_shown(code, shown, folder):
+    ended = shell(code, folder)
+    if shown is None:
+        assert ended.returncode == 0, ended.stdout
+    else:
+        assert without_times(ended.stdout) == without_times(shown)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_a_snippet_prints_what_its_comments_say(code, folder):
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, encoding="utf-8", check=True
+    )
+    assert STATED.findall(code)
+    assert ended.stdout.splitlines() == STATED.findall(code)
+
+
+def test_the_two_commands_stand_as_they_must():
+    commands = [code.strip() for code in blocks("sh")]
+    assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
+
+
+def test_the_csv_spec_shown_is_the_one_there_is():
+    def settings(text: str) -> list[str]:
+        return [re.sub(r"\s*#.*", "", line) for line in text.splitlines()]
+
+    (shown,) = blocks("toml")
+    assert "\n".join(settings(shown)) in "\n".join(settings((ROOT / "specs" / "wine_csv.toml").read_text()))
+
+
+def test_the_mistaken_gradient_ends_where_is_said():
+    from tests import tutorial
+    from tests.wrong_gradient import loss_after, mistaken_backward
+
+    said = re.search(r"to (0\.\d+), where the right gradient reaches\s+(0\.\d+)", README)
+    found = [f"{loss_after(backward, data_seed=0):.3f}" for backward in (mistaken_backward, tutorial.backward)]
+    assert found == list(said.groups())
+
+
+def test_every_path_that_is_named_is_there():
+    named = re.findall(r"`((?:specnet|specs|schemas|tests|\.ci)/[\w./]*)`", README)
+    assert len(named) > 8
+    for path in named:
+        assert (ROOT / path).exists(), path

@@ -1,0 +1,38 @@
+"""What the tutorial's mistake costs: `python -m tests.wrong_gradient` trains with it and without it.
+
+The mistake: the hidden layer's error is computed with the gradient of the second layer's weights, where the chain rule
+needs the weights themselves. The loss still falls, to a worse place.
+"""
+
+from sklearn.datasets import make_moons
+from sklearn.model_selection import train_test_split
+
+from tests import tutorial
+
+STEPS = 19_000
+
+
+def mistaken_backward(parameters, X, y, Z1, A1, A2):
+    gradients = tutorial.backward(parameters, X, y, Z1, A1, A2)
+    with_the_mistake = {**parameters, "W2": gradients["W2"]}
+    return gradients | {name: tutorial.backward(with_the_mistake, X, y, Z1, A1, A2)[name] for name in ("W1", "b1")}
+
+
+def loss_after(backward, data_seed, steps=STEPS):
+    """The training loss that plain gradient descent reaches on the reference network."""
+    X, y = make_moons(300, noise=0.20, random_state=data_seed)
+    X, _, y, _ = train_test_split(X, y.reshape(-1, 1), test_size=0.2, random_state=0)
+    parameters = tutorial.initialize(2, 5, 1)
+    for _ in range(steps):
+        tutorial.update(parameters, backward(parameters, X, y, *tutorial.forward(parameters, X)))
+    return tutorial.cost(tutorial.forward(parameters, X)[-1], y)
+
+
+def main():
+    for seed in range(6):
+        mistaken, right = (loss_after(backward, seed) for backward in (mistaken_backward, tutorial.backward))
+        print(f"data seed {seed}: mistaken gradient {mistaken:.3f}, right gradient {right:.3f}")
+
+
+if __name__ == "__main__":
+    main()
