@@ -168,7 +168,9 @@ def test_the_best_weights_are_kept_when_all_epochs_are_run():
 
 def test_early_stopping_without_validation_rows_is_an_error():
     X, y = two_classes()
-    with pytest.raises(DataError, match=r"training\.early_stopping watches the loss of validation rows, and there are none"):
+    with pytest.raises(
+        DataError, match=r"training\.early_stopping watches the loss of validation rows, and there are none"
+    ):
         fitted(X, y, early_stopping={})
     with pytest.raises(SpecError, match="validation_size"):
         specnet.parse_spec(

@@ -1,0 +1,218 @@
+"""A run that goes on from a checkpoint ends in the bytes of one that was never interrupted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import FileError
+from specnet.parts.registry import built_in_registry
+from specnet.run_folder import RUN_FILES
+from specnet.training import Checkpoint, TrainingRows, train
+from tests.training.test_loop import rows_of
+
+EPOCHS = 6
+FIELDS = {
+    "constant": {"value": 0.1},
+    "step_decay": {"factor": 0.5, "every": 2},
+    "piecewise_constant": {"boundaries": [2, 4], "factors": [1, 0.5, 0.1]},
+    "cosine_decay_restarts": {"first_length": 3},
+    "warmup": {"length": 2, "then": "cosine_decay"},
+    "reduce_on_plateau": {"monitor": "loss", "patience": 1, "factor": 0.5},
+    "exponential": {"decay": 0.9},
+    "stochastic": {"start": 0.4},
+}
+
+
+def names(kind: str) -> list[str]:
+    return [part.part_name() for part in built_in_registry().of_kind(kind)]
+
+
+def fields_of(part) -> dict:
+    """Return a part's fields: those given above, or a number for each that has no default."""
+    given = FIELDS.get(part.part_name(), {}) if part.kind != "optimizer" else {}
+    needed = {name for name, field in part.model_fields.items() if field.is_required()}
+    return {name: value for name, value in given.items() if name in part.model_fields} | dict.fromkeys(
+        needed - given.keys(), 0.5
+    )
+
+
+def part_of(kind: str, name: str) -> dict:
+    part = built_in_registry().find(kind, name)
+    return {"type": name, **fields_of(part)}
+
+
+def spec_of(**training) -> dict:
+    layers = [
+        {"type": "dense", "units": 5, "activation": "tanh"},
+        {"type": "dropout", "rate": 0.3},
+        {"type": "dense", "units": 2},
+    ]
+    return {
+        "network": {"dtype": "float64", "input_size": 3, "layers": layers},
+        "training": {"loss": "mse", "epochs": EPOCHS, "checkpoint_every": 1} | training,
+    }
+
+
+def assert_resumes(spec: dict, rows: TrainingRows) -> None:
+    """Train at one go, and again from each of the checkpoints; everything has to be the same."""
+    network, kept = specnet.build(spec), []
+
+    def keep(tensors, facts, history):
+        kept.append(Checkpoint(tensors, facts, history, "run").to_bytes())
+
+    whole = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
+    for content in kept:
+        checkpoint = Checkpoint.from_bytes(content)
+        again = train(network, network.initial_parameters(), rows, checkpoint=checkpoint)
+        np.testing.assert_array_equal(again.theta, whole.theta)
+        assert again.history == whole.history
+        assert (again.epochs, again.steps) == (whole.epochs, whole.steps)
+        assert again.state.keys() == whole.state.keys()
+        for name, array in again.state.items():
+            np.testing.assert_array_equal(array, whole.state[name])
+    resumable = built_in_registry().find("optimizer", network.spec.training.optimizer.type).part_name() != "lbfgs"
+    assert len(kept) == (EPOCHS - 1 if resumable else 0)
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_every_optimizer_resumes(name: str):
+    part = built_in_registry().find("optimizer", name)
+    batch = "full" if part.full_batch_only else 4
+    assert_resumes(spec_of(optimizer=part_of("optimizer", name), batch_size=batch), rows_of(10))
+
+
+@pytest.mark.parametrize("name", names("schedule"))
+def test_every_schedule_resumes(name: str):
+    optimizer = {"type": "adam", "schedule": part_of("schedule", name)}
+    assert_resumes(spec_of(optimizer=optimizer, batch_size=4), rows_of(10))
+
+
+@pytest.mark.parametrize("name", names("averaging"))
+def test_every_average_resumes(name: str):
+    assert_resumes(spec_of(average_weights=part_of("averaging", name), batch_size=4), rows_of(10))
+
+
+def test_early_stopping_and_clipping_resume():
+    stopping = {"monitor": "loss", "patience": 50}
+    assert_resumes(spec_of(early_stopping=stopping, clip_norm=0.1, l2=0.01, log_every=2, batch_size=4), rows_of(10))
+
+
+RUN = """
+seed = 3
+[data]
+type = "npz"
+path = "rows.npz"
+split = { test_size = 0.0 }
+[network]
+hidden_layer_sizes = [16, 16]
+[training]
+loss = "mse"
+epochs = 120
+batch_size = 16
+checkpoint_every = 1
+average_weights = { type = "exponential", decay = 0.99 }
+early_stopping = { monitor = "loss", patience = 1000 }
+optimizer = { type = "adam", schedule = { type = "reduce_on_plateau", monitor = "loss", patience = 3 } }
+"""
+
+# A driver of its own: children are forked from it when everything is imported, and killed after a random time.
+DRIVER = """
+import os, random, signal, sys, time
+import specnet, specnet.runner
+
+spec, out, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
+specnet.run(spec, out + "/whole")
+random.seed(0)
+
+def child():
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            specnet.run(spec, out + "/killed", resume=True)
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+killed = 0
+while killed < kills:
+    pid = child()
+    time.sleep(random.uniform(0, 0.12))
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    killed += os.WIFSIGNALED(status)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
+    if os.path.exists(out + "/killed/run.json") and killed < kills:
+        break
+pid = child()
+_, status = os.waitpid(pid, 0)
+assert status == 0, status
+print(killed)
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "rows.npz", X=rng.normal(size=(160, 4)), y=rng.normal(size=160))
+    path = tmp_path / "run.toml"
+    path.write_text(RUN)
+    return path
+
+
+def test_killed_25_times_anywhere(spec: Path, tmp_path: Path):
+    command = [sys.executable, "-W", "error", "-c", DRIVER, str(spec), str(tmp_path), "25"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert int(outcome.stdout) == 25
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert sorted(path.name for path in killed.iterdir()) == sorted(path.name for path in whole.iterdir())
+    for path in whole.iterdir():
+        if path.name != "run.json":
+            assert path.read_bytes() == (killed / path.name).read_bytes(), path.name
+
+
+def test_a_finished_run_is_not_run_again(spec: Path, tmp_path: Path):
+    first = specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
+    facts = (tmp_path / "out" / "run.json").read_bytes()
+    again = specnet.run(spec, tmp_path / "out", resume=True)
+    np.testing.assert_array_equal(again.model.theta, first.model.theta)
+    assert (again.history, again.metrics) == (first.history, first.metrics)
+    assert (tmp_path / "out" / "run.json").read_bytes() == facts
+    assert "checkpoint.safetensors" in RUN_FILES
+    assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
+
+
+def interrupted(spec: Path, out: Path) -> None:
+    class Impatient(specnet.training.Observer):
+        def logged(self, epoch, record):
+            if epoch == 5:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(spec, out, observer=Impatient())
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
+    interrupted(spec, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["end"] == "interrupted"
+    assert (tmp_path / "out" / "checkpoint.safetensors").exists()
+    resumed, whole = specnet.run(spec, tmp_path / "out", resume=True), specnet.run(spec)
+    np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
+    assert resumed.history == whole.history
+
+
+def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
+    interrupted(spec, tmp_path / "out")
+    with pytest.raises(FileError, match="this checkpoint is of another run"):
+        specnet.run(spec, tmp_path / "out", resume=True, overrides=["seed=4"])
+    for content in (b"", b"PK\x03\x04", (tmp_path / "out" / "checkpoint.safetensors").read_bytes()[:-5]):
+        (tmp_path / "out" / "checkpoint.safetensors").write_bytes(content)
+        with pytest.raises(FileError):
+            specnet.run(spec, tmp_path / "out", resume=True)
