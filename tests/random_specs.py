@@ -35,7 +35,7 @@ def random_spec(rng: np.random.Generator, seed: int) -> dict[str, Any]:
     layers = list(_layers(rng, int(rng.integers(1, 9))))
     layers.append({"type": "dense", "units": outputs})
     if loss == "mean_squared_error":
-        layers[-1]["activation"] = _activation(rng)
+        layers[-1] |= _activated(rng, outputs)
     fields = LOSSES[loss][rng.integers(len(LOSSES[loss]))]
     return {
         "seed": seed,
@@ -62,14 +62,27 @@ def kinds_of(layer: Layer) -> Iterator[str]:
         yield from kinds_of(inner)
 
 
-def _activation(rng: np.random.Generator) -> str:
-    return str(rng.choice(ACTIVATIONS))
+def _activation(rng: np.random.Generator, *others: str) -> dict[str, Any]:
+    """Return an activation, none of those others, and sometimes one that is mixed with its input."""
+    name = str(rng.choice([name for name in ACTIVATIONS if name not in others]))
+    part = built_in_registry().find("activation", name)
+    assert part is not None
+    return {"type": name, "parametric": bool(part.elementwise and rng.random() < 0.15)}
 
 
-def _dense(rng: np.random.Generator, units: int, **fields: Any) -> dict[str, Any]:
-    fields |= {"weight_initializer": {"type": "random_normal", "stddev": 0.6}}
+def _activated(rng: np.random.Generator, outputs: int) -> dict[str, Any]:
+    """Return the fields of a dense layer with an activation, of so many outputs."""
+    activation = _activation(rng)
+    return {"units": outputs * 2 if activation["type"] == "glu" else outputs, "activation": activation}
+
+
+def _dense(rng: np.random.Generator, outputs: int, **fields: Any) -> dict[str, Any]:
+    activated = _activated(rng, outputs)
+    # Small weights before an exponential: the complex step's own sigmoid is NaN at numbers beyond 700.
+    stddev = 0.1 if activated["activation"]["type"] == "exponential" else 0.6
+    fields |= {"weight_initializer": {"type": "random_normal", "stddev": stddev}}
     bias = {"bias_initializer": {"type": "random_normal", "stddev": 0.3}} if rng.random() < 0.8 else {"use_bias": False}
-    return {"type": "dense", "units": units, "activation": _activation(rng), **bias, **fields}
+    return {"type": "dense", **activated, **bias, **fields}
 
 
 def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
@@ -81,7 +94,7 @@ def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
             size = int(rng.integers(1, 5))
             yield _dense(rng, size, name=name)
         elif kind == "activation":
-            yield {"type": kind, "activation": _activation(rng), "name": name}
+            yield {"type": kind, "activation": _activation(rng, "glu"), "name": name}
         elif kind == "block":
             inner = [_dense(rng, size), {"type": "dropout", "rate": 0.2}]
             yield {"type": kind, "layers": inner, "repeat": int(rng.integers(1, 3)), "name": name}

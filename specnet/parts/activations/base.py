@@ -1,0 +1,70 @@
+"""What every activation is: an expression, and what follows from it."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from specnet.compiler import Value, custom, with_local_derivative
+from specnet.parts.initializers import Ones
+from specnet.parts.parameters import ParameterBlock, per_feature
+from specnet.parts.part import FieldProblem, Part
+
+
+class Activation(Part):
+    """A function of a layer's values."""
+
+    kind: ClassVar[str] = "activation"
+    elementwise: ClassVar[bool] = True
+    """Whether each output depends on the input at its own place alone."""
+    default_initializer: ClassVar[str] = "glorot_uniform"
+    """The initializer of a dense layer's weight in front of it, where a spec names none."""
+
+    parametric: bool = Field(
+        False, description="whether each feature learns a weight α in x + α·(f(x) − x), which starts at 1"
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.parametric and not self.elementwise:
+            message = f"{self.type} is not elementwise, so that it cannot be mixed with its input"
+            yield FieldProblem(("parametric",), message, "parametric")
+
+    def output_size(self, size: int) -> int:
+        """Return the number of features for an input of so many.
+
+        Raises
+        ------
+        ValueError
+            If the activation does not take so many; the message says why.
+        """
+        return size
+
+    def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        """Return what the activation itself learns for so many features."""
+        return ()
+
+    def parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        """Return all that is learned for so many features: the activation's own, and the weight of its mixture."""
+        mixture = (per_feature("mixture", size, Ones()),) if self.parametric else ()
+        return (*self.own_parameters(size), *mixture)
+
+    def expression(self, x: Value) -> Value:
+        """Return the value at x, of shape (features, batch)."""
+        raise NotImplementedError(f"{type(self).__name__} has no expression")
+
+    def derivative_from_output(self, y: Value) -> Value | None:
+        """Return the derivative written in the output y, or None where what follows from the expression is as cheap."""
+        return None
+
+    def apply(self, x: Value, parameters: Sequence[Value] = ()) -> Value:
+        """Return the value at x, mixed with x where the activation is parametric."""
+        if self.parametric:
+            *own, mixture = parameters
+            return x + mixture * (self.value(x, own) - x)
+        return self.value(x, parameters)
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        """Return the value at x with the activation's own parameters, and the cheapest derivative that it knows."""
+        y = self.expression(x)
+        slope = self.derivative_from_output(y)
+        return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))

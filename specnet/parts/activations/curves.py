@@ -1,0 +1,161 @@
+"""Curves: elementwise activations that are no rectifiers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, absolute, exp, expm1, greater, maximum, minimum, sqrt
+from specnet.compiler import sigmoid as sigmoid_of
+from specnet.compiler import softplus as softplus_of
+from specnet.compiler import tanh as tanh_of
+from specnet.parts.activations.base import Activation
+from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+
+
+class Linear(Activation):
+    """x: the values as they are."""
+
+    aliases = ("identity",)
+    type: Literal["linear"] = "linear"
+
+    def expression(self, x: Value) -> Value:
+        return x
+
+
+class Sigmoid(Activation):
+    """1/(1 + exp(−x)): from any number to a probability."""
+
+    aliases = ("logistic",)
+    type: Literal["sigmoid"] = "sigmoid"
+
+    def expression(self, x: Value) -> Value:
+        return sigmoid_of(x)
+
+
+class HardSigmoid(Activation):
+    """x/6 + ½, kept within 0 and 1: a sigmoid of straight lines (Courbariaux et al. 2015, Howard et al. 2019).
+
+    As in PyTorch and Keras 3. Keras 2 had the slope 0.2 in place of 1/6, which ONNX still has as its default.
+    """
+
+    type: Literal["hard_sigmoid"] = "hard_sigmoid"
+
+    def expression(self, x: Value) -> Value:
+        return minimum(maximum(x / 6 + 0.5, 0.0), 1.0)
+
+
+class LogSigmoid(Activation):
+    """−ln(1 + exp(−x)): the logarithm of the sigmoid, so that a log-likelihood can be written with it."""
+
+    type: Literal["log_sigmoid"] = "log_sigmoid"
+
+    def expression(self, x: Value) -> Value:
+        return -softplus_of(-x)
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return -expm1(y)
+
+
+class Tanh(Activation):
+    """tanh(x): between −1 and 1."""
+
+    type: Literal["tanh"] = "tanh"
+
+    def expression(self, x: Value) -> Value:
+        return tanh_of(x)
+
+
+class HardTanh(Activation):
+    """x, kept within −1 and 1: a tanh of straight lines (Collobert 2004). Its derivative at −1 and 1 is 0."""
+
+    type: Literal["hard_tanh"] = "hard_tanh"
+
+    def expression(self, x: Value) -> Value:
+        return minimum(maximum(x, -1.0), 1.0)
+
+
+class TanhShrink(Activation):
+    """x − tanh(x): small values become much smaller, large ones move towards 0 by 1; for sparse codes."""
+
+    type: Literal["tanh_shrink"] = "tanh_shrink"
+
+    def expression(self, x: Value) -> Value:
+        return x - tanh_of(x)
+
+
+class SoftShrink(Activation):
+    """x moved towards 0 by λ, and 0 within ±λ: the soft threshold of sparse coding (Donoho 1995).
+
+    PyTorch calls the field ``lambd``, Keras ``threshold``.
+    """
+
+    type: Literal["soft_shrink"] = "soft_shrink"
+    threshold: NonNegativeNumber = Field(0.5, description="λ, how far values move")
+
+    def expression(self, x: Value) -> Value:
+        return maximum(x - self.threshold, 0.0) + minimum(x + self.threshold, 0.0)
+
+
+class HardShrink(Activation):
+    """x, but 0 within ±λ: the hard threshold of sparse coding (Donoho and Johnstone 1994).
+
+    PyTorch calls the field ``lambd``, Keras ``threshold``.
+    """
+
+    type: Literal["hard_shrink"] = "hard_shrink"
+    threshold: NonNegativeNumber = Field(0.5, description="λ, up to where values become 0")
+
+    def expression(self, x: Value) -> Value:
+        return x * greater(absolute(x), self.threshold)
+
+
+class Softsign(Activation):
+    """x/(1 + |x|): between −1 and 1 as tanh, with tails that fade slowly (Bergstra et al. 2009)."""
+
+    type: Literal["softsign"] = "softsign"
+
+    def expression(self, x: Value) -> Value:
+        return x / (1 + absolute(x))
+
+    def derivative_from_output(self, y: Value) -> Value:
+        rest = 1 - absolute(y)  # 1/(1 + |x|)
+        return rest * rest
+
+
+class Softplus(Activation):
+    """ln(1 + exp(x)): a smooth rectifier, always positive (Dugas et al. 2001)."""
+
+    type: Literal["softplus"] = "softplus"
+
+    def expression(self, x: Value) -> Value:
+        return softplus_of(x)
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return -expm1(-y)
+
+
+class Squareplus(Activation):
+    """(x + √(x² + b))/2: a smooth rectifier without exponentials (Barron 2021).
+
+    Written as max(x, 0) + (b/2)/(|x| + √(x² + b)), which cancels nowhere.
+    """
+
+    type: Literal["squareplus"] = "squareplus"
+    b: PositiveNumber = Field(4.0, description="how wide the bend at 0 is; with 4 the value there is 1")
+
+    def expression(self, x: Value) -> Value:
+        above = maximum(x, 0.0)
+        size = above - minimum(0.0, x)  # |x|, with the derivative that belongs to that of `above` at 0
+        return above + 0.5 * self.b / (size + sqrt(x * x + self.b))
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return 1 / (1 + 0.25 * self.b / (y * y))
+
+
+class Exponential(Activation):
+    """exp(x): a rate from its logarithm, such as the mean of a poisson, gamma or tweedie loss."""
+
+    type: Literal["exponential"] = "exponential"
+
+    def expression(self, x: Value) -> Value:
+        return exp(x)

@@ -1,0 +1,37 @@
+"""Distributions over the features."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from specnet.compiler import Value, custom, exp, log, max_over, stop_gradient, sum_over
+from specnet.parts.activations.base import Activation
+
+
+class Softmax(Activation):
+    """exp(xᵢ)/Σⱼ exp(xⱼ): a distribution over the features, shifted by the largest so that it stays finite."""
+
+    elementwise = False
+    type: Literal["softmax"] = "softmax"
+
+    def expression(self, x: Value) -> Value:
+        powers = exp(x - stop_gradient(max_over(x, "features")))
+        return powers / sum_over(powers, "features")
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        y = self.expression(x)
+        return custom(y, [x], lambda d: (y * (d - sum_over(d * y, "features")),))
+
+
+class LogSoftmax(Activation):
+    """xᵢ − ln Σⱼ exp(xⱼ): the logarithm of softmax, shifted by the largest so that it stays finite."""
+
+    elementwise = False
+    type: Literal["log_softmax"] = "log_softmax"
+
+    def expression(self, x: Value) -> Value:
+        shifted = x - stop_gradient(max_over(x, "features"))
+        return shifted - log(sum_over(exp(shifted), "features"))
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        y = self.expression(x)
+        return custom(y, [x], lambda d: (d - exp(y) * sum_over(d, "features"),))

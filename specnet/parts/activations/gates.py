@@ -1,0 +1,77 @@
+"""Gates: values times how far they are let through."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, erf, maximum, minimum, rows, softplus, tanh
+from specnet.compiler import sigmoid as sigmoid_of
+from specnet.parts.activations.base import Activation
+
+
+class Gelu(Activation):
+    """x·Φ(x), Φ being the normal distribution function (Hendrycks and Gimpel 2016).
+
+    The approximate form is x·sigmoid(2·√(2/π)·(x + 0.044715·x³)), the same as the usual one with tanh.
+    """
+
+    default_initializer = "he_normal"
+    type: Literal["gelu"] = "gelu"
+    approximate: bool = Field(False, description="whether Φ is approximated through the sigmoid")
+
+    def expression(self, x: Value) -> Value:
+        if self.approximate:
+            return x * sigmoid_of(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+        return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+
+
+class Silu(Activation):
+    """x·sigmoid(x), also called swish (Elfwing et al. 2018, Ramachandran et al. 2017)."""
+
+    aliases = ("swish",)
+    default_initializer = "he_normal"
+    type: Literal["silu"] = "silu"
+
+    def expression(self, x: Value) -> Value:
+        return x * sigmoid_of(x)
+
+
+class HardSwish(Activation):
+    """x·hard_sigmoid(x): a silu of straight lines and a parabola, for small devices (Howard et al. 2019)."""
+
+    aliases = ("hard_silu",)
+    default_initializer = "he_normal"
+    type: Literal["hard_swish"] = "hard_swish"
+
+    def expression(self, x: Value) -> Value:
+        return x * minimum(maximum(x / 6 + 0.5, 0.0), 1.0)
+
+
+class Mish(Activation):
+    """x·tanh(softplus(x)): like silu, a little steeper (Misra 2020)."""
+
+    default_initializer = "he_normal"
+    type: Literal["mish"] = "mish"
+
+    def expression(self, x: Value) -> Value:
+        return x * tanh(softplus(x))
+
+
+class Glu(Activation):
+    """a·sigmoid(b), a being the first half of the features and b the second (Dauphin et al. 2017).
+
+    It halves its input: a dense layer of 2n units has n outputs with it.
+    """
+
+    elementwise = False
+    type: Literal["glu"] = "glu"
+
+    def output_size(self, size: int) -> int:
+        if size % 2:
+            raise ValueError(f"glu halves its input, and {size} features are an odd number")
+        return size // 2
+
+    def expression(self, x: Value) -> Value:
+        half = self.output_size(int(x.shape[0]))
+        return rows(x, 0, half) * sigmoid_of(rows(x, half, 2 * half))

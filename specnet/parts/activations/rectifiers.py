@@ -1,0 +1,127 @@
+"""Rectifiers: positive values pass, negative ones are bent."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, expm1, greater, maximum, minimum, where
+from specnet.parts.activations.base import Activation
+from specnet.parts.fields import Fraction, PositiveNumber
+from specnet.parts.initializers import Constant
+from specnet.parts.parameters import ParameterBlock, per_feature
+
+
+class Relu(Activation):
+    """max(x, 0): the rectifier (Nair and Hinton 2010). Its derivative at 0 is 0."""
+
+    default_initializer = "he_normal"
+    type: Literal["relu"] = "relu"
+
+    def expression(self, x: Value) -> Value:
+        return maximum(x, 0.0)
+
+
+class Relu6(Activation):
+    """x, kept within 0 and 6: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
+
+    default_initializer = "he_normal"
+    type: Literal["relu6"] = "relu6"
+
+    def expression(self, x: Value) -> Value:
+        return minimum(maximum(x, 0.0), 6.0)
+
+
+class LeakyRelu(Activation):
+    """max(x, s·x): a rectifier that lets a share of negative values through (Maas et al. 2013).
+
+    The slope s is 0.01 here and in PyTorch, 0.2 in Keras's function and 0.3 in its layer.
+    """
+
+    default_initializer = "he_normal"
+    type: Literal["leaky_relu"] = "leaky_relu"
+    negative_slope: Fraction = Field(0.01, description="s, the slope for negative values")
+
+    def expression(self, x: Value) -> Value:
+        return maximum(x, self.negative_slope * x)
+
+
+class Prelu(Activation):
+    """max(x, 0) + s·min(0, x): a leaky rectifier whose slope s is learned for each feature (He et al. 2015).
+
+    Slopes start at 0.25 here and in PyTorch, which has a single one by default, and at 0 in Keras.
+    """
+
+    default_initializer = "he_normal"
+    type: Literal["prelu"] = "prelu"
+
+    def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        return (per_feature("negative_slope", size, Constant(value=0.25)),)
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        (slope,) = own
+        return maximum(x, 0.0) + slope * minimum(0.0, x)
+
+
+class Elu(Activation):
+    """x above 0, α·(exp(x) − 1) below: a rectifier with a smooth negative side (Clevert et al. 2016)."""
+
+    default_initializer = "he_normal"
+    type: Literal["elu"] = "elu"
+    alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
+
+    def expression(self, x: Value) -> Value:
+        return maximum(x, 0.0) + self.alpha * expm1(minimum(0.0, x))
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return _exponential_side_slope(y, 1.0, self.alpha)
+
+
+class Celu(Activation):
+    """x above 0, α·(exp(x/α) − 1) below: an elu without a kink whatever α is (Barron 2017)."""
+
+    default_initializer = "he_normal"
+    type: Literal["celu"] = "celu"
+    alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
+
+    def expression(self, x: Value) -> Value:
+        return maximum(x, 0.0) + self.alpha * expm1(minimum(0.0, x) / self.alpha)
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return minimum(y, 0.0) / self.alpha + 1
+
+
+class Selu(Activation):
+    """λ·elu(x, α) with the λ and α that keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017)."""
+
+    ALPHA: ClassVar[float] = 1.6732632423543772848170429916717
+    SCALE: ClassVar[float] = 1.0507009873554804934193349852946
+    default_initializer = "lecun_normal"
+    type: Literal["selu"] = "selu"
+
+    def expression(self, x: Value) -> Value:
+        return self.SCALE * maximum(x, 0.0) + self.SCALE * self.ALPHA * expm1(minimum(0.0, x))
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return _exponential_side_slope(y, self.SCALE, self.SCALE * self.ALPHA)
+
+
+class Threshold(Activation):
+    """x above θ, a constant elsewhere: a rectifier that asks for more than 0 (Konda et al. 2015).
+
+    PyTorch and Keras have no defaults; 1 and 0 are those of the paper. Its derivative at θ is 0.
+    """
+
+    default_initializer = "he_normal"
+    type: Literal["threshold"] = "threshold"
+    threshold: float = Field(1.0, description="θ, above which values pass")
+    default_value: float = Field(0.0, description="what the others become")
+
+    def expression(self, x: Value) -> Value:
+        return where(greater(x, self.threshold), x, self.default_value)
+
+
+def _exponential_side_slope(y: Value, slope: float, depth: float) -> Value:
+    """Return `slope` where y > 0 and y + depth elsewhere, without a costly `where`."""
+    below = minimum(y, 0.0) + depth
+    return below if slope == depth else greater(y, 0.0) * (slope - depth) + below
