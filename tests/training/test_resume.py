@@ -36,9 +36,8 @@ def fields_of(part) -> dict:
     """Return a part's fields: those given above, or a number for each that has no default."""
     given = FIELDS.get(part.part_name(), {}) if part.kind != "optimizer" else {}
     needed = {name for name, field in part.model_fields.items() if field.is_required()}
-    return {name: value for name, value in given.items() if name in part.model_fields} | dict.fromkeys(
-        needed - given.keys(), 0.5
-    )
+    known = {name: value for name, value in given.items() if name in part.model_fields}
+    return known | dict.fromkeys(needed - given.keys(), 0.5)
 
 
 def part_of(kind: str, name: str) -> dict:
@@ -112,7 +111,7 @@ split = { test_size = 0.0 }
 hidden_layer_sizes = [16, 16]
 [training]
 loss = "mse"
-epochs = 120
+epochs = 1500
 batch_size = 16
 checkpoint_every = 1
 average_weights = { type = "exponential", decay = 0.99 }
@@ -143,7 +142,7 @@ def child():
 killed = 0
 while killed < kills:
     pid = child()
-    time.sleep(random.uniform(0, 0.12))
+    time.sleep(random.uniform(0, 0.15))
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     killed += os.WIFSIGNALED(status)
