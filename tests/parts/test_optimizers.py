@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import specnet
 from specnet.compiler import FLAT, bind, input_value, plan, state_value
 from specnet.errors import SpecError
+from specnet.parts import Loss, Value, rows
 from specnet.parts.optimizers import NEGLIGIBLE, Nadam, Optimizer, Rprop, SteppingOptimizer
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
@@ -137,3 +139,105 @@ def test_the_plateau_is_found_behind_a_warmup():
     assert make({"type": "adam"}).plateau() is None
     assert make({"type": "lbfgs"}).plateau() is None
     assert make({"type": "sgd", "schedule": Warmup(length=5, then=plateau)}).plateau() is plateau
+
+
+class Parabola(Loss):
+    """½·(a − target_a)² + 0.15·(b − target_b)² of the outputs a and b."""
+
+    target: ClassVar[str] = "values"
+    output_activation: ClassVar[str] = "linear"
+    type: Literal["parabola"] = "parabola"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        a, b = (rows(output, index, index + 1) - rows(target, index, index + 1) for index in (0, 1))
+        return a**2 * 0.5 + b**2 * 0.15
+
+
+class Rosenbrock(Loss):
+    """(target_a − a)² + 100·(b − target_b·a²)²: a bent, narrow valley (Rosenbrock 1960)."""
+
+    target: ClassVar[str] = "values"
+    output_activation: ClassVar[str] = "linear"
+    type: Literal["rosenbrock"] = "rosenbrock"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        a, b = rows(output, 0, 1), rows(output, 1, 2)
+        return (rows(target, 0, 1) - a) ** 2 + (b - rows(target, 1, 2) * a * a) ** 2 * 100
+
+
+# For each optimizer: fields, and the loss that it must come below, from (−1, −1) to (1, 1), and on the moons.
+PARABOLA = {
+    "sgd": ({"learning_rate": 0.1}, 1e-25),
+    "adam": ({"learning_rate": 0.1}, 1e-25),
+    "adamw": ({"learning_rate": 0.1}, 1e-25),
+    "nadam": ({"learning_rate": 0.1}, 1e-25),
+    "radam": ({"learning_rate": 0.1}, 1e-25),
+    "adamax": ({"learning_rate": 0.1}, 1e-25),
+    "rmsprop": ({}, 1e-25),
+    "adagrad": ({"learning_rate": 1.0}, 1e-25),
+    "adadelta": ({}, 1e-25),
+    "rprop": ({}, 1e-12),  # whose steps are 1e-6 at least
+    "lion": ({"learning_rate": 0.01}, 1e-25),
+    "lbfgs": ({}, 1e-12),
+}
+ROSENBROCK = {
+    "sgd": ({"learning_rate": 0.0003, "momentum": 0.9}, 4e-5),
+    "adam": ({"learning_rate": 0.1}, 1e-20),
+    "adamw": ({"learning_rate": 0.1}, 1e-20),
+    "nadam": ({"learning_rate": 0.03}, 1e-5),
+    "radam": ({"learning_rate": 0.002}, 0.02),  # its first steps are the bare gradient, which is steep here
+    "adamax": ({"learning_rate": 0.1}, 1e-11),
+    "rmsprop": ({"learning_rate": 0.001}, 5e-4),
+    "adagrad": ({"learning_rate": 1.0}, 5e-5),
+    "adadelta": ({"learning_rate": 0.1}, 0.006),
+    "rprop": ({}, 1e-6),
+    "lion": ({"learning_rate": 0.001}, 1e-5),
+    "lbfgs": ({}, 1e-12),
+}
+MOONS_LOSSES = {
+    "sgd": ({"learning_rate": 0.3}, 0.28),
+    "adam": ({"learning_rate": 0.01}, 0.26),
+    "adamw": ({"learning_rate": 0.01}, 0.26),
+    "nadam": ({"learning_rate": 0.01}, 0.26),
+    "radam": ({"learning_rate": 0.01}, 0.27),
+    "adamax": ({"learning_rate": 0.01}, 0.27),
+    "rmsprop": ({"learning_rate": 0.003}, 0.26),
+    "adagrad": ({"learning_rate": 0.1}, 0.26),
+    "adadelta": ({}, 0.26),
+    "rprop": ({}, 0.28),
+    "lion": ({"learning_rate": 0.001}, 0.28),
+    "lbfgs": ({}, 0.06),
+}
+
+
+def reached(loss: str, optimizer: dict, epochs: int) -> float:
+    """Return the loss that a network reaches whose outputs are its biases: the coordinates of a walk."""
+    start = {"type": "constant", "value": -1.0}
+    layer = {"type": "dense", "units": 2, "bias_initializer": start}
+    training = {"loss": loss, "optimizer": optimizer, "epochs": epochs, "log_every": epochs, "batch_size": "full"}
+    text = {"network": {"dtype": "float64", "layers": [layer]}, "training": training}
+    X, y = np.zeros((1, 1)), np.ones((1, 2))
+    model = specnet.fit(specnet.parse_spec(text, parts=[Parabola, Rosenbrock]), X, y)
+    return model.network.loss(model.theta, X, y)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_thousand_steps_down_a_parabola(name: str):
+    fields, loss = PARABOLA[name]
+    assert reached("parabola", {"type": name, **fields}, 1000) < loss
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_five_thousand_steps_along_rosenbrocks_valley(name: str):
+    """Which begins at a loss of 404 and is left at less than the table says."""
+    fields, loss = ROSENBROCK[name]
+    assert reached("rosenbrock", {"type": name, **fields}, 5000) < loss
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_two_thousand_epochs_on_the_moons(name: str):
+    """Gradient descent with the spec's own rate needs 20 000 to come from 0.844 to 0.299."""
+    fields, loss = MOONS_LOSSES[name]
+    settings = [f"training.optimizer.{key}={value}" for key, value in fields.items()]
+    settings = [f"training.optimizer={{ type = '{name}' }}", *settings, "training.epochs=2000"]
+    assert specnet.run(MOONS, overrides=settings).metrics["train"]["loss"] < loss
