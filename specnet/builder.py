@@ -50,7 +50,7 @@ NOISE = ("uniform.", "normal.")
 
 
 @dataclass
-class _Program:
+class Recorder:
     """What the layers of one program have asked for so far."""
 
     training: bool
@@ -59,10 +59,10 @@ class _Program:
 
 
 @dataclass(frozen=True)
-class _Scope:
+class LayerScope:
     """The program, as the layer that is placed in it sees it."""
 
-    program: _Program
+    program: Recorder
     node: Node
     input_sizes: tuple[int, ...]
 
@@ -92,14 +92,32 @@ class _Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class _Forward:
-    """The network applied to its input: the output before its last activation and after it, and what was used."""
+class AppliedLayer:
+    """A layer in a program: what it reads, its value before its last activation and after it, and its parameters."""
 
-    x: Value
+    inputs: tuple[Value, ...]
     raw: Value
     output: Value
-    parameters: tuple[Value, ...]
+    blocks: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The network applied to its input x, layer by layer, and the new values of what the layers keep."""
+
+    x: Value
+    layers: tuple[AppliedLayer, ...]
     commits: Commits
+
+    @property
+    def output(self) -> Value:
+        """The network's activated output, (outputs, batch)."""
+        return self.layers[-1].output
+
+    @property
+    def blocks(self) -> tuple[Value, ...]:
+        """The blocks of parameters, in the order of the layers."""
+        return tuple(block for layer in self.layers for block in layer.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +161,23 @@ class Blueprint:
 
     def predict(self) -> Plan:
         """Return the program of the activated output, (outputs, batch)."""
-        return _plan([self._forward(training=False).output])
+        return _plan([self.forward(training=False).output])
 
     def row_losses(self, *, evaluation: bool) -> Plan:
         """Return the program of each row's loss, (1, batch), without what only regularises if `evaluation`."""
         loss = self.loss.for_evaluation() if evaluation else self.loss
-        return _plan([self._row_losses(self._forward(training=False), loss)])
+        return _plan([self._row_losses(self.forward(training=False), loss)])
 
     def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
 
         Without `frozen` only what learns has a gradient. While training, layers' states are committed too.
         """
-        forward = self._forward(training)
-        loss = self._mean_loss(forward, weighted)
+        forward = self.forward(training=training)
+        loss = self.mean_loss(forward, weighted=weighted)
         names = {
             parameter: f"gradient.{placed.name}"
-            for parameter, placed in zip(forward.parameters, self.layout.blocks, strict=True)
+            for parameter, placed in zip(forward.blocks, self.layout.blocks, strict=True)
             if frozen or placed.rules.trainable
         }
         found = gradients(loss, names)
@@ -168,8 +186,8 @@ class Blueprint:
 
     def input_gradient(self, *, weighted: bool) -> Plan:
         """Return the program of the mean loss's gradient by the input, (inputs, batch)."""
-        forward = self._forward(training=False)
-        return _plan([gradients(self._mean_loss(forward, weighted), [forward.x])[forward.x]])
+        forward = self.forward(training=False)
+        return _plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
 
     def update(self) -> Update:
         """Return the optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
@@ -208,40 +226,40 @@ class Blueprint:
         program = _plan([], commits)
         return Update(program, states, tuple(scalars))
 
-    def _forward(self, training: bool) -> _Forward:
-        program, x = _Program(training), input_value(INPUTS, (self.inputs, BATCH))
-        values: list[Value] = []
-        parameters: list[Value] = []
-        raw = x
+    def forward(self, *, training: bool) -> Forward:
+        """Return the network's values as a program computes them that trains, or one that does not."""
+        recorder, x = Recorder(training), input_value(INPUTS, (self.inputs, BATCH))
+        applied: list[AppliedLayer] = []
         for number, (node, sizes) in enumerate(zip(self.nodes, self.sizes_of_inputs, strict=True)):
-            inputs = [x if source < 0 else values[source] for source in node.inputs]
-            placed = self.layout.of_node(number)
-            blocks = [state_value(f"theta.{block.name}", block.block.shape) for block in placed]
-            parameters += blocks
-            scope = _Scope(program, node, sizes)
-            if number < len(self.nodes) - 1:
-                values.append(node.layer.apply(scope, inputs, blocks))
-            else:
-                layer, activation = node.layer.split_activation()
-                count = len(layer.parameters(sizes)) if layer else 0
-                raw = layer.apply(scope, inputs, blocks[:count]) if layer else inputs[0]
-                values.append(activation.apply(raw, blocks[count:]) if activation else raw)
-        return _Forward(x, raw, values[-1], tuple(parameters), program.commits)
+            inputs = [x if source < 0 else applied[source].output for source in node.inputs]
+            blocks = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in self.layout.of_node(number)]
+            layer, activation = node.layer.split_activation()
+            count = len(layer.parameters(sizes)) if layer else 0
+            raw = layer.apply(LayerScope(recorder, node, sizes), inputs, blocks[:count]) if layer else inputs[0]
+            output = activation.apply(raw, blocks[count:]) if activation else raw
+            applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
+        return Forward(x, tuple(applied), recorder.commits)
 
-    def _row_losses(self, forward: _Forward, loss: Loss) -> Value:
-        output = forward.output if loss.accepted_activations is None else forward.raw
-        if loss.target == "classes":
-            return loss.expression(output, input_value(TARGET, (1, BATCH), "index"))
-        return loss.expression(output, input_value(TARGET, (self.outputs, BATCH)))
+    def seen_by_loss(self, forward: Forward) -> Value:
+        """Return the output as the loss reads it: without the last activation where the loss has it inside."""
+        last = forward.layers[-1]
+        return last.output if self.loss.accepted_activations is None else last.raw
 
-    def _mean_loss(self, forward: _Forward, weighted: bool) -> Value:
+    def mean_loss(self, forward: Forward, *, weighted: bool) -> Value:
+        """Return the mean of the rows' losses with the penalties, of shape ()."""
         losses = self._row_losses(forward, self.loss)
         if weighted:
             losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
         loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
-        for penalty in self._penalties(forward.parameters):
+        for penalty in self._penalties(forward.blocks):
             loss = loss + penalty
         return loss
+
+    def _row_losses(self, forward: Forward, loss: Loss) -> Value:
+        output = self.seen_by_loss(forward)
+        if loss.target == "classes":
+            return loss.expression(output, input_value(TARGET, (1, BATCH), "index"))
+        return loss.expression(output, input_value(TARGET, (self.outputs, BATCH)))
 
     def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
         """Yield the penalties on the weights, each of shape ()."""
