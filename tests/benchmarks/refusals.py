@@ -12,64 +12,10 @@ from typing import Any
 from specnet import FileError, SpecError, load_model, parse_spec
 from specnet.errors import SpecnetError
 from tests.model.models import make_model
-from tests.spec import wrong
-from tests.spec.marked import marked
+from tests.spec.cases import DOCUMENTS, NETWORKS, TEXTS, marked
+from tests.spec.test_hostile import HOSTILE, SPEC
 
 LONGEST_SECONDS = 1.0
-SIZE = 999_000
-"""Characters of a text just below the largest that is read."""
-
-
-def hostile_texts() -> dict[str, str]:
-    """Texts, most just below the cap on size, that are dear to parsers, to regular expressions, or to both."""
-
-    def filled(piece: str) -> str:
-        return piece * (SIZE // len(piece.encode()))
-
-    texts = {
-        "open lists": "a = " + filled("["),
-        "open tables": filled('{"a":'),
-        "open inline tables": "a = " + filled("{a="),
-        "dots": filled("a."),
-        "dotted keys": filled("a.b.c.d.e.f.g.h = 1\n"),
-        "dotted keys of one table": "\n".join(f"{'a.' * 60}k{n} = 1" for n in range(7000)),
-        "headers": filled("[a]\n"),
-        "headers of their own": "\n".join(f"[a.b.c.d.k{n}]" for n in range(49_000)),
-        "tables in lists": filled("[[a]]\n"),
-        "keys": "\n".join(f"k{n} = {n}" for n in range(70_000)),
-        "keys twice": filled("a = 1\n"),
-        "list of numbers": "a = [" + filled("1,") + "]",
-        "list of tables": "a = [" + filled("{b=1},") + "]",
-        "digits": "seed = " + filled("9"),
-        "hexadecimal digits": "seed = 0x" + filled("f"),
-        "digits after the point": "a = 0." + filled("1"),
-        "exponent": "a = 1e" + filled("9"),
-        "open string": 'name = "' + filled("a"),
-        "open long string": 'name = """' + filled('a"'),
-        "escapes": 'name = "' + filled("\\\\") + '"',
-        "escaped characters": 'name = "' + filled("\\u0041") + '"',
-        "quotes": filled('"'),
-        "apostrophes": filled("'"),
-        "comments": filled("# a\n"),
-        "line ends": filled("\r\n"),
-        "blanks": filled(" \t") + "=",
-        "brackets that do not match": filled("[}"),
-        "wide characters": 'name = "' + filled("\N{GRINNING FACE}") + '"\n' + "a = ",
-        "JSON keys": "{" + ",".join(f'"k{n}":{n}' for n in range(60_000)) + "}",
-        "JSON lists in a list": "{" + '"a":[' + filled("[],") + "[]]}",
-        "JSON numbers": '{"a":[' + filled("1e9,") + "1]}",
-        "JSON escapes": '{"a":"' + filled("\\ud83d") + '"}',
-        "larger than is read": "a = 1\n" * 2_000_000,
-    }
-    texts["many layers"] = _long_form(20_000)
-    texts["many mistakes"] = '[training]\nloss = "mse"\n[network]\nlayers = [\n' + '{type="dens"},\n' * 10_000 + "]\n"
-    texts["many wrong keys"] = "\n".join(f"lyer_size_{n} = 1" for n in range(20_000))
-    return {name: text + "\n" for name, text in texts.items()}
-
-
-def _long_form(count: int) -> str:
-    layers = '{type="dense",units=1},\n' * count
-    return f'[training]\nloss = "mse"\n[network]\ninput_size = 1\nlayers = [\n{layers}]\n'
 
 
 def damaged_models(content: bytes) -> dict[str, bytes]:
@@ -131,11 +77,12 @@ def damaged_models(content: bytes) -> dict[str, bytes]:
 def refusal_seconds() -> dict[str, tuple[int, float]]:
     """By kind, how many inputs were refused, and the longest time that one took.
 
-    Every wrong spec of the tests' corpus is among them. A refusal is specnet's own error for that kind of input;
+    The texts are those of the tests. A refusal is specnet's own error for that kind of input;
     anything else, acceptance above all, ends the benchmark.
     """
-    parse_spec(_long_form(1))  # the first call imports and finds the parts, which is start-up and not refusal
-    corpus = {name: marked(text).text for name, text in {**wrong.TEXTS, **wrong.DOCUMENTS, **wrong.NETWORKS}.items()}
+    parse_spec(SPEC)  # the first call imports and finds the parts, which is start-up and not refusal
+    corpus = {name: marked(text).text for name, text in (TEXTS | DOCUMENTS | NETWORKS).items()}
+    hostile = {name: text() for name, text in HOSTILE.items()}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         make_model("classes, text").save(path)
@@ -148,7 +95,7 @@ def refusal_seconds() -> dict[str, tuple[int, float]]:
 
         return {
             "wrong specs": _slowest(parse_spec, corpus, SpecError),
-            "hostile texts": _slowest(parse_spec, hostile_texts(), SpecError),
+            "hostile texts": _slowest(parse_spec, hostile, SpecnetError),
             "damaged model files": _slowest(load, models, FileError),
         }
 
