@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from specnet.model import Model, load_model
     from specnet.network import Network, build
     from specnet.runner import RunResult, run
-    from specnet.spec import Spec, parse_spec, resolve
+    from specnet.spec import Limits, Spec, parse_spec, resolve
 
 __all__ = [
     "DataError",
     "FileError",
+    "Limits",
     "Model",
     "Network",
     "RunResult",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Limits": "spec",
     "Model": "model",
     "Network": "network",
     "RunResult": "runner",

@@ -88,18 +88,17 @@ def run(
     KeyboardInterrupt
         After Ctrl-C; what was reached is written first.
     """
-    overrides = tuple(overrides)
     parsed = parse_spec(spec, parts=parts, overrides=overrides)
     if out is None:
-        return _run(parsed, None, overrides, observer)
+        return _run(parsed, None, observer)
     with reserved_folder(out, force=force, resume=resume) as folder:
         if resume and folder.is_finished:
             model = load_model(folder.path / MODEL, parts=parts)
             return RunResult(model, folder.history(), folder.metrics(), folder.path)
-        return _run(parsed, folder, overrides, observer)
+        return _run(parsed, folder, observer)
 
 
-def _run(parsed: Spec, folder: RunFolder | None, overrides: tuple[str, ...], observer: Observer | None) -> RunResult:
+def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None) -> RunResult:
     begin = time.perf_counter()
     table = load_table(parsed)
     rows = check_rows(table.X, table.y, table.sample_weight)
@@ -127,7 +126,7 @@ def _run(parsed: Spec, folder: RunFolder | None, overrides: tuple[str, ...], obs
             "steps": result.steps,
             "training_seconds": result.seconds,
             "seconds": time.perf_counter() - begin,
-            "overrides": list(overrides),
+            "overrides": [override.text.content for override in parsed.document.overrides],
             "data_sha256": data_hash,
         }
         model.save(folder.path / MODEL)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, OutputFormat, QuietOption, SpecArgument
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SpecArgument, read_limits
 from specnet.cli.output import Output, UsageError, reporting
 
 
@@ -27,6 +27,14 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the checkpoint in --out, which training.checkpoint_every asks for; begin if none.",
+        ),
+    ] = False,
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -47,15 +55,18 @@ def run(
                 problem = f'"{setting}" has no "="'
                 raise UsageError(problem, hint="write it as in --set training.epochs=100", source=f"--set #{number}")
 
+        if resume and (force or out is None):
+            raise UsageError("--resume goes on in the folder that --out names, and does not go with --force")
+
         from specnet.report.progress import RunProgress
         from specnet.report.scores import scores_table
         from specnet.runner import run as run_spec
         from specnet.spec import parse_spec
 
-        parsed = parse_spec(spec, overrides=settings)
+        parsed = parse_spec(spec, overrides=settings, limits=read_limits(limit))
         with _folder(out, parsed.name, output) as folder, RunProgress(sys.stderr) as progress:
             observer = progress if output.shows_progress else None
-            result = run_spec(spec, folder, force=force, overrides=settings, observer=observer)
+            result = run_spec(parsed, folder, force=force, resume=resume, observer=observer)
         output.data |= {"folder": str(folder), "metrics": result.metrics}
         if not quiet:
             output.remark("")

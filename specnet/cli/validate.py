@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, OutputFormat, QuietOption
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, read_limits
 from specnet.cli.output import reporting
 
 
 def validate(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", show_default=False, help="Specs, TOML or JSON.")],
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -27,10 +28,11 @@ def validate(
         from specnet.errors import SpecnetError
         from specnet.spec import parse_spec
 
+        limits = read_limits(limit)
         valid = output.data["valid"] = []
         for source in specs:
             try:
-                parse_spec(source)
+                parse_spec(source, limits=limits)
             except SpecnetError as error:
                 output.mistakes(error)
             else:

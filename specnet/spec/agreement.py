@@ -168,4 +168,4 @@ def _losses(registry: Registry) -> list[type[Loss]]:
 
 
 def _raise(limit: str, needed: int) -> str:
-    return f"parse_spec(…, limits=Limits({limit}={needed})) allows it"
+    return f"--limit {limit}={needed} allows it, in Python parse_spec(…, limits=Limits({limit}={needed}))"
