@@ -169,9 +169,9 @@ class CosineLog(Schedule):
 class CosineDecayRestarts(Schedule):
     """Cosine decay that begins again and again (Loshchilov and Hutter 2017, SGDR).
 
-    Within cycle k, of first_length·t_mulᵏ units, the factor is α + (m_mulᵏ − α)·½·(1 + cos(π·t)), t from 0 to 1. Fields
-    are Keras's (first_length is its ``first_decay_steps``); PyTorch's ``CosineAnnealingWarmRestarts`` has t_mul 1 where
-    nothing is said. Keras multiplies 1 − α by m_mulᵏ, which is the same where one of them is at its default.
+    Within cycle k, of first_length·t_mulᵏ units, the factor is α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1.
+    Fields are Keras's (first_length is its ``first_decay_steps``); in PyTorch's ``CosineAnnealingWarmRestarts`` cycles
+    are equally long where nothing is said.
     """
 
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
@@ -236,7 +236,7 @@ class PlateauMemory:
 
 
 class ReduceOnPlateau(Schedule):
-    """Multiply the learning rate by a factor when a figure has not improved for more than `patience` epochs.
+    """The learning rate is multiplied by a factor when a figure has not improved for more than `patience` epochs.
 
     An improvement is a figure below best − threshold·|best|, or below best − threshold if it is not relative; after a
     reduction, waiting begins anew. PyTorch's ``ReduceLROnPlateau``, except that its best·(1 − threshold) takes a

@@ -1,28 +1,177 @@
-"""Schedules against their formulas."""
+"""Schedules: PyTorch's, Keras's, optax's and scikit-learn's courses, units, edges, and the memory of a plateau."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
-from specnet.parts.schedules import Constant, CosineDecay, Warmup
+import specnet
+from specnet.errors import SpecError
+from specnet.parts.registry import built_in_registry
+from specnet.parts.schedules import (
+    Constant,
+    CosineDecay,
+    CosineDecayRestarts,
+    CosineLog,
+    ExponentialDecay,
+    OneCycle,
+    PiecewiseConstant,
+    PlateauMemory,
+    ReduceOnPlateau,
+    Schedule,
+    Warmup,
+)
+
+FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
+REGISTRY = built_in_registry()
+
+NAMES = {
+    *("constant", "exponential_decay", "step_decay", "piecewise_constant", "polynomial_decay", "inverse_time_decay"),
+    *("inverse_scaling", "invscaling", "cosine_decay", "cosine_log", "cosine_decay_restarts", "one_cycle"),
+    *("reduce_on_plateau", "warmup"),
+}
+NEEDED = {
+    "exponential_decay": {"decay_rate": 0.9},
+    "step_decay": {"factor": 0.5, "every": 10},
+    "piecewise_constant": {"boundaries": (1, 3), "factors": (1.0, 0.5, 0.0)},
+    "inverse_time_decay": {"decay_rate": 0.5},
+    "cosine_decay_restarts": {"first_length": 3},
+    "warmup": {"length": 2, "then": CosineDecay()},
+}
+SCHEDULES = [part(**NEEDED.get(part.part_name(), {})) for part in REGISTRY.of_kind("schedule")]
+WITHOUT_FIGURES = {"cosine_log", "reduce_on_plateau"}
 
 
-def test_constant_is_one():
-    assert {Constant().factor_at(step, 100, 10) for step in range(100)} == {1.0}
+def read(schedule: dict) -> Schedule:
+    """Return the schedule that a spec's table stands for."""
+    optimizer = {"type": "sgd", "schedule": schedule}
+    spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": optimizer}}
+    return specnet.parse_spec(spec).training.optimizer.schedule
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.1])
-def test_cosine_decay_by_step(alpha: float):
-    for step in range(50):
-        expected = (1 - alpha) * (1 + math.cos(math.pi * step / 50)) / 2 + alpha
-        assert CosineDecay(alpha=alpha).factor_at(step, 50, 7) == pytest.approx(expected, rel=1e-15)
+def test_the_names_are_these():
+    assert set(REGISTRY.names("schedule")) == NAMES
+    assert REGISTRY.find("schedule", "invscaling") is REGISTRY.find("schedule", "inverse_scaling")
 
 
-def test_an_epoch_s_steps_share_a_factor():
-    schedule = CosineDecay(unit="epoch")
-    factors = [schedule.factor_at(step, 40, 10) for step in range(40)]
-    expected = [(1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
-    assert factors == pytest.approx([factor for factor in expected for _ in range(10)])
+def test_each_has_figures():
+    described = {course["schedule"]["type"] for course in FIGURES["courses"]}
+    assert described | WITHOUT_FIGURES == {schedule.type for schedule in SCHEDULES}
+
+
+@pytest.mark.parametrize(
+    "course", FIGURES["courses"], ids=lambda course: f"{course['schedule']['type']}, {course['library']}"
+)
+def test_fifty_factors_are_those_of_the_library(course):
+    schedule, expected = read(course["schedule"]), course["factors"]
+    assert len(expected) == 50
+    assert [schedule.factor_at(step, 50, 7) for step in range(50)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    by_epoch = schedule.model_copy(update={"unit": "epoch"})
+    if not isinstance(schedule, Warmup):  # what follows it has a unit of its own
+        factors = [by_epoch.factor_at(step, 350, 7) for step in range(350)]
+        assert factors == pytest.approx([factor for factor in expected for _ in range(7)], rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.type)
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 7, 100, 101])
+def test_factors_are_finite_and_not_negative(schedule: Schedule, length: int):
+    for unit in ("step", "epoch"):
+        chosen = schedule.model_copy(update={"unit": unit})
+        factors = [chosen.factor_at(step, length, 3) for step in range(length)]
+        assert all(0 <= factor <= 1 for factor in factors)
+        assert factors == [chosen.factor_at(step, length, 3) for step in range(length)]
+
+
+def test_the_unit_is_visible():
+    for schedule in SCHEDULES:
+        assert schedule.model_dump()["unit"] == ("epoch" if schedule.type == "reduce_on_plateau" else "step")
+
+
+@pytest.mark.parametrize("cycles", [1, 4, 6])
+def test_cosine_log_rises_and_falls_in_ever_longer_waves(cycles: int):
+    """Valleys where 1 + (2ᶜ − 1)·t is a power of 2, crests half a power later."""
+    span = 2**cycles - 1
+    length = 1000 * span
+    for wave in range(cycles):
+        valley, crest = (2**wave - 1) / span, (2 ** (wave + 0.5) - 1) / span
+        assert CosineLog(cycles=cycles).factor_at(round(valley * length), length, 1) == pytest.approx(0, abs=1e-5)
+        assert CosineLog(cycles=cycles).factor_at(round(crest * length), length, 1) == pytest.approx(1, abs=1e-5)
+    assert CosineLog(cycles=1).factor_at(1, 3, 1) == pytest.approx(0.5 - 0.5 * math.cos(2 * math.pi * math.log2(4 / 3)))
+
+
+@pytest.mark.parametrize("pct_start", [0.0, 0.01, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize("length", [1, 2, 3, 100])
+def test_one_cycle_never_divides_by_nothing(pct_start: float, length: int):
+    schedule = OneCycle(pct_start=pct_start, div_factor=10.0)
+    factors = [schedule.factor_at(step, length, 1) for step in range(length)]
+    assert all(1e-5 <= factor <= 1 for factor in factors)
+
+
+def test_a_rate_beyond_all_numbers_is_infinite():
+    assert ExponentialDecay(decay_rate=2.0).factor_at(10_000, 10_001, 1) == math.inf
+    assert CosineDecayRestarts(first_length=1, t_mul=1.0, m_mul=2.0).factor_at(10_000, 10_001, 1) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("schedule", "path", "message"),
+    [
+        ({"boundaries": [3, 3], "factors": [1, 1, 1]}, ("boundaries", 1), "3 does not come after 3"),
+        ({"boundaries": [3, 5], "factors": [1, 1]}, ("factors",), "2 boundaries need 3 factors, not 2"),
+    ],
+)
+def test_boundaries_and_factors_go_together(schedule: dict, path: tuple, message: str):
+    with pytest.raises(SpecError) as caught:
+        read({"type": "piecewise_constant", **schedule})
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.path == ("training", "optimizer", "schedule", *path)
+    assert diagnostic.message == message
+
+
+def test_no_boundaries_are_a_constant():
+    assert PiecewiseConstant(boundaries=(), factors=(0.5,)).factor_at(7, 10, 1) == 0.5
+
+
+@pytest.mark.parametrize("figure", FIGURES["plateaus"], ids=lambda figure: str(figure["schedule"]))
+def test_plateaus_are_seen_where_pytorch_sees_them(figure):
+    schedule = read({"type": "reduce_on_plateau", **figure["schedule"]})
+    assert isinstance(schedule, ReduceOnPlateau)
+    memory, factors = schedule.start(), []
+    for loss in figure["losses"]:
+        memory = schedule.after(memory, loss)
+        memory = schedule.start(**json.loads(json.dumps(memory.as_dict())))  # as from a checkpoint
+        factors.append(memory.factor)
+    assert factors == pytest.approx(figure["factors"], rel=1e-12)
+    assert len(set(factors)) > 2
+
+
+def test_a_negative_figure_improves_only_downwards():
+    """PyTorch takes −0.9999 for an improvement on −1, as it lies below −1·(1 − 0.001)."""
+    schedule = ReduceOnPlateau(threshold=0.001, patience=0)
+    memory = schedule.after(schedule.start(), -1.0)
+    assert schedule.after(memory, -0.9999) == PlateauMemory(0.1, -1.0, 0)
+    assert schedule.after(memory, -1.0005) == PlateauMemory(0.1, -1.0, 0)
+    assert schedule.after(memory, -1.002) == PlateauMemory(1.0, -1.002, 0)
+
+
+def test_the_memory_of_a_plateau_is_never_changed():
+    schedule, memory = ReduceOnPlateau(patience=1), PlateauMemory(0.5, 2.0, 0)
+    assert schedule.after(memory, 3.0) == schedule.after(memory, 3.0) == PlateauMemory(0.5, 2.0, 1)
+    assert memory == PlateauMemory(0.5, 2.0, 0)
+
+
+def test_only_a_plateau_is_told_figures():
+    plateau = ReduceOnPlateau()
+    assert plateau.plateau() is plateau
+    assert Warmup(length=3, then=plateau).plateau() is plateau
+    assert all(schedule.plateau() is None for schedule in SCHEDULES if schedule.type != "reduce_on_plateau")
+    assert {Warmup(length=3, then=plateau).factor_at(step, 10, 1) for step in range(3, 10)} == {1.0}
+
+
+def test_a_plateau_is_of_epochs():
+    with pytest.raises(SpecError) as caught:
+        read({"type": "reduce_on_plateau", "unit": "step"})
+    assert caught.value.diagnostics[0].path == ("training", "optimizer", "schedule", "unit")
 
 
 @pytest.mark.parametrize(("unit", "steps"), [("step", 5), ("epoch", 50)])
@@ -35,5 +184,16 @@ def test_warmup_rises_to_one_and_hands_over(unit: str, steps: int):
         assert schedule.factor_at(step, 100, 10) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("then", [schedule for schedule in SCHEDULES if schedule.type != "warmup"], ids=str)
+def test_warmup_goes_before_any(then: Schedule):
+    factors = [Warmup(length=10, then=then).factor_at(step, 40, 4) for step in range(40)]
+    assert factors == [(step + 1) / 10 for step in range(10)] + [then.factor_at(step, 30, 4) for step in range(30)]
+
+
 def test_a_warmup_longer_than_the_run_only_rises():
-    assert [Warmup(length=8).factor_at(step, 4, 4) for step in range(4)] == [1 / 8, 2 / 8, 3 / 8, 4 / 8]
+    assert [Warmup(length=8, then=Constant()).factor_at(step, 4, 4) for step in range(4)] == [
+        1 / 8,
+        2 / 8,
+        3 / 8,
+        4 / 8,
+    ]
