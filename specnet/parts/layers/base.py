@@ -1,0 +1,106 @@
+"""What every layer is: sizes, parameters, states, and the value that follows from its inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Protocol
+
+from pydantic import Field
+
+from specnet.compiler import Shape, Value
+from specnet.parts.activations import Activation
+from specnet.parts.fields import LayerName, NonNegativeNumber
+from specnet.parts.parameters import ParameterBlock, StateTensor
+from specnet.parts.part import Part
+
+
+class Scope(Protocol):
+    """What a layer can ask of the program in which it is placed."""
+
+    @property
+    def training(self) -> bool:
+        """Whether the program is one that trains."""
+
+    def uniform(self, shape: Shape) -> Value:
+        """Return numbers from [0, 1) that the host draws anew before each step."""
+
+    def normal(self, shape: Shape) -> Value:
+        """Return standard normal numbers that the host draws anew before each step."""
+
+    def batch_mean(self, x: Value) -> Value:
+        """Return the mean over the batch, (features, 1)."""
+
+    def state(self, name: str) -> Value:
+        """Return one of the layer's states, in its engine's shape."""
+
+    def commit(self, state: Value, value: Value) -> None:
+        """Set a state, when the step has been made, to a new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRules:
+    """How parameters learn: whether at all, and the factors on the learning rate and on weight decay."""
+
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
+    weight_decay_factor: float = 1.0
+
+
+class Layer(Part):
+    """A step from one or several arrays to one."""
+
+    kind: ClassVar[str] = "layer"
+    input_count: ClassVar[Literal["one", "several"]] = "one"
+
+    name: LayerName | None = Field(None, description="by which other layers and the model's weights refer to it")
+    inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
+        None,
+        description="names of the layers it reads; the previous one where nothing is said, `input` for the network's",
+    )
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        """Return the number of output features.
+
+        Raises
+        ------
+        ValueError
+            If inputs of these sizes do not fit; the message says why.
+        """
+        (size,) = input_sizes
+        return size
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        """Return the blocks of parameters for inputs of these sizes."""
+        return ()
+
+    def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
+        """Return what the layer keeps from batch to batch."""
+        return ()
+
+    @property
+    def rules(self) -> "LearningRules":
+        """How the layer's parameters learn."""
+        return LearningRules()
+
+    def parameter_count(self, input_sizes: tuple[int, ...]) -> int:
+        """Return how many numbers the layer learns."""
+        return sum(block.size for block in self.parameters(input_sizes))
+
+    def split_activation(self) -> tuple["Layer | None", Activation | None]:
+        """Return the layer without the activation that it ends in, and that activation; either may be None."""
+        return self, None
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        """Return the output (features, batch) from the inputs and the parameters' blocks."""
+        raise NotImplementedError(f"{type(self).__name__} has no apply")
+
+
+class LearningLayer(Layer):
+    """A layer with parameters."""
+
+    trainable: bool = Field(True, description="whether its parameters learn, or stay as they are drawn or loaded")
+    learning_rate_factor: NonNegativeNumber = Field(1.0, description="times the learning rate, for its parameters")
+    weight_decay_factor: NonNegativeNumber = Field(1.0, description="times the weight decay, for its weights")
+
+    @property
+    def rules(self) -> LearningRules:
+        return LearningRules(self.trainable, self.learning_rate_factor, self.weight_decay_factor)

@@ -1,0 +1,77 @@
+"""Layers that connect features by learned weights, and activations by themselves."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, affine, linear_map
+from specnet.parts.activations import Activation
+from specnet.parts.fields import PositiveInteger
+from specnet.parts.initializers import Initializer, Place
+from specnet.parts.layers.base import Layer, LearningLayer, Scope
+from specnet.parts.parameters import ParameterBlock, Tensor
+from specnet.parts.part import FieldProblem
+
+
+class Dense(LearningLayer):
+    """W·x + b, then an activation: every output sees every input."""
+
+    type: Literal["dense"] = "dense"
+    units: PositiveInteger = Field(description="the number of outputs")
+    activation: Activation | None = Field(None, description="applied to the outputs; linear where nothing is said")
+    use_bias: bool = Field(True, description="whether b is learned, or left out")
+    weight_initializer: Initializer | None = Field(
+        None, description="he_normal before rectifiers, lecun_normal before selu, else glorot_uniform"
+    )
+    bias_initializer: Initializer | None = Field(
+        None, description="zeros, unless the weight's initializer decides it too"
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
+            message = f"{self.bias_initializer.type} draws matrices, and a bias is none"
+            yield FieldProblem(("bias_initializer",), message, "bias-initializer")
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return self.activation.output_size(self.units) if self.activation else self.units
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        (inputs,) = input_sizes
+        place = Place(inputs, self.units, self.activation.part_name() if self.activation else "linear")
+        assert self.weight_initializer is not None, "a resolved layer has initializers"
+        tensors = [Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, place, decays=True)]
+        if self.use_bias:
+            assert self.bias_initializer is not None, "a resolved layer has initializers"
+            tensors.append(
+                Tensor("bias", (self.units,), (inputs, inputs + 1), self.bias_initializer, place, decays=False)
+            )
+        block = ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors))
+        return (block, *(self.activation.parameters(self.units) if self.activation else ()))
+
+    def split_activation(self) -> tuple[Layer | None, Activation | None]:
+        return self.model_copy(update={"activation": None}), self.activation
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,), (block, *learned) = inputs, parameters
+        z = affine(block, x) if self.use_bias else linear_map(block, x)
+        return self.activation.apply(z, learned) if self.activation else z
+
+
+class ActivationLayer(LearningLayer):
+    """An activation by itself."""
+
+    type: Literal["activation"] = "activation"
+    activation: Activation = Field(description="the function that is applied")
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return self.activation.output_size(*input_sizes)
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        return self.activation.parameters(*input_sizes)
+
+    def split_activation(self) -> tuple[Layer | None, Activation | None]:
+        return None, self.activation
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        return self.activation.apply(inputs[0], parameters)
