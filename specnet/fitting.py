@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import check_inputs, check_target, check_weights
-from specnet.data import Labels, Preparation
+from specnet.arrays import check_domain, check_inputs, check_target, check_weights
+from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
@@ -112,9 +113,97 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
     kind = spec.training.loss.target
     columns = 1 if y.ndim == 1 else y.shape[1]
     if kind == "values" or (kind == "binary" and columns > 1):
-        return None, columns
+        return None, columns * spec.training.loss.outputs_per_target
     labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
     return labels, 1 if kind == "binary" else len(labels)
+
+
+@dataclass(frozen=True)
+class SpecData:
+    """What a spec's data part gives.
+
+    Attributes
+    ----------
+    spec : Spec
+        Resolved, with the sizes and the columns of the data.
+    labels : Labels or None
+        Of the target, where the loss has labels.
+    rows : Rows
+        All of them.
+    splits : dict of str to Rows
+        ``train``, and ``validation`` and ``test`` where the spec asks for them.
+    """
+
+    spec: Spec
+    labels: Labels | None
+    rows: Rows
+    splits: dict[str, Rows]
+
+
+def read_data(spec: Spec) -> SpecData:
+    """Read and split the data of a parsed spec.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If there are none, or they do not fit; errors about fields of the spec have their place there.
+    """
+    table = load_table(spec)
+    rows = check_rows(table.X, table.y, table.sample_weight)
+    labels, outputs = read_target(spec, rows.y)
+    assert spec.data is not None, "load_table refuses a spec without data"
+    data = spec.data.with_columns(table)
+    resolved = resolve(spec, inputs=rows.X.shape[1], outputs=outputs, data=data)
+    with _placed(spec):
+        split = split_rows(table, data.split, spec.seed)
+    return SpecData(resolved, labels, rows, {name: rows.take(indices) for name, indices in split.parts().items()})
+
+
+@contextmanager
+def _placed(spec: Spec) -> Iterator[None]:
+    """Point errors about the split at the place in the spec where it says so."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            *(
+                item
+                if item.position or item.source
+                else spec.diagnostic(item.code, item.message, item.path, hint=item.hint)
+                for item in error.diagnostics
+            )
+        ) from error
+
+
+@dataclass(frozen=True)
+class Preparations:
+    """What was fitted on training rows: on their columns, and on their target."""
+
+    columns: Preparation
+    target: Preparation
+
+    def apply(self, network: Network, rows: Rows, target: Array, name: str = "y") -> TrainingRows:
+        """Return rows, whose encoded target is given and has this name, as the network reads them."""
+        loss = network.spec.training.loss
+        X = np.ascontiguousarray(self.columns.apply(rows.X.astype(np.float64)), network.dtype)
+        if loss.target != "classes":
+            target = np.ascontiguousarray(self.target.apply(target), network.dtype)
+            check_domain(target, loss.domain, f"prepared {name}" if self.target.steps else name)
+        return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
+
+
+def prepare(network: Network, labels: Labels | None, rows: Rows) -> tuple[Preparations, TrainingRows]:
+    """Fit the preprocessing of a network's spec on training rows; return it, and them as the network reads them.
+
+    They are weighted as they are themselves and as their classes are.
+    """
+    spec, target = network.spec, _encoded(network, labels, rows.y, "y")
+    fitted = Preparations(
+        Preparation.fit(spec.network.preprocessing, rows.X),
+        Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1)),
+    )
+    weighted = replace(rows, weight=_row_weights(spec, labels, target, rows.weight))
+    return fitted, fitted.apply(network, weighted, target)
 
 
 def fit_rows(
@@ -143,23 +232,14 @@ def fit_rows(
     """
     observer, network, rows = observer or Observer(), Network(spec), splits["train"]
     assert rows is not None, "there is always something to train on"
-    preprocessing = Preparation.fit(spec.network.preprocessing, rows.X)
-    target = _encoded(network, labels, rows.y, "y")
-    target_preprocessing = Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1))
-
-    def prepared(rows: Rows, target: Array) -> TrainingRows:
-        X = np.ascontiguousarray(preprocessing.apply(rows.X.astype(np.float64)), network.dtype)
-        if spec.training.loss.target != "classes":
-            target = np.ascontiguousarray(target_preprocessing.apply(target), network.dtype)
-        return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
-
-    training = prepared(replace(rows, weight=_row_weights(spec, labels, target, rows.weight)), target)
+    fitted, training = prepare(network, labels, rows)
     validation, monitors = splits.get("validation"), {}
     watched = [".".join(map(str, path)) for path, who in spec.training.watchers() if who.monitor == "validation_loss"]
     if watched and validation is None:
         raise DataError(f"training.{watched[0]} watches the loss of validation rows, and there are none")
     if validation is not None:
-        held_out = prepared(validation, _encoded(network, labels, validation.y, "validation y"))
+        name = "validation y"
+        held_out = fitted.apply(network, validation, _encoded(network, labels, validation.y, name), name)
 
         def validation_loss(theta: Array, state: dict[str, Array]) -> float:
             return network.loss(theta, held_out.X, held_out.target, held_out.weight, state, data_only=True)
@@ -180,8 +260,8 @@ def fit_rows(
         network,
         result.theta,
         result.state,
-        preprocessing=preprocessing,
-        target_preprocessing=target_preprocessing,
+        preprocessing=fitted.columns,
+        target_preprocessing=fitted.target,
         labels=None if labels is None else labels.values,
         history=result.history,
     )
@@ -216,5 +296,5 @@ def _encoded(network: Network, labels: Labels | None, y: Array, name: str) -> Ar
     """Return class indices (rows,), or float64 numbers: (rows,) for one output, else (rows, outputs)."""
     if labels is not None:
         return labels.encode(y, name)
-    target = check_target(y, network.spec.training.loss.target, len(y), network.outputs, name).astype(np.float64)
+    target = check_target(y, network.spec.training.loss.target, len(y), network.target_size, name).astype(np.float64)
     return target[0] if len(target) == 1 else target.T

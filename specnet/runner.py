@@ -7,8 +7,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +15,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from specnet.data import load_table, split_rows
-from specnet.errors import DataError, TrainingError
+from specnet.errors import TrainingError
 from specnet.files import PathLike
-from specnet.fitting import Rows, check_rows, fit_rows, read_target
+from specnet.fitting import Rows, fit_rows, read_data
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
 from specnet.run_folder import FACTS, HISTORY, METRICS, MODEL, RESOLVED, RunFolder, reserved_folder
-from specnet.spec import Spec, SpecSource, parse_spec, resolve
+from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.training import Checkpoint, Observer, TrainingResult
 
 Array = NDArray[Any]
@@ -100,25 +98,17 @@ def run(
 
 def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None) -> RunResult:
     begin = time.perf_counter()
-    table = load_table(parsed)
-    rows = check_rows(table.X, table.y, table.sample_weight)
-    labels, outputs = read_target(parsed, rows.y)
-    assert parsed.data is not None, "load_table refuses a spec without data"
-    data = parsed.data.with_columns(table)
-    resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs, data=data)
-    with _placed(parsed):
-        split = split_rows(table, data.split, parsed.seed)
-    splits = {name: rows.take(indices) for name, indices in split.parts().items()}
-    data_hash = _data_hash(rows)
-    identity = _hash(resolved.to_json().encode(), data_hash.encode())
+    read = read_data(parsed)
+    data_hash = _data_hash(read.rows)
+    identity = _hash(read.spec.to_json().encode(), data_hash.encode())
 
     def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
         if folder is not None:
             folder.keep(Checkpoint(tensors, facts, history, identity))
 
     checkpoint = None if folder is None else folder.checkpoint(identity)
-    model, result = fit_rows(resolved, labels, splits, observer, keep_checkpoint=keep, checkpoint=checkpoint)
-    metrics = {name: _measured(model, part) for name, part in splits.items()}
+    model, result = fit_rows(read.spec, read.labels, read.splits, observer, keep_checkpoint=keep, checkpoint=checkpoint)
+    metrics = {name: _measured(model, part) for name, part in read.splits.items()}
     if folder is not None:
         facts = {
             "end": "interrupted" if result.interrupted else "finished",
@@ -136,22 +126,6 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None) -> R
     if result.interrupted:
         raise KeyboardInterrupt
     return RunResult(model, result.history, metrics, None if folder is None else folder.path)
-
-
-@contextmanager
-def _placed(spec: Spec) -> Iterator[None]:
-    """Point errors about the split at the place in the spec where it says so."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(
-            *(
-                item
-                if item.position or item.source
-                else spec.diagnostic(item.code, item.message, item.path, hint=item.hint)
-                for item in error.diagnostics
-            )
-        ) from error
 
 
 def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
