@@ -9,7 +9,7 @@ import pytest
 
 import specnet
 from specnet.builder import INPUTS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
-from specnet.compiler import BATCH, Operation, bind, operations, value
+from specnet.compiler import BATCH, Operation, bind, groups, operations, value
 from specnet.network import Network
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
@@ -116,7 +116,8 @@ Rule = tuple[Any, str]
 
 def all_rules() -> list[Rule]:
     """Return the operations' rules, and those that parts write beside their forward way."""
-    records = [item for module in (operations, value) for item in vars(module).values() if isinstance(item, Operation)]
+    modules = (operations, groups, value)
+    records = [item for module in modules for item in vars(module).values() if isinstance(item, Operation)]
     rules: list[Rule] = [
         (record, field)
         for record in dict.fromkeys(records)

@@ -56,6 +56,7 @@ v14 = subtract(block, v13)   (3, 1)  block
 ([1.0, 2.0, 1.0], 0.0)
 """
 
+from specnet.compiler.groups import fold, grouped_matmul, repeat
 from specnet.compiler.lowering import Call, Expansions
 from specnet.compiler.numpy_backend import Bound, bind
 from specnet.compiler.numpy_calls import NUMPY_EXPANSIONS
@@ -88,6 +89,7 @@ from specnet.compiler.operations import (
     sqrt,
     stop_gradient,
     tanh,
+    to_index,
     where,
 )
 from specnet.compiler.reverse import gradients, with_local_derivative
@@ -138,9 +140,11 @@ __all__ = [
     "exp",
     "expand",
     "expm1",
+    "fold",
     "gather",
     "gradients",
     "greater",
+    "grouped_matmul",
     "input_value",
     "linear_map",
     "log",
@@ -151,6 +155,7 @@ __all__ = [
     "minimum",
     "one_hot",
     "plan",
+    "repeat",
     "rows",
     "scatter_add",
     "sigmoid",
@@ -162,6 +167,7 @@ __all__ = [
     "stop_gradient",
     "sum_over",
     "tanh",
+    "to_index",
     "where",
     "with_local_derivative",
 ]

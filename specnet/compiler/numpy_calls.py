@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from specnet.compiler import groups
 from specnet.compiler import operations as op
 from specnet.compiler import value as arithmetic
 from specnet.compiler.lowering import Call
@@ -147,6 +148,36 @@ def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
     return [dot(a.T if flip_a else a, b.T if flip_b else b, out)]
 
 
+def _matrices(x: Array, count: int, flip: bool) -> Array:
+    """A matrix for each group, from rows that take turns: a view."""
+    of_each = x.reshape(-1, count, x.shape[1])
+    return of_each.transpose(1, 2, 0) if flip else of_each.transpose(1, 0, 2)
+
+
+def _grouped_matmul(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
+    count, flip_a, flip_b = site.call.attributes
+    return [partial(np.matmul, _matrices(a, count, flip_a), _matrices(b, count, flip_b), _matrices(out, count, False))]
+
+
+def _copies(x: Array, count: int, each: bool) -> tuple[Array, int]:
+    """What `repeat` makes as an array with an axis for the copies, and that axis."""
+    return (x.reshape(-1, count, x.shape[1]), 1) if each else (x.reshape(count, -1, x.shape[1]), 0)
+
+
+def _repeat(site: Site, out: Array, x: Array) -> list[Step]:
+    copies, axis = _copies(out, *site.call.attributes)
+    return [copy(copies, np.expand_dims(x, axis))]
+
+
+def _fold(site: Site, out: Array, x: Array) -> list[Step]:
+    copies, axis = _copies(x, *site.call.attributes)
+    return [partial(np.add.reduce, copies, axis=axis, out=out)]
+
+
+def _to_index(site: Site, out: Array, x: Array) -> list[Step]:
+    return [partial(np.copyto, out, x.real, casting="unsafe")]
+
+
 def _sum(site: Site, out: Array, x: Array) -> list[Step]:
     if not x.flags.c_contiguous:
         return [partial(np.add.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
@@ -237,6 +268,10 @@ RENDERINGS: dict[Operation, Rendering] = {
     op.MATMUL: _matmul,
     op.AFFINE: _affine,
     op.AFFINE_GRADIENT: _affine_gradient,
+    groups.GROUPED_MATMUL: _grouped_matmul,
+    groups.REPEAT: _repeat,
+    groups.FOLD: _fold,
+    op.TO_INDEX: _to_index,
     op.GATHER: _gather,
     op.SCATTER_ADD: _scatter_add,
     op.ONE_HOT: _one_hot,

@@ -148,6 +148,11 @@ def linear_map(weight: Value, x: Value) -> Value:
     return matmul(weight, x, flip_a=True)
 
 
+def to_index(x: Value) -> Value:
+    """Whole numbers as indices. That they are whole, and not below 0, is not checked."""
+    return apply(TO_INDEX, x)
+
+
 def gather(table: Value, index: Value) -> Value:
     """The columns of table (width, count) that index (1, batch) picks: (width, batch). Indices are not checked."""
     return apply(GATHER, table, index)
@@ -202,7 +207,8 @@ def custom(result: Value, inputs: Sequence[Value], backward: Backward) -> Value:
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _count(shape: Shape, axis: int = 0) -> int:
+def size_of(shape: Shape, axis: int = 0) -> int:
+    """The number of rows or columns, which must be known and no name."""
     size = shape[axis] if len(shape) == 2 else None
     if not isinstance(size, int):
         raise ShapeError(f"a number of rows or columns is needed at axis {axis} of {shape}")
@@ -225,21 +231,21 @@ def _matmul_adjoint(d: Value, y: Value, a: Value, b: Value) -> tuple[Value, Valu
 
 
 def _affine_shape(attributes: Any, block: Value, x: Value) -> Shape:
-    if len(x.shape) != 2 or _count(block.shape) != _count(x.shape) + 1:
-        raise ShapeError(f"a block {block.shape} takes {_count(block.shape) - 1} features, not {x.shape}")
+    if len(x.shape) != 2 or size_of(block.shape) != size_of(x.shape) + 1:
+        raise ShapeError(f"a block {block.shape} takes {size_of(block.shape) - 1} features, not {x.shape}")
     return (block.shape[1], x.shape[1])
 
 
 def _affine_adjoint(d: Value, y: Value, block: Value, x: Value) -> tuple[Value, Value]:
-    return apply(AFFINE_GRADIENT, x, d), matmul(rows(block, 0, _count(x.shape)), d)
+    return apply(AFFINE_GRADIENT, x, d), matmul(rows(block, 0, size_of(x.shape)), d)
 
 
 def _affine_gradient_shape(attributes: Any, x: Value, d: Value) -> Shape:
-    return (_count(x.shape) + 1, _count(d.shape))
+    return (size_of(x.shape) + 1, size_of(d.shape))
 
 
 def _affine_gradient_adjoint(d: Value, y: Value, x: Value, upstream: Value) -> tuple[Value, Value]:
-    return matmul(rows(d, 0, _count(x.shape)), upstream), affine(d, x)
+    return matmul(rows(d, 0, size_of(x.shape)), upstream), affine(d, x)
 
 
 def _max_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
@@ -248,7 +254,7 @@ def _max_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
 
 
 def _gather_shape(attributes: Any, table: Value, index: Value) -> Shape:
-    _count(table.shape, 1)
+    size_of(table.shape, 1)
     return (table.shape[0], _picked(index))
 
 
@@ -270,7 +276,7 @@ def _one_hot_shape(attributes: Any, index: Value) -> Shape:
 
 def _rows_shape(attributes: Any, x: Value) -> Shape:
     low, high = attributes
-    if not 0 <= low < high <= _count(x.shape):
+    if not 0 <= low < high <= size_of(x.shape):
         raise ShapeError(f"{x!r} has no rows {low}:{high}")
     return (high - low, x.shape[1])
 
@@ -280,7 +286,7 @@ def _pad_shape(attributes: Any, d: Value) -> Shape:
 
 
 def _rows_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
-    return (apply(PAD, d, attributes=(*y.attributes, _count(x.shape))),)
+    return (apply(PAD, d, attributes=(*y.attributes, size_of(x.shape))),)
 
 
 def _pad_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
@@ -291,12 +297,12 @@ def _pad_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
 def _concatenate_shape(attributes: Any, *pieces: Value) -> Shape:
     if len({piece.shape[1:] for piece in pieces}) != 1:
         raise ShapeError(f"pieces {', '.join(str(piece.shape) for piece in pieces)} cannot be concatenated")
-    return (sum(_count(piece.shape) for piece in pieces), pieces[0].shape[1])
+    return (sum(size_of(piece.shape) for piece in pieces), pieces[0].shape[1])
 
 
 def row_bounds(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
     """Where each piece of a concatenation begins and ends."""
-    return list(pairwise(accumulate((_count(shape) for shape in shapes), initial=0)))
+    return list(pairwise(accumulate((size_of(shape) for shape in shapes), initial=0)))
 
 
 def _concatenate_adjoint(d: Value, y: Value, *pieces: Value) -> list[Value]:
@@ -353,10 +359,11 @@ AFFINE_GRADIENT = Operation(
     operand_kinds=_FLOAT,
     ones_operand=0,
 )
+TO_INDEX = Operation("to_index", _first_shape, constant_because=_SWITCH, kind="index", operand_kinds=_FLOAT)
 GATHER = Operation(
     "gather",
     _gather_shape,
-    adjoint=lambda d, y, table, index: (scatter_add(d, index, _count(table.shape, 1)), None),
+    adjoint=lambda d, y, table, index: (scatter_add(d, index, size_of(table.shape, 1)), None),
     operand_kinds=("float", "index"),
 )
 SCATTER_ADD = Operation(

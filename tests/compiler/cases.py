@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import operations, value
+from specnet.compiler import groups, operations, value
 from specnet.compiler.value import Operation, Value, apply
 
 B = 4  # the batch's length, as in running.SIZES
@@ -19,7 +19,7 @@ FULL, COLUMN, ROW, SCALAR = (3, "batch"), (3, 1), (1, "batch"), ()
 
 def all_operations() -> list[Operation]:
     """Every record that the compiler's modules define: none can be forgotten."""
-    found = [*vars(value).values(), *vars(operations).values()]
+    found = [*vars(value).values(), *vars(operations).values(), *vars(groups).values()]
     return list(dict.fromkeys(record for record in found if isinstance(record, Operation)))
 
 
@@ -124,6 +124,35 @@ def _products() -> Iterator[Case]:
     yield Case(operations.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
 
 
+def _of_groups(x: np.ndarray[Any, Any], flip: bool) -> list[np.ndarray[Any, Any]]:
+    return [x[k::2].T if flip else x[k::2] for k in range(2)]
+
+
+def _grouped() -> Iterator[Case]:
+    for flip_a in (False, True):
+        for flip_b in (False, True):
+            a, b = ((4, 3), (6, 2))[flip_a], ((6, "batch"), (8, 3))[flip_b]
+            yield Case(
+                groups.GROUPED_MATMUL,
+                lambda a, b, fa=flip_a, fb=flip_b: c.grouped_matmul(a, b, 2, fa, fb),
+                lambda a, b, fa=flip_a, fb=flip_b: np.stack(
+                    [p @ q for p, q in zip(_of_groups(a, fa), _of_groups(b, fb), strict=True)], 1
+                ).reshape(4, 4),
+                (Operand(a), Operand(b)),
+            )
+
+
+def _repeated() -> Iterator[Case]:
+    for each, numpy in ((False, lambda x: np.tile(x, (2, 1))), (True, lambda x: np.repeat(x, 2, 0))):
+        yield Case(groups.REPEAT, lambda x, each=each: c.repeat(x, 2, each), numpy, (Operand(FULL),))
+        yield Case(
+            groups.FOLD,
+            lambda x, each=each: c.fold(x, 2, each),
+            lambda x, each=each: x[0::2] + x[1::2] if each else x[:3] + x[3:],
+            (Operand((6, "batch")),),
+        )
+
+
 def _augmented(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.vstack([x, np.ones((1, x.shape[1]))])
 
@@ -137,6 +166,8 @@ CASES = [
     *_binary(),
     *_axes(),
     *_products(),
+    *_grouped(),
+    *_repeated(),
     Case(value.CAST, value.cast, lambda m: m.astype(float), (MASK,)),
     Case(value.MULTIPLY, lambda m, x: m * x, np.multiply, (MASK, Operand(FULL))),
     Case(value.SUBTRACT, lambda m: 1 - m, lambda m: 1.0 - m, (MASK,)),
@@ -165,6 +196,12 @@ CASES = [
         lambda x, d: apply(operations.AFFINE_GRADIENT, x, d),
         lambda x, d: _augmented(x) @ d.T,
         (Operand(FULL), Operand((2, "batch"))),
+    ),
+    Case(
+        operations.TO_INDEX,
+        lambda x: c.one_hot(c.to_index(x), 3),
+        lambda x: np.arange(3)[:, None] == np.trunc(x),
+        (Operand(ROW, 0, 3),),
     ),
     Case(operations.GATHER, c.gather, lambda t, i: t[:, i[0]], (Operand((2, 3)), INDEX)),
     Case(

@@ -181,6 +181,11 @@ def test_sigmoid_and_softplus_far_out() -> None:
         lambda x, i: c.concatenate(x, c.input_value("b", (2, 1))),
         lambda x, i: c.expand(x, (3, 1)),
         lambda x, i: c.scatter_add(c.input_value("b", (2, 1)), i, 3),
+        lambda x, i: c.grouped_matmul(c.state_value("s", (4, 2)), x, 2),
+        lambda x, i: c.grouped_matmul(c.state_value("s", (6, 2)), c.state_value("t", (6, 2)), 2),
+        lambda x, i: c.grouped_matmul(x, c.state_value("t", (3, 3)), 3, flip_a=True),
+        lambda x, i: c.fold(x, 2),
+        lambda x, i: c.to_index(i),
     ],
 )
 def test_shapes_and_kinds_that_do_not_fit_are_errors(wrong: Callable[..., Value]) -> None:
