@@ -1,6 +1,8 @@
-"""What initializers draw: moments and bounds by their formulas, shapes, and what the legacy generator can serve."""
+"""What initializers draw: moments and bounds by their formulas and by other libraries, shapes, the legacy generator."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,20 @@ from specnet.parts.initializers import (
     VarianceScaling,
 )
 from specnet.parts.registry import built_in_registry
+
+FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "initializers.json").read_text())
+NAMES = {
+    *("zeros", "ones", "constant", "random_normal", "random_uniform", "truncated_normal", "variance_scaling"),
+    *("glorot_uniform", "xavier_uniform", "glorot_normal", "xavier_normal", "he_uniform", "kaiming_uniform"),
+    *("he_normal", "kaiming_normal", "lecun_uniform", "lecun_normal", "orthogonal", "identity"),
+    *("pytorch_linear", "sklearn_mlp"),
+}
+ALIASES = {
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+}
 
 FAN_IN, FAN_OUT = 400, 300
 PLACE = Place(FAN_IN, FAN_OUT, "relu")
@@ -46,6 +62,15 @@ def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.
     return part.draw(np.random.default_rng(seed), shape, place)
 
 
+def test_the_names_are_these():
+    registry = built_in_registry()
+    assert set(registry.names("initializer")) == NAMES
+    for alias, name in ALIASES.items():
+        assert registry.find("initializer", alias) is registry.find("initializer", name)
+    described = {figure["initializer"]["type"] for figure in FIGURES["draws"]}
+    assert {ALIASES.get(name, name) for name in described} == NAMES - set(ALIASES)
+
+
 def test_every_initializer_is_described_here():
     assert {part.type for part in PARTS} == set(EXPECTED) | EXACT
 
@@ -63,6 +88,26 @@ def test_moments_and_bounds(part: Initializer):
         assert 0.99 * bound < abs(drawn).max() <= bound
     assert np.array_equal(drawn, draw(part))
     assert not np.array_equal(drawn, draw(part, seed=1))
+
+
+@pytest.mark.parametrize("figure", FIGURES["draws"], ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
+def test_draws_look_like_the_library_s(figure):
+    """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
+    fields = figure["initializer"]
+    part = built_in_registry().find("initializer", fields["type"])(
+        **{name: value for name, value in fields.items() if name != "type"}
+    )
+    place = Place(FIGURES["inputs"], FIGURES["outputs"], figure.get("activation", "relu"))
+    of_bias = figure.get("of") == "bias"
+    drawn = draw(part, (place.fan_out,) if of_bias else (place.fan_out, place.fan_in), place)
+    deviation, step = figure["deviation"], 5 * math.sqrt(2 / drawn.size)
+    assert abs(drawn.mean() - figure["mean"]) <= step * deviation
+    assert abs(drawn.std() - deviation) <= step * deviation
+    assert np.abs(np.quantile(drawn, FIGURES["levels"]) - figure["quantiles"]).max() <= 2.5 * step * deviation
+    spread = max(figure["largest"] - figure["mean"], figure["mean"] - figure["smallest"])
+    if spread < 3 * deviation and not of_bias:
+        assert abs(drawn.min() - figure["smallest"]) <= 0.01 * spread
+        assert abs(drawn.max() - figure["largest"]) <= 0.01 * spread
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if not part.needs_matrix], ids=str)
