@@ -38,7 +38,9 @@ def test_importing_the_package_brings_only_its_errors():
 
 
 def test_erf_is_imported_by_who_needs_it():
-    network = "{'network': {'layer_sizes': [1, 2, 1], 'activations': '%s'}, 'training': {'loss': 'mse'}}"
+    fields = "'layer_sizes': [1, 2, 1], 'activations': '%s', 'dtype': '%s'"
+    network = f"{{'network': {{{fields}}}, 'training': {{'loss': 'mse'}}}}"
     code = f"import specnet; n = specnet.build({network}); n.predict(n.initial_parameters(), [[1.0]])"
-    assert "scipy" not in modules_after(code % "silu")
-    assert "scipy" in modules_after(code % "gelu")
+    assert "scipy" not in modules_after(code % ("silu", "float64"))
+    assert "scipy" not in modules_after(code % ("gelu", "float32"))
+    assert "scipy" in modules_after(code % ("gelu", "float64"))

@@ -185,7 +185,7 @@ def test_ctrl_c_during_the_imports_ends_with_130(specnet: Specnet, monkeypatch: 
 def test_warnings_are_one_line_without_the_source(folder: Path) -> None:
     code = (
         "import warnings, specnet.spec\n"
-        "def parse_spec(source): warnings.warn('the plugin x has no part')\n"
+        "def parse_spec(source, **options): warnings.warn('the plugin x has no part')\n"
         "specnet.spec.parse_spec = parse_spec\n"
         "from specnet.cli import main\n"
         "main(['validate', 'moons.toml'])"

@@ -28,7 +28,16 @@ HEADER = re.compile(
 )
 LONGEST_HEADER = 10_000
 OTHERS = {"O": "Python objects, which only unpickling could read", "S": "bytes", "c": "complex numbers", "M": "dates"}
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    OSError,  # a place before the file's beginning is an invalid argument
+)
 
 
 def read_arrays(
