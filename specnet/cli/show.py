@@ -1,7 +1,8 @@
-"""`specnet show`: the plan of a spec or a model, what it resolves to, its calls; the catalogue of parts."""
+"""`specnet show`: a spec's or a model's plan, long form, calls and learning rate; the catalogue of parts."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,32 +31,39 @@ def show(
     ] = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="The spec with every default filled in.")] = False,
     code: Annotated[bool, typer.Option("--code", help="The closures' calls in order, forward and backward.")] = False,
+    schedule: Annotated[bool, typer.Option("--schedule", help="The learning rate over the run, as a curve.")] = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Show a plan, or the catalogue of parts.
 
     The plan of a spec or of a model has each layer's inputs, size, parameters and initializer, and their totals. The
-    data are read where the spec alone does not tell the sizes.
+    data are read where the spec alone does not tell the sizes, and for the schedule, whose steps depend on the rows.
 
     Examples
     --------
     specnet show specs/moons.toml
     specnet show specs/moons.toml --code
+    specnet show specs/digits.toml --schedule
     specnet show runs/moons_2_5_1/1/model.safetensors --resolved
     specnet show parts
     specnet show parts adam
     """
     with reporting(output_format, quiet) as output:
+        options = {"--resolved": resolved, "--code": code, "--schedule": schedule}
+        asked = [option for option, given in options.items() if given]
         if target == "parts":
-            if resolved or code:
-                raise UsageError("--resolved and --code are for a spec or a model, not for parts")
+            if asked:
+                raise UsageError(f"{asked[0]} is for a spec or a model, not for parts")
             _show_parts(name, output)
             return
         if name is not None:
             raise UsageError(f'"{name}" has no meaning here', hint="only `specnet show parts` takes a name")
-        if resolved and code:
-            raise UsageError("--resolved and --code show different things; ask for one of them")
+        if len(asked) > 1:
+            raise UsageError(f"{' and '.join(asked)} show different things; ask for one of them")
+        if schedule:
+            _show_schedule(target, output)
+            return
         network = _network(target)
         if resolved:
             output.document(network.spec.to_json())
@@ -115,6 +123,28 @@ def _show_code(network: Network, output: Output) -> None:
         output.line(f"{title}:")
         for call in calls:
             output.line(f"    {call}")
+
+
+def _show_schedule(target: str, output: Output) -> None:
+    from specnet.fitting import read_data
+    from specnet.model import load_model
+    from specnet.parts.optimizers import SteppingOptimizer
+    from specnet.report.schedule import RateCurve
+    from specnet.spec import parse_spec
+
+    spec = load_model(target).spec if target.endswith(".safetensors") else parse_spec(Path(target))
+    training = spec.training
+    if not isinstance(training.optimizer, SteppingOptimizer):
+        raise UsageError(f"{training.optimizer.part_name()} finds the lengths of its steps itself: it has no schedule")
+    data = read_data(spec)
+    rows, batch_size = len(data.splits["train"]), data.spec.training.batch_size
+    steps = 1 if batch_size == "full" else math.ceil(rows / int(batch_size or rows))
+    curve = RateCurve(training.optimizer, training.epochs, steps)
+    output.data |= {"name": spec.name, **curve.as_dict()}
+    output.line("   ".join(filter(None, [spec.name, curve.summary()])))
+    output.line()
+    for line in curve.lines():
+        output.line(line)
 
 
 def _show_parts(name: str | None, output: Output) -> None:

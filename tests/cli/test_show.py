@@ -120,6 +120,45 @@ def test_the_calls_of_every_program_are_listed(specnet: Specnet) -> None:
     assert "maximum" in ended.out
 
 
+CURVED = MOONS.replace(
+    "epochs = 20\n",
+    'epochs = 20\noptimizer = { type = "sgd", schedule = { type = "warmup", length = 2, then = "cosine_decay" } }\n',
+)
+
+
+@pytest.mark.parametrize("source", ["curved.toml", "here/model.safetensors"])
+def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: str) -> None:
+    (folder / "curved.toml").write_text(CURVED)
+    assert specnet("run", "curved.toml", "--out", "here", "-q").status == 0
+    ended = specnet("show", source, "--schedule")
+    assert (ended.status, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert lines[0] == "moons   sgd at 0.01, warmup(length=2, then=cosine_decay), 20 epochs of 2 steps"
+    assert lines[2] == "learning rate"
+    assert lines[3].startswith(" 0.01 |  ***********")
+    assert lines[-1] == "lowest 1.71e-05 at step 40, highest 0.01 at step 2"
+    data = specnet("show", source, "--schedule", "--format", "json").document
+    assert (data["errors"], data["name"], data["epochs"], data["steps_per_epoch"]) == ([], "moons", 20, 2)
+    assert [point["step"] for point in data["points"]] == list(range(1, 41))
+    assert [point["rate"] for point in data["points"][:3]] == [0.005, 0.01, 0.01]
+
+
+def test_a_full_batch_is_one_step(specnet: Specnet, folder: Path) -> None:
+    (folder / "full.toml").write_text(MOONS.replace("epochs = 20\n", 'epochs = 20\nbatch_size = "full"\n'))
+    ended = specnet("show", "full.toml", "--schedule")
+    assert ended.out.startswith("moons   adam at 0.001, constant, 20 epochs of 1 step\n")
+
+
+def test_a_learning_rate_that_there_is_not_has_no_curve(specnet: Specnet, folder: Path) -> None:
+    (folder / "lbfgs.toml").write_text(MOONS.replace("epochs = 20\n", 'optimizer = "lbfgs"\n'))
+    ended = specnet("show", "lbfgs.toml", "--schedule")
+    assert (ended.status, ended.out) == (2, "")
+    assert "lbfgs finds the lengths of its steps itself: it has no schedule" in ended.err
+    (folder / "dataless.toml").write_text('network.layer_sizes = [2, 1]\ntraining.loss = "mse"\n')
+    ended = specnet("show", "dataless.toml", "--schedule")
+    assert (ended.status, ended.out) == (1, "")
+
+
 def test_data_are_read_where_the_sizes_are_theirs_to_say(specnet: Specnet, folder: Path) -> None:
     (folder / "table.csv").write_text("a,b,c,kind\n" + "".join(f"{i},{i * 2},{i % 5},k{i % 3}\n" for i in range(30)))
     spec = '[data]\ntype = "csv"\npath = "table.csv"\ntarget = "kind"\n[network]\nhidden_layer_sizes = [4]\n'
@@ -212,8 +251,10 @@ def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
         (["moons.toml", "adam"], "only `specnet show parts` takes a name"),
         (["parts", "adem"], 'did you mean "adam"?'),
         (["parts", "zzzzz"], "`specnet show parts` lists them all"),
-        (["parts", "--code"], "--resolved and --code are for a spec or a model"),
+        (["parts", "--code"], "--code is for a spec or a model, not for parts"),
+        (["parts", "--schedule"], "--schedule is for a spec or a model, not for parts"),
         (["moons.toml", "--code", "--resolved"], "ask for one of them"),
+        (["moons.toml", "--schedule", "--code"], "--code and --schedule show different things"),
     ],
 )
 def test_what_does_not_go_together_is_a_faulty_command_line(specnet: Specnet, arguments: list[str], words: str) -> None:
