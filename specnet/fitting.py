@@ -199,8 +199,8 @@ def prepare(network: Network, labels: Labels | None, rows: Rows) -> tuple[Prepar
     """
     spec, target = network.spec, _encoded(network, labels, rows.y, "y")
     fitted = Preparations(
-        Preparation.fit(spec.network.preprocessing, rows.X),
-        Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1)),
+        Preparation.fit(spec.network.preprocessing, rows.X, rows.weight),
+        Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight),
     )
     weighted = replace(rows, weight=_row_weights(spec, labels, target, rows.weight))
     return fitted, fitted.apply(network, weighted, target)

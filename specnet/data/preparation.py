@@ -26,8 +26,12 @@ class Preparation:
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
     @classmethod
-    def fit(cls, steps: Sequence[Preprocessing], columns: NDArray[Any]) -> Self:
+    def fit(
+        cls, steps: Sequence[Preprocessing], columns: NDArray[Any], weight: NDArray[np.float64] | None = None
+    ) -> Self:
         """Return the steps fitted to training rows (rows, columns), each to what the ones before it make of them.
+
+        Rows count as their weights (rows,) say.
 
         Raises
         ------
@@ -37,7 +41,7 @@ class Preparation:
         fitted: list[Mapping[str, NDArray[Any]]] = []
         for step in steps:
             with np.errstate(over="ignore", invalid="ignore"):
-                learned = step.fit(columns.astype(np.float64, copy=False))
+                learned = step.fit(columns.astype(np.float64, copy=False), weight)
                 columns = step.apply(columns, learned)
             finite = np.logical_and.reduce([np.isfinite(array) for array in learned.values()])
             finite &= np.isfinite(columns).all(0)

@@ -19,8 +19,11 @@ class Preprocessing(Part):
     learned: ClassVar[tuple[str, ...]]
     """Names of what `fit` returns."""
 
-    def fit(self, columns: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-        """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,)."""
+    def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
+        """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,).
+
+        A row of weight 2, (rows,), counts as two equal rows do, and one of weight 0 as none.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
@@ -42,12 +45,13 @@ class Standardize(Preprocessing):
     learned = ("mean", "scale")
     type: Literal["standardize"] = "standardize"
 
-    def fit(self, columns: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
         rows = len(columns)
-        mean = columns.mean(0)
+        share, total = (1.0, rows) if weight is None else (weight[:, None], weight.sum())
+        mean = (share * columns).sum(0) / total
         difference = columns - mean
         # The second term removes what rounding left in the mean.
-        variance = ((difference**2).sum(0) - difference.sum(0) ** 2 / rows) / rows
+        variance = ((share * difference**2).sum(0) - (share * difference).sum(0) ** 2 / total) / total
         epsilon = float(np.finfo(np.float64).eps)
         constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
         constant &= np.isfinite(variance)  # an overflow is no rounding error

@@ -45,6 +45,20 @@ def test_fit_and_apply_agree_with_scikit_learn(name, table):
     np.testing.assert_allclose(part.invert(prepared, learned), columns, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.parametrize("table", ["normal", "constant", "far from zero"])
+def test_weights_agree_with_scikit_learn_and_with_rows_that_are_repeated(name, table):
+    columns = TABLES[table]
+    weight = np.random.default_rng(4).integers(0, 4, len(columns))
+    part = built_in_registry().find("preprocessing", name)()
+    weighted, oracle = part.fit(columns, weight), ORACLES[name]().fit(columns, sample_weight=weight)
+    repeated = part.fit(columns.repeat(weight, axis=0))
+    np.testing.assert_allclose(weighted["mean"], oracle.mean_, rtol=1e-14)
+    np.testing.assert_allclose(weighted["scale"], oracle.scale_, rtol=1e-9)
+    for learned, same in repeated.items():
+        np.testing.assert_allclose(weighted[learned], same, rtol=1e-9)
+
+
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 4)), elements=st.floats(-1e6, 1e6)))
 @settings(max_examples=150, deadline=None)
 def test_constant_columns_are_those_of_scikit_learn(columns):
