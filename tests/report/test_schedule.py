@@ -43,8 +43,8 @@ def test_a_straight_way_down():
         "      |                                                    ******",
         "    0 |                                                          ***",
         "      +" + "-" * 61,
-        " step  1                             61                          122",
-        "epoch  1                             31                           61",
+        " step  1                            61                           122",
+        "epoch  1                            31                            61",
         "",
         "lowest 0.0041 at step 122, highest 0.5 at step 1",
     ]
