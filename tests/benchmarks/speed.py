@@ -19,6 +19,9 @@ from tests.benchmarks.processes import reference_run_seconds, start_up_seconds
 from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.timing import medians
 
+BUSY = 0.5
+"""The average number of running processes from which on they are told of."""
+
 
 class Report:
     """Prints Markdown tables and remembers whether a bound was missed."""
@@ -100,6 +103,8 @@ def main() -> int:
         print(
             f"Rows left out: {' and '.join(missing)} (not installed; in the repository: pip install '.[test,peers]')."
         )
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY:
+        print(f"The machine is busy, with a load of {os.getloadavg()[0]:.1f}: these figures are not its best.")
     report = Report()
     with threadpool_limits(THREADS, user_api="blas"):
         training(report)
