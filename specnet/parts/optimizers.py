@@ -156,7 +156,7 @@ class Nadam(_AdaptiveMoments):
     """Adam with Nesterov's momentum (Dozat 2016): m̂ looks one step ahead.
 
     With μₜ = β₁·(1 − ½·0.96^(t·ψ)) and Mₜ = μ₁·…·μₜ: m̂ = μₜ₊₁·m/(1 − Mₜ₊₁) + (1 − μₜ)·g/(1 − Mₜ), else as adam. As in
-    PyTorch; Keras has ψ = 1 / 250 built in and lr 0.001.
+    PyTorch; Keras has ψ = 1 built in, and lr 0.001.
     """
 
     type: Literal["nadam"] = "nadam"

@@ -12,10 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge
 from pydantic import Field
 
-from specnet.parts.fields import NonNegativeNumber, PositiveInteger, PositiveNumber, Share
+from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
 from specnet.parts.part import FieldProblem, Part
-
-Growth = Annotated[float, Ge(1)]
 
 
 class Schedule(Part):
@@ -96,7 +94,7 @@ class PiecewiseConstant(Schedule):
             message = (
                 f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} factors, not {len(self.factors)}"
             )
-            yield FieldProblem(("factors",), message, "schedule-fields")
+            yield FieldProblem(("factors",), message)
 
     def multiplier(self, position: int, length: int) -> float:
         return self.factors[bisect_right(self.boundaries, position)]
@@ -176,7 +174,7 @@ class CosineDecayRestarts(Schedule):
 
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
     first_length: PositiveInteger = Field(description="units of the first cycle")
-    t_mul: Growth = Field(2.0, description="how much longer each cycle is than the one before")
+    t_mul: Annotated[float, Ge(1)] = Field(2.0, description="how much longer each cycle is than the one before")
     m_mul: PositiveNumber = Field(1.0, description="what the height of each cycle's start is multiplied by")
     alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end of each cycle")
 
@@ -248,7 +246,7 @@ class ReduceOnPlateau(Schedule):
     unit: Literal["epoch"] = Field("epoch", description="figures are known after each epoch")
     monitor: Literal["validation_loss", "loss"] = Field("validation_loss", description="the figure")
     factor: Annotated[PositiveNumber, Field(lt=1)] = Field(0.1, description="what the learning rate is multiplied by")
-    patience: Annotated[int, Ge(0)] = Field(10, description="epochs without an improvement that are let pass")
+    patience: NonNegativeInteger = Field(10, description="epochs without an improvement that are let pass")
     threshold: NonNegativeNumber = Field(1e-4, description="by how much a figure has to improve at least")
     relative: bool = Field(True, description="whether the threshold is a share of the best figure")
 
