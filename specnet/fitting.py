@@ -192,13 +192,15 @@ class Preparations:
         return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
 
 
-def prepare(network: Network, labels: Labels | None, rows: Rows) -> tuple[Preparations, TrainingRows]:
+def prepare(
+    network: Network, labels: Labels | None, rows: Rows, fitted: Preparations | None = None
+) -> tuple[Preparations, TrainingRows]:
     """Fit the preprocessing of a network's spec on training rows; return it, and them as the network reads them.
 
-    They are weighted as they are themselves and as their classes are.
+    They are weighted as they are themselves and as their classes are. What is fitted already is taken as it is.
     """
     spec, target = network.spec, _encoded(network, labels, rows.y, "y")
-    fitted = Preparations(
+    fitted = fitted or Preparations(
         Preparation.fit(spec.network.preprocessing, rows.X, rows.weight),
         Preparation.fit(spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight),
     )
@@ -216,6 +218,8 @@ def fit_rows(
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Model, TrainingResult]:
     """Train the network of a resolved spec.
+    start: Model | None = None,
+    epochs: int | None = None,
 
     Parameters
     ----------
@@ -227,12 +231,20 @@ def fit_rows(
         ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
     observer : Observer, optional
         Is told of the course of training.
-    keep_checkpoint, checkpoint : optional
+    keep_checkpoint, checkpoint, epochs : optional
         As for `train`.
     """
-    observer, network, rows = observer or Observer(), Network(spec), splits["train"]
+    observer, rows = observer or Observer(), splits["train"]
+    start : Model, optional
+        Training starts from its parameters, with the preprocessing that was fitted for it.
+
+    Raises
+    ------
+    DataError
+        If the rows do not fit, or the layers of the model to start from are others.
     assert rows is not None, "there is always something to train on"
-    fitted, training = prepare(network, labels, rows)
+    network, prepared = _network_and_preparations(spec, start)
+    fitted, training = prepare(network, labels, rows, prepared)
     validation, monitors = splits.get("validation"), {}
     watched = [".".join(map(str, path)) for path, who in spec.training.watchers() if who.monitor == "validation_loss"]
     if watched and validation is None:
@@ -249,7 +261,7 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     result = train(
         network,
-        network.initial_parameters(),
+        network.initial_parameters() if start is None else start.theta,
         training,
         monitors=monitors,
         observer=observer,
@@ -257,6 +269,8 @@ def fit_rows(
         checkpoint=checkpoint,
     )
     model = Model(
+        state=None if start is None else start.state,
+        epochs=epochs,
         network,
         result.theta,
         result.state,
@@ -270,6 +284,17 @@ def fit_rows(
 
 def _row_weights(
     spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
+def _network_and_preparations(spec: Spec, start: Model | None) -> tuple[Network, Preparations | None]:
+    """Return the network to train, the start's own where that is the same, and what was fitted for the start."""
+    if start is None:
+        return Network(spec), None
+    network = start.network if start.spec == spec else Network(spec)
+    for part in ("layers", "preprocessing", "target_preprocessing"):
+        if getattr(spec.network, part) != getattr(start.spec.network, part):
+            raise DataError(f"training goes on from a model whose {part} are others")
+    return network, Preparations(start.preprocessing, start.target_preprocessing)
+
+
 ) -> NDArray[np.float64] | None:
     """Return the weight of each training row: its own times its class's."""
     wanted = spec.training.class_weight

@@ -27,6 +27,9 @@ class Walker(Protocol):
 
     step_number: int
 
+    def set_layer_state(self, state: Mapping[str, Array]) -> None:
+        """Let the layers start with what they kept earlier, by name."""
+
     def kept(self) -> tuple[Array, State]:
         """Return the parameters and states that a model would have if training ended now."""
 
@@ -46,6 +49,8 @@ class Course:
     observer : Observer
     keep_checkpoint : callable, optional
         Is given the run's whole state every so many epochs as the spec says.
+    total : int, optional
+        How many epochs there are at most; as many as the spec says if None.
 
     Attributes
     ----------
@@ -53,6 +58,8 @@ class Course:
         A record for each logged epoch.
     epochs : int
         How many have ended.
+    total : int
+        How many there are at most.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class Course:
         monitors: Mapping[str, Monitor],
         observer: Observer,
         keep_checkpoint: Keeper | None = None,
+        total: int | None = None,
     ) -> None:
         training = network.spec.training
         assert training.log_every is not None, "a resolved spec has it"
@@ -69,7 +77,8 @@ class Course:
         self.epochs = 0
         self._network, self._walker, self._monitors, self._observer = network, walker, monitors, observer
         self._keep_checkpoint = keep_checkpoint
-        self._total, self._log_every = training.epochs, training.log_every
+        self.total = training.epochs if total is None else total
+        self._log_every = training.log_every
         self._stopping = training.early_stopping
         self._patience = Patience()
         self._plateau = network.spec.training.optimizer.plateau()
@@ -136,7 +145,7 @@ class Course:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from where a checkpoint was taken."""
-        checkpoint.restore(self._tensors())
+        checkpoint.restore(self.tensors())
         facts = checkpoint.facts
         self.history, self.epochs = list(checkpoint.history), facts["epochs"]
         self._walker.step_number = facts["steps"]
@@ -159,24 +168,28 @@ class Course:
 
     def _goes_on(self, epoch: int) -> bool:
         every = self._network.spec.training.checkpoint_every
-        if epoch + 1 == self._total:
+        if epoch + 1 == self.total:
             return False
         if self._keep_checkpoint is not None and every is not None and (epoch + 1) % every == 0:
-            facts = {
-                "epochs": self.epochs,
-                "steps": self._walker.step_number,
-                "best": self._patience.best if self._patience.best < math.inf else None,
-                "waited": self._patience.waited,
-                "plateau": None if self._memory is None else self._memory.as_dict(),
-            }
-            self._keep_checkpoint(self._tensors(), facts, self.history)
+            self._keep_checkpoint(self.tensors(), self.facts(), self.history)
         return True
 
-    def _tensors(self) -> dict[str, Array]:
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers that a checkpoint needs."""
+        return {
+            "epochs": self.epochs,
+            "steps": self._walker.step_number,
+            "best": self._patience.best if self._patience.best < math.inf else None,
+            "waited": self._patience.waited,
+            "plateau": None if self._memory is None else self._memory.as_dict(),
+        }
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the arrays that a checkpoint needs, by name; they go on changing while training does."""
         return {**self._walker.tensors(), **{f"best.{name}": array for name, array in self._best.items()}}
 
     def _is_logged(self, epoch: int) -> bool:
-        return epoch % self._log_every == 0 or epoch == self._total - 1
+        return epoch % self._log_every == 0 or epoch == self.total - 1
 
 
 def not_finite(network: Network, what: str) -> TrainingError:

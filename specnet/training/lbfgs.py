@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,11 @@ class LbfgsWalker:
         StepNoise(network.spec.seed).fill(self._batch.noise, 0)
         if rows.weight is not None:
             self._batch.inverse_weight[...] = 1 / float(rows.weight.sum(dtype=np.float64))
+
+    def set_layer_state(self, state: Mapping[str, Array]) -> None:
+        """Let the layers start with what they kept earlier, by name."""
+        for name, kept in state.items():
+            self._state[name][...] = kept
 
     def kept(self) -> tuple[Array, dict[str, Array]]:
         """Return the parameters and the layers' states as they are."""

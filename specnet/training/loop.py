@@ -39,6 +39,8 @@ class TrainingResult:
         Spent in the loop.
     interrupted : bool
         Whether the user broke it off.
+    reached : Checkpoint or None
+        Where training stands, to go on from; None with L-BFGS, which cannot.
     """
 
     theta: Array
@@ -48,6 +50,7 @@ class TrainingResult:
     steps: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    reached: Checkpoint | None = None
 
 
 def train(
@@ -59,6 +62,8 @@ def train(
     observer: Observer | None = None,
     keep_checkpoint: Keeper | None = None,
     checkpoint: Checkpoint | None = None,
+    state: Mapping[str, Array] | None = None,
+    epochs: int | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -76,6 +81,10 @@ def train(
         Is given the run's whole state as often as the spec says.
     checkpoint : Checkpoint, optional
         Where to go on; the result is the same, bit for bit, as if training had not stopped there.
+    state : mapping, optional
+        What layers keep where training starts, by name.
+    epochs : int, optional
+        How many epochs there are, those before a checkpoint included, where it is not for the spec to say.
 
     Raises
     ------
@@ -88,9 +97,10 @@ def train(
     """
     observer = observer or Observer()
     theta = theta.astype(network.dtype, order="C", copy=True)
-    epochs = _StepEpochs if isinstance(network.spec.training.optimizer, SteppingOptimizer) else _LbfgsEpochs
-    walk = epochs(network, theta, rows)
-    course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None)
+    kind = _StepEpochs if isinstance(network.spec.training.optimizer, SteppingOptimizer) else _LbfgsEpochs
+    walk = kind(network, theta, rows)
+    walk.walker.set_layer_state(state or {})
+    course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None, epochs)
     if checkpoint is not None and walk.resumes:
         course.resume(checkpoint)
     begin, interrupted = time.perf_counter(), False
@@ -100,11 +110,13 @@ def train(
     except KeyboardInterrupt:
         interrupted = True
     seconds = time.perf_counter() - begin
-    kept, state = course.result()
+    kept, kept_state = course.result()
     if not np.isfinite(kept).all():
         raise not_finite(network, f"parameters are not finite after epoch {course.epochs}")
     observer.ended(course.epochs, walk.walker.step_number, seconds)
-    return TrainingResult(kept, state, course.history, course.epochs, walk.walker.step_number, seconds, interrupted)
+    steps = walk.walker.step_number
+    reached = Checkpoint(course.tensors(), course.facts(), course.history, "") if walk.resumes else None
+    return TrainingResult(kept, kept_state, course.history, course.epochs, steps, seconds, interrupted, reached)
 
 
 class _StepEpochs:
@@ -125,7 +137,7 @@ class _StepEpochs:
 
     def run(self, course: Course) -> None:
         """Train until the last epoch, or until the course ends it."""
-        goes_on = course.epochs < self._network.spec.training.epochs
+        goes_on = course.epochs < course.total
         while goes_on:
             self.walker.rate_factor = course.rate_factor
             loss = self._run_epoch(self._epoch_batches(course.epochs), course.wants_loss(course.epochs))

@@ -7,7 +7,7 @@ run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -140,6 +140,11 @@ class Stepper:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in self.layer_state.items()}}
         self.states, self._scalars, self._update = self._bind_update()
         self._batches: dict[int, BoundBatch] = {}
+
+    def set_layer_state(self, state: Mapping[str, Array]) -> None:
+        """Let the layers start with what they kept earlier, by name."""
+        for name, kept in state.items():
+            self.layer_state[name][...] = kept
 
     def batch(self, size: int) -> BoundBatch:
         """Return the program bound to a number of rows."""
