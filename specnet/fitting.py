@@ -216,10 +216,10 @@ def fit_rows(
     *,
     keep_checkpoint: Keeper | None = None,
     checkpoint: Checkpoint | None = None,
-) -> tuple[Model, TrainingResult]:
-    """Train the network of a resolved spec.
     start: Model | None = None,
     epochs: int | None = None,
+) -> tuple[Model, TrainingResult]:
+    """Train the network of a resolved spec.
 
     Parameters
     ----------
@@ -233,8 +233,6 @@ def fit_rows(
         Is told of the course of training.
     keep_checkpoint, checkpoint, epochs : optional
         As for `train`.
-    """
-    observer, rows = observer or Observer(), splits["train"]
     start : Model, optional
         Training starts from its parameters, with the preprocessing that was fitted for it.
 
@@ -242,6 +240,8 @@ def fit_rows(
     ------
     DataError
         If the rows do not fit, or the layers of the model to start from are others.
+    """
+    observer, rows = observer or Observer(), splits["train"]
     assert rows is not None, "there is always something to train on"
     network, prepared = _network_and_preparations(spec, start)
     fitted, training = prepare(network, labels, rows, prepared)
@@ -267,10 +267,10 @@ def fit_rows(
         observer=observer,
         keep_checkpoint=keep_checkpoint,
         checkpoint=checkpoint,
-    )
-    model = Model(
         state=None if start is None else start.state,
         epochs=epochs,
+    )
+    model = Model(
         network,
         result.theta,
         result.state,
@@ -282,8 +282,6 @@ def fit_rows(
     return model, result
 
 
-def _row_weights(
-    spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
 def _network_and_preparations(spec: Spec, start: Model | None) -> tuple[Network, Preparations | None]:
     """Return the network to train, the start's own where that is the same, and what was fitted for the start."""
     if start is None:
@@ -295,6 +293,8 @@ def _network_and_preparations(spec: Spec, start: Model | None) -> tuple[Network,
     return network, Preparations(start.preprocessing, start.target_preprocessing)
 
 
+def _row_weights(
+    spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:
     """Return the weight of each training row: its own times its class's."""
     wanted = spec.training.class_weight
