@@ -163,6 +163,10 @@ class Blueprint:
         """Return the program of the activated output, (outputs, batch)."""
         return _plan([self.forward(training=False).output])
 
+    def raw_outputs(self) -> Plan:
+        """Return the program of the output as the loss sees it, (outputs, batch)."""
+        return _plan([self.seen_by_loss(self.forward(training=False))])
+
     def row_losses(self, *, evaluation: bool) -> Plan:
         """Return the program of each row's loss, (1, batch), without what only regularises if `evaluation`."""
         loss = self.loss.for_evaluation() if evaluation else self.loss

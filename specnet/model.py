@@ -123,6 +123,16 @@ class Model:
             raise DataError("this model predicts values, which have no probabilities")
         return self._probabilities(self._outputs(X))
 
+    def raw_outputs(self, X: ArrayLike) -> Array:
+        """Return the outputs as the loss sees them, (rows, outputs): logits or margins where it tells classes apart.
+
+        Raises
+        ------
+        DataError
+            If X does not fit.
+        """
+        return self.network.raw_outputs(self.theta, self._prepared(X), self.state)
+
     def evaluate(
         self,
         X: ArrayLike,

@@ -309,3 +309,10 @@ def test_threads_get_their_own_answers() -> None:
     with ThreadPoolExecutor(8) as pool:
         for answer, right in zip(pool.map(model.predict_proba, batches), expected, strict=True):
             np.testing.assert_array_equal(answer, right)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raw_outputs_are_those_before_the_last_activation(kind: str) -> None:
+    model = make_model(kind)
+    X, _ = make_rows(model)
+    np.testing.assert_allclose(model.raw_outputs(X), raw_outputs(model, X), rtol=1e-12, atol=1e-12)
