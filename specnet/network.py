@@ -166,11 +166,11 @@ class Network:
         state : mapping, optional
             What layers keep, as it was after training; what `initial_state` returns if None.
         """
-        return self._for_all_rows("predict", theta, self.check_inputs(X), state, self.outputs)
+        return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the outputs as the loss sees them, such as logits or margins: (rows, outputs). As `predict` otherwise."""
-        return self._for_all_rows("raw outputs", theta, self.check_inputs(X), state, self.outputs)
+        """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
+        return self._for_all_rows("raw outputs", theta, check_inputs(X, self.inputs), state, self.outputs)
 
     def loss(
         self,
