@@ -15,6 +15,11 @@ from specnet.errors import DataError
 
 Array = NDArray[Any]
 TargetKind = Literal["values", "binary", "classes"]
+Domain = Literal["any", "not negative", "positive", "distribution"]
+"""Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
+
+SUM_TOLERANCE = 1e-5
+"""How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
 
 def as_numbers(array: ArrayLike, name: str) -> Array:
@@ -94,6 +99,22 @@ def check_target(y: ArrayLike, kind: TargetKind, rows: int, outputs: int, name: 
     if kind == "binary" and not np.isin(target, (0, 1)).all():
         raise DataError(f"{name} has {target[~np.isin(target, (0, 1))][0]}, and this loss needs 0 and 1")
     return target.T
+
+
+def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
+    """Refuse values, (rows,) or (rows, outputs), that a loss is not defined for, and say where they are."""
+    if domain == "any":
+        return
+    refused = target <= 0 if domain == "positive" else target < 0
+    if refused.any():
+        place = tuple(int(index) for index in np.argwhere(refused)[0])
+        needed = "above 0" if domain == "positive" else "not below 0"
+        raise DataError(f"{name} has {target[place]} at {_at(place)}, and this loss needs numbers {needed}")
+    if domain == "distribution":
+        sums = target.reshape(len(target), -1).sum(axis=1)
+        row = int(abs(sums - 1).argmax())
+        if abs(sums[row] - 1) > SUM_TOLERANCE:
+            raise DataError(f"{name} sums to {sums[row]:g} at row {row}, and this loss needs distributions, with sum 1")
 
 
 def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:

@@ -151,6 +151,11 @@ class Blueprint:
         self.layout = Layout(self.nodes, self.sizes_of_inputs)
 
     @property
+    def target_size(self) -> int:
+        """Return how many numbers a row's target has, where it is no class: one for each output, or for several."""
+        return self.outputs // self.loss.outputs_per_target
+
+    @property
     def loss(self) -> Loss:
         """The loss that training makes small."""
         return self.spec.training.loss
@@ -263,7 +268,7 @@ class Blueprint:
         output = self.seen_by_loss(forward)
         if loss.target == "classes":
             return loss.expression(output, input_value(TARGET, (1, BATCH), "index"))
-        return loss.expression(output, input_value(TARGET, (self.outputs, BATCH)))
+        return loss.expression(output, input_value(TARGET, (self.target_size, BATCH)))
 
     def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
         """Yield the penalties on the weights, each of shape ()."""

@@ -88,6 +88,11 @@ class Model:
         """The names of the columns, where the spec has them."""
         return self.spec.data.features if isinstance(self.spec.data, Csv) else None
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether `predict_proba` has an answer."""
+        return self._task != "values" and self.spec.training.loss.gives_probabilities
+
     def predict(self, X: ArrayLike) -> Array:
         """Return an answer for each row.
 
@@ -117,10 +122,12 @@ class Model:
         Raises
         ------
         DataError
-            If X does not fit, or the model predicts values.
+            If X does not fit, or the model predicts values or margins.
         """
         if self._task == "values":
             raise DataError("this model predicts values, which have no probabilities")
+        if not self.gives_probabilities:
+            raise DataError(f"this model's outputs are margins of {self.spec.training.loss.type}, not probabilities")
         return self._probabilities(self._outputs(X))
 
     def raw_outputs(self, X: ArrayLike) -> Array:
@@ -172,7 +179,7 @@ class Model:
         if chosen:
             outputs = self.network.predict(self.theta, prepared, self.state)
             prediction = self._answers(outputs, decoded=False)
-            probability = None if self._task == "values" else self._probabilities(outputs)
+            probability = self._probabilities(outputs) if self.gives_probabilities else None
             figures |= {metric.type: metric.score(target, prediction, probability, weights) for metric in chosen}
         return figures
 
@@ -217,15 +224,20 @@ class Model:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""
         match self._task:
             case "values":
-                values: Array = self.target_preprocessing.invert(outputs)
+                values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
                 return values[:, 0] if values.shape[1] == 1 else values
             case "multilabel":
-                return (outputs > 0.5).astype(np.int64)
+                return (outputs > self._boundary).astype(np.int64)
             case "binary":
-                indices = (outputs[:, 0] > 0.5).astype(np.intp)
+                indices = (outputs[:, 0] > self._boundary).astype(np.intp)
             case "classes":
                 indices = outputs.argmax(axis=1)
         return self._labels.decode(indices) if decoded and self._labels is not None else indices
+
+    @property
+    def _boundary(self) -> float:
+        """Return the binary output above which the answer is 1: an even probability, or no margin at all."""
+        return 0.5 if self.gives_probabilities else 0.0
 
     def _probabilities(self, outputs: Array) -> Array:
         if self._task == "binary":
@@ -244,7 +256,7 @@ class Model:
             indices = self._labels.encode(y)
             return indices, indices
         kind = self.spec.training.loss.target
-        target = check_target(y, kind, rows, self.network.outputs).T  # (rows, outputs)
+        target = check_target(y, kind, rows, self.network.target_size).T  # (rows, outputs)
         if kind == "binary":
             return target, target
         prepared = self.target_preprocessing.apply(target.astype(np.float64))
@@ -258,6 +270,8 @@ class Model:
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
         if self._task not in metric.task:
             raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[self._task]}')
+        if metric.response == "probability" and not self.gives_probabilities:
+            raise DataError(f'metrics has "{metric.type}", which needs probabilities, and this model has margins')
         return metric
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import check_inputs, check_target, check_weights
+from specnet.arrays import check_domain, check_inputs, check_target, check_weights
 from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Blueprint
 from specnet.compiler import BATCH, Plan, bind
 from specnet.errors import DataError
@@ -117,6 +117,11 @@ class Network:
     def outputs(self) -> int:
         """The number of columns that `predict` returns."""
         return self._blueprint.outputs
+
+    @property
+    def target_size(self) -> int:
+        """How many numbers a row's target has, where it is no class; the first so many outputs are its prediction."""
+        return self._blueprint.target_size
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -325,7 +330,10 @@ class Network:
             kept[...] = given[name]
 
     def _target(self, y: ArrayLike, rows: int) -> Array:
-        return check_target(y, self.spec.training.loss.target, rows, self.outputs)
+        loss = self.spec.training.loss
+        target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
+        check_domain(target.T, loss.domain)
+        return target
 
     def _filled(
         self,

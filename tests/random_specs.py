@@ -23,36 +23,68 @@ LAYERS: dict[str, dict[str, Any]] = {
 }
 LOSSES: dict[str, list[dict[str, Any]]] = {
     "mean_squared_error": [{}],
+    "mean_absolute_error": [{}],
+    "huber": [{}, {"delta": 0.3}],
+    "log_cosh": [{}],
+    "mean_squared_logarithmic_error": [{}],
+    "quantile": [{}, {"quantile": 0.9}],
+    "cosine_similarity": [{}],
+    "poisson": [{}],
+    "gamma": [{}],
+    "tweedie": [{}, {"power": 1.2}],
+    "gaussian_nll": [{}],
+    "kl_divergence": [{}],
     "binary_crossentropy": [{}, {"label_smoothing": 0.1}, {"positive_weight": 2.5}],
+    "binary_focal_crossentropy": [{}, {"gamma": 1.5, "alpha": 0.6}],
+    "hinge": [{}],
+    "squared_hinge": [{}],
     "categorical_crossentropy": [{}, {"label_smoothing": 0.1}],
+    "categorical_focal_crossentropy": [{}, {"gamma": 1.5}],
+    "categorical_hinge": [{}],
 }
 
 
 def random_spec(rng: np.random.Generator, seed: int) -> dict[str, Any]:
     """Return a spec of depth 1 to 8 as plain data; its arrays come from `random_rows`."""
-    loss = str(rng.choice(list(LOSSES)))
-    outputs = int(rng.integers(2, 4)) if loss == "categorical_crossentropy" else int(rng.integers(1, 3))
+    name = str(rng.choice(list(LOSSES)))
+    loss = _part("loss", name)
+    several = loss.target == "classes" or loss.domain == "distribution" or name == "cosine_similarity"
+    outputs = int(rng.integers(2, 4) if several else rng.integers(1, 3)) * loss.outputs_per_target
     layers = list(_layers(rng, int(rng.integers(1, 9))))
     layers.append({"type": "dense", "units": outputs})
-    if loss == "mean_squared_error":
-        layers[-1] |= _activated(rng, outputs)
-    fields = LOSSES[loss][rng.integers(len(LOSSES[loss]))]
+    if loss.accepted_activations is None:
+        layers[-1] |= _activated(rng, outputs, "softmax")  # its derivative by equal ones is 0, and all else rounding
+    elif loss.output_activation == "exponential":
+        layers[-1] |= {"weight_initializer": {"type": "random_normal", "stddev": 0.1}}
+    fields = LOSSES[name][rng.integers(len(LOSSES[name]))]
     return {
         "seed": seed,
         "network": {"dtype": "float64", "input_size": INPUTS, "output_size": outputs, "layers": layers},
-        "training": {"loss": {"type": loss, **fields}, "optimizer": "sgd"},
+        "training": {"loss": {"type": name, **fields}, "optimizer": "sgd"},
     }
 
 
 def random_rows(rng: np.random.Generator, spec: dict[str, Any], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return X and y for a random spec."""
-    outputs, loss = spec["network"]["output_size"], spec["training"]["loss"]["type"]
+    loss = _part("loss", spec["training"]["loss"]["type"])
+    outputs = spec["network"]["output_size"] // loss.outputs_per_target
     X = rng.normal(size=(rows, INPUTS))
-    if loss == "categorical_crossentropy":
+    if loss.target == "classes":
         return X, rng.integers(0, outputs, rows)
-    if loss == "binary_crossentropy":
+    if loss.target == "binary":
         return X, rng.integers(0, 2, (rows, outputs))
+    match loss.domain:
+        case "distribution":
+            return X, rng.dirichlet(np.ones(outputs), rows)
+        case "not negative":
+            return X, rng.poisson(1.0, (rows, outputs))
+        case "positive":
+            return X, rng.gamma(1.0, 1.0, (rows, outputs))
     return X, rng.normal(size=(rows, outputs))
+
+
+def _part(kind: str, name: str) -> Any:
+    return built_in_registry().find(kind, name)
 
 
 def kinds_of(layer: Layer) -> Iterator[str]:
@@ -65,14 +97,12 @@ def kinds_of(layer: Layer) -> Iterator[str]:
 def _activation(rng: np.random.Generator, *others: str) -> dict[str, Any]:
     """Return an activation, none of those others, and sometimes one that is mixed with its input."""
     name = str(rng.choice([name for name in ACTIVATIONS if name not in others]))
-    part = built_in_registry().find("activation", name)
-    assert part is not None
-    return {"type": name, "parametric": bool(part.elementwise and rng.random() < 0.15)}
+    return {"type": name, "parametric": bool(_part("activation", name).elementwise and rng.random() < 0.15)}
 
 
-def _activated(rng: np.random.Generator, outputs: int) -> dict[str, Any]:
-    """Return the fields of a dense layer with an activation, of so many outputs."""
-    activation = _activation(rng)
+def _activated(rng: np.random.Generator, outputs: int, *others: str) -> dict[str, Any]:
+    """Return the fields of a dense layer of so many outputs with an activation, none of those others."""
+    activation = _activation(rng, *others)
     return {"units": outputs * 2 if activation["type"] == "glu" else outputs, "activation": activation}
 
 

@@ -45,7 +45,7 @@ def predict(
         loaded = load_model(model)
         X = read_inputs(data, loaded.spec)
         columns = _columns("prediction", loaded.predict(X), None)
-        if loaded.spec.training.loss.target != "values":
+        if loaded.gives_probabilities:
             columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)
         output.data |= {"rows": len(X), "columns": columns}
         if out is not None:

@@ -51,7 +51,7 @@ def check_target(spec: Spec, problems: Problems) -> None:
     else:
         return
     fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
-    hint = f"{either(fitting)} goes with such data" if fitting else None
+    hint = f"{either(fitting[:_NAMED])} goes with such data" if fitting else None
     notes = [problems.note(words, ("data",))]
     problems.report(
         "loss-target", f"{loss.part_name()} needs {needed}, and {words}", ("training", "loss"), hint=hint, notes=notes
@@ -63,9 +63,12 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     loss = spec.training.loss
     if loss.target == "classes" and outputs == 1:
         fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
-        hint = f"{either(fitting)} tells two classes apart by one output" if fitting else None
+        hint = f"{either(fitting[:_NAMED])} tells two classes apart by one output" if fitting else None
         message = f"{loss.part_name()} needs an output for each class, and there is one"
         problems.report("output-size", message, ("training", "loss"), hint=hint)
+    if outputs % loss.outputs_per_target:
+        message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs for each target, and there are {outputs}"
+        problems.report("output-size", message, ("training", "loss"))
     activation = layers[-1].split_activation()[1]
     accepted = loss.accepted_activations
     if accepted is not None and activation is not None and activation.parametric:
@@ -73,11 +76,10 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
         problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
     elif accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
-        by_name = [p for p in _losses(spec.registry) if p.accepted_activations and name in p.accepted_activations]
-        fitting = [
-            part.part_name() for part in by_name or _losses(spec.registry) if by_name or not part.accepted_activations
-        ]
-        hint = f"{either(fitting)} goes with {name}" if fitting else None
+        takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
+        alike, asking = [p for p in takers if p.target == loss.target], [p for p in takers if p.accepted_activations]
+        fitting = [part.part_name() for part in alike or asking or takers]
+        hint = f"{either(fitting[:_NAMED])} goes with {name}" if fitting else None
         message = f"{name} does not go with {loss.part_name()}, which needs {either(sorted(accepted))}"
         problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
 
@@ -94,6 +96,9 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
             message = f"{metric.part_name()} does not go with {loss.part_name()}"
             hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
             problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
+        elif metric.response == "probability" and not loss.gives_probabilities:
+            message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"
+            problems.report("metric-task", message, ("training", "metrics", index))
     if training.class_weight is not None and loss.target == "values":
         message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
         problems.report("class-weight", message, ("training", "class_weight"))
@@ -141,6 +146,8 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         problems.report("too-much-memory", message, path, hint=_raise("memory", size))
 
 
+_NAMED = 3
+"""How many of the losses that would fit a hint names."""
 _TASKS = {
     "binary": "two classes",
     "classes": "more classes",

@@ -27,7 +27,7 @@ def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
         return sizes.classes
     if sizes.classes is not None:
         return 1 if sizes.classes == 2 else None
-    return sizes.outputs
+    return None if sizes.outputs is None else sizes.outputs * loss.outputs_per_target
 
 
 def data_sizes(spec: Spec) -> DataSizes:
@@ -59,7 +59,9 @@ def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
         if sizes.classes is not None:
             has = f"{sizes.classes} classes, for which {loss.part_name()} needs {_counted(needed, 'output')}"
         else:
-            has = f"{_counted(needed, 'number')} per row in its target"
+            has = f"{_counted(needed // loss.outputs_per_target, 'number')} per row in its target"
+            if loss.outputs_per_target > 1:
+                has += f", for which {loss.part_name()} needs {_counted(needed, 'output')}"
         yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
     if argument is not None:
         yield Claim(argument, f"outputs={argument} is asked for", None)

@@ -1,0 +1,157 @@
+"""Losses that tell classes apart. All see raw outputs (logits, or the margins of a hinge)."""
+
+from typing import Literal, Self
+
+from pydantic import Field
+
+from specnet.compiler import Value, exp, log, max_over, maximum, one_hot, softplus, stop_gradient, sum_over, where
+from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber, Share
+from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
+
+
+class BinaryCrossentropy(Loss):
+    """−t·ln p − (1 − t)·ln(1 − p) with p = sigmoid(z), the mean over outputs; computed as softplus(z) − t·z.
+
+    positive_weight w multiplies the first term; label_smoothing s replaces t by t·(1 − s) + s/2.
+    """
+
+    aliases = ("bce", "log_loss")
+    target = "binary"
+    output_activation = "sigmoid"
+    accepted_activations = frozenset({"sigmoid"})
+    type: Literal["binary_crossentropy"] = "binary_crossentropy"
+    label_smoothing: Fraction = Field(0.0, description="s, how far targets are moved towards one half while training")
+    positive_weight: PositiveNumber = Field(1.0, description="w, how many times a target of 1 counts")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        if self.label_smoothing:
+            target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
+        if self.positive_weight == 1:
+            return mean_over_outputs(softplus(output) - target * output)
+        weight = target * (self.positive_weight - 1) + 1
+        return mean_over_outputs(weight * softplus(output) - self.positive_weight * target * output)
+
+    def for_evaluation(self) -> Self:
+        return self.model_copy(update={"label_smoothing": 0.0})
+
+
+class CategoricalCrossentropy(Loss):
+    """−ln pₜ with p = softmax(z) and t the row's class; computed by log-sum-exp.
+
+    label_smoothing s mixes in, with share s, the same of a target that is uniform over classes (Szegedy et al. 2016).
+    """
+
+    target = "classes"
+    output_activation = "softmax"
+    accepted_activations = frozenset({"softmax"})
+    type: Literal["categorical_crossentropy"] = "categorical_crossentropy"
+    label_smoothing: Fraction = Field(0.0, description="s, the share of the uniform target while training")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        classes = count_outputs(output)
+        shifted = output - stop_gradient(max_over(output, "features"))
+        hot = one_hot(target, classes)
+        picked = sum_over(hot * shifted, "features")
+        if self.label_smoothing:
+            uniform = sum_over(shifted, "features") * (self.label_smoothing / classes)
+            picked = picked * (1 - self.label_smoothing) + uniform
+        return log(sum_over(exp(shifted), "features")) - picked
+
+    def for_evaluation(self) -> Self:
+        return self.model_copy(update={"label_smoothing": 0.0})
+
+
+class BinaryFocalCrossentropy(Loss):
+    """−α·(1 − p)^γ·ln p for a target of 1, −(1 − α)·p^γ·ln(1 − p) for 0, p = sigmoid(z), the mean over outputs.
+
+    A crossentropy in which rows that are right already count little (Lin et al. 2017). Keras leaves α out unless
+    apply_class_balancing is set.
+    """
+
+    target = "binary"
+    output_activation = "sigmoid"
+    accepted_activations = frozenset({"sigmoid"})
+    type: Literal["binary_focal_crossentropy"] = "binary_focal_crossentropy"
+    gamma: NonNegativeNumber = Field(2.0, description="γ, how little right rows count; 0 for a plain crossentropy")
+    alpha: Share = Field(0.25, description="α, the weight of a target of 1; that of 0 is 1 − α")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        weight = target * (2 * self.alpha - 1) + (1 - self.alpha)
+        return mean_over_outputs(weight * _focal((1 - 2 * target) * output, self.gamma))
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """−α·(1 − pₜ)^γ·ln pₜ with p = softmax(z) and t the row's class.
+
+    A crossentropy in which rows that are right already count little (Lin et al. 2017). α is the same for all classes,
+    as in Keras by default.
+    """
+
+    target = "classes"
+    output_activation = "softmax"
+    accepted_activations = frozenset({"softmax"})
+    type: Literal["categorical_focal_crossentropy"] = "categorical_focal_crossentropy"
+    gamma: NonNegativeNumber = Field(2.0, description="γ, how little right rows count; 0 for a plain crossentropy")
+    alpha: PositiveNumber = Field(0.25, description="α, by which all is multiplied")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        hot = one_hot(target, count_outputs(output))
+        others = where(hot, -1e30, output)
+        largest = stop_gradient(max_over(others, "features"))
+        all_others = log(sum_over(exp(others - largest), "features")) + largest
+        return self.alpha * _focal(all_others - sum_over(hot * output, "features"), self.gamma)
+
+
+class _OfMargins(Loss):
+    """A loss whose outputs are margins: their order or sign says the class, and they are no probabilities."""
+
+    output_activation = "linear"
+    accepted_activations = frozenset({"linear"})
+    gives_probabilities = False
+
+
+class Hinge(_OfMargins):
+    """max(1 − s·z, 0), s = 2t − 1, the mean over outputs: wants a margin of 1 on the right side (Vapnik 1995).
+
+    Targets are 0 and 1; the sign of z says which. Its derivative at the margin is 0.
+    """
+
+    target = "binary"
+    type: Literal["hinge"] = "hinge"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        return mean_over_outputs(maximum(1 - (2 * target - 1) * output, 0.0))
+
+
+class SquaredHinge(_OfMargins):
+    """max(1 − s·z, 0)², s = 2t − 1, the mean over outputs: a hinge that is smooth at the margin.
+
+    Targets are 0 and 1; the sign of z says which.
+    """
+
+    target = "binary"
+    type: Literal["squared_hinge"] = "squared_hinge"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        missing = maximum(1 - (2 * target - 1) * output, 0.0)
+        return mean_over_outputs(missing * missing)
+
+
+class CategoricalHinge(_OfMargins):
+    """max(1 + maxⱼ z′ⱼ − zₜ, 0), z′ being the outputs with 0 in the place of the row's class t, as in Keras.
+
+    The form of Crammer and Singer (2001), which scikit-learn's hinge_loss has, leaves class t out in place of that 0.
+    """
+
+    target = "classes"
+    type: Literal["categorical_hinge"] = "categorical_hinge"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        hot = one_hot(target, count_outputs(output))
+        largest_other = max_over((1 - hot) * output, "features")
+        return maximum(1 + largest_other - sum_over(hot * output, "features"), 0.0)
+
+
+def _focal(margin: Value, gamma: float) -> Value:
+    """Return −(1 − p)^γ·ln p with p = sigmoid(−margin)."""
+    return exp(-gamma * softplus(-margin)) * softplus(margin)

@@ -1,0 +1,124 @@
+"""Losses of numbers: how far an output is from its target. They see the output activated, by whatever it is."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, absolute, custom, log1p, maximum, minimum, softplus, sqrt, sum_over, tanh
+from specnet.parts.fields import PositiveNumber
+from specnet.parts.losses.base import Loss, mean_over_outputs
+
+
+class MeanSquaredError(Loss):
+    """(y − t)², the mean over outputs. No ½, which scikit-learn's MLP has."""
+
+    aliases = ("mse", "squared_error")
+    target = "values"
+    output_activation = "linear"
+    type: Literal["mean_squared_error"] = "mean_squared_error"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        difference = output - target
+        return mean_over_outputs(difference * difference)
+
+
+class MeanAbsoluteError(Loss):
+    """|y − t|, the mean over outputs: aims at the median, and outliers pull no harder than others.
+
+    Its derivative at 0 is 0.
+    """
+
+    aliases = ("mae",)
+    target = "values"
+    output_activation = "linear"
+    type: Literal["mean_absolute_error"] = "mean_absolute_error"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        return mean_over_outputs(absolute(output - target))
+
+
+class Huber(Loss):
+    """½d² for |d| ≤ δ, else δ·(|d| − δ/2), d = y − t: squares near the target, straight lines far off (Huber 1964).
+
+    Computed as c·(|d| − c/2), c = min(|d|, δ). PyTorch's smooth_l1_loss is this divided by δ.
+    """
+
+    target = "values"
+    output_activation = "linear"
+    type: Literal["huber"] = "huber"
+    delta: PositiveNumber = Field(1.0, description="δ, up to where the loss is a square")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        distance = absolute(output - target)
+        clipped = minimum(distance, self.delta)
+        return mean_over_outputs(clipped * (distance - 0.5 * clipped))
+
+
+class LogCosh(Loss):
+    """ln cosh(y − t), the mean over outputs: as huber, but smooth everywhere.
+
+    Computed as |d| + ln(1 + exp(−2|d|)) − ln 2, d = y − t, with the derivative tanh(d).
+    """
+
+    target = "values"
+    output_activation = "linear"
+    type: Literal["log_cosh"] = "log_cosh"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        difference = output - target
+        distance = absolute(difference)
+        value = distance + softplus(-2.0 * distance) - math.log(2)
+        return mean_over_outputs(custom(value, [difference], lambda d: (d * tanh(difference),)))
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """(ln(1 + max(y, 0)) − ln(1 + t))², the mean over outputs: errors count by their ratio, for targets not below 0.
+
+    An output below 0 counts as 0, and has the derivative 0: an output's activation is softplus where a spec names none.
+    Keras takes numbers below 1e-7 as 1e-7, of the target too.
+    """
+
+    aliases = ("msle",)
+    target = "values"
+    domain = "not negative"
+    output_activation = "softplus"
+    type: Literal["mean_squared_logarithmic_error"] = "mean_squared_logarithmic_error"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        difference = log1p(maximum(output, 0.0)) - log1p(target)
+        return mean_over_outputs(difference * difference)
+
+
+class Quantile(Loss):
+    """max(q·d, (q − 1)·d), d = t − y, the mean over outputs: aims at the q-quantile (Koenker and Bassett 1978).
+
+    At d = 0 its derivative by y is 1 − q; scikit-learn's boosting takes −q.
+    """
+
+    aliases = ("pinball",)
+    target = "values"
+    output_activation = "linear"
+    type: Literal["quantile"] = "quantile"
+    quantile: float = Field(0.5, gt=0, lt=1, description="q, the share of targets below the output")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        difference = target - output
+        return mean_over_outputs(maximum(self.quantile * difference, (self.quantile - 1) * difference))
+
+
+class CosineSimilarity(Loss):
+    """−y·t/(|y|·|t|): minus the cosine of the angle between output and target, whatever their lengths.
+
+    Lengths below 1e-8 count as that, as in PyTorch; Keras has 1e-6. A row's loss is not a mean over its outputs.
+    """
+
+    target = "values"
+    output_activation = "linear"
+    type: Literal["cosine_similarity"] = "cosine_similarity"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        product = sum_over(output * target, "features")
+        squares = (sum_over(x * x, "features") for x in (output, target))
+        of_output, of_target = (sqrt(maximum(square, 1e-16)) for square in squares)
+        return -product / (of_output * of_target)

@@ -1,0 +1,106 @@
+"""Losses that are minus the logarithm of a likelihood: the outputs are a distribution's numbers.
+
+Those of rates see the logarithm of the mean, the value before the activation `exponential`. At an output of ±1000 they
+overflow, as they must: training that comes there has diverged.
+"""
+
+import math
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specnet.arrays import Domain
+from specnet.compiler import Value, exp, greater, log, maximum, rows, sum_over, where
+from specnet.parts.losses.base import Loss, count_outputs, log_softmax, mean_over_outputs
+
+
+class _OfLogMean(Loss):
+    """A loss that sees the logarithm of the mean."""
+
+    target = "values"
+    domain: ClassVar[Domain] = "not negative"
+    output_activation = "exponential"
+    accepted_activations = frozenset({"exponential"})
+
+
+class Poisson(_OfLogMean):
+    """exp(x) − t·x, the mean over outputs: for counts t, whose mean is exp(x).
+
+    Minus the log-likelihood without ln t!, which does not depend on x, as PyTorch's by default. Keras's takes the mean
+    itself and adds 1e-7 to it.
+    """
+
+    type: Literal["poisson"] = "poisson"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        return mean_over_outputs(exp(output) - target * output)
+
+
+class Gamma(_OfLogMean):
+    """t·exp(−x) + x, the mean over outputs: for amounts t above 0, whose deviation grows with their mean exp(x).
+
+    Half the gamma deviance, but for what does not depend on x.
+    """
+
+    domain = "positive"
+    type: Literal["gamma"] = "gamma"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        return mean_over_outputs(target * exp(-output) + output)
+
+
+class Tweedie(_OfLogMean):
+    """exp((2 − p)·x)/(2 − p) − t·exp((1 − p)·x)/(1 − p), the mean over outputs: for amounts that often are exactly 0.
+
+    Half the Tweedie deviance (Jørgensen 1987) of a sum of a Poisson number of gamma amounts, but for what does not
+    depend on x; the mean is exp(x). The powers 1 and 2 are poisson and gamma.
+    """
+
+    type: Literal["tweedie"] = "tweedie"
+    power: float = Field(1.5, gt=1, lt=2, description="p: the variance is proportional to the p-th power of the mean")
+
+    def expression(self, output: Value, target: Value) -> Value:
+        of_mean, of_target = 2 - self.power, 1 - self.power
+        weighted = exp(of_target * output + log(target))  # 0 for a target of 0, where the product may be 0 · ∞
+        return mean_over_outputs(exp(of_mean * output) / of_mean - weighted / of_target)
+
+
+class GaussianNll(Loss):
+    """½(s + (μ − t)²·exp(−s)), the mean over targets: learns a mean μ and a log-variance s (Nix and Weigend 1994).
+
+    Two outputs for each target: first all means, then all log-variances. A variance below 1e-6 counts as that and has
+    the derivative 0. Without the constant ½·ln 2π, as PyTorch's, which takes the variance itself. The predictions of a
+    model are the means.
+    """
+
+    LOWEST: ClassVar[float] = math.log(1e-6)
+    target = "values"
+    output_activation = "linear"
+    accepted_activations = frozenset({"linear"})
+    outputs_per_target = 2
+    type: Literal["gaussian_nll"] = "gaussian_nll"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        count = count_outputs(target)
+        difference = rows(output, 0, count) - target
+        log_variance = maximum(rows(output, count, 2 * count), self.LOWEST)
+        return mean_over_outputs(0.5 * (log_variance + difference * difference * exp(-log_variance)))
+
+
+class KlDivergence(Loss):
+    """Σ t·ln(t/q), q = softmax(z): how far a distribution over classes is from the target, which is one too.
+
+    (Kullback and Leibler 1951.) Computed by log-sum-exp; a target of 0 adds 0. As categorical_crossentropy, but for
+    the entropy of the target, so that 0 is the best. PyTorch's divides by all numbers unless its reduction is
+    batchmean; Keras's keeps both within 1e-7 and 1.
+    """
+
+    target = "values"
+    domain = "distribution"
+    output_activation = "softmax"
+    accepted_activations = frozenset({"softmax"})
+    type: Literal["kl_divergence"] = "kl_divergence"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        own = where(greater(target, 0.0), target * log(target), 0.0)
+        return sum_over(own - target * log_softmax(output), "features")
