@@ -103,7 +103,8 @@ class PiecewiseConstant(Schedule):
 class PolynomialDecay(Schedule):
     """α + (1 − α)·(1 − t)^power, t from 0 at the start to 1 at the end of the run; power 1 is a straight line.
 
-    Keras's ``PolynomialDecay`` and PyTorch's ``PolynomialLR`` over as many units as the run has.
+    Keras's ``PolynomialDecay`` (which ends at a rate of 1e-4 where nothing is said) and PyTorch's ``PolynomialLR``,
+    over as many units as the run has.
     """
 
     type: Literal["polynomial_decay"] = "polynomial_decay"

@@ -254,3 +254,27 @@ def test_two_thousand_epochs_on_the_moons(name: str):
     settings = [f"training.optimizer.{key}={value}" for key, value in fields.items()]
     settings = [f"training.optimizer={{ type = '{name}' }}", *settings, "training.epochs=2000"]
     assert specnet.run(MOONS, overrides=settings).metrics["train"]["loss"] < loss
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"lbfgs", "rprop"}))
+def test_a_layers_factor_on_the_rate_is_a_factor_on_its_steps(name: str):
+    """Half the rate by the layers' factor is half the rate by the optimizer's field."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+
+    def trained(learning_rate: float, factor: float) -> np.ndarray:
+        layers = [{"type": "dense", "units": units, "learning_rate_factor": factor} for units in (4, 2)]
+        fields = {"weight_decay": 0.0, "learning_rate": learning_rate}
+        training = {"loss": "mse", "optimizer": {"type": name, **fields}, "epochs": 10, "batch_size": 5}
+        return specnet.fit({"network": {"dtype": "float64", "layers": layers}, "training": training}, X, y).theta
+
+    np.testing.assert_allclose(trained(0.02, 0.5), trained(0.01, 1.0), rtol=1e-9, atol=1e-12)
+    assert np.abs(trained(0.02, 0.5) - trained(0.02, 1.0)).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(FULL_BATCH))
+def test_what_needs_all_rows_refuses_batches(name: str):
+    text = f"network.layer_sizes = [2, 1]\ntraining.loss = 'mse'\ntraining.optimizer = '{name}'\n"
+    assert specnet.build(text).spec.training.batch_size == "full"
+    with pytest.raises(SpecError, match="needs all rows in one batch"):
+        specnet.parse_spec(text + "training.batch_size = 32\n")
