@@ -119,17 +119,19 @@ class _AdamFamily(_AdaptiveMoments):
 
     amsgrad: bool = Field(False, description="whether the divisor never shrinks")
 
+    # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: two passes fewer over all parameters than the means take.
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        correction = math.sqrt(1 - self.beta_2**step)
-        return {"rate": rate * correction / (1 - self.beta_1**step), "epsilon": self.epsilon * correction}
+        root = math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
+        return {"rate": rate * root * (1 - self.beta_1) / (1 - self.beta_1**step), "epsilon": self.epsilon * root}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
-        mean, square = self._mean(gradient, state), self._square(gradient, state)
-        commits, size = [(state("mean"), mean), (state("square"), square)], square
+        total = state("sum") * self.beta_1 + gradient
+        squares = state("sum_of_squares") * self.beta_2 + gradient * gradient
+        commits, size = [(state("sum"), total), (state("sum_of_squares"), squares)], squares
         if self.amsgrad:
-            size = maximum(state("largest_square"), square)
-            commits.append((state("largest_square"), size))
-        step = mean / (sqrt(size) + scalar("epsilon"))
+            size = maximum(state("largest_sum"), squares)
+            commits.append((state("largest_sum"), size))
+        step = total / (sqrt(size) + scalar("epsilon"))
         return [*commits, (theta, theta - step * scalar("rate"))]
 
 
