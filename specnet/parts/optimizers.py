@@ -119,7 +119,7 @@ class _AdamFamily(_AdaptiveMoments):
 
     amsgrad: bool = Field(False, description="whether the divisor never shrinks")
 
-    # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: two passes fewer over all parameters than the means take.
+    # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: that takes two passes fewer over all parameters.
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         root = math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
         return {"rate": rate * root * (1 - self.beta_1) / (1 - self.beta_1**step), "epsilon": self.epsilon * root}
