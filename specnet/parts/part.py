@@ -30,7 +30,7 @@ class FieldProblem:
 
     path: tuple[str | int, ...]
     message: str
-    code: str = "data-fields"
+    code: str = "field-clash"
 
 
 class Section(BaseModel):

@@ -110,7 +110,7 @@ CODES = {
     "document": {
         "bias-initializer",
         "bounds-order",
-        "data-fields",
+        "field-clash",
         "length",
         "misplaced-key",
         "missing-key",

@@ -17,7 +17,7 @@ from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, TEXTS, Mistake, f
 
 WRONG = TEXTS | DOCUMENTS | NETWORKS
 
-UNSAYABLE = {*CODES["network"], "bounds-order", "data-fields", "not-finite", "number-range", "split", "too-large"}
+UNSAYABLE = {*CODES["network"], "bounds-order", "field-clash", "not-finite", "number-range", "split", "too-large"}
 """What a JSON Schema cannot say: how sizes, names and choices at different places go together; numbers beyond JSON."""
 
 
