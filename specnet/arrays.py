@@ -105,6 +105,8 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
     """Refuse values, (rows,) or (rows, outputs), that a loss is not defined for, and say where they are."""
     if domain == "any":
         return
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target[:, 0]
     refused = target <= 0 if domain == "positive" else target < 0
     if refused.any():
         place = tuple(int(index) for index in np.argwhere(refused)[0])

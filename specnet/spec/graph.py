@@ -146,11 +146,11 @@ class _Graph:
 
     def _size(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> int:
         sizes = tuple(self._size_of(number) for number in inputs)
-        if 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1):
-            # What it reads does not matter to a layer with units.
-            return layer.output_size((1,)) if "units" in type(layer).model_fields else 0
+        unknown = 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1)
+        if unknown and "units" not in type(layer).model_fields:
+            return 0
         try:
-            return layer.output_size(sizes)
+            return layer.output_size((1,) if unknown else sizes)  # what it reads does not matter to a layer with units
         except ValueError as error:
             self.report("layer-sizes", str(error), here)
             return 0

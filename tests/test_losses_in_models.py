@@ -1,0 +1,228 @@
+"""What a loss says of targets and outputs, met in fitting, answers, evaluation, files and refusals."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_poisson_deviance, r2_score
+
+import specnet
+from specnet import DataError, SpecError
+from specnet.cli import main
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-1, 1, (300, 2))
+NOISE = RNG.normal(size=300)
+
+
+def document(loss: str | dict[str, Any], sizes: list[int], epochs: int = 200, **network: Any) -> dict[str, Any]:
+    return {
+        "network": {"dtype": "float64", "layer_sizes": sizes, **network},
+        "training": {"loss": loss, "optimizer": {"type": "adam", "learning_rate": 0.02}, "epochs": epochs},
+    }
+
+
+@pytest.fixture(scope="module")
+def spread() -> specnet.Model:
+    """A model of means and variances, of a target whose noise grows along the first column."""
+    y = 100 + 40 * X[:, 1] + 10 * np.exp(X[:, 0]) * NOISE
+    spec = document("gaussian_nll", [2, 16, 2], target_preprocessing=["standardize"])
+    return specnet.fit(spec, X, y)
+
+
+def test_means_and_variances_are_learned(spread: specnet.Model):
+    grid = np.array([[-0.8, 0.5], [0.8, 0.5], [-0.8, -0.5], [0.8, -0.5]])
+    means = spread.predict(grid)
+    assert means.shape == (4,)
+    np.testing.assert_allclose(means, [120, 120, 80, 80], atol=10)
+    outputs = spread.network.predict(spread.theta, grid)
+    assert outputs.shape == (4, 2)
+    ratios = np.exp((outputs[[1, 3], 1] - outputs[[0, 2], 1]) / 2)
+    np.testing.assert_allclose(ratios, np.exp(1.6), rtol=0.5)
+
+
+def test_metrics_see_the_means(spread: specnet.Model):
+    y = 100 + 40 * X[:, 1]
+    found = spread.evaluate(X, y, metrics=["r2"])
+    assert found["r2"] == pytest.approx(r2_score(y, spread.predict(X)), rel=1e-12)
+    outputs = spread.network.predict(spread.theta, X)
+    scaled = spread.target_preprocessing.apply(y[:, None])[:, 0]
+    expected = (outputs[:, 1] + (outputs[:, 0] - scaled) ** 2 * np.exp(-outputs[:, 1])) / 2
+    assert found["loss"] == pytest.approx(expected.mean(), rel=1e-12)
+
+
+def test_means_of_several_targets_come_first(tmp_path: Path):
+    y = np.stack([5 + X[:, 0], 9 - X[:, 1], X[:, 0] * X[:, 1]], axis=1)
+    spec = document("gaussian_nll", [2, 8, 6], epochs=300, target_preprocessing=["standardize"])
+    model = specnet.fit(spec, X, y)
+    assert model.predict(X).shape == (300, 3)
+    assert model.network.target_size == 3
+    assert model.evaluate(X, y, metrics=["r2"])["r2"] > 0.8
+    model.save(tmp_path / "m.safetensors")
+    again = specnet.load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_outputs_follow_from_the_targets():
+    written = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "gaussian_nll", "epochs": 1}}
+    assert specnet.fit(written, X, np.ones((300, 3)) + X[:, :1]).network.outputs == 6
+    assert specnet.build({**written, "data": "diabetes"}).outputs == 2
+    clash = {**written, "data": "diabetes", "network": {"layer_sizes": [10, 4, 1]}}
+    with pytest.raises(SpecError, match="1 output, but diabetes has 1 number per row in its target, for which"):
+        specnet.build(clash)
+    with pytest.raises(SpecError, match="gaussian_nll needs 2 outputs for each target, and there are 3"):
+        specnet.parse_spec(document("gaussian_nll", [2, 3]))
+    with pytest.raises(SpecError, match="relu does not go with gaussian_nll"):
+        specnet.parse_spec(document("gaussian_nll", [2, 2], activations=["relu"]))
+
+
+def test_counts():
+    y = np.random.default_rng(1).poisson(np.exp(1 + X[:, 0]))
+    model = specnet.fit(document("poisson", [2, 8, 1]), X, y)
+    rates = model.predict(X)
+    assert rates.min() > 0
+    assert mean_poisson_deviance(y, rates) < 0.8 * mean_poisson_deviance(y, np.full(300, y.mean()))
+    assert model.evaluate(X, y)["loss"] == pytest.approx((rates - y * np.log(rates)).mean(), rel=1e-12)
+    assert model.spec.network.layers[-1].activation.type == "exponential"
+
+
+@pytest.mark.parametrize(
+    ("loss", "refused", "message"),
+    [
+        ("poisson", -1.0, r"-1\.0 at row 7, and this loss needs numbers not below 0"),
+        ("tweedie", -0.5, "needs numbers not below 0"),
+        ("msle", -0.5, "needs numbers not below 0"),
+        ("gamma", 0.0, r"0\.0 at row 7, and this loss needs numbers above 0"),
+    ],
+)
+def test_targets_outside_a_domain_are_refused(loss: str, refused: float, message: str):
+    y = np.abs(X[:, 0]) + 0.1
+    wrong = y.copy()
+    wrong[7] = refused
+    spec = document(loss, [2, 3, 1], epochs=2)
+    with pytest.raises(DataError, match=f"error.data.: y has .*{message}"):
+        specnet.fit(spec, X, wrong)
+    with pytest.raises(DataError, match=f"error.data.: validation y has .*{message}"):
+        specnet.fit(spec, X, y, validation=(X, wrong))
+    model = specnet.fit(spec, X, y)
+    with pytest.raises(DataError, match=message):
+        model.evaluate(X, wrong)
+    with pytest.raises(DataError, match=message):
+        model.network.loss_and_gradient(model.theta, X, wrong)
+
+
+def test_what_preprocessing_makes_of_a_target_is_what_counts():
+    y = np.random.default_rng(2).poisson(3.0, 300)
+    with pytest.raises(DataError, match=r"prepared y has .* this loss needs numbers not below 0"):
+        specnet.fit(document("poisson", [2, 3, 1], epochs=2, target_preprocessing=["standardize"]), X, y)
+
+
+def test_distributions():
+    logits = np.stack([X[:, 0], X[:, 1], -X[:, 0]], axis=1) * 2
+    y = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    model = specnet.fit(document("kl_divergence", [2, 8, 3]), X, y)
+    answers = model.predict(X)
+    np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-12)
+    np.testing.assert_allclose(answers, y, atol=0.1)
+    assert 0 <= model.evaluate(X, y)["loss"] < 0.01
+    with pytest.raises(DataError, match="sums to 2 at row 4"):
+        model.evaluate(X, y * np.where(np.arange(300) == 4, 2, 1)[:, None])
+    with pytest.raises(DataError, match=r"has -0\.5 at row 0, column 1"):
+        model.evaluate(X, y * 0 + [0.5, -0.5, 1.0])
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path):
+    y = np.where(X[:, 0] + X[:, 1] > 0.2, "yes", "no")
+    model = specnet.fit(document(loss, [2, 8, 1]), X, y)
+    margins = model.network.predict(model.theta, X)[:, 0]
+    assert margins.min() < 0 < margins.max()
+    np.testing.assert_array_equal(model.predict(X), np.where(margins > 0, "yes", "no"))
+    assert model.evaluate(X, y, metrics=["accuracy"])["accuracy"] > 0.97
+    with pytest.raises(DataError, match=f"margins of {loss}, not probabilities"):
+        model.predict_proba(X)
+    with pytest.raises(DataError, match='metrics has "roc_auc", which needs probabilities'):
+        model.evaluate(X, y, metrics=["roc_auc"])
+    path, rows, answers = (tmp_path / name for name in ("m.safetensors", "rows.npz", "answers.csv"))
+    model.save(path)
+    np.testing.assert_array_equal(specnet.load_model(path).predict(X), model.predict(X))
+    np.savez(rows, X=X)
+    with pytest.raises(SystemExit) as left:
+        main(["predict", str(path), str(rows), "-o", str(answers)])
+    assert left.value.code == 0
+    header, *lines = csv.reader(answers.read_text().splitlines())
+    assert header == ["prediction"]
+    assert [line[0] for line in lines] == model.predict(X).tolist()
+
+
+def test_margins_of_several_outputs_and_of_classes():
+    several = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(int)
+    model = specnet.fit(document("hinge", [2, 8, 2]), X, several)
+    assert (model.predict(X) == several).mean() > 0.95
+    quadrants = np.array(["a", "b", "c", "d"])[several @ [1, 2]]
+    model = specnet.fit(document("categorical_hinge", [2, 16, 4]), X, quadrants)
+    assert (model.predict(X) == quadrants).mean() > 0.9
+    with pytest.raises(DataError, match="margins of categorical_hinge"):
+        model.predict_proba(X)
+
+
+def test_a_metric_of_probabilities_does_not_go_with_margins():
+    spec = document("hinge", [2, 1])
+    spec["training"]["metrics"] = ["accuracy", "roc_auc"]
+    with pytest.raises(SpecError, match="roc_auc needs probabilities, and the outputs of hinge are margins") as caught:
+        specnet.parse_spec(spec)
+    assert caught.value.diagnostics[0].path == ("training", "metrics", 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "hint"),
+    [
+        ("binary_crossentropy", "linear", '"hinge" or "squared_hinge" goes with linear'),
+        (
+            "categorical_crossentropy",
+            "sigmoid",
+            '"binary_crossentropy" or "binary_focal_crossentropy" goes with sigmoid',
+        ),
+        ("poisson", "relu", '"mean_squared_error", "mean_absolute_error" or "huber" goes with relu'),
+    ],
+)
+def test_hints_name_some_losses_that_fit(loss: str, activation: str, hint: str):
+    with pytest.raises(SpecError) as caught:
+        specnet.parse_spec(document(loss, [2, 2], activations=[activation]))
+    assert caught.value.diagnostics[0].hint == hint
+
+
+def test_focal_probabilities():
+    y = (X[:, 0] + 0.3 * NOISE > 0).astype(int)
+    model = specnet.fit(document("binary_focal_crossentropy", [2, 8, 1]), X, y)
+    assert model.evaluate(X, y, metrics=["roc_auc"])["roc_auc"] > 0.9
+    np.testing.assert_allclose(model.predict_proba(X).sum(1), 1)
+
+
+def test_activations_with_parameters_and_of_halves(tmp_path: Path):
+    layers = [
+        {"type": "dense", "units": 8, "activation": "glu"},
+        {"type": "dense", "units": 6, "activation": "prelu"},
+        {"type": "dense", "units": 5, "activation": {"type": "mish", "parametric": True}},
+        {"type": "dense", "units": 1},
+    ]
+    spec = document("mse", [], epochs=60)
+    spec["network"] = {"dtype": "float64", "layers": layers}
+    y = X[:, 0] * X[:, 1]
+    model = specnet.fit(spec, X, y)
+    views = model.network.parameters(model.theta)
+    shapes = {name: view.shape for name, view in views.items() if not name.endswith(("weight", "bias"))}
+    assert sorted(shapes.values()) == [(5,), (6,)]
+    assert views["layers.1.weight"].shape == (6, 4)
+    assert all(
+        (view != start).all()
+        for (name, view), start in zip([(name, views[name]) for name in shapes], (0.25, 1.0), strict=True)
+    )
+    model.save(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(specnet.load_model(tmp_path / "m.safetensors").predict(X), model.predict(X))
+    layers[0]["units"] = 7
+    with pytest.raises(SpecError, match="glu halves its input, and 7 features are an odd number") as caught:
+        specnet.parse_spec(spec)
+    assert caught.value.diagnostics[0].path == ("network", "layers", 0)
