@@ -70,6 +70,10 @@ class LayerScope:
     def training(self) -> bool:
         return self.program.training
 
+    @property
+    def inverse_rows(self) -> Value:
+        return input_value(INVERSE_ROWS, ())
+
     def uniform(self, shape: Shape) -> Value:
         return self._noise("uniform", shape)
 
@@ -77,7 +81,7 @@ class LayerScope:
         return self._noise("normal", shape)
 
     def batch_mean(self, x: Value) -> Value:
-        return sum_over(x, "batch") * input_value(INVERSE_ROWS, ())
+        return sum_over(x, "batch") * self.inverse_rows
 
     def state(self, name: str) -> Value:
         (shape,) = (tensor.shape for tensor in self.node.layer.states(self.input_sizes) if tensor.name == name)

@@ -185,7 +185,9 @@ class Preparations:
     def apply(self, network: Network, rows: Rows, target: Array, name: str = "y") -> TrainingRows:
         """Return rows, whose encoded target is given and has this name, as the network reads them."""
         loss = network.spec.training.loss
-        X = np.ascontiguousarray(self.columns.apply(rows.X.astype(np.float64)), network.dtype)
+        columns = self.columns.apply(rows.X.astype(np.float64))
+        checked = network.check_inputs(columns, f"{'prepared ' * bool(self.columns.steps)}{name.removesuffix('y')}X")
+        X = np.ascontiguousarray(checked, network.dtype)
         if loss.target != "classes":
             target = np.ascontiguousarray(self.target.apply(target), network.dtype)
             check_domain(target, loss.domain, f"prepared {name}" if self.target.steps else name)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.arrays import check_domain, check_inputs, check_target, check_weights
-from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Blueprint
-from specnet.compiler import BATCH, Plan, bind
+from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
+from specnet.compiler import Plan
 from specnet.errors import DataError
+from specnet.evaluator import Evaluator
 from specnet.layout import Layout
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
@@ -52,30 +53,6 @@ def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | Non
     return Network(resolve(parse_spec(spec, **options), inputs=inputs, outputs=outputs))
 
 
-class _Evaluator:
-    """A program bound to a number of rows, with parameters, a gradient and layers' states of its own."""
-
-    def __init__(self, blueprint: Blueprint, program: Plan, rows: int) -> None:
-        layout, dtype = blueprint.layout, np.dtype(blueprint.spec.network.dtype)
-        self.rows = rows
-        self.theta, self.gradient = np.zeros(layout.size, dtype), np.zeros(layout.size, dtype)
-        self.state = layout.initial_state(dtype)
-        arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
-        arrays |= layout.state_arrays(self.state)
-        bound = bind(program, dtype, {BATCH: rows}, arrays)
-        self.inputs, self.outputs = bound.inputs, bound.outputs
-        for array in self.inputs.values():
-            array[...] = 0
-        if INVERSE_ROWS in self.inputs:
-            self.inputs[INVERSE_ROWS][...] = 1 / rows
-        self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
-        self._calls = bound.calls
-
-    def run(self) -> None:
-        for call in self._calls:
-            call()
-
-
 class Network:
     """A network, as functions of its flat parameter vector theta and of rows.
 
@@ -101,6 +78,7 @@ class Network:
         self.parameter_count = self._blueprint.layout.size
         rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
+        self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
         self._plans: dict[str, Plan] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -152,6 +130,28 @@ class Network:
         """Return what layers keep besides parameters, such as running averages, by name; empty for most networks."""
         return self.layout.initial_state(self.dtype)
 
+    def fitted_state(self, X: Array) -> dict[str, Array]:
+        """Return what layers keep at the start of training on rows (rows, inputs), such as bins of its columns."""
+        state = self.initial_state()
+        for node in self._column_nodes:
+            for name, array in node.layer.fitted_states(X).items():
+                state[f"{node.key}.{name}"][...] = array
+        return state
+
+    def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
+        """Return rows that are already preprocessed, (rows, inputs), if the network can read them.
+
+        Raises
+        ------
+        DataError
+            With the argument's name, if they are no finite numbers of that shape, or no categories where these are
+            needed.
+        """
+        numbers = check_inputs(X, self.inputs, name)
+        for node in self._column_nodes:
+            node.layer.check_columns(numbers, name)
+        return numbers
+
     def parameters(self, theta: Array) -> dict[str, Array]:
         """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
 
@@ -171,11 +171,11 @@ class Network:
         state : mapping, optional
             What layers keep, as it was after training; what `initial_state` returns if None.
         """
-        return self._for_all_rows("predict", theta, check_inputs(X, self.inputs), state, self.outputs)
+        return self._for_all_rows("predict", theta, self.check_inputs(X), state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
-        return self._for_all_rows("raw outputs", theta, check_inputs(X, self.inputs), state, self.outputs)
+        return self._for_all_rows("raw outputs", theta, self.check_inputs(X), state, self.outputs)
 
     def loss(
         self,
@@ -202,7 +202,7 @@ class Network:
         data_only : bool
             Leave out what only regularises: penalties and label smoothing.
         """
-        X = check_inputs(X, self.inputs)
+        X = self.check_inputs(X)
         target = self._target(y, len(X))
         name = "row losses, data only" if data_only else "row losses"
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
@@ -287,13 +287,13 @@ class Network:
                 self._plans[name] = makers[name]()
             return self._plans[name]
 
-    def _evaluator(self, name: str, rows: int) -> _Evaluator:
+    def _evaluator(self, name: str, rows: int) -> Evaluator:
         """Return this thread's program bound to a number of rows, the most recently used ones being kept."""
-        kept: OrderedDict[tuple[str, int], _Evaluator] = self._local.__dict__.setdefault("evaluators", OrderedDict())
+        kept: OrderedDict[tuple[str, int], Evaluator] = self._local.__dict__.setdefault("evaluators", OrderedDict())
         key = (name, rows)
         evaluator = kept.get(key)
         if evaluator is None:
-            evaluator = kept[key] = _Evaluator(self._blueprint, self.plan(name), rows)
+            evaluator = kept[key] = Evaluator(self._blueprint, self.plan(name), rows)
             if len(kept) > BINDINGS_KEPT:
                 kept.popitem(last=False)
         else:
@@ -318,7 +318,7 @@ class Network:
             )
         return array
 
-    def _set_state(self, evaluator: _Evaluator, state: Mapping[str, Array] | None) -> None:
+    def _set_state(self, evaluator: Evaluator, state: Mapping[str, Array] | None) -> None:
         if not evaluator.state and not state:
             return
         given = self.initial_state() if state is None else state
@@ -345,8 +345,8 @@ class Network:
         state: Mapping[str, Array] | None,
         *,
         training: bool = False,
-    ) -> _Evaluator:
-        X = check_inputs(X, self.inputs)
+    ) -> Evaluator:
+        X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
         name = program + ", training" * training + ", weighted" * (weights is not None)

@@ -20,6 +20,13 @@ LAYERS: dict[str, dict[str, Any]] = {
     "multiply": {},
     "concatenate": {},
     "block": {},
+    "gaussian_noise": {"stddev": 0.2},
+    "batch_normalization": {"epsilon": 0.1},
+    "layer_normalization": {"epsilon": 0.1},
+    "scale": {},
+    "embedding": {"columns": [2, 0], "categories": [4, 3], "size": [2, 1]},
+    "periodic_embedding": {"frequencies": 2, "frequency_stddev": 0.3},
+    "piecewise_linear_embedding": {},
 }
 LOSSES: dict[str, list[dict[str, Any]]] = {
     "mean_squared_error": [{}],
@@ -69,6 +76,10 @@ def random_rows(rng: np.random.Generator, spec: dict[str, Any], rows: int) -> tu
     loss = _part("loss", spec["training"]["loss"]["type"])
     outputs = spec["network"]["output_size"] // loss.outputs_per_target
     X = rng.normal(size=(rows, INPUTS))
+    for layer in spec["network"]["layers"]:
+        if layer["type"] == "embedding":
+            for column, categories in zip(layer["columns"], layer["categories"], strict=True):
+                X[:, column] = rng.integers(0, categories, rows)
     if loss.target == "classes":
         return X, rng.integers(0, outputs, rows)
     if loss.target == "binary":
@@ -112,7 +123,25 @@ def _dense(rng: np.random.Generator, outputs: int, **fields: Any) -> dict[str, A
     stddev = 0.1 if activated["activation"]["type"] == "exponential" else 0.6
     fields |= {"weight_initializer": {"type": "random_normal", "stddev": stddev}}
     bias = {"bias_initializer": {"type": "random_normal", "stddev": 0.3}} if rng.random() < 0.8 else {"use_bias": False}
+    form = str(rng.choice(["standard", "standard", "ntk"]))
+    fields |= {"parametrization": form, "trainable": bool(rng.random() < 0.9)}
     return {"type": "dense", **activated, **bias, **fields}
+
+
+def _embedding(rng: np.random.Generator, kind: str, size: int, **fields: Any) -> tuple[dict[str, Any], int]:
+    """Return an embedding of what has so many features, and how many it makes of them."""
+    layer = {"type": kind, **LAYERS[kind], "keep_others": bool(rng.random() < 0.7), **fields}
+    made = 3
+    if kind == "piecewise_linear_embedding":
+        layer |= {"columns": [int(rng.integers(0, size))], "bins": int(rng.integers(1, 4))}
+        made = layer["bins"]
+        if rng.random() < 0.5:
+            made = layer["size"] = 2
+    elif kind == "periodic_embedding":
+        columns = rng.permutation(size)[: rng.integers(1, 3)].tolist()
+        layer |= {"columns": columns, "size": 2, "variant": str(rng.choice(["plr", "plr_lite", "pbld"]))}
+        made = 2 * len(columns)
+    return layer, made + (size - len(layer["columns"])) * layer["keep_others"]
 
 
 def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
@@ -133,6 +162,15 @@ def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
             yield _dense(rng, size, name=branch, inputs=[previous])
             yield {"type": kind, "inputs": [branch, previous], "name": name}
             size *= 2 if kind == "concatenate" else 1
+        elif kind == "periodic_embedding":
+            layer, size = _embedding(rng, kind, size, name=name)
+            yield layer
+        elif kind in ("embedding", "piecewise_linear_embedding"):
+            branch = f"branch{number}"
+            layer, made = _embedding(rng, kind, INPUTS, name=branch, inputs=["input"])
+            yield layer
+            yield {"type": "concatenate", "inputs": [branch, previous], "name": name}
+            size += made
         else:
             yield {"type": kind, "name": name, **LAYERS[kind]}
         previous = name

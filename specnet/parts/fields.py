@@ -7,7 +7,9 @@ integer (``1e3``), and an integer as a float.
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 _LARGEST_EXACT = 2**53
 """Up to here a float tells each integer from the next."""
@@ -22,6 +24,25 @@ Integer = Annotated[int, BeforeValidator(_integral)]
 PositiveInteger = Annotated[Integer, Ge(1)]
 NonNegativeInteger = Annotated[Integer, Ge(0)]
 Seed = Annotated[Integer, Ge(0), Le(2**32 - 1)]
+
+
+class _OneOrSeveral:
+    """Annotates a tuple that is also written as its only entry."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float) else value
+
+
+PositiveIntegers = Annotated[
+    tuple[PositiveInteger, ...], Field(min_length=1, strict=False), BeforeValidator(_several), _OneOrSeveral()
+]
+"""Several, or one that stands for all."""
+Indices = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 
 PositiveNumber = Annotated[float, Gt(0)]
 NonNegativeNumber = Annotated[float, Ge(0)]

@@ -53,7 +53,7 @@ class ParameterBlock:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StateTensor:
     """Numbers that a layer keeps from batch to batch without learning them, such as a running average.
 
@@ -63,13 +63,13 @@ class StateTensor:
         The last part of its name.
     shape : tuple of int
         In the engine; a user sees (features,) where it is (features, 1).
-    start : float
-        What all of them are before training.
+    start : float or array
+        What they are before training, all of them or each, in the user's shape.
     """
 
     name: str
     shape: tuple[int, int]
-    start: float
+    start: float | NDArray[Any]
 
     @property
     def user_shape(self) -> tuple[int, ...]:

@@ -141,6 +141,14 @@ class _Graph:
             for repetition in range(layer.repeat):
                 output = self.add(layer.layers, output, (*here, "layers"), f"{key}.{repetition}")
             return output
+        if layer.reads_columns and any(number >= 0 for number in inputs):
+            hint = f'put it first, or say inputs = ["{INPUT}"]'
+            self.report(
+                "layer-place",
+                f"{layer.type} reads columns of the data, not what a layer makes of them",
+                here,
+                hint=hint,
+            )
         self.nodes.append(Node(layer, key, here, inputs, self._size(layer, inputs, here)))
         return len(self.nodes) - 1
 

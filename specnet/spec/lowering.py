@@ -5,7 +5,7 @@ from typing import Any
 
 from specnet.errors import Path
 from specnet.parts.activations import Activation, Linear, Relu
-from specnet.parts.initializers import Initializer, Zeros
+from specnet.parts.initializers import Initializer, RandomNormal, Zeros
 from specnet.parts.layers import ActivationLayer, Block, Dense, Layer
 from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
@@ -112,13 +112,14 @@ class LongForm:
         activation = before = layer.activation or Linear()
         if isinstance(activation, Linear) and isinstance(after, ActivationLayer):
             before = after.activation if after.inputs in (None, (layer.name,)) else activation
-        weight = layer.weight_initializer or self.part(Initializer, before.default_initializer)
+        ntk = RandomNormal(stddev=1.0) if layer.parametrization == "ntk" else None
+        weight = layer.weight_initializer or ntk or self.part(Initializer, before.default_initializer)
         bias = layer.bias_initializer
         if bias is not None and not layer.use_bias:
             message = "there is no bias to initialize"
             self.report("bias-initializer", message, (*here, "bias_initializer"), hint="use_bias is false")
         elif bias is None and layer.use_bias:
-            bias = weight if weight.decides_bias else Zeros()
+            bias = weight if weight.decides_bias else ntk or Zeros()
         if self.legacy:
             self._check_legacy((*here, "weight_initializer"), weight, layer.weight_initializer)
             self._check_legacy((*here, "bias_initializer"), bias, layer.bias_initializer)

@@ -36,7 +36,7 @@ class LbfgsWalker:
         self.theta, self.step_number = theta, 0
         self._network, self._learning = network, theta[: layout.trainable_size]
         self._gradient = np.zeros_like(self._learning)
-        self._state = network.initial_state()
+        self._state = network.fitted_state(rows.X)
         arrays = layout.arrays(theta, "theta") | layout.arrays(self._gradient, "gradient")
         program = gradient_program(network, rows)
         self._batch = BoundBatch(program, len(rows), rows, arrays | layout.state_arrays(self._state))

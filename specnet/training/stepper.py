@@ -125,7 +125,7 @@ class Stepper:
         layout = network.layout
         self.theta, self.step_number, self.rate_factor = theta, 0, 1.0
         self.gradient = np.zeros(layout.trainable_size, theta.dtype)
-        self.layer_state = network.initial_state()
+        self.layer_state = network.fitted_state(rows.X)
         self._network, self._rows = network, rows
         self._steps_per_epoch, self._total_steps = steps_per_epoch, total_steps
         optimizer = network.spec.training.optimizer

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+DROPPED = 0.2
+"""The share that the dropout of normalized networks drops."""
+
 
 class Bound(NamedTuple):
     """The largest ratio of our time to the peer's, and the ratio aimed at."""
@@ -15,7 +18,10 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A network, its mini-batches, and the bounds by peer. One output is binary, several are classes."""
+    """A network, its mini-batches, and the bounds by peer. One output is binary, several are classes.
+
+    A normalized one has batch normalization before each hidden activation, and dropout after it.
+    """
 
     sizes: tuple[int, ...]
     batch: int
@@ -24,11 +30,13 @@ class Case:
     optimizer: str
     learning_rate: float
     bounds: dict[str, Bound]
+    normalized: bool = False
 
     @property
     def title(self) -> str:
         batch = "full batch of" if self.full_batch else "batch"
-        return f"{'-'.join(map(str, self.sizes))}, {batch} {self.batch}, {self.optimizer}, {self.dtype}"
+        layers = "-".join(map(str, self.sizes)) + " with batch normalization and dropout" * self.normalized
+        return f"{layers}, {batch} {self.batch}, {self.optimizer}, {self.dtype}"
 
     @property
     def full_batch(self) -> bool:
@@ -46,14 +54,26 @@ class Case:
 
     def document(self) -> dict[str, Any]:
         """The spec, as a mapping."""
+        network: dict[str, Any] = {"layer_sizes": list(self.sizes)}
+        if self.normalized:
+            hidden = [layer for units in self.sizes[1:-1] for layer in self._normalized_layers(units)]
+            network = {"input_size": self.sizes[0], "layers": [*hidden, {"type": "dense", "units": self.sizes[-1]}]}
         return {
-            "network": {"layer_sizes": list(self.sizes), "dtype": self.dtype},
+            "network": {**network, "dtype": self.dtype},
             "training": {
                 "loss": "binary_crossentropy" if self.binary else "categorical_crossentropy",
                 "optimizer": {"type": self.optimizer, "learning_rate": self.learning_rate},
                 "batch_size": "full" if self.full_batch else self.batch,
             },
         }
+
+    def _normalized_layers(self, units: int) -> list[dict[str, Any]]:
+        return [
+            {"type": "dense", "units": units},
+            {"type": "batch_normalization"},
+            {"type": "activation", "activation": "relu"},
+            {"type": "dropout", "rate": DROPPED},
+        ]
 
 
 CASES = (
@@ -83,6 +103,16 @@ CASES = (
         "adam",
         0.001,
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
+    ),
+    Case(
+        (64, 128, 64, 10),
+        64,
+        20_000,
+        "float32",
+        "adam",
+        0.001,
+        {"torch": Bound(0.5, 0.4)},
+        normalized=True,
     ),
     Case(
         (784, 256, 128, 10),

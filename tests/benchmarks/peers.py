@@ -9,11 +9,12 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 
 from tests import tutorial
-from tests.benchmarks.cases import Case
+from tests.benchmarks.cases import DROPPED, Case
 from tests.benchmarks.timing import Run, once
 
 THREADS = 2
@@ -78,9 +79,12 @@ def torch_run(case: Case) -> Run:
     torch.manual_seed(0)
     dtype = getattr(torch, case.dtype)
     layers: list[torch.nn.Module] = []
-    for inputs, outputs in zip(case.sizes[:-1], case.sizes[1:], strict=True):
-        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
+    for inputs, outputs in pairwise(case.sizes[:-1]):
+        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype)]
+        layers += [torch.nn.BatchNorm1d(outputs, dtype=dtype)] if case.normalized else []
+        layers += [torch.nn.ReLU()]
+        layers += [torch.nn.Dropout(DROPPED)] if case.normalized else []
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(*case.sizes[-2:], dtype=dtype))
     data, labels = case.data()
     X, y = torch.from_numpy(data), torch.from_numpy(labels)
     if case.binary:
@@ -116,7 +120,12 @@ def keras_run(case: Case) -> Run:
     keras.utils.set_random_seed(0)
     keras.config.set_floatx(case.dtype)
     head = keras.layers.Dense(case.sizes[-1], "sigmoid" if case.binary else "softmax")
-    hidden = [keras.layers.Dense(units, "relu") for units in case.sizes[1:-1]]
+    hidden: list[keras.Layer] = []
+    for units in case.sizes[1:-1]:
+        hidden += [keras.layers.Dense(units)]
+        hidden += [keras.layers.BatchNormalization()] if case.normalized else []
+        hidden += [keras.layers.ReLU()]
+        hidden += [keras.layers.Dropout(DROPPED)] if case.normalized else []
     model = keras.Sequential([keras.Input((case.sizes[0],)), *hidden, head])
     make_optimizer = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[case.optimizer]
     loss = "binary_crossentropy" if case.binary else "sparse_categorical_crossentropy"
@@ -157,4 +166,7 @@ def peers_of(case: Case) -> list[str]:
     """The names of the installed peers that can train the case."""
     missing = missing_peers()
     can_train = [name for name in PEERS if name not in missing]
-    return can_train if case.full_batch and len(case.sizes) == 3 else [name for name in can_train if name != "tutorial"]
+    unable = set() if case.full_batch and len(case.sizes) == 3 else {"tutorial"}
+    if case.normalized:
+        unable.add("scikit-learn")
+    return [name for name in can_train if name not in unable]

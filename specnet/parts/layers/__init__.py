@@ -12,5 +12,7 @@ from specnet.parts.layers.base import LearningLayer as LearningLayer
 from specnet.parts.layers.base import LearningRules as LearningRules
 from specnet.parts.layers.base import Scope as Scope
 from specnet.parts.layers.connected import *
+from specnet.parts.layers.embeddings import *
 from specnet.parts.layers.noise import *
+from specnet.parts.layers.normalization import *
 from specnet.parts.layers.structure import *

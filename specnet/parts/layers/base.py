@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.compiler import Shape, Value
@@ -19,6 +20,10 @@ class Scope(Protocol):
     @property
     def training(self) -> bool:
         """Whether the program is one that trains."""
+
+    @property
+    def inverse_rows(self) -> Value:
+        """1 over the number of rows of the batch."""
 
     def uniform(self, shape: Shape) -> Value:
         """Return numbers from [0, 1) that the host draws anew before each step."""
@@ -50,6 +55,8 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     input_count: ClassVar[Literal["one", "several"]] = "one"
+    reads_columns: ClassVar[bool] = False
+    """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
 
     name: LayerName | None = Field(None, description="by which other layers and the model's weights refer to it")
     inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
@@ -75,6 +82,19 @@ class Layer(Part):
     def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
         """Return what the layer keeps from batch to batch."""
         return ()
+
+    def check_columns(self, X: NDArray[Any], name: str) -> None:
+        """Refuse rows (rows, columns) of the network's input that the layer cannot read; asked if `reads_columns`.
+
+        Raises
+        ------
+        DataError
+            With the name of the argument and the place.
+        """
+
+    def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return states, as a user sees them, that follow from training rows (rows, columns); if `reads_columns`."""
+        return {}
 
     @property
     def rules(self) -> "LearningRules":

@@ -1,5 +1,6 @@
 """Layers that connect features by learned weights, and activations by themselves."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -15,17 +16,26 @@ from specnet.parts.part import FieldProblem
 
 
 class Dense(LearningLayer):
-    """W·x + b, then an activation: every output sees every input."""
+    """W·x + b, then an activation: every output sees every input.
+
+    In the ntk parametrization it is W·x/√n + b, n being the number of inputs: weights drawn from N(0, 1) then keep the
+    values' size, and learn at a rate that does not depend on n (Jacot et al. 2018). Biases are drawn from N(0, 1) too,
+    as in RealMLP (Holzmüller et al. 2024).
+    """
 
     type: Literal["dense"] = "dense"
     units: PositiveInteger = Field(description="the number of outputs")
     activation: Activation | None = Field(None, description="applied to the outputs; linear where nothing is said")
     use_bias: bool = Field(True, description="whether b is learned, or left out")
     weight_initializer: Initializer | None = Field(
-        None, description="he_normal before rectifiers, lecun_normal before selu, else glorot_uniform"
+        None,
+        description="he_normal before rectifiers, lecun_normal before selu, else glorot_uniform; ntk: N(0, 1)",
     )
     bias_initializer: Initializer | None = Field(
-        None, description="zeros, unless the weight's initializer decides it too"
+        None, description="zeros, unless the weight's initializer decides it too; ntk: N(0, 1)"
+    )
+    parametrization: Literal["standard", "ntk"] = Field(
+        "standard", description="whether the weights act as they are, or divided by the root of the number of inputs"
     )
 
     def problems(self) -> Iterator[FieldProblem]:
@@ -54,6 +64,8 @@ class Dense(LearningLayer):
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (block, *learned) = inputs, parameters
+        if self.parametrization == "ntk":
+            x = x * (1 / math.sqrt(int(x.shape[0])))
         z = affine(block, x) if self.use_bias else linear_map(block, x)
         return self.activation.apply(z, learned) if self.activation else z
 

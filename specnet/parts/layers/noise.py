@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from specnet.compiler import Value, greater
-from specnet.parts.fields import Fraction
+from specnet.parts.fields import Fraction, NonNegativeNumber
 from specnet.parts.layers.base import Layer, Scope
 
 
@@ -22,3 +22,14 @@ class Dropout(Layer):
             return x
         kept = greater(1 - self.rate, scope.uniform(x.shape))
         return x * (kept * (1 / (1 - self.rate)))
+
+
+class GaussianNoise(Layer):
+    """Normal noise is added to each value while training, so that no exact value is relied on (Bishop 1995)."""
+
+    type: Literal["gaussian_noise"] = "gaussian_noise"
+    stddev: NonNegativeNumber = Field(0.1, description="the noise's standard deviation")
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + self.stddev * scope.normal(x.shape) if scope.training and self.stddev else x

@@ -1,0 +1,279 @@
+"""Layers that turn each column of a table into several numbers: of categories, and of numbers.
+
+The numbers of one column do not lie side by side: the first numbers of all columns come first, then the second ones.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from specnet.compiler import (
+    Value,
+    concatenate,
+    cos,
+    gather,
+    greater,
+    grouped_matmul,
+    maximum,
+    minimum,
+    repeat,
+    rows,
+    sin,
+    to_index,
+    where,
+)
+from specnet.errors import DataError
+from specnet.parts.fields import Indices, PositiveInteger, PositiveIntegers, PositiveNumber
+from specnet.parts.initializers import Initializer, Place, PytorchLinear, RandomNormal, RandomUniform
+from specnet.parts.layers.base import LearningLayer, Scope
+from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
+from specnet.parts.part import FieldProblem, written
+
+
+class _ColumnLayer(LearningLayer):
+    """A layer that treats some columns and lets the others pass."""
+
+    columns: Indices | None = Field(
+        None, description="numbers of the columns it is for, from 0; all of them if not said"
+    )
+    keep_others: bool = Field(True, description="whether the other columns go on as they are, before what is made here")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        for index, column in enumerate(self.columns or ()):
+            if column in (self.columns or ())[:index]:
+                yield FieldProblem(("columns", index), f"column {column} is named twice", "duplicate-column")
+
+    def chosen(self, size: int) -> tuple[int, ...]:
+        """Return the numbers of the columns that the layer is for, among so many."""
+        return tuple(range(size)) if self.columns is None else self.columns
+
+    def others(self, size: int) -> list[int]:
+        """Return the numbers of the columns that go on as they are."""
+        return [column for column in range(size) if column not in self.chosen(size)] if self.keep_others else []
+
+    def made_size(self, count: int) -> int:
+        """Return how many features come from so many columns."""
+        raise NotImplementedError(f"{type(self).__name__} has no made_size")
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        (size,) = input_sizes
+        chosen = self.chosen(size)
+        if max(chosen) >= size:
+            raise ValueError(f"there is no column {max(chosen)}: the {size} columns count from 0")
+        return len(self.others(size)) + self.made_size(len(chosen))
+
+    def joined(self, x: Value, made: Sequence[Value]) -> Value:
+        """Return the other columns of x, and what was made of the chosen ones below them."""
+        return concatenate(*_picked(x, self.others(int(x.shape[0]))), *made)
+
+
+class Embedding(_ColumnLayer):
+    """A row of a learned table for each category, in place of a column of numbers 0, 1, … (Guo and Berkhahn 2016).
+
+    Each column has a table of its own. Other numbers than whole ones from 0 to categories − 1 are errors, also in what
+    is predicted later. As in PyTorch tables start as N(0, 1); Keras's start within ±0.05.
+    """
+
+    reads_columns = True
+    type: Literal["embedding"] = "embedding"
+    categories: PositiveIntegers = Field(description="how many categories there are: a number, or one for each column")
+    size: PositiveIntegers = Field(
+        description="how many numbers stand for a category: a number, or one for each column"
+    )
+    weight_initializer: Initializer = Field(RandomNormal(stddev=1.0), description="of the tables")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        for name, given in (("categories", self.categories), ("size", self.size)):
+            if self.columns is not None and len(given) not in (1, len(self.columns)):
+                message = f"{len(given)} numbers for {len(self.columns)} columns"
+                yield FieldProblem((written(self, name),), message, "column-count")
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        count = len(self.chosen(*input_sizes))
+        for name, given in (("categories", self.categories), ("size", self.size)):
+            if len(given) not in (1, count):
+                raise ValueError(f"{name} has {len(given)} numbers, and there are {count} columns")
+        return super().output_size(input_sizes)
+
+    def made_size(self, count: int) -> int:
+        return sum(_for_each(self.size, count))
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        (size,) = input_sizes
+        return tuple(
+            _table(f"table_{column}", categories, width, self.weight_initializer)
+            for column, categories, width in self._tables(size)
+        )
+
+    def check_columns(self, X: NDArray[Any], name: str) -> None:
+        for column, categories, _ in self._tables(X.shape[1]):
+            given = X[:, column]
+            wrong = np.flatnonzero((given != np.floor(given)) | (given < 0) | (given >= categories))
+            if wrong.size:
+                raise DataError(
+                    f"{name} has {float(given[wrong[0]])} at row {wrong[0]}, column {column}, and its embedding has"
+                    f" {categories} categories: whole numbers from 0 to {categories - 1}"
+                )
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        chosen = self.chosen(int(x.shape[0]))
+        indices = [to_index(rows(x, column, column + 1)) for column in chosen]
+        return self.joined(x, [gather(table, index) for table, index in zip(parameters, indices, strict=True)])
+
+    def _tables(self, size: int) -> Iterator[tuple[int, int, int]]:
+        chosen = self.chosen(size)
+        return zip(chosen, _for_each(self.categories, len(chosen)), _for_each(self.size, len(chosen)), strict=True)
+
+
+class PeriodicEmbedding(_ColumnLayer):
+    """Waves of learned frequencies of each numeric column, then a linear map (Gorishniy et al. 2022).
+
+    - plr: relu(W·[sin(2πf·x), cos(2πf·x)] + b), with a W and b for each column;
+    - plr_lite: the same, with one W and b for all columns;
+    - pbld: W·cos(2πf·x + p) + b, and x itself beside it as the last number (RealMLP, Holzmüller et al. 2024).
+
+    Frequencies f are drawn from N(0, frequency_stddev²), a number worth tuning, and p evenly from ±π; neither decays.
+    W and b start evenly within ±1/√n, n being the number of waves. The defaults are those of the authors' package.
+    """
+
+    type: Literal["periodic_embedding"] = "periodic_embedding"
+    variant: Literal["plr", "plr_lite", "pbld"] = Field("plr", description="which of the forms above")
+    frequencies: PositiveInteger = Field(48, description="how many each column has")
+    frequency_stddev: PositiveNumber = Field(0.01, description="the standard deviation of frequencies at the start")
+    size: PositiveInteger = Field(24, description="how many numbers stand for a column; at least 2 for pbld")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        if self.variant == "pbld" and self.size < 2:
+            message = "the last of pbld's numbers is the column itself, and there must be another one"
+            yield FieldProblem((written(self, "size", "variant"),), message, "embedding-size")
+
+    def made_size(self, count: int) -> int:
+        return self.size * count
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        count, waves = len(self.chosen(*input_sizes)), self._waves
+        frequency = RandomNormal(stddev=self.frequency_stddev)
+        blocks = [_of_columns("frequency", self.frequencies, count, frequency, waves)]
+        if self.variant == "pbld":
+            blocks.append(
+                _of_columns("phase", self.frequencies, count, RandomUniform(minval=-math.pi, maxval=math.pi), 1)
+            )
+        groups, outputs = 1 if self.variant == "plr_lite" else count, self.size - (self.variant == "pbld")
+        return (*blocks, *_linear(waves, outputs, groups))
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,), (frequency, *phases, weight, bias) = inputs, parameters
+        chosen = self.chosen(int(x.shape[0]))
+        column = concatenate(*_picked(x, chosen))
+        angle = repeat(column, self.frequencies) * (frequency * (2 * math.pi))
+        if self.variant == "pbld":
+            return self.joined(x, [_mapped(weight, bias, cos(angle + phases[0]), len(chosen)), column])
+        if self.variant == "plr_lite":
+            weight, bias = repeat(weight, len(chosen), each=True), repeat(bias, len(chosen), each=True)
+        waves = concatenate(sin(angle), cos(angle))
+        return self.joined(x, [maximum(_mapped(weight, bias, waves, len(chosen)), 0.0)])
+
+    @property
+    def _waves(self) -> int:
+        return self.frequencies if self.variant == "pbld" else 2 * self.frequencies
+
+
+class PiecewiseLinearEmbedding(_ColumnLayer):
+    """Each numeric column as how far it fills each of some bins, from 0 to 1 (Gorishniy et al. 2022).
+
+    For edges b₀ < … < bₜ: (x − bₖ₋₁)/(bₖ − bₖ₋₁), not below 0 but in the first bin, not above 1 but in the last. Edges
+    are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. Where
+    quantiles coincide there are fewer bins, and 0 in place of the others. With a `size`, relu(W·bins + b) follows,
+    with a W and b for each column. The authors' package calls the first form an encoding, the second an embedding.
+    """
+
+    reads_columns = True
+    type: Literal["piecewise_linear_embedding"] = "piecewise_linear_embedding"
+    bins: PositiveInteger = Field(16, description="how many each column has")
+    size: PositiveInteger | None = Field(
+        None, description="how many numbers stand for a column; the bins themselves if not said"
+    )
+
+    def made_size(self, count: int) -> int:
+        return (self.size or self.bins) * count
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        return _linear(self.bins, self.size, len(self.chosen(*input_sizes))) if self.size else ()
+
+    def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
+        count = len(self.chosen(*input_sizes))
+        start = np.repeat(np.linspace(-2, 2, self.bins + 1), count)
+        return (StateTensor("edges", ((self.bins + 1) * count, 1), start),)
+
+    def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        edges = [self._edges(X[:, column]) for column in self.chosen(X.shape[1])]
+        return {"edges": np.stack(edges, axis=1).reshape(-1)}
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        chosen = self.chosen(int(x.shape[0]))
+        count, edges = len(chosen), scope.state("edges")
+        low = rows(edges, 0, self.bins * count)
+        width = rows(edges, count, (self.bins + 1) * count) - low
+        filled = repeat(concatenate(*_picked(x, chosen)), self.bins) - low
+        filled = filled * where(greater(width, 0.0), 1 / width, 0.0)
+        pieces = [filled]
+        if self.bins > 1:
+            last = (self.bins - 1) * count
+            pieces = [
+                minimum(rows(filled, 0, count), 1.0),
+                *([minimum(maximum(rows(filled, count, last), 0.0), 1.0)] if self.bins > 2 else ()),
+                maximum(rows(filled, last, last + count), 0.0),
+            ]
+        if self.size is None:
+            return self.joined(x, pieces)
+        weight, bias = parameters
+        return self.joined(x, [maximum(_mapped(weight, bias, concatenate(*pieces), count), 0.0)])
+
+    def _edges(self, column: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the edges of a column's bins (bins + 1,), bins without width before the last where there are few."""
+        edges = np.unique(np.quantile(column.astype(np.float64), np.linspace(0, 1, self.bins + 1)))
+        missing = self.bins + 1 - len(edges)
+        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1])) if missing else edges
+
+
+def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
+    return given * count if len(given) == 1 else given
+
+
+def _picked(x: Value, columns: Sequence[int]) -> list[Value]:
+    """Return pieces of x that are those columns, neighbours in one piece."""
+    starts = [k for k, column in enumerate(columns) if not k or column != columns[k - 1] + 1]
+    return [rows(x, columns[start], columns[end - 1] + 1) for start, end in pairwise([*starts, len(columns)])]
+
+
+def _table(name: str, categories: int, width: int, initializer: Initializer) -> ParameterBlock:
+    """Return a table (categories, width), which the engine keeps the other way round."""
+    tensor = Tensor(name, (categories, width), (0, width), initializer, Place(categories, width), decays=True)
+    return ParameterBlock((width, categories), (tensor,))
+
+
+def _of_columns(name: str, count: int, columns: int, initializer: Initializer, fan_in: int) -> ParameterBlock:
+    """Return so many numbers for each column, which do not decay: (count, columns)."""
+    tensor = Tensor(name, (count, columns), (0, count * columns), initializer, Place(fan_in, count), decays=False)
+    return ParameterBlock((count * columns, 1), (tensor,))
+
+
+def _linear(inputs: int, outputs: int, groups: int) -> tuple[ParameterBlock, ParameterBlock]:
+    """Return a weight (outputs, inputs, groups) and a bias (outputs, groups)."""
+    place, shape = Place(inputs, outputs), (outputs, inputs, groups)
+    weight = Tensor("weight", shape, (0, inputs * groups), PytorchLinear(), place, decays=True)
+    bias = _of_columns("bias", outputs, groups, PytorchLinear(), inputs)
+    return ParameterBlock((inputs * groups, outputs), (weight,)), bias
+
+
+def _mapped(weight: Value, bias: Value, x: Value, groups: int) -> Value:
+    return grouped_matmul(weight, x, groups, flip_a=True) + bias

@@ -1,0 +1,124 @@
+"""Layers that bring features, or rows, to a common size."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from specnet.compiler import Value, custom, greater, maximum, sqrt, sum_over
+from specnet.parts.fields import Fraction, PositiveNumber
+from specnet.parts.initializers import Ones, Zeros
+from specnet.parts.layers.base import LearningLayer, Scope
+from specnet.parts.parameters import ParameterBlock, StateTensor, per_feature
+
+
+class Scale(LearningLayer):
+    """x·s with a factor s learned for each feature, which starts at 1: how much each column matters.
+
+    Before the first dense layer it is a part of RealMLP (Holzmüller et al. 2024). The factors are weights, which
+    decay and penalties touch; an l1 penalty chooses columns by them.
+    """
+
+    type: Literal["scale"] = "scale"
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        (features,) = input_sizes
+        return (per_feature("factor", features, Ones(), decays=True),)
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,), (factor,) = inputs, parameters
+        return x * factor
+
+
+class _Normalization(LearningLayer):
+    """A layer that learns a scale and a shift for each feature, neither of which decays."""
+
+    epsilon: PositiveNumber = Field(1e-5, description="added to the variance, so that no division by 0 can occur")
+
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+        (features,) = input_sizes
+        return (per_feature("scale", features, Ones()), per_feature("shift", features, Zeros()))
+
+
+class BatchNormalization(_Normalization):
+    """(x − mean)/√(variance + ε)·scale + shift for each feature, both being learned (Ioffe and Szegedy 2015).
+
+    While training, mean and variance are those of the batch, whatever its rows' weights; otherwise they are running
+    averages, which each training step moves: running ← m·running + (1 − m)·batch's, from mean 0 and variance 1. As in
+    PyTorch, rows are divided by their number n in the batch's variance, and by n − 1 in the one that is averaged;
+    Keras has n in both. m is `momentum` as in Keras; PyTorch calls 1 − m so. A batch of one row, which PyTorch
+    refuses, says nothing of a variance: the running one stays. Frozen (``trainable = false``), scale and shift stay as
+    they are, as in PyTorch; in Keras a frozen layer uses the running averages also while training.
+    """
+
+    type: Literal["batch_normalization"] = "batch_normalization"
+    momentum: Fraction = Field(0.99, description="the share of the running averages that each step keeps")
+
+    def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
+        (features,) = input_sizes
+        return (
+            StateTensor("running_mean", (features, 1), 0.0),
+            StateTensor("running_variance", (features, 1), 1.0),
+        )
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,), (scale, shift) = inputs, parameters
+        running_mean, running_variance = scope.state("running_mean"), scope.state("running_variance")
+        if not scope.training:
+            return (x - running_mean) * (scale / sqrt(running_variance + self.epsilon)) + shift
+        mean = scope.batch_mean(x)
+        centred = x - mean
+        variance = scope.batch_mean(centred * centred)
+        inverse = 1 / sqrt(variance + self.epsilon)
+        self._keep(scope, running_mean, mean, 1 - self.momentum)
+        one_over_n = scope.inverse_rows
+        # n/(n − 1) where there are several rows; a single one has 1 − 1/n = 0, and does not count at all.
+        unbiased = variance / maximum(1 - one_over_n, one_over_n)
+        self._keep(scope, running_variance, unbiased, greater(1, one_over_n) * (1 - self.momentum))
+
+        def backward(d: Value) -> tuple[Value, Value, Value]:
+            return self.backward(d, scope, centred, inverse, scale)
+
+        return custom(centred * (inverse * scale) + shift, [x, scale, shift], backward)
+
+    def backward(
+        self, d: Value, scope: Scope, centred: Value, inverse: Value, scale: Value
+    ) -> tuple[Value, Value, Value]:
+        """Return the derivatives by x, scale and shift from d, that by the output; a third of what is found unaided."""
+        d_shift, d_factor = sum_over(d, "batch"), sum_over(d * centred, "batch")
+        mean, slope = d_shift * scope.inverse_rows, d_factor * scope.inverse_rows * (inverse * inverse)
+        return (d - centred * slope - mean) * (inverse * scale), d_factor * inverse, d_shift
+
+    def _keep(self, scope: Scope, running: Value, value: Value, share: Value | float) -> None:
+        scope.commit(running, running + (value - running) * share)
+
+
+class LayerNormalization(_Normalization):
+    """(x − mean)/√(variance + ε)·scale + shift, mean and variance being those of a row's features (Ba et al. 2016).
+
+    Scale and shift are learned for each feature. The variance divides by the number of features, as in PyTorch and
+    Keras, whose ε is 0.001. With a single feature nothing but the shift is left.
+    """
+
+    type: Literal["layer_normalization"] = "layer_normalization"
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,), (scale, shift) = inputs, parameters
+        centred = x - _feature_mean(x)
+        inverse = 1 / sqrt(_feature_mean(centred * centred) + self.epsilon)
+        normal = centred * inverse
+
+        def backward(d: Value) -> tuple[Value, Value, Value]:
+            return self.backward(d, normal, inverse, scale)
+
+        return custom(normal * scale + shift, [x, scale, shift], backward)
+
+    def backward(self, d: Value, normal: Value, inverse: Value, scale: Value) -> tuple[Value, Value, Value]:
+        """Return the derivatives by x, scale and shift from d, that by the output."""
+        d_normal = d * scale
+        d_x = (d_normal - normal * _feature_mean(d_normal * normal) - _feature_mean(d_normal)) * inverse
+        return d_x, sum_over(d * normal, "batch"), sum_over(d, "batch")
+
+
+def _feature_mean(x: Value) -> Value:
+    return sum_over(x, "features") / int(x.shape[0])

@@ -1,0 +1,349 @@
+"""Each layer alone: against plain NumPy, PyTorch's figures, the complex step, and in both dtypes."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.parts.layers import (
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    Layer,
+    LayerNormalization,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    Scale,
+)
+from specnet.parts.registry import built_in_registry
+from tests.layer_programs import Array, LayerProgram
+
+NAMES = {
+    "dense",
+    "activation",
+    "dropout",
+    "gaussian_noise",
+    "batch_normalization",
+    "layer_normalization",
+    "add",
+    "multiply",
+    "concatenate",
+    "embedding",
+    "periodic_embedding",
+    "piecewise_linear_embedding",
+    "scale",
+    "block",
+}
+FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "layers.json").read_text())
+TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
+INITIAL = {"type": "random_normal", "stddev": 1.0}
+ALONE: list[Layer] = [
+    Dense.model_validate({"units": 4, "weight_initializer": INITIAL, "bias_initializer": INITIAL}),
+    Dense.model_validate({"units": 2, "use_bias": False, "parametrization": "ntk", "weight_initializer": INITIAL}),
+    Dense.model_validate(
+        {"units": 2, "parametrization": "ntk", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
+    ),
+    Dropout(rate=0.4),
+    GaussianNoise(stddev=0.3),
+    Scale(),
+    BatchNormalization(epsilon=1e-2),
+    BatchNormalization(),
+    LayerNormalization(epsilon=1e-2),
+    LayerNormalization(),
+    Embedding(categories=(3, 4), size=(2, 3), columns=(2, 0)),
+    Embedding(categories=(4,), size=(2,), columns=(1,), keep_others=False),
+    *(PeriodicEmbedding(variant=v, frequencies=2, size=2, frequency_stddev=0.3) for v in ("plr", "plr_lite", "pbld")),
+    PeriodicEmbedding(variant="pbld", frequencies=1, size=2, columns=(2, 1)),
+    *(PiecewiseLinearEmbedding(bins=bins, columns=(0, 2)) for bins in (1, 2, 3)),
+    PiecewiseLinearEmbedding(bins=4, size=3, keep_others=False),
+]
+
+
+def rows_for(layer: Layer, count: int) -> Array:
+    """Random rows of three columns, with categories where the layer needs them."""
+    rng = np.random.default_rng(count)
+    X = rng.normal(size=(count, 3))
+    if isinstance(layer, Embedding):
+        X[:, list(layer.columns or ())] = rng.integers(0, 3, (count, len(layer.columns or ())))
+    return X
+
+
+def arrays_for(program: LayerProgram, X: Array) -> dict[str, Array]:
+    """X, random parameters and weights, the states before training, and noise."""
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(len(X), program.value.shape[0]))
+    return {"x": X, "weights": weights, "noise1": rng.uniform(size=X.shape), **program.parameters(), **program.states()}
+
+
+def identified(layer: Layer) -> str:
+    return layer.type
+
+
+def test_the_catalogue_is_whole():
+    assert set(built_in_registry().names("layer")) == NAMES
+    alone = {layer.type for layer in ALONE}
+    assert alone >= NAMES - {"activation", "add", "multiply", "concatenate", "block"}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("layer", ALONE, ids=identified)
+def test_derivatives_are_the_complex_steps(layer, count, training):
+    program = LayerProgram(layer, 3, training=training)
+    arrays = arrays_for(program, rows_for(layer, count))
+    found, exact = program.run(arrays).gradient, program.complex_step(arrays)
+    # One row of a batch is its own mean: all that is left of the others is rounding.
+    largest = max(1.0, *(abs(array).max() for array in exact.values()))
+    for name in exact:
+        np.testing.assert_allclose(found[name], exact[name], rtol=0, atol=1e-12 * largest, err_msg=name)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("layer", ALONE, ids=identified)
+def test_float32_is_float64_rounded(layer, training):
+    program = LayerProgram(layer, 3, training=training)
+    arrays = arrays_for(program, rows_for(layer, 7))
+    arrays = {name: array.astype(np.float32).astype(np.float64) for name, array in arrays.items()}
+    single, double = program.run(arrays, np.float32), program.run(arrays)
+    assert single.value.dtype == np.float32
+    np.testing.assert_allclose(single.value, double.value, rtol=2e-5, atol=2e-6)
+    for name, gradient in double.gradient.items():
+        np.testing.assert_allclose(single.gradient[name], gradient, rtol=1e-4, atol=2e-5 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("layer", [layer for layer in ALONE if hasattr(layer, "backward")], ids=identified)
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_an_own_rule_is_what_the_reverse_pass_finds_unaided(layer, count):
+    own, unaided = LayerProgram(layer, 3), LayerProgram(layer, 3, unaided=True)
+    assert own.value is not unaided.value
+    arrays = arrays_for(own, rows_for(layer, count))
+    expected = unaided.run(arrays).gradient
+    for name, gradient in own.run(arrays).gradient.items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-11, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ PyTorch's figures
+
+
+def engine_form(name: str, array: Any) -> Array:
+    """A parameter of the figures as the engine keeps it."""
+    array = np.array(array)
+    if name.startswith("table"):
+        return array.T
+    if array.ndim == 3:  # (columns, inputs, outputs)
+        return array.transpose(1, 0, 2).reshape(-1, array.shape[2])
+    if array.ndim == 1 or name == "weight":
+        return array.reshape(len(array), -1)
+    return array.T.reshape(-1, 1)  # (columns, numbers)
+
+
+def check_figure(program: LayerProgram, figure: dict[str, Any], dtype: type, **states: Array) -> dict[str, Array]:
+    """Compare value and gradients, and return the states after the step."""
+    parameters = {name: engine_form(name, array) for name, array in figure["parameters"].items()}
+    given = {"x": np.array(figure["x"], float), "weights": np.array(figure["weights"]), **parameters, **states}
+    outcome = program.run(given, dtype)
+    tolerance = TOLERANCES[dtype]
+    close = {"rtol": tolerance, "atol": tolerance}
+    np.testing.assert_allclose(outcome.value, figure["value"], **close)
+    for name, expected in figure["gradient"].items():
+        wanted = np.array(expected) if name == "x" else engine_form(name, expected)
+        scale = abs(wanted).max() if dtype is np.float32 else 1.0
+        np.testing.assert_allclose(outcome.gradient[name], wanted, rtol=tolerance, atol=tolerance * scale, err_msg=name)
+    return outcome.state
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_batch_normalization_is_pytorchs_step_by_step(dtype):
+    figures = FIGURES["batch_normalization"]
+    layer = BatchNormalization(momentum=0.8, epsilon=1e-3)
+    program = LayerProgram(layer, 3)
+    state = program.states()
+    for step in figures["steps"]:
+        state = check_figure(program, step, dtype, **state)
+        for name, expected in step["state"].items():
+            np.testing.assert_allclose(state[name][:, 0], expected, rtol=TOLERANCES[dtype])
+    check_figure(LayerProgram(layer, 3, training=False), figures["evaluation"], dtype, **state)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_layer_normalization_is_pytorchs(dtype):
+    check_figure(LayerProgram(LayerNormalization(epsilon=1e-3), 3), FIGURES["layer_normalization"], dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_embedding_is_pytorchs(dtype):
+    check_figure(LayerProgram(Embedding(categories=(4, 5), size=(2, 3)), 2), FIGURES["embedding"], dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("variant", ["plr", "plr_lite", "pbld"])
+def test_periodic_embedding_is_its_authors(variant, dtype):
+    layer = PeriodicEmbedding(variant=variant, frequencies=4, size=3)
+    check_figure(LayerProgram(layer, 3), FIGURES["periodic_embedding"][variant], dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("form", "size"), [("encoding", None), ("embedding", 2)])
+def test_piecewise_linear_embedding_is_its_authors(form, size, dtype):
+    figures = FIGURES["piecewise_linear_embedding"]
+    layer = PiecewiseLinearEmbedding(bins=4, size=size)
+    edges = layer.fitted_states(np.array(figures["training"]))["edges"].reshape(-1, 1)
+    np.testing.assert_allclose(edges, np.reshape(figures["edges"], (-1, 1)), rtol=1e-14)
+    check_figure(LayerProgram(layer, 3), figures[form], dtype, edges=edges)
+
+
+# ------------------------------------------------------------------------------------------------- plain NumPy
+
+
+def output_of(layer: dict[str, Any], X: Array, **changes: Array) -> tuple[Array, dict[str, Array]]:
+    """What a network of this layer alone predicts, and its parameters; `changes` are set first."""
+    network = alone(layer, X.shape[1])
+    theta = network.initial_parameters()
+    parameters = network.parameters(theta)
+    for name, array in changes.items():
+        parameters[f"layers.0.{name}"][...] = array
+    return network.predict(theta, X), {name.removeprefix("layers.0."): array for name, array in parameters.items()}
+
+
+def alone(layer: dict[str, Any], inputs: int) -> specnet.Network:
+    network = {"dtype": "float64", "input_size": inputs, "layers": [layer]}
+    return specnet.build({"network": network, "training": {"loss": "mse"}})
+
+
+X = np.random.default_rng(0).normal(size=(6, 4))
+
+
+def test_scale_by_hand():
+    output, parameters = output_of({"type": "scale"}, X)
+    np.testing.assert_array_equal(output, X)
+    factor = np.arange(4.0)
+    np.testing.assert_array_equal(output_of({"type": "scale"}, X, factor=factor)[0], X * factor)
+    assert parameters["factor"].tolist() == [1, 1, 1, 1]
+
+
+def test_layer_normalization_by_hand():
+    scale, shift = np.arange(4.0), np.array([1.0, -1, 0, 2])
+    output, _ = output_of({"type": "layer_normalization", "epsilon": 0.01}, X, scale=scale, shift=shift)
+    mean, variance = X.mean(1, keepdims=True), X.var(1, keepdims=True)
+    np.testing.assert_allclose(output, (X - mean) / np.sqrt(variance + 0.01) * scale + shift, rtol=1e-13)
+
+
+def test_batch_normalization_by_hand_in_training_and_evaluation():
+    network = alone({"type": "batch_normalization", "momentum": 0.9}, 4)
+    theta, state, y = network.initial_parameters(), network.initial_state(), np.zeros((6, 4))
+    np.testing.assert_allclose(network.predict(theta, X), X / np.sqrt(1 + 1e-5), rtol=1e-14)
+    loss, _ = network.loss_and_gradient(theta, X, y, state=state, training=True)
+    normal = (X - X.mean(0)) / np.sqrt(X.var(0) + 1e-5)
+    assert loss == pytest.approx((normal**2).mean(), rel=1e-12)
+    mean, variance = 0.1 * X.mean(0), 0.9 + 0.1 * X.var(0, ddof=1)
+    np.testing.assert_allclose(state["layers.0.running_mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(state["layers.0.running_variance"], variance, rtol=1e-13)
+    np.testing.assert_allclose(
+        network.predict(theta, X, state), (X - mean) / np.sqrt(variance + 1e-5), rtol=1e-13, atol=1e-14
+    )
+    assert network.initial_state()["layers.0.running_mean"].tolist() == [0, 0, 0, 0]
+
+
+def test_a_batch_of_one_row_says_nothing_of_a_variance():
+    network = alone({"type": "batch_normalization", "momentum": 0.5}, 4)
+    state = network.initial_state()
+    network.loss_and_gradient(network.initial_parameters(), X[:1], np.zeros((1, 4)), state=state, training=True)
+    assert state["layers.0.running_variance"].tolist() == [1, 1, 1, 1]
+    np.testing.assert_allclose(state["layers.0.running_mean"], X[0] / 2, rtol=1e-14)
+
+
+def test_gaussian_noise_disturbs_training_only():
+    network = alone({"type": "gaussian_noise", "stddev": 0.5}, 4)
+    theta, many = network.initial_parameters(), np.zeros((20_000, 4))
+    np.testing.assert_array_equal(network.predict(theta, X), X)
+    loss, _ = network.loss_and_gradient(theta, many, many, training=True)
+    assert loss == pytest.approx(0.25, rel=0.02)
+    assert loss != network.loss_and_gradient(theta, many, many, training=True, step=1)[0]
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_ntk_divides_by_the_root_of_the_inputs(use_bias):
+    layer = {"type": "dense", "units": 3, "parametrization": "ntk", "use_bias": use_bias}
+    output, parameters = output_of(layer, X)
+    bias = parameters.get("bias", np.zeros(3))
+    np.testing.assert_allclose(output, X @ parameters["weight"].T / 2 + bias, rtol=1e-13, atol=1e-14)
+    assert ("bias" in parameters) == use_bias
+
+
+def test_ntk_draws_from_the_standard_normal_distribution_and_says_so():
+    layers = [{"type": "dense", "units": 500, "activation": "relu", "parametrization": "ntk"}]
+    network = specnet.build({"network": {"input_size": 300, "layers": layers}, "training": {"loss": "mse"}})
+    (layer,) = [node.layer for node in network.nodes]
+    expected = {"type": "random_normal", "mean": 0.0, "stddev": 1.0}
+    assert layer.weight_initializer.model_dump() == layer.bias_initializer.model_dump() == expected
+    drawn = network.parameters(network.initial_parameters())["layers.0.weight"]
+    assert drawn.std() == pytest.approx(1, abs=0.01)
+    own = {**layers[0], "weight_initializer": "zeros"}
+    resolved = (
+        specnet.build({"network": {"input_size": 3, "layers": [own]}, "training": {"loss": "mse"}}).nodes[0].layer
+    )
+    assert resolved.weight_initializer.type == "zeros"
+    assert resolved.bias_initializer.type == "random_normal"
+
+
+def test_embedding_by_hand():
+    table = np.array([[1, 0.5, 0, 2], [0, -1, 2, 3], [1, 7, 1, 4]])
+    layer = {"type": "embedding", "columns": [2, 0], "categories": [4, 3], "size": 2}
+    output, parameters = output_of(layer, table)
+    expected = [table[:, [1, 3]], parameters["table_2"][[0, 2, 1]], parameters["table_0"][[1, 0, 1]]]
+    np.testing.assert_array_equal(output, np.hstack(expected))
+    alone, _ = output_of({**layer, "keep_others": False}, table)
+    np.testing.assert_array_equal(alone, output[:, 2:])
+
+
+def test_periodic_embedding_by_hand():
+    layer = {"type": "periodic_embedding", "columns": [1, 3], "variant": "pbld", "frequencies": 5, "size": 3}
+    output, p = output_of({**layer, "frequency_stddev": 0.5}, X)
+    assert {name: array.shape for name, array in p.items()} == {
+        "frequency": (5, 2),
+        "phase": (5, 2),
+        "weight": (2, 5, 2),
+        "bias": (2, 2),
+    }
+    picked = X[:, [1, 3]]
+    waves = np.cos(2 * math.pi * np.einsum("rc,kc->rkc", picked, p["frequency"]) + p["phase"])
+    mapped = np.einsum("okc,rkc->roc", p["weight"], waves) + p["bias"]
+    np.testing.assert_allclose(output, np.hstack([X[:, [0, 2]], mapped.reshape(6, 4), picked]), rtol=1e-12)
+
+
+def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
+    network = alone({"type": "piecewise_linear_embedding", "bins": 2, "columns": [1]}, 4)
+    assert network.initial_state()["layers.0.edges"].tolist() == [-2, 0, 2]
+    rows = np.column_stack([np.arange(5.0)] * 4)
+    state = network.fitted_state(rows)
+    assert state["layers.0.edges"].tolist() == [0, 2, 4]
+    output = network.predict(network.initial_parameters(), [[0, -1, 0, 0], [0, 3, 0, 0], [0, 6, 0, 0]], state)
+    np.testing.assert_array_equal(output[:, 3:], [[-0.5, 0], [1, 0.5], [1, 2]])
+    assert network.initial_state()["layers.0.edges"].tolist() == [-2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("column", "edges"),
+    [
+        ([0, 0, 0, 0, 0, 0, 0, 1, 2, 9], [0, 0, 0.5, 9]),
+        ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
+        ([3] * 4, [3, 3, 3, 3]),
+    ],
+)
+def test_bins_that_coincide_are_empty(column, edges):
+    network = alone({"type": "piecewise_linear_embedding", "bins": 3}, 1)
+    rows = np.array(column, float)[:, None]
+    state = network.fitted_state(rows)
+    found = state["layers.0.edges"]
+    assert len(found) == 4
+    assert (np.diff(found) >= 0).all()
+    assert set(found) == set(np.quantile(rows, [0, 1 / 3, 2 / 3, 1]))
+    output = network.predict(network.initial_parameters(), np.array([[-5.0], [0.25], [3], [20]]), state)
+    assert np.isfinite(output).all()
+    assert not output[:, np.flatnonzero(np.diff(found) == 0)].any()
