@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from specnet.cli.check import check
 from specnet.cli.evaluate import evaluate
 from specnet.cli.init import init
 from specnet.cli.predict import predict
@@ -57,5 +58,5 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, predict, evaluate, schema, init):
+for _verb in (run, validate, show, check, predict, evaluate, schema, init):
     _register(_verb)

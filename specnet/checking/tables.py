@@ -1,0 +1,49 @@
+"""What a check found, as tables."""
+
+from __future__ import annotations
+
+from specnet.checking.check import GradientCheck
+from specnet.report.figures import count, figure
+from specnet.report.tables import Table
+
+
+def start_table(check: GradientCheck) -> Table:
+    """Return a row for each layer: what it gives and how large its gradient is before the first step."""
+    header = ("layer", "type", "units", "dead", "saturated", "mean", "deviation", "gradient")
+    rows = [
+        (
+            start.key,
+            start.layer,
+            count(start.units),
+            _counted(start.dead),
+            _counted(start.saturated),
+            figure(start.mean),
+            figure(start.deviation),
+            "" if start.gradient is None else f"{start.gradient:.1e}",
+        )
+        for start in check.start
+    ]
+    return Table(header, rows, right=frozenset(range(2, 8)), folded=frozenset({1}))
+
+
+def comparison_table(check: GradientCheck) -> Table:
+    """Return a row for each tensor: how many coordinates were compared, and how well they agree."""
+    header = ("tensor", "shape", "compared", "left out", "largest gradient", "worst error", "share", "verdict")
+    rows = [
+        (
+            comparison.name,
+            " × ".join(map(count, comparison.shape)),
+            count(comparison.compared),
+            count(comparison.left_out),
+            f"{comparison.largest:.1e}",
+            f"{comparison.error:.1e}",
+            f"{comparison.share:.1e}" if comparison.largest else "",
+            comparison.verdict,
+        )
+        for comparison in check.comparisons
+    ]
+    return Table(header, rows, right=frozenset(range(1, 7)))
+
+
+def _counted(number: int | None) -> str:
+    return "" if number is None else count(number)

@@ -1,0 +1,224 @@
+"""Checks of whole networks: right ones pass, planted faults are named with their layers, kinks are no faults."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.checking import GradientCheck, check_spec
+from specnet.checking.check import LEAST_EACH, MOST_EACH
+from specnet.checking.rows import ROWS, rows_to_check
+from specnet.compiler import operations as op
+from specnet.parts.activations import Selu
+from specnet.parts.registry import built_in_registry
+from tests.random_specs import random_spec
+from tests.test_gradients import replaced, wrong_by_a_thousandth
+from tests.test_specs import FOLDER, SPECS
+
+STACK: dict[str, Any] = {
+    "network": {
+        "input_size": 3,
+        "output_size": 2,
+        "layers": [
+            {"type": "dense", "units": 6, "activation": "tanh", "name": "first"},
+            {"type": "dense", "units": 6, "activation": "silu", "name": "second"},
+            {"type": "add", "inputs": ["first", "second"]},
+            {"type": "dropout", "rate": 0.3},
+            {"type": "dense", "units": 4, "activation": "selu", "name": "third"},
+            {"type": "dense", "units": 2, "name": "head"},
+        ],
+    },
+    "training": {"loss": {"type": "binary_crossentropy", "label_smoothing": 0.1}, "l1": 0.001, "l2": 0.01},
+}
+
+
+def check(spec: dict[str, Any]) -> GradientCheck:
+    return check_spec(specnet.parse_spec(spec))
+
+
+def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **training: Any) -> dict[str, Any]:
+    network = {"input_size": 3, "output_size": layers[-1]["units"], "layers": list(layers)}
+    return {"network": network, "training": {"loss": loss, **training}}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_reference_specs_have_right_gradients(name: str):
+    found = check_spec(specnet.parse_spec(FOLDER / name))
+    assert found.agrees
+    assert found.layers == ()
+    assert "training rows of" in found.source
+    assert found.worst.share < 1e-7
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks_have_right_gradients(seed: int):
+    found = check(random_spec(np.random.default_rng(seed), seed))
+    assert found.agrees, found.wrong
+    assert "made rows" in found.source
+    assert [start.key for start in found.start] == [node.key for node in found.network.nodes]
+
+
+def test_every_tensor_and_the_input_is_compared_by_its_name():
+    found = check(STACK)
+    names = {name: array.shape for name, array in found.network.parameters(found.network.initial_parameters()).items()}
+    assert {comparison.name: comparison.shape for comparison in found.comparisons} == {**names, "input": (ROWS, 3)}
+    for comparison in found.comparisons:
+        assert comparison.compared + comparison.left_out == np.prod(comparison.shape)
+    assert found.network.dtype == np.float64
+
+
+PLANTED = {
+    "tanh": ((op.TANH, "slopes"), {"layers.first"}),
+    "sigmoid, within silu": ((op.SIGMOID, "slopes"), {"layers.second"}),
+    "selu's own": ((Selu, "derivative_from_output"), {"layers.third"}),
+    "affine": ((op.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
+    "softplus": ((op.SOFTPLUS, "slopes"), {"loss"}),
+    "absolute, of a penalty": ((op.ABSOLUTE, "slopes"), {"loss"}),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_rule_that_is_wrong_by_a_thousandth_is_named_with_its_layer(name: str):
+    rule, layers = PLANTED[name]
+    with replaced(rule, wrong_by_a_thousandth):
+        found = check(STACK)
+    assert not found.agrees
+    assert {layer.key for layer in found.wrong_layers} == layers
+    assert {"layers.first.weight"} <= {comparison.name for comparison in found.wrong}
+    for layer in found.wrong_layers:
+        assert 1e-5 < layer.worst.share < 2e-3
+
+
+def test_a_fault_behind_a_layer_does_not_reach_those_after_it():
+    with replaced((op.SIGMOID, "slopes"), wrong_by_a_thousandth):
+        wrong = {comparison.name for comparison in check(STACK).wrong}
+    assert not wrong & {"layers.third.weight", "layers.head.weight", "layers.head.bias"}
+
+
+ZERO_RELU = stack_of(
+    {"type": "dense", "units": 4, "activation": "relu", "weight_initializer": "zeros"}, {"type": "dense", "units": 1}
+)
+
+
+def test_a_zero_initialised_relu_stands_on_its_kinks():
+    found = {comparison.name: comparison for comparison in check(ZERO_RELU).comparisons}
+    assert found["layers.0.weight"].verdict == found["layers.0.bias"].verdict == "at kinks"
+    assert found["layers.0.weight"].left_out == 12
+    assert found["layers.1.weight"].left_out == found["layers.1.bias"].left_out == found["input"].left_out == 0
+    assert found["layers.1.bias"].verdict == "right"
+
+
+def test_a_zero_initialised_head_is_smooth():
+    head = {"type": "dense", "units": 3, "weight_initializer": "zeros"}
+    for loss in ("categorical_crossentropy", "binary_crossentropy"):
+        found = check(stack_of(head, loss=loss))
+        assert found.agrees
+        assert sum(comparison.left_out for comparison in found.comparisons) == 0
+
+
+def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    X[:4, 0] = 0
+    np.savez(tmp_path / "rows.npz", X=X, y=X.sum(1))
+    monkeypatch.chdir(tmp_path)
+    layers = [{"type": "activation", "activation": "relu"}, {"type": "dense", "units": 1}]
+    split = {"test_size": 0.0}
+    spec = {**stack_of(*layers), "data": {"type": "npz", "path": "rows.npz", "split": split}}
+    found = {comparison.name: comparison for comparison in check(spec).comparisons}
+    assert found["input"].left_out == 4
+    assert found["input"].compared == 20
+
+
+def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(5, 3, (60, 3))
+    y, weight = (X[:, 0] > 6).astype(int), rng.integers(0, 2, 60).astype(float)
+    np.savez(tmp_path / "rows.npz", X=X, y=y, sample_weight=weight)
+    monkeypatch.chdir(tmp_path)
+    spec = stack_of({"type": "dense", "units": 1}, loss="binary_crossentropy", class_weight={"0": 1.0, "1": 3.0})
+    spec["network"]["preprocessing"] = ["standardize"]
+    spec["data"] = {"type": "npz", "path": "rows.npz", "split": {"test_size": 0.0}}
+    rows = rows_to_check(specnet.parse_spec(spec))
+    assert rows.X.shape == (ROWS, 3)
+    # Rows of weight 0 are passed over, and the others stand as they do in training.
+    heavy = np.flatnonzero(weight)
+    whole = ((X - np.average(X, 0, weight)) / np.sqrt(np.average((X - np.average(X, 0, weight)) ** 2, 0, weight)))[
+        heavy
+    ]
+    for row, label, given in zip(rows.X, rows.y, rows.weight, strict=True):
+        (place,) = np.flatnonzero(np.isclose(whole, row).all(1))
+        assert label == y[heavy][place]
+        assert given == (3.0 if label else 1.0)
+    assert check(spec).agrees
+
+
+def test_masks_are_those_of_the_first_step():
+    found = check(STACK)
+    rows = rows_to_check(specnet.parse_spec(STACK))
+    theta = found.network.initial_parameters()
+    losses = {
+        step: found.network.loss_and_gradient(theta, rows.X, rows.y, training=True, step=step)[0] for step in (0, 1)
+    }
+    assert found.loss == losses[0] != losses[1]
+    assert found.as_dict() == check(STACK).as_dict()
+
+
+def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
+    wide = stack_of({"type": "dense", "units": 300, "activation": "tanh"}, {"type": "dense", "units": 1})
+    found = check(wide)
+    assert [comparison.compared for comparison in found.comparisons] == [MOST_EACH, MOST_EACH, MOST_EACH, 1, 3 * ROWS]
+    deep = stack_of(*[{"type": "dense", "units": 2, "activation": "tanh"}] * 120)
+    assert check(deep).limit == 20_000 // 241 >= LEAST_EACH
+
+
+def test_dead_and_saturated_units_are_counted():
+    def biased(value: float, activation: str) -> dict[str, Any]:
+        fields = {"weight_initializer": {"type": "random_normal", "stddev": 0.01}}
+        return {"type": "dense", "units": 5, "activation": activation, "bias_initializer": value, **fields}
+
+    def constant(value: float) -> dict[str, Any]:
+        return {"type": "constant", "value": value}
+
+    layers = [
+        biased(constant(-9), "relu"),
+        biased(constant(9), "tanh"),
+        biased(constant(0.5), "sigmoid"),
+        {"type": "activation", "activation": "softmax"},
+        {"type": "dense", "units": 1},
+    ]
+    starts = check(stack_of(*layers)).start
+    assert [(start.dead, start.saturated) for start in starts] == [(5, 0), (0, 5), (0, 0), (None, None), (0, 0)]
+    assert starts[0].mean == starts[0].deviation == starts[0].gradient == 0
+    assert starts[1].mean == pytest.approx(1)
+    assert starts[3].gradient is None
+
+
+def test_what_is_told_of_layers_is_what_plain_numpy_finds():
+    spec = stack_of({"type": "dense", "units": 4, "activation": "sigmoid"}, {"type": "dense", "units": 2})
+    found, rows = check(spec), rows_to_check(specnet.parse_spec(spec))
+    theta = found.network.initial_parameters()
+    weights = found.network.parameters(theta)
+    hidden = 1 / (1 + np.exp(-(rows.X @ weights["layers.0.weight"].T + weights["layers.0.bias"])))
+    gradient = found.network.parameters(found.network.loss_and_gradient(theta, rows.X, rows.y)[1])
+    first = np.concatenate([gradient["layers.0.weight"].ravel(), gradient["layers.0.bias"]])
+    assert found.start[0].mean == pytest.approx(hidden.mean(), rel=1e-12)
+    assert found.start[0].deviation == pytest.approx(hidden.std(), rel=1e-12)
+    assert found.start[0].gradient == pytest.approx(np.sqrt((first**2).mean()), rel=1e-12)
+
+
+def test_made_targets_fit_every_loss():
+    for loss in built_in_registry().of_kind("loss"):
+        network: dict[str, Any] = {"layer_sizes": [3, 4, 2], "activations": ["tanh", loss.output_activation]}
+        assert check({"network": network, "training": {"loss": loss.part_name()}}).agrees, loss
+
+
+def test_a_loss_that_is_not_finite_has_no_gradient_to_check():
+    large = {"type": "random_normal", "stddev": 1e200}
+    with pytest.raises(specnet.TrainingError, match="before the first step"):
+        check(stack_of({"type": "dense", "units": 1, "weight_initializer": large}))
+
+
+def test_without_data_and_sizes_the_spec_is_at_fault():
+    with pytest.raises(specnet.SpecError, match="size"):
+        check({"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse"}})

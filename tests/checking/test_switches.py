@@ -1,0 +1,80 @@
+"""Where a program chooses: every kind of switch is seen, each on both of its sides, and nothing else is."""
+
+import numpy as np
+import pytest
+
+from specnet.checking.switches import switches
+from specnet.compiler import (
+    BATCH,
+    absolute,
+    custom,
+    equal,
+    gather,
+    greater,
+    input_value,
+    max_over,
+    maximum,
+    minimum,
+    sigmoid,
+    sign,
+    softplus,
+    state_value,
+    stop_gradient,
+    tanh,
+    to_index,
+    where,
+)
+from tests.engine import evaluate
+
+SWITCHING = {
+    "maximum": lambda x: maximum(x, 0.0),
+    "minimum": lambda x: minimum(x, 0.0),
+    "absolute": absolute,
+    "sign": sign,
+    "greater": lambda x: x * greater(x, 0.0),
+    "equal": lambda x: x * equal(x, 0.0),
+    "where": lambda x: where(greater(0.0, x), x, x * x),
+    "in a custom value": lambda x: custom(maximum(x, 0.0), [x], lambda d: (d,)),
+}
+SMOOTH = {
+    "softplus": softplus,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "behind a stop": lambda x: x - stop_gradient(max_over(x, "batch")),
+    "in a custom value's rule alone": lambda x: custom(tanh(x), [x], lambda d: (d * maximum(x, 0.0),)),
+}
+
+
+def sides(function, numbers):
+    x = input_value("x", (1, BATCH))
+    found = evaluate([function(x), *switches([function(x)])], {"x": np.array([numbers], float)})
+    return [mask.tolist() for mask in found[1:]]
+
+
+@pytest.mark.parametrize("name", SWITCHING)
+def test_a_switch_tells_its_sides_apart(name):
+    low, tie, high = (sides(SWITCHING[name], [number]) for number in (-1.0, 0.0, 1.0))
+    assert low == sides(SWITCHING[name], [-2.0])
+    assert low != tie != high != low
+
+
+def test_an_index_changes_with_the_number_that_it_is_made_from():
+    def chosen(x):
+        return gather(state_value("table", (1, 3)), to_index(x))
+
+    assert sides(chosen, [2, 0, 1.2]) == sides(chosen, [2.1, 0.5, 1])
+    assert sides(chosen, [2, 0, 1]) != sides(chosen, [1.9, 0, 1])
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_what_is_smooth_has_none(name):
+    assert switches([SMOOTH[name](input_value("x", (1, BATCH)))]) == []
+
+
+def test_a_maximum_over_an_axis_tells_which_is_largest():
+    def largest(x):
+        return max_over(x, "batch")
+
+    assert sides(largest, [1, 2, 3]) == sides(largest, [2, 1, 9])
+    assert sides(largest, [1, 2, 3]) != sides(largest, [1, 3, 2])
+    assert sides(largest, [1, 2, 2]) != sides(largest, [1, 2, 3])

@@ -1,0 +1,76 @@
+"""`specnet check`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from specnet.compiler import operations as op
+from tests.cli.conftest import Specnet
+from tests.test_gradients import replaced, wrong_by_a_thousandth
+
+MADE = """\
+[network]
+layer_sizes = [2, 3, 1]
+activations = "tanh"
+[training]
+loss = "mse"
+"""
+
+
+def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet) -> None:
+    ended = specnet("check", "moons.toml")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("moons   2 → 5 relu → 1 sigmoid   21 parameters   16 of 45 training rows of make_moons")
+    for name, shape in {"layers.0.weight": "5 × 2", "layers.1.bias": "1", "input": "16 × 2"}.items():
+        assert re.search(rf"^{re.escape(name)} +{shape} +\d+ +\d+ .* right$", ended.out, re.MULTILINE)
+    assert re.search(r"central differences with step 1e-05 .* \d+ coordinates compared, \d+ left out", ended.out)
+    assert re.search(r"the gradient is right: the worst error is \S+e-\d+ of the largest gradient", ended.out)
+
+
+def test_a_wrong_rule_is_an_error_that_names_its_layer(specnet: Specnet) -> None:
+    with replaced((op.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+        ended = specnet("check", "moons.toml")
+    assert ended.status == 1
+    assert "error[wrong-gradient]: the gradient by layers.0.weight is off by " in ended.err
+    assert "error[wrong-derivative]: layers.0 (dense, relu): its derivative by " in ended.err
+    assert "layers.1 (" not in ended.err
+    assert "wrong" in ended.out
+    assert "the gradient is right" not in ended.out
+
+
+def test_json_has_the_same(specnet: Specnet) -> None:
+    document = specnet("check", "moons.toml", "--format", "json").document
+    assert document["errors"] == []
+    assert document["agrees"]
+    assert [entry["name"] for entry in document["comparisons"]][-1] == "input"
+    assert {entry["verdict"] for entry in document["comparisons"]} == {"right"}
+    assert [entry["layer"] for entry in document["start"]] == ["dense, relu", "dense, sigmoid"]
+    with replaced((op.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+        ended = specnet("check", "moons.toml", "--format", "json")
+    assert ended.status == 1
+    assert not ended.document["agrees"]
+    assert {error["code"] for error in ended.document["errors"]} == {"wrong-gradient", "wrong-derivative"}
+    assert [layer["agrees"] for layer in ended.document["layers"]] == [False, True, True]
+
+
+def test_made_rows_are_called_so(specnet: Specnet, folder: Path) -> None:
+    (folder / "made.toml").write_text(MADE, encoding="utf-8")
+    ended = specnet("check", "made.toml")
+    assert ended.status == 0
+    assert "16 made rows, as the spec has no data" in ended.out
+
+
+def test_quiet_says_only_what_is_wrong(specnet: Specnet) -> None:
+    assert specnet("check", "moons.toml", "--quiet").out == ""
+    with replaced((op.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+        ended = specnet("check", "moons.toml", "--quiet")
+    assert (ended.status, ended.out) == (1, "")
+    assert "layers.0 (dense, relu)" in ended.err
+
+
+def test_a_spec_with_mistakes_is_refused(specnet: Specnet, folder: Path) -> None:
+    (folder / "bad.toml").write_text(MADE.replace("tanh", "tahn"), encoding="utf-8")
+    ended = specnet("check", "bad.toml")
+    assert ended.status == 1
+    assert 'did you mean "tanh"?' in ended.err
