@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from specnet.compiler import Value, absolute, exp, expm1, greater, maximum, minimum, sqrt
+from specnet.compiler import Value, absolute, equal, exp, expm1, greater, maximum, minimum, sqrt
 from specnet.compiler import sigmoid as sigmoid_of
 from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
@@ -41,7 +41,7 @@ class HardSigmoid(Activation):
     type: Literal["hard_sigmoid"] = "hard_sigmoid"
 
     def expression(self, x: Value) -> Value:
-        return minimum(maximum(x / 6 + 0.5, 0.0), 1.0)
+        return minimum(maximum(x * (1 / 6) + 0.5, 0.0), 1.0)
 
 
 class LogSigmoid(Activation):
@@ -93,7 +93,10 @@ class SoftShrink(Activation):
     threshold: NonNegativeNumber = Field(0.5, description="λ, how far values move")
 
     def expression(self, x: Value) -> Value:
-        return maximum(x - self.threshold, 0.0) + minimum(x + self.threshold, 0.0)
+        return x - minimum(self.threshold, maximum(-self.threshold, x))  # in this order ties are those of x
+
+    def derivative_from_output(self, y: Value) -> Value:
+        return 1 - equal(y, 0.0)
 
 
 class HardShrink(Activation):

@@ -14,8 +14,8 @@ class Softmax(Activation):
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:
-        powers = exp(x - stop_gradient(max_over(x, "features")))
-        return powers / sum_over(powers, "features")
+        powers = exp(_shifted(x))
+        return powers * (1 / sum_over(powers, "features"))
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
         y = self.expression(x)
@@ -29,9 +29,13 @@ class LogSoftmax(Activation):
     type: Literal["log_softmax"] = "log_softmax"
 
     def expression(self, x: Value) -> Value:
-        shifted = x - stop_gradient(max_over(x, "features"))
-        return shifted - log(sum_over(exp(shifted), "features"))
+        return _shifted(x) - log(sum_over(exp(_shifted(x)), "features"))
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
-        y = self.expression(x)
-        return custom(y, [x], lambda d: (d - exp(y) * sum_over(d, "features"),))
+        powers = exp(_shifted(x))
+        total = sum_over(powers, "features")
+        return custom(self.expression(x), [x], lambda d: (d - powers * (sum_over(d, "features") / total),))
+
+
+def _shifted(x: Value) -> Value:
+    return x - stop_gradient(max_over(x, "features"))

@@ -1,11 +1,12 @@
 """Gates: values times how far they are let through."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
-from specnet.compiler import Value, erf, maximum, minimum, rows, softplus, tanh
+from specnet.compiler import Value, absolute, custom, erf, greater, maximum, minimum, rows, softplus, tanh
 from specnet.compiler import sigmoid as sigmoid_of
 from specnet.parts.activations.base import Activation
 
@@ -45,7 +46,17 @@ class HardSwish(Activation):
     type: Literal["hard_swish"] = "hard_swish"
 
     def expression(self, x: Value) -> Value:
-        return x * minimum(maximum(x / 6 + 0.5, 0.0), 1.0)
+        return x * (_half_gate(x) + 0.5)
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        half, y = _half_gate(x), self.expression(x)
+        between = greater(0.5, absolute(half))
+        return custom(y, [x], lambda d: (d * (half * between + (half + 0.5)),))
+
+
+def _half_gate(x: Value) -> Value:
+    """Return hard_sigmoid(x) − ½."""
+    return minimum(maximum(x * (1 / 6), -0.5), 0.5)
 
 
 class Mish(Activation):
