@@ -7,7 +7,7 @@ integer (``1e3``), and an integer as a float.
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -35,9 +35,11 @@ class _OneOrSeveral:
 
 
 def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, int | float) else value
+    """Return a list as it is and anything else as the only entry; a mistake in that is no mistake of a list."""
+    return value if isinstance(value, list | tuple) else (_ONE.validate_python(value, strict=True),)
 
 
+_ONE = TypeAdapter[int](PositiveInteger)
 PositiveIntegers = Annotated[
     tuple[PositiveInteger, ...], Field(min_length=1, strict=False), BeforeValidator(_several), _OneOrSeveral()
 ]
