@@ -7,7 +7,6 @@ to the caller. A network can be used from several threads: what is bound to arra
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,20 +17,19 @@ from specnet.arrays import check_domain, check_inputs, check_target, check_weigh
 from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.compiler import Plan
 from specnet.errors import DataError
-from specnet.evaluator import Evaluator
 from specnet.layout import Layout
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
+from specnet.workspace import BoundProgram, Workspace
 
 Array = NDArray[Any]
 
-BINDINGS_KEPT = 16
-"""How many bound programs a thread keeps for one network."""
 CHUNK_BYTES = 2**20
 """About what the widest layer of a chunk of rows may take."""
 ROW_MULTIPLE = 16
-"""Rows are padded to a multiple of this, so that a row's bits do not depend on how many others there are."""
+"""Rows are padded to a multiple of this: matrix products take the last few rows by other instructions, which may round
+otherwise, and a row's bits should not depend on its company."""
 
 
 def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any) -> Network:
@@ -233,14 +231,14 @@ class Network:
         step : int
             The step's number, from 0.
         """
-        evaluator = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
-        if evaluator.noise:
-            StepNoise(self.spec.seed).fill(evaluator.noise, step)
+        workspace, program = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
+        if program.noise:
+            StepNoise(self.spec.seed).fill(program.noise, step)
         with np.errstate(all="ignore"):
-            evaluator.run()
+            program.run()
         for name, kept in (state or {}).items() if training else ():
-            kept[...] = evaluator.state[name]
-        return float(evaluator.outputs[0]), evaluator.gradient.copy()
+            kept[...] = workspace.state[name]
+        return float(program.outputs[0]), workspace.gradient.copy()
 
     def input_gradient(
         self,
@@ -251,10 +249,10 @@ class Network:
         state: Mapping[str, Array] | None = None,
     ) -> Array:
         """Return the gradient of the mean loss by the rows themselves, of X's shape."""
-        evaluator = self._filled("input gradient", theta, X, y, sample_weight, state)
+        _, program = self._filled("input gradient", theta, X, y, sample_weight, state)
         with np.errstate(all="ignore"):
-            evaluator.run()
-        return evaluator.outputs[0].T.copy()
+            program.run()
+        return program.outputs[0].T.copy()
 
     def listing(self) -> list[tuple[str, list[str]]]:
         """Return the calls of the main programs in order, readable: (title, lines)."""
@@ -287,18 +285,12 @@ class Network:
                 self._plans[name] = makers[name]()
             return self._plans[name]
 
-    def _evaluator(self, name: str, rows: int) -> Evaluator:
-        """Return this thread's program bound to a number of rows, the most recently used ones being kept."""
-        kept: OrderedDict[tuple[str, int], Evaluator] = self._local.__dict__.setdefault("evaluators", OrderedDict())
-        key = (name, rows)
-        evaluator = kept.get(key)
-        if evaluator is None:
-            evaluator = kept[key] = Evaluator(self._blueprint, self.plan(name), rows)
-            if len(kept) > BINDINGS_KEPT:
-                kept.popitem(last=False)
-        else:
-            kept.move_to_end(key)
-        return evaluator
+    def _workspace(self) -> Workspace:
+        """Return this thread's workspace."""
+        workspace: Workspace | None = getattr(self._local, "workspace", None)
+        if workspace is None:
+            workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
+        return workspace
 
     def _penalty(self, theta: ArrayLike) -> float:
         """Return the penalties on the weights, in float64."""
@@ -318,17 +310,6 @@ class Network:
             )
         return array
 
-    def _set_state(self, evaluator: Evaluator, state: Mapping[str, Array] | None) -> None:
-        if not evaluator.state and not state:
-            return
-        given = self.initial_state() if state is None else state
-        if given.keys() != evaluator.state.keys():
-            raise DataError(f"state has {_listed(given)}, and this network keeps {_listed(evaluator.state)}")
-        for name, kept in evaluator.state.items():
-            if np.shape(given[name]) != kept.shape:
-                raise DataError(f'state "{name}" has shape {np.shape(given[name])}, and {kept.shape} is needed')
-            kept[...] = given[name]
-
     def _target(self, y: ArrayLike, rows: int) -> Array:
         loss = self.spec.training.loss
         target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
@@ -337,7 +318,7 @@ class Network:
 
     def _filled(
         self,
-        program: str,
+        name: str,
         theta: ArrayLike,
         X: ArrayLike,
         y: ArrayLike,
@@ -345,20 +326,21 @@ class Network:
         state: Mapping[str, Array] | None,
         *,
         training: bool = False,
-    ) -> Evaluator:
+    ) -> tuple[Workspace, BoundProgram]:
+        """Return this thread's workspace and a program in it, with all that it needs but random numbers."""
         X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
-        name = program + ", training" * training + ", weighted" * (weights is not None)
-        evaluator = self._evaluator(name, rows)
-        evaluator.theta[:] = self._theta(theta)
-        self._set_state(evaluator, state)
-        evaluator.inputs[INPUTS][...] = X.T
-        evaluator.inputs[TARGET][...] = self._target(y, rows)
-        evaluator.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
+        workspace = self._workspace()
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
+        program = workspace.program(name + ", training" * training + ", weighted" * (weights is not None), rows)
+        program.inputs[INPUTS][...] = X.T
+        program.inputs[TARGET][...] = self._target(y, rows)
+        program.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
         if weights is not None:
-            evaluator.inputs[ROW_WEIGHT][...] = weights
-        return evaluator
+            program.inputs[ROW_WEIGHT][...] = weights
+        return workspace, program
 
     def _for_all_rows(
         self,
@@ -370,23 +352,19 @@ class Network:
         target: Array | None = None,
     ) -> Array:
         """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
-        checked, rows = self._theta(theta), len(X)
+        workspace, rows = self._workspace(), len(X)
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
         result = np.empty((rows, features), self.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, rows, self._chunk):
                 stop = min(start + self._chunk, rows)
-                count = stop - start
-                evaluator = self._evaluator(name, -(-count // ROW_MULTIPLE) * ROW_MULTIPLE)
-                evaluator.theta[:] = checked
-                self._set_state(evaluator, state)
+                program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
                 # What earlier calls left in the rows beyond these does no harm: no row depends on another.
-                evaluator.inputs[INPUTS][:, :count] = X[start:stop].T
-                if target is not None:
-                    evaluator.inputs[TARGET][:, :count] = target[:, start:stop]
-                evaluator.run()
-                result[start:stop] = evaluator.outputs[0][:, :count].T
+                x, wanted, output = program.first_rows(stop - start)
+                x[...] = X[start:stop]
+                if wanted is not None and target is not None:
+                    wanted[...] = target[:, start:stop].T
+                program.run()
+                result[start:stop] = output
         return result
-
-
-def _listed(state: Mapping[str, Array]) -> str:
-    return ", ".join(sorted(state)) or "nothing"
