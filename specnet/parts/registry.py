@@ -117,6 +117,19 @@ def installed_registry() -> Registry:
     return Registry(registry, broken)
 
 
+def origin(part: type[Part]) -> str:
+    """Return where a part comes from: ``built-in``, a distribution and its version, or the module of its class."""
+    from importlib.metadata import entry_points
+
+    module = part.__module__
+    if module.partition(".")[0] == "specnet":
+        return "built-in"
+    for point in entry_points(group=PLUGINS):
+        if point.name == part.part_name() and point.dist is not None and point.attr == part.__qualname__:
+            return f"{point.dist.name} {point.dist.version}"
+    return module
+
+
 def _plugin(point: EntryPoint) -> type[Part]:
     part = point.load()
     if not (isinstance(part, type) and issubclass(part, Part)):

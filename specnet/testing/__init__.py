@@ -1,0 +1,37 @@
+'''Checks of parts, for whoever writes some: the same that specnet's own parts pass.
+
+A part is one class. `check_part` takes it, and for most kinds a plain NumPy function that says the same again; it
+raises an AssertionError that names the part and the place where the two differ, a derivative is wrong, a kink has a
+slope between no sides, a number is lost at ±20 or ±1000, float32 becomes float64, or the spec's schema and the engine
+judge a table of fields differently. `check_layer` does that for layers.
+
+>>> from typing import Literal
+>>> import numpy as np
+>>> from pydantic import Field
+>>> from specnet.parts import Activation, PositiveNumber, sin
+>>> from specnet.testing import check_part
+>>> class Snake(Activation):
+...     """x + sin²(a·x)/a: periodic, keeps a trend (Ziyin et al. 2020)."""
+...
+...     type: Literal["snake"] = "snake"
+...     frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
+...
+...     def expression(self, x):
+...         return x + sin(self.frequency * x) ** 2 / self.frequency
+
+>>> def snake(x, frequency=1.0):
+...     return x + np.sin(frequency * x) ** 2 / frequency
+
+>>> check_part(Snake, snake, settings=[{}, {"frequency": 2.5}])
+
+>>> def wrong(x, frequency=1.0):
+...     return x + np.sin(frequency * x) ** 2 * frequency
+
+>>> check_part(Snake, wrong, settings=[{"frequency": 2.5}])  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+AssertionError: activation snake with frequency = 2.5: its value in float64 is ..., and ... is expected, at [0, 0]
+'''
+
+from specnet.testing.checks import check_layer, check_part
+
+__all__ = ["check_layer", "check_part"]

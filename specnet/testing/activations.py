@@ -1,0 +1,69 @@
+"""Checks of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.compiler import BATCH, input_value, state_value
+from specnet.parts import Activation, Value
+from specnet.testing.numbers import Function, agree, check_gradients, check_line, fail
+
+Array = NDArray[Any]
+Forward = Callable[..., ArrayLike]
+
+FEATURES = 6
+EDGES = (0.0, 0.5, -0.5, 20.0, -20.0, 1000.0, -1000.0)
+VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
+
+
+def check_activation(
+    subject: str, activation: Activation, forward: Forward | None, settings: Mapping[str, Any]
+) -> None:
+    """Check values, derivatives, kinks, edges and types of an activation."""
+    generator = np.random.default_rng(0)
+    try:
+        size = activation.output_size(FEATURES)
+    except ValueError as error:
+        raise AssertionError(f"{subject}: it takes no {FEATURES} features: {error}") from None
+    x = input_value("x", (FEATURES, BATCH))
+    shapes = {f"block {number}": block.shape for number, block in enumerate(activation.parameters(FEATURES))}
+    blocks = {name: state_value(name, shape) for name, shape in shapes.items()}
+    value = activation.apply(x, list(blocks.values()))
+    if not isinstance(value, Value) or value.shape != (size, BATCH):
+        fail(subject, f"its value is {value!r}, and {(size, BATCH)} is expected")
+    learned = {name: generator.uniform(0.1, 0.9, shape) for name, shape in shapes.items()}
+    named = {
+        tensor.name: tensor.view(learned[f"block {number}"])
+        for number, block in enumerate(activation.parameters(FEATURES))
+        for tensor in block.tensors
+    }
+
+    def at(rows: Array) -> Function:
+        return Function(subject, value, {"x": rows.T, **learned}, {"x": x, **blocks})
+
+    def expected(rows: Array) -> Array:
+        assert forward is not None, "called where there is one"
+        with np.errstate(all="ignore"):
+            return np.asarray(forward(rows, **({"parameters": named} if named else {}), **settings), np.float64).T
+
+    for rows in (1, 2, 7):
+        drawn = generator.normal(0, 2, (rows, FEATURES))
+        check_gradients(at(drawn), generator)
+        for dtype, tolerance in VALUE_TOLERANCE.items() if forward else ():
+            agree(subject, f"its value in {dtype.__name__}", at(drawn).values(dtype), expected(drawn), tolerance)
+    at(drawn).check_types()
+    edges = np.array([np.full(FEATURES, edge) for edge in EDGES] + [np.resize(EDGES, FEATURES)])
+    values = at(edges).values()
+    slopes = at(edges).gradients(np.ones_like(values))["x"]
+    if forward:
+        agree(subject, f"its value at the edges {EDGES}", values, expected(edges), VALUE_TOLERANCE[np.float64])
+    finite = np.isfinite(expected(edges) if forward else values).all(0)
+    if np.isnan(slopes[:, finite]).any():
+        edge = edges[finite][np.isnan(slopes[:, finite]).any(0)][0]
+        fail(subject, f"its slope at {edge.tolist()} is not a number")
+    if activation.elementwise:
+        check_line("x", lambda numbers: at(np.repeat(numbers[:, None], FEATURES, axis=1)), 0, (-1, 0, 1))

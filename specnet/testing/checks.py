@@ -1,0 +1,119 @@
+"""The public checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
+from specnet.parts.part import Part
+from specnet.testing.activations import check_activation
+from specnet.testing.common import check_class, check_document, described, made, registry_with, telling
+from specnet.testing.layers import check_values_and_gradients, resolved
+from specnet.testing.losses import check_loss
+from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
+
+Settings = Sequence[Mapping[str, Any]]
+Forward = Callable[..., ArrayLike]
+
+_CHECKS: dict[type[Part], Callable[..., None]] = {
+    Activation: check_activation,
+    Loss: check_loss,
+    Optimizer: check_optimizer,
+    Schedule: check_schedule,
+    Initializer: check_initializer,
+}
+
+
+def check_part(part: type[Part], forward: Forward | None = None, *, settings: Settings = ({},)) -> None:
+    """Check a part of any kind.
+
+    Of every part: its name, docstring and descriptions; that it is the same when it is written and read again; that
+    values beyond a field's bounds, and of another type, are refused by the engine and the JSON Schema alike.
+
+    Parameters
+    ----------
+    part : type of Part
+        Its class.
+    forward : callable, optional
+        The same by plain NumPy. It is called with the settings as keywords, after:
+
+        - activation: X (rows, features); returns (rows, output features). Also ``parameters``, a dict by name, where it
+          learns some.
+        - loss: the output as `Loss.expression` sees it, (rows, outputs), and the target (rows, targets), or class
+          indices (rows,); returns (rows,).
+        - optimizer: theta (n,) and the gradients of 10 steps (10, n), which do not depend on theta; returns theta after
+          these steps, made with the spec's constant learning rate.
+        - schedule: position and length; returns the factor.
+        - initializer: fan_in and fan_out; returns mean and standard deviation.
+
+        Other kinds are not compared.
+    settings : sequence of mappings
+        The part's fields, in as many variants as are to be checked.
+
+    Raises
+    ------
+    AssertionError
+        Says what is wrong with which part, and where.
+    """
+    check_class(part)
+    if issubclass(part, Layer):
+        check_layer(part, forward, settings=settings)
+        return
+    registry = registry_with(part)
+    for variant in settings:
+        check_document(part, variant, registry)
+        subject = described(part, variant)
+        for kind, check in _CHECKS.items():
+            if issubclass(part, kind):
+                with telling(subject):
+                    check(subject, made(part, variant, registry), forward, variant)
+
+
+def check_layer(
+    layer: type[Layer],
+    forward: Forward | None = None,
+    *,
+    settings: Settings = ({},),
+    inputs: Sequence[ArrayLike] | None = None,
+) -> None:
+    """Check a layer: as `check_part`, its values while predicting, its derivatives then and while training.
+
+    Parameters
+    ----------
+    layer : type of Layer
+        Its class.
+    forward : callable, optional
+        The same by plain NumPy, while predicting: from the inputs, (rows, features) each, with ``parameters``, a dict
+        of parameters and states by name where it has some, and the settings as keywords; returns (rows, outputs).
+    settings : sequence of mappings
+        The layer's fields, in as many variants as are to be checked.
+    inputs : sequence of arrays, optional
+        (rows, features) each; by default one of 4 features, or two for layers of several inputs, in 1, 2 and 7 rows.
+
+    Raises
+    ------
+    AssertionError
+        Says what is wrong with which layer, and where.
+    """
+    check_class(layer)
+    registry = registry_with(layer)
+    for variant in settings:
+        check_document(layer, variant, registry)
+        subject = described(layer, variant)
+        for arrays in [inputs] if inputs is not None else _usual_inputs(layer):
+            given = [np.asarray(array, np.float64) for array in arrays]
+            instance = made(layer, variant, registry)
+            assert isinstance(instance, Layer), "made of a class of layers"
+            with telling(subject):
+                instance = resolved(instance, layer, [array.shape[1] for array in given])
+                check_values_and_gradients(subject, instance, forward, variant, given)
+
+
+def _usual_inputs(layer: type[Layer]) -> list[list[ArrayLike]]:
+    generator = np.random.default_rng(0)
+    count = 1 if layer.input_count == "one" else 2
+    return [[generator.normal(size=(rows, 4)) for _ in range(count)] for rows in (1, 2, 7)]

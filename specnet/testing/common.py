@@ -1,0 +1,136 @@
+"""What every part must be, whatever its kind: named, described, bounded, and the same when it is written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from specnet.errors import DataError
+from specnet.parts.part import Part
+from specnet.parts.registry import Registry, installed_registry
+from specnet.spec.schema import json_schema
+from specnet.testing.numbers import fail
+
+
+def described(part: type[Part], settings: Mapping[str, Any]) -> str:
+    """Return what messages call a part with these settings."""
+    fields = ", ".join(f"{name} = {value!r}" for name, value in settings.items())
+    return f"{part.kind} {part.part_name()}" + (f" with {fields}" if fields else "")
+
+
+@contextmanager
+def telling(subject: str) -> Iterator[None]:
+    """Turn whatever a part raises into an error that names it."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{subject}: {type(error).__name__}: {error}") from error
+
+
+def registry_with(part: type[Part]) -> Registry:
+    """Return the installed parts and this one."""
+    registry = installed_registry()
+    if part in tuple(registry):
+        return registry
+    try:
+        return registry.with_parts([part])
+    except DataError as error:
+        raise AssertionError(f"{part.__qualname__}: {error}") from None
+
+
+def check_class(part: type[Part]) -> None:
+    """Refuse a class whose name or whose descriptions are missing."""
+    if not (isinstance(part, type) and issubclass(part, Part) and "kind" not in vars(part) and hasattr(part, "kind")):
+        raise AssertionError(f"{part!r} is no class of a part, such as one below specnet.parts.Activation")
+    field = part.model_fields["type"]
+    if get_args(field.annotation) != (field.default,):
+        message = 'type is not said as in `type: Literal["snake"] = "snake"`'
+        raise AssertionError(f"{part.__qualname__}: {message}")
+    if not (part.__dict__.get("__doc__") or "").strip():
+        fail(described(part, {}), "it has no docstring, which is its description everywhere")
+    for name, field in part.model_fields.items():
+        if name != "type" and not field.description:
+            fail(described(part, {}), f"the field {name} has no description")
+
+
+def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> Part:
+    """Return the part with these settings."""
+    try:
+        return part.model_validate(_as_read({"type": part.part_name(), **settings}), context={"registry": registry})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise AssertionError(f"{described(part, settings)}: {where}: {problem['msg']}") from None
+
+
+def check_document(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> None:
+    """Refuse a part that is another one when it is written and read, or that engine and schema judge differently."""
+    subject, instance = described(part, settings), made(part, settings, registry)
+    table = Part.dump(instance)
+    again = made(part, json.loads(json.dumps(table)), registry)
+    if again != instance or Part.dump(again) != table:
+        fail(subject, f"written and read again it is {again!r}")
+    schema = _schema_of(registry)
+    definition = f"{part.kind}.{part.part_name()}"
+
+    def judge(document: Mapping[str, Any], wanted: bool, what: str) -> None:
+        for judge, verdict in {
+            "the engine": _is_valid(part, document, registry),
+            "the schema": _is_valid_by_schema(schema, definition, document),
+        }.items():
+            if verdict != wanted:
+                fail(subject, f"{judge} {'accepts' if verdict else 'refuses'} {what}")
+
+    judge(table, True, "what it is written as")
+    judge({**table, "no_such_key": 1}, False, "an unknown key")
+    for name, value in _beyond(schema["definitions"][definition]):
+        judge({**table, name: value}, False, f"{name} = {value!r}")
+
+
+@lru_cache(maxsize=8)
+def _schema_of(registry: Registry) -> dict[str, Any]:
+    return json_schema(registry)
+
+
+def _is_valid(part: type[Part], document: Mapping[str, Any], registry: Registry) -> bool:
+    try:
+        part.model_validate(_as_read(document), context={"registry": registry})
+    except ValidationError:
+        return False
+    return True
+
+
+def _as_read(value: Any) -> Any:
+    """Return a document's value as the reader hands it on: lists as tuples."""
+    if isinstance(value, Mapping):
+        return {key: _as_read(item) for key, item in value.items()}
+    return tuple(map(_as_read, value)) if isinstance(value, list) else value
+
+
+def _is_valid_by_schema(schema: Mapping[str, Any], definition: str, document: Mapping[str, Any]) -> bool:
+    from jsonschema import Draft7Validator
+
+    whole = {"$ref": f"#/definitions/{definition}", "definitions": schema["definitions"]}
+    return bool(Draft7Validator(whole).is_valid(document))
+
+
+def _beyond(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield for each number and truth value of a table what it may not be: beyond its bounds, or of another type."""
+    for name, schema in definition["properties"].items():
+        kind = schema.get("type")
+        if kind in ("number", "integer"):
+            yield name, "1"
+            yield name, True
+            yield from (
+                (name, schema[bound] + side) for bound, side in (("minimum", -1), ("maximum", 1)) if bound in schema
+            )
+            yield from ((name, schema[bound]) for bound in ("exclusiveMinimum", "exclusiveMaximum") if bound in schema)
+        elif kind == "boolean":
+            yield name, 1

@@ -1,0 +1,349 @@
+"""Parts with one fault each: the public checks find it, and say which part and where."""
+
+import re
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from specnet.compiler import custom, exp, log, maximum, minimum, sin, sum_over, where
+from specnet.parts import (
+    Activation,
+    Initializer,
+    Layer,
+    Loss,
+    PositiveNumber,
+    Schedule,
+    SteppingOptimizer,
+    absolute,
+    greater,
+    mean_over_outputs,
+    per_feature,
+)
+from specnet.parts.initializers import Ones
+from specnet.testing import check_layer, check_part
+from specnet.testing.numbers import arrays_of
+
+
+class Snake(Activation):
+    """x + sin²(a·x)/a."""
+
+    type: Literal["snake"] = "snake"
+    frequency: PositiveNumber = Field(1.0, description="a")
+
+    def expression(self, x):
+        return x + sin(self.frequency * x) ** 2 / self.frequency
+
+
+def snake(x, frequency=1.0):
+    return x + np.sin(frequency * x) ** 2 / frequency
+
+
+def test_a_right_part_passes():
+    check_part(Snake, snake, settings=[{}, {"frequency": 3}])
+
+
+class Silent(Snake):
+    type: Literal["silent"] = "silent"
+
+
+class Undescribed(Snake):
+    """A field without a description."""
+
+    type: Literal["undescribed"] = "undescribed"
+    phase: float = 0.0
+
+
+class Nameless(Activation):
+    """A type that is any text."""
+
+    type: str = "nameless"
+
+    def expression(self, x):
+        return x
+
+
+class FalseRelu(Snake):
+    """A name that is taken."""
+
+    type: Literal["relu"] = "relu"
+
+
+class Forgetful(Snake):
+    """A field that is not what was written."""
+
+    type: Literal["forgetful"] = "forgetful"
+
+    def model_post_init(self, context: Any) -> None:
+        object.__setattr__(self, "frequency", self.frequency * 2)
+
+
+class Unbounded(Snake):
+    """A bound that the schema does not know."""
+
+    type: Literal["unbounded"] = "unbounded"
+    frequency: float = Field(1.0, description="a", json_schema_extra={"exclusiveMinimum": 0})
+
+
+class WrongSlope(Snake):
+    """A derivative that is off by a thousandth."""
+
+    type: Literal["wrong_slope"] = "wrong_slope"
+
+    def value(self, x, own):
+        y = self.expression(x)
+        return custom(y, [x], lambda d: (d * 1.001 * (1 + sin(2 * self.frequency * x)),))
+
+
+class Glued(Activation):
+    """Softplus from max and |x|: its derivative at 0 is 0 or 1, and should be ½."""
+
+    type: Literal["glued"] = "glued"
+
+    def expression(self, x):
+        return maximum(x, 0) + log(1 + exp(-absolute(x)))
+
+
+class WrongTie(Activation):
+    """Slope 3 at its kink at 2, between slopes 0 and 1."""
+
+    type: Literal["wrong_tie"] = "wrong_tie"
+
+    def expression(self, x):
+        return maximum(x - 2, 0)
+
+    def value(self, x, own):
+        slope = where(greater(x, 2), 1.0, where(greater(2, x), 0.0, 3.0))
+        return custom(self.expression(x), [x], lambda d: (d * slope,))
+
+
+class Overflowing(Activation):
+    """Softplus that overflows."""
+
+    type: Literal["overflowing"] = "overflowing"
+
+    def expression(self, x):
+        return log(1 + exp(x))
+
+
+class NoNumber(Activation):
+    """x·sigmoid(x) whose slope is ∞·0 at −1000."""
+
+    type: Literal["no_number"] = "no_number"
+
+    def expression(self, x):
+        return x / (1 + exp(minimum(-x, 800)))
+
+
+class Shrinking(Activation):
+    """Half of its features, without saying so."""
+
+    type: Literal["shrinking"] = "shrinking"
+    elementwise = False
+
+    def expression(self, x):
+        return sum_over(x, "features")
+
+
+class Numeric(Activation):
+    """A number in place of a symbol."""
+
+    type: Literal["numeric"] = "numeric"
+
+    def expression(self, x):
+        return 1.0
+
+
+class WrongLoss(Loss):
+    """A mean that is a sum."""
+
+    target = "values"
+    output_activation = "linear"
+    type: Literal["wrong_loss"] = "wrong_loss"
+
+    def expression(self, output, target):
+        return sum_over((output - target) ** 2, "features")
+
+
+class WideLoss(WrongLoss):
+    """One number for each output."""
+
+    type: Literal["wide_loss"] = "wide_loss"
+
+    def expression(self, output, target):
+        return output - target
+
+
+class WrongLossTie(WrongLoss):
+    """|d| whose derivative at 0 is 2."""
+
+    type: Literal["wrong_loss_tie"] = "wrong_loss_tie"
+
+    def expression(self, output, target):
+        d = output - target
+        slope = where(greater(d, 0), 1.0, where(greater(0, d), -1.0, 2.0))
+        return mean_over_outputs(custom(absolute(d), [d], lambda seed: (seed * slope,)))
+
+
+class Uphill(SteppingOptimizer):
+    """Along the gradient."""
+
+    type: Literal["uphill"] = "uphill"
+    learning_rate: PositiveNumber = Field(0.01, description="lr")
+
+    def update(self, theta, gradient, state, scalar):
+        return [(theta, theta + gradient * scalar("rate"))]
+
+
+class Restless(Uphill):
+    """The sign by division, which is 0/0 at rest."""
+
+    type: Literal["restless"] = "restless"
+
+    def update(self, theta, gradient, state, scalar):
+        return [(theta, theta - gradient / absolute(gradient) * scalar("rate"))]
+
+
+class Negative(Schedule):
+    """1 − n/10."""
+
+    type: Literal["negative"] = "negative"
+
+    def multiplier(self, position: int, length: int) -> float:
+        return 1 - position / 10
+
+
+class Counting(Schedule):
+    """Halves with each question."""
+
+    type: Literal["counting"] = "counting"
+
+    def multiplier(self, position: int, length: int) -> float:
+        asked.append(position)
+        return 1 / len(asked)
+
+
+asked: list[int] = []
+
+
+class Transposed(Initializer):
+    """The wrong way round."""
+
+    type: Literal["transposed"] = "transposed"
+
+    def draw(self, generator, shape, place):
+        return generator.normal(size=shape[::-1])
+
+
+class Seedless(Initializer):
+    """Its own generator."""
+
+    type: Literal["seedless"] = "seedless"
+
+    def draw(self, generator, shape, place):
+        return np.random.default_rng().normal(size=shape)
+
+
+class Normal(Initializer):
+    """N(0, 1)."""
+
+    type: Literal["normal"] = "normal"
+
+    def draw(self, generator, shape, place):
+        return generator.normal(size=shape)
+
+
+class Shift(Layer):
+    """x + s with a learned s."""
+
+    type: Literal["shift"] = "shift"
+
+    def parameters(self, input_sizes):
+        return (per_feature("shift", input_sizes[0], Ones()),)
+
+    def apply(self, scope, inputs, parameters):
+        return inputs[0] + parameters[0]
+
+
+class WrongShift(Shift):
+    """A derivative that is off by a thousandth, while training only."""
+
+    type: Literal["wrong_shift"] = "wrong_shift"
+
+    def apply(self, scope, inputs, parameters):
+        (x,), (s,) = inputs, parameters
+        return custom(x + s, [x, s], lambda d: (d, sum_over(d, "batch") * (1.001 if scope.training else 1)))
+
+
+class Widening(Shift):
+    """More outputs than it says."""
+
+    type: Literal["widening"] = "widening"
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0] + 1
+
+
+FAULTS: list[tuple[type, Any, str]] = [
+    (Silent, None, "activation silent: it has no docstring"),
+    (Undescribed, None, "activation undescribed: the field phase has no description"),
+    (Nameless, None, "Nameless: type is not said as in"),
+    (FalseRelu, None, 'FalseRelu: .*both the activation "relu"'),
+    (int, None, "<class 'int'> is no class of a part"),
+    (Activation, None, "is no class of a part"),
+    (Forgetful, snake, "activation forgetful: written and read again"),
+    (Unbounded, snake, "activation unbounded: the engine accepts frequency = 0"),
+    (
+        Snake,
+        lambda x: x + np.sin(x) ** 2 * 1.001,
+        r"activation snake: its value in float64 is \S+, and \S+ is expected",
+    ),
+    (Snake, lambda x: x.T, r"its value in float64 has shape \(6, 1\), and \(1, 6\)"),
+    (WrongSlope, snake, "activation wrong_slope: the derivative by x is"),
+    (Glued, None, r"activation glued: at x = 0.0 the slope is [01], and to its sides 0.5 and 0.5"),
+    (WrongTie, None, "activation wrong_tie: at x = 2.0 the slope is 3, and to its sides 0 and 1"),
+    (Overflowing, lambda x: np.logaddexp(0, x), "its value at the edges .* is inf, and 1000.0 is expected"),
+    (NoNumber, lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700))), "its slope at .* is not a number"),
+    (Shrinking, None, r"activation shrinking: its value is .* and \(6, 'batch'\) is expected"),
+    (Numeric, None, "activation numeric: AttributeError: "),
+    (WrongLoss, lambda output, target: ((output - target) ** 2).mean(1), "loss wrong_loss: its value in float64 is"),
+    (WideLoss, None, "loss wide_loss: its value is .* one number for each row"),
+    (WrongLossTie, None, "loss wrong_loss_tie: at output 0 = .* the slope is"),
+    (Uphill, None, "optimizer uphill: from 1 it has gone to"),
+    (Restless, None, "optimizer restless: where the gradient is 0 it goes to nan"),
+    (Uphill, lambda theta, gradients: theta - 0.01 * gradients.sum(0), "optimizer uphill: theta after 10 steps is"),
+    (Negative, None, "schedule negative: the factor at 11 of 100 is -0.1"),
+    (Counting, None, "schedule counting: its factors depend on what was asked before"),
+    (Transposed, None, r"initializer transposed: it draws float64 of shape \(200, 300\)"),
+    (Seedless, None, "initializer seedless: it draws other numbers from the same seed"),
+    (Normal, lambda fan_in, fan_out: (0, 1.05), "initializer normal: the deviation of what it draws is"),
+    (Shift, lambda x, parameters: x, "layer shift: its value in float64 is"),
+    (WrongShift, lambda x, parameters: x + parameters["shift"], "layer wrong_shift: the derivative by block 0"),
+    (Widening, None, "layer widening: its value is .* asks for"),
+]
+
+
+@pytest.mark.parametrize(("part", "forward", "message"), FAULTS, ids=lambda item: getattr(item, "__name__", ""))
+def test_a_fault_is_found_and_told(part: type, forward: Any, message: str):
+    with pytest.raises(AssertionError) as caught:
+        check_part(part, forward)
+    assert re.search(message, str(caught.value), re.DOTALL), str(caught.value)
+
+
+def test_settings_that_the_part_refuses_are_told():
+    with pytest.raises(AssertionError, match="snake with frequency = -1: frequency: Input should be greater than 0"):
+        check_part(Snake, snake, settings=[{"frequency": -1}])
+
+
+def test_a_layer_can_be_checked_on_inputs_of_ones_own():
+    check_layer(Shift, lambda x, parameters: x + parameters["shift"], inputs=[np.eye(3)])
+
+
+def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
+    from functools import partial
+
+    found, out = np.ones(2), np.ones((2, 2), np.float32)
+    for call in (partial(np.add, found, 1), partial(np.add, out, out, out=found), partial(found.fill, 0), found.sum):
+        assert any(array.dtype == np.float64 for array in arrays_of(call))
+    assert not any(array.dtype == np.float64 for array in arrays_of(partial(np.add, out, out, out)))

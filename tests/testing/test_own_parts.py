@@ -1,0 +1,140 @@
+"""The public checks over all parts that specnet brings, and with plain functions over some of every kind."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.parts.part import Part
+from specnet.parts.registry import built_in_registry
+from specnet.testing import check_layer, check_part
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "csv": {"path": "rows.csv", "target": "y"},
+    "npz": {"path": "rows.npz"},
+    "initializer constant": {"value": 0.3},
+    "dense": {"units": 3},
+    "layer activation": {"activation": "tanh"},
+    "embedding": {"categories": 4, "size": 2},
+    "exponential_decay": {"decay_rate": 0.9},
+    "step_decay": {"factor": 0.5, "every": 10},
+    "piecewise_constant": {"boundaries": [10, 20], "factors": [1.0, 0.5, 0.1]},
+    "inverse_time_decay": {"decay_rate": 0.5},
+    "cosine_decay_restarts": {"first_length": 10},
+    "warmup": {"length": 5},
+    "periodic_embedding": {"frequencies": 3, "size": 2},
+}
+"""The fields that parts cannot do without, and smaller numbers than usual where checks would take long."""
+WITHOUT_VALUES = {"block"}
+"""What is opened before it is computed."""
+
+
+def named(part: type[Part]) -> str:
+    return f"{part.kind} {part.part_name()}"
+
+
+PARTS = [part for part in built_in_registry() if part.part_name() not in WITHOUT_VALUES]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=named)
+def test_a_part_passes(part: type[Part]):
+    settings = NEEDED.get(named(part), NEEDED.get(part.part_name(), {}))
+    if part.part_name() == "embedding":
+        check_layer(part, settings=[settings], inputs=[np.random.default_rng(0).integers(0, 4, (7, 3))])
+    else:
+        check_part(part, settings=[settings])
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    shifted = np.exp(x - x.max(1, keepdims=True))
+    return shifted / shifted.sum(1, keepdims=True)
+
+
+def elu(x, alpha=1.0):
+    return np.where(x > 0, x, alpha * np.expm1(x))
+
+
+def prelu(x, parameters):
+    return np.where(x > 0, x, parameters["negative_slope"] * x)
+
+
+def glu(x):
+    return x[:, : x.shape[1] // 2] * sigmoid(x[:, x.shape[1] // 2 :])
+
+
+def huber(output, target, delta=1.0):
+    size = abs(output - target)
+    return np.where(size < delta, size**2 / 2, delta * (size - delta / 2)).mean(1)
+
+
+def crossentropy(output, target, label_smoothing=0.0):
+    logs = output - output.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    picked = logs[np.arange(len(target)), target]
+    return -(1 - label_smoothing) * picked - label_smoothing * logs.mean(1)
+
+
+def sgd(theta, gradients, learning_rate=0.01, momentum=0.0, weight_decay=0.0):
+    velocity = np.zeros_like(theta)
+    for gradient in gradients:
+        velocity = momentum * velocity + gradient
+        theta = theta * (1 - learning_rate * weight_decay) - learning_rate * velocity
+    return theta
+
+
+def adam(theta, gradients, learning_rate=0.001):
+    mean, square = np.zeros_like(theta), np.zeros_like(theta)
+    for step, gradient in enumerate(gradients, 1):
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        theta = theta - learning_rate * mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+    return theta
+
+
+PLAIN: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "activation relu": (lambda x: x * (x > 0), [{}]),
+    "activation sigmoid": (sigmoid, [{}]),
+    "activation softmax": (softmax, [{}]),
+    "activation elu": (elu, [{}, {"alpha": 0.3}]),
+    "activation prelu": (prelu, [{}]),
+    "activation glu": (glu, [{}]),
+    "loss huber": (huber, [{}, {"delta": 0.2}]),
+    "loss categorical_crossentropy": (crossentropy, [{}, {"label_smoothing": 0.2}]),
+    "optimizer sgd": (sgd, [{}, {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.01}]),
+    "optimizer adam": (adam, [{}, {"learning_rate": 0.1}]),
+    "schedule step_decay": (lambda n, length, factor, every: factor ** (n // every), [{"factor": 0.5, "every": 7}]),
+    "initializer he_uniform": (lambda fan_in, fan_out: (0, np.sqrt(2 / fan_in)), [{}]),
+    "initializer constant": (lambda fan_in, fan_out, value: (value, 0), [{"value": 0.3}]),
+    "layer scale": (lambda x, parameters: x * parameters["factor"], [{}]),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_part_is_what_plain_numpy_says(name: str):
+    kind, part_name = name.split()
+    part = built_in_registry().find(kind, part_name)
+    assert part is not None
+    forward, settings = PLAIN[name]
+    check_part(part, forward, settings=settings)
+
+
+def dense(x, parameters, units, activation="linear", use_bias=True):
+    z = x @ parameters["weight"].T + (parameters["bias"] if use_bias else 0)
+    return np.tanh(z) if activation == "tanh" else z
+
+
+def batch_normalization(x, parameters):
+    shifted = (x - parameters["running_mean"]) / np.sqrt(parameters["running_variance"] + 1e-5)
+    return shifted * parameters["scale"] + parameters["shift"]
+
+
+def test_layers_are_what_plain_numpy_says():
+    find = built_in_registry().find
+    settings = [{"units": 3}, {"units": 2, "activation": "tanh", "use_bias": False}]
+    check_layer(find("layer", "dense"), dense, settings=settings)
+    check_layer(find("layer", "batch_normalization"), batch_normalization)
+    check_layer(find("layer", "add"), lambda a, b: a + b)
+    check_layer(find("layer", "dropout"), lambda x: x)
