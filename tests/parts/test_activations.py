@@ -1,5 +1,6 @@
 """Each activation against formulas written by hand, figures of PyTorch and Keras, and the complex step."""
 
+import inspect
 import json
 import math
 from collections.abc import Callable
@@ -181,6 +182,12 @@ def test_every_activation_has_a_formula_and_figures_here():
     assert {part.part_name() for part in ELEMENTWISE} == set(FORMULAS)
     assert names == {*FORMULAS, *(part.type for part in ACROSS)}
     assert names == {entry["activation"]["type"] for key in ("elementwise", "across") for entry in FIGURES[key]}
+
+
+@pytest.mark.parametrize("kind", REGISTRY.of_kind("activation"))
+def test_an_activation_takes_at_most_12_lines_without_its_docstring(kind: type[Activation]):
+    lines = [line for line in inspect.getsource(kind).splitlines() if line.strip()]
+    assert len(lines) - len([line for line in kind.__doc__.splitlines() if line.strip()]) <= 12
 
 
 @pytest.mark.parametrize("part", VARIANTS, ids=str)

@@ -9,7 +9,16 @@ from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber, Sh
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
 
-class BinaryCrossentropy(Loss):
+class _Smoothed(Loss):
+    """A loss that can mix the same for all classes into the target while training (Szegedy et al. 2016)."""
+
+    label_smoothing: Fraction = Field(0.0, description="s, the share of the uniform target while training")
+
+    def for_evaluation(self) -> Self:
+        return self.model_copy(update={"label_smoothing": 0.0})
+
+
+class BinaryCrossentropy(_Smoothed):
     """−t·ln p − (1 − t)·ln(1 − p) with p = sigmoid(z), the mean over outputs; computed as softplus(z) − t·z.
 
     positive_weight w multiplies the first term; label_smoothing s replaces t by t·(1 − s) + s/2.
@@ -20,7 +29,6 @@ class BinaryCrossentropy(Loss):
     output_activation = "sigmoid"
     accepted_activations = frozenset({"sigmoid"})
     type: Literal["binary_crossentropy"] = "binary_crossentropy"
-    label_smoothing: Fraction = Field(0.0, description="s, how far targets are moved towards one half while training")
     positive_weight: PositiveNumber = Field(1.0, description="w, how many times a target of 1 counts")
 
     def expression(self, output: Value, target: Value) -> Value:
@@ -31,11 +39,8 @@ class BinaryCrossentropy(Loss):
         weight = target * (self.positive_weight - 1) + 1
         return mean_over_outputs(weight * softplus(output) - self.positive_weight * target * output)
 
-    def for_evaluation(self) -> Self:
-        return self.model_copy(update={"label_smoothing": 0.0})
 
-
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(_Smoothed):
     """−ln pₜ with p = softmax(z) and t the row's class; computed by log-sum-exp.
 
     label_smoothing s mixes in, with share s, the same of a target that is uniform over classes (Szegedy et al. 2016).
@@ -45,7 +50,6 @@ class CategoricalCrossentropy(Loss):
     output_activation = "softmax"
     accepted_activations = frozenset({"softmax"})
     type: Literal["categorical_crossentropy"] = "categorical_crossentropy"
-    label_smoothing: Fraction = Field(0.0, description="s, the share of the uniform target while training")
 
     def expression(self, output: Value, target: Value) -> Value:
         classes = count_outputs(output)
@@ -56,9 +60,6 @@ class CategoricalCrossentropy(Loss):
             uniform = sum_over(shifted, "features") * (self.label_smoothing / classes)
             picked = picked * (1 - self.label_smoothing) + uniform
         return log(sum_over(exp(shifted), "features")) - picked
-
-    def for_evaluation(self) -> Self:
-        return self.model_copy(update={"label_smoothing": 0.0})
 
 
 class BinaryFocalCrossentropy(Loss):
