@@ -10,6 +10,9 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
+RARE_COLLECTIONS = 100_000, 100
+"""Allocations before new objects are looked through, and how often that happens before older ones are."""
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command ``specnet`` and end with its exit status.
@@ -25,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
         the command line is; 130 after Ctrl-C.
     """
-    # Python looks through all objects for cycles as it ends, which would take longer than most verbs do.
+    # What a command imports stays. Looking through it for cycles, now and then and at the end, would take longer than
+    # most verbs do.
+    gc.set_threshold(*RARE_COLLECTIONS)
     atexit.register(gc.freeze)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
