@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -23,8 +24,9 @@ REACHED = {
     "diabetes.toml": {"r2": 0.3},
     "wine_csv.toml": {"accuracy": 0.95, "f1_macro": 0.95},
     "residual.toml": {"accuracy": 0.95},
+    "realmlp.toml": {"accuracy": 0.95, "roc_auc": 0.98},
 }
-PARTS = {"residual.toml": {"train", "validation", "test"}}
+WITH_VALIDATION = {"residual.toml", "realmlp.toml"}
 
 MOONS = """
 name = "moons_2_5_1"
@@ -58,7 +60,7 @@ metrics = ["accuracy"]
 def test_runs_and_reaches_what_it_should(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # what a spec reads is found from its own folder
     result = specnet.run(FOLDER / name)
-    assert result.metrics.keys() == PARTS.get(name, {"train", "test"})
+    assert result.metrics.keys() == {"train", "test"} | ({"validation"} if name in WITH_VALIDATION else set())
     assert result.history[-1]["loss"] < result.history[0]["loss"] / 2
     for metric, least in REACHED[name].items():
         assert result.metrics["test"][metric] >= least
@@ -80,6 +82,25 @@ def test_says_what_it_teaches(name):
 
 def test_the_reference_spec_is_the_one_that_is_documented():
     assert tomllib.loads((FOLDER / "moons.toml").read_text(encoding="utf-8")) == tomllib.loads(MOONS)
+
+
+def test_realmlp_also_predicts_numbers_by_the_command_in_its_comment():
+    text = (FOLDER / "realmlp.toml").read_text(encoding="utf-8")
+    start, end = text.index("specnet run"), text.index("#\n# What differs")
+    command = shlex.split(text[start:end].replace("#", ""))
+    assert command[:3] == ["specnet", "run", "specs/realmlp.toml"]
+    assert set(command[3::2]) == {"--set"}
+    result = specnet.run(FOLDER / "realmlp.toml", overrides=command[4::2])
+    assert result.model.spec.data.type == "diabetes"
+    assert result.metrics["test"]["r2"] >= 0.25
+    assert result.history[-1]["loss"] < result.history[0]["loss"] / 2
+
+
+def test_every_key_of_realmlp_is_explained_where_it_stands():
+    for line in (FOLDER / "realmlp.toml").read_text(encoding="utf-8").splitlines():
+        key = line.partition(" = ")[0]
+        if " = " in line and not line.startswith("#") and key not in ("name", "type"):
+            assert " # " in line, line
 
 
 def test_the_resolved_form_of_each_reads_as_itself():
