@@ -1,7 +1,7 @@
 """A declarative engine for small and middle-sized neural networks.
 
 A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit`
-and `run` train it, and a `Model` answers, saves and loads.
+and `run` train it, and a `Model` answers, saves and loads. `SpecClassifier` and `SpecRegressor` do so for scikit-learn.
 """
 
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from specnet.errors import DataError, FileError, SpecError, SpecnetError, TrainingError
 
 if TYPE_CHECKING:
+    from specnet.estimators import SpecClassifier, SpecRegressor
     from specnet.fitting import fit
     from specnet.model import Model, load_model
     from specnet.network import Network, build
@@ -24,7 +25,9 @@ __all__ = [
     "Network",
     "RunResult",
     "Spec",
+    "SpecClassifier",
     "SpecError",
+    "SpecRegressor",
     "SpecnetError",
     "TrainingError",
     "build",
@@ -41,6 +44,8 @@ _HOMES = {
     "Network": "network",
     "RunResult": "runner",
     "Spec": "spec",
+    "SpecClassifier": "estimators",
+    "SpecRegressor": "estimators",
     "build": "network",
     "fit": "fitting",
     "load_model": "model",

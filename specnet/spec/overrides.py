@@ -10,7 +10,7 @@ from specnet.spec.text import Override, Text
 from specnet.spec.words import shown
 
 
-class _CannotSetError(Exception):
+class CannotSetError(Exception):
     """A key of a setting that leads nowhere; `depth` is its step."""
 
     def __init__(self, depth: int, message: str, hint: str | None = None) -> None:
@@ -40,12 +40,12 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
             column += len(name) + 1
         try:
             if not equals or not all(names):
-                raise _CannotSetError(0, "a setting has the form KEY=VALUE", "for instance training.epochs=100")
+                raise CannotSetError(0, "a setting has the form KEY=VALUE", "for instance training.epochs=100")
             value, removed = _value(text, value_text), not value_text.strip()
-            data, path = _changed(data, names, value, removed)
+            data, path = with_change(data, names, value, removed)
         except TextCapError as cap:
             problems.append(_problem(text, cap.code, cap.message, Position(1, 1, len(key) or 1)))
-        except _CannotSetError as error:
+        except CannotSetError as error:
             problems.append(_problem(text, "override", error.message, keys[error.depth], error.hint))
         else:
             place = Position(1, len(key) + 2, max(1, len(value_text.split("\n")[0])))
@@ -69,8 +69,14 @@ def _value(text: Text, value: str) -> Any:
     return read["value"] if len(read) == 1 else value
 
 
-def _changed(data: Mapping[str, Any], names: list[str], value: Any, removed: bool) -> tuple[dict[str, Any], Path]:
-    """Return a copy of the data with the change, and the path that was changed."""
+def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: bool) -> tuple[dict[str, Any], Path]:
+    """Return a copy of the data with the change, and the path that was changed.
+
+    Raises
+    ------
+    CannotSetError
+        If the names lead nowhere.
+    """
     # The containers along the way are copied, so that the data which was given stays as it was.
     changed = dict(data)
     container: Any = changed
@@ -90,13 +96,13 @@ def _changed(data: Mapping[str, Any], names: list[str], value: Any, removed: boo
         elif isinstance(inner, list | tuple):
             inner = list(inner)
         else:
-            raise _CannotSetError(depth + 1, f'"{name}" is {shown(inner)}, in which nothing can be set')
+            raise CannotSetError(depth + 1, f'"{name}" is {shown(inner)}, in which nothing can be set')
         container[step] = inner
         container = inner
     if not removed:
         container[step] = value
     elif isinstance(step, str) and step not in container:
-        raise _CannotSetError(len(names) - 1, f'there is no "{step}" to remove')
+        raise CannotSetError(len(names) - 1, f'there is no "{step}" to remove')
     else:
         del container[step]
     return changed, path
@@ -104,10 +110,10 @@ def _changed(data: Mapping[str, Any], names: list[str], value: Any, removed: boo
 
 def _index(container: list[Any], name: str, depth: int) -> int:
     if not name.isdecimal() or not name.isascii():
-        raise _CannotSetError(depth, f'"{name}" is no index, and this is a list', "entries are counted from 0")
+        raise CannotSetError(depth, f'"{name}" is no index, and this is a list', "entries are counted from 0")
     if len(name) > 9 or int(name) >= len(container):
         length = f"{len(container)} {'entry' if len(container) == 1 else 'entries'}"
-        raise _CannotSetError(
+        raise CannotSetError(
             depth, f"there is no entry {name[:20]}: the list has {length}", "entries are counted from 0"
         )
     return int(name)

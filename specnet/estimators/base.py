@@ -1,0 +1,124 @@
+"""What the classifier and the regressor have in common: from arrays to a trained model, at once or call by call."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from specnet.data import Labels, split_rows
+from specnet.errors import DataError
+from specnet.estimators.parameters import SpecParameters
+from specnet.fitting import Rows, check_rows, fit_rows
+from specnet.model import Model
+from specnet.parts.data import Split, Table
+from specnet.parts.optimizers import SteppingOptimizer
+from specnet.spec import Spec, resolve
+from specnet.training import Checkpoint, TrainingResult
+
+Array = NDArray[Any]
+
+FLOATS = (np.float64, np.float32)
+DEFAULT_VALIDATION_SIZE = 0.1
+
+
+class SpecEstimator(SpecParameters):
+    """A network of a spec with scikit-learn's interface."""
+
+    model_: Model
+
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array, Array]:
+        """Return arrays of the shapes that belong together; learn the features' number and names if `reset`."""
+        checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, multi_output=True, **checks)
+        return checked
+
+    def _checked_inputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        checked: Array = validate_data(self, X, reset=False, dtype=FLOATS)
+        return checked
+
+    def _goes_on(self) -> bool:
+        """Return whether `fit` goes on from what an earlier one has reached."""
+        return bool(self.warm_start) and hasattr(self, "model_")
+
+    def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
+        """Train a spec that is not resolved yet, on rows that are checked."""
+        resolved = _resolved(spec, rows, labels)
+        splits = self._cut(resolved, spec.data.split if spec.data is not None else Split(), rows, labels)
+        model, result = fit_rows(resolved, labels, splits, start=start)
+        self._reached: Checkpoint | None = None
+        return self._with_model(model, result)
+
+    def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
+        """Make an epoch on rows that are checked; without a spec, from where training stands."""
+        start, reached = None, None
+        if spec is not None:
+            resolved = _resolved(spec, rows, labels)
+        else:
+            start, reached, resolved = self.model_, self._reached, self.model_.spec
+        if not isinstance(resolved.training.optimizer, SteppingOptimizer):
+            raise ValueError(f"partial_fit cannot go on with {resolved.training.optimizer.type}; other optimizers can")
+        if resolved.training.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" needs all rows at once: partial_fit takes a weight for each class'
+            )
+        training = resolved.training.model_copy(update={"early_stopping": None})
+        model, result = fit_rows(
+            resolved.model_copy(update={"training": training}),
+            labels,
+            {"train": rows},
+            start=start,
+            checkpoint=reached,
+            epochs=1 if reached is None else reached.facts["epochs"] + 1,
+        )
+        self._reached = result.reached
+        return self._with_model(model, result)
+
+    def _with_model(self, model: Model, result: TrainingResult) -> Self:
+        if result.interrupted:
+            raise KeyboardInterrupt
+        self.model_ = model
+        self.history_ = model.history
+        self.n_iter_ = result.epochs
+        self.loss_ = model.history[-1]["loss"]
+        return self
+
+    def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows | None]:
+        """Return the rows to train on, and those that are watched meanwhile."""
+        share = self.validation_size
+        if share is not None:
+            check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
+        else:
+            watched = any(watcher.monitor == "validation_loss" for _, watcher in spec.training.watchers())
+            share = split.validation_size or (DEFAULT_VALIDATION_SIZE if watched else 0.0)
+        split = split.model_copy(update={"test_size": 0.0, "validation_size": float(share)})
+        if labels is None:
+            split = split.model_copy(update={"stratify": False})
+        table = Table(rows.X, rows.y, "values" if labels is None else "classes")
+        parts = split_rows(table, split, spec.seed).parts()
+        return {name: rows.take(indices) for name, indices in parts.items()}
+
+
+def check_weighted_rows(X: Array, y: Array, sample_weight: Any) -> Rows:
+    """Return checked arrays as rows; one number is the weight of each row."""
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    return check_rows(X, y, sample_weight)
+
+
+def _resolved(spec: Spec, rows: Rows, labels: Labels | None) -> Spec:
+    """Return the spec without its data, with the sizes of these rows."""
+    loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
+    if labels is None:
+        outputs = columns * loss.outputs_per_target
+    elif loss.target == "classes":
+        outputs = len(labels)
+    elif len(labels) == 2:
+        outputs = 1
+    else:
+        raise DataError(f"{loss.type} tells two classes apart, and y has {len(labels)}")
+    return resolve(spec.model_copy(update={"data": None}), inputs=rows.X.shape[1], outputs=outputs)

@@ -1,0 +1,258 @@
+"""A classifier with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
+
+from specnet.data import Labels, check_labels
+from specnet.estimators.base import Array, SpecEstimator, check_weighted_rows
+from specnet.spec import Spec, SpecSource
+
+
+def _has_probabilities(estimator: SpecClassifier) -> bool:
+    """Return whether the outputs are probabilities, as far as is known before fitting."""
+    return not hasattr(estimator, "model_") or estimator.model_.gives_probabilities
+
+
+class SpecClassifier(ClassifierMixin, SpecEstimator):
+    """A classifier whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
+
+    Without arguments it is a network with one hidden layer of 100 relu units over standardized columns, trained by
+    Adam in batches of 200 rows, until its loss no longer falls: at most 200 epochs.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec, optional
+        The whole of it; its data part is not read. Where it has no ``training.loss``, that is binary_crossentropy for
+        two classes and for several labels per row, and categorical_crossentropy otherwise. `set_params` and searches
+        reach into it by names such as ``spec__training__optimizer__learning_rate``.
+    hidden_layer_sizes : sequence of int, optional
+        This and the following arguments take the place of what the spec says under the same key, unless they are None.
+    activations : str, mapping or sequence, optional
+        One for all hidden layers, or a sequence that names them all, the output's included.
+    loss : str or mapping, optional
+    optimizer : str or mapping, optional
+    epochs : int, optional
+        How often all rows are seen at most.
+    batch_size : int or "full", optional
+    l2 : float, optional
+    class_weight : mapping of label to float, or "balanced", optional
+        Multiplies the loss of a class's rows; 1 for labels that are not named.
+    early_stopping : bool or mapping, optional
+        True is early stopping with its defaults, which watches the loss of validation rows. False is none.
+    validation_size : float, optional
+        The share of the rows that is not trained on, and whose loss stands in the history; of each class alike. Where
+        nothing is said, what the spec's ``data.split`` says, or else 0.1 if something watches that loss.
+    warm_start : bool
+        Whether `fit` goes on from the weights of the last one, with its preprocessing, instead of starting anew.
+    random_state : int, RandomState or None
+        Its integer is the seed of the spec: of initial weights, the order of rows, dropout and the validation rows.
+        None stands for the seed that the spec has, or else for another one each time.
+
+    Attributes
+    ----------
+    classes_ : ndarray (classes,)
+        The labels in ascending order; with several labels per row, the numbers of their columns.
+    model_ : Model
+        The trained network, which can be saved.
+    history_ : list of dict
+        A record for each logged epoch: ``epoch``, ``loss``, and ``validation_loss`` where there are such rows.
+    n_iter_ : int
+        Epochs of the last `fit`, or of all calls of `partial_fit` since then.
+    loss_ : float
+        The mean loss of the last epoch.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str (n_features_in_,)
+        Only where X had names that are all text.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from specnet import SpecClassifier
+    >>> adam = {"type": "adam", "learning_rate": 0.01}
+    >>> classifier = SpecClassifier(hidden_layer_sizes=[16], optimizer=adam, random_state=0)
+    >>> bool(cross_val_score(classifier, *load_iris(return_X_y=True)).mean() > 0.9)
+    True
+    """
+
+    classes_: Array
+
+    def __init__(
+        self,
+        spec: SpecSource | Spec | None = None,
+        *,
+        hidden_layer_sizes: Any = None,
+        activations: Any = None,
+        loss: str | Mapping[str, Any] | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        epochs: int | None = None,
+        batch_size: Any = None,
+        l2: float | None = None,
+        class_weight: Any = None,
+        early_stopping: bool | Mapping[str, Any] | None = None,
+        validation_size: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.spec = spec
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activations = activations
+        self.loss = loss
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.l2 = l2
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_size = validation_size
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        y : array_like (rows,), or (rows, outputs) of 0 and 1
+            Labels: whole numbers, booleans or text; or for each output whether the row has that label.
+        sample_weight : array_like (rows,), optional
+            Multiplies each row's loss, and is how often a row counts in standardizing.
+
+        Raises
+        ------
+        SpecError
+            If the spec, or its sizes with these arrays, cannot be.
+        ValueError
+            If the arrays do not fit.
+        TrainingError
+            If the loss is no longer finite.
+        """
+        start = self.model_ if self._goes_on() else None
+        X, y = self._checked_rows(X, y, reset=start is None)
+        y = _checked_target(y)
+        classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
+        if start is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, and y has {classes}")
+        self.classes_ = classes
+        spec, labels = self._spec_and_labels(y)
+        return self._fit(spec, check_weighted_rows(X, y, sample_weight), labels, start)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Make one epoch on rows, from where training stands.
+
+        The first call fits the preprocessing. Arguments that change later have no effect, and there is no early
+        stopping.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array_like (classes,)
+            All labels that there will be; needed by the first call. With several labels per row, the numbers of their
+            columns.
+        """
+        first = not hasattr(self, "model_")
+        X, y = self._checked_rows(X, y, reset=first)
+        y = _checked_target(y)
+        _check_partial_fit_first_call(self, classes)
+        spec, labels = self._spec_and_labels(y)
+        return self._fit_partially(spec if first else None, check_weighted_rows(X, y, sample_weight), labels)
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable label of each row, (rows,); with several labels per row 0 and 1, (rows, outputs).
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        """
+        X = self._checked_inputs(X)
+        answers = self.model_.predict(X)
+        if self.model_.labels is None:
+            return answers
+        labels: Array = self.classes_[np.searchsorted(self.model_.labels, answers)]
+        return labels
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, (rows, classes); of each label, (rows, outputs), if rows have several.
+
+        There is no such method after fitting a loss of margins.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        """
+        X = self._checked_inputs(X)
+        return self.model_.predict_proba(X)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        """
+        with np.errstate(divide="ignore"):
+            logarithms: Array = np.log(self.predict_proba(X))
+        return logarithms
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the outputs as the loss sees them: logits, or margins.
+
+        (rows,) for two classes, above 0 for the second; otherwise (rows, classes), or (rows, outputs) if rows have
+        several labels.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        """
+        X = self._checked_inputs(X)
+        outputs = self.model_.raw_outputs(X)
+        if self.model_.labels is None or len(self.classes_) != 2:
+            return outputs
+        return outputs[:, -1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
+
+    def _spec_and_labels(self, y: Array) -> tuple[Spec, Labels | None]:
+        """Return the spec for such a target, and the labels that its rows have one each of."""
+        if len(self.classes_) < 2:
+            raise ValueError(f"a classifier needs two classes, and y has one class: {self.classes_[0]}")
+        several = y.ndim == 2
+        if several and y.shape[1] != len(self.classes_):
+            raise ValueError(f"y has {y.shape[1]} columns, and there are {len(self.classes_)} labels")
+        spec = self._parsed_spec(
+            "binary_crossentropy" if several or len(self.classes_) == 2 else "categorical_crossentropy"
+        )
+        loss = spec.training.loss
+        if loss.target == "values":
+            raise ValueError(f"{loss.type} is a loss of values, and a classifier tells classes apart")
+        if several and loss.target == "classes":
+            raise ValueError(f"{loss.type} takes one class for each row, and y has several labels")
+        return spec, None if several else Labels(check_labels(self.classes_))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _checked_target(y: Any) -> Array:
+    """Return labels (rows,), or 0 and 1 for each of several labels (rows, outputs)."""
+    check_classification_targets(y)
+    kind = type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError("y has several classes in several columns: a column of 0 and 1 for each label is needed")
+    if kind == "multilabel-indicator":
+        indicators: Array = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        return indicators
+    labels: Array = column_or_1d(y, warn=True)
+    return labels

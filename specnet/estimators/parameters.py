@@ -1,0 +1,181 @@
+"""An estimator's arguments, which are keys of a spec, and names that lead into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from specnet.data import check_labels
+from specnet.errors import SpecnetError
+from specnet.parts.registry import installed_registry
+from specnet.spec import Spec, SpecSource, parse_spec
+from specnet.spec.overrides import CannotSetError, with_change
+from specnet.spec.reader import read
+from specnet.spec.text import Document
+
+NESTED = "spec__"
+"""How names begin that lead into the spec; the steps of a path are joined by two underscores."""
+KEYS = {
+    "hidden_layer_sizes": ("network", "hidden_layer_sizes"),
+    "activations": ("network", "activations"),
+    "loss": ("training", "loss"),
+    "optimizer": ("training", "optimizer"),
+    "epochs": ("training", "epochs"),
+    "batch_size": ("training", "batch_size"),
+    "l2": ("training", "l2"),
+    "class_weight": ("training", "class_weight"),
+    "early_stopping": ("training", "early_stopping"),
+}
+"""Where the arguments stand in a spec."""
+
+DEFAULT_SPEC: Mapping[str, Any] = {
+    "network": {
+        "dtype": "float64",
+        "hidden_layer_sizes": [100],
+        "weight_initializer": "glorot_uniform",
+        "preprocessing": ["standardize"],
+    },
+    "training": {
+        "optimizer": "adam",
+        "epochs": 200,
+        "batch_size": 200,
+        "early_stopping": {"monitor": "loss", "min_delta": 1e-4, "restore_best": False},
+    },
+}
+"""What is used where there is no spec: about what scikit-learn's own networks do, on standardized columns."""
+
+
+class SpecParameters(BaseEstimator):
+    """The arguments of an estimator, one of which is a spec, and the others what is said in its place."""
+
+    default_spec: ClassVar[Mapping[str, Any]] = DEFAULT_SPEC
+
+    spec: SpecSource | Spec | None
+    early_stopping: bool | Mapping[str, Any] | None
+    validation_size: float | None
+    warm_start: bool
+    random_state: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Add what the spec says with the other arguments in their places, by names such as
+            ``spec__training__optimizer``. There are none while the arguments make no document.
+        """
+        params: dict[str, Any] = super().get_params(deep=deep)
+        if deep:
+            try:
+                params |= _leaves(self._document().data, "spec")
+            except (SpecnetError, ValueError):  # `fit` says what is wrong with them
+                return params
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set arguments by name.
+
+        A name such as ``spec__training__optimizer__learning_rate`` leads into the spec: it changes the argument that
+        says what stands there, or else ``spec`` itself, the default one where there is none. Digits index lists, and
+        None leaves a key out.
+
+        Raises
+        ------
+        ValueError
+            If there is no such argument, or a name leads nowhere.
+        SpecError
+            If ``spec`` is a `Spec` and the change makes it a wrong one; others are checked by `fit`.
+        """
+        super().set_params(**{name: value for name, value in params.items() if not name.startswith(NESTED)})
+        for name, value in params.items():
+            if name.startswith(NESTED):
+                self._set_in_spec(name.removeprefix(NESTED).split("__"), value)
+        return self
+
+    def _set_in_spec(self, names: list[str], value: Any) -> None:
+        for argument, path in KEYS.items():
+            if tuple(names[: len(path)]) == path and getattr(self, argument, None) is not None:
+                said = self._said(argument)
+                own = {} if said is None else {argument: said}
+                setattr(self, argument, _changed(own, (argument, *names[len(path) :]), value).get(argument))
+                return
+        data = _changed(self._spec_document().data, names, value)
+        self.spec = self._parsed(data) if isinstance(self.spec, Spec) else data
+
+    def _said(self, argument: str) -> Any:
+        """Return what an argument says as a spec would, None if it says nothing."""
+        value = getattr(self, argument, None)
+        if argument == "early_stopping" and isinstance(value, bool):
+            return {} if value else None
+        if argument == "class_weight" and isinstance(value, Mapping):
+            return {str(check_labels([label])[0]): weight for label, weight in value.items()}
+        return value
+
+    def _spec_document(self) -> Document:
+        """Return what the spec says itself."""
+        if isinstance(self.spec, Spec):
+            data = self.spec.model_dump(mode="json", exclude_none=True)
+            if "seed" not in self.spec.model_fields_set:
+                del data["seed"]
+            return read(data)
+        return read(self.default_spec if self.spec is None else self.spec)
+
+    def _document(self) -> Document:
+        """Return what the spec says with the other arguments in their places."""
+        document = self._spec_document()
+        data = document.data
+        for argument, path in KEYS.items():
+            said = self._said(argument)
+            if said is not None:
+                data = _changed(data, path, said)
+        if self.early_stopping is False:
+            data = _changed(data, KEYS["early_stopping"], None)
+        # A text's places belong to what is written there, and not to arguments.
+        return document if data is document.data else read(data)
+
+    def _parsed_spec(self, loss: str) -> Spec:
+        """Return the spec to train, with this loss where none is said, and with the seed that `random_state` gives."""
+        document = self._document()
+        training = document.data.get("training", {})
+        if isinstance(training, Mapping) and "loss" not in training:
+            document = read(_changed(document.data, KEYS["loss"], loss))
+        spec = self._parsed(document)
+        if self.random_state is None and "seed" in document.data:
+            return spec
+        generator = check_random_state(self.random_state)
+        seed = self.random_state if isinstance(self.random_state, Integral) else generator.randint(2**31)
+        return spec.model_copy(update={"seed": int(seed)})
+
+    def _parsed(self, source: Document | Mapping[str, Any]) -> Spec:
+        """Return a spec that can name the parts that the given one can, within the same limits."""
+        if not isinstance(self.spec, Spec):
+            return parse_spec(source)
+        known = set(installed_registry())
+        further = [part for part in self.spec.registry if part not in known]
+        return parse_spec(source, parts=further, limits=self.spec.origin.limits)
+
+
+def _changed(data: Mapping[str, Any], names: Sequence[str], value: Any) -> Mapping[str, Any]:
+    """Return the data with the value where the names lead, or without anything there if it is None."""
+    try:
+        return with_change(data, list(names), value, value is None)[0]
+    except CannotSetError as error:
+        if value is None:
+            return data
+        raise ValueError(f"{NESTED}{'__'.join(names)} leads nowhere: {error.message}") from None
+
+
+def _leaves(value: Any, name: str) -> dict[str, Any]:
+    """Return what is neither a table nor a list of tables, by names that lead there."""
+    if isinstance(value, Mapping):
+        steps: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, tuple) and any(isinstance(item, Mapping) for item in value):
+        steps = enumerate(value)
+    else:
+        return {name: value}
+    return {key: leaf for step, inner in steps for key, leaf in _leaves(inner, f"{name}__{step}").items()}

@@ -1,0 +1,240 @@
+"""What estimators learn and answer: labels, probabilities, scores, values, weights and validation rows."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_diabetes, load_digits, load_iris, make_moons, make_multilabel_classification
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score, train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+import specnet
+from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet.fitting import fit_rows
+
+MOONS = make_moons(200, noise=0.2, random_state=0)
+IRIS = load_iris(return_X_y=True)
+QUICK = {"hidden_layer_sizes": [8], "optimizer": {"type": "adam", "learning_rate": 0.02}, "random_state": 0}
+"""Arguments of a network that learns in few epochs."""
+
+
+def mean_score(estimator, X, y) -> float:
+    """Return the mean score over five folds, without threads that wait for each other."""
+    folds = (StratifiedKFold if is_classifier(estimator) else KFold)(5, shuffle=True, random_state=0)
+    with threadpool_limits(1, "blas"):
+        return float(cross_val_score(estimator, X, y, cv=folds).mean())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_digits_are_told_apart_as_well_as_by_scikit_learn():
+    X, y = load_digits(return_X_y=True)
+    theirs = mean_score(MLPClassifier(random_state=0), X, y)
+    assert mean_score(SpecClassifier(random_state=0), X, y) >= theirs > 0.97
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_diabetes_is_predicted_as_well_as_by_scikit_learn_on_standardized_numbers():
+    X, y = load_diabetes(return_X_y=True)
+    ours, theirs = mean_score(SpecRegressor(random_state=0), X, y), MLPRegressor(random_state=0)
+    assert ours > 0.4
+    standardized = make_pipeline(StandardScaler(), theirs)
+    for network in (theirs, standardized, TransformedTargetRegressor(standardized, transformer=StandardScaler())):
+        assert ours >= mean_score(network, X, y)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["no", "yes"]),
+        np.array(["no", "yes"], object),
+        np.array([False, True]),
+        np.array([-1, 1]),
+        np.array([3.0, 7.0]),
+        np.array([0, 1], np.uint8),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_come_back_as_they_were(labels):
+    X, y = MOONS
+    classifier = SpecClassifier(epochs=20, **QUICK).fit(X, labels[y])
+    np.testing.assert_array_equal(classifier.classes_, labels)
+    answers = classifier.predict(X)
+    assert answers.dtype == classifier.classes_.dtype == labels.dtype
+    assert (answers == labels[y]).mean() > 0.8
+
+
+def test_two_classes():
+    X, y = MOONS
+    classifier = SpecClassifier(epochs=20, **QUICK).fit(X, y)
+    assert classifier.model_.network.outputs == 1
+    probabilities, scores = classifier.predict_proba(X), classifier.decision_function(X)
+    assert probabilities.shape == (200, 2)
+    assert scores.shape == (200,)
+    np.testing.assert_allclose(expit(scores), probabilities[:, 1], rtol=1e-12)
+    np.testing.assert_array_equal(scores > 0, classifier.predict(X) == 1)
+    np.testing.assert_array_equal(classifier.predict_log_proba(X), np.log(probabilities))
+    assert classifier.score(X, y) == (classifier.predict(X) == y).mean()
+
+
+def test_two_classes_with_an_output_for_each():
+    X, y = MOONS
+    classifier = SpecClassifier(loss="categorical_crossentropy", epochs=20, **QUICK).fit(X, y)
+    assert classifier.model_.network.outputs == 2
+    scores = classifier.decision_function(X)
+    np.testing.assert_allclose(expit(scores), classifier.predict_proba(X)[:, 1], rtol=1e-12)
+    np.testing.assert_array_equal(scores > 0, classifier.predict(X) == 1)
+
+
+def test_several_classes():
+    X, y = IRIS
+    classifier = SpecClassifier(epochs=50, **QUICK).fit(X, y * 10)
+    scores = classifier.decision_function(X)
+    np.testing.assert_allclose(softmax(scores, axis=1), classifier.predict_proba(X), rtol=1e-12)
+    np.testing.assert_allclose(log_softmax(scores, axis=1), classifier.predict_log_proba(X), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(classifier.predict(X), scores.argmax(1) * 10)
+
+
+def test_margins_have_no_probabilities():
+    X, y = MOONS
+    classifier = SpecClassifier(loss="hinge", epochs=20, **QUICK)
+    assert hasattr(classifier, "predict_proba")
+    classifier.fit(X, y)
+    assert not hasattr(classifier, "predict_proba")
+    assert not hasattr(classifier, "predict_log_proba")
+    np.testing.assert_array_equal(classifier.decision_function(X) > 0, classifier.predict(X) == 1)
+    assert classifier.score(X, y) > 0.8
+
+
+def test_several_labels_per_row():
+    X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
+    classifier = SpecClassifier(epochs=60, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(classifier.classes_, range(4))
+    answers, probabilities = classifier.predict(X), classifier.predict_proba(X)
+    assert answers.shape == probabilities.shape == (200, 4)
+    np.testing.assert_array_equal(answers, probabilities > 0.5)
+    np.testing.assert_allclose(expit(classifier.decision_function(X)), probabilities, rtol=1e-12)
+    assert (answers == y).mean() > 0.85
+
+
+def test_several_outputs_each_in_its_units():
+    X, y = load_diabetes(return_X_y=True)
+    both = np.column_stack([y, -1000 * y])
+    regressor = SpecRegressor(epochs=50, **QUICK).fit(X, both)
+    predicted = regressor.predict(X)
+    assert predicted.shape == both.shape
+    assert regressor.score(X, both) > 0.5
+    assert regressor.score(X, both) == pytest.approx(
+        np.mean(
+            [1 - ((t - p) ** 2).sum() / ((t - t.mean()) ** 2).sum() for t, p in zip(both.T, predicted.T, strict=True)]
+        )
+    )
+    column = SpecRegressor(epochs=5, **QUICK).fit(X, y[:, None])
+    assert column.predict(X).shape == (442, 1)
+    np.testing.assert_array_equal(column.predict(X)[:, 0], SpecRegressor(epochs=5, **QUICK).fit(X, y).predict(X))
+
+
+def test_a_loss_with_several_outputs_for_a_value():
+    X, y = load_diabetes(return_X_y=True)
+    regressor = SpecRegressor(loss="gaussian_nll", epochs=50, **QUICK).fit(X, y)
+    assert regressor.model_.network.outputs == 2
+    assert regressor.predict(X).shape == (442,)
+    assert regressor.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("estimator", "data"),
+    [(SpecClassifier, IRIS), (SpecClassifier, MOONS), (SpecRegressor, load_diabetes(return_X_y=True))],
+)
+def test_a_weight_is_a_repetition(estimator, data):
+    X, y = data
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    weighted = estimator(epochs=30, batch_size="full", **QUICK).fit(X, y, sample_weight=weight)
+    repeated = estimator(epochs=30, batch_size="full", **QUICK).fit(X.repeat(weight, 0), y.repeat(weight))
+    np.testing.assert_allclose(weighted.model_.theta, repeated.model_.theta, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(weighted.predict(X), weighted.model_.predict(X))
+    assert weighted.loss_ == pytest.approx(repeated.loss_)
+
+
+def test_class_weights_are_weights_of_rows():
+    X, y = MOONS
+    names = np.array(["left", "right"])
+
+    def fitted(rows=slice(None), sample_weight=None, **arguments):
+        classifier = SpecClassifier(epochs=20, **QUICK, **arguments).set_params(spec__network__preprocessing=())
+        return classifier.fit(X[rows], names[y[rows]], sample_weight=sample_weight)
+
+    by_class, by_row = fitted(class_weight={"right": 5}), fitted(sample_weight=1 + 4 * y)
+    np.testing.assert_allclose(by_class.model_.theta, by_row.model_.theta, rtol=1e-12)
+    assert (by_class.predict(X) == "right").sum() > (fitted().predict(X) == "right").sum() + 10
+    few = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:25]])
+    balanced = fitted(few, class_weight="balanced")
+    spelled = fitted(few, class_weight={"left": 125 / 200, "right": 125 / 50})
+    np.testing.assert_allclose(balanced.model_.theta, spelled.model_.theta, rtol=1e-12)
+
+
+def test_early_stopping_watches_rows_that_are_not_trained_on():
+    X, y = load_digits(return_X_y=True)
+    classifier = SpecClassifier(early_stopping={"patience": 3}, validation_size=0.2, **QUICK).fit(X, y)
+    losses = [record["validation_loss"] for record in classifier.history_]
+    assert len(losses) == classifier.n_iter_ < 200
+    assert np.argmin(losses) == classifier.n_iter_ - 4
+    train, held_out = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)
+    same = specnet.fit(classifier.model_.spec, X[train], y[train], validation=(X[held_out], y[held_out]))
+    np.testing.assert_array_equal(same.theta, classifier.model_.theta)
+    assert log_loss(y[held_out], classifier.predict_proba(X[held_out])) == pytest.approx(min(losses))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "watched"),
+    [
+        ({}, 0),
+        ({"validation_size": 0.3}, 60),
+        ({"early_stopping": True}, 20),
+        ({"early_stopping": True, "validation_size": 0.05}, 10),
+        ({"early_stopping": {"monitor": "loss"}}, 0),
+        ({"early_stopping": False}, 0),
+        ({"spec": "specs/moons.toml"}, 0),
+        (
+            {
+                "spec": {
+                    "data": {"type": "make_moons", "split": {"validation_size": 0.2}},
+                    "network": {"layer_sizes": [2, 1]},
+                }
+            },
+            40,
+        ),
+    ],
+)
+def test_how_many_rows_are_watched(arguments, watched, monkeypatch):
+    counts = {}
+
+    def counting(spec, labels, splits, **options):
+        counts.update({name: len(rows) for name, rows in splits.items()})
+        return fit_rows(spec, labels, splits, **options)
+
+    monkeypatch.setattr("specnet.estimators.base.fit_rows", counting)
+    classifier = SpecClassifier(**{"epochs": 1, **arguments}).fit(*MOONS)
+    assert counts == {"train": 200 - watched, **({"validation": watched} if watched else {})}
+    assert ("validation_loss" in classifier.history_[0]) == bool(watched)
+
+
+def test_history_and_figures():
+    X, y = MOONS
+    classifier = SpecClassifier(epochs=12, **QUICK).fit(X, y)
+    assert classifier.n_iter_ == 12
+    assert [record["epoch"] for record in classifier.history_] == list(range(1, 13))
+    assert classifier.loss_ == classifier.history_[-1]["loss"]
+    assert classifier.history_ is classifier.model_.history
+
+
+def test_the_model_can_be_saved(tmp_path):
+    X, y = IRIS
+    names = np.array(["setosa", "versicolor", "virginica"])
+    classifier = SpecClassifier(epochs=5, **QUICK).fit(X, names[y])
+    classifier.model_.save(tmp_path / "iris.safetensors")
+    np.testing.assert_array_equal(specnet.load_model(tmp_path / "iris.safetensors").predict(X), classifier.predict(X))

@@ -1,0 +1,215 @@
+"""A spec and what is said in its place, names that lead into it, clones, seeds, and what is refused."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_friedman1, make_moons
+
+import specnet
+from specnet.compiler import sin
+from specnet.errors import DataError, SpecError
+from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet.parts.activations import Activation
+
+X, Y = make_moons(200, noise=0.2, random_state=0)
+SPEC = {
+    "seed": 3,
+    "network": {"hidden_layer_sizes": [6], "activations": "tanh", "dtype": "float64"},
+    "training": {"loss": "binary_crossentropy", "optimizer": {"type": "adam", "learning_rate": 0.02}, "epochs": 30},
+}
+TEXT = """
+seed = 3
+[network]
+hidden_layer_sizes = [6]
+activations = "tanh"
+dtype = "float64"
+[training]
+loss = "binary_crossentropy"
+optimizer = { type = "adam", learning_rate = 0.02 }
+epochs = 30
+"""
+
+
+class Wave(Activation):
+    """sin x."""
+
+    type: Literal["wave"] = "wave"
+
+    def expression(self, x):
+        return sin(x)
+
+
+def trained(estimator):
+    """Return the parameters that an estimator has after fitting the moons."""
+    return estimator.fit(X, Y).model_.theta
+
+
+def sources(tmp_path) -> dict:
+    path = tmp_path / "spec.toml"
+    path.write_text(TEXT)
+    return {"mapping": SPEC, "text": TEXT, "path": str(path), "path object": path, "spec": specnet.parse_spec(SPEC)}
+
+
+@pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
+def test_a_spec_in_any_form_trains_what_fit_trains(form, tmp_path):
+    source = sources(tmp_path)[form]
+    np.testing.assert_array_equal(trained(SpecClassifier(source)), specnet.fit(SPEC, X, Y).theta)
+
+
+@pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
+def test_names_lead_into_a_spec_in_any_form(form, tmp_path):
+    changed = {**SPEC, "training": {**SPEC["training"], "optimizer": {"type": "adam", "learning_rate": 0.1}}}
+    source = sources(tmp_path)[form]
+    estimator = SpecClassifier(source).set_params(spec__training__optimizer__learning_rate=0.1)
+    np.testing.assert_array_equal(trained(estimator), specnet.fit(changed, X, Y).theta)
+    assert estimator.get_params()["spec__training__optimizer__learning_rate"] == 0.1
+    assert SpecClassifier(source).get_params()["spec__training__optimizer__learning_rate"] == 0.02
+    assert SPEC["training"]["optimizer"]["learning_rate"] == 0.02
+    np.testing.assert_array_equal(trained(clone(estimator)), estimator.model_.theta)
+
+
+def test_arguments_take_the_place_of_what_the_spec_says():
+    said = SpecClassifier(
+        SPEC,
+        hidden_layer_sizes=(5, 4),
+        activations="relu",
+        loss={"type": "binary_crossentropy", "label_smoothing": 0.1},
+        optimizer="sgd",
+        epochs=7,
+        batch_size="full",
+        l2=0.01,
+        class_weight={0: 2.0},
+        early_stopping={"monitor": "loss", "patience": 3},
+    ).fit(X, Y)
+    written = {
+        "seed": 3,
+        "network": {"hidden_layer_sizes": [5, 4], "activations": "relu", "dtype": "float64"},
+        "training": {
+            "loss": {"type": "binary_crossentropy", "label_smoothing": 0.1},
+            "optimizer": "sgd",
+            "epochs": 7,
+            "batch_size": "full",
+            "l2": 0.01,
+            "class_weight": {"0": 2.0},
+            "early_stopping": {"monitor": "loss", "patience": 3},
+        },
+    }
+    assert said.model_.spec == specnet.fit(written, X, Y).spec
+
+
+def test_without_arguments_the_default_spec_is_listed_and_changed():
+    estimator = SpecRegressor()
+    assert estimator.get_params()["spec__network__hidden_layer_sizes"] == (100,)
+    estimator.set_params(spec__training__optimizer__learning_rate=0.01, spec__network__hidden_layer_sizes=(7,))
+    network = estimator.fit(*make_friedman1(30, random_state=0)).model_.spec
+    assert [layer.units for layer in network.network.layers] == [7, 1]
+    assert network.training.optimizer.learning_rate == 0.01
+    assert SpecRegressor().get_params()["spec__network__hidden_layer_sizes"] == (100,)
+
+
+def test_a_name_changes_the_argument_that_says_what_stands_there():
+    estimator = SpecClassifier(SPEC, optimizer="sgd", epochs=9, class_weight={0: 1}, early_stopping=True)
+    estimator.set_params(
+        spec__training__optimizer__learning_rate=0.5,
+        spec__training__epochs=8,
+        spec__training__class_weight__1=3,
+        spec__training__early_stopping__patience=4,
+    )
+    assert estimator.spec is SPEC
+    assert estimator.optimizer == {"type": "sgd", "learning_rate": 0.5}
+    assert estimator.epochs == 8
+    assert estimator.class_weight == {"0": 1, "1": 3}
+    assert estimator.early_stopping == {"patience": 4}
+    assert estimator.set_params(spec__training__epochs=None).epochs is None
+    off = SpecClassifier(early_stopping=False).set_params(spec__training__early_stopping__monitor="loss")
+    assert off.early_stopping == {"monitor": "loss"}
+
+
+def test_digits_lead_into_lists_and_none_leaves_out():
+    layers = [{"type": "dense", "units": 4, "activation": "relu"}, {"type": "dense", "units": 1}]
+    estimator = SpecClassifier({"network": {"layers": layers}, "training": {"clip_norm": 1.0, "epochs": 2}})
+    assert estimator.get_params()["spec__network__layers__0__units"] == 4
+    estimator.set_params(
+        spec__network__layers__0__units=9, spec__training__clip_norm=None, spec__training__early_stopping=None
+    )
+    spec = estimator.fit(X, Y).model_.spec
+    assert spec.network.layers[0].units == 9
+    assert spec.training.clip_norm is None
+    assert layers[0]["units"] == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("spec__network__dtype__bits", 'network.dtype: .* a table is not "float32" or "float64"'),
+        ("spec__seed__x", "spec__seed__x leads nowhere"),
+        ("spec__network__hidden_layer_sizes__5", "there is no entry 5"),
+        ("sepc__training__epochs", "Invalid parameter 'sepc'"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_an_error(name, message):
+    estimator = SpecClassifier(SPEC)
+    with pytest.raises((ValueError, SpecError), match=message):
+        estimator.set_params(**{name: 1}).fit(X, Y)
+
+
+def test_parts_of_ones_own_stay_known():
+    spec = specnet.parse_spec({**SPEC, "network": {"hidden_layer_sizes": [4], "activations": "wave"}}, parts=[Wave])
+    estimator = clone(SpecClassifier(spec, epochs=3)).set_params(spec__network__hidden_layer_sizes=(5,))
+    assert isinstance(estimator.fit(X, Y).model_.spec.network.layers[0].activation, Wave)
+    with pytest.raises(SpecError, match='"epohcs" is not a key'):
+        estimator.set_params(spec__training__epohcs=3)
+
+
+def test_a_mistake_stands_at_its_place_in_the_text():
+    with pytest.raises(SpecError, match=r'<text>:5:15: error\[unknown-part\]: "tahn" is not an activation'):
+        SpecClassifier(TEXT.replace("tanh", "tahn")).fit(X, Y)
+    with pytest.raises(SpecError, match=r"training\.epochs: error\[wrong-type\]: an integer is needed"):
+        SpecClassifier(TEXT, epochs="ten").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "mse"}, "mean_squared_error is a loss of values, and a classifier tells classes apart"),
+        ({"validation_size": 1.0}, "validation_size == 1.0, must be < 1"),
+        ({"validation_size": 0.0, "early_stopping": True}, "watches the loss of validation rows, and there are none"),
+        ({"class_weight": {7: 1.0}}, 'class_weight has "7", and the labels are 0, 1'),
+        ({"random_state": "now"}, "cannot be used to seed"),
+        ({"random_state": -1}, "Seed must be between"),
+    ],
+)
+def test_arguments_that_do_not_go_together(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SpecClassifier(**arguments).fit(X, Y)
+
+
+def test_targets_that_do_not_go_with_the_loss():
+    with pytest.raises(ValueError, match="tells classes apart, and a regressor predicts values"):
+        SpecRegressor(SPEC).fit(X, Y)
+    with pytest.raises(ValueError, match="needs two classes, and y has one class: 4"):
+        SpecClassifier().fit(X, np.full(len(X), 4))
+    with pytest.raises(DataError, match="binary_crossentropy tells two classes apart, and y has 3"):
+        SpecClassifier(loss="binary_crossentropy").fit(*load_iris(return_X_y=True))
+    with pytest.raises(ValueError, match="takes one class for each row, and y has several labels"):
+        SpecClassifier(loss="categorical_crossentropy").fit(X, np.eye(2, dtype=int)[Y])
+    with pytest.raises(ValueError, match="several classes in several columns"):
+        SpecClassifier().fit(X, np.column_stack([Y, Y + 1]))
+
+
+def test_random_state_is_the_seed():
+    assert SpecClassifier(SPEC).fit(X, Y).model_.spec.seed == 3
+    assert SpecClassifier(SPEC, random_state=8).fit(X, Y).model_.spec.seed == 8
+    np.testing.assert_array_equal(
+        trained(SpecClassifier(SPEC, random_state=8)), specnet.fit({**SPEC, "seed": 8}, X, Y).theta
+    )
+    unsaid = {**SPEC}
+    del unsaid["seed"]
+    for spec in (None, unsaid, specnet.parse_spec(unsaid)):
+        seeds = {SpecClassifier(spec, epochs=1).fit(X, Y).model_.spec.seed for _ in range(3)}
+        assert len(seeds) == 3
+    drawn = [trained(SpecClassifier(epochs=1, random_state=np.random.RandomState(number))) for number in (0, 0, 1)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
