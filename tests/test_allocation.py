@@ -31,6 +31,40 @@ SPECS = {
         },
         "training": {"loss": "categorical_crossentropy", "optimizer": "adam"},
     },
+    "normalization and embeddings": {
+        "network": {
+            "input_size": 8,
+            "layers": [
+                {"type": "embedding", "columns": [7], "categories": 5, "size": 3},
+                {
+                    "type": "periodic_embedding",
+                    "variant": "plr_lite",
+                    "frequencies": 4,
+                    "size": 3,
+                    "columns": [0, 2, 3],
+                },
+                {"type": "periodic_embedding", "variant": "pbld", "frequencies": 4, "size": 3},
+                {"type": "scale"},
+                {"type": "dense", "units": 32, "parametrization": "ntk"},
+                {"type": "batch_normalization"},
+                {"type": "gaussian_noise"},
+                {"type": "dense", "units": 16, "use_bias": False},
+                {"type": "layer_normalization"},
+                {"type": "dense", "units": 2},
+            ],
+        },
+        "training": {"loss": "categorical_crossentropy", "optimizer": "adam"},
+    },
+    "bins": {
+        "network": {
+            "input_size": 6,
+            "layers": [
+                {"type": "piecewise_linear_embedding", "bins": 5, "size": 3},
+                {"type": "dense", "units": 2},
+            ],
+        },
+        "training": {"loss": "mean_squared_error", "optimizer": "sgd"},
+    },
     "nesterov with a schedule and decay": {
         "network": {"layer_sizes": [8, 32, 2], "activations": ["elu", "linear"]},
         "training": {
@@ -74,6 +108,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     network = specnet.build(SPECS[name])
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
+    X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network))
     stepper = Stepper(network, network.initial_parameters(), rows, total_steps=steps + 1)
     indices = generator.permutation(ROWS)[:batch]

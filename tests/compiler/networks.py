@@ -20,9 +20,11 @@ from specnet.compiler import (
     erf,
     exp,
     expm1,
+    fold,
     gather,
     gradients,
     greater,
+    grouped_matmul,
     input_value,
     linear_map,
     log,
@@ -31,6 +33,7 @@ from specnet.compiler import (
     minimum,
     one_hot,
     plan,
+    repeat,
     rows,
     sigmoid,
     sin,
@@ -132,7 +135,10 @@ class Network:
         rng, width = self.rng, x.shape[0]
         activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]
         kind = rng.choice(
-            ["dense", "dense", "activation", "dropout", "norm", "residual", "branch", "gate", "slice", "pool", "tied"]
+            [
+                *("dense", "dense", "activation", "dropout", "norm", "residual"),
+                *("branch", "gate", "slice", "pool", "tied", "columns"),
+            ]
         )
         if kind == "dense":
             return activation(self.dense(x, int(rng.integers(1, 6))))
@@ -149,6 +155,11 @@ class Network:
         if kind == "tied":
             block = self.parameter(width + 1, width)
             return affine(block, tanh(affine(block, x)))
+        if kind == "columns":
+            each = bool(rng.random() < 0.5)
+            many = activation(repeat(x, 3, each) * self.parameter(3 * width, 1))
+            mapped = grouped_matmul(self.parameter(3 * width, 2), many, width, flip_a=True)
+            return tanh(fold(mapped, 2, each)) + x
         return self.batch_norm(x) if kind == "norm" else self.dropout(x) if kind == "dropout" else activation(x)
 
     def loss(self, x: Value) -> Value:
