@@ -11,6 +11,7 @@ from specnet.errors import DataError, FileError, SpecError, SpecnetError, Traini
 
 if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor
+    from specnet.exporting import export
     from specnet.fitting import fit
     from specnet.model import Model, load_model
     from specnet.network import Network, build
@@ -31,6 +32,7 @@ __all__ = [
     "SpecnetError",
     "TrainingError",
     "build",
+    "export",
     "fit",
     "load_model",
     "parse_spec",
@@ -47,6 +49,7 @@ _HOMES = {
     "SpecClassifier": "estimators",
     "SpecRegressor": "estimators",
     "build": "network",
+    "export": "exporting",
     "fit": "fitting",
     "load_model": "model",
     "parse_spec": "spec",

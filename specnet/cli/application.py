@@ -10,6 +10,7 @@ import typer
 
 from specnet.cli.check import check
 from specnet.cli.evaluate import evaluate
+from specnet.cli.export import export
 from specnet.cli.init import init
 from specnet.cli.predict import predict
 from specnet.cli.run import run
@@ -58,5 +59,5 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, check, predict, evaluate, schema, init):
+for _verb in (run, validate, show, check, predict, evaluate, export, schema, init):
     _register(_verb)

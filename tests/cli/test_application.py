@@ -15,7 +15,7 @@ import pytest
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
-VERBS = ["run", "validate", "show", "check", "predict", "evaluate", "schema", "init"]
+VERBS = ["run", "validate", "show", "check", "predict", "evaluate", "export", "schema", "init"]
 
 
 def test_help_lists_every_verb(specnet: Specnet) -> None:

@@ -1,0 +1,95 @@
+"""Files for other places, each proved at the moment it is written.
+
+A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
+written, and how the result is run.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from specnet.exporting import targets
+from specnet.exporting.proof import Proof, prove
+from specnet.exporting.target import ExportError, Target
+from specnet.files import PathLike, write_file
+from specnet.model import Model
+
+TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
+"""The names of all targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export has written.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The main one first.
+    dtype : str
+        In which it computes.
+    proof : Proof
+    note : str
+        What is not as one might expect; empty for most.
+    """
+
+    files: tuple[Path, ...]
+    dtype: str
+    proof: Proof
+    note: str = ""
+
+
+def export(model: Model, target: str, path: PathLike | None = None, *, float32: bool = False) -> Export:
+    """Write a model as a file for another place; raw columns go in, final answers come out.
+
+    The export runs, where it can, on 256 rows before it takes its place, and is compared with the model.
+
+    Parameters
+    ----------
+    model : Model
+    target : str
+        One of `TARGETS`.
+    path : str or path-like, optional
+        The file; the network's name in the current folder if None. Other files of the export lie beside it.
+    float32 : bool
+        Whether a float64 model is stored as float32, for targets that can.
+
+    Raises
+    ------
+    ExportError
+        If there is no such target, the target cannot say what the model has, something that it needs is not installed,
+        or it does not answer as the model does. Nothing is written then.
+    FileError
+        If a file cannot be written.
+    """
+    kind = find_target(target)
+    wanted = np.dtype(np.float32) if float32 else model.network.dtype
+    if wanted != model.network.dtype and not kind.writes_float32:
+        raise ExportError(f"{target} has no float32 form of a float64 model")
+    main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
+    program = kind.program(model, wanted)
+    files = kind.render(program, main, "")
+    proof = prove(kind, program, files, main.name)
+    files = kind.render(program, main, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
+    for place, content in files.items():
+        write_file(place, content)
+    return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
+
+
+def find_target(name: str) -> Target:
+    """Return a target by its name.
+
+    Raises
+    ------
+    ExportError
+        If there is none.
+    """
+    if name not in TARGETS:
+        raise ExportError(f'"{name}" is no target; there are {", ".join(TARGETS)}')
+    target: Target = import_module(f"specnet.exporting.targets.{name}").TARGET
+    return target

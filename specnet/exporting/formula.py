@@ -1,0 +1,249 @@
+"""What one step of a model computes, in the form in which every target reads it.
+
+A part says its value over symbolic arrays. Here that value becomes a list of steps over rows: what does not depend on
+the rows is computed once and becomes a table, a product with a table becomes `LINEAR`, and each step knows how many
+features its result has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Expansions, Kind, Operation, Shape, Value, bind, input_value, plan
+from specnet.compiler import operations as op
+from specnet.compiler.groups import GROUPED_MATMUL
+from specnet.compiler.lowering import Call, lower
+from specnet.compiler.reverse import postorder
+from specnet.compiler.value import CONSTANT, INPUT, STATE
+
+Array = NDArray[Any]
+
+LINEAR = Operation("linear")
+"""x times a weight (outputs, inputs), plus a bias where there is a third operand."""
+GROUPED = Operation("grouped_linear")
+"""`LINEAR` for each of some groups that take turns along the features, by a weight (outputs, inputs, groups)."""
+LOOKUP = Operation("lookup")
+"""The rows of a table (categories, features) whose numbers, as floats, are x (rows, 1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Numbers that never change: (features,), a weight (outputs, inputs …), or rows to pick (categories, features)."""
+
+    name: str
+    array: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One of the arrays that a formula reads, (rows, features)."""
+
+    number: int
+    features: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operation; its result is (rows, features), and (rows, 1) is repeated along features where others need it."""
+
+    operation: Operation
+    operands: tuple[Operand, ...]
+    attributes: Any
+    features: int
+    kind: Kind
+
+
+Operand = Step | Source | Table | float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Formula:
+    """Steps in order, each after its operands.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        What it reads.
+    steps : tuple of Step
+    output : Operand
+        The result; a source where nothing is computed.
+    """
+
+    sources: tuple[Source, ...]
+    steps: tuple[Step, ...]
+    output: Operand
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it only hands on the first of what it reads."""
+        return self.output is self.sources[0]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables in the order of their use, each once."""
+        used = (operand for step in self.steps for operand in step.operands if isinstance(operand, Table))
+        return tuple(dict.fromkeys(used))
+
+    def uses(self) -> dict[Operand, int]:
+        """Return how often each step is read, the output once more."""
+        counts: dict[Operand, int] = dict.fromkeys(self.steps, 0)
+        for operand in [*(operand for step in self.steps for operand in step.operands), self.output]:
+            if isinstance(operand, Step):
+                counts[operand] += 1
+        return counts
+
+    def signature(self) -> Hashable:
+        """Return what two formulas have in common that differ in nothing but tables and numbers of features."""
+        number: dict[Operand, Hashable] = {source: ("source", source.number) for source in self.sources}
+        number |= {table: ("table", index, table.array.ndim) for index, table in enumerate(self.tables)}
+        number |= {step: ("step", index) for index, step in enumerate(self.steps)}
+
+        def shown(operand: Operand) -> Hashable:
+            return operand.hex() if isinstance(operand, float) else number[operand]
+
+        steps = tuple((step.operation, tuple(map(shown, step.operands)), step.attributes) for step in self.steps)
+        return steps, shown(self.output)
+
+
+def sources_of(sizes: Sequence[int]) -> list[Value]:
+    """Return symbolic arrays of so many features, in place of what a formula reads."""
+    return [input_value(f"source.{number}", (size, BATCH)) for number, size in enumerate(sizes)]
+
+
+def formula_of(
+    value: Value,
+    sources: Sequence[Value],
+    arrays: Mapping[str, Array],
+    dtype: np.dtype[Any],
+    key: str,
+    expansions: Expansions,
+) -> Formula:
+    """Return the formula of a symbolic value.
+
+    Parameters
+    ----------
+    value : Value
+        (features, "batch")
+    sources : sequence of Value
+        Made by `sources_of`.
+    arrays : mapping
+        In the engine's form, by the names that leaves have.
+    dtype : numpy.dtype
+        In which what is constant is computed.
+    key : str
+        How the names of tables begin that are no array of their own.
+    expansions : mapping
+        What the target lacks, in terms of what it has.
+    """
+    return _Reader(sources, key, _constants(value, arrays, dtype), expansions).read(value)
+
+
+def _constants(value: Value, arrays: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[Value, Array]:
+    """Return the outermost values that do not depend on rows, with their numbers; plain constants are none of them."""
+    fixed: dict[Value, bool] = {}
+    frontier: dict[Value, None] = {}
+    for node in postorder([value], lambda node: node.arguments):
+        fixed[node] = node.operation is not INPUT and BATCH not in node.shape and all(map(fixed.get, node.arguments))
+        if not fixed[node]:
+            wanted = (x for x in node.arguments if fixed[x] and x.operation is not CONSTANT)
+            frontier |= dict.fromkeys(wanted)
+    found = {x: arrays[x.attributes] for x in frontier if x.operation is STATE}
+    made = [x for x in frontier if x not in found]
+    if made:
+        program = plan(made, expansions=NUMPY_EXPANSIONS)
+        needed = {call.attributes for call in program.calls if call.operation is STATE}
+        bound = bind(program, dtype, {}, {name: arrays[name].astype(dtype) for name in needed})
+        for call in bound.calls:
+            call()
+        found |= {x: array.copy() for x, array in zip(made, bound.outputs, strict=True)}
+    return found
+
+
+class _Reader:
+    """Turns the compiler's calls into steps."""
+
+    def __init__(
+        self, sources: Sequence[Value], key: str, constants: Mapping[Value, Array], expansions: Expansions
+    ) -> None:
+        self.sources = {x.attributes: Source(n, _features(x.shape)) for n, x in enumerate(sources)}
+        self.key, self.constants, self.expansions = key, constants, expansions
+        self.folded = 0
+
+    def read(self, value: Value) -> Formula:
+        values = list(self.constants)
+        program = lower([value, *values], [], self.expansions)
+        result, *places = program.outputs
+        arrays = {place: self.constants[x] for place, x in zip(places, values, strict=True)}
+        found: dict[int, Operand] = {}
+        for number in _needed(program.calls, result, arrays):
+            call = program.calls[number]
+            if call.operation is INPUT:
+                found[number] = self.sources[call.attributes]
+            elif call.operation is CONSTANT:
+                found[number] = float(call.attributes)
+            elif call.operation is op.TO_INDEX:
+                found[number] = found[call.arguments[0]]
+            elif number not in arrays:
+                found[number] = self._step(call, found, arrays, program.calls)
+            elif arrays[number].size == 1:
+                found[number] = float(arrays[number].reshape(()))
+            elif arrays[number].shape[1] == 1:
+                found[number] = Table(self._name(call), arrays[number][:, 0])
+        output = found[result]
+        steps = tuple(operand for operand in found.values() if isinstance(operand, Step))
+        return Formula(tuple(self.sources.values()), steps, output)
+
+    def _step(
+        self, call: Call, found: Mapping[int, Operand], arrays: Mapping[int, Array], calls: Sequence[Call]
+    ) -> Step:
+        operation, attributes = call.operation, call.attributes
+        first, *others = call.arguments
+        operands: list[Operand]
+        if operation is op.AFFINE and first in arrays:
+            weight, bias = arrays[first][:-1].T, arrays[first][-1]
+            operands = [found[others[0]], Table(f"{self.key}.weight", weight), Table(f"{self.key}.bias", bias)]
+            operation = LINEAR
+        elif operation is op.MATMUL and first in arrays and not attributes[1]:
+            weight = arrays[first].T if attributes[0] else arrays[first]
+            operands, operation, attributes = [found[others[0]], Table(f"{self.key}.weight", weight)], LINEAR, ()
+        elif operation is GROUPED_MATMUL and first in arrays and not attributes[2]:
+            groups, flipped, _ = attributes
+            block = arrays[first].reshape(-1, groups, arrays[first].shape[1])
+            weight = block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)
+            operands = [found[others[0]], Table(f"{self.key}.weight", weight)]
+            operation, attributes = GROUPED, ()
+        elif operation is op.GATHER and first in arrays:
+            operands = [found[others[0]], Table(self._name(calls[first]), arrays[first].T)]
+            operation = LOOKUP
+        else:
+            operands = [found[argument] for argument in call.arguments]
+        return Step(operation, tuple(operands), attributes, _features(call.shape), call.kind)
+
+    def _name(self, call: Call) -> str:
+        if call.operation is STATE:
+            return str(call.attributes).partition(".")[2]
+        self.folded += 1
+        return f"{self.key}.constant_{self.folded}"
+
+
+def _needed(calls: Sequence[Call], result: int, constants: Mapping[int, Array]) -> Iterator[int]:
+    """Return the calls that the result needs in order, nothing behind the constants."""
+    needed, waiting = set(), [result]
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            waiting += () if number in constants else calls[number].arguments
+    return iter(sorted(needed))
+
+
+def _features(shape: Shape) -> int:
+    """Return the number of features of a value in the engine's shape."""
+    size = shape[0] if shape else 1
+    assert isinstance(size, int), "only a flat vector has a size without a number"
+    return size

@@ -1,0 +1,272 @@
+"""A model as every target reads it: how columns are prepared, each layer in order, and how outputs become answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
+from specnet.data import Preparation
+from specnet.exporting.formula import Formula, Table, formula_of, sources_of
+from specnet.layout import PlacedBlock
+from specnet.model import Model
+from specnet.model_file import task_of
+from specnet.parts.activations import Activation
+from specnet.parts.layers import Layer
+from specnet.parts.metrics.base import Task
+from specnet.parts.part import Part
+from specnet.report.plan import described
+from specnet.spec.graph import Node
+
+Array = NDArray[Any]
+
+_LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
+_SAID_OTHERWISE = frozenset({"name", "inputs", "units", "activation", *_LEARNING})
+"""Fields that a layer's title does not repeat, or that only training needs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """A layer without the activation that it ends in, or that activation.
+
+    Attributes
+    ----------
+    part : Part
+    formula : Formula
+    arrays : mapping
+        What the part learned or keeps, in the order in which it says it, as a user sees it.
+    """
+
+    part: Part
+    formula: Formula
+    arrays: Mapping[str, Array]
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is an activation."""
+        return isinstance(self.part, Activation)
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it is an activation that takes each number by itself."""
+        return isinstance(self.part, Activation) and self.part.elementwise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A layer in its place.
+
+    Attributes
+    ----------
+    node : Node
+    title : str
+        What it is, in a line.
+    stages : tuple of Stage
+        What it computes, the first from the node's inputs and the second from the first one's result; none where it
+        only hands on its input.
+    """
+
+    node: Node
+    title: str
+    stages: tuple[Stage, ...]
+
+
+class Program:
+    """A model in steps.
+
+    Parameters
+    ----------
+    model : Model
+    dtype : numpy.dtype
+        In which the target computes.
+    expansions : mapping
+        What the target lacks, in terms of what it has.
+    note : str, optional
+        What whoever exports the model should know.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+        Numbers of raw columns, and of what is answered: probabilities or margins, or values.
+    prepare : Formula
+        From raw columns to the network's inputs, in float64.
+    steps : tuple of Step
+        The layers.
+    finish : Formula
+        From the network's outputs to what is answered, values in the target's units, in float64.
+    """
+
+    def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
+        self.model, self.dtype, self._expansions, self.note = model, dtype, expansions, note
+        network = model.network
+        self.inputs = network.inputs
+        self.outputs = network.target_size if self.task == "values" else network.outputs
+        (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
+        prepare, arrays = _symbolic(model.preprocessing, "preprocessing")
+        self.prepare = self._formula(prepare.apply(x), [x], arrays, np.dtype(np.float64), "preprocessing")
+        finish, arrays = _symbolic(model.target_preprocessing, "target_preprocessing")
+        value = finish.invert(rows(y, 0, self.outputs))
+        self.finish = self._formula(value, [y], arrays, np.dtype(np.float64), "target_preprocessing")
+        self.steps = tuple(map(self._step, range(len(network.nodes))))
+
+    @property
+    def task(self) -> Task:
+        """What the model answers."""
+        return task_of(self.model.network)
+
+    @property
+    def boundary(self) -> float:
+        """The binary output above which the answer is 1: an even probability, or no margin at all."""
+        return 0.5 if self.model.gives_probabilities else 0.0
+
+    @property
+    def meaning(self) -> str:
+        """What the outputs are, in words."""
+        match self.task:
+            case "values":
+                return "the values" if self.outputs > 1 else "the value"
+            case "binary" if self.model.gives_probabilities:
+                return "the probability of the second class"
+            case "binary":
+                return "the margin of the second class"
+            case task:
+                kind = "probability" if self.model.gives_probabilities else "margin"
+                return f"the {kind} of each {'class' if task == 'classes' else 'output'}"
+
+    @property
+    def labels(self) -> list[int] | list[str] | None:
+        """The label of each class, None where it tells no classes apart."""
+        return None if self.model.labels is None else self.model.labels.tolist()
+
+    @property
+    def name(self) -> str:
+        """What the spec calls the network."""
+        return self.model.spec.name or "network"
+
+    @property
+    def spec_hash(self) -> str:
+        """The SHA-256 of the resolved spec, as in a run's ``run.json``."""
+        return hashlib.sha256(self.model.spec.to_json().encode()).hexdigest()
+
+    @property
+    def formulas(self) -> list[Formula]:
+        """All that is computed, in order."""
+        layers = [stage.formula for step in self.steps for stage in step.stages]
+        return [self.prepare, *layers, self.finish]
+
+    @property
+    def operations(self) -> set[Operation]:
+        """All operations that occur."""
+        return {step.operation for formula in self.formulas for step in formula.steps}
+
+    @property
+    def tables(self) -> list[Table]:
+        """All numbers that were learned, in order."""
+        return [table for formula in self.formulas for table in formula.tables]
+
+    def answers(self) -> str:
+        """Return in words what the model answers."""
+        match self.task:
+            case "binary" | "classes":
+                return f"{self.inputs} columns to one of {len(self.labels or ())} classes"
+            case "multilabel":
+                return f"{self.inputs} columns to {self.outputs} times 0 or 1"
+            case "values":
+                return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}"
+
+    def readers(self) -> dict[int, list[int]]:
+        """Return which layers read each layer's result, -1 being the prepared columns; the end reads the last."""
+        found: dict[int, list[int]] = {number: [] for number in range(-1, len(self.steps))}
+        for number, step in enumerate(self.steps):
+            for source in step.node.inputs:
+                found[source].append(number)
+        found[len(self.steps) - 1].append(len(self.steps))
+        return found
+
+    def _formula(
+        self, value: Value, sources: Sequence[Value], arrays: Mapping[str, Array], dtype: np.dtype[Any], key: str
+    ) -> Formula:
+        return formula_of(value, sources, arrays, dtype, key, self._expansions)
+
+    def _step(self, number: int) -> Step:
+        network = self.model.network
+        node, sizes = network.nodes[number], network.blueprint.sizes_of_inputs[number]
+        layer, activation = node.layer.split_activation()
+        blocks = network.layout.of_node(number)
+        count = len(layer.parameters(sizes)) if layer else 0
+        values = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in blocks]
+        stages = []
+        if layer is not None:
+            sources = sources_of(sizes)
+            value = layer.apply(_Scope(node, sizes), sources, values[:count])
+            stages.append(self._stage(node, layer, value, sources, blocks[:count]))
+        if activation is not None:
+            size = layer.output_size(sizes) if layer else sizes[0]
+            sources = sources_of([size])
+            value = activation.apply(sources[0], values[count:])
+            stages.append(self._stage(node, activation, value, sources, blocks[count:]))
+        return Step(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
+
+    def _stage(
+        self, node: Node, part: Part, value: Value, sources: Sequence[Value], blocks: Sequence[PlacedBlock]
+    ) -> Stage:
+        model = self.model
+        layout = model.network.layout
+        blocks_and_states = layout.arrays(model.theta, "theta") | layout.state_arrays(model.state)
+        formula = self._formula(value, sources, blocks_and_states, model.network.dtype, node.key)
+        arrays = {
+            f"{node.key}.{tensor.name}": tensor.view(placed.view(model.theta))
+            for placed in blocks
+            for tensor in placed.block.tensors
+        }
+        if isinstance(part, Layer):
+            arrays |= {name: array for name, array in model.state.items() if name.rpartition(".")[0] == node.key}
+        return Stage(part, formula, arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A program that only predicts, as the layer that is placed in it sees it."""
+
+    node: Node
+    sizes: tuple[int, ...]
+    training: bool = False
+
+    @property
+    def inverse_rows(self) -> NoReturn:
+        raise AssertionError("only training asks for the size of a batch")
+
+    def uniform(self, shape: Shape) -> NoReturn:
+        raise NotImplementedError(f"{self.node.layer.type} draws random numbers outside of training")
+
+    normal = uniform
+
+    def batch_mean(self, x: Value) -> NoReturn:
+        raise NotImplementedError(f"{self.node.layer.type} lets rows depend on each other outside of training")
+
+    def state(self, name: str) -> Value:
+        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.sizes) if tensor.name == name)
+        return state_value(f"state.{self.node.key}.{name}", shape)
+
+    def commit(self, state: Value, value: Value) -> NoReturn:
+        raise NotImplementedError(f"{self.node.layer.type} changes its states outside of training")
+
+
+def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
+    """Return a preparation of symbolic arrays, and what they stand for."""
+    arrays = {name: array[:, None] for name, array in preparation.tensors().items()}
+    symbols = {name: state_value(f"state.{key}.{name}", array.shape) for name, array in arrays.items()}
+    symbolic = Preparation.from_tensors(preparation.steps, symbols)  # type: ignore[arg-type]
+    return symbolic, {f"state.{key}.{name}": array for name, array in arrays.items()}
+
+
+def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
+    """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
+    sized = " + ".join(map(str, sizes))
+    words = [described(node.layer, _SAID_OTHERWISE), f"{sized} → {node.size}", described(activation)]
+    return f"{node.key}: {', '.join(filter(None, words))}"

@@ -1,0 +1,147 @@
+"""The proof of an export: run on rows, it answers as the model does."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.exporting.program import Program
+from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.parts.layers import Embedding
+
+Array = NDArray[Any]
+
+ROWS = 256
+TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
+"""How far an export may be from the model, as a share of the largest output, if that is above 1."""
+
+_FAR, _TINY = 4.0, 1e-6
+"""Of edge rows, in standard deviations of the training rows where the model knows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How far an export agrees with its model.
+
+    Attributes
+    ----------
+    rows : int
+        On how many rows it ran.
+    difference : float or None
+        The largest difference of any output; None where the export could not be run.
+    obstacle : str
+        What was missing to run it.
+    """
+
+    rows: int
+    difference: float | None
+    obstacle: str = ""
+
+    def __str__(self) -> str:
+        if self.difference is None:
+            return f"not compared with the model: {self.obstacle}"
+        return f"compared with the model on {self.rows} rows: the largest difference is {self.difference:.2g}"
+
+
+def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
+    """Run an export in a temporary folder, and compare its answers with the model's.
+
+    Parameters
+    ----------
+    target : Target
+    program : Program
+    files : mapping
+        The export's content by the path that it will have.
+    name : str
+        Of the main file.
+
+    Raises
+    ------
+    ExportError
+        If it fails, or differs by more than the tolerance.
+    """
+    X, ordinary = probe_rows(program)
+    with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
+        for path, content in files.items():
+            (Path(folder) / path.name).write_bytes(content)
+        try:
+            answers = target.run(program, Path(folder) / name, X)
+        except CannotRunError as obstacle:
+            return Proof(ROWS, None, str(obstacle))
+    expected = answers_of(program, X)
+    tolerance = TOLERANCES[program.dtype.name]
+    differences = []
+    for part in (slice(None, ordinary), slice(ordinary, None)):  # edge rows may be large, and would excuse the others
+        difference, allowed = _compared(answers.outputs[part], expected.outputs[part], tolerance)
+        if not difference <= allowed:
+            raise ExportError(
+                f"the export differs from the model by {difference:.2g}, more than {allowed:.2g}; nothing was written"
+            )
+        differences.append(difference)
+    if expected.predictions is not None:
+        assert answers.predictions is not None
+        clear = _margins(expected.outputs, program) > 2 * tolerance
+        if not (answers.predictions == expected.predictions)[clear].all():
+            raise ExportError("the export predicts other labels than the model; nothing was written")
+    return Proof(ROWS, max(differences))
+
+
+def answers_of(program: Program, X: Array) -> Answers:
+    """Return what the model answers, in the form in which exports do."""
+    model = program.model
+    predictions = model.predict(X)
+    if program.task == "values":
+        return Answers(predictions.reshape(len(X), -1), None)
+    if not model.gives_probabilities:
+        return Answers(model.raw_outputs(X), predictions)
+    probabilities = model.predict_proba(X)
+    return Answers(probabilities[:, 1:] if program.task == "binary" else probabilities, predictions)
+
+
+def probe_rows(program: Program) -> tuple[Array, int]:
+    """Return raw columns (256, inputs) that the export's precision holds exactly, and where the edge rows begin.
+
+    Most are as training rows of a standard normal distribution would be; the others are zeros, tiny, far from all
+    training rows in all columns and in single ones.
+    """
+    inputs = program.inputs
+    signs = np.where(np.arange(inputs) % 2, -1.0, 1.0)
+    edges = [np.zeros(inputs), np.full(inputs, _TINY), np.full(inputs, -_TINY)]
+    edges += [_FAR * np.ones(inputs), -_FAR * np.ones(inputs), _FAR * signs, -_FAR * signs]
+    edges += list(2 * _FAR * np.eye(min(inputs, 8), inputs))
+    count, generator = ROWS - len(edges) - 1, np.random.default_rng(0)
+    prepared = np.concatenate([generator.standard_normal((count, inputs)), edges])
+    for node in program.model.network.nodes:
+        if isinstance(node.layer, Embedding):
+            for column, table in zip(node.layer.chosen(inputs), node.layer.parameters((inputs,)), strict=True):
+                prepared[:, column] = generator.integers(0, table.shape[1], len(prepared))
+    with np.errstate(all="ignore"):
+        raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, inputs))])
+    return raw.astype(program.dtype).astype(np.float64), count
+
+
+def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:
+    """Return the largest difference, and what is allowed; infinities and NaN must be the same."""
+    if given.shape != expected.shape:
+        raise ExportError(f"the export answers with shape {given.shape}, and the model with {expected.shape}")
+    finite = np.isfinite(expected)
+    if not np.array_equal(given[~finite], expected[~finite], equal_nan=True):
+        return float("inf"), tolerance
+    expected = expected[finite].astype(np.float64)
+    difference = np.abs(given[finite] - expected).max(initial=0.0)
+    return float(difference), tolerance * float(np.abs(expected).max(initial=1.0))
+
+
+def _margins(outputs: Array, program: Program) -> Array:
+    """Return how far each row, or each output, is from another label."""
+    if program.task == "classes":
+        first, second = np.sort(outputs, axis=1)[:, :-3:-1].T
+        margins: Array = first - second
+        return margins
+    margins = np.abs(outputs - program.boundary)
+    return margins[:, 0] if program.task == "binary" else margins

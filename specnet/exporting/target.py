@@ -1,0 +1,113 @@
+"""What a target is, and the errors of exports."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import SpecnetError
+from specnet.exporting.program import Program
+from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.model import Model
+
+Array = NDArray[Any]
+
+
+class ExportError(SpecnetError, ValueError):
+    """A model that a target cannot say, or an export that does not answer as the model does."""
+
+    code = "export"
+
+
+class CannotRunError(Exception):
+    """An export cannot be run on this machine; says what is missing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What an export says about rows.
+
+    Attributes
+    ----------
+    outputs : ndarray (rows, outputs)
+        Probabilities as `Network.predict` gives them, or values in the target's units.
+    predictions : ndarray or None
+        Labels (rows,), or 0 and 1 (rows, outputs); None for values.
+    """
+
+    outputs: Array
+    predictions: Array | None
+
+
+class Target(ABC):
+    """A kind of file for another place.
+
+    Attributes
+    ----------
+    suffix : str
+        With which its main file ends.
+    writes_float32 : bool
+        Whether a float64 model can be stored as float32 on demand.
+    """
+
+    suffix: ClassVar[str]
+    writes_float32: ClassVar[bool] = False
+
+    def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
+        """Return a model as this target reads it, to be computed in `dtype`.
+
+        Raises
+        ------
+        ExportError
+            If what the target needs is not installed.
+        """
+        return Program(model, dtype, TEXT_EXPANSIONS)
+
+    @abstractmethod
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        """Return the export's files, the main one last.
+
+        Parameters
+        ----------
+        program : Program
+        path : Path
+            Of the main file.
+        remark : str
+            How far it agrees with the model, to be kept in it.
+
+        Raises
+        ------
+        ExportError
+            With everything that the target cannot say.
+        """
+
+    @abstractmethod
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        """Return what the files that lie at `path` answer about raw columns (rows, inputs).
+
+        Raises
+        ------
+        CannotRunError
+            If what runs them is not here.
+        """
+
+
+def required(module: str, extra: str) -> Any:
+    """Import what an extra of the package installs.
+
+    Raises
+    ------
+    ExportError
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        hint = f"pip install '.[{extra}]', in a clone of the repository"
+        raise ExportError(f"{module} is needed for this, and cannot be imported: {error}", hint=hint) from error

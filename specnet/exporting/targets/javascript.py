@@ -1,0 +1,271 @@
+"""An ES module without dependencies, and its types."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.compiler import operations as op
+from specnet.compiler.value import CAST
+from specnet.exporting.formula import GROUPED, LINEAR, Step
+from specnet.exporting.loops import Language, Loops, Place
+from specnet.exporting.program import Program
+from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Names, Text, number_text
+
+Array = NDArray[Any]
+
+LARGEST_INTEGER = 2**53
+"""Up to here a JavaScript number tells each integer from the next."""
+
+_FUNCTIONS = {
+    op.EXP: "Math.exp",
+    op.EXPM1: "Math.expm1",
+    op.LOG: "Math.log",
+    op.LOG1P: "Math.log1p",
+    op.SQRT: "Math.sqrt",
+    op.SIN: "Math.sin",
+    op.COS: "Math.cos",
+    op.TANH: "Math.tanh",
+    op.ERF: "erf",
+    op.ABSOLUTE: "Math.abs",
+    op.SIGN: "Math.sign",
+    CAST: "Number",
+}
+FORMS: Forms = (
+    ARITHMETIC
+    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
+    | {
+        op.MAXIMUM: Form("Math.max({}, {})"),
+        op.MINIMUM: Form("Math.min({}, {})"),
+        op.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
+        op.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
+    }
+)
+_RESERVED = """
+abstract arguments await boolean break byte case catch char class const continue debugger default delete do double else
+enum eval export extends false final finally float for function goto if implements import in instanceof int interface
+let long native new null package private protected public return short static super switch synchronized this throw
+throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
+Float32Array RangeError Array inputs outputs classes labels forward predict dense grouped erf x y i j g row sum weight
+bias groups best
+"""
+
+
+class _JavaScript(Language):
+    name = "javascript"
+    forms = FORMS
+    smallest = "-Infinity"
+
+    def form(self, step: Step, forms: Forms) -> Form:
+        return forms[step.operation]
+
+    def number(self, number: float) -> Text:
+        text = number_text(number).replace("inf", "Infinity").replace("nan", "NaN")
+        return Text(text, SIGN if text[0] == "-" else NAME)
+
+    def constant(self, name: str, code: str) -> str:
+        return f"const {name} = {code};"
+
+    def variable(self, name: str, code: str) -> str:
+        return f"let {name} = {code};"
+
+    def loop(self, count: int) -> str:
+        return f"for (let i = 0; i < {count}; i++)"
+
+    def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
+        *lines, result = body
+        inside = "".join(f"  {line}\n" for line in [*lines, f"return {result};"])
+        return f"// {summary}\nfunction {name}({', '.join(parameters)}) {{\n{inside}}}\n"
+
+    def part(self, place: Place) -> str:
+        return f"{place.name}.subarray({place.low}, {place.low + place.features})"
+
+    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
+        return f"{table}[{place}]"  # undefined beyond the table, which an array of numbers takes as NaN
+
+    def quotient(self, dividend: str, divisor: int) -> str:
+        return f"Math.floor({dividend} / {divisor})"
+
+
+class JavaScriptTarget(Target):
+    suffix = ".js"
+
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        for label in program.labels or ():
+            if isinstance(label, int) and abs(label) > LARGEST_INTEGER:
+                raise ExportError(f"javascript cannot say the label {label}: it has no integers beyond 2^53")
+        types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
+        return {types: _types(program, remark).encode(), path: _module(program, remark).encode()}
+
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        node = shutil.which("node")
+        if node is None:
+            raise CannotRunError("no node")
+        with tempfile.TemporaryDirectory() as folder:
+            module = Path(folder) / "export.mjs"
+            module.write_bytes(path.read_bytes())
+            (Path(folder) / "run.mjs").write_text(_RUN)
+            command = [node, f"{folder}/run.mjs", str(program.inputs)]
+            ended = subprocess.run(command, input=X.astype("<f8").tobytes(), capture_output=True, check=False)
+        if ended.returncode:
+            raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
+        outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(X), program.outputs)
+        return Answers(outputs, None if program.task == "values" else np.array(json.loads(ended.stderr)))
+
+
+TARGET = JavaScriptTarget()
+
+_RUN = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { forward, predict } from "./export.mjs";
+const columns = Number(process.argv[2]);
+const bytes = readFileSync(0);
+const numbers = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+const outputs = [], predictions = [];
+for (let start = 0; start < numbers.length; start += columns) {
+  const x = numbers.subarray(start, start + columns);
+  outputs.push(...forward(x));
+  predictions.push(predict(x));
+}
+writeFileSync(1, Buffer.from(Float64Array.from(outputs).buffer));
+writeFileSync(2, JSON.stringify(predictions));
+"""
+
+
+def _types(program: Program, remark: str) -> str:
+    match program.task:
+        case "values":
+            predict, said = "number" if program.outputs == 1 else "Float64Array", _capital(program.meaning)
+        case "multilabel":
+            predict, said = "number[]", "0 or 1 for each output"
+        case _:
+            kinds = (json.dumps(label) for label in program.labels or ())
+            predict, said = " | ".join(kinds), "The most probable label"
+    labels = f"/** The label of each class. */\nexport const labels: readonly ({predict})[];\n"
+    return f"""\
+{_head(program, remark)}
+/** The number of raw columns. */
+export const inputs: {program.inputs};
+/** The number of outputs. */
+export const outputs: {program.outputs};
+{labels if program.labels else ""}/** {_capital(program.meaning)}, for raw columns. */
+export function forward(x: ArrayLike<number>): Float64Array;
+/** {said}, for raw columns. */
+export function predict(x: ArrayLike<number>): {predict};
+"""
+
+
+def _head(program: Program, remark: str) -> str:
+    return f"""\
+// {program.name}: from {program.answers()}.
+//
+// Written by specnet from the spec with SHA-256 {program.spec_hash}.
+// {remark}
+"""
+
+
+def _module(program: Program, remark: str) -> str:
+    language = _JavaScript(np.dtype(np.float64))
+    loops = Loops(program, language, language, Names(_RESERVED.split()))
+    tables = "".join(f"const {name} = {_array(loops.array(table))};\n" for table, name in loops.tables.items())
+    scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.pool.items())
+    helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
+    functions = "".join(f"\n{function}" for function in loops.functions)
+    labels = f"export const labels = {json.dumps(program.labels)};\n" if program.labels else ""
+    body = "".join(f"  {line}\n" for line in loops.lines)
+    return f"""\
+{_head(program, remark)}
+export const inputs = {program.inputs};
+export const outputs = {program.outputs};
+{labels}
+{tables}
+// What layers leave for the next ones; every call writes it anew.
+{scratch}{helpers}{functions}
+/** {_capital(program.meaning)}, for raw columns. */
+export function forward(x) {{
+  if (x.length !== inputs) throw new RangeError(`x has ${{x.length}} columns, and ${{inputs}} are needed`);
+  const y = new Float64Array(outputs);
+{body}  return y;
+}}
+{_predict(program)}"""
+
+
+def _predict(program: Program) -> str:
+    match program.task:
+        case "values":
+            said, result = _capital(program.meaning), "forward(x)" + "[0]" * (program.outputs == 1)
+        case "multilabel":
+            said, result = "0 or 1 for each output", f"Array.from(forward(x), (p) => Number(p > {program.boundary}))"
+        case "binary":
+            said, result = "The more probable label", f"labels[Number(forward(x)[0] > {program.boundary})]"
+        case "classes":
+            said = "The most probable label"
+            result = "labels[forward(x).reduce((best, p, i, y) => (p > y[best] ? i : best), 0)]"
+    return f"\n/** {said}, for raw columns. */\nexport function predict(x) {{\n  return {result};\n}}\n"
+
+
+_DENSE = """
+// y = bias + weight times x; a weight's row belongs to an input.
+function dense(inputs, outputs, weight, bias, x, y) {
+  for (let j = 0; j < outputs; j++) y[j] = bias ? bias[j] : 0;
+  for (let i = 0, row = 0; i < inputs; i++, row += outputs) {
+    for (let j = 0; j < outputs; j++) y[j] += weight[row + j] * x[i];
+  }
+}
+"""
+_ERF = """
+// The error function: a series of positive terms near 0, elsewhere the continued fraction of its complement
+// (Abramowitz and Stegun 7.1.6 and 7.1.14), each to 1e-15.
+function erf(x) {
+  const square = x * x;
+  if (!(square < 4)) {
+    if (square > 36 || x !== x) return x !== x ? x : Math.sign(x);
+    let fraction = 0;
+    for (let k = 60; k > 0; k--) fraction = k / 2 / (Math.abs(x) + fraction);
+    return Math.sign(x) * (1 - Math.exp(-square) / (Math.sqrt(Math.PI) * (Math.abs(x) + fraction)));
+  }
+  let term = x, sum = x;
+  for (let k = 1; Math.abs(term) > 1e-17 * Math.abs(sum); k++) {
+    term *= (2 * square) / (2 * k + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-square) * sum;
+}
+"""
+
+
+_GROUPED = """
+// y = weight times x for each of some groups, whose numbers take turns.
+function grouped(groups, inputs, outputs, weight, x, y) {
+  for (let j = 0; j < outputs; j++) {
+    for (let g = 0; g < groups; g++) {
+      let sum = 0;
+      for (let i = 0; i < inputs; i++) sum += weight[(j * inputs + i) * groups + g] * x[i * groups + g];
+      y[j * groups + g] = sum;
+    }
+  }
+}
+"""
+_HELPERS = {LINEAR: _DENSE, GROUPED: _GROUPED, op.ERF: _ERF}
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _array(array: Array) -> str:
+    """Return a typed array of an array's own precision: a double made of it has the same value."""
+    rows = array.reshape(-1, array.shape[-1])
+    numbers = ",\n  ".join(", ".join(map(number_text, row)) for row in rows)
+    kind = "Float32Array" if array.dtype == np.float32 else "Float64Array"
+    text = numbers.replace("inf", "Infinity").replace("nan", "NaN")
+    return f"new {kind}([\n  {text},\n])"

@@ -1,0 +1,396 @@
+"""A Python file that needs NumPy alone: one function for each activation, one line for each layer."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import io
+import keyword
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.compiler import operations as op
+from specnet.compiler.groups import REPEAT
+from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step, Table
+from specnet.exporting.program import Program, Stage
+from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.text import (
+    ARITHMETIC,
+    CALL,
+    PRODUCT,
+    SIGN,
+    Form,
+    Names,
+    Text,
+    number_text,
+    write_expression,
+)
+from specnet.exporting.text import SUM as SUM_LEVEL
+
+Array = NDArray[Any]
+
+MOST_LITERALS = 2000
+"""Numbers that are written into the file itself; more of them go into an .npz beside it."""
+
+_FUNCTIONS = {
+    op.EXP: "np.exp",
+    op.EXPM1: "np.expm1",
+    op.LOG: "np.log",
+    op.LOG1P: "np.log1p",
+    op.SQRT: "np.sqrt",
+    op.SIN: "np.sin",
+    op.COS: "np.cos",
+    op.TANH: "np.tanh",
+    op.ERF: "erf",
+    op.ABSOLUTE: "np.abs",
+    op.SIGN: "np.sign",
+}
+FORMS = (
+    ARITHMETIC
+    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
+    | {
+        op.MAXIMUM: Form("np.maximum({}, {})"),
+        op.MINIMUM: Form("np.minimum({}, {})"),
+        op.WHERE: Form("np.where({}, {}, {})"),
+        LOOKUP: Form("lookup({}, {})"),
+    }
+)
+
+_HELPERS = {
+    op.ERF: '''
+def erf(x):
+    """The error function."""
+    return np.vectorize(math.erf, otypes=[x.dtype])(x)
+''',
+    GROUPED: '''
+def grouped(x, weight):
+    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
+    outputs, inputs, groups = weight.shape
+    return np.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
+''',
+    LOOKUP: '''
+def lookup(category, table):
+    """The rows of a table whose numbers are given, (rows, 1)."""
+    number = category[:, 0].astype(np.intp)
+    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
+        raise ValueError(f"categories are whole numbers from 0 to {len(table) - 1}")
+    return table[number]
+''',
+}
+"""What NumPy does not have."""
+_WORDS = frozenset(
+    {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "sys", "Path", "erf", "grouped", "lookup", "x"}
+)
+_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "STORED", "outputs", "predict", "predict_proba", "read_rows"}
+
+
+class NumpyTarget(Target):
+    suffix = ".py"
+
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        writer = _Writer(program)
+        stored = sum(table.array.size for table in program.tables) > MOST_LITERALS
+        text = writer.module(path.with_suffix(".npz").name if stored else None, remark)
+        archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
+        return {**archive, path: text.encode()}
+
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        if not sys.executable:
+            raise CannotRunError("no Python interpreter")
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(f"{folder}/X.npy", X)
+            arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]
+            ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                raise ExportError(f"the file fails: {ended.stderr.strip()}")
+            outputs = np.load(f"{folder}/outputs.npy")
+            return Answers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
+
+
+TARGET = NumpyTarget()
+
+_RUN = """
+import runpy, sys
+import numpy as np
+path, folder = sys.argv[1:]
+module = runpy.run_path(path)
+X = np.load(folder + "/X.npy")
+np.save(folder + "/outputs.npy", module["outputs"](X))
+np.save(folder + "/predictions.npy", module["predict"](X))
+"""
+
+
+class _Writer:
+    """Writes one program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names = Names(_RESERVED)
+        self.tables = {table: self.names.new(table.name) for table in program.tables}
+        self.functions: dict[Any, str] = {}
+        self.definitions: list[str] = []
+
+    def archive(self) -> bytes:
+        """Return the tables as an .npz file."""
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {name: np.ascontiguousarray(table.array) for table, name in self.tables.items()}
+        np.savez(content, **arrays)
+        return content.getvalue()
+
+    def module(self, stored: str | None, remark: str) -> str:
+        """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
+        body = self._outputs()
+        program = self.program
+        imports = ["import csv", "import math", "import sys", "from pathlib import Path"]
+        unused = {"import math": op.ERF not in program.operations, "from pathlib import Path": not stored}
+        lines = [
+            '"""' + _quoted(f"{program.name}: from {program.answers()}, with NumPy alone."),
+            "",
+            "`predict(X)` answers for raw columns (rows, columns)"
+            + (", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else "")
+            + "; run as a program it reads",
+            "CSV rows from the file that is named, or from standard input, and prints CSV.",
+            "",
+            f"Written by specnet from the spec with SHA-256 {program.spec_hash}.",
+            remark,
+            '"""',
+            "",
+            *(line for line in imports if not unused.get(line)),
+            "",
+            "import numpy as np",
+            "",
+        ]
+        if stored:
+            lines += [f"STORED = np.load(Path(__file__).with_name({stored!r}))", ""]
+        names = program.model.feature_names
+        lines += [f"FEATURES = {list(names)!r}"] if names else []
+        lines += [f"LABELS = np.array({program.labels!r})"] if program.labels is not None else []
+        for table, name in self.tables.items():
+            lines.append(f"{name} = STORED[{name!r}]" if stored else f"{name} = {_array_text(table.array)}")
+        helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
+        pieces = ["\n".join(lines), *helpers, *self.definitions, body, *self._answers()]
+        return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
+
+    def _outputs(self) -> str:
+        program = self.program
+        readers = program.readers()
+        dtype = f"np.{program.dtype.name}"
+        lines: list[str] = []
+        prepared = self._inline(program.prepare, [Text("x")], lines, "np.float64")
+        if program.dtype != np.float64:
+            prepared = Text(f"{prepared.within(CALL)}.astype({dtype})", CALL)
+        results = {-1: self._result(-1, readers)}
+        if prepared.code != results[-1]:
+            lines.append(f"{results[-1]} = {prepared.code}")
+        for number, step in enumerate(program.steps):
+            texts = [Text(results[source]) for source in step.node.inputs]
+            for stage in step.stages:
+                texts = [self._stage(stage, texts, lines, dtype)]
+            results[number] = self._result(number, readers)
+            lines.append(f"{results[number]} = {texts[0].code}  # {step.title}")
+        last = Text(results[len(program.steps) - 1])
+        finished = self._inline(program.finish, [last], lines, "np.float64")
+        inside = "".join(f"        {line}\n" for line in [*lines, f"return {finished.code}"])
+        return f'''
+
+def outputs(X):
+    """Return the network's outputs for raw columns (rows, {program.inputs}): (rows, {program.outputs})."""
+    x = np.asarray(X, np.float64)
+    if x.ndim != 2 or x.shape[1] != {program.inputs}:
+        raise ValueError(f"X has shape {{x.shape}}, and (rows, {program.inputs}) is needed")
+    with np.errstate(all="ignore"):
+{inside}'''
+
+    def _result(self, number: int, readers: dict[int, list[int]]) -> str:
+        """Return the variable of a layer's result: `x` where only the next layer reads it."""
+        if readers[number] == [number + 1]:
+            return "x"
+        return self.names.new("prepared" if number < 0 else self.program.steps[number].node.key)
+
+    def _stage(self, stage: Stage, texts: Sequence[Text], lines: list[str], dtype: str) -> Text:
+        formula = stage.formula
+        if len(formula.steps) <= 2 and formula.signature() not in self.functions and not stage.is_activation:
+            return self._inline(formula, texts, lines, dtype)
+        arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
+        return Text(f"{self._function(stage, dtype)}({', '.join(arguments)})", CALL)
+
+    def _function(self, stage: Stage, dtype: str) -> str:
+        """Return the name of the function that computes a stage, which is written on first use."""
+        formula, key = stage.formula, stage.formula.signature()
+        if key in self.functions:
+            return self.functions[key]
+        name = self.functions[key] = self.names.new(stage.part.type)
+        local = Names(_WORDS)
+        sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
+        tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
+        lines: list[str] = []
+        result = self._write(formula, list(map(Text, sources)), tables, lines, local, dtype)
+        summary = _quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
+        head = f"def {name}({', '.join([*sources, *tables.values()])}):\n"
+        body = "".join(f"    {line}\n" for line in [f'"""{summary}"""', *lines, f"return {result.code}"])
+        self.definitions.append(head + body)
+        return name
+
+    def _inline(self, formula: Formula, texts: Sequence[Text], lines: list[str], dtype: str) -> Text:
+        return self._write(formula, texts, self.tables, lines, self.names, dtype)
+
+    def _write(
+        self,
+        formula: Formula,
+        sources: Sequence[Text],
+        tables: dict[Table, str],
+        lines: list[str],
+        names: Names,
+        dtype: str,
+    ) -> Text:
+        """Return a formula's result as an expression, after lines for the variables that it needs."""
+
+        def leaf(operand: Operand) -> Text:
+            match operand:
+                case Source():
+                    return sources[operand.number]
+                case Table():
+                    return Text(tables[operand])
+                case _:
+                    assert isinstance(operand, float)
+                    return _number(operand)
+
+        def variable(step: Step, code: str) -> Text:
+            name = names.new(step.operation.name)
+            lines.append(f"{name} = {code}")
+            return Text(name)
+
+        def form(step: Step, operands: list[Text]) -> Text:
+            return _form(step, sources[0].code, dtype).write(operands)
+
+        texts = write_expression(formula.steps, formula.uses(), leaf, form, variable)
+        return texts[formula.output] if formula.output in texts else leaf(formula.output)
+
+    def _answers(self) -> list[str]:
+        """Return the functions that answer, and what reads CSV rows."""
+        program, above = self.program, f"> {self.program.boundary}"
+        several = 'columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}'
+        classes = "LABELS"
+        columns = ['columns = {"prediction": predict(X)}']
+        probabilities = "outputs(X)"
+        match program.task:
+            case "values" if program.outputs == 1:
+                said, result = "the value", "outputs(X)[:, 0]"
+            case "values":
+                said, result, columns = "the values", "outputs(X)", [several]
+            case "multilabel":
+                said, result = "0 or 1 for each output", f"(outputs(X) {above}).astype(np.int64)"
+                columns, classes = [several], f"range({program.outputs})"
+            case "binary":
+                said, result = "the more probable label", f"LABELS[(outputs(X)[:, 0] {above}).astype(np.intp)]"
+                probabilities = "np.stack([1 - outputs(X)[:, 0], outputs(X)[:, 0]], axis=1)"
+            case "classes":
+                said, result = "the most probable label", "LABELS[outputs(X).argmax(axis=1)]"
+        pieces = [_FUNCTION.format(name="predict", said=f"{said} for each row of raw columns", result=result)]
+        if program.model.gives_probabilities:
+            said = "the probability of each class, (rows, classes)"
+            pieces.append(_FUNCTION.format(name="predict_proba", said=said, result=probabilities))
+            pairs = f"zip({classes}, predict_proba(X).T)"
+            columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
+        named = bool(program.model.feature_names)
+        main = _MAIN.format(
+            inputs=program.inputs,
+            header="header = " if named else "",
+            found="\n        places = [header.index(name) for name in FEATURES]" if named else "",
+            columns="\n    ".join(columns),
+        )
+        return [*pieces, main]
+
+
+_FUNCTION = '''
+
+def {name}(X):
+    """Return {said}."""
+    return {result}
+'''
+_MAIN = '''
+
+def read_rows(lines):
+    """Return the columns of CSV lines, (rows, {inputs}); a first line that is no numbers names them."""
+    rows = [row for row in csv.reader(lines) if row]
+    places = range({inputs})
+    try:
+        list(map(float, rows[0]))
+    except ValueError:
+        {header}rows.pop(0){found}
+    return np.array([[float(row[place]) for place in places] for row in rows])
+
+
+def print_answers(X):
+    """Print what is predicted for raw columns, as CSV."""
+    {columns}
+    writer = csv.writer(sys.stdout, lineterminator="\\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values()))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], encoding="utf-8", newline="") as file:
+            print_answers(read_rows(file))
+    else:
+        print_answers(read_rows(sys.stdin))
+'''
+
+
+def _form(step: Step, array: str, dtype: str) -> Form:
+    """Return how NumPy writes a step, `array` being one that has as many rows."""
+    operation, attributes = step.operation, step.attributes
+    if operation in FORMS:
+        return FORMS[operation]
+    if operation is LINEAR:
+        if len(step.operands) == 2:
+            return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
+        return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
+    if operation in (SUM, op.MAX) and attributes == "features":
+        return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
+    if operation is op.ROWS:
+        low, high = attributes
+        return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
+    if operation is op.CONCATENATE:
+        return Form(f"np.concatenate([{', '.join(['{}'] * len(step.operands))}], axis=1)")
+    if operation is EXPAND:
+        return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
+    if operation is CAST:
+        return Form(f"{{}}.astype({dtype})", CALL, (CALL,))
+    if operation is GROUPED:
+        return Form("grouped({}, {})")
+    if operation is REPEAT:
+        count, each = attributes
+        return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
+    raise ExportError(f"numpy has no form of the operation {operation.name}")
+
+
+def _number(number: float) -> Text:
+    text = number_text(number)
+    if text.lstrip("-") in ("inf", "nan"):
+        return Text(f'float("{text}")', CALL)
+    return Text(text) if number >= 0 and text[0] != "-" else Text(text, SIGN)
+
+
+def _array_text(array: Array) -> str:
+    """Return an array as NumPy's call with each number exactly."""
+    dtype = f"np.{array.dtype.name}"
+    if array.ndim == 1:
+        return f"np.array([{', '.join(map(number_text, array))}], {dtype})"
+    rows = "\n".join(f"    [{', '.join(map(number_text, row))}]," for row in array.reshape(-1, array.shape[-1]))
+    shape = f".reshape{array.shape}" if array.ndim > 2 else ""
+    return f"np.array([\n{rows}\n], {dtype}){shape}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it may stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,303 @@
+"""An ONNX graph, opset 20, of few and usual operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.compiler import Expansions, Operation, Value, exp, log
+from specnet.compiler import operations as op
+from specnet.compiler.groups import REPEAT
+from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
+from specnet.exporting.program import Program, Stage
+from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
+from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.model import Model
+
+Array = NDArray[Any]
+
+OPSET = 20
+IR_VERSION = 9
+"""The format's version that belongs to the opset, so that older runtimes read it."""
+FLOAT32_ONLY = frozenset(
+    {"Celu", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Softplus"}
+    | {"Softsign", "ThresholdedRelu"}
+)
+"""Operators that onnxruntime computes in float32 alone."""
+
+OPERATORS: Mapping[Operation, str] = {
+    ADD: "Add",
+    SUBTRACT: "Sub",
+    MULTIPLY: "Mul",
+    DIVIDE: "Div",
+    NEGATIVE: "Neg",
+    op.EXP: "Exp",
+    op.LOG: "Log",
+    op.SQRT: "Sqrt",
+    op.SIN: "Sin",
+    op.COS: "Cos",
+    op.TANH: "Tanh",
+    op.ERF: "Erf",
+    op.SIGMOID: "Sigmoid",
+    op.SOFTPLUS: "Softplus",
+    op.ABSOLUTE: "Abs",
+    op.SIGN: "Sign",
+    op.MAXIMUM: "Max",
+    op.MINIMUM: "Min",
+    op.GREATER: "Greater",
+    op.EQUAL: "Equal",
+    op.WHERE: "Where",
+}
+_REDUCTIONS = {SUM: "ReduceSum", op.MAX: "ReduceMax"}
+
+
+def _expm1(x: Value) -> Value:
+    return exp(x) - 1
+
+
+def _log1p(x: Value) -> Value:
+    return log(1 + x)
+
+
+_EXPANSIONS: Expansions = {op.EXPM1: _expm1, op.LOG1P: _log1p}
+
+
+class OnnxTarget(Target):
+    suffix = ".onnx"
+    writes_float32 = True
+
+    def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
+        """Return a model in its own precision, or in float32 where onnxruntime has no other."""
+        required("onnx", "onnx")
+        if dtype == np.float64:
+            softplus = {op.SOFTPLUS: TEXT_EXPANSIONS[op.SOFTPLUS], op.EXPM1: _expm1, op.LOG1P: _log1p}
+            program = Program(model, dtype, softplus)
+            missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
+            if not missing:
+                return program
+            note = f"float32, since onnxruntime has no float64 {' and '.join(sorted(missing))}"
+            return Program(model, np.dtype(np.float32), _EXPANSIONS, note)
+        return Program(model, dtype, _EXPANSIONS)
+
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        onnx = required("onnx", "onnx")
+        model = _Graph(program, remark).model()
+        onnx.checker.check_model(model, full_check=True)
+        content: bytes = model.SerializeToString()
+        return {path: content}
+
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        try:
+            runtime = import_module("onnxruntime")
+        except ImportError:
+            raise CannotRunError("onnxruntime is not installed") from None
+        try:
+            session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+            arrays = session.run(None, {"X": X.astype(program.dtype)})
+        except Exception as error:  # its errors have no class in common
+            raise ExportError(f"onnxruntime refuses the file: {error}") from error
+        found = dict(zip((output.name for output in session.get_outputs()), arrays, strict=True))
+        outputs = next(array for name, array in found.items() if name != "label")
+        if program.task == "binary" and program.model.gives_probabilities:
+            outputs = outputs[:, 1:]
+        labels = found.get("label")
+        return Answers(outputs, labels.astype(np.str_) if labels is not None and labels.dtype == object else labels)
+
+
+TARGET = OnnxTarget()
+
+
+class _Graph:
+    """Writes one program."""
+
+    def __init__(self, program: Program, remark: str) -> None:
+        self.program, self.remark = program, remark
+        self.helper = required("onnx", "onnx").helper
+        self.nodes: list[Any] = []
+        self.initializers: dict[str, Any] = {}
+        self.lists: dict[tuple[int, ...], str] = {}
+        self.taken = {"X", "label", "value", "probabilities", "scores"}
+        self.title = ""
+
+    def model(self) -> Any:
+        """Return the whole file."""
+        program, helper = self.program, self.helper
+        outputs = self._answers(self._outputs())
+        inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], "raw columns")]
+        graph = helper.make_graph(
+            self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.answers()}"
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        model.producer_name = "specnet"
+        model.doc_string = ". ".join(filter(None, [program.note, self.remark]))
+        helper.set_model_props(model, {"spec_sha256": program.spec_hash})
+        return model
+
+    def _outputs(self) -> str:
+        """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
+        program = self.program
+        results = {-1: self._in_double(program.prepare, "X", "preprocessing")}
+        for number, step in enumerate(program.steps):
+            names = [results[source] for source in step.node.inputs]
+            self.title = step.title
+            for stage in step.stages:
+                names = [self._stage(stage, names, step.node.key)]
+            results[number] = names[0]
+        self.title = ""
+        return self._in_double(program.finish, results[len(program.steps) - 1], "target_preprocessing")
+
+    def _in_double(self, formula: Formula, name: str, key: str) -> str:
+        """Add what is computed before or after the network, in float64 whatever the network's own precision."""
+        if formula.is_identity:
+            return name
+        float64, self.title = np.dtype(np.float64), key
+        if self.program.dtype == float64 or not formula.tables:
+            return self._formula(formula, [name], key, self.program.dtype)
+        name = self._node("Cast", [name], f"{key}.double", to=self._type(float64))
+        name = self._formula(formula, [name], key, float64)
+        return self._node("Cast", [name], f"{key}.{self.program.dtype.name}", to=self._type(self.program.dtype))
+
+    def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
+        operator = getattr(type(stage.part), "onnx", None)
+        if operator and not getattr(stage.part, "parametric", False):
+            name, fields = operator
+            if self.program.dtype == np.float32 or name not in FLOAT32_ONLY:
+                arrays = ((each, array.astype(self.program.dtype)) for each, array in stage.arrays.items())
+                learned = [self._initializer(each, array) for each, array in arrays]
+                attributes = {attribute: getattr(stage.part, field) for attribute, field in fields.items()}
+                return self._node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
+        return self._formula(stage.formula, names, key, self.program.dtype)
+
+    def _formula(self, formula: Formula, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
+        """Add a formula's nodes, and return the name of its result."""
+        results: dict[Operand, str] = {source: names[source.number] for source in formula.sources}
+
+        def name_of(operand: Operand) -> str:
+            match operand:
+                case Table():
+                    return self._initializer(operand.name, operand.array.astype(dtype))
+                case float():
+                    return self._initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
+                case _:
+                    return results[operand]
+
+        for step in formula.steps:
+            results[step] = self._step(step, [name_of(operand) for operand in step.operands], key, dtype, names[0])
+        return name_of(formula.output)
+
+    def _step(self, step: Step, names: list[str], key: str, dtype: np.dtype[Any], rows: str) -> str:
+        operation, attributes = step.operation, step.attributes
+        if operation in OPERATORS:
+            return self._node(OPERATORS[operation], names, f"{key}.{operation.name}")
+        if operation is LINEAR:
+            return self._node("Gemm", names, f"{key}.linear", transB=1)
+        if operation in _REDUCTIONS and attributes == "features":
+            names = [*names, self._integers(1)]
+            return self._node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
+        if operation is op.CONCATENATE:
+            return self._node("Concat", names, f"{key}.concatenate", axis=1)
+        if operation is op.ROWS:
+            bounds = [self._integers(attributes[0]), self._integers(attributes[1]), self._integers(1)]
+            return self._node("Slice", [*names, *bounds], f"{key}.features")
+        if operation is REPEAT:
+            count, each = attributes
+            order = np.arange(step.features // count)
+            places = np.repeat(order, count) if each else np.tile(order, count)
+            return self._node("Gather", [*names, self._integers(*places.tolist())], f"{key}.repeat", axis=1)
+        if operation is LOOKUP:
+            number = self._node("Squeeze", [names[0], self._integers(1)], f"{key}.column")
+            number = self._node("Cast", [number], f"{key}.category", to=self._type(np.dtype(np.int64)))
+            return self._node("Gather", [names[1], number], f"{key}.lookup", axis=0)
+        if operation is GROUPED:
+            (table,) = (operand for operand in step.operands if isinstance(operand, Table))
+            outputs, inputs, groups = table.array.shape
+            x = self._node("Reshape", [names[0], self._integers(0, inputs, groups)], f"{key}.groups")
+            y = self._node("Einsum", [x, names[1]], f"{key}.grouped", equation="nig,oig->nog")
+            return self._node("Reshape", [y, self._integers(0, outputs * groups)], f"{key}.features")
+        if operation is CAST:
+            return self._node("Cast", names, f"{key}.float", to=self._type(dtype))
+        if operation is EXPAND:
+            count = self._node("Shape", [rows], f"{key}.rows", start=0, end=1)
+            shape = self._node("Concat", [count, self._integers(step.features)], f"{key}.shape", axis=0)
+            return self._node("Expand", [*names, shape], f"{key}.expand")
+        raise ExportError(f"onnx has no form of the operation {operation.name}")
+
+    def _answers(self, name: str) -> list[Any]:
+        """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
+        program, dtype = self.program, self.program.dtype
+        if program.task == "values":
+            return [self._output(name, "value", dtype, program.outputs, program.meaning)]
+        answer = "probabilities" if program.model.gives_probabilities else "scores"
+        above = self._initializer("boundary", np.array(program.boundary, dtype))
+        int64 = self._type(np.dtype(np.int64))
+        if program.task == "multilabel":
+            chosen = self._node("Cast", [self._node("Greater", [name, above], "above")], "chosen", to=int64)
+            label = self._output(chosen, "label", np.dtype(np.int64), program.outputs, "0 or 1 for each output")
+            return [label, self._output(name, answer, dtype, program.outputs, program.meaning)]
+        if program.task == "binary" and program.model.gives_probabilities:
+            del self.initializers["boundary"]
+            one = self._initializer(f"1.{dtype.name}", np.array(1, dtype))
+            name = self._node("Concat", [self._node("Sub", [one, name], "first"), name], "both", axis=1)
+        if program.task == "classes" or program.model.gives_probabilities:
+            self.initializers.pop("boundary", None)
+            chosen = self._node("ArgMax", [name], "class", axis=1, keepdims=0)
+        else:
+            chosen = self._node("Cast", [self._node("Greater", [name, above], "above")], "both", to=int64)
+            chosen = self._node("Squeeze", [chosen, self._integers(1)], "class")
+        labels = np.array(program.labels)
+        if labels.dtype.kind == "U" or not np.array_equal(labels, np.arange(len(labels))):
+            stored = labels.astype(object) if labels.dtype.kind == "U" else labels
+            chosen = self._node("Gather", [self._initializer("labels", stored), chosen], "chosen", axis=0)
+        outputs = len(labels) if program.task == "classes" or program.model.gives_probabilities else 1
+        label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
+        return [label, self._output(name, answer, dtype, outputs, program.meaning)]
+
+    def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
+        """Give a value the name that the graph's output has, and return its description."""
+        producers = [node for node in self.nodes if name in node.output]
+        if producers:
+            for node in self.nodes:
+                for names in (node.input, node.output):
+                    names[:] = [answer if each == name else each for each in names]
+        else:
+            self.nodes.append(self.helper.make_node("Identity", [name], [answer]))
+        shape = ["N"] if features is None else ["N", features]
+        return self.helper.make_tensor_value_info(answer, self._type(dtype), shape, meaning)
+
+    def _node(self, operator: str, inputs: Sequence[str], wish: str, **attributes: Any) -> str:
+        name, number = wish, 2
+        while name in self.taken:
+            name, number = f"{wish}_{number}", number + 1
+        self.taken.add(name)
+        node = self.helper.make_node(operator, list(inputs), [name], doc_string=self.title or None, **attributes)
+        self.nodes.append(node)
+        self.title = ""  # a layer's first node alone says what it is
+        return name
+
+    def _initializer(self, name: str, array: Array) -> str:
+        if name not in self.initializers:
+            data = np.ascontiguousarray(array) if array.ndim else array
+            self.initializers[name] = self._tensor(name, data)
+        return name
+
+    def _tensor(self, name: str, array: Array) -> Any:
+        if array.dtype == object:
+            kind, texts = required("onnx", "onnx").TensorProto.STRING, [text.encode() for text in array]
+            return self.helper.make_tensor(name, kind, array.shape, texts)
+        return required("onnx", "onnx").numpy_helper.from_array(array, name)
+
+    def _integers(self, *numbers: int) -> str:
+        name = self.lists.setdefault(numbers, f"integers.{len(self.lists)}")
+        return self._initializer(name, np.array(numbers, np.int64))
+
+    def _type(self, dtype: np.dtype[Any]) -> int:
+        tensor_types = required("onnx", "onnx").TensorProto
+        if dtype.kind == "U":
+            return int(tensor_types.STRING)
+        return int({"float32": tensor_types.FLOAT, "float64": tensor_types.DOUBLE}.get(dtype.name, tensor_types.INT64))

@@ -1,0 +1,142 @@
+"""Formulas as text: expressions with no more parentheses than they need, shared parts as variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
+from specnet.compiler import operations as op
+from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
+from specnet.exporting.formula import Operand, Step
+
+NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
+"""How tightly a text holds together. A name or a number can also be written twice without being computed twice."""
+LONGEST = 70
+"""Characters of an expression above which it becomes a variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression, and how tightly it holds together."""
+
+    code: str
+    level: int = NAME
+
+    def within(self, level: int) -> str:
+        """Return the code for a place that needs a level, in parentheses where it has a lower one."""
+        return self.code if self.level >= level else f"({self.code})"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a target writes an operation: a template, its level, and the level that each operand needs."""
+
+    template: str
+    level: int = CALL
+    needs: tuple[int, ...] = ()
+
+    def write(self, operands: list[Text]) -> Text:
+        needs = self.needs or (CHOICE,) * len(operands)
+        return Text(
+            self.template.format(*(x.within(need) for x, need in zip(operands, needs, strict=True))), self.level
+        )
+
+
+Forms = Mapping[Operation, Form]
+
+ARITHMETIC: dict[Operation, Form] = {
+    ADD: Form("{} + {}", SUM, (SUM, PRODUCT)),
+    SUBTRACT: Form("{} - {}", SUM, (SUM, PRODUCT)),
+    MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
+    DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
+    NEGATIVE: Form("-{}", SIGN, (CALL,)),
+    op.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
+    op.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
+}
+"""What Python, C and JavaScript write in the same way."""
+
+
+def _sigmoid(x: Value) -> Value:
+    return 1 / (1 + exp(-x))  # exp may overflow to infinity, which gives the right 0
+
+
+def _softplus(x: Value) -> Value:
+    return maximum(x, 0.0) + log1p(exp(-absolute(x)))
+
+
+TEXT_EXPANSIONS: Expansions = {op.SIGMOID: _sigmoid, op.SOFTPLUS: _softplus}
+"""What no language has a function for, in terms of what they have."""
+
+
+def write_expression(
+    steps: Iterable[Step],
+    uses: Mapping[Operand, int],
+    leaf: Callable[[Operand], Text],
+    form: Callable[[Step, list[Text]], Text],
+    variable: Callable[[Step, str], Text],
+    needs_name: Callable[[Step, int], bool] = lambda step, position: False,
+) -> dict[Operand, Text]:
+    """Write steps in order, and return the text of each.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+    uses : mapping
+        How often each step is read.
+    leaf : callable
+        Returns the text of an operand that is none of these steps.
+    form : callable
+        Returns the text of a step from those of its operands.
+    variable : callable
+        Declares a variable of that text for a step, and returns its name.
+    needs_name : callable
+        Whether a step's form writes the operand at a position more than once.
+    """
+    texts: dict[Operand, Text] = {}
+    for step in steps:
+        operands = []
+        for position, operand in enumerate(step.operands):
+            text = texts[operand] if operand in texts else leaf(operand)
+            if isinstance(operand, Step) and text.level < NAME and needs_name(step, position):
+                text = texts[operand] = variable(operand, text.code)
+            operands.append(text)
+        text = form(step, operands)
+        if uses[step] > 1 or len(text.code) > LONGEST:
+            text = variable(step, text.code)
+        texts[step] = text
+    return texts
+
+
+def number_text(number: Any) -> str:
+    """Return the shortest decimal that reads as this number, be it read in its own precision or in double."""
+    text = str(number) if isinstance(number, np.floating) else repr(float(number))
+    if isinstance(number, np.float32) and np.float32(float(text)) != number:
+        text = repr(float(number))
+    return text
+
+
+class Names:
+    """Names that are free in a target, and those that it reserves.
+
+    Parameters
+    ----------
+    reserved : iterable of str
+    """
+
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self._taken = set(reserved)
+
+    def new(self, wish: str) -> str:
+        """Return the wish as a name that every language reads, with a number where it is taken."""
+        base = re.sub(r"[^A-Za-z0-9_]", "_", wish)
+        base = f"_{base}" if base[:1].isdigit() else base
+        name, number = base, 2
+        while name in self._taken:
+            name, number = f"{base}_{number}", number + 1
+        self._taken.add(name)
+        return name

@@ -1,0 +1,54 @@
+"""`specnet export`: what it prints, and what it refuses."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from specnet.exporting import TARGETS
+from tests.cli.conftest import Specnet
+
+
+@pytest.fixture
+def model(specnet: Specnet) -> str:
+    specnet("run", "moons.toml", "--out", "run")
+    return "run/model.safetensors"
+
+
+def test_a_line_says_what_was_written_and_how_well_it_agrees(specnet: Specnet, model: str):
+    ended = specnet("export", model, "--to", "numpy", "-o", "m.py")
+    assert ended.status == 0
+    said = r"m\.py   float32   compared with the model on 256 rows: the largest difference is (0|\d\.?\d*e-\d+)\n"
+    assert re.fullmatch(said, ended.out)
+    assert Path("m.py").is_file()
+
+
+def test_as_data(specnet: Specnet, model: str):
+    ended = specnet("export", model, "--to", "onnx", "--format", "json")
+    document = ended.document
+    assert 0 <= document.pop("difference") <= 2e-6
+    assert document == {"errors": [], "files": ["moons.onnx"], "dtype": "float32", "rows": 256, "note": None}
+
+
+def test_quiet_says_nothing(specnet: Specnet, model: str):
+    ended = specnet("export", model, "--to", "onnx", "--quiet")
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+
+
+def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: str):
+    ended = specnet("export", model, "--to", "cobol")
+    assert ended.status == 2
+    assert ended.err == f'error[usage]: "cobol" is no target; there are {", ".join(TARGETS)}\n'
+
+
+def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder: Path):
+    specnet("run", "moons.toml", "--out", "wide", "--set", "network.dtype=float64")
+    ended = specnet("export", "wide/model.safetensors", "--to", "numpy", "--float32")
+    assert (ended.status, ended.err) == (1, "error[export]: numpy has no float32 form of a float64 model\n")
+    ended = specnet("export", "wide/model.safetensors", "--to", "onnx", "--float32")
+    assert ended.out.startswith("moons.onnx   float32   compared")
+
+
+def test_help_names_every_target(specnet: Specnet):
+    text = " ".join(specnet("export", "--help").out.split())
+    assert f"{', '.join(TARGETS[:-1])} or {TARGETS[-1]}" in text

@@ -1,0 +1,56 @@
+"""Models to export: those of the reference specs, of every kind, and random ones over the whole catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+import specnet
+from specnet.exporting import Export, export
+from specnet.model import Model
+from tests.model.models import KINDS, make_model
+from tests.random_specs import random_spec
+
+SPECS = Path(__file__).parents[2] / "specs"
+NAMES = sorted(path.name for path in SPECS.iterdir() if path.suffix in (".toml", ".json"))
+RANDOM = 60
+DTYPES = ("float64", "float32")
+
+
+@cache
+def spec_model(name: str) -> Model:
+    """Return the model of a reference spec after an epoch or two: a trained one would be no harder to say."""
+    return specnet.run(SPECS / name, overrides=["training.epochs=2"]).model
+
+
+@cache
+def random_model(seed: int, dtype: str) -> Model:
+    """Return a random network with random numbers in it, also in what its layers keep."""
+    generator = np.random.default_rng(seed)
+    spec = random_spec(generator, seed)
+    spec["network"]["dtype"] = dtype
+    network = specnet.build(spec)
+    theta = network.initial_parameters()
+    state = network.initial_state()
+    for name, array in state.items():
+        if not name.endswith(".edges"):
+            array[...] = abs(array + generator.normal(0, 0.1, array.shape))
+    return Model(network, theta, state)
+
+
+def every_model() -> list[tuple[str, str, Callable[[], Model]]]:
+    """Return every kind of model in both precisions, the random ones in one: name, dtype, and how it is made."""
+    kinds = [(kind, dtype, partial(make_model, kind, dtype)) for kind in KINDS for dtype in DTYPES]
+    seeds = [(seed, DTYPES[seed % 2]) for seed in range(RANDOM)]
+    return kinds + [(f"random {seed}", dtype, partial(random_model, seed, dtype)) for seed, dtype in seeds]
+
+
+def exported(model: Model, target: str, path: Path, **options: bool) -> Export:
+    """Export a model, and let nothing be left to trust: it must have been compared."""
+    written = export(model, target, path, **options)
+    assert written.proof.obstacle == ""
+    assert written.proof.rows == 256
+    return written

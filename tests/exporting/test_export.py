@@ -1,0 +1,140 @@
+"""Exports as a whole: what is refused, what is left behind, what a new part and a new target need."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+import specnet
+from specnet.errors import FileError
+from specnet.exporting import TARGETS, ExportError, export, find_target
+from specnet.exporting.target import Answers
+from specnet.model import Model
+from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
+from tests.exporting.models import exported
+from tests.exporting.test_agreement import SUFFIXES
+from tests.model.models import make_model
+
+
+class Snake(Activation):
+    """x + sin²(a·x)/a: periodic, keeps a trend (Ziyin et al. 2020)."""
+
+    type: Literal["snake"] = "snake"
+    frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
+
+    def expression(self, x: Value) -> Value:
+        return x + sin(self.frequency * x) ** 2 / self.frequency
+
+
+class Twofold(Activation):
+    """Shares of what is written twice, and a branch: max(t, t²)/(1 + Σ), t being x where x > 0 and x/2 elsewhere."""
+
+    elementwise = False
+    type: Literal["twofold"] = "twofold"
+
+    def expression(self, x: Value) -> Value:
+        t = where(greater(x, 0.0), x, 0.5 * x)
+        y = maximum(t, t * t)
+        return y / (1 + sum_over(y * y, "features"))
+
+
+class AcrossRows(Activation):
+    """x less the sum over rows, which no prediction should know."""
+
+    elementwise = False
+    type: Literal["across_rows"] = "across_rows"
+
+    def expression(self, x: Value) -> Value:
+        return x - sum_over(x, "batch")
+
+
+def plugin_model(*activations: dict | str) -> Model:
+    sizes = [2, *(4 for _ in activations), 1]
+    spec = {
+        "network": {"dtype": "float64", "layer_sizes": sizes, "activations": [*activations, "linear"]},
+        "training": {"loss": "mean_squared_error"},
+    }
+    network = specnet.build(spec, parts=[Snake, Twofold, AcrossRows])
+    return Model(network, network.initial_parameters())
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
+    model = plugin_model({"type": "snake", "frequency": 2.5}, "snake", "twofold", {"type": "snake", "parametric": True})
+    assert exported(model, target, tmp_path / f"m{SUFFIXES[target]}").proof.difference < 1e-13
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_what_a_target_cannot_say_is_refused_by_name(target, tmp_path):
+    with pytest.raises(ExportError, match=f"{target} has no form of the operation sum"):
+        export(plugin_model("across_rows"), target, tmp_path / f"m{SUFFIXES[target]}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_targets_are_the_modules_of_a_folder():
+    folder = Path(specnet.__file__).parent / "exporting" / "targets"
+    assert set(TARGETS) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert set(SUFFIXES) <= set(TARGETS)
+    for name, suffix in SUFFIXES.items():
+        assert find_target(name).suffix == suffix
+
+
+def test_an_unknown_target_is_refused(tmp_path):
+    with pytest.raises(ExportError, match=f'"cobol" is no target; there are {", ".join(TARGETS)}'):
+        export(make_model("value"), "cobol", tmp_path / "m")
+
+
+def test_targets_without_a_float32_form_say_so(tmp_path):
+    for target in ("numpy", "javascript"):
+        with pytest.raises(ExportError, match=f"{target} has no float32 form of a float64 model"):
+            export(make_model("value"), target, tmp_path / "m", float32=True)
+        export(make_model("value", "float32"), target, tmp_path / "m", float32=True)
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = export(make_model("value"), target)
+    assert written.files[0] == Path(f"model{SUFFIXES[target]}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written.files)
+
+
+def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch):
+    (tmp_path / "m.py").write_text("old")
+    wrong = SimpleNamespace(outputs=np.full((256, 1), np.nan), predictions=None)
+    monkeypatch.setattr(type(find_target("numpy")), "run", lambda *_: Answers(wrong.outputs, None))
+    with pytest.raises(ExportError, match="the export differs from the model"):
+        export(make_model("value"), "numpy", tmp_path / "m.py")
+    assert (tmp_path / "m.py").read_text() == "old"
+
+
+def test_wrong_labels_are_seen(tmp_path, monkeypatch):
+    target = type(find_target("numpy"))
+    run = target.run
+
+    def swapped(*arguments):
+        answers = run(*arguments)
+        return Answers(answers.outputs, answers.predictions[::-1])
+
+    monkeypatch.setattr(target, "run", swapped)
+    with pytest.raises(ExportError, match="predicts other labels"):
+        export(make_model("classes, text"), "numpy", tmp_path / "m.py")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileError, match="its folder does not exist"):
+        export(make_model("value"), "numpy", tmp_path / "missing" / "m.py")
+
+
+def test_equal_models_make_equal_files(tmp_path):
+    for target, suffix in SUFFIXES.items():
+        contents = []
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            files = export(make_model("classes"), target, tmp_path / folder / f"m{suffix}").files
+            contents.append([path.read_bytes() for path in files])
+        assert contents[0] == contents[1]

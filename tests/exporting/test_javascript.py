@@ -1,0 +1,88 @@
+"""The JavaScript export: a module and its types, and an error function to the last digit."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+from specnet.exporting import ExportError, export
+from specnet.exporting.targets.javascript import _ERF
+from tests.exporting.models import exported
+from tests.exporting.test_c import labelled
+from tests.model.models import make_model
+
+NODE = shutil.which("node")
+
+
+def node(script: str, folder: Path) -> str:
+    (folder / "run.mjs").write_text(script)
+    ended = subprocess.run([NODE, "run.mjs"], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert not ended.returncode, ended.stderr
+    return ended.stdout
+
+
+def test_the_error_function_is_exact(tmp_path):
+    x = np.concatenate([np.linspace(-7, 7, 20001), 10.0 ** np.arange(-300, 2, 3.0), [2, np.nextafter(2, 0), 0]])
+    if NODE is None:
+        return
+    (tmp_path / "x.json").write_text(json.dumps(x.tolist()))
+    printed = node(
+        f"import {{ readFileSync }} from 'node:fs';{_ERF}"
+        "console.log(JSON.stringify(JSON.parse(readFileSync('x.json')).map(erf)));"
+        "if (!Number.isNaN(erf(NaN)) || erf(-Infinity) !== -1 || erf(40) !== 1) throw new Error('edges');",
+        tmp_path,
+    )
+    np.testing.assert_allclose(json.loads(printed), special.erf(x), rtol=1.5e-15, atol=0)
+
+
+def test_a_module_with_types(tmp_path):
+    written = export(make_model("classes, text"), "javascript", tmp_path / "m.mjs")
+    assert [path.name for path in written.files] == ["m.mjs", "m.d.mts"]
+    types = (tmp_path / "m.d.mts").read_text()
+    assert "export function forward(x: ArrayLike<number>): Float64Array;" in types
+    assert 'export function predict(x: ArrayLike<number>): "" | "Z\\u00fcrich" | "\\u65e5\\u672c";' in types
+    assert "export const inputs: 3;" in types
+    assert [path.name for path in export(make_model("value"), "javascript", tmp_path / "v.js").files] == [
+        "v.js",
+        "v.d.ts",
+    ]
+    assert "predict(x: ArrayLike<number>): number;" in (tmp_path / "v.d.ts").read_text()
+
+
+def test_what_it_exports_and_refuses(tmp_path):
+    model = make_model("binary")
+    exported(model, "javascript", tmp_path / "m.mjs")
+    if NODE is None:
+        return
+    printed = node(
+        "import * as m from './m.mjs';"
+        "const first = m.forward([5, 6, 7]), kept = first[0]; m.forward([1, 2, 3]);"
+        "let refused; try { m.forward([1, 2]) } catch (error) { refused = `${error.name}: ${error.message}` }"
+        "const answers = [Object.keys(m), first.length, first[0] === kept, first[0], m.predict([5, 6, 7]), refused];"
+        "console.log(JSON.stringify(answers));",
+        tmp_path,
+    )
+    names, length, is_own, output, label, refused = json.loads(printed)
+    assert sorted(names) == ["forward", "inputs", "labels", "outputs", "predict"]
+    assert (length, is_own) == (1, True)
+    X = np.array([[5, 6, 7]])
+    assert output == pytest.approx(model.predict_proba(X)[0, 1], abs=1e-15)
+    assert label == model.predict(X)[0]
+    assert refused == "RangeError: x has 2 columns, and 3 are needed"
+
+
+def test_integers_that_javascript_does_not_have_are_refused(tmp_path):
+    export(labelled([-(2**53), 2**53]), "javascript", tmp_path / "m.js")
+    with pytest.raises(ExportError, match="javascript cannot say the label 9007199254740993"):
+        export(labelled([0, 2**53 + 1]), "javascript", tmp_path / "n.js")
+    assert not list(tmp_path.glob("n*"))
+
+
+def test_without_node_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("specnet.exporting.targets.javascript.shutil.which", lambda name: None)
+    written = export(make_model("value"), "javascript", tmp_path / "m.js")
+    assert str(written.proof) == "not compared with the model: no node"

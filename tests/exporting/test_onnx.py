@@ -1,0 +1,115 @@
+"""The ONNX export: an idiomatic graph that says where it comes from."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
+
+from specnet.exporting import ExportError
+from specnet.exporting.target import required
+from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
+from tests.exporting.models import every_model, exported, spec_model
+from tests.model.models import make_model, make_rows
+
+
+def graph_of(model, path, **options):
+    exported(model, "onnx", path, **options)
+    loaded = onnx.load(path)
+    onnx.checker.check_model(loaded, full_check=True)
+    return loaded
+
+
+def operators(loaded) -> list[str]:
+    return [node.op_type for node in loaded.graph.node]
+
+
+def test_a_dense_network_is_a_row_of_gemms(tmp_path):
+    loaded = graph_of(make_model("classes, text", "float32"), tmp_path / "m.onnx")
+    linear = [node for node in loaded.graph.node if node.op_type == "Gemm"]
+    assert [[*node.input][1:] for node in linear] == [
+        ["layers.0.weight", "layers.0.bias"],
+        ["layers.1.weight", "layers.1.bias"],
+    ]
+    assert all([(a.name, a.i) for a in node.attribute] == [("transB", 1)] for node in linear)
+    assert linear[0].doc_string == "layers.0: dense, 3 → 4, relu"
+    assert operators(loaded)[:4] == ["Cast", "Sub", "Div", "Cast"]  # standardized in float64
+    assert operators(loaded)[-2:] == ["ArgMax", "Gather"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_inputs_outputs_and_metadata(dtype, tmp_path):
+    model = make_model("binary, text", dtype)
+    loaded = graph_of(model, tmp_path / "m.onnx")
+    kind = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}[dtype]
+    described = {
+        value.name: (
+            value.type.tensor_type.elem_type,
+            [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim],
+        )
+        for value in [*loaded.graph.input, *loaded.graph.output]
+    }
+    assert described == {
+        "X": (kind, ["N", 3]),
+        "label": (onnx.TensorProto.STRING, ["N"]),
+        "probabilities": (kind, ["N", 2]),
+    }
+    assert loaded.opset_import[0].version == OPSET
+    assert len({entry.key: entry.value for entry in loaded.metadata_props}["spec_sha256"]) == 64
+    assert "Compared with the model on 256 rows" in loaded.doc_string
+    assert loaded.graph.doc_string == "from 3 columns to one of 2 classes"
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_any_number_of_rows(rows, tmp_path):
+    model = make_model("classes")
+    exported(model, "onnx", tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    X = make_rows(model, rows)[0]
+    label, probabilities = session.run(["label", "probabilities"], {"X": X})
+    np.testing.assert_array_equal(label, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-14)
+
+
+def test_shapes_are_known_at_every_node(tmp_path):
+    for _, _, make in every_model():
+        loaded = graph_of(make(), tmp_path / "m.onnx")
+        inferred = onnx.shape_inference.infer_shapes(loaded, strict_mode=True, data_prop=True).graph
+        known = {
+            value.name for value in [*inferred.value_info, *inferred.output] if value.type.tensor_type.HasField("shape")
+        }
+        assert {name for node in inferred.node for name in node.output} <= known
+
+
+def test_what_onnxruntime_has_in_double_precision():
+    kernels: dict[str, set[str]] = {}
+    for kernel in get_all_opkernel_def():
+        low, high = kernel.version_range
+        if kernel.provider == "CPUExecutionProvider" and not kernel.domain and low <= OPSET <= high:
+            kernels.setdefault(kernel.op_name, set()).update(*kernel.type_constraints.values())
+    used = {*OPERATORS.values(), *FLOAT32_ONLY}
+    missing = {name for name in used if "tensor(double)" not in kernels.get(name, set())}
+    assert missing == FLOAT32_ONLY
+
+
+def test_a_float64_model_can_be_stored_as_float32(tmp_path):
+    model = make_model("value")
+    written = exported(model, "onnx", tmp_path / "m.onnx", float32=True)
+    assert written.dtype == "float32"
+    loaded = onnx.load(tmp_path / "m.onnx")
+    weight = next(tensor for tensor in loaded.graph.initializer if tensor.name == "layers.0.weight")
+    assert weight.data_type == onnx.TensorProto.FLOAT
+    assert written.proof.difference > 1e-12
+
+
+def test_without_onnx_the_extra_is_named():
+    with pytest.raises(ExportError, match="no_such_module is needed for this") as caught:
+        required("no_such_module", "onnx")
+    assert caught.value.diagnostics[0].hint == "pip install '.[onnx]', in a clone of the repository"
+
+
+def test_names_of_layers_are_those_of_the_spec(tmp_path):
+    loaded = graph_of(spec_model("residual.toml"), tmp_path / "m.onnx")
+    names = {tensor.name for tensor in loaded.graph.initializer}
+    assert {"layers.0.weight", "layers.residual.2.branch.weight"} <= names
+    assert operators(loaded).count("Add") == 3
