@@ -278,6 +278,13 @@ def test_mistakes_in_a_spec_are_told(layers, code, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("layer", [{**PERIODIC, "frequencies": 500_000}, {**PIECEWISE, "bins": 30_000_000}])
+def test_what_an_embedding_computes_inside_counts_as_memory(layer):
+    layer = {**layer, "columns": [0], "size": 2, "keep_others": False}
+    with pytest.raises(SpecError, match="GiB of memory are more than 8"):
+        specnet.build(spec_of(layer, batch_size=4096))
+
+
 def test_a_branch_reads_the_networks_columns_by_name():
     layers = [
         {"type": "scale", "name": "scaled"},

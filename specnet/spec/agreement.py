@@ -126,7 +126,8 @@ def _check_watched_figures(spec: Spec, problems: Problems) -> None:
 def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
-    counts = [node.layer.parameter_count(_input_sizes(node, nodes, inputs)) for node in nodes]
+    sizes = [_input_sizes(node, nodes, inputs) for node in nodes]
+    counts = [node.layer.parameter_count(size) for node, size in zip(nodes, sizes, strict=True)]
     parameters = sum(counts)
     largest = max(range(len(nodes)), key=lambda index: counts[index])
     path: Path = (*nodes[largest].path, "units")
@@ -137,9 +138,10 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     rows = getattr(spec.data, "n_samples", None)
     if isinstance(training.batch_size, int):
         rows = training.batch_size if rows is None else min(rows, training.batch_size)
-    size = training_bytes(nodes, parameters, inputs, rows or 1, network.dtype)
+    values = inputs + sum(node.layer.value_count(size) for node, size in zip(nodes, sizes, strict=True))
+    size = training_bytes(values, parameters, rows or 1, network.dtype)
     if size > limits.memory:
-        alone = training_bytes(nodes, parameters, inputs, 1, network.dtype)
+        alone = training_bytes(values, parameters, 1, network.dtype)
         if alone <= limits.memory and training.batch_size is not None:
             path = ("training", "batch_size")
         message = f"about {size / 2**30:.3g} GiB of memory are more than {limits.memory / 2**30:.3g}"

@@ -1,9 +1,6 @@
 """How large a network may be that a spec asks for. The plan is measured before anything is allocated."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from specnet.spec.graph import Node
 
 VECTORS = 5
 """Arrays of the parameters' length that training holds: themselves, the gradient, the best so far, two of adam's."""
@@ -28,7 +25,6 @@ class Limits:
     memory: int = 8 * 2**30
 
 
-def training_bytes(nodes: Sequence[Node], parameters: int, input_size: int, rows: int, dtype: str) -> int:
-    """Return about how many bytes it takes to train with that many rows in a batch."""
-    values = 2 * (input_size + sum(node.size for node in nodes))
-    return (VECTORS * parameters + rows * values) * (4 if dtype == "float32" else 8)
+def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
+    """Return about how many bytes it takes to train with that many rows in a batch, and values in a row."""
+    return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)

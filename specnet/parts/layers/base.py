@@ -75,6 +75,10 @@ class Layer(Part):
         (size,) = input_sizes
         return size
 
+    def value_count(self, input_sizes: tuple[int, ...]) -> int:
+        """Return how many numbers it computes for each row, about: its output, and what is larger on the way there."""
+        return self.output_size(input_sizes)
+
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         """Return the blocks of parameters for inputs of these sizes."""
         return ()

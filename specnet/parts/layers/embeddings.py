@@ -158,6 +158,10 @@ class PeriodicEmbedding(_ColumnLayer):
     def made_size(self, count: int) -> int:
         return self.size * count
 
+    def value_count(self, input_sizes: tuple[int, ...]) -> int:
+        inside = (self.frequencies + self._waves) * len(self.chosen(*input_sizes))
+        return inside + self.output_size(input_sizes)
+
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         count, waves = len(self.chosen(*input_sizes)), self._waves
         frequency = RandomNormal(stddev=self.frequency_stddev)
@@ -204,6 +208,9 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
 
     def made_size(self, count: int) -> int:
         return (self.size or self.bins) * count
+
+    def value_count(self, input_sizes: tuple[int, ...]) -> int:
+        return self.bins * len(self.chosen(*input_sizes)) + self.output_size(input_sizes)
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         return _linear(self.bins, self.size, len(self.chosen(*input_sizes))) if self.size else ()
