@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from specnet.model import Model, load_model
 from tests.cli.conftest import MOONS, Specnet
@@ -61,12 +63,17 @@ def _rows(text: str) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path) as archive:
+        return dict(archive)
+
+
 def test_two_classes_give_the_label_and_both_probabilities(specnet: Specnet, moons: Model, folder: Path) -> None:
     ended = specnet("predict", "moons/model.safetensors", "rows.npz")
     assert (ended.status, ended.err) == (0, "")
     header, rows = _rows(ended.out)
     assert header == ["prediction", "probability_0", "probability_1"]
-    X = np.load(folder / "rows.npz")["X"]
+    X = _arrays(folder / "rows.npz")["X"]
     assert [int(row[0]) for row in rows] == moons.predict(X).tolist()
     probabilities = np.array([row[1:] for row in rows], moons.theta.dtype)
     np.testing.assert_array_equal(probabilities, moons.predict_proba(X))
@@ -131,7 +138,7 @@ def test_a_file_that_cannot_be_written_is_a_mistake(specnet: Specnet, moons: Mod
 def test_an_evaluation_is_a_row_of_figures(specnet: Specnet, moons: Model, folder: Path) -> None:
     ended = specnet("evaluate", "moons/model.safetensors", "rows.npz")
     assert (ended.status, ended.err) == (0, "")
-    rows = np.load(folder / "rows.npz")
+    rows = _arrays(folder / "rows.npz")
     figures = moons.evaluate(rows["X"], rows["y"])
     header, row = ended.out.splitlines()
     assert header.split() == ["loss", "accuracy"]
@@ -149,7 +156,7 @@ def test_an_evaluation_on_the_training_rows_repeats_the_run_s_figures(specnet: S
 
 
 def test_weights_of_rows_count(specnet: Specnet, moons: Model, folder: Path) -> None:
-    rows = np.load(folder / "rows.npz")
+    rows = _arrays(folder / "rows.npz")
     weights = np.array([1.0, 0, 0, 0, 0, 0, 0])
     np.savez(folder / "weighted.npz", **rows, sample_weight=weights)
     np.savez(folder / "first.npz", X=rows["X"][:1], y=rows["y"][:1])
