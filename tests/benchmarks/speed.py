@@ -23,6 +23,11 @@ BUSY = 0.5
 """The average number of running processes from which on they are told of."""
 
 
+def plain(number: float) -> str:
+    """A positive number with three significant digits and no exponent."""
+    return f"{float(f'{number:.3g}'):f}".rstrip("0").rstrip(".")
+
+
 class Report:
     """Prints Markdown tables and remembers whether a bound was missed."""
 
@@ -39,7 +44,7 @@ class Report:
         """A row with our time and a peer's; `unit` is the number of units in a second."""
         ratio = ours / theirs
         allowed = f"{bound.at_most:g} ({bound.goal:g})" if bound else "–"
-        self.row(title, f"{ours * unit:.3g}", peer, f"{theirs * unit:.3g}", f"{ratio:.2g}", allowed)
+        self.row(title, plain(ours * unit), peer, plain(theirs * unit), plain(ratio), allowed)
         self._judge(f"{title} against {peer}", bound is None or ratio <= bound.at_most)
 
     def limited(self, title: str, seconds: float, at_most: float) -> None:
