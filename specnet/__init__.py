@@ -1,7 +1,8 @@
 """A declarative engine for small and middle-sized neural networks.
 
 A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit`
-and `run` train it, and a `Model` answers, saves and loads. `SpecClassifier` and `SpecRegressor` do so for scikit-learn.
+and `run` train it, and a `Model` answers, saves and loads; `import_model` makes one of another tool's network.
+`SpecClassifier` and `SpecRegressor` do so for scikit-learn.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor
     from specnet.exporting import export
     from specnet.fitting import fit
+    from specnet.importing import import_model
     from specnet.model import Model, load_model
     from specnet.network import Network, build
     from specnet.runner import RunResult, run
@@ -34,6 +36,7 @@ __all__ = [
     "build",
     "export",
     "fit",
+    "import_model",
     "load_model",
     "parse_spec",
     "resolve",
@@ -51,6 +54,7 @@ _HOMES = {
     "build": "network",
     "export": "exporting",
     "fit": "fitting",
+    "import_model": "importing",
     "load_model": "model",
     "parse_spec": "spec",
     "resolve": "spec",

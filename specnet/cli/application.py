@@ -11,6 +11,7 @@ import typer
 from specnet.cli.check import check
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
+from specnet.cli.import_ import import_
 from specnet.cli.init import init
 from specnet.cli.predict import predict
 from specnet.cli.run import run
@@ -53,11 +54,11 @@ def _without_verb(
 
 
 def _register(verb: Callable[..., Any]) -> None:
-    """Add a verb whose help is its docstring; the section Examples stands, unwrapped, below the options."""
+    """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options."""
     text, _, examples = inspect.getdoc(verb).partition(_SECTION)  # type: ignore[union-attr]
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
-    application.command(help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
+    application.command(verb.__name__.rstrip("_"), help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, check, predict, evaluate, export, schema, init):
+for _verb in (run, validate, show, check, predict, evaluate, export, import_, schema, init):
     _register(_verb)

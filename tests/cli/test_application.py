@@ -15,7 +15,7 @@ import pytest
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
-VERBS = ["run", "validate", "show", "check", "predict", "evaluate", "export", "schema", "init"]
+VERBS = ["run", "validate", "show", "check", "predict", "evaluate", "export", "import", "schema", "init"]
 
 
 def test_help_lists_every_verb(specnet: Specnet) -> None:
@@ -25,7 +25,7 @@ def test_help_lists_every_verb(specnet: Specnet) -> None:
     listed = ended.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed] == VERBS
     assert not any(line.endswith("...") for line in listed), "each summary fits its line"
-    assert {command.callback.__name__ for command in application.registered_commands if command.callback} == set(VERBS)
+    assert {command.name for command in application.registered_commands} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)

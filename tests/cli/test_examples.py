@@ -15,6 +15,7 @@ from tests.cli.conftest import Specnet, process
 from tests.cli.test_application import VERBS
 
 SPECS = Path(__file__).parents[2] / "specs"
+NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
 
 
 def _examples(specnet: Specnet, verb: str) -> list[str]:
@@ -24,6 +25,7 @@ def _examples(specnet: Specnet, verb: str) -> list[str]:
 
 def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None:
     shutil.copytree(SPECS, folder / "specs")
+    shutil.copy(NETWORK, folder / "network.onnx")
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
     tried = 0
     for verb in VERBS:

@@ -1,0 +1,54 @@
+"""`specnet import`: a spec and a model from another tool's file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, read_limits
+from specnet.cli.output import UsageError, reporting
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An ONNX or a .keras file.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="NAME.toml",
+            show_default=False,
+            help="The spec to write; NAME.safetensors, the model, goes beside it.",
+        ),
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace NAME.toml and NAME.safetensors.")] = False,
+    limit: LimitOption = None,
+    output_format: FormatOption = OutputFormat.TEXT,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a spec and a model of another tool's file.
+
+    The model answers as the file does. Nothing in the file is executed; what is not understood is named, and then
+    nothing is written.
+
+    Examples
+    --------
+    specnet import network.onnx -o network.toml
+    """
+    with reporting(output_format, quiet) as output:
+        from specnet.importing import read_network, weights_path, write_network
+        from specnet.report.plan import Plan
+
+        if out.suffix != ".toml":
+            raise UsageError("the spec is TOML: its name must end in .toml", source=str(out))
+        for written in (out, weights_path(out)):
+            if not force and (written.exists() or written.is_symlink()):
+                raise UsageError("this file is there already", hint="--force replaces it", source=str(written))
+        imported = read_network(file, limits=read_limits(limit))
+        write_network(imported, out)
+        network = imported.model.network
+        plan = Plan(network.spec, network.nodes)
+        output.data |= {"written": [str(out), str(weights_path(out))], **plan.as_dict()}
+        if not quiet:
+            output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))
+            output.line(f"{out}, {weights_path(out)}")

@@ -1,0 +1,83 @@
+"""Networks from elsewhere: ONNX and Keras files, scikit-learn's estimators and PyTorch's modules, as specs and models.
+
+Nothing in a file is executed. What is not understood is refused by its name, and then nothing is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import DataError, FileError
+from specnet.files import PathLike, open_file, write_file
+from specnet.importing.draft import Imported
+from specnet.importing.toml import to_toml
+from specnet.model import Model
+from specnet.spec import Limits
+
+__all__ = ["Imported", "import_model", "read_network", "weights_path", "write_network"]
+
+_ZIP = b"PK\x03\x04"
+
+
+def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Model:
+    """Return the model in another tool's file or object; its answers are the source's.
+
+    Parameters
+    ----------
+    source : str, path-like, scikit-learn estimator or torch.nn.Sequential
+        An ONNX file, a ``.keras`` file; a fitted ``MLPClassifier`` or ``MLPRegressor``, also at the end of a pipeline
+        with ``StandardScaler``; or a ``Sequential`` of layers that specnet has.
+    limits : Limits, optional
+        Larger or smaller caps on the network.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, or holds something that is not understood; names it.
+    DataError
+        If the object is none of these, or has a part that is not understood.
+    """
+    return read_network(source, limits=limits).model
+
+
+def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imported:
+    """Return the network in another tool's file or object, as `import_model` does, with a short spec."""
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        return _read_file(source, limits)
+    family = type(source).__module__.partition(".")[0]
+    try:
+        if family == "sklearn":
+            from specnet.importing.sklearn_estimators import import_estimator
+
+            return import_estimator(source, limits)
+        if family == "torch":
+            from specnet.importing.torch_modules import import_module
+
+            return import_module(source, limits)
+    except FileError as error:
+        raise DataError(error.diagnostics[0].message) from error
+    raise DataError(f"a network cannot be made of {type(source).__module__}.{type(source).__qualname__}")
+
+
+def write_network(imported: Imported, path: PathLike) -> None:
+    """Write the spec to a TOML file, and the model beside it."""
+    imported.model.save(weights_path(path))
+    write_file(path, to_toml(imported.document))
+
+
+def weights_path(path: PathLike) -> Path:
+    """Return where the model goes whose spec is written to a path."""
+    return Path(path).with_suffix(".safetensors")
+
+
+def _read_file(path: PathLike, limits: Limits | None) -> Imported:
+    with open_file(path) as (stream, _):
+        start = stream.read(len(_ZIP))
+    if start == _ZIP:
+        from specnet.importing.keras_file import import_keras
+
+        return import_keras(path, limits)
+    from specnet.importing.onnx_graph import import_onnx
+
+    return import_onnx(path, limits)

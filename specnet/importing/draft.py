@@ -1,0 +1,319 @@
+"""A network as it is found in another tool's file, layer by layer, until it is a spec and a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import Preparation
+from specnet.errors import DataError, FileError, SpecError
+from specnet.model import Model
+from specnet.model_file import class_count
+from specnet.network import Network
+from specnet.parts.preprocessing import Standardize
+from specnet.spec import Limits, parse_spec, resolve
+
+Array = NDArray[Any]
+
+INPUT = -1
+"""In place of a layer's number: the network's input."""
+
+_NETWORKS_INPUT = "input"
+
+
+@dataclass
+class Step:
+    """A layer: its fields as a spec says them, what it reads, its number of outputs, and its numbers by name."""
+
+    fields: dict[str, Any]
+    inputs: tuple[int, ...]
+    size: int
+    tensors: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What `standardize` learned: (x − mean)/scale, or its inverse for a target."""
+
+    mean: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import makes.
+
+    Attributes
+    ----------
+    document : dict
+        The spec, as short as a person would write it.
+    model : Model
+        Of that spec.
+    """
+
+    document: dict[str, Any]
+    model: Model
+
+
+class Draft:
+    """A network that is being read.
+
+    Parameters
+    ----------
+    inputs : int
+        The number of columns.
+    dtype : str
+        ``float32`` or ``float64``.
+    """
+
+    def __init__(self, inputs: int, dtype: str) -> None:
+        self.inputs, self.dtype = inputs, dtype
+        self.steps: list[Step] = []
+        self.preparation: Scaling | None = None
+
+    def size(self, source: int) -> int:
+        """Return the number of features of the input or of a layer."""
+        return self.inputs if source == INPUT else self.steps[source].size
+
+    def add(
+        self,
+        fields: Mapping[str, Any],
+        inputs: Sequence[int],
+        tensors: Mapping[str, Array] | None = None,
+        *,
+        size: int | None = None,
+    ) -> int:
+        """Add a layer, as large as what it reads where nothing is said, and return its number."""
+        numbers = {name: self.numbers(array, name) for name, array in (tensors or {}).items()}
+        self.steps.append(Step(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
+        return len(self.steps) - 1
+
+    def dense(self, source: int, weight: Array, bias: Array | None) -> int:
+        """Add a dense layer by its weight (outputs, inputs) and its bias (outputs,)."""
+        if weight.ndim != 2 or weight.shape[1] != self.size(source):
+            raise FileError(f"a weight of shape {weight.shape} does not fit {self.size(source)} features")
+        fields: dict[str, Any] = {"type": "dense", "units": weight.shape[0]}
+        tensors = {"weight": weight}
+        if bias is None:
+            fields["use_bias"] = False
+        elif bias.shape != weight.shape[:1]:
+            raise FileError(f"a bias of shape {bias.shape} does not fit {weight.shape[0]} outputs")
+        else:
+            tensors["bias"] = bias
+        return self.add(fields, [source], tensors, size=weight.shape[0])
+
+    def activation(self, source: int, part: str | Mapping[str, Any], tensors: Mapping[str, Array] | None = None) -> int:
+        """Add an activation, as a spec says it, with what it learned."""
+        return self.add({"type": "activation", "activation": part}, [source], tensors)
+
+    def affine(self, source: int, factor: Any, shift: Any) -> int:
+        """Add a layer that makes factor·x + shift of x, each () or (features,)."""
+        size = self.size(source)
+        factor, shift = np.broadcast_to(factor, size), np.broadcast_to(shift, size)
+        if not shift.any():
+            return self.add({"type": "scale"}, [source], {"factor": factor})
+        epsilon = 1e-5
+        return self.normalization(source, epsilon, factor, shift, np.zeros(size), np.full(size, 1 - epsilon))
+
+    def normalization(
+        self, source: int, epsilon: float, scale: Array, shift: Array, mean: Array, variance: Array, **fields: Any
+    ) -> int:
+        """Add a batch normalization by what it learned and kept."""
+        tensors = {"scale": scale, "shift": shift, "running_mean": mean, "running_variance": variance}
+        return self.add({"type": "batch_normalization", "epsilon": epsilon, **fields}, [source], tensors)
+
+    def numbers(self, array: Array, name: str) -> Array:
+        """Return numbers of a file in the network's dtype."""
+        if array.dtype.kind not in "fiu":
+            raise FileError(f"{name} holds {array.dtype}, and not numbers")
+        with np.errstate(over="ignore"):
+            converted: Array = array.astype(self.dtype)
+        if not np.isfinite(converted).all():
+            raise FileError(f"{name} holds numbers that are not finite in {self.dtype}")
+        return converted
+
+    def finish(
+        self,
+        output: int,
+        name: str,
+        *,
+        labels: Array | None = None,
+        target: Scaling | None = None,
+        loss: str | None = None,
+        limits: Limits | None = None,
+    ) -> Imported:
+        """Return spec and model.
+
+        Parameters
+        ----------
+        output : int
+            The layer whose output is the network's.
+        name : str
+            Of the network, from which the spec's name is made.
+        labels : ndarray (classes,), optional
+            int64 or text, ascending.
+        target : Scaling, optional
+            Turns the outputs into the target's units.
+        loss : str, optional
+            The one that the last activation is made for if None.
+
+        Raises
+        ------
+        FileError
+            If the network is none that a spec can say.
+        """
+        order = self._needed(output)
+        steps = [_copied(self.steps[number], order) for number in order]
+        steps = _joined(steps)
+        if loss is None:
+            loss = "mean_squared_error" if target is not None else _loss(steps)
+        document = self._document(steps, _spec_name(name), loss, target)
+        model = self._model(document, steps, labels, target, limits)
+        return Imported(document, model)
+
+    def _needed(self, output: int) -> list[int]:
+        """Return the layers that the output depends on, in order."""
+        needed, waiting = set[int](), [output]
+        while waiting:
+            number = waiting.pop()
+            if number != INPUT and number not in needed:
+                needed.add(number)
+                waiting += self.steps[number].inputs
+        return sorted(needed)
+
+    def _document(self, steps: Sequence[Step], name: str, loss: str, target: Scaling | None) -> dict[str, Any]:
+        network: dict[str, Any] = {"dtype": self.dtype}
+        if self.preparation is not None:
+            network["preprocessing"] = ["standardize"]
+        if target is not None:
+            network["target_preprocessing"] = ["standardize"]
+        if steps and all(_is_plain_dense(step, number) for number, step in enumerate(steps)):
+            network["layer_sizes"] = [self.inputs, *(step.size for step in steps)]
+            network["activations"] = [step.fields.get("activation", "linear") for step in steps]
+        else:
+            network["input_size"] = self.inputs
+            network["layers"] = _named(steps)
+        return {"name": name, "network": network, "training": {"loss": loss}}
+
+    def _model(
+        self,
+        document: dict[str, Any],
+        steps: Sequence[Step],
+        labels: Array | None,
+        target: Scaling | None,
+        limits: Limits | None,
+    ) -> Model:
+        try:
+            network = Network(resolve(parse_spec(document, limits=limits)))
+        except SpecError as error:
+            reasons = "; ".join(diagnostic.message for diagnostic in error.diagnostics)
+            raise FileError(f"no spec can say this network: {reasons}") from error
+        theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
+        places = {**network.parameters(theta), **state}
+        for node, step in zip(network.nodes, steps, strict=False):
+            for name, array in step.tensors.items():
+                place = places.pop(f"{node.key}.{name}")
+                if np.ndim(array) and array.shape != place.shape:
+                    raise FileError(f"{node.key}.{name} has shape {array.shape}, and {place.shape} is needed")
+                place[...] = array
+        assert not places, f"nothing gives {', '.join(places)} its numbers"
+        if labels is not None and class_count(network) != len(labels):
+            raise FileError(f"there are {len(labels)} class labels for {network.outputs} outputs")
+        try:
+            return Model(network, theta, state, _prepared(self.preparation), _prepared(target), labels)
+        except DataError as error:
+            raise FileError(str(error)) from error
+
+
+def _prepared(scaling: Scaling | None) -> Preparation | None:
+    if scaling is None:
+        return None
+    fitted = {"mean": scaling.mean.astype(np.float64), "scale": scaling.scale.astype(np.float64)}
+    if not all(np.isfinite(array).all() for array in fitted.values()) or not fitted["scale"].all():
+        raise FileError("columns are divided by 0, or by numbers that are not finite")
+    return Preparation((Standardize(),), (fitted,))
+
+
+def _copied(step: Step, order: Sequence[int]) -> Step:
+    """Return a layer whose inputs count among the needed ones."""
+    places = {number: place for place, number in enumerate(order)} | {INPUT: INPUT}
+    return Step(dict(step.fields), tuple(places[number] for number in step.inputs), step.size, step.tensors)
+
+
+def _joined(steps: Sequence[Step]) -> list[Step]:
+    """Return the layers with each activation that alone reads a dense layer inside that layer."""
+    readers = [0] * len(steps)
+    for step in steps:
+        for number in step.inputs:
+            if number != INPUT:
+                readers[number] += 1
+    joined: list[Step] = []
+    places = {INPUT: INPUT}
+    for number, step in enumerate(steps):
+        inputs = tuple(places[source] for source in step.inputs)
+        before = steps[step.inputs[0]] if step.inputs[0] != INPUT else None
+        if (
+            step.fields["type"] == "activation"
+            and before is not None
+            and before.fields["type"] == "dense"
+            and "activation" not in joined[inputs[0]].fields
+            and readers[step.inputs[0]] == 1
+        ):
+            dense = joined[inputs[0]]
+            dense.fields["activation"] = step.fields["activation"]
+            dense.tensors, dense.size = dense.tensors | step.tensors, step.size
+            places[number] = inputs[0]
+        else:
+            places[number] = len(joined)
+            joined.append(Step(step.fields, inputs, step.size, step.tensors))
+    return joined
+
+
+def _is_plain_dense(step: Step, number: int) -> bool:
+    return (
+        step.inputs == (number - 1,)
+        and step.fields.keys() <= {"type", "units", "activation"}
+        and step.fields["type"] == "dense"
+        and step.fields["units"] == step.size
+    )
+
+
+def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return the layers as a spec lists them, with names where one reads another than the one before it."""
+    spoken_of = {source for number, step in enumerate(steps) if step.inputs != (number - 1,) for source in step.inputs}
+    names = {source: f"{steps[source].fields['type']}_{source}" for source in spoken_of - {INPUT}}
+    names[INPUT] = _NETWORKS_INPUT
+    layers = []
+    for number, step in enumerate(steps):
+        layer = {"type": step.fields["type"]}
+        if number in names:
+            layer["name"] = names[number]
+        if step.inputs != (number - 1,):
+            layer["inputs"] = [names[source] for source in step.inputs]
+        layers.append({**layer, **step.fields})
+    return layers
+
+
+def _last_activation(steps: Sequence[Step]) -> str | None:
+    part = steps[-1].fields.get("activation") if steps else None
+    return part["type"] if isinstance(part, Mapping) else part
+
+
+def _loss(steps: Sequence[Step]) -> str:
+    """Return the loss that a network's last activation is made for."""
+    activation = _last_activation(steps)
+    if activation == "sigmoid":
+        return "binary_crossentropy"
+    if activation == "softmax" and steps[-1].size > 1:
+        return "categorical_crossentropy"
+    return "mean_squared_error"
+
+
+def _spec_name(stem: str) -> str:
+    """Return a spec's name made from a file's: letters, digits, ``_``, ``.`` and ``-``, at most 100."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

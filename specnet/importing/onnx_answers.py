@@ -1,0 +1,170 @@
+"""The end of an ONNX graph: which of its outputs are labels, probabilities or values, and of which network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import FileError
+from specnet.importing.draft import INPUT, Imported, Scaling
+from specnet.importing.onnx_values import Features, Flags, Label, Table, TwoClasses, Value, Winner
+from specnet.spec import Limits
+from specnet.tensor_file import shown
+
+if TYPE_CHECKING:
+    from specnet.importing.onnx_graph import Call, Graph
+
+Array = NDArray[Any]
+
+_HALF = 0.5
+
+
+def finish(graph: Graph, name: str, limits: Limits | None) -> Imported:
+    """Return spec and model of a graph whose nodes have been read."""
+    labels: Label | Winner | Flags | None = None
+    answer: Features | TwoClasses | None = None
+    classes: Array | None = None
+    for output in graph.graph.output:
+        value = graph.values.get(output.name)
+        if value is None:
+            raise FileError(f"no node makes the output {shown(output.name)}")
+        if isinstance(value, Table):
+            classes, value = value.labels, value.probabilities
+        if isinstance(value, Label | Winner | Flags) and labels is None:
+            labels = value
+        elif isinstance(value, Features | TwoClasses) and answer is None:
+            answer = value
+        else:
+            raise FileError(
+                f"the output {shown(output.name)} is {graph.described(value)}; a network here has labels and "
+                "probabilities, or values"
+            )
+    if labels is None and answer is None:
+        raise FileError("the graph has no outputs")
+    return _Answers(graph, labels, classes).finish(answer, name, limits)
+
+
+class _Answers:
+    def __init__(self, graph: Graph, labels: Label | Winner | Flags | None, classes: Array | None) -> None:
+        self.graph, self.labels, self.classes = graph, labels, classes
+        self.decision = labels.winner if isinstance(labels, Label) else labels
+
+    def finish(self, answer: Features | TwoClasses | None, name: str, limits: Limits | None) -> Imported:
+        graph, draft, target = self.graph, self.graph.draft, None
+        if answer is None:
+            assert self.decision is not None, "a graph without outputs has been refused"
+            output = self.decision.source
+        elif isinstance(answer, TwoClasses):
+            output = answer.second
+        else:
+            if self.labels is None and answer.formula.affine is not None and not answer.formula.is_variable:
+                target = Scaling(*(np.broadcast_to(x, answer.size) for x in reversed(answer.formula.affine)))
+                answer = Features(answer.source, graph.layers.algebra.x, answer.size)
+            output = graph.source(answer)
+        if output == INPUT:
+            output = draft.activation(output, "linear")
+        if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
+            raise FileError("the probabilities of two classes do not come from a sigmoid")
+        loss = self._loss_of_margins(output, answer)
+        if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
+            output = draft.activation(output, "softmax")  # which leaves the largest where it is
+        return draft.finish(output, name, labels=self._labels(output), target=target, loss=loss, limits=limits)
+
+    def _loss_of_margins(self, output: int, answer: Features | TwoClasses | None) -> str | None:
+        """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
+
+        Refuses labels that are decided by something else than the output.
+        """
+        if self.decision is None:
+            return None
+        step, single = self.graph.draft.steps[output], self.graph.draft.size(output) == 1
+        # The largest of the values before a softmax is the largest after it.
+        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.source,)
+        if self.decision.source != output and not before:
+            raise FileError("the labels and the probabilities come from different layers")
+        if isinstance(self.decision, Winner) and not single:
+            return None if answer is None or self._ends_in(output, "softmax") else "categorical_hinge"
+        if self.decision.boundary == _HALF and self._ends_in(output, "sigmoid"):
+            return None
+        if self.decision.boundary == 0:
+            return "hinge"
+        raise FileError("the labels are decided by numbers that are no probabilities")
+
+    def _labels(self, output: int) -> Array | None:
+        """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
+        found = self.labels.labels if isinstance(self.labels, Label) else None
+        size = self.graph.draft.size(output)
+        if isinstance(self.labels, Flags) and size > 1:
+            return None
+        if found is None and self.labels is None and self.classes is None:
+            return None
+        if found is None and self.labels is None and self._ends_in(output, "sigmoid") and size > 1:
+            return None
+        if found is None:
+            found = np.arange(max(size, 2)) if self.classes is None else self.classes
+        elif self.classes is not None and not np.array_equal(found, self.classes):
+            raise FileError("the labels and those of the probabilities differ")
+        labels = found.reshape(-1)
+        labels = labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+        if len(labels) != max(size, 2) or not (labels[1:] > labels[:-1]).all():
+            raise FileError(f"the labels of the classes are not {max(size, 2)}, ascending and each once")
+        return labels
+
+    def _ends_in(self, output: int, activation: str) -> bool:
+        return self.graph.draft.steps[output].fields.get("activation") == activation
+
+
+def _arg_max(call: Call) -> Value:
+    if call.integer("axis", 0) not in (1, -1) or call.integer("select_last_index", 0):
+        call.refuse("it does not find the first of the largest features")
+    value = call.value()
+    if isinstance(value, TwoClasses):
+        return Winner(value.second)
+    return Winner(call.graph.source(call.features()))
+
+
+def _extract(call: Call) -> Value:
+    """Return the labels that a winner's index stands for."""
+    labels, winner = call.constant(0), call.value(1)
+    if isinstance(winner, Flags) and call.graph.draft.size(winner.source) == 1:
+        winner = Winner(winner.source, winner.boundary)
+    if not isinstance(winner, Winner) or labels.dtype.kind not in "iU":
+        call.refuse(f"it takes from a list by {call.graph.described(winner)}")
+    return Label(winner, labels)
+
+
+def _gather(call: Call) -> Value | Array:
+    data, indices = call.value(0), call.value(1)
+    if not isinstance(data, np.ndarray) or isinstance(indices, np.ndarray):
+        call.refuse("only labels are taken by an index")
+    if data.ndim != 1 or call.integer("axis", 0):
+        call.refuse("it takes rows of a table by an index, as an embedding does")
+    return _extract(call)
+
+
+def _zip_map(call: Call) -> Value:
+    value = call.value()
+    if not isinstance(value, Features | TwoClasses):
+        call.refuse(f"it reads {call.graph.described(value)}, and features of rows are needed")
+    integers, texts = call.ints("classlabels_int64s"), call.texts("classlabels_strings")
+    if (integers is None) == (texts is None):
+        call.refuse("it has no labels, or two kinds of them")
+    return Table(value, np.array(integers, np.int64) if texts is None else texts)
+
+
+def _binarizer(call: Call) -> Value:
+    if call.number("threshold", 0.0) != _HALF:
+        call.refuse("its threshold is not one half")
+    return Flags(call.graph.source(call.features()), _HALF)
+
+
+ANSWERS: dict[tuple[str, str], Callable[[Call], Value | Array]] = {
+    ("", "ArgMax"): _arg_max,
+    ("", "Gather"): _gather,
+    ("ai.onnx.ml", "ArrayFeatureExtractor"): _extract,
+    ("ai.onnx.ml", "Binarizer"): _binarizer,
+    ("ai.onnx.ml", "ZipMap"): _zip_map,
+}

@@ -1,0 +1,389 @@
+"""What ONNX's elementwise operators make: formulas, which become layers when something else reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.importing import functions as fn
+from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
+from specnet.importing.draft import INPUT, Scaling
+from specnet.importing.onnx_graph import Call, row
+from specnet.importing.onnx_values import Dimensions, Features, Part, Value
+
+Array = NDArray[Any]
+Result = Value | Array | list[Value | Array]
+Operator = Callable[[Call], Result]
+
+_LARGEST = 3e38
+"""A bound of a clip from here on is none."""
+
+
+def _elementwise(function: Callable[[Formula], Formula], fold: Callable[[Array], Array] | None = None) -> Operator:
+    """Return the operator that applies a function to each number."""
+
+    def operator(call: Call) -> Result:
+        value = call.value()
+        if isinstance(value, np.ndarray) and fold is not None:
+            _check_numeric(call, value)
+            with np.errstate(all="ignore"):
+                return call.graph.fold(fold(value))
+        return like(call.features(), function(call.features().formula))
+
+    return operator
+
+
+def _activation(function: Callable[[Formula], Formula], inside: Callable[[Formula], Formula] | None = None) -> Operator:
+    """Return the operator of an activation, of another one's values or of what `inside` makes of them."""
+
+    def operator(call: Call) -> Result:
+        x = call.features()
+        if inside is None or not x.formula.equals(inside(x.formula.algebra.x)):
+            call.graph.settle(x)
+        return like(x, function(x.formula))
+
+    return operator
+
+
+def like(x: Features, formula: Formula) -> Features:
+    return Features(x.source, formula, x.size)
+
+
+def _with_number(function: Callable[..., Formula], **defaults: float) -> Operator:
+    """Return the operator that applies a function with attributes that are numbers."""
+
+    def operator(call: Call) -> Result:
+        numbers = {name: call.number(name, default) for name, default in defaults.items()}
+        x = call.features()
+        call.graph.settle(x)
+        return like(x, function(x.formula, **numbers))
+
+    return operator
+
+
+def _arithmetic(
+    function: Callable[[Formula, Formula], Formula],
+    fold: Callable[[Array, Array], Array],
+    between: Callable[[Call, Features, Features], Value] | None = None,
+) -> Operator:
+    """Return an operator of two arrays; `between` makes a layer of the outputs of two different layers."""
+
+    def operator(call: Call) -> Result:
+        a, b = call.value(0), call.value(1)
+        if len(call.inputs) != 2:
+            call.refuse("it has more than two inputs")
+        return _combined(call, a, b, function, fold, between)
+
+    return operator
+
+
+def _combined(
+    call: Call,
+    a: Value | Array,
+    b: Value | Array,
+    function: Callable[[Formula, Formula], Formula],
+    fold: Callable[[Array, Array], Array],
+    between: Callable[[Call, Features, Features], Value] | None,
+) -> Value | Array:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        _check_numeric(call, a)
+        _check_numeric(call, b)
+        try:
+            larger = math.prod(np.broadcast_shapes(a.shape, b.shape)) > max(a.size, b.size)
+        except ValueError:
+            larger = True
+        if larger:
+            call.refuse(f"constants of shapes {a.shape} and {b.shape} do not go together")
+        with np.errstate(all="ignore"):
+            return call.graph.fold(fold(a, b))
+    if isinstance(a, Part) and isinstance(b, Part) and between is _product:
+        return _gated(call, a, b)
+    x, y = (_lifted(call, value, other) for value, other in ((a, b), (b, a)))
+    x, y = _as_before(call, x, y), _as_before(call, y, x)
+    if x.source == y.source:
+        formula = function(x.formula, y.formula)
+        return Features(x.source, formula, max(x.size, y.size))
+    if between is None or fn.is_of_rows(x.formula) or fn.is_of_rows(y.formula):
+        call.refuse("it combines the outputs of two layers in a way that no layer here does")
+    if x.size != y.size:
+        call.refuse(f"it combines {x.size} and {y.size} features")
+    return between(call, x, y)
+
+
+def _as_before(call: Call, value: Features, other: Features) -> Features:
+    """Return a value in terms of what a condition is about, which no layer gives, if only so the two go together."""
+    origin = call.graph.settled.get(value.source)
+    if origin is None or origin.source != other.source or not other.is_condition:
+        return value
+    return Features(origin.source, value.formula.substituted(origin.formula), value.size, alone=False)
+
+
+def _check_numeric(call: Call, array: Array) -> None:
+    if array.dtype.kind not in "fib":
+        call.refuse(f"a constant holds {array.dtype}, and not numbers")
+
+
+def _lifted(call: Call, value: Value | Array, other: Value | Array) -> Features:
+    """Return features, or a constant as features of what it is combined with."""
+    if isinstance(value, Features):
+        return value
+    if not isinstance(value, np.ndarray) or not isinstance(other, Features):
+        call.refuse(f"it reads {call.graph.described(value)}, and features of rows are needed")
+    return like(other, call.graph.layers.algebra.constant(row(value, other.size)))
+
+
+def _sum(call: Call, x: Features, y: Features) -> Value:
+    graph = call.graph
+    return graph.features(graph.draft.add({"type": "add"}, [graph.source(x), graph.source(y)]))
+
+
+def _difference(call: Call, x: Features, y: Features) -> Value:
+    return _sum(call, x, like(y, -y.formula))
+
+
+def _product(call: Call, x: Features, y: Features) -> Value:
+    graph = call.graph
+    return graph.features(graph.draft.add({"type": "multiply"}, [graph.source(x), graph.source(y)]))
+
+
+def _gated(call: Call, a: Part, b: Part) -> Value:
+    """Return the first half of a layer's features times the sigmoid of the second."""
+    passed, gate = sorted((a, b), key=lambda part: part.gated)
+    size = call.graph.draft.size(a.source)
+    halves = (passed.begin, passed.end, gate.begin, gate.end) == (0, size // 2, size // 2, size)
+    if a.source != b.source or passed.gated or not gate.gated or not halves:
+        call.refuse("it multiplies parts of the features in another way than glu does")
+    fields = {"type": "activation", "activation": "glu"}
+    return call.graph.features(call.graph.draft.add(fields, [a.source], size=size // 2))
+
+
+def _add(call: Call) -> Result:
+    return _on_input(call, "add") or _bias(call) or _arithmetic(lambda p, q: p + q, np.add, _sum)(call)
+
+
+def _subtract(call: Call) -> Result:
+    return _on_input(call, "subtract") or _arithmetic(lambda p, q: p - q, np.subtract, _difference)(call)
+
+
+def _multiply(call: Call) -> Result:
+    return _on_input(call, "multiply") or _arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
+
+
+def _divide(call: Call) -> Result:
+    return _on_input(call, "divide") or _arithmetic(lambda p, q: p / q, _quotient)(call)
+
+
+def _quotient(a: Array, b: Array) -> Array:
+    if a.dtype.kind != "f" or b.dtype.kind != "f":
+        raise TooInvolvedError  # ONNX cuts quotients of integers towards 0
+    return np.divide(a, b)
+
+
+def _operand(call: Call) -> tuple[Features, Array, bool] | None:
+    """Return features that nothing else reads and a constant, and whether the features come first."""
+    a, b = call.value(0), call.value(1)
+    for x, constant, first in ((a, b, True), (b, a, False)):
+        if isinstance(x, Features) and isinstance(constant, np.ndarray) and x.alone and x.formula.is_variable:
+            return x, constant, first
+    return None
+
+
+def _on_input(call: Call, operation: str) -> Value | None:
+    """Standardize the network's columns, where a constant moves or scales what goes in."""
+    found = _operand(call)
+    draft = call.graph.draft
+    if found is None or found[0].source != INPUT or (operation in ("subtract", "divide") and not found[2]):
+        return None
+    x, constant, _ = found
+    number = np.broadcast_to(row(constant, x.size), x.size)
+    before = draft.preparation or Scaling(np.zeros(x.size), np.ones(x.size))
+    if not number.all() and operation in ("multiply", "divide"):
+        return None
+    with np.errstate(all="ignore"):
+        match operation:
+            case "subtract":
+                prepared = Scaling(before.mean + number * before.scale, before.scale)
+            case "add":
+                prepared = Scaling(before.mean - number * before.scale, before.scale)
+            case "divide":
+                prepared = Scaling(before.mean, before.scale * number)
+            case _:
+                prepared = Scaling(before.mean, before.scale / number)
+    draft.preparation = prepared
+    return call.graph.features(INPUT)
+
+
+def _bias(call: Call) -> Value | None:
+    """Put a constant with a number for each feature into the dense layer that it is added to."""
+    found = _operand(call)
+    if found is None or found[0].source == INPUT or not found[1].ndim:
+        return None
+    x, constant, _ = found
+    step = call.graph.draft.steps[x.source]
+    if step.fields.get("use_bias") is not False:
+        return None
+    step.tensors["bias"] = call.graph.draft.numbers(np.broadcast_to(row(constant, x.size), x.size), "bias")
+    del step.fields["use_bias"]
+    return call.graph.features(x.source)
+
+
+def _extreme(function: Callable[[Formula, Formula], Formula], fold: Callable[[Array, Array], Array]) -> Operator:
+    """Return Max, Min or Sum: an operator of any number of arrays."""
+    between = _sum if fold is np.add else None
+
+    def operator(call: Call) -> Result:
+        result = call.value(0)
+        for index in range(1, len(call.inputs)):
+            result = _combined(call, result, call.value(index), function, fold, between)
+        return result
+
+    return operator
+
+
+def _clip(call: Call) -> Result:
+    x = call.features()
+    call.graph.settle(x)
+    formula = x.formula
+    for index, name, function in ((1, "min", fn.maximum), (2, "max", fn.minimum)):
+        bound: Any = None
+        if call.given(index) is not None:
+            constant = call.constant(index)
+            bound = float(constant.reshape(())) if constant.size == 1 else call.refuse(f"its {name} is no number")
+        elif name in call.attributes():
+            bound = call.number(name, 0.0)
+        if bound is not None and np.isfinite(bound) and abs(bound) < _LARGEST:
+            formula = function(formula, x.formula.algebra.constant(call.graph.layers.rounded(bound)))
+    return like(x, formula)
+
+
+def _power(call: Call) -> Result:
+    x, exponent = call.features(), call.constant(1)
+    number = float(exponent.reshape(())) if exponent.size == 1 else call.refuse("its exponent is no number")
+    if number in (0.5, -0.5):
+        root = fn.sqrt(x.formula)
+        return like(x, root if number > 0 else reciprocal(root))
+    if not number.is_integer() or abs(number) > 8:
+        call.refuse(f"a power of {number:g} is not understood")
+    power = x.formula ** int(abs(number))
+    return like(x, power if number >= 0 else reciprocal(power))
+
+
+def elu(x: Formula, alpha: float) -> Formula:
+    return relu(x) + (fn.exp(fn.minimum(x.algebra.constant(0.0), x)) - 1.0) * alpha
+
+
+def _celu(x: Formula, alpha: float) -> Formula:
+    return relu(x) + (fn.exp(fn.minimum(x.algebra.constant(0.0), x) / alpha) - 1.0) * alpha
+
+
+def _hard_sigmoid(x: Formula, alpha: float, beta: float) -> Formula:
+    one, zero = x.algebra.constant(1.0), x.algebra.constant(0.0)
+    return fn.minimum(fn.maximum(x * alpha + beta, zero), one)
+
+
+def _leaky_relu(x: Formula, alpha: float) -> Formula:
+    return relu(x) + fn.minimum(x.algebra.constant(0.0), x) * alpha
+
+
+def _shrink(x: Formula, lambd: float, bias: float) -> Formula:
+    return fn.positive(x - lambd) * (x - bias) + fn.positive(-x - lambd) * (x + bias)
+
+
+def _sigmoid(call: Call) -> Result:
+    value = call.value()
+    if isinstance(value, Part) and not value.gated:
+        return Part(value.source, value.begin, value.end, gated=True)
+    return _activation(sigmoid)(call)
+
+
+def _not(call: Call) -> Result:
+    x = call.features()
+    return like(x, 1.0 - x.formula)
+
+
+def _where(call: Call) -> Result:
+    condition, yes, no = (call.value(index) for index in range(3))
+    known = [value for value in (condition, yes, no) if isinstance(value, Features)]
+    if not known or any(value.source != known[0].source for value in known):
+        call.refuse("it chooses between the outputs of different layers")
+    formulas = [_lifted(call, value, known[0]).formula for value in (condition, yes, no)]
+    return Features(known[0].source, fn.where(*formulas), max(value.size for value in known))
+
+
+def _over_features(function: Callable[[Formula, int], Formula]) -> Operator:
+    """Return an operator that makes one number of each row's features."""
+
+    def operator(call: Call) -> Result:
+        x = call.features()
+        if call.integers(1, "axes") not in ([1], [-1]) or not call.integer("keepdims", 1):
+            call.refuse("it makes something else than one number of the features of each row, (rows, 1)")
+        return like(x, function(x.formula, x.size))
+
+    return operator
+
+
+def _shape(call: Call) -> Result:
+    if call.attributes():
+        call.refuse("a part of a shape is not understood")
+    value = call.value()
+    if isinstance(value, np.ndarray):
+        return np.array(value.shape, np.int64)
+    return Dimensions(call.features().size)
+
+
+def _greater(function: Callable[[Formula], Formula], *, swapped: bool) -> Operator:
+    return _arithmetic(lambda p, q: function(q - p if swapped else p - q), np.less if swapped else np.greater)
+
+
+ELEMENTWISE: dict[str, Operator] = {
+    "Abs": _elementwise(fn.absolute, np.abs),
+    "Add": _add,
+    "And": _arithmetic(lambda p, q: p * q, np.logical_and),
+    "Celu": _with_number(_celu, alpha=1.0),
+    "Clip": _clip,
+    "Div": _divide,
+    "Elu": _with_number(elu, alpha=1.0),
+    "Erf": _elementwise(fn.erf),
+    # Not in ONNX's list, and all the same what tf2onnx writes for TensorFlow's operators of these names.
+    "Erfc": _elementwise(lambda p: 1.0 - fn.erf(p)),
+    "Exp": _elementwise(fn.exp, np.exp),
+    "Expm1": _elementwise(lambda p: fn.exp(p) - 1.0, np.expm1),
+    "Greater": _greater(fn.positive, swapped=False),
+    "GreaterOrEqual": _greater(fn.not_negative, swapped=False),
+    "HardSigmoid": _with_number(_hard_sigmoid, alpha=0.2, beta=0.5),
+    "HardSwish": _activation(lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5)),
+    "LeakyRelu": _with_number(_leaky_relu, alpha=0.01),
+    "Less": _greater(fn.positive, swapped=True),
+    "LessOrEqual": _greater(fn.not_negative, swapped=True),
+    "Log": _elementwise(fn.log, np.log),
+    "Max": _extreme(fn.maximum, np.maximum),
+    "Min": _extreme(fn.minimum, np.minimum),
+    "Mish": _activation(lambda x: x * fn.tanh(fn.softplus(x))),
+    "Mul": _multiply,
+    "Neg": _elementwise(lambda p: -p, np.negative),
+    "Not": _not,
+    "Or": _arithmetic(lambda p, q: p + q - p * q, np.logical_or),
+    "Pow": _power,
+    "Reciprocal": _elementwise(reciprocal, np.reciprocal),
+    "ReduceMax": _over_features(lambda p, size: fn.largest(p)),
+    "ReduceMean": _over_features(lambda p, size: fn.mean(p)),
+    "ReduceSum": _over_features(lambda p, size: fn.mean(p) * size),
+    "Relu": _activation(relu),
+    "Shape": _shape,
+    "Shrink": _with_number(_shrink, lambd=0.5, bias=0.0),
+    "Sigmoid": _sigmoid,
+    "Sign": _elementwise(fn.sign, np.sign),
+    "Softplus": _activation(fn.softplus),
+    "Softsign": _activation(lambda x: x / (fn.absolute(x) + 1.0)),
+    "Sqrt": _elementwise(fn.sqrt, np.sqrt),
+    "Sub": _subtract,
+    "Sum": _extreme(lambda p, q: p + q, np.add),
+    "Swish": _with_number(lambda x, alpha: x * sigmoid(x * alpha), alpha=1.0),
+    "Tanh": _activation(fn.tanh, fn.softplus),
+    "ThresholdedRelu": _with_number(lambda x, alpha: fn.positive(x - alpha) * x, alpha=1.0),
+    "Where": _where,
+}

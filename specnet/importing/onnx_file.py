@@ -1,0 +1,210 @@
+"""ONNX files, read with distrust: nothing is taken at its word, and no memory is given before it is filled.
+
+A file's structure is counted before it is parsed, since a protocol buffer of empty entries takes fifty times its own
+size once parsed; a tensor's numbers are counted before they are read; numbers kept in other files are read only from
+regular files within the model's own folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import FileError
+from specnet.files import PathLike, open_file, read_file
+from specnet.model_file import LABEL_CHARACTERS_LIMIT
+from specnet.tensor_file import shown
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+    from onnx import ModelProto, TensorProto
+
+Array = NDArray[Any]
+
+FILE_LIMIT = 2**31
+"""Bytes: the most that a protocol buffer can have."""
+ENTRY_LIMIT = 200_000
+"""Entries of all messages in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
+NUMBER_LIMIT = 100_000_000
+"""Numbers of a tensor."""
+
+_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def read_model(path: PathLike) -> ModelProto:
+    """Return the model in an ONNX file.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged or no ONNX file, or the package onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise FileError(
+            "this seems to be an ONNX file, which the package onnx reads", hint="pip install '.[onnx]'"
+        ) from None
+    from google.protobuf.message import DecodeError
+
+    content = read_file(path, FILE_LIMIT)
+    _Counter().count(memoryview(content), 0, len(content), onnx.ModelProto.DESCRIPTOR)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, RecursionError) as error:
+        raise FileError("this is no ONNX file, or a damaged one") from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise FileError("this is no ONNX file: it has no graph, or does not say for which operators")
+    return model
+
+
+class _Counter:
+    """Counts the entries of a protocol buffer without making them."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+
+    def count(self, data: memoryview, start: int, end: int, kind: Descriptor) -> None:
+        """Count the entries of a message of a kind, and those of the messages in it."""
+        waiting = [(start, end, kind)]
+        while waiting:
+            start, end, kind = waiting.pop()
+            while start < end:
+                self.entries += 1
+                if self.entries > ENTRY_LIMIT:
+                    raise FileError(f"this file has more than {ENTRY_LIMIT} entries")
+                tag, start = _varint(data, start, end)
+                begin, start = _skip(data, start, end, tag & 7)
+                described = kind.fields_by_number.get(tag >> 3)
+                if described is not None and described.message_type is not None and tag & 7 == _BYTES:
+                    waiting.append((begin, start, described.message_type))
+
+
+def _varint(data: memoryview, start: int, end: int) -> tuple[int, int]:
+    """Return a number and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if start >= end:
+            break
+        byte = data[start]
+        start += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, start
+    raise FileError("this is no ONNX file, or a damaged one")
+
+
+def _skip(data: memoryview, start: int, end: int, wire_type: int) -> tuple[int, int]:
+    """Return where an entry's content begins and ends."""
+    if wire_type == _VARINT:
+        begin, stop = start, _varint(data, start, end)[1]
+    elif wire_type == _BYTES:
+        length, begin = _varint(data, start, end)
+        stop = begin + length
+    elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
+        begin, stop = start, start + (8 if wire_type == _EIGHT_BYTES else 4)
+    else:
+        raise FileError("this is no ONNX file, or a damaged one")
+    if stop > end:
+        raise FileError("this is no ONNX file, or a damaged one: it ends too early")
+    return begin, stop
+
+
+class TensorReader:
+    """Reads the tensors of a model.
+
+    Parameters
+    ----------
+    path : path-like
+        The model's file, in whose folder other files may keep tensors.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.folder = Path(path).parent
+
+    def read(self, tensor: TensorProto) -> Array:
+        """Return the numbers or texts of a tensor.
+
+        Raises
+        ------
+        FileError
+            If it does not hold what its shape says, or is of a type that no network here has.
+        """
+        import onnx
+        from onnx import TensorProto, numpy_helper
+
+        name = shown(tensor.name)
+        shape = tuple(tensor.dims)
+        if any(size < 0 for size in shape) or len(shape) > 8:
+            raise FileError(f"tensor {name} has the shape {shape[:8]}")
+        count = math.prod(shape)
+        if count > NUMBER_LIMIT:
+            raise FileError(f"tensor {name} of shape {shape} has more than {NUMBER_LIMIT} numbers")
+        kinds: dict[int, str] = {
+            TensorProto.FLOAT: "<f4",
+            TensorProto.DOUBLE: "<f8",
+            TensorProto.INT32: "<i4",
+            TensorProto.INT64: "<i8",
+            TensorProto.BOOL: "?",
+        }
+        if tensor.data_type == TensorProto.STRING:
+            if len(tensor.string_data) != count:
+                raise FileError(f"tensor {name} of shape {shape} has {len(tensor.string_data)} texts")
+            return as_texts(tensor.string_data, f"tensor {name}").reshape(shape)
+        if tensor.data_type not in kinds:
+            known = onnx.TensorProto.DataType.values()
+            kind = TensorProto.DataType.Name(tensor.data_type) if tensor.data_type in known else tensor.data_type
+            raise FileError(f"tensor {name} is of the type {kind}, and numbers here are FLOAT or DOUBLE")
+        dtype = np.dtype(kinds[tensor.data_type])
+        if tensor.data_location == TensorProto.EXTERNAL:
+            return np.frombuffer(self._external(tensor, count * dtype.itemsize), dtype).reshape(shape)
+        if tensor.HasField("raw_data"):
+            if len(tensor.raw_data) != count * dtype.itemsize:
+                raise FileError(f"tensor {name} of shape {shape} has {len(tensor.raw_data)} bytes")
+            return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
+        fields = (tensor.float_data, tensor.double_data, tensor.int32_data, tensor.int64_data)
+        if not any(len(numbers) == count for numbers in fields):
+            raise FileError(f"tensor {name} of shape {shape} does not have as many numbers")
+        try:
+            array: Array = numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FileError(f"tensor {name} cannot be read: {error}") from error
+        return array
+
+    def _external(self, tensor: TensorProto, size: int) -> bytes:
+        """Return a tensor's bytes from the file that it names, if that lies in the model's folder."""
+        name = shown(tensor.name)
+        said = {entry.key: entry.value for entry in tensor.external_data}
+        location = said.get("location", "")
+        folder = os.path.realpath(self.folder)
+        if not location or "\0" in location or "\\" in location or os.path.isabs(location):
+            raise FileError(f"tensor {name} is kept in {shown(location)}, which is no file in the model's folder")
+        path = os.path.realpath(os.path.join(folder, location))
+        if os.path.commonpath([folder, path]) != folder:
+            raise FileError(f"tensor {name} is kept in {shown(location)}, outside of the model's folder")
+        numbers = [said.get("offset", "0"), said.get("length", str(size))]
+        if not all(number.isascii() and number.isdecimal() and len(number) < 20 for number in numbers):
+            raise FileError(f"tensor {name} does not say where in {shown(location)} it is")
+        offset, length = map(int, numbers)
+        with open_file(path) as (stream, available):
+            if length != size or offset + length > available:
+                raise FileError(f"tensor {name} needs {size} bytes, which {shown(location)} does not have there")
+            stream.seek(offset)
+            return stream.read(length)
+
+
+def as_texts(texts: Sequence[bytes], what: str) -> Array:
+    """Return texts of a file as an array."""
+    if len(texts) * max(map(len, texts), default=0) > LABEL_CHARACTERS_LIMIT:
+        raise FileError(f"{what} has texts that are too long")
+    try:
+        return np.array([text.decode() for text in texts], np.str_)
+    except UnicodeDecodeError as error:
+        raise FileError(f"{what} has a text that is no UTF-8") from error

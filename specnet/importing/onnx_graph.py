@@ -1,0 +1,334 @@
+"""From an ONNX graph to a draft: each node in order, by what its operator makes of what it reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import FileError
+from specnet.files import PathLike, file_errors
+from specnet.importing.algebra import TooInvolvedError
+from specnet.importing.draft import INPUT, Draft, Imported
+from specnet.importing.functions import is_of_rows
+from specnet.importing.layers import Layers
+from specnet.importing.onnx_answers import finish
+from specnet.importing.onnx_file import TensorReader, as_texts, read_model
+from specnet.importing.onnx_values import Features, TwoClasses, Value
+from specnet.spec import Limits
+from specnet.tensor_file import shown
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+Array = NDArray[Any]
+
+STANDARD, MACHINE_LEARNING = "", "ai.onnx.ml"
+_DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}
+_WEIGHT_OPERATORS = ("Gemm", "MatMul")
+_FOLDED_LIMIT = 50_000_000
+"""Numbers of all constants together that are computed from others."""
+
+
+def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
+    """Return the network in an ONNX file as a spec and a model.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, or holds something that is not understood; names it.
+    """
+    with file_errors(path):
+        model = read_model(path)
+        return Graph(model, TensorReader(path)).read(Path(path).stem, limits)
+
+
+class Graph:
+    """An ONNX graph that is being read.
+
+    Parameters
+    ----------
+    model : ModelProto
+    tensors : TensorReader
+
+    Attributes
+    ----------
+    draft : Draft
+    layers : Layers
+        Puts formulas into the draft.
+    settled : dict of int to Features
+        What was made a layer although it could have stayed a formula.
+    """
+
+    def __init__(self, model: ModelProto, tensors: TensorReader) -> None:
+        self.graph: GraphProto = model.graph
+        self.tensors = tensors
+        self.versions: dict[str, int] = {
+            _DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
+        }
+        self.values: dict[str, Value | Array] = {}
+        self.settled: dict[int, Features] = {}
+        self.folded = 0
+        for tensor in self.graph.initializer:
+            self.values[tensor.name] = tensors.read(tensor)
+        if self.graph.sparse_initializer:
+            raise FileError("this file has sparse tensors, which are not understood")
+        names = [name for node in self.graph.node for name in node.input]
+        self.uses = Counter([*names, *(output.name for output in self.graph.output)])
+        name, columns, dtype = self._input()
+        self.draft = Draft(columns, self._dtype(dtype))
+        self.layers = Layers(self.draft)
+        self.bind(name, Features(INPUT, self.layers.algebra.x, columns))
+
+    def read(self, name: str, limits: Limits | None) -> Imported:
+        """Return what the graph computes as a spec and a model."""
+        for number, node in enumerate(self.graph.node):
+            self._run(number, node)
+        return finish(self, name, limits)
+
+    def version(self, domain: str = STANDARD) -> int:
+        """Return the version of the operators of a domain."""
+        return self.versions.get(domain, 1)
+
+    def source(self, value: Value | Array) -> int:
+        """Return the layer whose output a value is, made where there is none yet."""
+        if isinstance(value, TwoClasses):
+            one = self.draft.affine(value.second, -1.0, 1.0)
+            return self.draft.add({"type": "concatenate"}, [one, value.second], size=2)
+        if not isinstance(value, Features):
+            raise FileError(f"it reads {self.described(value)}, and features of rows are needed")
+        source = self.layers.compute(value.source, value.formula)
+        value.source, value.formula = source, self.layers.algebra.x
+        return source
+
+    def features(self, source: int) -> Features:
+        """Return the output of a layer as a value."""
+        return Features(source, self.layers.algebra.x, self.draft.size(source))
+
+    def fold(self, array: Any) -> Array:
+        """Return a constant that was computed from others, within what all of them may take."""
+        constant: Array = np.asarray(array)
+        self.folded += constant.size
+        if self.folded > _FOLDED_LIMIT:
+            raise FileError(f"constants are computed that have more than {_FOLDED_LIMIT} numbers")
+        return constant
+
+    def bind(self, name: str, value: Value | Array) -> None:
+        """Give a tensor its value."""
+        if isinstance(value, Features):
+            shared = self.uses[name] > 1
+            value.alone &= not shared
+            # What several nodes read is a layer of its own as soon as it is an activation.
+            if shared:
+                self.settle(value)
+        self.values[name] = value
+
+    def described(self, value: Value | Array) -> str:
+        """Return in words what a value is."""
+        if isinstance(value, np.ndarray):
+            return f"a constant of shape {value.shape}"
+        return (
+            f"{type(value).__name__.lower()} of rows" if isinstance(value, Features) else _WORDS[type(value).__name__]
+        )
+
+    def settle(self, value: Features) -> None:
+        """Make a layer of a value if it is an activation by itself."""
+        formula = value.formula
+        if formula.affine is None and formula.value is None and not is_of_rows(formula):
+            with suppress(TooInvolvedError):
+                if self.layers.is_activation(value.source, formula):
+                    origin = replace(value)
+                    self.settled[self.source(value)] = origin
+
+    def _run(self, number: int, node: NodeProto) -> None:
+        from specnet.importing.onnx_operators import OPERATORS
+
+        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        where = f"node {shown(node.name) if node.name else number} ({shown(kind)[1:-1]})"
+        operator = OPERATORS.get((_DOMAINS.get(node.domain, "?"), node.op_type))
+        if operator is None:
+            raise FileError(f"{where}: this operator is not understood")
+        missing = [name for name in node.input if name and name not in self.values]
+        if missing:
+            raise FileError(f"{where}: it reads {shown(missing[0])}, which nothing before it makes")
+        again = [name for name in node.output if name in self.values]
+        if again:
+            raise FileError(f"{where}: it makes {shown(again[0])}, which is there already")
+        try:
+            made = operator(Call(self, node))
+        except TooInvolvedError:
+            raise FileError(f"{where}: what it computes is no activation that is known here") from None
+        except FileError as error:
+            raise FileError(f"{where}: {error.diagnostics[0].message}") from error
+        results = made if isinstance(made, list) else [made]
+        for name, value in zip(node.output, results, strict=False):
+            if name:
+                self.bind(name, value)
+
+    def _input(self) -> tuple[str, int, str]:
+        """Return the name, the columns and the dtype of what goes in."""
+        from onnx import TensorProto
+
+        # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
+        inputs = [value for value in self.graph.input if value.name not in self.values and self.uses[value.name]]
+        if len(inputs) != 1:
+            named = ", ".join(shown(value.name) for value in inputs[:5])
+            raise FileError(f"the graph has {len(inputs)} inputs ({named}), and one table of columns is needed")
+        (value,) = inputs
+        kinds = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+        shape = value.type.tensor_type.shape.dim
+        if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.elem_type not in kinds:
+            raise FileError(f"the input {shown(value.name)} is no table of FLOAT or DOUBLE")
+        if len(shape) != 2 or shape[1].dim_value < 1:
+            raise FileError(f"the input {shown(value.name)} has no shape (rows, columns) with a number of columns")
+        return value.name, shape[1].dim_value, kinds[value.type.tensor_type.elem_type]
+
+    def _dtype(self, default: str) -> str:
+        """Return the dtype of the weights, or of the input where there are none."""
+        for node in self.graph.node:
+            weights = [self.values.get(name) for name in node.input]
+            found = [array.dtype for array in weights if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
+            if node.op_type in _WEIGHT_OPERATORS and found:
+                return found[0].name
+        return default
+
+
+_WORDS = {
+    "Part": "a part of the features of rows",
+    "Dimensions": "the shape of features",
+    "TwoClasses": "the probabilities of two classes",
+    "Winner": "the index of a class",
+    "Label": "a label",
+    "Flags": "0 or 1 for each output",
+    "Table": "probabilities by label",
+}
+
+
+class Call:
+    """A node as its operator sees it.
+
+    Attributes
+    ----------
+    graph : Graph
+    inputs : list
+        Its values, None for those that are left out at their place.
+    """
+
+    def __init__(self, graph: Graph, node: NodeProto) -> None:
+        self.graph, self.node = graph, node
+        self.inputs = [graph.values[name] if name else None for name in node.input]
+        self._attributes = {attribute.name: attribute for attribute in node.attribute}
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Say that the node is not understood."""
+        raise FileError(reason)
+
+    def given(self, index: int) -> Value | Array | None:
+        """Return an input that may be left out."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def value(self, index: int = 0) -> Value | Array:
+        """Return an input that has to be there."""
+        found = self.given(index)
+        if found is None:
+            self.refuse("it has too few inputs")
+        return found
+
+    def features(self, index: int = 0) -> Features:
+        """Return an input that has to be features of rows."""
+        found = self.value(index)
+        if not isinstance(found, Features):
+            self.refuse(f"it reads {self.graph.described(found)}, and features of rows are needed")
+        return found
+
+    def constant(self, index: int) -> Array:
+        """Return an input that has to be a constant."""
+        found = self.value(index)
+        if not isinstance(found, np.ndarray):
+            self.refuse(f"its input {index} is no constant, but {self.graph.described(found)}")
+        return found
+
+    def per_feature(self, index: int, size: int) -> Array:
+        """Return a constant of one number or of one for each feature: () or (size,)."""
+        return row(self.constant(index), size)
+
+    def integers(self, index: int, name: str) -> list[int] | None:
+        """Return integers that are an attribute in older versions of an operator and an input in newer ones."""
+        found = self.given(index)
+        if found is None:
+            return self.ints(name)
+        array = self.constant(index)
+        if array.dtype.kind != "i" or array.size > 8:
+            self.refuse(f"{name} are no few integers")
+        return [int(number) for number in array.reshape(-1)]
+
+    def number(self, name: str, default: float) -> float:
+        """Return an attribute that is a number, which ONNX keeps in single precision."""
+        found = self._attribute(name, "FLOAT")
+        return self.graph.layers.rounded(float(np.float32(default)) if found is None else found.f)
+
+    def integer(self, name: str, default: int) -> int:
+        """Return an attribute that is an integer."""
+        found = self._attribute(name, "INT")
+        return default if found is None else int(found.i)
+
+    def ints(self, name: str) -> list[int] | None:
+        """Return an attribute that is a list of integers."""
+        found = self._attribute(name, "INTS")
+        return None if found is None else [int(number) for number in found.ints]
+
+    def numbers(self, name: str) -> Array:
+        """Return an attribute that is a list of numbers."""
+        found = self._attribute(name, "FLOATS")
+        return np.array([] if found is None else list(found.floats), np.float32)
+
+    def word(self, name: str, default: str) -> str:
+        """Return an attribute that is a text."""
+        found = self._attribute(name, "STRING")
+        return default if found is None else found.s.decode("utf-8", "replace")
+
+    def texts(self, name: str) -> Array | None:
+        """Return an attribute that is a list of texts."""
+        found = self._attribute(name, "STRINGS")
+        return None if found is None else as_texts(found.strings, name)
+
+    def tensor(self, name: str) -> Array | None:
+        """Return an attribute that is a tensor."""
+        found = self._attribute(name, "TENSOR")
+        return None if found is None else self.graph.tensors.read(found.t)
+
+    def attributes(self) -> set[str]:
+        """Return the names of the attributes that are there."""
+        return set(self._attributes)
+
+    def _attribute(self, name: str, kind: str) -> Any:
+        from onnx import AttributeProto
+
+        found = self._attributes.get(name)
+        if found is not None and found.type != AttributeProto.AttributeType.Value(kind):
+            self.refuse(f"its attribute {name} is not of the type {kind}")
+        return found
+
+
+def row(array: Array, size: int) -> Array:
+    """Return a constant as a number, or as one for each of so many features.
+
+    Raises
+    ------
+    FileError
+        If it differs from row to row, or has another length.
+    """
+    if array.dtype.kind not in "fib":
+        raise FileError(f"a constant holds {array.dtype}, and not numbers")
+    if not np.isfinite(array).all():
+        raise FileError("a constant holds numbers that are not finite")
+    if array.size == 1 and array.ndim <= 2:
+        return array.reshape(()).astype(np.float64)
+    if array.ndim > 2 or (array.ndim == 2 and len(array) != 1) or array.size != size:
+        raise FileError(f"a constant of shape {array.shape} is no number for each of {size} features")
+    return array.reshape(size).astype(np.float64)

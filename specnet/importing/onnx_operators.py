@@ -1,0 +1,15 @@
+"""All of ONNX's operators that are understood; one that is not among them is refused by its name."""
+
+from __future__ import annotations
+
+from specnet.importing.onnx_answers import ANSWERS
+from specnet.importing.onnx_constants import CONSTANTS
+from specnet.importing.onnx_elementwise import ELEMENTWISE, Operator
+from specnet.importing.onnx_layers import LAYERS, scaler
+
+OPERATORS: dict[tuple[str, str], Operator] = {
+    **{("", name): operator for name, operator in {**ELEMENTWISE, **LAYERS, **CONSTANTS}.items()},
+    **ANSWERS,
+    ("ai.onnx.ml", "Scaler"): scaler,
+}
+"""By domain and name."""

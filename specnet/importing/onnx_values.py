@@ -1,0 +1,105 @@
+"""What a tensor of an ONNX graph is, beside a constant: features of rows, or a part of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from specnet.importing.algebra import Formula
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Features:
+    """Features of rows, (rows, size): a formula of a layer's output or of the network's input.
+
+    Attributes
+    ----------
+    source : int
+        The layer.
+    formula : Formula
+    size : int
+        Features; that of the source where the formula has one value for each row.
+    alone : bool
+        Whether nothing else in the graph reads what the formula is made of.
+    """
+
+    source: int
+    formula: Formula
+    size: int
+    alone: bool = True
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether all features are 0 or 1."""
+        return not (self.formula * self.formula - self.formula).terms
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some features of a layer's output: those from `begin` up to `end`; behind a sigmoid, if `gated`."""
+
+    source: int
+    begin: int
+    end: int
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The shape of features as a tensor; the number of rows is not known."""
+
+    features: int
+
+
+@dataclass(frozen=True)
+class TwoClasses:
+    """The probabilities of both classes, (rows, 2), from that of the second."""
+
+    second: int
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The index of the largest of a layer's outputs, or of the two classes of a layer's one output.
+
+    Attributes
+    ----------
+    source : int
+        The layer.
+    boundary : float
+        Above which a single output stands for the second class.
+    """
+
+    source: int
+    boundary: float = 0.5
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label that a winner's index stands for."""
+
+    winner: Winner
+    labels: Array
+
+
+@dataclass(frozen=True)
+class Flags:
+    """0 or 1 for each of a layer's outputs, by whether it is above a boundary: ½, or 0 for margins."""
+
+    source: int
+    boundary: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Probabilities by label, as ai.onnx.ml's ZipMap gives them."""
+
+    probabilities: Features | TwoClasses
+    labels: Array
+
+
+Value = Features | Part | Dimensions | TwoClasses | Winner | Label | Flags | Table

@@ -1,0 +1,114 @@
+"""scikit-learn's fitted networks, also at the end of pipelines that standardize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError
+from specnet.importing.draft import INPUT, Draft, Imported, Scaling
+from specnet.spec import Limits
+
+Array = NDArray[Any]
+
+_ACTIVATIONS = {
+    "identity": None,
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "softmax": "softmax",
+    "exp": "exponential",
+}
+
+
+def import_estimator(estimator: Any, limits: Limits | None) -> Imported:
+    """Return a fitted estimator as a spec and a model.
+
+    Raises
+    ------
+    DataError
+        If it is not fitted, or a step is not understood; names it.
+    """
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    steps: list[Any] = []
+    target: Scaling | None = None
+    waiting = [estimator]
+    while waiting:
+        step = waiting.pop()
+        if type(step) is Pipeline:
+            waiting += [inner for _, inner in reversed(step.steps)]
+        elif type(step) is TransformedTargetRegressor:
+            _check_fitted(step, "regressor_")
+            if type(step.transformer_) is not StandardScaler or target is not None:
+                raise DataError(f"a target that {_name(step.transformer_)} transforms is not understood")
+            target = _scaling(step.transformer_)
+            waiting.append(step.regressor_)
+        elif step not in (None, "passthrough"):
+            steps.append(step)
+    *scalers, network = steps or [None]
+    for scaler in scalers:
+        if type(scaler) is not StandardScaler:
+            raise DataError(f"the step {_name(scaler)} is not understood; StandardScaler is")
+    if type(network) not in (MLPClassifier, MLPRegressor):
+        raise DataError(f"{_name(network)} is not understood; MLPClassifier and MLPRegressor are")
+    return _import_network(network, [_scaling(scaler) for scaler in scalers], target, limits)
+
+
+def _import_network(network: Any, scalings: list[Scaling], target: Scaling | None, limits: Limits | None) -> Imported:
+    _check_fitted(network, "coefs_")
+    dtype = network.coefs_[0].dtype.name
+    if dtype not in ("float32", "float64"):
+        raise DataError(f"{_name(network)} has weights in {dtype}, and float32 or float64 is needed")
+    draft = Draft(network.n_features_in_, dtype)
+    for scaling in scalings:
+        before = draft.preparation or Scaling(np.zeros(draft.inputs), np.ones(draft.inputs))
+        draft.preparation = Scaling(before.mean + before.scale * scaling.mean, before.scale * scaling.scale)
+    source, last = INPUT, len(network.coefs_) - 1
+    for number, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+        source = draft.dense(source, weight.T, bias)
+        name = network.out_activation_ if number == last else network.activation
+        if name not in _ACTIVATIONS:
+            raise DataError(f"{_name(network)} has the activation {name}, which is not understood")
+        activation = _ACTIVATIONS[name]
+        if activation is not None:
+            source = draft.activation(source, activation)
+    # A regressor with one output and an activation that also classifiers end in still predicts values.
+    loss = None if hasattr(network, "classes_") else "mean_squared_error"
+    return draft.finish(source, _name(network), labels=_labels(network), target=target, loss=loss, limits=limits)
+
+
+def _labels(network: Any) -> Array | None:
+    """Return the labels of a classifier that tells classes apart; None where its outputs are 0 or 1, or values."""
+    if not hasattr(network, "classes_") or (network.out_activation_ == "logistic" and network.n_outputs_ > 1):
+        return None
+    labels = np.asarray(network.classes_)
+    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):
+        labels = labels.astype(np.str_)
+    if labels.dtype.kind == "U":
+        return labels
+    integers = labels.astype(np.int64) if labels.dtype.kind in "biuf" else None
+    if integers is None or (integers != labels).any():
+        raise DataError(f"{_name(network)} has labels of the type {labels.dtype}; whole numbers or text are needed")
+    return integers
+
+
+def _scaling(scaler: Any) -> Scaling:
+    _check_fitted(scaler, "n_features_in_")
+    columns = scaler.n_features_in_
+    mean = np.zeros(columns) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
+    return Scaling(mean, np.ones(columns) if scaler.scale_ is None else scaler.scale_)
+
+
+def _check_fitted(estimator: Any, attribute: str) -> None:
+    if not hasattr(estimator, attribute):
+        raise DataError(f"{_name(estimator)} is not fitted")
+
+
+def _name(estimator: Any) -> str:
+    return type(estimator).__name__

@@ -1,0 +1,254 @@
+"""PyTorch's ``nn.Sequential``, module by module; PyTorch is there already, since the caller has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError
+from specnet.importing.draft import INPUT, Draft, Imported
+from specnet.importing.layers import short
+from specnet.spec import Limits
+
+Array = NDArray[Any]
+
+_SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
+_LINEAR_FROM = 20
+"""PyTorch's softplus is x above its threshold, which no other number in single precision is, if that is 20 or more."""
+
+
+def import_module(module: Any, limits: Limits | None) -> Imported:
+    """Return a module as a spec and a model, which answers as the module does in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If it is no ``nn.Sequential``, or a module in it is not understood; names it.
+    """
+    if _kind(module) != "Sequential":
+        raise DataError(f"a network cannot be made of the module {_kind(module)}; of an nn.Sequential it can")
+    modules = list(_flat(module, ""))
+    if not modules:
+        raise DataError("this nn.Sequential is empty")
+    draft = Draft(_columns(modules), _dtype(modules))
+    source = INPUT
+    for name, inner in modules:
+        kind = _kind(inner)
+        if kind not in MODULES:
+            raise DataError(f'module "{name}" ({kind}) is not understood')
+        source = MODULES[kind](TorchModule(draft, inner, source, f'module "{name}" ({kind})'))
+    if source == INPUT:
+        source = draft.activation(INPUT, "linear")
+    return draft.finish(source, "sequential", limits=limits)
+
+
+def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, inner in module.named_children():
+        if _kind(inner) == "Sequential":
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
+
+
+def _kind(module: Any) -> str:
+    """Return the name of a module's class, if it is one of PyTorch's own and no class made of it."""
+    kind = type(module)
+    return kind.__name__ if kind.__module__.startswith("torch.nn.modules.") else f"{kind.__module__}.{kind.__name__}"
+
+
+def _columns(modules: list[tuple[str, Any]]) -> int:
+    for _, module in modules:
+        if _kind(module) in _SIZES:
+            size = getattr(module, _SIZES[_kind(module)])
+            return int(size if isinstance(size, int) else size[-1])
+    raise DataError("no module says how many columns go in")
+
+
+def _dtype(modules: list[tuple[str, Any]]) -> str:
+    found = {str(parameter.dtype).removeprefix("torch.") for _, module in modules for parameter in module.parameters()}
+    if len(found) > 1 or not found <= {"float32", "float64"}:
+        raise DataError(f"the parameters are {' and '.join(sorted(found))}; all float32 or all float64 is needed")
+    return found.pop() if found else "float32"
+
+
+@dataclass(frozen=True)
+class TorchModule:
+    """A module, and what it reads.
+
+    Attributes
+    ----------
+    draft : Draft
+    module : torch.nn.Module
+    source : int
+    where : str
+        What messages call it.
+    """
+
+    draft: Draft
+    module: Any
+    source: int
+    where: str
+
+    @property
+    def size(self) -> int:
+        """The number of features that it reads."""
+        return self.draft.size(self.source)
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Say that the module is not understood."""
+        raise DataError(f"{self.where}: {reason}")
+
+    def array(self, name: str, default: float = 0.0) -> Array:
+        """Return a parameter or a buffer, (features,) of a default where the module has none."""
+        tensor = getattr(self.module, name)
+        return np.full(self.size, default) if tensor is None else np.asarray(tensor.detach().cpu().numpy())
+
+    def along_features(self) -> None:
+        """Refuse a module that works along another axis than the features."""
+        if self.module.dim not in (1, -1):
+            self.refuse(f"it works along the axis {self.module.dim}, which is not that of the features")
+
+    def activation(self, part: str | dict[str, Any], tensors: dict[str, Array] | None = None) -> int:
+        """Add an activation."""
+        return self.draft.activation(self.source, part, tensors)
+
+
+def _linear(module: TorchModule) -> int:
+    bias = None if module.module.bias is None else module.array("bias")
+    return module.draft.dense(module.source, module.array("weight"), bias)
+
+
+def _batch_norm(module: TorchModule) -> int:
+    if module.module.running_mean is None:
+        module.refuse("it normalizes by the batch, without running averages")
+    if module.module.num_features != module.size:
+        module.refuse(f"it has {module.module.num_features} features, and reads {module.size}")
+    momentum = module.module.momentum
+    fields = {} if momentum is None or not 0 < momentum <= 1 else {"momentum": round(1 - momentum, 12)}
+    return module.draft.normalization(
+        module.source,
+        module.module.eps,
+        module.array("weight", 1.0),
+        module.array("bias"),
+        module.array("running_mean"),
+        module.array("running_var"),
+        **fields,
+    )
+
+
+def _layer_norm(module: TorchModule) -> int:
+    if tuple(module.module.normalized_shape) != (module.size,):
+        module.refuse(
+            f"it normalizes over the shape {tuple(module.module.normalized_shape)}, and reads {module.size} features"
+        )
+    tensors = {"scale": module.array("weight", 1.0), "shift": module.array("bias")}
+    fields = {"type": "layer_normalization", "epsilon": module.module.eps}
+    return module.draft.add(fields, [module.source], tensors)
+
+
+def _named(part: str, **fields: str) -> Callable[[TorchModule], int]:
+    """Return what reads an activation whose fields are attributes of the module."""
+
+    def read(module: TorchModule) -> int:
+        return module.activation(
+            short({"type": part, **{name: getattr(module.module, of) for name, of in fields.items()}})
+        )
+
+    return read
+
+
+def _along(part: str) -> Callable[[TorchModule], int]:
+    def read(module: TorchModule) -> int:
+        module.along_features()
+        return module.activation(part)
+
+    return read
+
+
+def _leaky_relu(module: TorchModule) -> int:
+    slope = module.module.negative_slope
+    if 0 <= slope < 1:
+        return module.activation({"type": "leaky_relu", "negative_slope": slope})
+    return module.activation("prelu", {"negative_slope": np.full(module.size, slope)})
+
+
+def _prelu(module: TorchModule) -> int:
+    slope = module.array("weight")
+    if slope.size not in (1, module.size):
+        module.refuse(f"it has {slope.size} slopes for {module.size} features")
+    return module.activation("prelu", {"negative_slope": np.broadcast_to(slope, module.size)})
+
+
+def _gelu(module: TorchModule) -> int:
+    approximate = module.module.approximate
+    return module.activation("gelu" if approximate == "none" else {"type": "gelu", "approximate": True})
+
+
+def _softplus(module: TorchModule) -> int:
+    if module.module.beta != 1 or module.module.threshold < _LINEAR_FROM or module.draft.dtype != "float32":
+        module.refuse("a softplus with another beta than 1, or one that is linear where digits tell, is not understood")
+    return module.activation("softplus")
+
+
+def _hard_tanh(module: TorchModule) -> int:
+    bounds = (module.module.min_val, module.module.max_val)
+    if bounds not in ((-1, 1), (0, 6)):
+        module.refuse(f"bounds of {bounds[0]:g} and {bounds[1]:g} are not understood")
+    return module.activation("hard_tanh" if bounds == (-1, 1) else "relu6")
+
+
+def _glu(module: TorchModule) -> int:
+    module.along_features()
+    if module.size % 2:
+        module.refuse(f"it halves {module.size} features")
+    return module.draft.add({"type": "activation", "activation": "glu"}, [module.source], size=module.size // 2)
+
+
+def _dropout(module: TorchModule) -> int:
+    if module.module.p >= 1:
+        return module.source
+    return module.draft.add({"type": "dropout", "rate": module.module.p}, [module.source])
+
+
+def _nothing(module: TorchModule) -> int:
+    return module.source
+
+
+MODULES: dict[str, Callable[[TorchModule], int]] = {
+    "BatchNorm1d": _batch_norm,
+    "CELU": _named("celu", alpha="alpha"),
+    "Dropout": _dropout,
+    "ELU": _named("elu", alpha="alpha"),
+    "Flatten": _nothing,
+    "GELU": _gelu,
+    "GLU": _glu,
+    "Hardshrink": _named("hard_shrink", threshold="lambd"),
+    "Hardsigmoid": _named("hard_sigmoid"),
+    "Hardswish": _named("hard_swish"),
+    "Hardtanh": _hard_tanh,
+    "Identity": _nothing,
+    "LayerNorm": _layer_norm,
+    "LeakyReLU": _leaky_relu,
+    "Linear": _linear,
+    "LogSigmoid": _named("log_sigmoid"),
+    "LogSoftmax": _along("log_softmax"),
+    "Mish": _named("mish"),
+    "PReLU": _prelu,
+    "ReLU": _named("relu"),
+    "ReLU6": _named("relu6"),
+    "SELU": _named("selu"),
+    "SiLU": _named("silu"),
+    "Sigmoid": _named("sigmoid"),
+    "Softmax": _along("softmax"),
+    "Softplus": _softplus,
+    "Softshrink": _named("soft_shrink", threshold="lambd"),
+    "Softsign": _named("softsign"),
+    "Tanh": _named("tanh"),
+    "Tanhshrink": _named("tanh_shrink"),
+    "Threshold": _named("threshold", threshold="threshold", default_value="value"),
+}
+"""The classes of `torch.nn` that are understood."""

@@ -1,0 +1,45 @@
+"""What a model and another tool answer, in one form, so that they can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from specnet import Model
+
+FILES = Path(__file__).parent / "files"
+ONNX_FILES = sorted(path.stem for path in FILES.glob("*.onnx"))
+KERAS_FILES = sorted(path.stem for path in FILES.glob("*.keras"))
+
+TOLERANCE = {"float32": 2e-6, "float64": 1e-12}
+"""Largest difference from what another tool computes in the same precision, by the size of the column's numbers."""
+
+
+def outputs(model: Model, X: Any) -> np.ndarray:
+    """The network's outputs, (rows, outputs), values in their own units."""
+    if model.spec.training.loss.target == "values":
+        values = model.predict(X)
+        return values.reshape(len(values), -1)
+    probabilities = model.predict_proba(X)
+    return probabilities[:, 1:] if model.network.outputs == 1 else probabilities
+
+
+def difference(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference, by the size of the column's numbers where these are above 1."""
+    assert found.shape == wanted.shape
+    sizes = np.maximum(1.0, abs(wanted).max(axis=0))
+    return float((abs(found.astype(np.float64) - wanted) / sizes).max())
+
+
+def onnx_answers(content: bytes, X: np.ndarray) -> dict[str, Any]:
+    """What onnxruntime answers, by the names of the outputs."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    (column,) = session.get_inputs()
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {column.name: X}), strict=True))
