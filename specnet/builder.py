@@ -27,6 +27,7 @@ from specnet.compiler import (
     sum_over,
 )
 from specnet.layout import Layout
+from specnet.parts.blame import ask, ask_value
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec
@@ -228,7 +229,7 @@ class Blueprint:
         shrunk = theta
         if optimizer.decay:
             shrunk = theta * (1 - state_value("decay_factors", (FLAT,)) * scalar("decay"))
-        commits = optimizer.update(shrunk, gradient, state, scalar)
+        commits = ask(optimizer, optimizer.update, shrunk, gradient, state, scalar)
         commits = [(theta if target is shrunk else target, value) for target, value in commits]
         if training.average_weights is not None:
             average, (new_theta,) = (
@@ -248,8 +249,12 @@ class Blueprint:
             blocks = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in self.layout.of_node(number)]
             layer, activation = node.layer.split_activation()
             count = len(layer.parameters(sizes)) if layer else 0
-            raw = layer.apply(LayerScope(recorder, node, sizes), inputs, blocks[:count]) if layer else inputs[0]
-            output = activation.apply(raw, blocks[count:]) if activation else raw
+            raw = output = inputs[0]
+            if layer is not None:
+                scope, shape = LayerScope(recorder, node, sizes), (layer.output_size(sizes), BATCH)
+                raw = output = ask_value(layer, shape, layer.apply, scope, inputs, blocks[:count])
+            if activation is not None:
+                output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])
             applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
         return Forward(x, tuple(applied), recorder.commits)
 
@@ -269,10 +274,9 @@ class Blueprint:
         return loss
 
     def _row_losses(self, forward: Forward, loss: Loss) -> Value:
-        output = self.seen_by_loss(forward)
-        if loss.target == "classes":
-            return loss.expression(output, input_value(TARGET, (1, BATCH), "index"))
-        return loss.expression(output, input_value(TARGET, (self.target_size, BATCH)))
+        classes = loss.target == "classes"
+        target = input_value(TARGET, (1, BATCH), "index") if classes else input_value(TARGET, (self.target_size, BATCH))
+        return ask_value(loss, (1, BATCH), loss.expression, self.seen_by_loss(forward), target)
 
     def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
         """Yield the penalties on the weights, each of shape ()."""

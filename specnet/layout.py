@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.blame import ask
 from specnet.parts.layers import LearningRules
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.spec.graph import Node
@@ -67,7 +68,7 @@ class Layout:
         declared = [
             (number, block)
             for number, (node, sizes) in enumerate(zip(nodes, sizes_of_inputs, strict=True))
-            for block in node.layer.parameters(sizes)
+            for block in ask(node.layer, node.layer.parameters, sizes)
         ]
         self._of_node: dict[int, list[PlacedBlock]] = {}
         starts, end, self.trainable_size = {}, 0, 0

@@ -18,6 +18,7 @@ from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprin
 from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.layout import Layout
+from specnet.parts.blame import ask
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
@@ -120,7 +121,8 @@ class Network:
         legacy = self.spec.random_generator == "legacy"
         generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
         for _, tensor, placed in self.layout.tensors():
-            drawn = tensor.initializer.draw(generator, tensor.shape, tensor.place)
+            draw = tensor.initializer.draw
+            drawn = ask(tensor.initializer, draw, generator, tensor.shape, tensor.place)
             tensor.view(placed.view(theta))[...] = drawn
         return theta.astype(self.dtype)
 

@@ -26,6 +26,25 @@ FormatOption = Annotated[
         help="text (the default), or json: one document on standard output, with the mistakes under errors.",
     ),
 ]
+
+
+class CatalogueFormat(StrEnum):
+    """How `show` prints; Markdown is for the catalogue."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+CatalogueFormatOption = Annotated[
+    CatalogueFormat,
+    typer.Option(
+        "--format",
+        show_default=False,
+        help="text (the default), json: one document on standard output, with the mistakes under errors; or markdown, "
+        "for parts.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print mistakes and nothing else.")]
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", show_default=False, help="A spec, TOML or JSON.")]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="A model.safetensors file.")]

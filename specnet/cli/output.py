@@ -163,9 +163,14 @@ def _told(error: BaseException) -> SpecnetError:
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     if isinstance(error, MemoryError):
         return SpecnetError(Diagnostic("memory", "this needs more memory than there is"))
+    from specnet.parts.blame import part_behind, part_error
+
     # Python's development mode is for whoever looks for the fault.
     if sys.flags.dev_mode:
         raise error
+    part = part_behind(error)
+    if part is not None:
+        return part_error(part, error)
     hint = "this is a fault of specnet, not of your files; with PYTHONDEVMODE=1 the same command shows where"
     return SpecnetError(Diagnostic("internal", f"{type(error).__name__}: {error}", hint=hint))
 

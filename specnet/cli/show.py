@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, OutputFormat, QuietOption
+from specnet.cli.options import CatalogueFormat, CatalogueFormatOption, OutputFormat, QuietOption
 from specnet.cli.output import Output, UsageError, reporting
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ def show(
     ],
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", show_default=False, help="After parts: a part, or a kind such as activation."),
+        typer.Argument(
+            metavar="[KIND|NAME]", show_default=False, help="After parts: a part, or a kind such as activation."
+        ),
     ] = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="The spec with every default filled in.")] = False,
     code: Annotated[bool, typer.Option("--code", help="The closures' calls in order, forward and backward.")] = False,
     schedule: Annotated[bool, typer.Option("--schedule", help="The learning rate over the run, as a curve.")] = False,
-    output_format: FormatOption = OutputFormat.TEXT,
+    output_format: CatalogueFormatOption = CatalogueFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Show a plan, or the catalogue of parts.
@@ -48,15 +50,19 @@ def show(
     specnet show runs/moons_2_5_1/1/model.safetensors --resolved
     specnet show parts
     specnet show parts adam
+    specnet show parts loss --format markdown
     """
-    with reporting(output_format, quiet) as output:
+    as_markdown = output_format is CatalogueFormat.MARKDOWN
+    with reporting(OutputFormat.TEXT if as_markdown else OutputFormat(output_format), quiet) as output:
         options = {"--resolved": resolved, "--code": code, "--schedule": schedule}
         asked = [option for option, given in options.items() if given]
         if target == "parts":
             if asked:
                 raise UsageError(f"{asked[0]} is for a spec or a model, not for parts")
-            _show_parts(name, output)
+            _show_parts(name, output, as_markdown=as_markdown)
             return
+        if as_markdown:
+            raise UsageError("--format markdown is for parts, not for a spec or a model")
         if name is not None:
             raise UsageError(f'"{name}" has no meaning here', hint="only `specnet show parts` takes a name")
         if len(asked) > 1:
@@ -147,9 +153,9 @@ def _show_schedule(target: str, output: Output) -> None:
         output.line(line)
 
 
-def _show_parts(name: str | None, output: Output) -> None:
+def _show_parts(name: str | None, output: Output, *, as_markdown: bool) -> None:
     from specnet.parts.registry import installed_registry
-    from specnet.report.catalogue import Catalogue, parts_table
+    from specnet.report.catalogue import Catalogue, parts_page, parts_table
 
     catalogue = Catalogue(installed_registry())
     listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
@@ -157,6 +163,9 @@ def _show_parts(name: str | None, output: Output) -> None:
     if not listed and not found:
         raise UsageError(f'"{name}" is no part and no kind of parts', hint=catalogue.hint(str(name)))
     output.data["parts"] = [entry.as_dict() for entry in (*listed, *found)]
+    if as_markdown:
+        output.document(parts_page((*listed, *found)))
+        return
     if listed:
         output.table(parts_table(listed))
     for number, entry in enumerate(found):

@@ -58,7 +58,7 @@ from specnet.parts.fields import (
     Share,
 )
 from specnet.parts.initializers import Initializer, Place
-from specnet.parts.layers import Layer, Scope
+from specnet.parts.layers import Layer, LearningLayer, Scope
 from specnet.parts.losses import Loss, mean_over_outputs
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import DecayingOptimizer, Optimizer, SteppingOptimizer
@@ -76,6 +76,7 @@ __all__ = [
     "Initializer",
     "Integer",
     "Layer",
+    "LearningLayer",
     "Loss",
     "Metric",
     "NonNegativeInteger",

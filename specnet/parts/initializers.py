@@ -55,6 +55,7 @@ class Initializer(Part):
 class Constant(Initializer):
     """The same number everywhere."""
 
+    example = "value = 0.1"
     type: Literal["constant"] = "constant"
     value: float = Field(description="the number")
 

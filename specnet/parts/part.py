@@ -24,6 +24,11 @@ KIND_KEY = "x-kind"
 """What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
 
 
+OnnxOperator = tuple[str, dict[str, str]]
+"""An operator's name, and for each of its attributes the field that has its value. It reads what the part reads, then
+the arrays that the part learns and those that it keeps, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
     """What fields that are right one by one make impossible together, and the path of the one to blame."""
@@ -70,6 +75,8 @@ class Part(Section):
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    example: ClassVar[str] = ""
+    """Fields that an example in a spec sets, all that are needed among them: ``units = 16, activation = "relu"``."""
 
     type: str
 

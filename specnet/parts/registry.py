@@ -112,8 +112,10 @@ def installed_registry() -> Registry:
         try:
             registry = registry.with_parts([_plugin(point)])
         except Exception as error:
-            broken[point.name] = f"{type(error).__name__}: {error}" if not isinstance(error, DataError) else str(error)
-            warn(f'the plugin "{point.name}" ({point.value}) is left out: {broken[point.name]}', stacklevel=2)
+            problem = error.diagnostics[0].message if isinstance(error, DataError) else None
+            broken[point.name] = problem or f"{type(error).__name__}: {error}"
+            package = f" of {_package(point)}" if point.dist else ""
+            warn(f'the plugin "{point.name}" ({point.value}){package} is left out: {broken[point.name]}', stacklevel=2)
     return Registry(registry, broken)
 
 
@@ -125,15 +127,20 @@ def origin(part: type[Part]) -> str:
     if module.partition(".")[0] == "specnet":
         return "built-in"
     for point in entry_points(group=PLUGINS):
-        if point.name == part.part_name() and point.dist is not None and point.attr == part.__qualname__:
-            return f"{point.dist.name} {point.dist.version}"
+        if point.name == part.part_name() and point.attr == part.__qualname__ and point.dist:
+            return _package(point)
     return module
+
+
+def _package(point: EntryPoint) -> str:
+    assert point.dist is not None, "asked where it is known"
+    return f"{point.dist.name} {point.dist.version}"
 
 
 def _plugin(point: EntryPoint) -> type[Part]:
     part = point.load()
     if not (isinstance(part, type) and issubclass(part, Part)):
-        raise TypeError("it is no part")
+        raise DataError("it is no part")
     if part.part_name() != point.name:
-        raise TypeError(f'its part is called "{part.part_name()}"')
+        raise DataError(f'its part is called "{part.part_name()}"')
     return part

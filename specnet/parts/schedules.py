@@ -55,6 +55,7 @@ class ExponentialDecay(Schedule):
     Keras's ``ExponentialDecay`` with every = ``decay_steps``; PyTorch's ``ExponentialLR`` with every = 1.
     """
 
+    example = "decay_rate = 0.95, every = 100"
     type: Literal["exponential_decay"] = "exponential_decay"
     decay_rate: PositiveNumber = Field(description="what the learning rate is multiplied by each time")
     every: PositiveInteger = Field(1, description="units over which that happens, evenly")
@@ -66,6 +67,7 @@ class ExponentialDecay(Schedule):
 class StepDecay(Schedule):
     """factor^⌊n/every⌋ at unit n: exponential decay in stairs (PyTorch's ``StepLR``)."""
 
+    example = "factor = 0.5, every = 1000"
     type: Literal["step_decay"] = "step_decay"
     factor: PositiveNumber = Field(description="what the learning rate is multiplied by at each stair")
     every: PositiveInteger = Field(description="units from one stair to the next")
@@ -81,6 +83,7 @@ class PiecewiseConstant(Schedule):
     Each factor is one on the optimizer's learning rate, not on the factor before.
     """
 
+    example = "boundaries = [1000, 2000], factors = [1.0, 0.1, 0.01]"
     type: Literal["piecewise_constant"] = "piecewise_constant"
     boundaries: tuple[PositiveInteger, ...] = Field(description="the units at which the factor changes, ascending")
     factors: tuple[NonNegativeNumber, ...] = Field(description="the factors, one more than there are boundaries")
@@ -118,6 +121,7 @@ class PolynomialDecay(Schedule):
 class InverseTimeDecay(Schedule):
     """1/(1 + decay_rate·n/every) at unit n (Keras's ``InverseTimeDecay`` with every = ``decay_steps``)."""
 
+    example = "decay_rate = 0.5, every = 1000"
     type: Literal["inverse_time_decay"] = "inverse_time_decay"
     decay_rate: NonNegativeNumber = Field(description="how fast: 1 halves the learning rate after `every` units")
     every: PositiveInteger = Field(1, description="the units in which time is counted")
@@ -173,6 +177,7 @@ class CosineDecayRestarts(Schedule):
     are equally long where nothing is said.
     """
 
+    example = "first_length = 1000"
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
     first_length: PositiveInteger = Field(description="units of the first cycle")
     t_mul: Annotated[float, Ge(1)] = Field(2.0, description="how much longer each cycle is than the one before")
@@ -281,6 +286,7 @@ class Warmup(Schedule):
     schedule that is told figures is told them during the rise too.
     """
 
+    example = 'length = 500, then = "cosine_decay"'
     type: Literal["warmup"] = "warmup"
     length: PositiveInteger = Field(description="how many units the rise lasts")
     then: Schedule = Field(Constant(), description="the schedule that follows, over the rest of the run")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from specnet.parts.part import Part
-from specnet.parts.registry import Registry
+from specnet.parts.registry import Registry, origin
 from specnet.report.tables import Table
 from specnet.spec.schema import json_schema
 
@@ -19,6 +21,20 @@ NEEDED = "needed"
 
 _LOWER = {"minimum": ("≤", "≥"), "exclusiveMinimum": ("<", ">")}  # before the word between two bounds, or after it
 _UPPER = {"maximum": "≤", "exclusiveMaximum": "<"}
+
+_EXAMPLES = {
+    "activation": "network.activations = {}",
+    "averaging": "training.average_weights = {}",
+    "data": "data = {}",
+    "initializer": "network.weight_initializer = {}",
+    "layer": "network.layers = [{}]",
+    "loss": "training.loss = {}",
+    "metric": "training.metrics = [{}]",
+    "optimizer": "training.optimizer = {}",
+    "preprocessing": "network.preprocessing = [{}]",
+    "schedule": 'training.optimizer = {{ type = "adam", schedule = {} }}',
+}
+"""Where in a spec a part of each kind stands."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,27 @@ class FieldEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """A part as the catalogue shows it."""
+    """A part as the catalogue shows it.
+
+    Attributes
+    ----------
+    kind, name, aliases
+        What a spec calls it.
+    origin : str
+        ``built-in``, or the distribution that brings it, with its version.
+    text : str
+        The description, its first line being the formula where there is one.
+    example : str
+        A line of a spec, TOML.
+    fields : tuple of FieldEntry
+    """
 
     kind: str
     name: str
     aliases: tuple[str, ...]
+    origin: str
     text: str
+    example: str
     fields: tuple[FieldEntry, ...]
 
     @property
@@ -47,14 +78,32 @@ class Entry:
         return " ".join(self.text.split("\n\n")[0].split())
 
     def lines(self) -> list[str]:
-        """Return the heading and the whole description."""
+        """Return the heading, the whole description and the example."""
         aliases = f"   also called {', '.join(self.aliases)}" if self.aliases else ""
-        return [f"{self.name}   {self.kind}{aliases}", "", *self.text.splitlines()]
+        heading = f"{self.name}   {self.kind}{aliases}   {self.origin}"
+        return [heading, "", *self.text.splitlines(), "", f"    {self.example}"]
 
     def table(self) -> Table:
         """Return the fields with their values and defaults."""
         rows = [(field.name, field.values, field.default, field.description) for field in self.fields]
         return Table(("field", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3}))
+
+    def markdown(self) -> list[str]:
+        """Return the entry as a section of a page, line by line."""
+        aliases = f" · also called {', '.join(f'`{alias}`' for alias in self.aliases)}" if self.aliases else ""
+        lines = [
+            f"### `{self.name}`",
+            "",
+            f"{self.kind} · {self.origin}{aliases}",
+            "",
+            *map(_escaped, self.text.splitlines()),
+        ]
+        lines += ["", "```toml", self.example, "```", ""]
+        if self.fields:
+            table = self.table()
+            rows = [[f"`{name}`", *map(_escaped, others)] for name, *others in table.rows]
+            lines += [_row(table.header), _row(["---"] * len(table.header)), *map(_row, rows), ""]
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as plain data for ``--format json``."""
@@ -62,7 +111,9 @@ class Entry:
             "kind": self.kind,
             "name": self.name,
             "aliases": list(self.aliases),
+            "origin": self.origin,
             "description": self.text,
+            "example": self.example,
             "fields": [vars(field) for field in self.fields],
         }
 
@@ -96,12 +147,39 @@ def parts_table(entries: Iterable[Entry]) -> Table:
     return Table(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
 
 
+def parts_page(entries: Iterable[Entry]) -> str:
+    """Return entries as a page of Markdown, a chapter for each kind."""
+    lines = ["# Parts", ""]
+    kind = None
+    for entry in entries:
+        if entry.kind != kind:
+            kind = entry.kind
+            lines += [f"## {kind}", ""]
+        lines += entry.markdown()
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown shows as it stands, but for what is marked as code."""
+    return "`".join(
+        piece if inside else re.sub(r"([\\*_<>|\[\]])", r"\\\1", piece)
+        for piece, inside in zip(text.split("`"), itertools.cycle((False, True)), strict=False)
+    )
+
+
 def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
     fields = _fields(definitions[f"{part.kind}.{part.part_name()}"], definitions)
     # What has to be said comes first, what belongs to a table within the part's comes last.
     ordered = sorted(fields, key=lambda field: (field.default != NEEDED, "." in field.name))
     text = (inspect.getdoc(part) or "").replace("``", "`")
-    return Entry(part.kind, part.part_name(), part.aliases, text, tuple(ordered))
+    name = json.dumps(part.part_name())
+    written = f"{{ type = {name}, {part.example} }}" if part.example else name
+    example = _EXAMPLES[part.kind].format(written)
+    return Entry(part.kind, part.part_name(), part.aliases, origin(part), text, example, tuple(ordered))
 
 
 def _fields(definition: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "") -> Iterator[FieldEntry]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
 from specnet.testing.activations import check_activation
-from specnet.testing.common import check_class, check_document, described, made, registry_with, telling
+from specnet.testing.common import check_class, check_document, described, example, made, registry_with, telling
 from specnet.testing.layers import check_values_and_gradients, resolved
 from specnet.testing.losses import check_loss
 from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
@@ -28,7 +28,7 @@ _CHECKS: dict[type[Part], Callable[..., None]] = {
 }
 
 
-def check_part(part: type[Part], forward: Forward | None = None, *, settings: Settings = ({},)) -> None:
+def check_part(part: type[Part], forward: Forward | None = None, *, settings: Settings | None = None) -> None:
     """Check a part of any kind.
 
     Of every part: its name, docstring and descriptions; that it is the same when it is written and read again; that
@@ -51,8 +51,8 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
         - initializer: fan_in and fan_out; returns mean and standard deviation.
 
         Other kinds are not compared.
-    settings : sequence of mappings
-        The part's fields, in as many variants as are to be checked.
+    settings : sequence of mappings, optional
+        The part's fields, in as many variants as are to be checked; those of its example by default.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
         check_layer(part, forward, settings=settings)
         return
     registry = registry_with(part)
-    for variant in settings:
+    for variant in [example(part)] if settings is None else settings:
         check_document(part, variant, registry)
         subject = described(part, variant)
         for kind, check in _CHECKS.items():
@@ -77,7 +77,7 @@ def check_layer(
     layer: type[Layer],
     forward: Forward | None = None,
     *,
-    settings: Settings = ({},),
+    settings: Settings | None = None,
     inputs: Sequence[ArrayLike] | None = None,
 ) -> None:
     """Check a layer: as `check_part`, its values while predicting, its derivatives then and while training.
@@ -89,8 +89,8 @@ def check_layer(
     forward : callable, optional
         The same by plain NumPy, while predicting: from the inputs, (rows, features) each, with ``parameters``, a dict
         of parameters and states by name where it has some, and the settings as keywords; returns (rows, outputs).
-    settings : sequence of mappings
-        The layer's fields, in as many variants as are to be checked.
+    settings : sequence of mappings, optional
+        The layer's fields, in as many variants as are to be checked; those of its example by default.
     inputs : sequence of arrays, optional
         (rows, features) each; by default one of 4 features, or two for layers of several inputs, in 1, 2 and 7 rows.
 
@@ -101,7 +101,7 @@ def check_layer(
     """
     check_class(layer)
     registry = registry_with(layer)
-    for variant in settings:
+    for variant in [example(layer)] if settings is None else settings:
         check_document(layer, variant, registry)
         subject = described(layer, variant)
         for arrays in [inputs] if inputs is not None else _usual_inputs(layer):

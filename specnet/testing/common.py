@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -58,6 +59,15 @@ def check_class(part: type[Part]) -> None:
     for name, field in part.model_fields.items():
         if name != "type" and not field.description:
             fail(described(part, {}), f"the field {name} has no description")
+
+
+def example(part: type[Part]) -> dict[str, Any]:
+    """Return the fields that a part's example sets."""
+    try:
+        fields: dict[str, Any] = tomllib.loads(f"fields = {{ {part.example} }}")["fields"]
+    except tomllib.TOMLDecodeError as error:
+        raise AssertionError(f"{described(part, {})}: its example is not TOML: {error}") from None
+    return fields
 
 
 def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> Part:

@@ -213,7 +213,8 @@ def test_a_part_shows_its_fields_with_bounds_and_defaults(specnet: Specnet) -> N
     ended = specnet("show", "parts", "adam")
     assert ended.status == 0
     lines = ended.out.splitlines()
-    assert lines[0] == "adam   optimizer"
+    assert lines[0] == "adam   optimizer   built-in"
+    assert '    training.optimizer = "adam"' in lines
     rows = {row[0]: row[1:3] for row in (re.split(r" {3,}", line) for line in lines) if len(row) == 4}
     assert rows["learning_rate"] == ["number > 0", "0.001"]
     assert rows["beta_1"] == ["0 ≤ number < 1", "0.9"]
@@ -222,10 +223,21 @@ def test_a_part_shows_its_fields_with_bounds_and_defaults(specnet: Specnet) -> N
 
 def test_a_part_is_found_by_an_alias_and_in_every_kind(specnet: Specnet) -> None:
     assert specnet("show", "parts", "bce").out.splitlines()[0] == (
-        "binary_crossentropy   loss   also called bce, log_loss"
+        "binary_crossentropy   loss   also called bce, log_loss   built-in"
     )
     kinds = [entry["kind"] for entry in specnet("show", "parts", "identity", "--format", "json").document["parts"]]
     assert kinds == ["activation", "initializer"]
+
+
+def test_parts_as_markdown(specnet: Specnet) -> None:
+    ended = specnet("show", "parts", "adam", "--format", "markdown")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("# Parts\n\n## optimizer\n\n### `adam`\n\noptimizer · built-in\n")
+    assert "\n| `learning_rate` | number \\> 0 | 0.001 | " in ended.out
+    assert '\n```toml\ntraining.optimizer = "adam"\n```\n' in ended.out
+    wrong = specnet("show", "moons.toml", "--format", "markdown")
+    assert wrong.status == 2
+    assert "--format markdown is for parts" in wrong.err
 
 
 def test_what_must_be_said_stands_first_and_tables_within_last(specnet: Specnet) -> None:
@@ -239,7 +251,7 @@ def test_what_must_be_said_stands_first_and_tables_within_last(specnet: Specnet)
 def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
     ended = specnet("show", "parts", "activation")
     assert "activation   relu " in ended.out
-    assert "\n\nactivation   layer\n" in ended.out
+    assert "\n\nactivation   layer   built-in\n" in ended.out
     kinds = [entry["kind"] for entry in specnet("show", "parts", "activation", "--format", "json").document["parts"]]
     assert kinds.count("layer") == 1
     assert set(kinds) == {"activation", "layer"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import tomllib
+from typing import Any, Literal
 
 import pytest
 from pydantic import Field
@@ -10,7 +11,8 @@ from pydantic import Field
 from specnet.parts.activations import Activation
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
-from specnet.report.catalogue import Catalogue, Entry, parts_table
+from specnet.report.catalogue import Catalogue, Entry, parts_page, parts_table
+from specnet.spec import parse_spec
 
 
 class Snake(Activation):
@@ -21,6 +23,7 @@ class Snake(Activation):
 
     type: Literal["snake"] = "snake"
     aliases = ("serpent",)
+    example = 'shape = "flat"'
     frequency: float = Field(1.0, gt=0, le=8, description="a")
     shape: Literal["round", "flat"] = Field(description="no default")
 
@@ -49,11 +52,13 @@ def test_every_part_has_a_page_with_all_of_its_fields(catalogue: Catalogue) -> N
 def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
     entry = _entry(catalogue, Snake)
     assert entry.lines() == [
-        "snake   activation   also called serpent",
+        f"snake   activation   also called serpent   {__name__}",
         "",
         "x + sin²(a·x)/a.",
         "",
         "Periodic, and `x` keeps a trend.",
+        "",
+        '    network.activations = { type = "snake", shape = "flat" }',
     ]
     rows = [[*vars(field).values()] for field in entry.fields if field.name in Snake.__annotations__]
     assert rows == [
@@ -71,3 +76,55 @@ def test_kinds_and_hints(catalogue: Catalogue) -> None:
     assert catalogue.find("nothing") == []
     assert catalogue.hint("optimiser") == 'did you mean "optimizer"?'
     assert catalogue.hint("serpant") == 'did you mean "serpent"?'
+
+
+@pytest.mark.parametrize("part", tuple(built_in_registry()), ids=lambda part: f"{part.kind} {part.part_name()}")
+def test_every_example_names_its_part_in_a_spec(catalogue: Catalogue, part: type[Part]) -> None:
+    added = tomllib.loads(_entry(catalogue, part).example)
+    value: Any = added
+    while isinstance(value, dict) and "type" not in value:
+        (value,) = value.values()
+    value = value["schedule"] if part.kind == "schedule" else value
+    value = value[0] if isinstance(value, list) else value
+    name = value if isinstance(value, str) else value["type"]
+    assert built_in_registry().find(part.kind, name) is part
+    spec: dict[str, Any] = {"network": {"input_size": 2, "hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
+    if part.kind == "layer":
+        branch = {"type": "dense", "units": 2, "name": "branch"}
+        spec["network"] = {"input_size": 2, "layers": [branch, *added["network"].pop("layers")]}
+        if part.reads_columns:
+            del spec["network"]["layers"][0]
+    # What else a loss, a metric or data ask of a spec is beside the point.
+    if part.kind not in ("loss", "metric", "data"):
+        parse_spec({section: {**fields, **added.get(section, {})} for section, fields in spec.items()})
+
+
+def test_the_page_is_markdown_with_a_section_for_each_part() -> None:
+    from markdown_it import MarkdownIt
+
+    registry = built_in_registry()
+    catalogue = Catalogue(registry)
+    tokens = MarkdownIt("commonmark").enable("table").parse(parts_page(catalogue.entries(None)))
+    headings = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings[0] == "Parts"
+    kinds = [heading for heading in headings[1:] if not heading.startswith("`")]
+    assert kinds == list(catalogue.kinds)
+    assert [heading.strip("`") for heading in headings if heading.startswith("`")] == [
+        part.part_name() for part in registry
+    ]
+    examples = [token.content.rstrip() for token in tokens if token.type == "fence"]
+    assert examples == [entry.example for entry in catalogue.entries(None)]
+    fields = sum(len(entry.fields) for entry in catalogue.entries(None))
+    bodies = [token for token in tokens if token.type == "tr_open"]
+    assert len(bodies) == fields + sum(bool(entry.fields) for entry in catalogue.entries(None))
+
+
+def test_signs_of_markdown_are_shown_as_they_stand(catalogue: Catalogue) -> None:
+    from markdown_it import MarkdownIt
+
+    (entry,) = catalogue.find("huber")
+    (paragraph, *_) = [
+        token for token in MarkdownIt().parse("\n".join(entry.markdown())) if token.content.startswith("½")
+    ]
+    shown = "".join(child.content for child in paragraph.children or ())
+    assert shown == entry.summary

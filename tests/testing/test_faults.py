@@ -86,6 +86,20 @@ class Unbounded(Snake):
     frequency: float = Field(1.0, description="a", json_schema_extra={"exclusiveMinimum": 0})
 
 
+class NoExample(Snake):
+    """An example that is no TOML."""
+
+    type: Literal["no_example"] = "no_example"
+    example = "frequency: 2"
+
+
+class WrongExample(Snake):
+    """An example that is refused."""
+
+    type: Literal["wrong_example"] = "wrong_example"
+    example = "frequency = -2"
+
+
 class WrongSlope(Snake):
     """A derivative that is off by a thousandth."""
 
@@ -293,6 +307,8 @@ FAULTS: list[tuple[type, Any, str]] = [
     (int, None, "<class 'int'> is no class of a part"),
     (Activation, None, "is no class of a part"),
     (Forgetful, snake, "activation forgetful: written and read again"),
+    (NoExample, None, "activation no_example: its example is not TOML"),
+    (WrongExample, None, "wrong_example with frequency = -2: frequency: Input should be greater than 0"),
     (Unbounded, snake, "activation unbounded: the engine accepts frequency = 0"),
     (
         Snake,

@@ -8,7 +8,7 @@ from pydantic import Field
 from specnet.compiler import Value, custom, with_local_derivative
 from specnet.parts.initializers import Ones
 from specnet.parts.parameters import ParameterBlock, per_feature
-from specnet.parts.part import FieldProblem, Part
+from specnet.parts.part import FieldProblem, OnnxOperator, Part
 
 
 class Activation(Part):
@@ -19,6 +19,8 @@ class Activation(Part):
     """Whether each output depends on the input at its own place alone."""
     default_initializer: ClassVar[str] = "glorot_uniform"
     """The initializer of a dense layer's weight in front of it, where a spec names none."""
+    onnx: ClassVar[OnnxOperator | None] = None
+    """The ONNX operator that computes it, where there is one; an export writes the expression's own nodes else."""
 
     parametric: bool = Field(
         False, description="whether each feature learns a weight α in x + α·(f(x) − x), which starts at 1"

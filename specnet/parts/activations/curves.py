@@ -89,6 +89,7 @@ class SoftShrink(Activation):
     PyTorch calls the field ``lambd``, Keras ``threshold``.
     """
 
+    onnx = ("Shrink", {"lambd": "threshold", "bias": "threshold"})
     type: Literal["soft_shrink"] = "soft_shrink"
     threshold: NonNegativeNumber = Field(0.5, description="λ, how far values move")
 
@@ -105,6 +106,7 @@ class HardShrink(Activation):
     PyTorch calls the field ``lambd``, Keras ``threshold``.
     """
 
+    onnx = ("Shrink", {"lambd": "threshold"})
     type: Literal["hard_shrink"] = "hard_shrink"
     threshold: NonNegativeNumber = Field(0.5, description="λ, up to where values become 0")
 
@@ -115,6 +117,7 @@ class HardShrink(Activation):
 class Softsign(Activation):
     """x/(1 + |x|): between −1 and 1 as tanh, with tails that fade slowly (Bergstra et al. 2009)."""
 
+    onnx = ("Softsign", {})
     type: Literal["softsign"] = "softsign"
 
     def expression(self, x: Value) -> Value:

@@ -11,6 +11,7 @@ class Softmax(Activation):
     """exp(xᵢ)/Σⱼ exp(xⱼ): a distribution over the features, shifted by the largest so that it stays finite."""
 
     elementwise = False
+    onnx = ("Softmax", {})
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:
@@ -26,6 +27,7 @@ class LogSoftmax(Activation):
     """xᵢ − ln Σⱼ exp(xⱼ): the logarithm of softmax, shifted by the largest so that it stays finite."""
 
     elementwise = False
+    onnx = ("LogSoftmax", {})
     type: Literal["log_softmax"] = "log_softmax"
 
     def expression(self, x: Value) -> Value:

@@ -18,6 +18,7 @@ class Gelu(Activation):
     """
 
     default_initializer = "he_normal"
+    onnx = ("Gelu", {"approximate": "approximate"})
     type: Literal["gelu"] = "gelu"
     approximate: bool = Field(False, description="whether Φ is approximated through the sigmoid")
 
@@ -43,6 +44,7 @@ class HardSwish(Activation):
 
     aliases = ("hard_silu",)
     default_initializer = "he_normal"
+    onnx = ("HardSwish", {})
     type: Literal["hard_swish"] = "hard_swish"
 
     def expression(self, x: Value) -> Value:
@@ -63,6 +65,7 @@ class Mish(Activation):
     """x·tanh(softplus(x)): like silu, a little steeper (Misra 2020)."""
 
     default_initializer = "he_normal"
+    onnx = ("Mish", {})
     type: Literal["mish"] = "mish"
 
     def expression(self, x: Value) -> Value:

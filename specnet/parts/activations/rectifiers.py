@@ -16,6 +16,7 @@ class Relu(Activation):
     """max(x, 0): the rectifier (Nair and Hinton 2010). Its derivative at 0 is 0."""
 
     default_initializer = "he_normal"
+    onnx = ("Relu", {})
     type: Literal["relu"] = "relu"
 
     def expression(self, x: Value) -> Value:
@@ -39,6 +40,7 @@ class LeakyRelu(Activation):
     """
 
     default_initializer = "he_normal"
+    onnx = ("LeakyRelu", {"alpha": "negative_slope"})
     type: Literal["leaky_relu"] = "leaky_relu"
     negative_slope: Fraction = Field(0.01, description="s, the slope for negative values")
 
@@ -53,6 +55,7 @@ class Prelu(Activation):
     """
 
     default_initializer = "he_normal"
+    onnx = ("PRelu", {})
     type: Literal["prelu"] = "prelu"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
@@ -67,6 +70,7 @@ class Elu(Activation):
     """x above 0, α·(exp(x) − 1) below: a rectifier with a smooth negative side (Clevert et al. 2016)."""
 
     default_initializer = "he_normal"
+    onnx = ("Elu", {"alpha": "alpha"})
     type: Literal["elu"] = "elu"
     alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
 
@@ -81,6 +85,7 @@ class Celu(Activation):
     """x above 0, α·(exp(x/α) − 1) below: an elu without a kink whatever α is (Barron 2017)."""
 
     default_initializer = "he_normal"
+    onnx = ("Celu", {"alpha": "alpha"})
     type: Literal["celu"] = "celu"
     alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
 
@@ -97,6 +102,7 @@ class Selu(Activation):
     ALPHA: ClassVar[float] = 1.6732632423543772848170429916717
     SCALE: ClassVar[float] = 1.0507009873554804934193349852946
     default_initializer = "lecun_normal"
+    onnx = ("Selu", {})
     type: Literal["selu"] = "selu"
 
     def expression(self, x: Value) -> Value:

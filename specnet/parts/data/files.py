@@ -27,6 +27,7 @@ class Npz(Data):
     otherwise it is numbers.
     """
 
+    example = 'path = "rows.npz"'
     type: Literal["npz"] = "npz"
     path: FilePath = Field(description="the file, from the spec's folder on")
 
@@ -42,6 +43,7 @@ class Csv(Data):
     else text. Otherwise they are numbers. A cell that is missing or no number is an error with its place.
     """
 
+    example = 'path = "rows.csv", target = "price"'
     type: Literal["csv"] = "csv"
     path: FilePath = Field(description="the file, from the spec's folder on")
     target: ColumnName = Field(description="name of the column to predict")

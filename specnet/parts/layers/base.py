@@ -11,7 +11,7 @@ from specnet.compiler import Shape, Value
 from specnet.parts.activations import Activation
 from specnet.parts.fields import LayerName, NonNegativeNumber
 from specnet.parts.parameters import ParameterBlock, StateTensor
-from specnet.parts.part import Part
+from specnet.parts.part import OnnxOperator, Part
 
 
 class Scope(Protocol):
@@ -55,6 +55,8 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     input_count: ClassVar[Literal["one", "several"]] = "one"
+    onnx: ClassVar[OnnxOperator | None] = None
+    """The ONNX operator that computes it when nothing is trained; an export writes the value's own nodes else."""
     reads_columns: ClassVar[bool] = False
     """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
 

@@ -23,6 +23,7 @@ class Dense(LearningLayer):
     as in RealMLP (Holzmüller et al. 2024).
     """
 
+    example = 'units = 16, activation = "relu"'
     type: Literal["dense"] = "dense"
     units: PositiveInteger = Field(description="the number of outputs")
     activation: Activation | None = Field(None, description="applied to the outputs; linear where nothing is said")
@@ -73,6 +74,7 @@ class Dense(LearningLayer):
 class ActivationLayer(LearningLayer):
     """An activation by itself."""
 
+    example = 'activation = "tanh"'
     type: Literal["activation"] = "activation"
     activation: Activation = Field(description="the function that is applied")
 

@@ -80,6 +80,7 @@ class Embedding(_ColumnLayer):
     """
 
     reads_columns = True
+    example = "columns = [0], categories = 5, size = 2"
     type: Literal["embedding"] = "embedding"
     categories: PositiveIntegers = Field(description="how many categories there are: a number, or one for each column")
     size: PositiveIntegers = Field(

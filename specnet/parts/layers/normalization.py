@@ -51,6 +51,7 @@ class BatchNormalization(_Normalization):
     they are, as in PyTorch; in Keras a frozen layer uses the running averages also while training.
     """
 
+    onnx = ("BatchNormalization", {"epsilon": "epsilon"})
     type: Literal["batch_normalization"] = "batch_normalization"
     momentum: Fraction = Field(0.99, description="the share of the running averages that each step keeps")
 
@@ -100,6 +101,7 @@ class LayerNormalization(_Normalization):
     Keras, whose ε is 0.001. With a single feature nothing but the shift is left.
     """
 
+    onnx = ("LayerNormalization", {"epsilon": "epsilon"})
     type: Literal["layer_normalization"] = "layer_normalization"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:

@@ -24,6 +24,7 @@ class _Elementwise(Layer):
 class Add(_Elementwise):
     """The sum of its inputs, such as a residual branch and what it leads around (He et al. 2016)."""
 
+    example = 'inputs = ["branch", "input"]'
     type: Literal["add"] = "add"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -36,6 +37,7 @@ class Add(_Elementwise):
 class Multiply(_Elementwise):
     """The product of its inputs, such as a branch and its gate."""
 
+    example = 'inputs = ["branch", "input"]'
     type: Literal["multiply"] = "multiply"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -49,6 +51,7 @@ class Concatenate(Layer):
     """Its inputs' features, one after the other."""
 
     input_count = "several"
+    example = 'inputs = ["branch", "input"]'
     type: Literal["concatenate"] = "concatenate"
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
@@ -61,6 +64,7 @@ class Concatenate(Layer):
 class Block(Layer):
     """Layers as one, repeated in a row: the first reads the block's input, the last one's output is the block's."""
 
+    example = 'layers = [{ type = "dense", units = 16, activation = "relu" }], repeat = 2'
     type: Literal["block"] = "block"
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)] = Field(
         description="the layers; their names hold inside, where `input` is the block's input"

@@ -1,0 +1,68 @@
+"""Whose fault an error is: a part from another package is named where it fails."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from specnet.compiler import Shape, ShapeError, Value
+from specnet.errors import SpecnetError
+from specnet.parts.part import Part
+from specnet.parts.registry import installed_registry, origin
+
+Answer = TypeVar("Answer")
+
+
+class PartError(SpecnetError):
+    """A part from another package fails, or does not give what its kind gives."""
+
+    code = "broken-part"
+
+
+def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Return what a part's method answers.
+
+    Raises
+    ------
+    PartError
+        In place of whatever the method of a part from another package raises.
+    """
+    try:
+        return method(*arguments)
+    except Exception as error:
+        if isinstance(error, SpecnetError) or not _is_foreign(type(part)):
+            raise
+        raise part_error(type(part), error) from error
+
+
+def ask_value(part: Part, shape: Shape, method: Callable[..., Value], *arguments: Any) -> Value:
+    """Return the value that a part's method answers, which must have this shape; else as `ask`."""
+
+    def shaped() -> Value:
+        value = method(*arguments)
+        if not isinstance(value, Value) or value.shape != shape:
+            raise ShapeError(f"its value is {value!r}, and one of shape {shape} is needed")
+        return value
+
+    return ask(part, shaped)
+
+
+def part_error(part: type[Part], error: BaseException) -> PartError:
+    """Return the error of a part that has raised another one."""
+    whose = f"{part.kind} {part.part_name()} ({part.__module__}.{part.__qualname__}, of {origin(part)})"
+    return PartError(
+        f"{whose} is at fault: {type(error).__name__}: {error}",
+        hint=f"`specnet.testing` has checks for whoever maintains {origin(part)}",
+    )
+
+
+def part_behind(error: BaseException) -> type[Part] | None:
+    """Return the installed part from another package in whose module an error was raised, or None."""
+    modules = {part.__module__: part for part in installed_registry() if _is_foreign(part)}
+    frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((modules[name] for name in reversed(frames) if name in modules), None)
+
+
+def _is_foreign(part: type[Part]) -> bool:
+    return origin(part) != "built-in"

@@ -1,0 +1,196 @@
+"""The template of a package of parts, built, installed and used; and what packages at fault get."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TEMPLATE = Path(__file__).parent / "plugin"
+SPEC = """\
+name = "waves"
+[data]
+type = "make_moons"
+n_samples = 80
+[network]
+layers = [
+    {{ type = "dense", units = 6, activation = {{ type = "{activation}" }} }},
+    {{ type = "{layer}" }},
+    {{ type = "dense", units = 1 }},
+]
+[training]
+loss = "binary_crossentropy"
+epochs = 5
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A working folder, and what is installed beside specnet's own environment."""
+
+    folder: Path
+    installed: Path
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run Python with these arguments."""
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.installed), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    def specnet(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run the command."""
+        return self.run("-c", "from specnet.cli import main; main()", *arguments)
+
+    def write(self, activation: str = "snake", layer: str = "shift") -> None:
+        """Write the spec waves.toml."""
+        (self.folder / "waves.toml").write_text(SPEC.format(activation=activation, layer=layer), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The template, built and installed without an index."""
+    place = Place(tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("installed"))
+    copy = shutil.copytree(TEMPLATE, place.folder / "package", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    built = place.run("-m", "pip", "install", *options, "--target", place.installed, copy)
+    assert built.returncode == 0, built.stderr
+    place.write()
+    return place
+
+
+def test_its_own_tests_pass(waves: Place):
+    ended = waves.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", waves.folder / "package", "package")
+    assert ended.returncode == 0, ended.stdout
+    assert "2 passed" in ended.stdout or ended.stdout.startswith("..")
+
+
+def test_the_catalogue_says_where_parts_come_from(waves: Place):
+    ended = waves.specnet("show", "parts", "snake", "--format", "json")
+    (entry,) = json.loads(ended.stdout)["parts"]
+    assert (entry["kind"], entry["name"], entry["aliases"]) == ("activation", "snake", ["serpent"])
+    assert entry["origin"] == "specnet-waves 0.1.0"
+    shown = waves.specnet("show", "parts", "serpent").stdout
+    assert "x + sin²(a·x)/a" in shown
+    assert "specnet-waves 0.1.0" in shown
+    assert "snake" in waves.specnet("show", "parts", "activation").stdout
+
+
+def test_a_spec_can_name_its_parts(waves: Place):
+    assert waves.specnet("validate", "waves.toml").stdout == "waves.toml: ok\n"
+    schema = json.loads(waves.specnet("schema").stdout)
+    assert schema["definitions"]["activation.snake"]["properties"]["frequency"]["exclusiveMinimum"] == 0
+    assert "layer.shift" in schema["definitions"]
+    checked = waves.specnet("check", "waves.toml")
+    assert checked.returncode == 0, checked.stderr
+    assert "layers.1.shift" in checked.stdout
+
+
+def test_a_network_of_its_parts_trains_and_its_model_answers(waves: Place):
+    ended = waves.specnet("run", "waves.toml", "--out", "waves")
+    assert ended.returncode == 0, ended.stderr
+    model = waves.folder / "waves" / "model.safetensors"
+    code = "import specnet, sys; print(specnet.load_model(sys.argv[1]).predict([[0.5, 0.2]]).shape)"
+    assert waves.run("-c", code, model).stdout == "(1,)\n"
+    alone = Place(waves.folder, waves.folder / "nothing").run("-c", code, model)
+    assert alone.returncode == 1
+    assert '"snake" is not an activation' in alone.stderr
+
+
+Faulty = Callable[[str, str], Place]
+PART = '''
+from typing import Literal
+from specnet.parts import Activation
+
+class Wave(Activation):
+    """A wave."""
+
+    type: Literal["{name}"] = "{name}"
+
+    def expression(self, x):
+        return {value}
+'''
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Faulty:
+    """Return a function that installs a module with the part Wave, under the entry point of a name."""
+
+    def install(name: str, code: str) -> Place:
+        place = Place(tmp_path / "work", tmp_path / "installed")
+        information = place.installed / "bad_waves-1.2.dist-info"
+        information.mkdir(parents=True)
+        place.folder.mkdir()
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-waves\nVersion: 1.2\n")
+        (information / "entry_points.txt").write_text(f"[specnet.parts]\n{name} = bad_waves:Wave\n")
+        (place.installed / "bad_waves.py").write_text(code, encoding="utf-8")
+        return place
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("wave", "import numba_of_mars", "ModuleNotFoundError: No module named 'numba_of_mars'"),
+        ("wave", PART.format(name="ripple", value="x"), 'its part is called "ripple"'),
+        ("relu", PART.format(name="relu", value="x"), 'Wave and Relu are both the activation "relu"'),
+        ("wave", "Wave = 3", "it is no part"),
+    ],
+    ids=["broken import", "wrong name", "name clash", "no part"],
+)
+def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty: Faulty, name: str, code: str, reason: str):
+    place = faulty(name, code)
+    place.write("tanh", "dropout")
+    unharmed = place.specnet("validate", "waves.toml")
+    assert unharmed.returncode == 0
+    assert f'the plugin "{name}" (bad_waves:Wave) of bad-waves 1.2 is left out: {reason}' in unharmed.stderr
+    place.write(name, "dropout")
+    ended = place.specnet("validate", "waves.toml")
+    assert ended.returncode == 1
+    assert "error[broken-plugin]" in ended.stderr
+    assert reason in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("x * (1 / 0)", "ZeroDivisionError"),
+        ("0.5", "AttributeError"),
+        ("missing(x)", "NameError"),
+        ("x.T", "AttributeError"),
+    ],
+)
+def test_an_expression_that_fails_is_its_package_s_fault(faulty: Faulty, value: str, reason: str):
+    place = faulty("wave", PART.format(name="wave", value=value))
+    place.write("wave", "dropout")
+    ended = place.specnet("run", "waves.toml", "--out", "waves")
+    assert ended.returncode == 1
+    assert "error[broken-part]: activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: " in ended.stderr
+    assert reason in ended.stderr
+    assert "fault of specnet" not in ended.stderr
+    assert not (place.folder / "waves" / "model.safetensors").exists()
+
+
+def test_a_value_of_another_shape_is_its_package_s_fault(faulty: Faulty):
+    code = PART.format(name="wave", value="sum_over(x, 'features')").replace(
+        "import Activation", "import Activation, sum_over"
+    )
+    place = faulty("wave", code)
+    place.write("wave", "dropout")
+    ended = place.specnet("show", "waves.toml", "--code")
+    assert ended.returncode == 1
+    assert "activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: ShapeError" in ended.stderr
