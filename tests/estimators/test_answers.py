@@ -24,8 +24,8 @@ QUICK = {"hidden_layer_sizes": [8], "optimizer": {"type": "adam", "learning_rate
 
 
 def mean_score(estimator, X, y) -> float:
-    """Return the mean score over five folds, without threads that wait for each other."""
-    folds = (StratifiedKFold if is_classifier(estimator) else KFold)(5, shuffle=True, random_state=0)
+    """Return the mean score over three folds, without threads that wait for each other."""
+    folds = (StratifiedKFold if is_classifier(estimator) else KFold)(3, shuffle=True, random_state=0)
     with threadpool_limits(1, "blas"):
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
