@@ -41,6 +41,7 @@ class Language(ABC):
     """
 
     name: str
+    indent: str = "    "
     twice: Mapping[Operation, tuple[int, ...]] = MappingProxyType({})
     """For each operation whose form writes operands twice, their positions."""
 
@@ -225,9 +226,10 @@ class Loops:
         if count == 1:
             self.lines += body
         elif len(body) == 1:
-            self.lines += [self.computed.loop(count), f"    {body[0]}"]
+            self.lines += [self.computed.loop(count), self.computed.indent + body[0]]
         else:
-            self.lines += [f"{self.computed.loop(count)} {{", *(f"    {line}" for line in body), "}"]
+            inside = [self.computed.indent + line for line in body]
+            self.lines += [f"{self.computed.loop(count)} {{", *inside, "}"]
 
     def _formula(self, formula: Formula, sources: Sequence[Place], language: Language) -> Place:
         """Write a formula's loops, and return where its result lies: in an array."""

@@ -19,7 +19,6 @@ from specnet.model_file import task_of
 from specnet.parts.activations import Activation
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
-from specnet.parts.part import Part
 from specnet.report.plan import described
 from specnet.spec.graph import Node
 
@@ -36,13 +35,13 @@ class Stage:
 
     Attributes
     ----------
-    part : Part
+    part : Layer or Activation
     formula : Formula
     arrays : mapping
         What the part learned or keeps, in the order in which it says it, as a user sees it.
     """
 
-    part: Part
+    part: Layer | Activation
     formula: Formula
     arrays: Mapping[str, Array]
 
@@ -213,7 +212,12 @@ class Program:
         return Step(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
 
     def _stage(
-        self, node: Node, part: Part, value: Value, sources: Sequence[Value], blocks: Sequence[PlacedBlock]
+        self,
+        node: Node,
+        part: Layer | Activation,
+        value: Value,
+        sources: Sequence[Value],
+        blocks: Sequence[PlacedBlock],
     ) -> Stage:
         model = self.model
         layout = model.network.layout

@@ -6,9 +6,12 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
+import specnet
 from specnet.exporting import ExportError
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
+from specnet.model import Model
+from specnet.parts.registry import built_in_registry
 from tests.exporting.models import every_model, exported, spec_model
 from tests.model.models import make_model, make_rows
 
@@ -89,7 +92,16 @@ def test_what_onnxruntime_has_in_double_precision():
             kernels.setdefault(kernel.op_name, set()).update(*kernel.type_constraints.values())
     used = {*OPERATORS.values(), *FLOAT32_ONLY}
     missing = {name for name in used if "tensor(double)" not in kernels.get(name, set())}
-    assert missing == FLOAT32_ONLY
+    assert missing == FLOAT32_ONLY - {"Shrink"}
+
+
+def test_the_double_shrink_of_onnxruntime_is_none():
+    node = onnx.helper.make_node("Shrink", ["X"], ["Y"], lambd=0.5, bias=0.5)
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, ["N"]) for name in "XY"]
+    graph = onnx.helper.make_graph([node], "shrink", values[:1], values[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=9)
+    (y,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"X": np.array([1 + 1e-12])})
+    assert y[0] == 0.5  # 0.500000000001
 
 
 def test_a_float64_model_can_be_stored_as_float32(tmp_path):
@@ -113,3 +125,66 @@ def test_names_of_layers_are_those_of_the_spec(tmp_path):
     names = {tensor.name for tensor in loaded.graph.initializer}
     assert {"layers.0.weight", "layers.residual.2.branch.weight"} <= names
     assert operators(loaded).count("Add") == 3
+
+
+def operator_model(dtype: str, *layers: dict) -> Model:
+    """Return a network whose layers have other numbers than they start with."""
+    last = {"type": "dense", "units": 1}
+    spec = {
+        "network": {"dtype": dtype, "input_size": 4, "output_size": 1, "layers": [*layers, last]},
+        "training": {"loss": "mean_squared_error"},
+    }
+    network, generator = specnet.build(spec), np.random.default_rng(0)
+    state = network.initial_state()
+    for array in state.values():
+        array[...] = generator.uniform(0.5, 2, array.shape)
+    return Model(network, generator.normal(0, 0.5, network.parameter_count), state)
+
+
+ACTIVATIONS = {
+    "relu": "Relu", "leaky_relu": "LeakyRelu", "prelu": "PRelu", "elu": "Elu", "celu": "Celu", "selu": "Selu",
+    "soft_shrink": "Shrink", "hard_shrink": "Shrink", "softsign": "Softsign", "gelu": "Gelu", "hard_swish": "HardSwish",
+    "mish": "Mish", "softmax": "Softmax", "log_softmax": "LogSoftmax", "sigmoid": "Sigmoid", "tanh": "Tanh",
+    "softplus": "Softplus", "exponential": "Exp",
+}  # fmt: skip
+FIELDS = [("leaky_relu", {"negative_slope": 0.3}), ("elu", {"alpha": 0.7}), ("celu", {"alpha": 1.7})]
+FIELDS += [("soft_shrink", {"threshold": 0.2}), ("hard_shrink", {"threshold": 0.2}), ("gelu", {"approximate": True})]
+
+
+@pytest.mark.parametrize(("name", "fields"), [*((name, {}) for name in ACTIVATIONS), *FIELDS])
+def test_activations_are_the_operators_of_their_name(name, fields, tmp_path):
+    layer = {"type": "activation", "activation": {"type": name, **fields}}
+    loaded = graph_of(operator_model("float32", layer), tmp_path / "m.onnx")
+    assert operators(loaded) == [ACTIVATIONS[name], "Gemm"]
+
+
+def test_every_operator_that_a_part_names_is_tested():
+    registry = built_in_registry()
+    parts = [*registry.of_kind("activation"), *registry.of_kind("layer")]
+    named = {part.part_name() for part in parts if part.onnx}
+    assert named <= {*ACTIVATIONS, "batch_normalization", "layer_normalization"}
+
+
+@pytest.mark.parametrize(
+    ("name", "operator"), [("batch_normalization", "BatchNormalization"), ("layer_normalization", "LayerNormalization")]
+)
+def test_normalizations_are_operators_where_their_epsilon_is_exact(name, operator, tmp_path):
+    layers = {"type": "dense", "units": 3}, {"type": name}
+    assert operators(graph_of(operator_model("float32", *layers), tmp_path / "m.onnx")) == ["Gemm", operator, "Gemm"]
+    double = operators(graph_of(operator_model("float64", *layers), tmp_path / "m.onnx"))
+    assert operator not in double  # 1e-5 is no float32, which attributes are
+    layers[1]["epsilon"] = 2**-17
+    double = operators(graph_of(operator_model("float64", *layers), tmp_path / "m.onnx"))
+    assert double == ["Gemm", operator, "Gemm"]
+
+
+def test_a_mixture_is_no_plain_operator(tmp_path):
+    layer = {"type": "activation", "activation": {"type": "relu", "parametric": True}}
+    assert operators(graph_of(operator_model("float32", layer), tmp_path / "m.onnx"))[0] == "Max"
+
+
+def test_a_gelu_in_double_precision_falls_back_and_says_so(tmp_path):
+    model = operator_model("float64", {"type": "activation", "activation": "gelu"})
+    written = exported(model, "onnx", tmp_path / "m.onnx")
+    assert (written.dtype, written.note) == ("float32", "float32, since onnxruntime has no float64 Erf")
+    assert onnx.load(tmp_path / "m.onnx").doc_string.startswith(written.note)

@@ -62,6 +62,7 @@ bias groups best
 
 class _JavaScript(Language):
     name = "javascript"
+    indent = "  "
     forms = FORMS
     smallest = "-Infinity"
 

@@ -195,7 +195,8 @@ class _Writer:
             for stage in step.stages:
                 texts = [self._stage(stage, texts, lines, dtype)]
             results[number] = self._result(number, readers)
-            lines.append(f"{results[number]} = {texts[0].code}  # {step.title}")
+            done = texts[0].code == results[number]
+            lines.append(f"# {step.title}" if done else f"{results[number]} = {texts[0].code}  # {step.title}")
         last = Text(results[len(program.steps) - 1])
         finished = self._inline(program.finish, [last], lines, "np.float64")
         inside = "".join(f"        {line}\n" for line in [*lines, f"return {finished.code}"])
@@ -291,13 +292,15 @@ def outputs(X):
                 columns, classes = [several], f"range({program.outputs})"
             case "binary":
                 said, result = "the more probable label", f"LABELS[(outputs(X)[:, 0] {above}).astype(np.intp)]"
-                probabilities = "np.stack([1 - outputs(X)[:, 0], outputs(X)[:, 0]], axis=1)"
+                probabilities = "np.concatenate([1 - probability, probability], axis=1)"
             case "classes":
                 said, result = "the most probable label", "LABELS[outputs(X).argmax(axis=1)]"
-        pieces = [_FUNCTION.format(name="predict", said=f"{said} for each row of raw columns", result=result)]
+        said = f"{said} for each row of raw columns"
+        pieces = [_FUNCTION.format(name="predict", said=said, before="", result=result)]
         if program.model.gives_probabilities:
             said = "the probability of each class, (rows, classes)"
-            pieces.append(_FUNCTION.format(name="predict_proba", said=said, result=probabilities))
+            before = "probability = outputs(X)\n    " if program.task == "binary" else ""
+            pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=probabilities))
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
         named = bool(program.model.feature_names)
@@ -314,7 +317,7 @@ _FUNCTION = '''
 
 def {name}(X):
     """Return {said}."""
-    return {result}
+    {before}return {result}
 '''
 _MAIN = '''
 

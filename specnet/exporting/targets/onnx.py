@@ -19,6 +19,7 @@ from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
+from specnet.parts import Activation, Layer
 
 Array = NDArray[Any]
 
@@ -27,9 +28,9 @@ IR_VERSION = 9
 """The format's version that belongs to the opset, so that older runtimes read it."""
 FLOAT32_ONLY = frozenset(
     {"Celu", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Softplus"}
-    | {"Softsign", "ThresholdedRelu"}
+    | {"Shrink", "Softsign", "ThresholdedRelu"}
 )
-"""Operators that onnxruntime computes in float32 alone."""
+"""Operators that onnxruntime computes in float32 alone. Shrink takes float64, and yet rounds to float32."""
 
 OPERATORS: Mapping[Operation, str] = {
     ADD: "Add",
@@ -54,6 +55,8 @@ OPERATORS: Mapping[Operation, str] = {
     op.EQUAL: "Equal",
     op.WHERE: "Where",
 }
+_WORDS = {False: "none", True: "tanh"}
+"""What Gelu calls its exact and its approximate form."""
 _REDUCTIONS = {SUM: "ReduceSum", op.MAX: "ReduceMax"}
 
 
@@ -113,6 +116,21 @@ class OnnxTarget(Target):
 TARGET = OnnxTarget()
 
 
+def _operator(part: Layer | Activation, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return the operator that a part names and its attributes, None where its nodes are to be written instead.
+
+    Attributes are stored in float32, which some numbers of a float64 network do not fit.
+    """
+    if part.onnx is None or (isinstance(part, Activation) and part.parametric):
+        return None
+    name, fields = part.onnx
+    found = {attribute: getattr(part, field) for attribute, field in fields.items()}
+    exact = all(float(np.float32(value)) == value for value in found.values())
+    if dtype == np.float64 and (name in FLOAT32_ONLY or not exact):
+        return None
+    return name, {key: _WORDS[value] if isinstance(value, bool) else value for key, value in found.items()}
+
+
 class _Graph:
     """Writes one program."""
 
@@ -164,15 +182,13 @@ class _Graph:
         return self._node("Cast", [name], f"{key}.{self.program.dtype.name}", to=self._type(self.program.dtype))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
-        operator = getattr(type(stage.part), "onnx", None)
-        if operator and not getattr(stage.part, "parametric", False):
-            name, fields = operator
-            if self.program.dtype == np.float32 or name not in FLOAT32_ONLY:
-                arrays = ((each, array.astype(self.program.dtype)) for each, array in stage.arrays.items())
-                learned = [self._initializer(each, array) for each, array in arrays]
-                attributes = {attribute: getattr(stage.part, field) for attribute, field in fields.items()}
-                return self._node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
-        return self._formula(stage.formula, names, key, self.program.dtype)
+        dtype = self.program.dtype
+        operator = _operator(stage.part, dtype)
+        if operator is None:
+            return self._formula(stage.formula, names, key, dtype)
+        name, attributes = operator
+        learned = [self._initializer(key, array.astype(dtype)) for key, array in stage.arrays.items()]
+        return self._node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
 
     def _formula(self, formula: Formula, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
         """Add a formula's nodes, and return the name of its result."""
