@@ -49,14 +49,16 @@ def log(p: Formula) -> Formula:
 
 
 def softplus(p: Formula) -> Formula:
-    """Return ln(1 + exp(p)); at −|q| that is softplus(q) − max(q, 0)."""
+    """Return ln(1 + exp(p)), with a positive leading coefficient in p; of |q| that is softplus(q) − max(q, 0) + |q|."""
     algebra = p.algebra
+    if p.value is None and sign_of(p) < 0:
+        return softplus(-p) + p
     for monomial, factor in p.terms.items():
         atom = algebra.atoms[monomial[0][0]] if len(monomial) == 1 and monomial[0][1] == 1 else None
-        if atom is not None and atom.function == "relu" and np.all(factor < 0):
-            q = p - algebra.formula({monomial: factor})  # p = q − 2·relu(q)
-            if q.equals(atom.argument * algebra.constant(-factor / 2)):
-                return softplus(q) - relu(q)
+        if atom is not None and atom.function == "relu" and np.all(factor > 0):
+            q = algebra.formula({monomial: factor}) - p  # p = 2·relu(q) − q
+            if q.equals(atom.argument * algebra.constant(factor / 2)):
+                return softplus(q) - relu(q) + p
     return algebra.atom("softplus", p)
 
 

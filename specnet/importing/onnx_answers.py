@@ -44,7 +44,11 @@ def finish(graph: Graph, name: str, limits: Limits | None) -> Imported:
             )
     if labels is None and answer is None:
         raise FileError("the graph has no outputs")
-    return _Answers(graph, labels, classes).finish(answer, name, limits)
+    try:
+        return _Answers(graph, labels, classes).finish(answer, name, limits)
+    except FileError as error:
+        names = " and ".join(shown(output.name) for output in graph.graph.output)
+        raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
 
 
 class _Answers:

@@ -114,7 +114,7 @@ class Recognizer:
         yield from scaled
 
     def _candidates(self, formula: Formula, size: int) -> Iterator[tuple[Entry, dict[str, float], Formula]]:
-        numbers = sorted({self.rounded(number) for number in formula.numbers()})
+        numbers = sorted({0.0, *(self.rounded(number) for number in formula.numbers())})
         functions = {atom.function for atom in formula.functions()}
         for index, entry in enumerate(ENTRIES):
             too_many = entry.fields and len(numbers) > _MOST_NUMBERS

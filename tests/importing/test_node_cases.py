@@ -1,0 +1,148 @@
+"""onnx's own cases for each operator: answered as they ask, or refused by the operator's name, and never wrongly."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+import specnet
+from specnet.importing.onnx_operators import OPERATORS
+from tests.importing.answers import difference, outputs
+
+TOLERANCE = 1e-5
+"""The cases' own is 1e-3."""
+
+# Operators that no case of theirs asks for in a way that a network has; the files of other tools hold them.
+WITHOUT_ANSWERS = {
+    *("And", "Or", "Not", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Where", "Sign"),  # conditions alone
+    *("Erf", "Reciprocal", "Sqrt", "ReduceMean"),  # parts of activations and normalizations, and none by themselves
+    *("Cast", "ConstantOfShape", "Shape", "Gather"),  # shapes, types and places
+    *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"),  # more axes than a table has
+    *("Concat", "Slice", "Split"),  # several tables, or parts of one
+    *("ArgMax", "ArrayFeatureExtractor", "Binarizer", "Scaler", "ZipMap"),  # the ends of classifiers, without one
+    *("Erfc", "Expm1"),  # no operators of ONNX
+}
+
+
+@cache
+def cases() -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.case.node import collect_testcases
+
+        return [case for case in collect_testcases("") if case.model is not None]
+
+
+def variants(case: Any) -> Iterator[tuple[onnx.ModelProto, np.ndarray, np.ndarray]]:
+    """The case itself, and smaller models of its node: constants in place of all inputs but one, rows flattened."""
+    inputs, answers = case.data_sets[0]
+    model = case.model
+    if len(inputs) == 1 and isinstance(inputs[0], np.ndarray) and isinstance(answers[0], np.ndarray):
+        yield model, inputs[0], answers[0]
+    if len(model.graph.node) != 1 or not answers or not isinstance(answers[0], np.ndarray):
+        return
+    (node,) = model.graph.node
+    named = [name for name in node.input if name]
+    for place, x in enumerate(inputs):
+        if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64) or x.ndim < 1:
+            continue
+        others = [array for index, array in enumerate(inputs) if index != place]
+        if not all(isinstance(array, np.ndarray) for array in others) or len(named) != len(inputs):
+            continue
+        channels_last = node.op_type == "BatchNormalization" and x.ndim > 2
+        x, wanted = (np.moveaxis(array, 1, -1) if channels_last else array for array in (x, answers[0]))
+        for table, answer in ((x, wanted), (flat(x), flat(wanted))):
+            # An axis that counts from the front is another one in a table.
+            if table.ndim != x.ndim and any(
+                attribute.name == "axis" and attribute.i > 0 for attribute in node.attribute
+            ):
+                continue
+            if table.ndim != 2 or answer.ndim != 2 or len(table) != len(answer) or not table.size:
+                continue
+            # Constants that vary by row have no form here; where they have no rows, they stay as they are.
+            kept = {name: narrow(array, x) for name, array in zip(named, inputs, strict=True) if name != named[place]}
+            yield small_model(model, node, named[place], table, answer, kept), table, answer
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1, array.shape[-1]) if array.ndim and array.size else array.reshape(1, -1)
+
+
+def narrow(array: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """A constant without leading axes of one element."""
+    while array.ndim > 1 and array.shape[0] == 1 and array.ndim >= x.ndim:
+        array = array[0]
+    return array
+
+
+def small_model(
+    model: onnx.ModelProto,
+    node: onnx.NodeProto,
+    name: str,
+    table: np.ndarray,
+    answer: np.ndarray,
+    constants: dict[str, np.ndarray],
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [node],
+        "case",
+        [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(table.dtype), ["N", table.shape[1]])],
+        [helper.make_tensor_value_info(node.output[0], helper.np_dtype_to_tensor_dtype(answer.dtype), ["N", None])],
+        [numpy_helper.from_array(array, constant) for constant, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=model.opset_import)
+
+
+def import_bytes(model: onnx.ModelProto, folder: Path) -> specnet.Model:
+    path = folder / "case.onnx"
+    path.write_bytes(model.SerializeToString())
+    return specnet.import_model(path)
+
+
+def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path):
+    passed: dict[str, int] = {}
+    understood = {name for _, name in OPERATORS}
+    for case in cases():
+        operators = {node.op_type for node in case.model.graph.node}
+        if not operators & understood:
+            continue
+        for model, table, answer in variants(case):
+            try:
+                found = import_bytes(model, tmp_path)
+            except specnet.FileError as error:
+                message = error.diagnostics[0].message
+                named = any(f"{operator})" in message for operator in operators)
+                assert named or message.startswith(("the input ", "the graph ", "the output ", "tensor ")), message
+                continue
+            if answer.dtype.kind == "i":
+                np.testing.assert_array_equal(found.predict(table), answer.reshape(-1))
+            else:
+                assert difference(outputs(found, table), answer) <= TOLERANCE, case.name
+            for operator in operators:
+                passed[operator] = passed.get(operator, 0) + 1
+    assert understood - passed.keys() == WITHOUT_ANSWERS
+
+
+@pytest.mark.parametrize(
+    "operator",
+    ["Conv", "LSTM", "If", "Loop", "Attention", "MaxPool", "Sin", "Round", "CumSum", "TopK", "RMSNormalization"],
+)
+def test_an_operator_that_is_not_understood_is_named(operator: str, tmp_path: Path):
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node(operator, ["x"], ["y"], name="the node")],
+            "graph",
+            [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 3])],
+            [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 3])],
+        )
+    )
+    with pytest.raises(specnet.FileError, match=rf"node 'the node' \({operator}\): this operator is not understood"):
+        import_bytes(model, tmp_path)
