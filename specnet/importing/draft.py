@@ -69,10 +69,12 @@ class Draft:
         The number of columns.
     dtype : str
         ``float32`` or ``float64``.
+    limits : Limits, optional
+        How large it may be.
     """
 
-    def __init__(self, inputs: int, dtype: str) -> None:
-        self.inputs, self.dtype = inputs, dtype
+    def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
+        self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
         self.steps: list[Step] = []
         self.preparation: Scaling | None = None
 
@@ -89,6 +91,8 @@ class Draft:
         size: int | None = None,
     ) -> int:
         """Add a layer, as large as what it reads where nothing is said, and return its number."""
+        if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
+            raise FileError(f"this network has more than {self.limits.layers} layers")
         numbers = {name: self.numbers(array, name) for name, array in (tensors or {}).items()}
         self.steps.append(Step(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
         return len(self.steps) - 1
@@ -145,7 +149,6 @@ class Draft:
         labels: Array | None = None,
         target: Scaling | None = None,
         loss: str | None = None,
-        limits: Limits | None = None,
     ) -> Imported:
         """Return spec and model.
 
@@ -173,7 +176,7 @@ class Draft:
         if loss is None:
             loss = "mean_squared_error" if target is not None else _loss(steps)
         document = self._document(steps, _spec_name(name), loss, target)
-        model = self._model(document, steps, labels, target, limits)
+        model = self._model(document, steps, labels, target)
         return Imported(document, model)
 
     def _needed(self, output: int) -> list[int]:
@@ -206,10 +209,9 @@ class Draft:
         steps: Sequence[Step],
         labels: Array | None,
         target: Scaling | None,
-        limits: Limits | None,
     ) -> Model:
         try:
-            network = Network(resolve(parse_spec(document, limits=limits)))
+            network = Network(resolve(parse_spec(document, limits=self.limits)))
         except SpecError as error:
             reasons = "; ".join(diagnostic.message for diagnostic in error.diagnostics)
             raise FileError(f"no spec can say this network: {reasons}") from error

@@ -51,8 +51,8 @@ def import_keras(path: PathLike, limits: Limits | None) -> Imported:
         if model["class_name"] not in _MODELS:
             _not_understood(model, "the model")
         with _Weights(content) as weights:
-            reader = _Reader(model, weights)
-            return reader.draft.finish(reader.output, Path(path).stem, limits=limits)
+            reader = _Reader(model, weights, limits)
+            return reader.draft.finish(reader.output, Path(path).stem)
 
 
 def _members(stream: Any) -> tuple[dict[str, Any], bytes]:
@@ -162,7 +162,7 @@ class _Reader:
         The layer whose output is the network's.
     """
 
-    def __init__(self, model: Mapping[str, Any], weights: _Weights) -> None:
+    def __init__(self, model: Mapping[str, Any], weights: _Weights, limits: Limits | None) -> None:
         self.weights = weights
         config = _config(model, "the model")
         layers = config.get("layers")
@@ -172,7 +172,7 @@ class _Reader:
         first = self.layers[0]
         if first["class_name"] != "InputLayer":
             raise FileError("the first layer is no InputLayer, so that the number of columns is not known")
-        self.draft = Draft(_columns(first), self._dtype())
+        self.draft = Draft(_columns(first), self._dtype(), limits)
         self.sources: dict[str, int] = {}
         self.last = INPUT
         self.places = Counter[str]()

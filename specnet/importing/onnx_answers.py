@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.onnx_values import Features, Flags, Label, Table, TwoClasses, Value, Winner
-from specnet.spec import Limits
 from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ Array = NDArray[Any]
 _HALF = 0.5
 
 
-def finish(graph: Graph, name: str, limits: Limits | None) -> Imported:
+def finish(graph: Graph, name: str) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
     labels: Label | Winner | Flags | None = None
     answer: Features | TwoClasses | None = None
@@ -45,7 +44,7 @@ def finish(graph: Graph, name: str, limits: Limits | None) -> Imported:
     if labels is None and answer is None:
         raise FileError("the graph has no outputs")
     try:
-        return _Answers(graph, labels, classes).finish(answer, name, limits)
+        return _Answers(graph, labels, classes).finish(answer, name)
     except FileError as error:
         names = " and ".join(shown(output.name) for output in graph.graph.output)
         raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
@@ -56,7 +55,7 @@ class _Answers:
         self.graph, self.labels, self.classes = graph, labels, classes
         self.decision = labels.winner if isinstance(labels, Label) else labels
 
-    def finish(self, answer: Features | TwoClasses | None, name: str, limits: Limits | None) -> Imported:
+    def finish(self, answer: Features | TwoClasses | None, name: str) -> Imported:
         graph, draft, target = self.graph, self.graph.draft, None
         if answer is None:
             assert self.decision is not None, "a graph without outputs has been refused"
@@ -75,7 +74,7 @@ class _Answers:
         loss = self._loss_of_margins(output, answer)
         if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), target=target, loss=loss, limits=limits)
+        return draft.finish(output, name, labels=self._labels(output), target=target, loss=loss)
 
     def _loss_of_margins(self, output: int, answer: Features | TwoClasses | None) -> str | None:
         """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.

@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 FILE_LIMIT = 2**31
 """Bytes: the most that a protocol buffer can have."""
-ENTRY_LIMIT = 200_000
+ENTRY_LIMIT = 100_000
 """Entries of all messages in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
 NUMBER_LIMIT = 100_000_000
 """Numbers of a tensor."""
@@ -54,7 +54,7 @@ def read_model(path: PathLike) -> ModelProto:
     from google.protobuf.message import DecodeError
 
     content = read_file(path, FILE_LIMIT)
-    _Counter().count(memoryview(content), 0, len(content), onnx.ModelProto.DESCRIPTOR)
+    _count_entries(content, onnx.ModelProto.DESCRIPTOR)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
@@ -65,30 +65,26 @@ def read_model(path: PathLike) -> ModelProto:
     return model
 
 
-class _Counter:
-    """Counts the entries of a protocol buffer without making them."""
-
-    def __init__(self) -> None:
-        self.entries = 0
-
-    def count(self, data: memoryview, start: int, end: int, kind: Descriptor) -> None:
-        """Count the entries of a message of a kind, and those of the messages in it."""
-        waiting = [(start, end, kind)]
-        while waiting:
-            start, end, kind = waiting.pop()
-            while start < end:
-                self.entries += 1
-                if self.entries > ENTRY_LIMIT:
-                    raise FileError(f"this file has more than {ENTRY_LIMIT} entries")
-                tag, start = _varint(data, start, end)
-                begin, start = _skip(data, start, end, tag & 7)
-                described = kind.fields_by_number.get(tag >> 3)
-                if described is not None and described.message_type is not None and tag & 7 == _BYTES:
-                    waiting.append((begin, start, described.message_type))
+def _count_entries(data: bytes, kind: Descriptor) -> None:
+    """Count the entries of a protocol buffer, and those of the messages in it, without making them."""
+    entries, waiting = 0, [(0, len(data), kind)]
+    while waiting:
+        start, end, kind = waiting.pop()
+        messages = {field.number: field.message_type for field in kind.fields if field.message_type is not None}
+        while start < end:
+            entries += 1
+            if entries > ENTRY_LIMIT:
+                raise FileError(f"this file has more than {ENTRY_LIMIT} entries")
+            tag, start = _varint(data, start, end)
+            begin, start = _skip(data, start, end, tag & 7)
+            if tag & 7 == _BYTES and tag >> 3 in messages and begin < start:
+                waiting.append((begin, start, messages[tag >> 3]))
 
 
-def _varint(data: memoryview, start: int, end: int) -> tuple[int, int]:
+def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     """Return a number and where it ends."""
+    if start < end and data[start] < 128:
+        return data[start], start + 1
     value = 0
     for shift in range(0, 70, 7):
         if start >= end:
@@ -101,7 +97,7 @@ def _varint(data: memoryview, start: int, end: int) -> tuple[int, int]:
     raise FileError("this is no ONNX file, or a damaged one")
 
 
-def _skip(data: memoryview, start: int, end: int, wire_type: int) -> tuple[int, int]:
+def _skip(data: bytes, start: int, end: int, wire_type: int) -> tuple[int, int]:
     """Return where an entry's content begins and ends."""
     if wire_type == _VARINT:
         begin, stop = start, _varint(data, start, end)[1]

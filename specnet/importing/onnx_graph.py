@@ -45,7 +45,7 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
     """
     with file_errors(path):
         model = read_model(path)
-        return Graph(model, TensorReader(path)).read(Path(path).stem, limits)
+        return Graph(model, TensorReader(path), limits).read(Path(path).stem)
 
 
 class Graph:
@@ -55,6 +55,7 @@ class Graph:
     ----------
     model : ModelProto
     tensors : TensorReader
+    limits : Limits or None
 
     Attributes
     ----------
@@ -65,7 +66,7 @@ class Graph:
         What was made a layer although it could have stayed a formula.
     """
 
-    def __init__(self, model: ModelProto, tensors: TensorReader) -> None:
+    def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
         self.tensors = tensors
         self.versions: dict[str, int] = {
@@ -81,15 +82,15 @@ class Graph:
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
         name, columns, dtype = self._input()
-        self.draft = Draft(columns, self._dtype(dtype))
+        self.draft = Draft(columns, self._dtype(dtype), limits)
         self.layers = Layers(self.draft)
         self.bind(name, Features(INPUT, self.layers.algebra.x, columns))
 
-    def read(self, name: str, limits: Limits | None) -> Imported:
+    def read(self, name: str) -> Imported:
         """Return what the graph computes as a spec and a model."""
         for number, node in enumerate(self.graph.node):
             self._run(number, node)
-        return finish(self, name, limits)
+        return finish(self, name)
 
     def version(self, domain: str = STANDARD) -> int:
         """Return the version of the operators of a domain."""

@@ -83,6 +83,7 @@ class Recognizer:
 
     def __init__(self, algebra: Algebra, rounded: Callable[[float], float]) -> None:
         self.algebra, self.rounded = algebra, rounded
+        (self._rectified,) = relu(algebra.x).terms
         self._written: dict[tuple[int, tuple[float, ...]], list[Formula]] = {}
 
     def recognize(self, formula: Formula, size: int) -> Recognized | None:
@@ -133,10 +134,9 @@ class Recognizer:
 
     def _prelu(self, formula: Formula) -> Recognized | None:
         """Return a rectifier with a slope for each feature, or with one that no leaky_relu can have."""
-        ((rectified, _),) = relu(self.algebra.x).terms.items()
-        if formula.terms.keys() != {VARIABLE, rectified}:
+        if formula.terms.keys() != {VARIABLE, self._rectified}:
             return None
-        slope, rise = formula.terms[VARIABLE], formula.terms[rectified]
+        slope, rise = formula.terms[VARIABLE], formula.terms[self._rectified]
         factor = slope + rise
         if not np.all(factor) or (np.ndim(slope) == np.ndim(rise) == 0 and 0 <= slope / factor < 1):
             return None

@@ -65,7 +65,7 @@ def _import_network(network: Any, scalings: list[Scaling], target: Scaling | Non
     dtype = network.coefs_[0].dtype.name
     if dtype not in ("float32", "float64"):
         raise DataError(f"{_name(network)} has weights in {dtype}, and float32 or float64 is needed")
-    draft = Draft(network.n_features_in_, dtype)
+    draft = Draft(network.n_features_in_, dtype, limits)
     for scaling in scalings:
         before = draft.preparation or Scaling(np.zeros(draft.inputs), np.ones(draft.inputs))
         draft.preparation = Scaling(before.mean + before.scale * scaling.mean, before.scale * scaling.scale)
@@ -80,7 +80,7 @@ def _import_network(network: Any, scalings: list[Scaling], target: Scaling | Non
             source = draft.activation(source, activation)
     # A regressor with one output and an activation that also classifiers end in still predicts values.
     loss = None if hasattr(network, "classes_") else "mean_squared_error"
-    return draft.finish(source, _name(network), labels=_labels(network), target=target, loss=loss, limits=limits)
+    return draft.finish(source, _name(network), labels=_labels(network), target=target, loss=loss)
 
 
 def _labels(network: Any) -> Array | None:

@@ -34,7 +34,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
     modules = list(_flat(module, ""))
     if not modules:
         raise DataError("this nn.Sequential is empty")
-    draft = Draft(_columns(modules), _dtype(modules))
+    draft = Draft(_columns(modules), _dtype(modules), limits)
     source = INPUT
     for name, inner in modules:
         kind = _kind(inner)
@@ -43,7 +43,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
         source = MODULES[kind](TorchModule(draft, inner, source, f'module "{name}" ({kind})'))
     if source == INPUT:
         source = draft.activation(INPUT, "linear")
-    return draft.finish(source, "sequential", limits=limits)
+    return draft.finish(source, "sequential")
 
 
 def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
