@@ -185,6 +185,29 @@ def test_an_expression_that_fails_is_its_package_s_fault(faulty: Faulty, value: 
     assert not (place.folder / "waves" / "model.safetensors").exists()
 
 
+SCHEDULE = '''
+from typing import Literal
+from specnet.parts import Schedule
+
+class Wave(Schedule):
+    """A factor that fails in the middle of a run."""
+
+    type: Literal["wave"] = "wave"
+
+    def multiplier(self, position, length):
+        return 1 / (5 - position)
+'''
+
+
+def test_a_part_that_fails_while_a_network_trains_is_its_package_s_fault(faulty: Faulty):
+    place = faulty("wave", SCHEDULE)
+    place.write("tanh", "dropout")
+    schedule = 'training.optimizer={ type = "sgd", schedule = "wave" }'
+    ended = place.specnet("run", "waves.toml", "--out", "waves", "--set", schedule)
+    assert ended.returncode == 1
+    assert "schedule wave (bad_waves.Wave, of bad-waves 1.2) is at fault: ZeroDivisionError" in ended.stderr
+
+
 def test_a_value_of_another_shape_is_its_package_s_fault(faulty: Faulty):
     code = PART.format(name="wave", value="sum_over(x, 'features')").replace(
         "import Activation", "import Activation, sum_over"

@@ -130,6 +130,19 @@ def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path, monkeypatch: pytest
     assert found["input"].compared == 20
 
 
+def test_columns_of_categories_cannot_be_moved_and_get_fitting_rows():
+    embedding = {"type": "embedding", "columns": [1], "categories": 4, "size": 2}
+    spec = stack_of(embedding, {"type": "dense", "units": 1})
+    found = check(spec)
+    assert found.agrees
+    comparisons = {comparison.name: comparison for comparison in found.comparisons}
+    # A little less than 1 is category 0; a little less than 0 is cut off to 0.
+    ones = int(rows_to_check(specnet.parse_spec(spec)).X[:, 1].sum())
+    assert 0 < ones < ROWS
+    assert comparisons["input"].left_out == ones
+    assert comparisons["layers.0.table_1"].compared == 8
+
+
 def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
     X = rng.normal(5, 3, (60, 3))

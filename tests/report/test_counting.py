@@ -1,0 +1,52 @@
+"""The bar of work that takes more than a moment."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from specnet.report import counting
+from specnet.report.counting import CountProgress
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def counted(stream: io.StringIO | None) -> None:
+    with CountProgress(stream, "things done") as progress:
+        for done in range(1, 4):
+            progress.show(done, 3000)
+
+
+def test_work_that_takes_longer_is_seen_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+    monkeypatch.setattr(counting, "SECONDS_BETWEEN_FRAMES", 0.0)
+    terminal = Terminal()
+    counted(terminal)
+    assert "1/3 000 things done" in terminal.getvalue()
+    assert "3/3 000 things done" in terminal.getvalue()
+
+
+def test_short_work_shows_nothing() -> None:
+    terminal = Terminal()
+    counted(terminal)
+    assert terminal.getvalue() == ""
+
+
+def test_elsewhere_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+    stream = io.StringIO()
+    counted(stream)
+    counted(None)
+    assert stream.getvalue() == ""
