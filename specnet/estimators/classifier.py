@@ -143,8 +143,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         if start is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, and y has {classes}")
         self.classes_ = classes
-        spec, labels = self._spec_and_labels(y)
-        return self._fit(spec, check_weighted_rows(X, y, sample_weight), labels, start)
+        labels = self._labels(y)
+        return self._fit(self._spec_for(labels), check_weighted_rows(X, y, sample_weight), labels, start)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one epoch on rows, from where training stands.
@@ -164,8 +164,11 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         X, y = self._checked_rows(X, y, reset=first)
         y = _checked_target(y)
         _check_partial_fit_first_call(self, classes)
-        spec, labels = self._spec_and_labels(y)
-        return self._fit_partially(spec if first else None, check_weighted_rows(X, y, sample_weight), labels)
+        labels = self._labels(y)
+        if not first and (labels is None) != (self.model_.labels is None):
+            raise ValueError("some calls have one label for each row, and some have several")
+        spec = self._spec_for(labels) if first else None
+        return self._fit_partially(spec, check_weighted_rows(X, y, sample_weight), labels)
 
     def predict(self, X: Any) -> Array:
         """Return the most probable label of each row, (rows,); with several labels per row 0 and 1, (rows, outputs).
@@ -222,22 +225,26 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             return outputs
         return outputs[:, -1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
 
-    def _spec_and_labels(self, y: Array) -> tuple[Spec, Labels | None]:
-        """Return the spec for such a target, and the labels that its rows have one each of."""
+    def _labels(self, y: Array) -> Labels | None:
+        """Return the labels that rows have one each of, None if they have several."""
+        if y.ndim == 1:
+            return Labels(check_labels(self.classes_))
+        if y.shape[1] != len(self.classes_):
+            raise ValueError(f"y has {y.shape[1]} columns, and there are {len(self.classes_)} labels")
+        return None
+
+    def _spec_for(self, labels: Labels | None) -> Spec:
+        """Return the spec for rows with such labels."""
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs two classes, and y has one class: {self.classes_[0]}")
-        several = y.ndim == 2
-        if several and y.shape[1] != len(self.classes_):
-            raise ValueError(f"y has {y.shape[1]} columns, and there are {len(self.classes_)} labels")
-        spec = self._parsed_spec(
-            "binary_crossentropy" if several or len(self.classes_) == 2 else "categorical_crossentropy"
-        )
+        two = labels is None or len(labels) == 2
+        spec = self._parsed_spec("binary_crossentropy" if two else "categorical_crossentropy")
         loss = spec.training.loss
         if loss.target == "values":
             raise ValueError(f"{loss.type} is a loss of values, and a classifier tells classes apart")
-        if several and loss.target == "classes":
+        if labels is None and loss.target == "classes":
             raise ValueError(f"{loss.type} takes one class for each row, and y has several labels")
-        return spec, None if several else Labels(check_labels(self.classes_))
+        return spec
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

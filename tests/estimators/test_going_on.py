@@ -66,6 +66,8 @@ def test_partial_fits_of_several_labels():
     assert (classifier.predict(X) == y).mean() > 0.85
     with pytest.raises(ValueError, match="y has 3 columns, and there are 4 labels"):
         classifier.partial_fit(X, y[:, :3])
+    with pytest.raises(ValueError, match="some calls have one label for each row, and some have several"):
+        classifier.partial_fit(X, y[:, 0])
 
 
 def test_partial_fit_goes_on_from_a_fit_and_after_a_pickle():
