@@ -1,0 +1,232 @@
+"""Rows from CSV files: nothing is guessed, and each mistake is found at its place."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from specnet.errors import DataError
+from specnet.parts.data import Csv, CsvFile
+from specnet.parts.data.csv_places import faulty_record
+
+
+@pytest.fixture
+def file(tmp_path):
+    def written(content):
+        path = tmp_path / "rows.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return written
+
+
+def load(path, kind="classes", target="y", **fields):
+    return Csv(path=path.name, target=target, **fields).load(path.parent, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "X", "y"),
+    [
+        ("a,b,y\n1,2,0\n3,4,1\n", [[1, 2], [3, 4]], [0, 1]),
+        ("a,y,b\n1,0,2\n3,1,4", [[1, 2], [3, 4]], [0, 1]),
+        ("\N{BYTE ORDER MARK}a,y\r\n1,0\r\n", [[1]], [0]),
+        ('"a","y"\n"1","0"\n', [[1]], [0]),
+        ('"a\nb","y,z",y\n1,2,0\n', [[1, 2]], [0]),
+        ("a,y\n1,0\n\n\n2,1\n\n", [[1], [2]], [0, 1]),
+        ("a,y\n 1 ,0\n+2.50,1\n-.5e-1,2\n3.,3\n", [[1], [2.5], [-0.05], [3]], [0, 1, 2, 3]),
+        ("a,y\n00123,00123\n1,7\n", [[123], [1]], ["00123", "7"]),
+        ("a,y\n1,1.0\n", [[1]], ["1.0"]),
+        ("a,y\n1,-3\n2,5\n", [[1], [2]], [-3, 5]),
+        ("a,y\n1,99999999999999999999\n", [[1]], ["99999999999999999999"]),
+        ('a,y\n1,"say ""hi"", you"\n', [[1]], ['say "hi", you']),
+        ("a,y\n1,NA\n2,#x\n3,nan\n", [[1], [2], [3]], ["NA", "#x", "nan"]),
+        ("A,a,y\n1,2,ä\n", [[1, 2]], ["ä"]),
+    ],
+)
+def test_what_a_csv_file_says(file, text, X, y):
+    table = load(file(text))
+    np.testing.assert_array_equal(table.X, X)
+    assert table.y.tolist() == y
+
+
+def test_columns_are_found_by_name(file):
+    path = file("a,text,b,y\n1,hello,2,0.5\n3,,4,-1e3\n")
+    table = load(path, "values", features=["b", "a"])
+    np.testing.assert_array_equal(table.X, [[2, 1], [4, 3]])
+    np.testing.assert_array_equal(table.y, [0.5, -1000])
+    assert table.feature_names == ("b", "a")
+
+
+def test_features_that_were_found_can_be_kept(file):
+    path = file("a,y,b\n1,0,2\n")
+    source = Csv(path=path.name, target="y")
+    assert source.sizes().inputs is None
+    kept = source.with_columns(source.load(path.parent, "classes"))
+    assert kept.features == ("a", "b")
+    assert kept.sizes().inputs == 2
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_numbers_come_back_bit_for_bit(file, numbers):
+    path = file("a,y\n" + "".join(f"{number!r},{number!r}\n" for number in numbers))
+    table = load(path, "values")
+    np.testing.assert_array_equal(table.X[:, 0], numbers)
+    np.testing.assert_array_equal(table.y, numbers)
+
+
+def test_nothing_is_guessed_far_down_and_rows_keep_their_order(file):
+    """DuckDB's own guess reads the 1.5 in row 30 001 as 2."""
+    rows = [["1", f"{row:05}"] for row in range(70_000)]
+    rows[30_000][0] = "1.5"
+    text = io.StringIO()
+    csv.writer(text).writerows([["a", "y"], *rows])
+    table = load(file(text.getvalue()))
+    assert table.X.sum() == 70_000.5
+    assert table.X[30_000, 0] == 1.5
+    assert table.y.tolist() == [label for _, label in rows]
+
+
+def mistakes(path, kind="classes", **fields):
+    with pytest.raises(DataError) as caught:
+        load(path, kind, **fields)
+    return [
+        (problem.code, problem.position and (problem.position.line, problem.position.column, problem.position.length))
+        for problem in caught.value.diagnostics
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("", "classes", [("missing-header", (1, 1, 1))]),
+        ("\n1,2\n", "classes", [("missing-header", (1, 1, 1))]),
+        ("1,2\n3,4\n", "classes", [("missing-header", (1, 1, 1))]),
+        ("a,,y\n1,2,0\n", "classes", [("missing-header", (1, 3, 1))]),
+        ('a,"",y,a\n1,2,0,1\n', "classes", [("missing-header", (1, 3, 2)), ("repeated-column", (1, 8, 1))]),
+        ("a,y\n", "classes", [("empty", None)]),
+        ("y\n1\n", "classes", [("no-features", None)]),
+        ("a,y\n1,0\n2\n", "classes", [("ragged-row", (3, 1, 1))]),
+        ("a,y\n1,0\n2,1,3\n", "classes", [("ragged-row", (3, 1, 5))]),
+        ("a,y\n1,0\n,1\n", "classes", [("missing-cell", (3, 1, 1))]),
+        ("a,y\n1,0\n2,\n", "classes", [("missing-cell", (3, 3, 1))]),
+        ('a,y\n1,0\n"",1\n', "classes", [("missing-cell", (3, 1, 2))]),
+        ("a,y\n1,0\nabc,1\n", "classes", [("not-a-number", (3, 1, 3))]),
+        ("a,y\n1,0\n2,abc\n", "values", [("not-a-number", (3, 3, 3))]),
+        (
+            "a,b,y\n1,2,0\nx,2,0\ny,z,\n",
+            "classes",
+            [("not-a-number", (3, 1, 1)), ("not-a-number", (4, 3, 1)), ("missing-cell", (4, 5, 1))],
+        ),
+        ('a,b,y\n1,"2\n3",0\n', "classes", [("not-a-number", (2, 3, 2))]),
+        ('t,b,y\n"1\n\n2",x,0\n', "classes", [("not-a-number", (2, 1, 2)), ("not-a-number", (4, 4, 1))]),
+        ("a,y\n\n1,0\n\n\nx,1\n", "classes", [("not-a-number", (6, 1, 1))]),
+        ('a,y\n1,"x"z\n', "classes", [("csv-syntax", (2, 1, 6))]),
+        ('a,y\n1,"x\n', "classes", [("csv-syntax", (2, 1, 4))]),
+        (b"a,y\n1,\xe4\n", "classes", [("encoding", (2, 3, 1))]),
+        (b"a,\xe4,y\n1,2,0\n", "classes", [("encoding", (1, 3, 1))]),
+        (b"a,y\n1,0\n\x00,1\n", "classes", [("not-a-number", (3, 1, 1))]),
+        *(
+            (f"a,y\n1,0\n{cell},1\n", "classes", [("not-a-number", (3, 1, len(cell)))])
+            for cell in ("nan", "inf", "1e999", "1_0", "0x1", "1 2", "1;5", "−1", "٣", "1e", "--1", " ")
+        ),
+    ],
+)
+def test_mistakes_in_a_file_are_found_at_their_places(file, text, kind, expected):
+    assert mistakes(file(text), kind) == expected
+
+
+def test_a_line_end_that_differs_is_found_where_duckdb_refuses_it(file):
+    """Some versions of DuckDB read such a file, and others refuse it without saying where."""
+    problem = faulty_record(file("a,y\n1,0\r\n2,1\n"), 2)
+    assert problem.message == r"this line ends in '\r\n', and the first one in '\n'"
+    assert problem.position.line == 2
+    assert faulty_record(file('a,y\r\n1,"x\ny"\r\n2,1'), 2) is None
+
+
+def test_a_mistake_far_down_is_found_at_its_line(file):
+    path = file("a,y\n" + "1,0\n\n" * 25_000 + "x,0\n")
+    assert mistakes(path) == [("not-a-number", (50_002, 1, 1))]
+
+
+def test_the_row_is_counted_and_the_column_named(file):
+    with pytest.raises(DataError, match='row 2 has "x" in column "b", which is not a finite number'):
+        load(file("a,b,y\n1,2,0\n\n1,x,0\n"))
+    with pytest.raises(DataError, match='row 1 has nothing in column "a"'):
+        load(file("a,b,y\n,2,0\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("a,b,yy", 'did you mean "yy"?'),
+        ("a,b,target", "its columns are a, b, target"),
+        ("a;b;y", "cells are separated by commas"),
+        (",".join(f"column_{number}" for number in range(20)), "column_11, …"),
+    ],
+)
+def test_a_target_that_is_not_there(file, header, hint):
+    with pytest.raises(DataError, match='has no column "y"') as caught:
+        load(file(header + "\n"))
+    (problem,) = caught.value.diagnostics
+    assert problem.path == ("target",)
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["it's.csv", "sp ace%20.csv", "b{a,c}.csv", "x=1.csv", "ü.csv", "file:x.csv", "a[1].csv"]
+)
+def test_names_of_files_are_taken_literally(tmp_path, name):
+    (tmp_path / name).write_text("a,y\n1,0\n")
+    np.testing.assert_array_equal(CsvFile(tmp_path / name).read(["a"])[0], [[1]])
+
+
+def test_a_name_that_stands_for_another_file_reads_neither(tmp_path):
+    (tmp_path / "x[1].csv").write_text("a\n1\n")
+    (tmp_path / "x1.csv").write_text("a\n2\n")
+    with pytest.raises(DataError, match=r"\* \? and \[ may stand for other files"):
+        CsvFile(tmp_path / "x[1].csv").read(["a"])
+
+
+def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch):
+    import duckdb
+
+    path, other = file("a,y\n1,0\n"), tmp_path / "other.csv"
+    other.write_text("a,y\n2,0\n")
+    refused = []
+    connect = duckdb.connect
+
+    class Prying:
+        """A connection that, once it has been locked, tries to get at more."""
+
+        def __init__(self, *args, **settings):
+            self.connection = connect(*args, **settings)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.connection.close()
+
+        def execute(self, query, parameters=None):
+            if "read_csv" in query:
+                attempts = [
+                    f"SELECT * FROM read_csv('{other}')",
+                    f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+                    f"ATTACH '{tmp_path}/out.db'",
+                    "SET enable_external_access = true",
+                    "INSTALL httpfs",
+                ]
+                for attempt in attempts:
+                    with pytest.raises(duckdb.Error):
+                        self.connection.execute(attempt)
+                    refused.append(attempt)
+            return self.connection.execute(query, parameters)
+
+    monkeypatch.setattr(duckdb, "connect", Prying)
+    assert load(path).X.tolist() == [[1]]
+    assert len(refused) == 5
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other.csv", "rows.csv"]

@@ -1,0 +1,156 @@
+"""Rows from NumPy archives: plain arrays, and nothing is unpickled."""
+
+import contextlib
+import io
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from specnet.errors import DataError
+from specnet.parts.data import Npz
+
+
+def archive(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as target:
+        for name, content in members:
+            target.writestr(name, content)
+    return path
+
+
+def npy(array, **fields):
+    """Return the bytes of a .npy file, with some of its header's fields replaced."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.asarray(array))
+    content = stream.getvalue()
+    for old, new in fields.items():
+        content = content.replace(old.encode(), new.encode().ljust(len(old)))
+    return content
+
+
+ROWS = npy(np.eye(3))
+TARGET = npy(np.arange(3))
+
+
+def arrays_of(path):
+    table = Npz(path=path.name).load(path.parent, "classes")
+    return table.X, table.y, table.sample_weight
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (np.arange(6.0).reshape(3, 2), np.array([0, 1, 2])),
+        (np.asfortranarray(np.arange(6, dtype=">f4").reshape(3, 2)), np.array(["a", "ü", "c"])),
+        (np.zeros((1, 1), bool), np.array([[1]], np.uint8)),
+        (np.zeros((0, 2)), np.array([], "U3")),
+    ],
+)
+def test_arrays_come_back(tmp_path, save, X, y):
+    save(tmp_path / "rows.npz", X=X, y=y, other=np.array([{}], object))
+    X_read, y_read, weights = arrays_of(tmp_path / "rows.npz")
+    np.testing.assert_array_equal(X_read, X)
+    np.testing.assert_array_equal(y_read, y)
+    assert weights is None
+    save(tmp_path / "rows.npz", X=X, y=y, sample_weight=np.ones(3, np.float32))
+    np.testing.assert_array_equal(arrays_of(tmp_path / "rows.npz")[2], np.ones(3))
+
+
+class Dangerous:
+    def __reduce__(self):
+        return Path.touch, (Path("pickled"),)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("y.npy", TARGET)], 'there is no array "X" in it\n.*it has y'),
+        ([("X.npy", ROWS)], 'there is no array "y" in it'),
+        ([], 'there is no array "X" in it\n.*it has nothing'),
+        ([("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)], "X is there twice"),
+        ([("X.npy", b""), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", b"hello world, this is no array"), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", ROWS[:-8]), ("y.npy", TARGET)], "X is damaged: 72 bytes for shape .3, 3. of float64, and 64 are"),
+        ([("X.npy", ROWS + b"more"), ("y.npy", TARGET)], "X is damaged: 72 bytes"),
+        ([("X.npy", ROWS[:20]), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(10**9,), }"})), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(999999,9999),}"[:13]})), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", npy(np.eye(3), **{"(3, 3)": "(3,-3)"})), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)], "X holds Python objects"),
+        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'zzz'"})), ("y.npy", TARGET)], "X is damaged"),
+        ([("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)], "X holds complex numbers"),
+        ([("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)], "X holds bytes"),
+        ([("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)], "X holds dates"),
+        ([("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)], "X is damaged: its header is not that of"),
+        (
+            [("X.npy", ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03")), ("y.npy", TARGET)],
+            "X is damaged: it does not begin as",
+        ),
+        ([("X.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), ("y.npy", TARGET)], "X is damaged"),
+    ],
+)
+def test_archives_that_are_refused(tmp_path, members, message):
+    with pytest.warns(UserWarning, match="Duplicate name") if "twice" in message else contextlib.nullcontext():
+        path = archive(tmp_path / "rows.npz", members)
+    begin = time.perf_counter()
+    with pytest.raises(DataError, match=message) as caught:
+        arrays_of(path)
+    assert time.perf_counter() - begin < 1
+    assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
+
+
+def test_nothing_is_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "rows.npz", X=np.array([[Dangerous()]], object), y=np.zeros(1))
+    with pytest.raises(DataError, match="X holds Python objects, which only unpickling could read"):
+        arrays_of(tmp_path / "rows.npz")
+    (tmp_path / "rows.npz").write_bytes(np.array([Dangerous()], object).dumps())
+    with pytest.raises(DataError, match=r"this is no \.npz archive"):
+        arrays_of(tmp_path / "rows.npz")
+    assert not (tmp_path / "pickled").exists()
+
+
+def test_a_single_array_is_told_from_an_archive(tmp_path):
+    (tmp_path / "rows.npz").write_bytes(ROWS)
+    with pytest.raises(DataError, match=r"this is no \.npz archive\n.*and this is a single array"):
+        arrays_of(tmp_path / "rows.npz")
+
+
+def test_archives_as_numpy_does_not_write_them_are_refused(tmp_path):
+    path = archive(tmp_path / "rows.npz", [("X.npy", ROWS), ("y.npy", TARGET)], zipfile.ZIP_LZMA)
+    with pytest.raises(DataError, match="X is encrypted, or compressed as numpy does not"):
+        arrays_of(path)
+    path = archive(path, [("X.npy", ROWS), ("y.npy", TARGET)])
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="X is encrypted"):
+        arrays_of(path)
+
+
+def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
+    path = archive(tmp_path / "rows.npz", [("X.npy", ROWS), ("y.npy", TARGET)])
+    content = path.read_bytes()
+    at = content.index(b"PK\x01\x02") + 24
+    path.write_bytes(content[:at] + (2**32 - 2).to_bytes(4, "little") + content[at + 4 :])
+    with pytest.raises(DataError, match="X has 4294967294 bytes, and at most 2147483648 are read"):
+        arrays_of(path)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damage_of_any_kind_is_an_error_of_ours_or_harmless(tmp_path, data):
+    path = tmp_path / "rows.npz"
+    np.savez_compressed(path, X=np.arange(40.0).reshape(20, 2), y=np.arange(20))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))] if data.draw(st.booleans()) else content)
+    with contextlib.suppress(DataError):
+        arrays_of(path)
