@@ -116,5 +116,5 @@ def check_initializer(
         mean, deviation = (float(number) for number in np.asarray(forward(columns, rows, **settings)))
         drawn = initializer.draw(np.random.default_rng(0), SHAPE, Place(columns, rows))
         spread = 5 * max(deviation, 1e-12) / np.sqrt(drawn.size)
-        agree(subject, "the mean of what it draws", drawn.mean(), np.array(mean), spread, 1.0)
-        agree(subject, "the deviation of what it draws", drawn.std(), np.array(deviation), spread, 1.0)
+        agree(subject, "the mean of what it draws", np.asarray(drawn.mean()), np.array(mean), spread, 1.0)
+        agree(subject, "the deviation of what it draws", np.asarray(drawn.std()), np.array(deviation), spread, 1.0)
