@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from specnet.compiler import (
     BATCH,
@@ -203,8 +204,9 @@ class Blueprint:
         forward = self.forward(training=False)
         return _plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
 
+    @cached_property
     def update(self) -> Update:
-        """Return the optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
+        """The optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
         optimizer = self.spec.training.optimizer
         assert isinstance(optimizer, SteppingOptimizer), "the others have no program"
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))

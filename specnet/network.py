@@ -19,6 +19,7 @@ from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.layout import Layout
 from specnet.parts.blame import ask
+from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
@@ -261,8 +262,9 @@ class Network:
         programs = [
             ("prediction", self.plan("predict")),
             ("gradient, while training", self.plan("step")),
-            ("update", self._blueprint.update().program),
         ]
+        if isinstance(self.spec.training.optimizer, SteppingOptimizer):
+            programs.append(("update", self._blueprint.update.program))
         return [(title, program.listing()) for title, program in programs]
 
     def plan(self, name: str) -> Plan:

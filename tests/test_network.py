@@ -252,3 +252,10 @@ def test_the_initial_weights_are_the_legacy_generator_s():
     np.testing.assert_allclose(found["layers.0.weight"], expected[0], rtol=1e-15)
     np.testing.assert_allclose(found["layers.1.weight"], expected[1], rtol=1e-15)
     assert not found["layers.0.bias"].any()
+
+
+def test_the_listing_has_the_programs_that_there_are():
+    titles = [title for title, lines in specnet.build(MOONS).listing() if lines]
+    assert titles == ["prediction", "gradient, while training", "update"]
+    spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": "lbfgs"}}
+    assert [title for title, _ in specnet.build(spec).listing()] == titles[:2]

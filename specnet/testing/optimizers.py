@@ -31,7 +31,7 @@ class _Walk:
         spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "batch_size": "full"}}
         parsed = build(spec).spec
         training = parsed.training.model_copy(update={"optimizer": optimizer})
-        update = build(parsed.model_copy(update={"training": training})).blueprint.update()
+        update = build(parsed.model_copy(update={"training": training})).blueprint.update
         arrays = {"theta": theta, "gradient": self.gradient, "decay_factors": np.ones_like(theta)}
         arrays |= {f"optimizer.{name}": np.full_like(theta, start) for name, start in update.states.items()}
         self.scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}

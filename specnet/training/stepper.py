@@ -241,7 +241,7 @@ class Stepper:
                 block[np.abs(block) < TINY] = 0
 
     def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
-        update, layout = self._network.blueprint.update(), self._network.layout
+        update, layout = self._network.blueprint.update, self._network.layout
         theta = self.theta[: layout.trainable_size]
         states = {name: np.full_like(theta, start) for name, start in update.states.items()}
         vectors = {"theta": theta, "gradient": self.gradient}
