@@ -17,7 +17,7 @@ def export(
             "--to",
             metavar="TARGET",
             show_default=False,
-            help="What to write: c, javascript, numpy or onnx.",
+            help="What to write: c, javascript, keras, numpy, onnx, sklearn or torch.",
         ),
     ],
     out: Annotated[

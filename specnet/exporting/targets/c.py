@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import GROUPED, LINEAR, Step
-from specnet.exporting.loops import Language, Loops, Place
+from specnet.exporting.language import Language, Place
+from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
 from specnet.exporting.text import (
@@ -342,6 +343,7 @@ static void grouped(int groups, int inputs, int outputs, const real *weight, con
 
 def _predict(program: Program, stem: str) -> str:
     macro, kind = stem.upper(), _answer_kind(program)
+    boundary = _number(program.dtype.type(program.boundary))
     forward = f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n"
     if kind == "values":
         return ""
@@ -351,7 +353,7 @@ def _predict(program: Program, stem: str) -> str:
         return (
             f"\nvoid {stem}_predict(const real *x, int *y)\n{{\n"
             f"    real p[{macro}_OUTPUTS];\n    {stem}_forward(x, p);\n"
-            f"    for (int i = 0; i < {macro}_OUTPUTS; i++)\n        y[i] = p[i] > {_boundary(program)};\n}}\n"
+            f"    for (int i = 0; i < {macro}_OUTPUTS; i++)\n        y[i] = p[i] > {boundary};\n}}\n"
         )
     assert program.labels is not None
     shown = ", ".join(_text(label) if isinstance(label, str) else _integer(label) for label in program.labels)
@@ -360,15 +362,11 @@ def _predict(program: Program, stem: str) -> str:
     else:
         labels, result = f"static const int64_t labels[] = {{{shown}}};", "int64_t "
     if program.task == "binary":
-        best = f"    return labels[y[0] > {_boundary(program)}];\n"
+        best = f"    return labels[y[0] > {boundary}];\n"
     else:
         best = f"    int best = 0;\n    for (int i = 1; i < {macro}_OUTPUTS; i++)\n        if (y[i] > y[best])\n"
         best += "            best = i;\n    return labels[best];\n"
     return f"\n{result}{stem}_predict(const real *x)\n{{\n    {labels}\n{forward}{best}}}\n"
-
-
-def _boundary(program: Program) -> str:
-    return f"{program.boundary}f" if program.dtype == np.float32 else f"{program.boundary}"
 
 
 def _table(array: Array, name: str, kind: str) -> str:

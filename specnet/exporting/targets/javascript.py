@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import GROUPED, LINEAR, Step
-from specnet.exporting.loops import Language, Loops, Place
+from specnet.exporting.language import Language, Place
+from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Names, Text, number_text

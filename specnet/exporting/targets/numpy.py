@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 import io
 import keyword
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +15,20 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step, Table
-from specnet.exporting.program import Program, Stage
-from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
+from specnet.exporting.program import Program
+from specnet.exporting.rows import Library, Rows, quoted
+from specnet.exporting.target import Answers, ExportError, Target, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
+    NAME,
     PRODUCT,
     SIGN,
     Form,
     Names,
     Text,
     number_text,
-    write_expression,
 )
 from specnet.exporting.text import SUM as SUM_LEVEL
 
@@ -61,6 +58,7 @@ FORMS = (
         op.MINIMUM: Form("np.minimum({}, {})"),
         op.WHERE: Form("np.where({}, {}, {})"),
         LOOKUP: Form("lookup({}, {})"),
+        GROUPED: Form("grouped({}, {})"),
     }
 )
 
@@ -103,16 +101,7 @@ class NumpyTarget(Target):
         return {**archive, path: text.encode()}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
-        if not sys.executable:
-            raise CannotRunError("no Python interpreter")
-        with tempfile.TemporaryDirectory() as folder:
-            np.save(f"{folder}/X.npy", X)
-            arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]
-            ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-            if ended.returncode:
-                raise ExportError(f"the file fails: {ended.stderr.strip()}")
-            outputs = np.load(f"{folder}/outputs.npy")
-            return Answers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
+        return run_module(program, path, X, _RUN)
 
 
 TARGET = NumpyTarget()
@@ -128,15 +117,51 @@ np.save(folder + "/predictions.npy", module["predict"](X))
 """
 
 
+class _NumPy(Library):
+    words = _WORDS
+
+    def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
+        operation, attributes = step.operation, step.attributes
+        if operation in FORMS:
+            return FORMS[operation]
+        if operation is LINEAR and len(operands) == 2:
+            return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
+        if operation is LINEAR:
+            return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
+        if operation in (SUM, op.MAX) and attributes == "features":
+            return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
+        if operation is op.ROWS:
+            low, high = attributes
+            return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
+        if operation is op.CONCATENATE:
+            return Form(f"np.concatenate([{', '.join(['{}'] * len(operands))}], axis=1)")
+        if operation is EXPAND:
+            return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
+        if operation is CAST:
+            return Form(f"{{}}.astype(np.{dtype.name})", CALL, (CALL,))
+        if operation is REPEAT:
+            count, each = attributes
+            return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
+        raise ExportError(f"numpy has no form of the operation {operation.name}")
+
+    def number(self, number: float) -> Text:
+        text = number_text(number)
+        if text.lstrip("-") in ("inf", "nan"):
+            return Text(f'float("{text}")', CALL)
+        return Text(text, SIGN if text[0] == "-" else NAME)
+
+    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
+        return Text(f"{array.within(CALL)}.astype(np.{dtype.name})", CALL)
+
+
 class _Writer:
     """Writes one program."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.names = Names(_RESERVED)
-        self.tables = {table: self.names.new(table.name) for table in program.tables}
-        self.functions: dict[Any, str] = {}
-        self.definitions: list[str] = []
+        names = Names(_RESERVED)
+        self.tables = {table: names.new(table.name) for table in program.tables}
+        self.rows = Rows(program, _NumPy(), names, self.tables)
 
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""
@@ -147,16 +172,14 @@ class _Writer:
 
     def module(self, stored: str | None, remark: str) -> str:
         """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
-        body = self._outputs()
         program = self.program
+        probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
         imports = ["import csv", "import math", "import sys", "from pathlib import Path"]
         unused = {"import math": op.ERF not in program.operations, "from pathlib import Path": not stored}
         lines = [
-            '"""' + _quoted(f"{program.name}: from {program.answers()}, with NumPy alone."),
+            '"""' + quoted(f"{program.name}: from {program.answers()}, with NumPy alone."),
             "",
-            "`predict(X)` answers for raw columns (rows, columns)"
-            + (", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else "")
-            + "; run as a program it reads",
+            f"`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads",
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
             "",
             f"Written by specnet from the spec with SHA-256 {program.spec_hash}.",
@@ -176,104 +199,10 @@ class _Writer:
         for table, name in self.tables.items():
             lines.append(f"{name} = STORED[{name!r}]" if stored else f"{name} = {_array_text(table.array)}")
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
-        pieces = ["\n".join(lines), *helpers, *self.definitions, body, *self._answers()]
+        inside = "\n".join(f"        {line}" for line in [*self.rows.lines, f"return {self.rows.result}"])
+        outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, inside=inside)
+        pieces = ["\n".join(lines), *helpers, *self.rows.definitions, outputs, *self._answers()]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
-
-    def _outputs(self) -> str:
-        program = self.program
-        readers = program.readers()
-        dtype = f"np.{program.dtype.name}"
-        lines: list[str] = []
-        prepared = self._inline(program.prepare, [Text("x")], lines, "np.float64")
-        if program.dtype != np.float64:
-            prepared = Text(f"{prepared.within(CALL)}.astype({dtype})", CALL)
-        results = {-1: self._result(-1, readers)}
-        if prepared.code != results[-1]:
-            lines.append(f"{results[-1]} = {prepared.code}")
-        for number, step in enumerate(program.steps):
-            texts = [Text(results[source]) for source in step.node.inputs]
-            for stage in step.stages:
-                texts = [self._stage(stage, texts, lines, dtype)]
-            results[number] = self._result(number, readers)
-            done = texts[0].code == results[number]
-            lines.append(f"# {step.title}" if done else f"{results[number]} = {texts[0].code}  # {step.title}")
-        last = Text(results[len(program.steps) - 1])
-        finished = self._inline(program.finish, [last], lines, "np.float64")
-        inside = "".join(f"        {line}\n" for line in [*lines, f"return {finished.code}"])
-        return f'''
-
-def outputs(X):
-    """Return the network's outputs for raw columns (rows, {program.inputs}): (rows, {program.outputs})."""
-    x = np.asarray(X, np.float64)
-    if x.ndim != 2 or x.shape[1] != {program.inputs}:
-        raise ValueError(f"X has shape {{x.shape}}, and (rows, {program.inputs}) is needed")
-    with np.errstate(all="ignore"):
-{inside}'''
-
-    def _result(self, number: int, readers: dict[int, list[int]]) -> str:
-        """Return the variable of a layer's result: `x` where only the next layer reads it."""
-        if readers[number] == [number + 1]:
-            return "x"
-        return self.names.new("prepared" if number < 0 else self.program.steps[number].node.key)
-
-    def _stage(self, stage: Stage, texts: Sequence[Text], lines: list[str], dtype: str) -> Text:
-        formula = stage.formula
-        if len(formula.steps) <= 2 and formula.signature() not in self.functions and not stage.is_activation:
-            return self._inline(formula, texts, lines, dtype)
-        arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
-        return Text(f"{self._function(stage, dtype)}({', '.join(arguments)})", CALL)
-
-    def _function(self, stage: Stage, dtype: str) -> str:
-        """Return the name of the function that computes a stage, which is written on first use."""
-        formula, key = stage.formula, stage.formula.signature()
-        if key in self.functions:
-            return self.functions[key]
-        name = self.functions[key] = self.names.new(stage.part.type)
-        local = Names(_WORDS)
-        sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
-        tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
-        lines: list[str] = []
-        result = self._write(formula, list(map(Text, sources)), tables, lines, local, dtype)
-        summary = _quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
-        head = f"def {name}({', '.join([*sources, *tables.values()])}):\n"
-        body = "".join(f"    {line}\n" for line in [f'"""{summary}"""', *lines, f"return {result.code}"])
-        self.definitions.append(head + body)
-        return name
-
-    def _inline(self, formula: Formula, texts: Sequence[Text], lines: list[str], dtype: str) -> Text:
-        return self._write(formula, texts, self.tables, lines, self.names, dtype)
-
-    def _write(
-        self,
-        formula: Formula,
-        sources: Sequence[Text],
-        tables: dict[Table, str],
-        lines: list[str],
-        names: Names,
-        dtype: str,
-    ) -> Text:
-        """Return a formula's result as an expression, after lines for the variables that it needs."""
-
-        def leaf(operand: Operand) -> Text:
-            match operand:
-                case Source():
-                    return sources[operand.number]
-                case Table():
-                    return Text(tables[operand])
-                case _:
-                    assert isinstance(operand, float)
-                    return _number(operand)
-
-        def variable(step: Step, code: str) -> Text:
-            name = names.new(step.operation.name)
-            lines.append(f"{name} = {code}")
-            return Text(name)
-
-        def form(step: Step, operands: list[Text]) -> Text:
-            return _form(step, sources[0].code, dtype).write(operands)
-
-        texts = write_expression(formula.steps, formula.uses(), leaf, form, variable)
-        return texts[formula.output] if formula.output in texts else leaf(formula.output)
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
@@ -313,6 +242,15 @@ def outputs(X):
         return [*pieces, main]
 
 
+_OUTPUTS = '''
+def outputs(X):
+    """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
+    x = np.asarray(X, np.float64)
+    if x.ndim != 2 or x.shape[1] != {inputs}:
+        raise ValueError(f"X has shape {{x.shape}}, and (rows, {inputs}) is needed")
+    with np.errstate(all="ignore"):
+{inside}
+'''
 _FUNCTION = '''
 
 def {name}(X):
@@ -349,41 +287,6 @@ if __name__ == "__main__":
 '''
 
 
-def _form(step: Step, array: str, dtype: str) -> Form:
-    """Return how NumPy writes a step, `array` being one that has as many rows."""
-    operation, attributes = step.operation, step.attributes
-    if operation in FORMS:
-        return FORMS[operation]
-    if operation is LINEAR:
-        if len(step.operands) == 2:
-            return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
-        return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
-    if operation in (SUM, op.MAX) and attributes == "features":
-        return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
-    if operation is op.ROWS:
-        low, high = attributes
-        return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-    if operation is op.CONCATENATE:
-        return Form(f"np.concatenate([{', '.join(['{}'] * len(step.operands))}], axis=1)")
-    if operation is EXPAND:
-        return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
-    if operation is CAST:
-        return Form(f"{{}}.astype({dtype})", CALL, (CALL,))
-    if operation is GROUPED:
-        return Form("grouped({}, {})")
-    if operation is REPEAT:
-        count, each = attributes
-        return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
-    raise ExportError(f"numpy has no form of the operation {operation.name}")
-
-
-def _number(number: float) -> Text:
-    text = number_text(number)
-    if text.lstrip("-") in ("inf", "nan"):
-        return Text(f'float("{text}")', CALL)
-    return Text(text) if number >= 0 and text[0] != "-" else Text(text, SIGN)
-
-
 def _array_text(array: Array) -> str:
     """Return an array as NumPy's call with each number exactly."""
     dtype = f"np.{array.dtype.name}"
@@ -392,8 +295,3 @@ def _array_text(array: Array) -> str:
     rows = "\n".join(f"    [{', '.join(map(number_text, row))}]," for row in array.reshape(-1, array.shape[-1]))
     shape = f".reshape{array.shape}" if array.ndim > 2 else ""
     return f"np.array([\n{rows}\n], {dtype}){shape}"
-
-
-def _quoted(text: str) -> str:
-    """Return a text as it may stand in a docstring."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -175,7 +175,8 @@ class _Graph:
         if formula.is_identity:
             return name
         float64, self.title = np.dtype(np.float64), key
-        if self.program.dtype == float64 or not formula.tables:
+        computes = any(step.operation is not op.ROWS for step in formula.steps)
+        if self.program.dtype == float64 or not computes:
             return self._formula(formula, [name], key, self.program.dtype)
         name = self._node("Cast", [name], f"{key}.double", to=self._type(float64))
         name = self._formula(formula, [name], key, float64)

@@ -1,0 +1,195 @@
+"""Keras: an archive by Keras itself, of its own layers, with the class labels in a text of the archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import Preparation
+from specnet.exporting.formula import LINEAR
+from specnet.exporting.program import Program, Stage
+from specnet.exporting.program import Step as Layer
+from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.model import Model
+from specnet.parts import Activation
+from specnet.report.plan import described
+
+Array = NDArray[Any]
+
+FACTS = "specnet.json"
+"""The archive's member that Keras does not read: labels, the hash of the spec, and how the export agrees."""
+_SAME_NAME = frozenset(
+    {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}
+    | {"log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax"}
+    | {"softplus", "softsign", "squareplus", "tanh", "tanh_shrink"}
+)
+"""Activations that Keras calls as specnet does, with the same arithmetic where all fields are at their defaults."""
+
+
+_ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float32 by default"
+
+
+class KerasTarget(Target):
+    suffix = ".keras"
+
+    def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
+        _keras()
+        float32 = np.dtype(np.float32)
+        return Program(model, float32, {}, "" if dtype == float32 else _ROUNDS)
+
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        network = _Layers(program).model()
+        with tempfile.TemporaryDirectory() as folder:
+            network.save(f"{folder}/model.keras")
+            content = io.BytesIO(Path(folder, "model.keras").read_bytes())
+        facts = {"labels": program.labels, "spec_sha256": program.spec_hash, "agreement": remark}
+        with zipfile.ZipFile(content, "a") as archive:
+            archive.writestr(FACTS, json.dumps(facts, ensure_ascii=False))
+        return {path: content.getvalue()}
+
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        network = _keras().models.load_model(path)
+        outputs = np.asarray(network.predict(X.astype(program.dtype), batch_size=len(X), verbose=0))
+        if program.task == "values":
+            return Answers(outputs, None)
+        if program.task == "multilabel":
+            return Answers(outputs, (outputs > program.boundary).astype(np.int64))
+        with zipfile.ZipFile(path) as archive:
+            labels = np.array(json.loads(archive.read(FACTS))["labels"])
+        chosen = outputs.argmax(1) if program.task == "classes" else (outputs[:, 0] > program.boundary).astype(np.intp)
+        return Answers(outputs, labels[chosen])
+
+
+TARGET = KerasTarget()
+
+
+def _keras() -> Any:
+    """Return Keras, on a backend that is installed unless someone has chosen one."""
+    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
+        backends = [name for name in ("tensorflow", "torch", "jax") if find_spec(name)]
+        os.environ["KERAS_BACKEND"] = backends[0] if backends else "tensorflow"
+    return required("keras", "keras")
+
+
+class _Layers:
+    """Makes one model of Keras's layers."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.keras = program, _keras()
+        self.dtype = program.model.network.dtype.name
+        self.weights: list[tuple[Any, list[Array]]] = []
+        self.problems: list[str] = []
+
+    def model(self) -> Any:
+        """Return the model with its weights.
+
+        Raises
+        ------
+        ExportError
+            With everything that Keras's layers do not have.
+        """
+        program, keras = self.program, self.keras
+        makers = [self._step(step) for step in program.steps]
+        self.problems += _unknown(program.model.preprocessing) + _unknown(program.model.target_preprocessing)
+        if program.outputs != program.model.network.outputs:
+            self.problems.append("keras cannot say several outputs for one value")
+        if self.problems:
+            raise ExportError(*self.problems)
+        inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
+        results = {-1: self._standardized(program.model.preprocessing, inputs, inverted=False)}
+        for number, (step, make) in enumerate(zip(program.steps, makers, strict=True)):
+            sources = [results[source] for source in step.node.inputs]
+            results[number] = make(sources[0] if len(sources) == 1 else sources)
+        outputs = self._standardized(program.model.target_preprocessing, results[len(makers) - 1], inverted=True)
+        name = "".join(sign if sign.isalnum() else "_" for sign in program.name)
+        model = keras.Model(inputs, outputs, name=name)
+        for layer, arrays in self.weights:
+            layer.set_weights(arrays)
+        return model
+
+    def _standardized(self, preparation: Preparation, x: Any, *, inverted: bool) -> Any:
+        """Return columns as the network sees them, or values in the target's units, computed in float64."""
+        fitted = reversed(preparation.fitted) if inverted else preparation.fitted
+        for each in fitted:
+            mean, variance = each["mean"], each["scale"] ** 2  # whose root is the scale again, to the last bit
+            x = self.keras.layers.Normalization(mean=mean, variance=variance, invert=inverted, dtype="float64")(x)
+        return x
+
+    def _step(self, step: Layer) -> Any:
+        """Return what applies a layer; what it cannot say becomes a problem."""
+        layer: Any = step.node.layer
+        layers = self.keras.layers
+        options = {"name": step.node.key.replace(".", "_"), "dtype": self.dtype}
+        match layer.type:
+            case "dense" if not step.stages or [s.operation for s in step.stages[0].formula.steps] == [LINEAR]:
+                return self._dense(step, options)
+            case "activation":
+                return self._activation(step.stages[0], step.title, options) if step.stages else lambda x: x
+            case "dropout":
+                return layers.Dropout(layer.rate, **options)
+            case "gaussian_noise":
+                return layers.GaussianNoise(layer.stddev, **options)
+            case "add" | "multiply" | "concatenate":
+                return getattr(layers, layer.type.title())(**options)
+            case "batch_normalization":
+                normalization = layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, **options)
+                return self._weighted(normalization, list(step.stages[0].arrays.values()))
+            case "layer_normalization":
+                normalization = layers.LayerNormalization(epsilon=layer.epsilon, **options)
+                return self._weighted(normalization, list(step.stages[0].arrays.values()))
+        self.problems.append(f"keras cannot say {step.title}")
+        return lambda x: x
+
+    def _dense(self, step: Layer, options: dict[str, Any]) -> Any:
+        linear, *others = step.stages
+        weight, *bias = (table.array for table in linear.formula.tables)
+        name = _name(others[0].part) if others else "linear"
+        dense = self.keras.layers.Dense(len(weight), activation=name, use_bias=bool(bias), **options)
+        self._weighted(dense, [weight.T, *bias])
+        if name is not None:
+            return dense
+        options["name"] += "_activation"
+        activation = self._activation(others[0], step.title, options)
+        return lambda x: activation(dense(x))
+
+    def _activation(self, stage: Stage, title: str, options: dict[str, Any]) -> Any:
+        layers, part = self.keras.layers, stage.part
+        if (name := _name(part)) is not None:
+            return layers.Activation(name, **options)
+        fields: Any = part
+        if isinstance(part, Activation) and not part.parametric:
+            match part.type:
+                case "leaky_relu":
+                    return layers.LeakyReLU(negative_slope=fields.negative_slope, **options)
+                case "elu":
+                    return layers.ELU(alpha=fields.alpha, **options)
+                case "prelu":
+                    return self._weighted(layers.PReLU(**options), list(stage.arrays.values()))
+        self.problems.append(f"keras cannot say {title}")
+        return lambda x: x
+
+    def _weighted(self, layer: Any, arrays: list[Array]) -> Any:
+        self.weights.append((layer, arrays))
+        return layer
+
+
+def _name(part: Any) -> str | None:
+    """Return Keras's name of an activation whose fields are at their defaults, None for others."""
+    if described(part) != part.type:
+        return None
+    return part.type if part.type in _SAME_NAME else {"hard_swish": "hard_silu"}.get(part.type)
+
+
+def _unknown(preparation: Preparation) -> list[str]:
+    unknown = (step.type for step in preparation.steps if step.type != "standardize")
+    return [f"keras cannot say the preprocessing {name}" for name in unknown]

@@ -1,0 +1,154 @@
+"""scikit-learn: an MLPClassifier or MLPRegressor in a pipeline, as a skops file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import Preparation
+from specnet.exporting.formula import LINEAR
+from specnet.exporting.program import Program
+from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.model import Model
+from specnet.parts import Activation
+
+Array = NDArray[Any]
+
+_ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+_OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}
+
+
+class SklearnTarget(Target):
+    suffix = ".skops"
+
+    def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
+        required("skops.io", "sklearn-export")
+        return Program(model, dtype, {})
+
+    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+        content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
+        return {path: content}
+
+    def run(self, program: Program, path: Path, X: Array) -> Answers:
+        skops = required("skops.io", "sklearn-export")
+        content = path.read_bytes()
+        estimator = skops.loads(content, trusted=skops.get_untrusted_types(data=content))
+        if program.task == "values":
+            return Answers(estimator.predict(X).reshape(len(X), -1), None)
+        probabilities = estimator.predict_proba(X)
+        outputs = probabilities[:, 1:] if program.task == "binary" else probabilities
+        return Answers(outputs, estimator.predict(X))
+
+
+TARGET = SklearnTarget()
+
+
+def _estimator(program: Program) -> Any:
+    """Return the model as scikit-learn has it.
+
+    Raises
+    ------
+    ExportError
+        With everything that scikit-learn's networks do not have.
+    """
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+
+    layers, hidden = _layers(program)
+    model, columns = program.model, np.zeros((len(_target(program)), program.inputs))
+    network = _network(program, layers, hidden)
+    whole = make_pipeline(*_scalers(model.preprocessing), network)
+    scalers = _scalers(model.target_preprocessing)
+    if scalers:
+        whole = TransformedTargetRegressor(whole, transformer=make_pipeline(*scalers))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole.fit(columns, _target(program))  # makes all attributes; what it learned is replaced
+    fitted = whole.regressor_ if scalers else whole
+    _refill(fitted[:-1], model.preprocessing)
+    if scalers:
+        _refill(whole.transformer_, model.target_preprocessing)
+    network = fitted[-1]
+    network.coefs_, network.intercepts_ = [weight.T.copy() for weight, _ in layers], [bias for _, bias in layers]
+    del network._optimizer, network._random_state  # of training, which is over
+    return whole
+
+
+def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
+    """Return each layer's weight (outputs, inputs) and bias (outputs,), and the activation of the hidden ones."""
+    problems: list[str] = []
+    layers: list[tuple[Array, Array]] = []
+    activations: list[str] = []
+    for number, step in enumerate(program.steps):
+        if step.node.inputs != (number - 1,):
+            problems.append(f"sklearn cannot say {step.title}: it does not read the layer before it")
+        for stage in step.stages:
+            operations = [inner.operation for inner in stage.formula.steps]
+            if operations == [LINEAR]:
+                activations += ["linear"] * (len(layers) - len(activations))
+                weight, *bias = (table.array for table in stage.formula.tables)
+                layers.append((weight, bias[0] if bias else np.zeros_like(weight[:, 0])))
+            elif isinstance(stage.part, Activation) and not stage.arrays and len(activations) == len(layers) - 1:
+                activations.append(stage.part.type)
+            else:
+                problems.append(f"sklearn cannot say {step.title}")
+    activations += ["linear"] * (len(layers) - len(activations))
+    if not problems:
+        problems += _mistakes(program, activations)
+    if problems:
+        raise ExportError(*problems)
+    return layers, _ACTIVATIONS[activations[0]] if len(activations) > 1 else "relu"
+
+
+def _mistakes(program: Program, activations: list[str]) -> list[str]:
+    """Return what scikit-learn does not have of a stack of layers."""
+    *hidden, last = activations
+    problems = []
+    if len(set(hidden)) > 1 or not set(hidden) <= _ACTIVATIONS.keys():
+        shown, known = ", ".join(dict.fromkeys(hidden)), ", ".join(_ACTIVATIONS)
+        problems.append(f"sklearn cannot say the activations {shown}: all hidden layers have one of {known}")
+    if last != _OUTPUTS[program.task]:
+        problems.append(f"sklearn cannot say the output's activation {last}: it has {_OUTPUTS[program.task]} there")
+    if program.task == "classes" and program.outputs == 2:
+        problems.append("sklearn cannot say two outputs for two classes: it has one")
+    if program.task == "values" and program.outputs != program.model.network.outputs:
+        problems.append("sklearn cannot say several outputs for one value")
+    return problems
+
+
+def _network(program: Program, layers: list[tuple[Array, Array]], hidden: str) -> Any:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    kind = MLPRegressor if program.task == "values" else MLPClassifier
+    sizes = tuple(len(bias) for _, bias in layers[:-1])
+    return kind(hidden_layer_sizes=sizes, activation=hidden, max_iter=1, random_state=0)
+
+
+def _target(program: Program) -> Array:
+    """Return a target that has all labels, or as many values as the model."""
+    if program.labels is not None:
+        return np.array(program.labels)
+    if program.task == "multilabel":
+        return np.stack([np.zeros(program.outputs, int), np.ones(program.outputs, int)])
+    return np.zeros((2, program.outputs) if program.outputs > 1 else 2)
+
+
+def _scalers(preparation: Preparation) -> list[Any]:
+    from sklearn.preprocessing import StandardScaler
+
+    unknown = [step.type for step in preparation.steps if step.type != "standardize"]
+    if unknown:
+        raise ExportError(*(f"sklearn cannot say the preprocessing {name}" for name in unknown))
+    return [StandardScaler() for _ in preparation.steps]
+
+
+def _refill(scalers: Any, preparation: Preparation) -> None:
+    """Put what was learned in place of what scalers learned of nothing."""
+    for (_, scaler), fitted in zip(scalers.steps, preparation.fitted, strict=True):
+        scaler.mean_, scaler.scale_ = fitted["mean"], fitted["scale"]
+        scaler.var_ = scaler.scale_**2
