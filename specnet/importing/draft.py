@@ -23,6 +23,9 @@ Array = NDArray[Any]
 INPUT = -1
 """In place of a layer's number: the network's input."""
 
+AFFINE_EPSILON = 1e-5
+"""Of a normalization that only multiplies and adds: its variance and this make 1 exactly, in both precisions."""
+
 _NETWORKS_INPUT = "input"
 
 
@@ -97,11 +100,11 @@ class Draft:
         self.steps.append(Step(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
         return len(self.steps) - 1
 
-    def dense(self, source: int, weight: Array, bias: Array | None) -> int:
-        """Add a dense layer by its weight (outputs, inputs) and its bias (outputs,)."""
+    def dense(self, source: int, weight: Array, bias: Array | None, **fields: Any) -> int:
+        """Add a dense layer by its weight (outputs, inputs), its bias (outputs,) and other fields."""
         if weight.ndim != 2 or weight.shape[1] != self.size(source):
             raise FileError(f"a weight of shape {weight.shape} does not fit {self.size(source)} features")
-        fields: dict[str, Any] = {"type": "dense", "units": weight.shape[0]}
+        fields = {"type": "dense", "units": weight.shape[0], **fields}
         tensors = {"weight": weight}
         if bias is None:
             fields["use_bias"] = False
@@ -121,8 +124,8 @@ class Draft:
         factor, shift = np.broadcast_to(factor, size), np.broadcast_to(shift, size)
         if not shift.any():
             return self.add({"type": "scale"}, [source], {"factor": factor})
-        epsilon = 1e-5
-        return self.normalization(source, epsilon, factor, shift, np.zeros(size), np.full(size, 1 - epsilon))
+        variance = np.full(size, 1 - AFFINE_EPSILON)
+        return self.normalization(source, AFFINE_EPSILON, factor, shift, np.zeros(size), variance)
 
     def normalization(
         self, source: int, epsilon: float, scale: Array, shift: Array, mean: Array, variance: Array, **fields: Any

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.importing.algebra import CONSTANT, VARIABLE, Formula, TooInvolvedError
-from specnet.importing.draft import Draft
+from specnet.importing.draft import AFFINE_EPSILON, Draft
 from specnet.importing.functions import algebra_of, is_of_rows
 from specnet.importing.recognition import Recognized, Recognizer
+
+Array = NDArray[Any]
 
 _FUNCTIONS = {"exp": "exponential", "sigmoid": "sigmoid", "softplus": "softplus", "relu": "relu"}
 """The functions of formulas that are activations by themselves."""
@@ -34,10 +37,13 @@ class Layers:
         """Return a number as a spec says it: in the fewest digits that are the same in the network's dtype."""
         return float(str(np.float32(number))) if self.draft.dtype == "float32" else float(number)
 
-    def is_activation(self, source: int, formula: Formula) -> bool:
-        """Whether a formula of a layer's output is an activation and nothing more."""
+    def is_activation(self, source: int, formula: Formula, *, scaled: bool = False) -> bool:
+        """Whether a formula of a layer's output is an activation or a normalization, times a factor if `scaled`."""
         found = self.recognizer.recognize(formula, self.draft.size(source))
-        return found is not None and found.is_plain
+        if found is None:
+            return False
+        plain = found.is_plain or found.part["type"] == "layer_normalization"
+        return plain or (scaled and not np.any(found.shift))
 
     def compute(self, source: int, formula: Formula) -> int:
         """Return the layer whose output is a formula of another layer's output.
@@ -51,6 +57,14 @@ class Layers:
             return self._compute(source, formula)
         except TooInvolvedError:
             raise FileError("what this is computed from is no activation that is known here") from None
+
+    def normalize(self, source: int, mean: Array, factor: Array | None, shift: Array | None) -> int:
+        """Return the layer that makes (x − mean)·factor + shift of another layer's output."""
+        size, epsilon = self.draft.size(source), AFFINE_EPSILON
+        scale = np.ones(size) if factor is None else np.broadcast_to(factor, size)
+        shift = np.zeros(size) if shift is None else np.broadcast_to(shift, size)
+        variance = np.full(size, 1 - epsilon)
+        return self.draft.normalization(source, epsilon, scale, shift, np.broadcast_to(mean, size), variance)
 
     def _compute(self, source: int, formula: Formula) -> int:
         if formula.is_variable:

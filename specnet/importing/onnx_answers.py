@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_values import Features, Flags, Label, Table, TwoClasses, Value, Winner
+from specnet.importing.onnx_values import Features, Flags, Label, Part, Table, TwoClasses, Value, Winner
 from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _HALF = 0.5
 def finish(graph: Graph, name: str) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
     labels: Label | Winner | Flags | None = None
-    answer: Features | TwoClasses | None = None
+    answer: Features | TwoClasses | Part | None = None
     classes: Array | None = None
     for output in graph.graph.output:
         value = graph.values.get(output.name)
@@ -34,7 +34,7 @@ def finish(graph: Graph, name: str) -> Imported:
             classes, value = value.labels, value.probabilities
         if isinstance(value, Label | Winner | Flags) and labels is None:
             labels = value
-        elif isinstance(value, Features | TwoClasses) and answer is None:
+        elif isinstance(value, Features | TwoClasses | Part) and answer is None:
             answer = value
         else:
             raise FileError(
@@ -55,8 +55,10 @@ class _Answers:
         self.graph, self.labels, self.classes = graph, labels, classes
         self.decision = labels.winner if isinstance(labels, Label) else labels
 
-    def finish(self, answer: Features | TwoClasses | None, name: str) -> Imported:
+    def finish(self, answer: Features | TwoClasses | Part | None, name: str) -> Imported:
         graph, draft, target = self.graph, self.graph.draft, None
+        if isinstance(answer, Part):
+            return draft.finish(self._means(answer), name, loss="gaussian_nll")
         if answer is None:
             assert self.decision is not None, "a graph without outputs has been refused"
             output = self.decision.source
@@ -75,6 +77,16 @@ class _Answers:
         if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
         return draft.finish(output, name, labels=self._labels(output), target=target, loss=loss)
+
+    def _means(self, answer: Part) -> int:
+        """Return the layer whose first half of outputs is answered, as that of means whose variances are the second."""
+        if (
+            self.labels is not None
+            or answer.gated
+            or (answer.begin, 2 * answer.end) != (0, self.graph.draft.size(answer.source))
+        ):
+            raise FileError("it is a part of a layer's outputs, and not the means in front of as many variances")
+        return answer.source
 
     def _loss_of_margins(self, output: int, answer: Features | TwoClasses | None) -> str | None:
         """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.importing import functions as fn
-from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
+from specnet.importing.algebra import CONSTANT, Formula, TooInvolvedError, reciprocal, relu, sigmoid
 from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.onnx_graph import Call, row
-from specnet.importing.onnx_values import Dimensions, Features, Part, Value
+from specnet.importing.onnx_values import Dimensions, Features, Normal, Part, Value
 
 Array = NDArray[Any]
 Result = Value | Array | list[Value | Array]
@@ -162,15 +163,37 @@ def _gated(call: Call, a: Part, b: Part) -> Value:
 
 
 def _add(call: Call) -> Result:
-    return _on_input(call, "add") or _bias(call) or _arithmetic(lambda p, q: p + q, np.add, _sum)(call)
+    result = _on_input(call, "add") or _bias(call) or _arithmetic(lambda p, q: p + q, np.add, _sum)(call)
+    return _normalized(call, result, "add")
 
 
 def _subtract(call: Call) -> Result:
-    return _on_input(call, "subtract") or _arithmetic(lambda p, q: p - q, np.subtract, _difference)(call)
+    x, constant = call.value(0), call.value(1)
+    if isinstance(x, Features) and isinstance(constant, np.ndarray) and constant.size == x.size:
+        # A mean for each feature begins a normalization, of whatever was before it.
+        if x.normal is None:
+            call.graph.settle(x, scaled=True)
+        else:
+            call.graph.source(x)
+    result = _on_input(call, "subtract") or _arithmetic(lambda p, q: p - q, np.subtract, _difference)(call)
+    return _normalized(call, result, "subtract")
 
 
 def _multiply(call: Call) -> Result:
-    return _on_input(call, "multiply") or _arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
+    for x, constant in ((call.value(0), call.value(1)), (call.value(1), call.value(0))):
+        if isinstance(x, Features) and isinstance(constant, np.ndarray):
+            _end_before_factor(call, x, constant)
+    result = _on_input(call, "multiply") or _arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
+    return _normalized(call, result, "multiply")
+
+
+def _end_before_factor(call: Call, x: Features, constant: Array) -> None:
+    """Make a layer of what a factor is no part of: another factor, or a shift, for each feature."""
+    affine = x.formula.affine
+    if affine is not None and np.ndim(affine[0]):
+        call.graph.source(x)
+    elif constant.size > 1 and np.ndim(x.formula.terms.get(CONSTANT, 0.0)):
+        call.graph.settle(x)
 
 
 def _divide(call: Call) -> Result:
@@ -181,6 +204,23 @@ def _quotient(a: Array, b: Array) -> Array:
     if a.dtype.kind != "f" or b.dtype.kind != "f":
         raise TooInvolvedError  # ONNX cuts quotients of integers towards 0
     return np.divide(a, b)
+
+
+def _normalized(call: Call, result: Result, operation: str) -> Result:
+    """Keep the numbers of a normalization as they stand, since those of its formula are products of them."""
+    x, constant = call.value(0), call.value(1)
+    if not isinstance(x, Features):
+        x, constant = constant, x
+    if not isinstance(result, Features) or not isinstance(x, Features) or not isinstance(constant, np.ndarray):
+        return result
+    number, before = row(constant, x.size), x.normal
+    if operation == "subtract" and x is call.value(0) and x.formula.is_variable and not result.formula.is_variable:
+        result.normal = Normal(number)
+    elif operation == "multiply" and before is not None and before.factor is None:
+        result.normal = replace(before, factor=number)
+    elif operation == "add" and before is not None and before.shift is None:
+        result.normal = replace(before, shift=number)
+    return result
 
 
 def _operand(call: Call) -> tuple[Features, Array, bool] | None:
@@ -203,6 +243,15 @@ def _on_input(call: Call, operation: str) -> Value | None:
     before = draft.preparation or Scaling(np.zeros(x.size), np.ones(x.size))
     if not number.all() and operation in ("multiply", "divide"):
         return None
+    if operation == "multiply" and draft.preparation is None:
+        return None  # factors alone are a layer
+    if operation == "multiply" and draft.dtype == "float64" and draft.preparation is not None:
+        # Division by the reciprocal would differ in the last digit.
+        mean, scale = draft.preparation.mean, draft.preparation.scale
+        if (scale == 1).all():
+            draft.preparation = None
+            x.formula, x.normal = x.formula - x.formula.algebra.constant(mean), Normal(mean)
+            return None
     with np.errstate(all="ignore"):
         match operation:
             case "subtract":

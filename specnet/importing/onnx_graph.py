@@ -103,8 +103,11 @@ class Graph:
             return self.draft.add({"type": "concatenate"}, [one, value.second], size=2)
         if not isinstance(value, Features):
             raise FileError(f"it reads {self.described(value)}, and features of rows are needed")
-        source = self.layers.compute(value.source, value.formula)
-        value.source, value.formula = source, self.layers.algebra.x
+        if value.normal is not None and value.formula.affine is not None:
+            source = self.layers.normalize(value.source, value.normal.mean, value.normal.factor, value.normal.shift)
+        else:
+            source = self.layers.compute(value.source, value.formula)
+        value.source, value.formula, value.normal = source, self.layers.algebra.x, None
         return source
 
     def features(self, source: int) -> Features:
@@ -124,9 +127,8 @@ class Graph:
         if isinstance(value, Features):
             shared = self.uses[name] > 1
             value.alone &= not shared
-            # What several nodes read is a layer of its own as soon as it is an activation.
             if shared:
-                self.settle(value)
+                self._settle_shared(value)
         self.values[name] = value
 
     def described(self, value: Value | Array) -> str:
@@ -137,14 +139,22 @@ class Graph:
             f"{type(value).__name__.lower()} of rows" if isinstance(value, Features) else _WORDS[type(value).__name__]
         )
 
-    def settle(self, value: Features) -> None:
-        """Make a layer of a value if it is an activation by itself."""
+    def settle(self, value: Features, *, scaled: bool = False) -> None:
+        """Make a layer of a value if it is an activation by itself, or times a factor if `scaled`."""
         formula = value.formula
         if formula.affine is None and formula.value is None and not is_of_rows(formula):
             with suppress(TooInvolvedError):
-                if self.layers.is_activation(value.source, formula):
+                if self.layers.is_activation(value.source, formula, scaled=scaled):
                     origin = replace(value)
                     self.settled[self.source(value)] = origin
+
+    def _settle_shared(self, value: Features) -> None:
+        """Make a layer of what several nodes read, unless it looks like a part of an activation."""
+        affine = value.formula.affine
+        if affine is not None and (np.ndim(affine[0]) or np.ndim(affine[1])):
+            self.source(value)
+        elif [atom.function for atom in value.formula.functions()] != ["relu"]:
+            self.settle(value)
 
     def _run(self, number: int, node: NodeProto) -> None:
         from specnet.importing.onnx_operators import OPERATORS

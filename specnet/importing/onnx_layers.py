@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.onnx_elementwise import elu, like
 from specnet.importing.onnx_graph import Call, row
-from specnet.importing.onnx_values import Part, TwoClasses, Value
+from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
 
 Array = NDArray[Any]
 Result = Value | Array | list[Value | Array]
@@ -61,8 +62,19 @@ def _gemm(call: Call) -> Result:
     bias = None
     if call.given(2) is not None:
         bias = np.broadcast_to(call.per_feature(2, len(weight)), len(weight)) * beta
-    source = graph.source(call.value())
-    return graph.features(graph.draft.dense(source, weight if alpha == 1 else weight * alpha, bias))
+    x, fields = call.value(), {}
+    if isinstance(x, Features) and _divided_by_root(x):
+        x, fields = graph.features(x.source), {"parametrization": "ntk"}
+    source = graph.source(x)
+    return graph.features(graph.draft.dense(source, weight if alpha == 1 else weight * alpha, bias, **fields))
+
+
+def _divided_by_root(x: Features) -> bool:
+    """Whether this is a layer's output divided by the root of its number of features, as ntk asks."""
+    affine = x.formula.affine
+    if affine is None or x.formula.is_variable or np.ndim(affine[0]) or np.any(affine[1]):
+        return False
+    return x.formula.algebra.close(affine[0], 1 / math.sqrt(x.size))
 
 
 def _matmul(call: Call) -> Result:

@@ -12,6 +12,15 @@ from specnet.importing.algebra import Formula
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Normal:
+    """Numbers of (x − mean)·factor + shift, each () or (features,), as far as they have been read."""
+
+    mean: Array
+    factor: Array | None = None
+    shift: Array | None = None
+
+
 @dataclass
 class Features:
     """Features of rows, (rows, size): a formula of a layer's output or of the network's input.
@@ -25,12 +34,15 @@ class Features:
         Features; that of the source where the formula has one value for each row.
     alone : bool
         Whether nothing else in the graph reads what the formula is made of.
+    normal : Normal or None
+        The numbers as they stand in the file, where the formula is (x − mean)·factor + shift.
     """
 
     source: int
     formula: Formula
     size: int
     alone: bool = True
+    normal: Normal | None = None
 
     @property
     def is_condition(self) -> bool:

@@ -26,7 +26,7 @@ WITHOUT_ANSWERS = {
     *("Erf", "Reciprocal", "Sqrt", "ReduceMean"),  # parts of activations and normalizations, and none by themselves
     *("Cast", "ConstantOfShape", "Shape", "Gather"),  # shapes, types and places
     *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"),  # more axes than a table has
-    *("Concat", "Slice", "Split"),  # several tables, or parts of one
+    *("Concat", "Slice"),  # several tables, or parts of one
     *("ArgMax", "ArrayFeatureExtractor", "Binarizer", "Scaler", "ZipMap"),  # the ends of classifiers, without one
     *("Erfc", "Expm1"),  # no operators of ONNX
 }
