@@ -18,6 +18,8 @@ TargetKind = Literal["values", "binary", "classes"]
 Domain = Literal["any", "not negative", "positive", "distribution"]
 """Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
 
+ORDINARY_EXPONENT = 60
+"""Of weights that are taken as they are: powers of two up to this are far from every limit."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
@@ -44,6 +46,19 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     return numbers
 
 
+def check_count(number: Any, name: str, at_least: int = 0) -> int:
+    """Return a whole number that is not too small; a boolean is none.
+
+    Raises
+    ------
+    DataError
+        If it is anything else, with the argument's name.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or not at_least <= number < 2**63:
+        raise DataError(f"{name} is {number!r}, and a whole number from {at_least} is needed")
+    return int(number)
+
+
 def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     """Return rows of numbers as they are, (rows, columns), any number of columns if None."""
     numbers = as_numbers(X, name)
@@ -67,7 +82,26 @@ def check_weights(
         raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights are not negative")
     if not weights.any():
         raise DataError(f"{name} is 0 everywhere, so that there is nothing to take the mean of")
-    return weights
+    # Only ratios of weights mean anything: sizes that single precision, or a sum, cannot hold are brought near 1.
+    _, exponent = np.frexp(weights.max())
+    return weights if abs(int(exponent)) <= ORDINARY_EXPONENT else np.ldexp(weights, -int(exponent))
+
+
+def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return finite numbers in a float dtype.
+
+    Raises
+    ------
+    DataError
+        If one of them is beyond its range.
+    """
+    with np.errstate(over="ignore"):
+        converted = numbers.astype(dtype, copy=False)
+    if numbers.dtype.itemsize > dtype.itemsize and not np.isfinite(converted).all():
+        place = tuple(int(index) for index in np.argwhere(~np.isfinite(converted))[0])
+        hint = 'network.dtype = "float64" holds larger ones' if dtype.itemsize < 8 else None
+        raise DataError(f"{name} has {numbers[place]} at {_at(place)}, which is beyond {dtype}", hint=hint)
+    return converted
 
 
 def check_target(y: ArrayLike, kind: TargetKind, rows: int, outputs: int, name: str = "y") -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import check_domain, check_inputs, check_target, check_weights
+from specnet.arrays import as_dtype, check_domain, check_inputs, check_target, check_weights
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
 from specnet.model import Model
@@ -19,6 +19,9 @@ from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 
 Array = NDArray[Any]
+
+_SHOWN = 6
+"""How many labels a message names."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,11 @@ def check_rows(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, columns: int | None = None, prefix: str = ""
 ) -> Rows:
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
-    inputs, target = check_inputs(X, columns, f"{prefix}X"), np.asarray(y)
+    inputs = check_inputs(X, columns, f"{prefix}X")
+    try:
+        target = np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"{prefix}y is no array: {error}") from None
     if target.ndim not in (1, 2) or len(target) != len(inputs):
         raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
@@ -187,10 +194,11 @@ class Preparations:
         loss = network.spec.training.loss
         columns = self.columns.apply(rows.X.astype(np.float64))
         checked = network.check_inputs(columns, f"{'prepared ' * bool(self.columns.steps)}{name.removesuffix('y')}X")
-        X = np.ascontiguousarray(checked, network.dtype)
+        X = np.ascontiguousarray(checked)
         if loss.target != "classes":
-            target = np.ascontiguousarray(self.target.apply(target), network.dtype)
-            check_domain(target, loss.domain, f"prepared {name}" if self.target.steps else name)
+            name = f"prepared {name}" if self.target.steps else name
+            target = np.ascontiguousarray(as_dtype(self.target.apply(target), network.dtype, name))
+            check_domain(target, loss.domain, name)
         return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
 
 
@@ -299,23 +307,29 @@ def _row_weights(
     spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:
     """Return the weight of each training row: its own times its class's."""
-    wanted = spec.training.class_weight
+    wanted, path = spec.training.class_weight, ("training", "class_weight")
     if wanted is None:
         return weight
-    if labels is None:
-        raise DataError("class_weight needs a label for each row, and this target has several numbers")
+    assert labels is not None, "a resolved spec weighs classes only where each row has one"
     if wanted == "balanced":
         counts = np.bincount(target, minlength=len(labels))
         by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     else:
         names = [str(label) for label in labels.values]
-        unknown = [name for name in wanted if name not in names]
+        said = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        unknown = [
+            spec.diagnostic(
+                "class-weight", f'class_weight has "{name}", and the labels are {said}', (*path, name), at_key=True
+            )
+            for name in wanted
+            if name not in names
+        ]
         if unknown:
-            raise DataError(f'class_weight has "{unknown[0]}", and the labels are {", ".join(names)}')
+            raise DataError(*unknown)
         by_class = np.array([wanted.get(name, 1.0) for name in names])
     weights = by_class[target] * (1.0 if weight is None else weight)
     if not weights.any():
-        raise DataError("class_weight leaves all rows with a weight of 0")
+        raise DataError(spec.diagnostic("class-weight", "class_weight leaves all rows with a weight of 0", path))
     return weights
 
 

@@ -124,8 +124,13 @@ class Layout:
         return self._per_number(lambda _, rules: rules.learning_rate_factor)
 
     def decay_factors(self) -> NDArray[np.float64]:
-        """Return the factors on weight decay, in the layout of what learns; 0 for what does not decay."""
-        return self._per_number(lambda tensor, rules: tensor.decays * rules.weight_decay_factor)
+        """Return the factors on weight decay, in the layout of what learns; 0 for what does not decay.
+
+        Decay is a share per step times the learning rate, so that a factor on the rate is one on the decay too.
+        """
+        return self._per_number(
+            lambda tensor, rules: tensor.decays * rules.weight_decay_factor * rules.learning_rate_factor
+        )
 
     def _per_number(self, number: Callable[[Tensor, LearningRules], float]) -> NDArray[np.float64]:
         vector = np.zeros(self.size)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import check_domain, check_inputs, check_target, check_weights
+from specnet.arrays import as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.compiler import Plan
 from specnet.errors import DataError
@@ -50,6 +50,9 @@ def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | Non
     SpecError
         With every mistake of the spec.
     """
+    for name, size in (("inputs", inputs), ("outputs", outputs)):
+        if size is not None:
+            check_count(size, name, at_least=1)
     return Network(resolve(parse_spec(spec, **options), inputs=inputs, outputs=outputs))
 
 
@@ -151,7 +154,7 @@ class Network:
         numbers = check_inputs(X, self.inputs, name)
         for node in self._column_nodes:
             node.layer.check_columns(numbers, name)
-        return numbers
+        return as_dtype(numbers, self.dtype, name)
 
     def parameters(self, theta: Array) -> dict[str, Array]:
         """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
@@ -234,6 +237,9 @@ class Network:
         step : int
             The step's number, from 0.
         """
+        check_count(step, "step")
+        if training:
+            _check_writable(state or {})
         workspace, program = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
         if program.noise:
             StepNoise(self.spec.seed).fill(program.noise, step)
@@ -306,7 +312,10 @@ class Network:
         return float(sum(l1 * abs(weight).sum() + l2 * (weight * weight).sum() for weight in weights))
 
     def _theta(self, theta: ArrayLike) -> Array:
-        array = np.asarray(theta)
+        try:
+            array = np.asarray(theta)
+        except ValueError as error:
+            raise DataError(f"theta is no array of numbers: {error}") from None
         if array.shape != (self.parameter_count,) or array.dtype.kind not in "fiu":
             raise DataError(
                 f"theta is {array.dtype} of shape {array.shape}, and this network needs floats of shape"
@@ -318,7 +327,7 @@ class Network:
         loss = self.spec.training.loss
         target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
         check_domain(target.T, loss.domain)
-        return target
+        return target if loss.target == "classes" else as_dtype(target.T, self.dtype, "y").T
 
     def _filled(
         self,
@@ -372,3 +381,10 @@ class Network:
                 program.run()
                 result[start:stop] = output
         return result
+
+
+def _check_writable(state: Mapping[str, Array]) -> None:
+    """Refuse a state that could not be updated in place."""
+    for name, kept in state.items():
+        if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
+            raise DataError(f'state "{name}" is updated while training, and has to be a writable array of floats')

@@ -47,6 +47,19 @@ class RunFolder:
         """Whether a run has come to its end here."""
         return (self.path / FACTS).is_file() and self.facts()["end"] == "finished" and not self._checkpoint.exists()
 
+    def check_same(self, **hashes: str) -> None:
+        """Refuse to take a finished run for one of another spec or on other data.
+
+        Raises
+        ------
+        FileError
+            If ``run.json`` has other hashes under these names.
+        """
+        facts = self.facts()
+        if any(facts.get(name) != value for name, value in hashes.items()):
+            hint = "give another --out, or --force to replace it"
+            raise FileError("the run in this folder is another one, and it has ended", hint=hint, source=str(self.path))
+
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
         return self._record(FACTS)

@@ -90,13 +90,10 @@ def run(
     if out is None:
         return _run(parsed, None, observer)
     with reserved_folder(out, force=force, resume=resume) as folder:
-        if resume and folder.is_finished:
-            model = load_model(folder.path / MODEL, parts=parts)
-            return RunResult(model, folder.history(), folder.metrics(), folder.path)
-        return _run(parsed, folder, observer)
+        return _run(parsed, folder, observer, resume=resume)
 
 
-def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None) -> RunResult:
+def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, resume: bool = False) -> RunResult:
     begin = time.perf_counter()
     read = read_data(parsed)
     data_hash = _data_hash(read.rows)
@@ -106,6 +103,10 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None) -> R
         if folder is not None:
             folder.keep(Checkpoint(tensors, facts, history, identity))
 
+    if resume and folder is not None and folder.is_finished:
+        folder.check_same(spec_sha256=_hash(read.spec.to_json().encode()), data_sha256=data_hash)
+        model = load_model(folder.path / MODEL, parts=parsed.registry)
+        return RunResult(model, folder.history(), folder.metrics(), folder.path)
     checkpoint = None if folder is None else folder.checkpoint(identity)
     model, result = fit_rows(read.spec, read.labels, read.splits, observer, keep_checkpoint=keep, checkpoint=checkpoint)
     metrics = {name: _measured(model, part) for name, part in read.splits.items()}

@@ -100,9 +100,11 @@ class Workspace:
         DataError
             If it has other names or shapes than the network's.
         """
-        if not self.state and not state:
+        if not self.state and state is None:
             return
         given = self._initial_state if state is None else state
+        if not isinstance(given, Mapping):
+            raise DataError(f"state is a {type(given).__name__}, and a mapping from names to arrays is needed")
         if given.keys() != self.state.keys():
             raise DataError(f"state has {_listed(given)}, and this network keeps {_listed(self.state)}")
         for name, kept in self.state.items():

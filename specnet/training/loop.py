@@ -111,8 +111,9 @@ def train(
         interrupted = True
     seconds = time.perf_counter() - begin
     kept, kept_state = course.result()
-    if not np.isfinite(kept).all():
-        raise not_finite(network, f"parameters are not finite after epoch {course.epochs}")
+    for name, numbers in {"parameters": kept, **kept_state}.items():
+        if not np.isfinite(numbers).all():
+            raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
     observer.ended(course.epochs, walk.walker.step_number, seconds)
     steps = walk.walker.step_number
     reached = Checkpoint(course.tensors(), course.facts(), course.history, "") if walk.resumes else None

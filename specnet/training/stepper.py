@@ -110,7 +110,7 @@ class Stepper:
     Attributes
     ----------
     step_number : int
-        How many steps have been made.
+        How many steps have been made, those included that were passed over because all rows had a weight of 0.
     states : dict
         The optimizer's vectors by name, of what learns.
     layer_state : dict
@@ -135,6 +135,7 @@ class Stepper:
         self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.layer_state)
         self._program = gradient_program(network, rows)
+        self._passed_over = np.zeros((), np.int64)
         self._average: dict[str, Array] = {}
         if network.spec.training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in self.layer_state.items()}}
@@ -171,6 +172,7 @@ class Stepper:
         if batch.weight is not None:
             weight = float(batch.weight.sum(dtype=np.float64))
             if not weight:
+                self._pass_over()
                 return 0.0, 0.0
             batch.inverse_weight[...] = 1 / weight
         if batch.noise:
@@ -187,6 +189,14 @@ class Stepper:
             self._flush_denormals()
         return float(batch.loss) if with_loss else 0.0, weight
 
+    def _pass_over(self) -> None:
+        """Let the time of a step pass: for the schedule and the average, but not for the optimizer."""
+        share = self._average_share() if self._average else 0.0
+        for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
+            self._average[name] += (current - self._average[name]) * share
+        self.step_number += 1
+        self._passed_over += 1
+
     def _set_scalars(self) -> None:
         optimizer = self._optimizer
         rate = optimizer.learning_rate * self.rate_factor
@@ -194,7 +204,8 @@ class Stepper:
             rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
         if optimizer.decay:
             self._scalars["decay"][()] = rate * optimizer.decay
-        for name, number in optimizer.scalars(self.step_number + 1, rate).items():
+        updates = self.step_number - int(self._passed_over)
+        for name, number in optimizer.scalars(updates + 1, rate).items():
             self._scalars[name][()] = number
         if CLIPPING in self._scalars:
             self._scalars[CLIPPING][()] = self._clipping()
@@ -228,6 +239,7 @@ class Stepper:
         """Return all that the steps to come depend on, by name: arrays to be saved, or filled with what was saved."""
         return {
             "theta": self.theta,
+            "passed_over": self._passed_over,
             **{f"optimizer.{name}": array for name, array in self.states.items()},
             **{f"state.{name}": array for name, array in self.layer_state.items()},
             **{f"average.{name}": array for name, array in self._average.items()},

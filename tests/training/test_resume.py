@@ -180,7 +180,7 @@ def test_killed_25_times_anywhere(spec: Path, tmp_path: Path):
 def test_a_finished_run_is_not_run_again(spec: Path, tmp_path: Path):
     first = specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
     facts = (tmp_path / "out" / "run.json").read_bytes()
-    again = specnet.run(spec, tmp_path / "out", resume=True)
+    again = specnet.run(spec, tmp_path / "out", resume=True, overrides=["training.epochs=3"])
     np.testing.assert_array_equal(again.model.theta, first.model.theta)
     assert (again.history, again.metrics) == (first.history, first.metrics)
     assert (tmp_path / "out" / "run.json").read_bytes() == facts
@@ -215,3 +215,15 @@ def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
         (tmp_path / "out" / "checkpoint.safetensors").write_bytes(content)
         with pytest.raises(FileError):
             specnet.run(spec, tmp_path / "out", resume=True)
+
+
+def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tmp_path: Path):
+    specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
+    for override in ("training.epochs=4", "network.hidden_layer_sizes=[5]"):
+        with pytest.raises(FileError, match="the run in this folder is another one"):
+            specnet.run(spec, tmp_path / "out", resume=True, overrides=[override])
+    with np.load(tmp_path / "rows.npz") as rows:
+        changed = {"X": rows["X"] + 1, "y": rows["y"]}
+    np.savez(tmp_path / "rows.npz", **changed)
+    with pytest.raises(FileError, match="the run in this folder is another one"):
+        specnet.run(spec, tmp_path / "out", resume=True, overrides=["training.epochs=3"])

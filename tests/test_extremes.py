@@ -1,0 +1,141 @@
+"""Sizes at the edge of what floats hold, weights of 0, and arguments that are no sizes, met at every door."""
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import DataError, TrainingError
+from specnet.training import Stepper, TrainingRows, train
+from tests.training.test_loop import network_of, rows_of
+
+SPEC = {"network": {"hidden_layer_sizes": [3]}, "training": {"loss": "mse", "epochs": 5, "batch_size": "full"}}
+NORMALIZED = {
+    "network": {
+        "input_size": 3,
+        "layers": [
+            {"type": "dense", "units": 3, "weight_initializer": {"type": "constant", "value": 1e22}},
+            {"type": "batch_normalization"},
+            {"type": "dense", "units": 1},
+        ],
+    },
+    "training": {"loss": "mse", "epochs": 2},
+}
+
+
+def arrays(rows: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(rows, 3)), rng.normal(size=rows)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 1e-42, 1e39, 1e300])
+def test_only_ratios_of_weights_mean_anything(scale: float):
+    X, y = arrays()
+    weight = np.random.default_rng(1).uniform(0.5, 2, 20)
+    expected, found = (specnet.fit(SPEC, X, y, sample_weight=weight * factor) for factor in (1.0, scale))
+    np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-5)
+    assert found.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-5)
+    network, theta = found.network, found.theta
+    loss, gradient = network.loss_and_gradient(theta, X, y, weight * scale)
+    assert loss == pytest.approx(network.loss_and_gradient(theta, X, y, weight)[0], rel=1e-5)
+    assert np.isfinite(gradient).all()
+    assert network.loss(theta, X, y, weight * scale) == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e39, 1e300])
+def test_numbers_beyond_single_precision_are_named(factor: float):
+    X, y = arrays()
+    model = specnet.fit(SPEC, X, y)
+    for call in (
+        lambda: model.predict(X * factor),
+        lambda: model.evaluate(X, y * factor),
+        lambda: specnet.fit(SPEC, X * factor, y),
+        lambda: specnet.fit(SPEC, X, y * factor),
+        lambda: model.network.loss_and_gradient(model.theta, X * factor, y),
+    ):
+        with pytest.raises(DataError, match=r"[Xy] has .* at row \d+.*, which is beyond float32"):
+            call()
+
+
+def test_a_layers_state_that_is_not_finite_is_no_model():
+    X, y = arrays()
+    with pytest.raises(TrainingError, match=r"layers\.1\.running_variance are not all finite"):
+        specnet.fit(NORMALIZED, X, y)
+
+
+def test_time_passes_in_batches_of_weight_0():
+    schedule = {"type": "step_decay", "factor": 0.5, "every": 2, "unit": "epoch"}
+    network = network_of({"type": "adam", "schedule": schedule}, batch_size=10, epochs=6, shuffle=False)
+    rows = rows_of(40)
+    weighted = TrainingRows(rows.X, rows.target, np.r_[np.ones(10), np.zeros(30)])
+    alone = TrainingRows(rows.X[:10], rows.target[:10])
+    theta = network.initial_parameters()
+    np.testing.assert_allclose(train(network, theta, weighted).theta, train(network, theta, alone).theta, rtol=1e-12)
+
+
+def test_the_mean_of_epochs_counts_those_that_end_in_a_batch_of_weight_0():
+    averaging = {"type": "stochastic", "start": 0.5}
+    network = network_of("sgd", batch_size=10, epochs=6, shuffle=False, average_weights=averaging)
+    rows = rows_of(20)
+    weighted = TrainingRows(rows.X, rows.target, np.r_[np.ones(10), np.zeros(10)])
+    alone = TrainingRows(rows.X[:10], rows.target[:10])
+    theta = network.initial_parameters()
+    np.testing.assert_allclose(train(network, theta, weighted).theta, train(network, theta, alone).theta, rtol=1e-12)
+
+
+def test_a_step_that_is_passed_over_is_one_for_the_schedule_and_none_for_adam():
+    network = network_of("adam")
+    rows = rows_of(4)
+    stepper = Stepper(
+        network, network.initial_parameters(), TrainingRows(rows.X, rows.target, np.array([0, 0, 1, 1.0]))
+    )
+    before = stepper.theta.copy()
+    assert stepper.step(np.array([0, 1])) == (0.0, 0.0)
+    np.testing.assert_array_equal(stepper.theta, before)
+    assert stepper.step_number == 1
+    stepper.step(np.array([2, 3]))
+    np.testing.assert_allclose(abs(stepper.theta - before).max(), 0.001, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 2.5, True, "3"])
+@pytest.mark.parametrize("name", ["inputs", "outputs"])
+def test_sizes_are_whole_numbers(name: str, size):
+    with pytest.raises(DataError, match=f"{name} is .*, and a whole number from 1 is needed"):
+        specnet.build(SPEC, **({"inputs": 3, "outputs": 1} | {name: size}))
+
+
+def test_arguments_of_a_gradient_that_are_none():
+    network = specnet.build(NORMALIZED)
+    theta, (X, y) = network.initial_parameters(), arrays()
+    for step in (1.5, "a", -1, 2**70, True):
+        with pytest.raises(DataError, match="step is"):
+            network.loss_and_gradient(theta, X, y, training=True, step=step)
+    with pytest.raises(DataError, match="theta is no array of numbers"):
+        network.predict([[1], [1, 2]], X)
+    with pytest.raises(DataError, match="state is a list"):
+        network.predict(theta, X, [1])
+    integers = {name: kept.astype(int) for name, kept in network.initial_state().items()}
+    with pytest.raises(DataError, match="has to be a writable array of floats"):
+        network.loss_and_gradient(theta, X, y, state=integers, training=True)
+    frozen = network.initial_state()
+    for kept in frozen.values():
+        kept.flags.writeable = False
+    with pytest.raises(DataError, match="has to be a writable array of floats"):
+        network.loss_and_gradient(theta, X, y, state=frozen, training=True)
+
+
+def test_nothing_to_gain_is_an_epoch_too():
+    spec = {
+        "network": {"input_size": 3, "layers": [{"type": "dense", "units": 1, "trainable": False}]},
+        "training": {"loss": "mse", "optimizer": "lbfgs"},
+    }
+    model = specnet.fit(spec, *arrays())
+    assert [record["epoch"] for record in model.history] == [1]
+    assert model.history[0]["loss"] == pytest.approx(model.evaluate(*arrays())["loss"], rel=1e-6)
+
+
+def test_a_factor_on_the_rate_is_one_on_the_decay():
+    layers = [{"type": "dense", "units": 4, "learning_rate_factor": 0}, {"type": "dense", "units": 1}]
+    training = {"loss": "mse", "optimizer": {"type": "adamw", "weight_decay": 1, "learning_rate": 0.01}}
+    model = specnet.fit({"network": {"input_size": 3, "layers": layers}, "training": training}, *arrays())
+    before = model.network.parameters(model.network.initial_parameters())["layers.0.weight"]
+    np.testing.assert_array_equal(model.network.parameters(model.theta)["layers.0.weight"], before)
