@@ -145,7 +145,7 @@ class Model:
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        metrics: Sequence[str | Metric] | None = None,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
     ) -> dict[str, float]:
         """Return how good the model's answers are.
 
@@ -157,7 +157,7 @@ class Model:
             Labels, 0 and 1 for each output, or values in their own units.
         sample_weight : array_like (rows,), optional
             How much each row counts.
-        metrics : sequence of str or Metric, optional
+        metrics : str, Metric or sequence of them, optional
             Those of the spec where nothing is said.
 
         Returns
@@ -171,6 +171,8 @@ class Model:
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is none for this model.
         """
+        if isinstance(metrics, str | Metric):
+            metrics = [metrics]
         chosen = [self._metric(metric) for metric in (self.spec.training.metrics if metrics is None else metrics)]
         prepared = self._prepared(X)
         target, wanted = self._target(y, prepared)
@@ -263,13 +265,16 @@ class Model:
         return target[:, 0] if target.shape[1] == 1 else target, prepared
 
     def _metric(self, metric: str | Metric) -> Metric:
+        if not isinstance(metric, str | Metric):
+            raise DataError(f"metrics has {metric!r}, and names of metrics are needed, or metrics")
         if isinstance(metric, str):
             part = self.spec.registry.find("metric", metric)
             if part is None:
                 raise DataError(f'metrics has "{metric}", which is no metric')
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
-        if self._task not in metric.task:
-            raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[self._task]}')
+        task = "binary" if self._task == "classes" and self.network.outputs == 2 else self._task
+        if task not in metric.task:
+            raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[task]}')
         if metric.response == "probability" and not self.gives_probabilities:
             raise DataError(f'metrics has "{metric.type}", which needs probabilities, and this model has margins')
         return metric

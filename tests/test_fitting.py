@@ -150,6 +150,8 @@ def test_arguments_stay_as_they_are():
         ({"X": np.full((120, 2), "a")}, DataError, "X holds text"),
         ({"y": np.full(120, 0.5)}, DataError, "labels are whole numbers or text"),
         ({"y": np.arange(120)}, DataError, "120 distinct labels"),
+        ({"y": [[0], [1, 0]] * 60}, DataError, "y is no array"),
+        ({"validation": (np.zeros((2, 2)), [[0], [1, 0]])}, DataError, "validation y is no array"),
         ({"sample_weight": np.ones(3)}, DataError, r"sample_weight has shape \(3,\)"),
         ({"validation": (np.zeros((3, 2)), np.zeros(2))}, DataError, r"validation y has shape \(2,\)"),
         ({"validation": np.zeros((3, 2))}, DataError, "validation is a tuple"),

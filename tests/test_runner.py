@@ -184,3 +184,21 @@ def test_an_impossible_split_points_into_the_spec():
     with pytest.raises(DataError) as caught:
         specnet.run(SPEC.replace("test_size = 0.2, ", "test_size = 0.01, "))
     assert caught.value.diagnostics[0].position.line == 6
+
+
+CLASS_WEIGHT = 'loss = "binary_crossentropy"\nclass_weight = { 0 = 1, no = 2, yes = 3 }'
+
+
+def test_weights_of_unknown_labels_point_at_each_of_them():
+    text = SPEC.replace('loss = "binary_crossentropy"', CLASS_WEIGHT)
+    with pytest.raises(DataError) as caught:
+        specnet.run(text)
+    (first, second) = caught.value.diagnostics
+    assert first.message == 'class_weight has "no", and the labels are 0, 1'
+    assert second.position == (text.splitlines().index(CLASS_WEIGHT.splitlines()[1]) + 1, 33, 3)
+    with pytest.raises(DataError) as caught:
+        specnet.run(SPEC, overrides=["training.epochs=2", "training.class_weight.no=2"])
+    (mistake,) = caught.value.diagnostics
+    assert (mistake.source, mistake.position) == ("--set #2", (1, 23, 2))
+    with pytest.raises(DataError, match=r"--set #1:1:23: .* leaves all rows with a weight of 0"):
+        specnet.run(SPEC, overrides=["training.class_weight={0=0, 1=0}"])

@@ -102,6 +102,9 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     if training.class_weight is not None and loss.target == "values":
         message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
         problems.report("class-weight", message, ("training", "class_weight"))
+    elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
+        message = f"class_weight needs a class for each row, and {loss.part_name()} of {outputs} outputs has several"
+        problems.report("class-weight", message, ("training", "class_weight"))
     if not isinstance(training.optimizer, SteppingOptimizer):
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
@@ -111,6 +114,10 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     if spec.network.target_preprocessing and loss.target != "values":
         message = f"{loss.part_name()} has classes as its target, which stay as they are"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
+    elif spec.network.target_preprocessing and loss.domain != "any":
+        message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}, which a prepared target no longer is"
+        hint = "leave target_preprocessing out: this loss takes the target in its own units"
+        problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
 
 
 def _check_watched_figures(spec: Spec, problems: Problems) -> None:
@@ -155,6 +162,12 @@ _TASKS = {
     "classes": "more classes",
     "multilabel": "several outputs of 0 or 1",
     "values": "numbers",
+}
+
+_DOMAINS = {
+    "not negative": "numbers not below 0",
+    "positive": "numbers above 0",
+    "distribution": "distributions, with sum 1",
 }
 
 

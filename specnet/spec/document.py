@@ -121,7 +121,11 @@ class EarlyStopping(Section):
     )
     patience: PositiveInteger = Field(10, description="epochs without an improvement after which training ends")
     min_delta: NonNegativeNumber = Field(0.0, description="by how much a smaller figure has to be smaller to count")
-    restore_best: bool = Field(True, description="whether the weights of the best epoch are kept, or the last ones")
+    restore_best: bool = Field(
+        True,
+        description="whether the weights of the best epoch are kept, the last that was an improvement by min_delta, "
+        "or the last ones",
+    )
 
 
 class TrainingSpec(Section):

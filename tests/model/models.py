@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "binary": {"loss": "binary_crossentropy", "sizes": [3, 4, 1]},
     "binary, text": {"loss": "binary_crossentropy", "sizes": [3, 4, 1], "labels": ["no", "yes"]},
     "multilabel": {"loss": "binary_crossentropy", "sizes": [3, 4, 2]},
+    "two classes": {"loss": "categorical_crossentropy", "sizes": [3, 4, 2]},
     "classes": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3]},
     "classes, integers": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": [-7, 0, 2**40]},
     "classes, text": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": ["", "Zürich", "日本"]},

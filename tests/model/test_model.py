@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from specnet.errors import DataError
+from specnet.errors import DataError, SpecError
 from specnet.model import Model
 from specnet.parts.metrics import TopAccuracy
 from specnet.tensor_file import Array
@@ -161,6 +161,40 @@ def test_two_classes_are_evaluated_as_scikit_learn_does(kind: str) -> None:
     assert list(model.evaluate(X, y)) == ["loss"]
 
 
+def test_two_classes_of_an_output_each_are_evaluated_as_scikit_learn_does() -> None:
+    model = make_model("two classes")
+    X, y = make_rows(model)
+    p, predicted = probabilities(model, X), model.predict(X)
+    names = ["f1", "precision", "jaccard", "roc_auc", "average_precision", "matthews_corrcoef", "neg_brier_score"]
+    assert model.evaluate(X, y, metrics=names) == pytest.approx(
+        {
+            "loss": -np.log(p[np.arange(len(X)), y]).mean(),
+            "f1": metrics.f1_score(y, predicted),
+            "precision": metrics.precision_score(y, predicted),
+            "jaccard": metrics.jaccard_score(y, predicted),
+            "roc_auc": metrics.roc_auc_score(y, p[:, 1]),
+            "average_precision": metrics.average_precision_score(y, p[:, 1]),
+            "matthews_corrcoef": metrics.matthews_corrcoef(y, predicted),
+            "neg_brier_score": -metrics.brier_score_loss(y, p[:, 1]),
+        },
+        rel=1e-12,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spec_takes_the_metrics_that_its_model_can_be_asked_for(kind: str) -> None:
+    model = make_model(kind)
+    X, y = make_rows(model)
+    for name in [part.part_name() for part in model.spec.registry.of_kind("metric")]:
+        try:
+            make_network(kind, metrics=[name])
+        except SpecError:
+            with pytest.raises(DataError, match="which does not fit a network"):
+                model.evaluate(X, y, metrics=name)
+        else:
+            assert name in model.evaluate(X, y, metrics=name)
+
+
 def test_several_binary_outputs_are_evaluated_as_scikit_learn_does() -> None:
     model = make_model("multilabel")
     X, y = make_rows(model)
@@ -205,7 +239,8 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
     model = make_model("classes")
     X, y = make_rows(model)
     expected = metrics.top_k_accuracy_score(y, probabilities(model, X), k=2)
-    assert model.evaluate(X, y, metrics=[TopAccuracy(k=2)])["top_k_accuracy"] == pytest.approx(expected)
+    for given in (TopAccuracy(k=2), [TopAccuracy(k=2)]):
+        assert model.evaluate(X, y, metrics=given)["top_k_accuracy"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -213,10 +248,16 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
     [
         ("classes", "r2", 'metrics has "r2", which does not fit a network that tells several classes apart'),
         ("value", "accuracy", 'metrics has "accuracy", which does not fit a network that predicts values'),
+        (
+            "two classes",
+            "top_k_accuracy",
+            'metrics has "top_k_accuracy", which does not fit a network that tells two classes apart',
+        ),
         ("binary", "acuracy", 'metrics has "acuracy", which is no metric'),
+        ("binary", 3, "metrics has 3, and names of metrics are needed, or metrics"),
     ],
 )
-def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: str, expected: str) -> None:
+def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, expected: str) -> None:
     model = make_model(kind)
     with pytest.raises(DataError) as error:
         model.evaluate(*make_rows(model), metrics=[metric])

@@ -127,6 +127,7 @@ CODES = {
     "network": {
         "activation-count",
         "bias-initializer",
+        "class-weight",
         "duplicate-name",
         "layer-inputs",
         "layer-sizes",
