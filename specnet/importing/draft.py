@@ -74,12 +74,18 @@ class Draft:
         ``float32`` or ``float64``.
     limits : Limits, optional
         How large it may be.
+
+    Attributes
+    ----------
+    preparation, target : Scaling or None
+        What happens to the columns first, and what turns the outputs into the target's units; set by whoever reads.
     """
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
         self.steps: list[Step] = []
         self.preparation: Scaling | None = None
+        self.target: Scaling | None = None
 
     def size(self, source: int) -> int:
         """Return the number of features of the input or of a layer."""
@@ -150,7 +156,6 @@ class Draft:
         name: str,
         *,
         labels: Array | None = None,
-        target: Scaling | None = None,
         loss: str | None = None,
     ) -> Imported:
         """Return spec and model.
@@ -163,8 +168,6 @@ class Draft:
             Of the network, from which the spec's name is made.
         labels : ndarray (classes,), optional
             int64 or text, ascending.
-        target : Scaling, optional
-            Turns the outputs into the target's units.
         loss : str, optional
             The one that the last activation is made for if None.
 
@@ -177,9 +180,9 @@ class Draft:
         steps = [_copied(self.steps[number], order) for number in order]
         steps = _joined(steps)
         if loss is None:
-            loss = "mean_squared_error" if target is not None else _loss(steps)
-        document = self._document(steps, _spec_name(name), loss, target)
-        model = self._model(document, steps, labels, target)
+            loss = "mean_squared_error" if self.target is not None else _loss(steps)
+        document = self._document(steps, _spec_name(name), loss)
+        model = self._model(document, steps, labels)
         return Imported(document, model)
 
     def _needed(self, output: int) -> list[int]:
@@ -192,11 +195,11 @@ class Draft:
                 waiting += self.steps[number].inputs
         return sorted(needed)
 
-    def _document(self, steps: Sequence[Step], name: str, loss: str, target: Scaling | None) -> dict[str, Any]:
+    def _document(self, steps: Sequence[Step], name: str, loss: str) -> dict[str, Any]:
         network: dict[str, Any] = {"dtype": self.dtype}
         if self.preparation is not None:
             network["preprocessing"] = ["standardize"]
-        if target is not None:
+        if self.target is not None:
             network["target_preprocessing"] = ["standardize"]
         if steps and all(_is_plain_dense(step, number) for number, step in enumerate(steps)):
             network["layer_sizes"] = [self.inputs, *(step.size for step in steps)]
@@ -211,7 +214,6 @@ class Draft:
         document: dict[str, Any],
         steps: Sequence[Step],
         labels: Array | None,
-        target: Scaling | None,
     ) -> Model:
         try:
             network = Network(resolve(parse_spec(document, limits=self.limits)))
@@ -230,7 +232,7 @@ class Draft:
         if labels is not None and class_count(network) != len(labels):
             raise FileError(f"there are {len(labels)} class labels for {network.outputs} outputs")
         try:
-            return Model(network, theta, state, _prepared(self.preparation), _prepared(target), labels)
+            return Model(network, theta, state, _prepared(self.preparation), _prepared(self.target), labels)
         except DataError as error:
             raise FileError(str(error)) from error
 

@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,17 +23,19 @@ from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, open_file
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.keras_layers import LAYERS, KerasLayer, dtype_of
+from specnet.importing.onnx_file import as_texts
 from specnet.spec import Limits
 from specnet.tensor_file import parse_object, shown
 
 Array = NDArray[Any]
 
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_CONFIG, _WEIGHTS, _FACTS = "config.json", "model.weights.h5", "specnet.json"
 _CONFIG_LIMIT = 2**24
 _WEIGHTS_LIMIT = 2**31
 _MOST_MEMBERS = 1000
 _HIGHEST_COMPRESSION = 100
 """How many bytes of an archive's member may come from one that is stored; weights compress to a half at best."""
+_NUMBERS = ("float32", "float64", "int32", "int64", "uint32", "uint64")
 _MODELS = ("Sequential", "Functional")
 _TENSOR = "__keras_tensor__"
 
@@ -46,25 +49,42 @@ def import_keras(path: PathLike, limits: Limits | None) -> Imported:
         If the file is damaged, or holds something that is not understood; names it.
     """
     with file_errors(path), open_file(path) as (stream, _):
-        config, content = _members(stream)
+        config, content, labels = _members(stream)
         model = _object(config, "the model")
         if model["class_name"] not in _MODELS:
             _not_understood(model, "the model")
         with _Weights(content) as weights:
             reader = _Reader(model, weights, limits)
-            return reader.draft.finish(reader.output, Path(path).stem)
+            return reader.draft.finish(reader.output, Path(path).stem, labels=labels)
 
 
-def _members(stream: Any) -> tuple[dict[str, Any], bytes]:
-    """Return the network's description and the bytes of its weights."""
+def _members(stream: Any) -> tuple[dict[str, Any], bytes, Array | None]:
+    """Return the network's description, the bytes of its weights, and the labels that specnet's own export adds."""
     try:
         with zipfile.ZipFile(stream) as archive:
             if len(archive.infolist()) > _MOST_MEMBERS:
                 raise FileError(f"this archive has more than {_MOST_MEMBERS} members")
             config = parse_object(_member(archive, _CONFIG, _CONFIG_LIMIT), _CONFIG)
-            return config, _member(archive, _WEIGHTS, _WEIGHTS_LIMIT)
+            facts: dict[str, Any] = {}
+            if _FACTS in archive.namelist():
+                facts = parse_object(_member(archive, _FACTS, _CONFIG_LIMIT), _FACTS)
+            return config, _member(archive, _WEIGHTS, _WEIGHTS_LIMIT), _labels(facts.get("labels"))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise FileError(f"this is no .keras file, or a damaged one: {error}") from error
+
+
+def _labels(labels: Any) -> Array | None:
+    """Return class labels, ascending integers or texts."""
+    if labels is None:
+        return None
+    kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
+    if kinds not in ({int}, {str}) or not all(a < b for a, b in pairwise(labels)):
+        raise FileError(f"{_FACTS} has labels that are no ascending integers or texts")
+    if kinds == {str}:
+        return as_texts([label.encode("utf-8", "surrogatepass") for label in labels], _FACTS)
+    if max(map(abs, labels)) >= 2**63:
+        raise FileError(f"{_FACTS} has labels that are too large")
+    return np.array(labels, np.int64)
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -141,8 +161,8 @@ class _Weights:
     def _array(self, group: Any, name: str, shape: tuple[int, ...]) -> Array:
         dataset = self._own(group, name)
         where = f"{_WEIGHTS} {group.name}/{name}"
-        if not isinstance(dataset, self._h5py.Dataset) or dataset.dtype.kind != "f" or dataset.dtype.itemsize < 4:
-            raise FileError(f"{where} is no array of floats")
+        if not isinstance(dataset, self._h5py.Dataset) or dataset.dtype.name not in _NUMBERS:
+            raise FileError(f"{where} is no array of numbers")
         if dataset.shape != shape:
             raise FileError(f"{where} has shape {dataset.shape}, and {shape} is needed")
         if dataset.external or dataset.is_virtual or dataset.chunks is not None:
@@ -184,7 +204,9 @@ class _Reader:
             self.output = self.draft.activation(INPUT, "linear")
 
     def _dtype(self) -> str:
-        found = {dtype_of(_config(layer, "a layer")) for layer in self.layers[1:]} or {"float32"}
+        # Columns and targets are prepared in float64 whatever the network computes in.
+        kinds = [layer for layer in self.layers[1:] if layer["class_name"] != "Normalization"]
+        found = {dtype_of(_config(layer, "a layer")) for layer in kinds} or {"float32"}
         if len(found) > 1 or not found <= {"float32", "float64"}:
             raise FileError(
                 f"the layers compute in {', '.join(sorted(found))}; all in float32 or all in float64 is needed"
@@ -206,6 +228,8 @@ class _Reader:
             if understood is None:
                 _not_understood(layer, where)
             previous = [self.last] if graph is None else self._inputs(graph, where)
+            if self.draft.target is not None:
+                raise FileError(f"{where}: it stands behind the Normalization that makes values of the outputs")
             source = understood(KerasLayer(self.draft, config, previous, where, self._weights_of(place)))
         if not isinstance(name, str) or name in self.sources:
             raise FileError(f"{where}: there is no name, or another layer has it")

@@ -27,6 +27,7 @@ _ACTIVATIONS: dict[str, dict[str, Any]] = {
     "leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2},
     "hard_silu": {"type": "hard_swish"},
     "gelu": {"type": "gelu"},
+    "glu": {"type": "glu"},
     **{name: {"type": name} for name in _SAME_NAMES},
 }
 """Functions under `keras.activations`, with the arguments that they have by default."""
@@ -130,14 +131,22 @@ def _dense(layer: KerasLayer) -> int:
     if layer.flag("use_bias", True):
         shapes.append((units,))
     kernel, *bias = layer.weights(shapes)
-    dense = layer.draft.dense(layer.source, kernel.T, bias[0] if bias else None)
-    part = layer.activation()
-    return dense if part is None else layer.draft.activation(dense, part)
+    return _activated(layer, layer.draft.dense(layer.source, kernel.T, bias[0] if bias else None))
 
 
 def _activation(layer: KerasLayer) -> int:
-    part = layer.activation()
-    return layer.source if part is None else layer.draft.activation(layer.source, part)
+    return _activated(layer, layer.source)
+
+
+def _activated(layer: KerasLayer, source: int) -> int:
+    part, size = layer.activation(), layer.draft.size(source)
+    if part is None:
+        return source
+    if part != "glu":
+        return layer.draft.activation(source, part)
+    if size % 2:
+        layer.refuse(f"glu halves its input, and {size} features are an odd number")
+    return layer.draft.add({"type": "activation", "activation": part}, [source], size=size // 2)
 
 
 def _relu(layer: KerasLayer) -> int:
@@ -209,12 +218,22 @@ def _normalization(layer: KerasLayer) -> int:
         mean, variance = layer.weights([(layer.size,), (layer.size,), ()])[:2]
     else:
         mean, variance = (_numbers(layer, value) for value in given)
-    if layer.flag("invert", False) or layer.source != INPUT or layer.draft.preparation is not None or layer.draft.steps:
-        layer.refuse("a Normalization is understood as the first layer only")
     if (variance < 0).any():
         layer.refuse("a variance is below 0")
-    layer.draft.preparation = Scaling(mean.astype(np.float64), np.maximum(np.sqrt(variance.astype(np.float64)), 1e-7))
+    scaling = Scaling(mean.astype(np.float64), np.maximum(np.sqrt(variance.astype(np.float64)), 1e-7))
+    if layer.flag("invert", False):
+        return _to_units(layer, scaling)
+    if layer.source != INPUT or layer.draft.preparation is not None or layer.draft.steps:
+        layer.refuse("a Normalization is understood as the first layer, or inverted as the last one")
+    layer.draft.preparation = scaling
     return INPUT
+
+
+def _to_units(layer: KerasLayer, scaling: Scaling) -> int:
+    if layer.draft.target is not None:
+        layer.refuse("there is an inverted Normalization before it")
+    layer.draft.target = scaling
+    return layer.source
 
 
 def _numbers(layer: KerasLayer, value: Any) -> Array:

@@ -56,7 +56,7 @@ class _Answers:
         self.decision = labels.winner if isinstance(labels, Label) else labels
 
     def finish(self, answer: Features | TwoClasses | Part | None, name: str) -> Imported:
-        graph, draft, target = self.graph, self.graph.draft, None
+        graph, draft = self.graph, self.graph.draft
         if isinstance(answer, Part):
             return draft.finish(self._means(answer), name, loss="gaussian_nll")
         if answer is None:
@@ -66,7 +66,7 @@ class _Answers:
             output = answer.second
         else:
             if self.labels is None and answer.formula.affine is not None and not answer.formula.is_variable:
-                target = Scaling(*(np.broadcast_to(x, answer.size) for x in reversed(answer.formula.affine)))
+                draft.target = Scaling(*(np.broadcast_to(x, answer.size) for x in reversed(answer.formula.affine)))
                 answer = Features(answer.source, graph.layers.algebra.x, answer.size)
             output = graph.source(answer)
         if output == INPUT:
@@ -76,7 +76,7 @@ class _Answers:
         loss = self._loss_of_margins(output, answer)
         if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), target=target, loss=loss)
+        return draft.finish(output, name, labels=self._labels(output), loss=loss)
 
     def _means(self, answer: Part) -> int:
         """Return the layer whose first half of outputs is answered, as that of means whose variances are the second."""

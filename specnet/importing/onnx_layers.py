@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specnet.importing.draft import INPUT, Scaling
-from specnet.importing.onnx_elementwise import elu, like
+from specnet.importing.onnx_arithmetic import Operator, Result, like
+from specnet.importing.onnx_elementwise import elu
 from specnet.importing.onnx_graph import Call, row
-from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
-
-Array = NDArray[Any]
-Result = Value | Array | list[Value | Array]
-Operator = Callable[[Call], Result]
+from specnet.importing.onnx_values import Features, Part, TwoClasses
 
 
 def _gelu(call: Call) -> Result:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from specnet.importing.onnx_answers import ANSWERS
+from specnet.importing.onnx_arithmetic import ARITHMETIC, Operator
 from specnet.importing.onnx_constants import CONSTANTS
-from specnet.importing.onnx_elementwise import ELEMENTWISE, Operator
+from specnet.importing.onnx_elementwise import ELEMENTWISE
 from specnet.importing.onnx_layers import LAYERS, scaler
 
 OPERATORS: dict[tuple[str, str], Operator] = {
-    **{("", name): operator for name, operator in {**ELEMENTWISE, **LAYERS, **CONSTANTS}.items()},
+    **{("", name): operator for name, operator in {**ARITHMETIC, **ELEMENTWISE, **LAYERS, **CONSTANTS}.items()},
     **ANSWERS,
     ("ai.onnx.ml", "Scaler"): scaler,
 }

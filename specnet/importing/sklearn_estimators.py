@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,10 @@ def import_estimator(estimator: Any, limits: Limits | None) -> Imported:
             waiting += [inner for _, inner in reversed(step.steps)]
         elif type(step) is TransformedTargetRegressor:
             _check_fitted(step, "regressor_")
-            if type(step.transformer_) is not StandardScaler or target is not None:
+            scalers = _scalers(step.transformer_)
+            if scalers is None or target is not None:
                 raise DataError(f"a target that {_name(step.transformer_)} transforms is not understood")
-            target = _scaling(step.transformer_)
+            target = _together(scalers)
             waiting.append(step.regressor_)
         elif step not in (None, "passthrough"):
             steps.append(step)
@@ -66,9 +68,8 @@ def _import_network(network: Any, scalings: list[Scaling], target: Scaling | Non
     if dtype not in ("float32", "float64"):
         raise DataError(f"{_name(network)} has weights in {dtype}, and float32 or float64 is needed")
     draft = Draft(network.n_features_in_, dtype, limits)
-    for scaling in scalings:
-        before = draft.preparation or Scaling(np.zeros(draft.inputs), np.ones(draft.inputs))
-        draft.preparation = Scaling(before.mean + before.scale * scaling.mean, before.scale * scaling.scale)
+    draft.target = target
+    draft.preparation = _together(scalings) if scalings else None
     source, last = INPUT, len(network.coefs_) - 1
     for number, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         source = draft.dense(source, weight.T, bias)
@@ -80,7 +81,7 @@ def _import_network(network: Any, scalings: list[Scaling], target: Scaling | Non
             source = draft.activation(source, activation)
     # A regressor with one output and an activation that also classifiers end in still predicts values.
     loss = None if hasattr(network, "classes_") else "mean_squared_error"
-    return draft.finish(source, _name(network), labels=_labels(network), target=target, loss=loss)
+    return draft.finish(source, _name(network), labels=_labels(network), loss=loss)
 
 
 def _labels(network: Any) -> Array | None:
@@ -96,6 +97,25 @@ def _labels(network: Any) -> Array | None:
     if integers is None or (integers != labels).any():
         raise DataError(f"{_name(network)} has labels of the type {labels.dtype}; whole numbers or text are needed")
     return integers
+
+
+def _scalers(transformer: Any) -> list[Scaling] | None:
+    """Return what scalers in a row have learned; None if there are others, or none."""
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    steps = [step for _, step in transformer.steps] if type(transformer) is Pipeline else [transformer]
+    if not steps or any(type(step) is not StandardScaler for step in steps):
+        return None
+    return [_scaling(step) for step in steps]
+
+
+def _together(scalings: Sequence[Scaling]) -> Scaling:
+    """Return scalings one after the other as one."""
+    result, *others = scalings
+    for scaling in others:
+        result = Scaling(result.mean + result.scale * scaling.mean, result.scale * scaling.scale)
+    return result
 
 
 def _scaling(scaler: Any) -> Scaling:

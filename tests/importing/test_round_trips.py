@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skops.io as skops
 
 import specnet
 from specnet.exporting import export
@@ -93,3 +94,19 @@ def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
         same += np.array_equal(outputs, wanted)
     assert tried >= 40
     assert same >= 0.9 * tried  # a mixture that has not learned yet becomes the activation itself, and rounds otherwise
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
+def test_pipelines_of_scikit_learn(loss: str, tmp_path: Path):
+    X = np.random.default_rng(0).normal(3, 2, (60, 4))
+    network = {"dtype": "float64", "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
+    y = np.array(["a", "b", "c"])[np.arange(60) % (2 if loss.startswith("binary") else 3)]
+    if loss == "mean_squared_error":
+        network["target_preprocessing"] = ["standardize"]
+        y = 100 * X[:, 0] + 7
+    model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
+    export(model, "sklearn", tmp_path / "network.skops")
+    content = (tmp_path / "network.skops").read_bytes()
+    found = specnet.import_model(skops.loads(content, trusted=skops.get_untrusted_types(data=content)))
+    np.testing.assert_array_equal(found.predict(X), model.predict(X))
+    np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X))

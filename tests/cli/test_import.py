@@ -1,0 +1,63 @@
+"""`specnet import`: a spec and a model from another tool's file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Specnet
+
+FILES = Path(__file__).parents[1] / "importing" / "files"
+
+
+@pytest.fixture
+def network(folder: Path) -> Path:
+    return shutil.copy(FILES / "sklearn_words.onnx", folder / "network.onnx")
+
+
+def test_spec_and_model_are_written_and_work(specnet: Specnet, folder: Path, network: Path) -> None:
+    ended = specnet("import", network, "-o", "words.toml")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (
+        "network   4 → 6 tanh → 5 tanh → 3 softmax   83 parameters, 332 B   float32\nwords.toml, words.safetensors\n"
+    )
+    assert specnet("validate", "words.toml").status == 0
+    answers = np.load(FILES / "sklearn_words.npz")
+    np.savez(folder / "rows.npz", X=answers["X"], y=answers["label"])
+    assert specnet("predict", "words.safetensors", "rows.npz").out.splitlines()[1].startswith(f"{answers['label'][0]},")
+    assert "loss" in specnet("evaluate", "words.safetensors", "rows.npz").out
+
+
+def test_nothing_is_replaced_unless_it_is_forced(specnet: Specnet, folder: Path, network: Path) -> None:
+    for name in ("words.toml", "words.safetensors"):
+        (folder / name).write_text("mine", encoding="utf-8")
+        ended = specnet("import", network, "-o", "words.toml")
+        assert ended.status == 2
+        assert ended.err.startswith(f"{name}: error[usage]: this file is there already")
+        assert (folder / name).read_text(encoding="utf-8") == "mine"
+        (folder / name).unlink()
+    (folder / "words.toml").write_text("mine", encoding="utf-8")
+    assert specnet("import", network, "-o", "words.toml", "--force", "--quiet").out == ""
+    assert (folder / "words.toml").read_text(encoding="utf-8").startswith('name = "network"')
+
+
+def test_what_is_not_understood_is_named_and_nothing_written(specnet: Specnet, folder: Path) -> None:
+    shutil.copy(FILES / "sklearn_two_values.onnx", folder / "network.onnx")
+    ended = specnet("import", "network.onnx", "-o", "values.toml")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("network.onnx: error[file]: node 'Reshape' (Reshape): ")
+    assert not list(folder.glob("values.*"))
+    assert specnet("import", "network.onnx", "-o", "values.json").status == 2
+    assert specnet("import", "missing.onnx", "-o", "values.toml").status == 1
+    (document,) = json.loads(specnet("import", "network.onnx", "-o", "values.toml", "--format", "json").out)["errors"]
+    assert document["source"] == "network.onnx"
+
+
+def test_a_limit_is_one(specnet: Specnet, network: Path) -> None:
+    ended = specnet("import", network, "-o", "words.toml", "--limit", "parameters=80")
+    assert ended.status == 1
+    assert "83 parameters are more than 80" in ended.err

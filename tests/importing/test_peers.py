@@ -1,0 +1,152 @@
+"""Models of Keras and PyTorch, made here, against what they answer themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.exporting import export
+from specnet.importing.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
+from specnet.importing.torch_modules import MODULES
+from tests.importing.answers import TOLERANCE, difference, outputs
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
+
+X = np.random.default_rng(0).normal(0, 2, (60, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", KERAS_ACTIVATIONS)
+def test_each_activation_of_keras(name: str, tmp_path: Path):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name)])
+    if name != "glu":  # behind which Keras counts as many features as before it
+        model.add(keras.layers.Dense(2))
+    model.save(tmp_path / "network.keras")
+    found = specnet.import_model(tmp_path / "network.keras")
+    assert difference(outputs(found, X), model.predict(X, verbose=0)) <= TOLERANCE["float32"]
+
+
+def keras_layers() -> list[Any]:
+    from keras import layers
+
+    return [
+        layers.LeakyReLU(0.2), layers.PReLU("random_normal"), layers.ELU(0.3), layers.ReLU(), layers.ReLU(6.0),
+        layers.ReLU(negative_slope=0.1), layers.Softmax(), layers.BatchNormalization(), layers.Flatten(),
+        layers.BatchNormalization(scale=False, center=False), layers.LayerNormalization(), layers.Identity(),
+        layers.LayerNormalization(scale=False), layers.Dropout(0.5), layers.GaussianNoise(0.1),
+        layers.Activation("tanh"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_each_layer_of_keras(number: int, tmp_path: Path):
+    import keras
+
+    layer = keras_layers()[number]
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), layer, keras.layers.Dense(2)])
+    random = np.random.default_rng(number)
+    for variable in model.weights:
+        if "seed" not in variable.path:
+            variable.assign(variable.numpy() + random.uniform(0.1, 0.9, variable.shape))
+    model.save(tmp_path / "network.keras")
+    found = specnet.import_model(tmp_path / "network.keras")
+    assert difference(outputs(found, X), model.predict(X, verbose=0)) <= TOLERANCE["float32"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adapted_columns_and_both_precisions(dtype: str, tmp_path: Path):
+    import keras
+
+    columns = keras.layers.Normalization(dtype=dtype)
+    columns.adapt(X * 3 + 1)
+    layers = [keras.Input((4,), dtype=dtype), columns, keras.layers.Dense(3, "tanh", dtype=dtype)]
+    model = keras.Sequential(layers)
+    model.save(tmp_path / "network.keras")
+    found = specnet.import_model(tmp_path / "network.keras")
+    assert found.network.dtype == dtype
+    assert difference(outputs(found, X), model.predict(X.astype(dtype), verbose=0)) <= TOLERANCE["float32"]
+
+
+def test_a_lambda_is_refused(tmp_path: Path):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
+    model.save(tmp_path / "network.keras")
+    with pytest.raises(specnet.FileError, match="a Lambda is code, which is not executed"):
+        specnet.import_model(tmp_path / "network.keras")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
+def test_keras_files_of_specnet_come_back_bit_for_bit(loss: str, dtype: str, tmp_path: Path):
+    network = {"dtype": dtype, "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
+    y = np.array(["a", "b", "c"])[np.arange(60) % (2 if loss.startswith("binary") else 3)]
+    if loss == "mean_squared_error":
+        network["target_preprocessing"] = ["standardize"]
+        y = 100 * X[:, :2] + 7
+    model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
+    export(model, "keras", tmp_path / "network.keras")
+    found = specnet.import_model(tmp_path / "network.keras")
+    np.testing.assert_array_equal(found.predict(X), model.predict(X))
+    np.testing.assert_array_equal(outputs(found, X), outputs(model, X))
+
+
+def torch_module(kind: str) -> Any:
+    """A module between layers of 4 features."""
+    from torch import nn
+
+    arguments: dict[str, tuple[Any, ...]] = {
+        "BatchNorm1d": (4,), "LayerNorm": (4,), "Linear": (4, 4), "PReLU": (4,), "Threshold": (0.1, -0.5), "GLU": (1,),
+        "LeakyReLU": (0.3,), "ELU": (0.4,), "CELU": (1.3,), "Softmax": (1,), "LogSoftmax": (1,), "Hardtanh": (0, 6),
+    }  # fmt: skip
+    return getattr(nn, kind)(*arguments.get(kind, ()))
+
+
+@pytest.mark.parametrize("kind", MODULES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_module_of_pytorch(kind: str, dtype: str):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    inner = nn.Sequential(torch_module(kind), nn.Linear(2 if kind == "GLU" else 4, 3))
+    module = nn.Sequential(nn.Linear(4, 4), inner).to(getattr(torch, dtype)).eval()
+    with torch.no_grad():
+        for tensor in [*module.parameters(), *(b for b in module.buffers() if b.is_floating_point())]:
+            tensor += torch.rand_like(tensor)
+        wanted = module(torch.from_numpy(X.astype(dtype))).numpy()
+    if (kind, dtype) == ("Softplus", "float64"):
+        with pytest.raises(specnet.DataError, match=r'module "1.0" \(Softplus\)'):
+            specnet.import_model(module)
+        return
+    found = specnet.import_model(module)
+    assert found.network.dtype == dtype
+    assert difference(outputs(found, X.astype(dtype)), wanted) <= TOLERANCE[dtype]
+
+
+def test_modules_that_are_not_understood():
+    import torch
+    from torch import nn
+
+    class Mine(nn.ReLU):
+        pass
+
+    for module, reason in [
+        (nn.Linear(2, 2), "of an nn.Sequential it can"),
+        (nn.Sequential(), "is empty"),
+        (nn.Sequential(nn.ReLU()), "how many columns"),
+        (nn.Sequential(nn.Linear(2, 2), Mine()), "Mine"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Conv1d(1, 1, 1)), r'module "1" \(Conv1d\) is not understood'),
+        (nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 2)), "does not fit 2 features"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Softmax(0)), "the axis 0"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Softplus(2)), "another beta"),
+        (nn.Sequential(nn.Linear(2, 2).double(), nn.Linear(2, 2)), "float32 and float64"),
+        (nn.Sequential(nn.Linear(2, 2)).to(torch.bfloat16), "bfloat16"),
+    ]:
+        with pytest.raises(specnet.DataError, match=reason):
+            specnet.import_model(module)
