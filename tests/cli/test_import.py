@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Specnet
-
-FILES = Path(__file__).parents[1] / "importing" / "files"
+from tests.importing.answers import FILES, stored
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def test_spec_and_model_are_written_and_work(specnet: Specnet, folder: Path, net
         "network   4 → 6 tanh → 5 tanh → 3 softmax   83 parameters, 332 B   float32\nwords.toml, words.safetensors\n"
     )
     assert specnet("validate", "words.toml").status == 0
-    answers = np.load(FILES / "sklearn_words.npz")
+    answers = stored(FILES / "sklearn_words.onnx")
     np.savez(folder / "rows.npz", X=answers["X"], y=answers["label"])
     assert specnet("predict", "words.safetensors", "rows.npz").out.splitlines()[1].startswith(f"{answers['label'][0]},")
     assert "loss" in specnet("evaluate", "words.safetensors", "rows.npz").out

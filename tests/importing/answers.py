@@ -17,6 +17,12 @@ TOLERANCE = {"float32": 2e-6, "float64": 1e-12}
 """Largest difference from what another tool computes in the same precision, by the size of the column's numbers."""
 
 
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """Rows and answers that lie beside a file."""
+    with np.load(path.with_suffix(".npz")) as archive:
+        return dict(archive)
+
+
 def outputs(model: Model, X: Any) -> np.ndarray:
     """The network's outputs, (rows, outputs), values in their own units."""
     if model.spec.training.loss.target == "values":

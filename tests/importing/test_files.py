@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet.importing import read_network, weights_path, write_network
 from specnet.importing.toml import to_toml
-from tests.importing.answers import FILES, KERAS_FILES, ONNX_FILES, TOLERANCE, difference, onnx_answers, outputs
+from tests.importing.answers import FILES, KERAS_FILES, ONNX_FILES, TOLERANCE, difference, onnx_answers, outputs, stored
 
 NOT_UNDERSTOOD = {"sklearn_two_values": r"node 'Reshape' \(Reshape\): it gives rows of 2 features the shape \[-1, 1\]"}
 """skl2onnx puts the values of a row below each other: the file's own answers are not the estimator's."""
@@ -28,7 +28,7 @@ ROUNDED = {"sklearn_binary_float64": 1e-7, "sklearn_values_float64": 1e-7}
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_a_file_answers_as_the_tool_that_wrote_it(name: str):
     path = FILES / name
-    answers = np.load(path.with_suffix(".npz"))
+    answers = stored(path)
     model = specnet.import_model(path)
     X, tolerance = answers["X"], ROUNDED.get(path.stem, TOLERANCE[model.spec.network.dtype])
     assert X.dtype == model.network.dtype
@@ -45,7 +45,7 @@ def test_a_file_answers_as_the_tool_that_wrote_it(name: str):
 def test_an_onnx_file_answers_as_onnxruntime_does(stem: str):
     content = (FILES / f"{stem}.onnx").read_bytes()
     model = specnet.import_model(FILES / f"{stem}.onnx")
-    X = np.load(FILES / f"{stem}.npz")["X"]
+    X = stored(FILES / f"{stem}.onnx")["X"]
     for name, answer in onnx_answers(content, X).items():
         if isinstance(answer, list):  # a dictionary for each row
             answer = np.array([list(row.values()) for row in answer])
@@ -71,7 +71,7 @@ def test_spec_and_weights_are_the_model(name: str, tmp_path: Path):
     place = tmp_path / "network.toml"
     write_network(imported, place)
     again = specnet.load_model(weights_path(place))
-    X = np.load((FILES / name).with_suffix(".npz"))["X"]
+    X = stored(FILES / name)["X"]
     np.testing.assert_array_equal(again.predict(X), imported.model.predict(X))
     spec = specnet.parse_spec(place)
     assert specnet.resolve(spec) == again.spec

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -387,3 +388,11 @@ def test_zip_bombs(tmp_path: Path):
     assert "more than 1000 members" in refused(tmp_path / "many.keras")
     keras_file(path, lambda config: config.update(nothing="x" * 2**20), **how)
     assert "config.json has" in refused(path)
+
+
+@pytest.mark.parametrize(("name", "package"), [("sklearn_words.onnx", "onnx"), ("keras_binary.keras", "h5py")])
+def test_a_package_that_is_not_installed_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(specnet.FileError, match=f"the package {package} reads") as error:
+        specnet.import_model(FILES / name)
+    assert str(error.value.diagnostics[0].hint).startswith("pip install '.[")
