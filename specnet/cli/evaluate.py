@@ -20,10 +20,10 @@ def evaluate(
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_table
-        from specnet.model import load_model
+        from specnet.exporting import open_model
         from specnet.report.scores import scores_table
 
-        loaded = load_model(model)
+        loaded = open_model(model)
         rows = read_table(data, loaded.spec, loaded.labels)
         figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}

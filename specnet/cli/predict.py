@@ -39,10 +39,10 @@ def predict(
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_inputs
+        from specnet.exporting import open_model
         from specnet.files import write_file
-        from specnet.model import load_model
 
-        loaded = load_model(model)
+        loaded = open_model(model)
         X = read_inputs(data, loaded.spec)
         columns = _columns("prediction", loaded.predict(X), None)
         if loaded.gives_probabilities:

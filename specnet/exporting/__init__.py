@@ -6,6 +6,7 @@ written, and how the result is run.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from specnet.exporting import targets
+from specnet.exporting.onnx_model import OnnxModel
 from specnet.exporting.proof import Proof, prove
 from specnet.exporting.target import ExportError, Target
 from specnet.files import PathLike, write_file
-from specnet.model import Model
+from specnet.model import Model, load_model
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
@@ -79,6 +81,17 @@ def export(model: Model, target: str, path: PathLike | None = None, *, float32: 
     for place, content in files.items():
         write_file(place, content)
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
+
+
+def open_model(path: PathLike) -> Model | OnnxModel:
+    """Return a model that answers and can be measured: specnet's own, or an ONNX file that `export` has written.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, is something else, or is damaged.
+    """
+    return OnnxModel(path) if os.fspath(path).endswith(".onnx") else load_model(path)
 
 
 def find_target(name: str) -> Target:

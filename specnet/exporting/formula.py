@@ -190,7 +190,7 @@ class _Reader:
                 found[number] = found[call.arguments[0]]
             elif number not in arrays:
                 found[number] = self._step(call, found, arrays, program.calls)
-            elif arrays[number].size == 1:
+            elif arrays[number].size == 1 and call.operation is not STATE:
                 found[number] = float(arrays[number].reshape(()))
             elif arrays[number].shape[1] == 1:
                 found[number] = Table(self._name(call), arrays[number][:, 0])

@@ -99,8 +99,9 @@ class Loops:
             return self._formula(stage.formula, sources, self.computed)
         (source,), features = sources, sources[0].features
         target = self._array(features) if source.name in inputs else source
-        arguments = [source.at(features).code, *(f"{self.tables[table]}[i]" for table in stage.formula.tables)]
-        self._assign(target, f"{self._function(stage)}({', '.join(arguments)})")
+        tables = (Place(self.tables[table], table.array.size) for table in stage.formula.tables)
+        arguments = ", ".join(place.at(features).code for place in (source, *tables))
+        self._assign(target, f"{self._function(stage)}({arguments})")
         return target
 
     def _function(self, stage: Stage) -> str:
@@ -250,7 +251,7 @@ class Loops:
             if isinstance(operand, float):
                 return language.number(operand)
             if isinstance(operand, Table):
-                return Text(f"{self.tables[operand]}[i]")
+                return Place(self.tables[operand], operand.array.size).at(count)
             return places[operand].at(count)
 
         if not isinstance(step, Step) or step in places:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specnet.exporting import TARGETS
@@ -52,3 +53,32 @@ def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder:
 def test_help_names_every_target(specnet: Specnet):
     text = " ".join(specnet("export", "--help").out.split())
     assert f"{', '.join(TARGETS[:-1])} or {TARGETS[-1]}" in text
+
+
+def test_the_command_line_prints_the_same_table(specnet: Specnet, folder: Path):
+    specnet("run", "moons.toml", "--out", "run")
+    specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx")
+    generator = np.random.default_rng(0)
+    np.savez("rows.npz", X=generator.normal(size=(40, 2)), y=generator.integers(0, 2, 40))
+    table = specnet("evaluate", "run/model.safetensors", "rows.npz").out
+    assert "accuracy" in table
+    assert specnet("evaluate", "m.onnx", "rows.npz").out == table
+    header, *rows = specnet("predict", "m.onnx", "rows.npz").out.splitlines()
+    wanted_header, *wanted = specnet("predict", "run/model.safetensors", "rows.npz").out.splitlines()
+    assert header == wanted_header
+    assert [row.split(",")[0] for row in rows] == [row.split(",")[0] for row in wanted]
+
+
+def test_columns_of_a_csv_file_are_found_by_name(specnet: Specnet, folder: Path):
+    (folder / "rows.csv").write_text(
+        "b,y,a\n" + "".join(f"{k % 5},{'yes' if k % 3 else 'no'},{k}\n" for k in range(60))
+    )
+    (folder / "table.toml").write_text(
+        'data = { type = "csv", path = "rows.csv", target = "y" }\n[network]\nhidden_layer_sizes = [4]\n'
+        'preprocessing = ["standardize"]\n[training]\nloss = "binary_crossentropy"\nepochs = 2\n'
+        'metrics = ["accuracy"]\n'
+    )
+    assert specnet("run", "table.toml", "--out", "run").status == 0
+    assert specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx").status == 0
+    table = specnet("evaluate", "run/model.safetensors", "rows.csv").out
+    assert specnet("evaluate", "m.onnx", "rows.csv").out == table

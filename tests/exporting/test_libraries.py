@@ -40,7 +40,7 @@ def loaded(path: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"two classes"}))
 def test_sklearn_answers_as_the_model(kind, dtype, tmp_path):
     model = make_model(kind, dtype)
     exported(model, "sklearn", tmp_path / "m.skops")

@@ -15,6 +15,7 @@ from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
+from specnet.exporting.onnx_model import FACTS, facts_of
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
@@ -154,7 +155,7 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name = "specnet"
         model.doc_string = ". ".join(filter(None, [program.note, self.remark]))
-        helper.set_model_props(model, {"spec_sha256": program.spec_hash})
+        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: facts_of(program.model.spec)})
         return model
 
     def _outputs(self) -> str:
@@ -213,7 +214,7 @@ class _Graph:
         if operation in OPERATORS:
             return self._node(OPERATORS[operation], names, f"{key}.{operation.name}")
         if operation is LINEAR:
-            return self._node("Gemm", names, f"{key}.linear", transB=1)
+            return self._node("Gemm", names, key, transB=1)
         if operation in _REDUCTIONS and attributes == "features":
             names = [*names, self._integers(1)]
             return self._node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
