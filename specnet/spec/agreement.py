@@ -130,6 +130,18 @@ def _check_watched_figures(spec: Spec, problems: Problems) -> None:
             problems.report("no-validation", "there are no validation rows to watch", ("training", *path), hint=hint)
 
 
+def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+    """Report a layer's factors on rates and decay where the optimizer has neither."""
+    optimizer = spec.training.optimizer
+    if isinstance(optimizer, SteppingOptimizer):
+        return
+    for node in nodes:
+        for key in ("learning_rate_factor", "weight_decay_factor"):
+            if getattr(node.layer.rules, key) != 1:
+                message = f"{optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                problems.report("optimizer-option", message, (*node.path, key))
+
+
 def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training

@@ -3,7 +3,14 @@
 import math
 
 from specnet.parts.data import Data
-from specnet.spec.agreement import check_layer_count, check_output, check_plan, check_target, check_training
+from specnet.spec.agreement import (
+    check_layer_count,
+    check_output,
+    check_plan,
+    check_rules,
+    check_target,
+    check_training,
+)
 from specnet.spec.document import Spec
 from specnet.spec.graph import survey
 from specnet.spec.lowering import LongForm
@@ -75,6 +82,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     output_size = agreed(claims, problems)
     check_output(spec, long.layers, output_size, problems)
     check_training(spec, output_size, problems)
+    check_rules(spec, nodes, problems)
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)

@@ -125,6 +125,9 @@ CODES = {
         "wrong-type",
     },
     "network": {
+        "batch-size",
+        "no-validation",
+        "optimizer-option",
         "activation-count",
         "bias-initializer",
         "class-weight",
