@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import BinaryIO
@@ -121,29 +121,68 @@ def write_file(path: PathLike, content: bytes | str) -> None:
         If the folder is missing or may not be written, the place is taken by something that is no file, or there is
         no space. Nothing is left behind then.
     """
-    data = content.encode() if isinstance(content, str) else content
+    write_files({path: content})
+
+
+def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
+    """Write several files, each as `write_file` does; none takes its place before all are on the disk.
+
+    Raises
+    ------
+    FileError
+        If one of them cannot be written. Nothing is left behind then, and earlier files stay.
+    """
+    staged: dict[str, tuple[PathLike, str]] = {}
+    made: list[str] = []
+    try:
+        for path, content in contents.items():
+            with file_errors(path):
+                check_place(path)
+                target = os.path.realpath(path)
+                # Not made from the file's own name, which may already be as long as a name can be.
+                name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
+                temporary = os.path.join(os.path.dirname(target), name)
+                staged[temporary] = path, target
+                _write_whole(temporary, content.encode() if isinstance(content, str) else content)
+        for temporary, (path, target) in staged.items():
+            with file_errors(path):
+                is_new = not os.path.exists(target)
+                os.replace(temporary, target)
+                if is_new:
+                    made.append(target)
+    except BaseException:
+        for name in (*staged, *made):
+            with suppress(OSError):
+                os.unlink(name)
+        raise
+    for folder in {os.path.dirname(target) for _, target in staged.values()}:
+        _sync_folder(folder)
+
+
+def check_place(path: PathLike) -> None:
+    """Refuse a place that is taken by something that is no file.
+
+    Raises
+    ------
+    FileError
+        If a folder, a device or a pipe is there.
+    """
     with file_errors(path):
         _refuse_null(path)
         target = os.path.realpath(path)
-        folder = os.path.dirname(target)
         if os.path.exists(target) and not os.path.isfile(target):
             raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
-        # Not made from the file's own name, which may already be as long as a name can be.
-        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
-        try:
-            with open(temporary, "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            with open(temporary, "rb") as stream:
-                if stream.read() != data:
-                    raise FileError("what was written does not read back the same; the disk may be damaged")
-            os.replace(temporary, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        _sync_folder(folder)
+
+
+def _write_whole(path: str, data: bytes) -> None:
+    """Write a new file, force it to the disk, and compare what is there."""
+    with open(path, "xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    with open(path, "rb") as stream:
+        if stream.read() != data:
+            raise FileError("what was written does not read back the same; the disk may be damaged")
 
 
 def remove_temporary_files(folder: PathLike) -> None:

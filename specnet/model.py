@@ -199,15 +199,26 @@ class Model:
             If the file cannot be written, or the model is one that could not be read again, such as one with weights
             that are not finite. A file that was there stays then.
         """
+        with file_errors(path):
+            content = self.to_bytes()
+        write_file(path, content)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes.
+
+        Raises
+        ------
+        FileError
+            If the model is one that could not be read again.
+        """
         contents = Contents(
             self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
         )
-        with file_errors(path):
-            content = encode_model(contents)
-            read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
-            if encode_model(read_back) != content:
-                raise FileError("this model would not read back the same")
-        write_file(path, content)
+        content = encode_model(contents)
+        read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
+        if encode_model(read_back) != content:
+            raise FileError("this model would not read back the same")
+        return content
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return the network's outputs for raw columns, (rows, outputs)."""

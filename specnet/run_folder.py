@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,8 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import FileError
-from specnet.files import PathLike, file_errors, read_file, remove_temporary_files, write_file
+from specnet.files import (
+    PathLike,
+    check_place,
+    file_errors,
+    read_file,
+    remove_temporary_files,
+    write_file,
+    write_files,
+)
+from specnet.spec.document import TrainingSpec
+from specnet.tensor_file import parse_object
 from specnet.training import Checkpoint
+from specnet.training.checkpoint import checked_history, is_number
 
 MODEL = "model.safetensors"
 HISTORY = "history.jsonl"
@@ -21,6 +31,7 @@ RESOLVED = "spec.resolved.json"
 CHECKPOINT = "checkpoint.safetensors"
 RUN_FILES = ("spec.toml", "spec.json", RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT)
 """All that a run writes; what `force` may replace."""
+ENDS = ("finished", "interrupted")
 LARGEST_CHECKPOINT = 2**36
 LARGEST_RECORD = 2**30
 
@@ -37,10 +48,13 @@ class RunFolder:
     Parameters
     ----------
     path : Path
+    resumes : bool
+        Whether the run goes on from a checkpoint that is there; otherwise that is of an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, resumes: bool = False) -> None:
         self.path = path
+        self._owns_checkpoint = resumes
 
     @property
     def is_finished(self) -> bool:
@@ -62,44 +76,61 @@ class RunFolder:
 
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
-        return self._record(FACTS)
+        facts = self._record(FACTS)
+        if facts.get("end") not in ENDS:
+            raise FileError("this is no record of a run: it does not say how it ended", source=str(self.path / FACTS))
+        return facts
 
     def metrics(self) -> dict[str, dict[str, float | None]]:
         """Return what ``metrics.json`` says."""
-        return self._record(METRICS)
+        metrics = self._record(METRICS)
+        for split, figures in metrics.items():
+            if not isinstance(figures, dict) or not all(item is None or is_number(item) for item in figures.values()):
+                raise FileError(f"the figures of {split!r} are no numbers", source=str(self.path / METRICS))
+        return metrics
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl``."""
-        lines = read_file(self.path / HISTORY, LARGEST_RECORD).decode().splitlines()
-        return [json.loads(line) for line in lines]
+        with file_errors(self.path / HISTORY):
+            lines = read_file(self.path / HISTORY, LARGEST_RECORD).splitlines()
+            return checked_history([parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)])
 
-    def checkpoint(self, run: str) -> Checkpoint | None:
+    def checkpoint(self, run: str, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none.
 
         Parameters
         ----------
         run : str
             What the run is about; a checkpoint of another run is an error.
+        training : TrainingSpec
+            How it trains; a checkpoint that cannot be of such a run is an error.
         """
-        if not self._checkpoint.exists():
+        if not self._owns_checkpoint or not self._checkpoint.exists():
             return None
         with file_errors(self._checkpoint):
             checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
             if checkpoint.run != run:
                 hint = "only the same spec on the same data can go on from here; --force starts anew"
                 raise FileError("this checkpoint is of another run", hint=hint)
+            reached, plateau = checkpoint.facts["epochs"], training.optimizer.plateau()
+            if reached >= training.epochs:
+                raise FileError(f"this checkpoint is damaged: it is of epoch {reached} of {training.epochs}")
+            if (checkpoint.facts["plateau"] is None) != (plateau is None):
+                raise FileError("this checkpoint is damaged: it is of another schedule")
         return checkpoint
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint in place of the one before."""
         write_file(self._checkpoint, checkpoint.to_bytes())
+        self._owns_checkpoint = True
 
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Write text files by name, the facts last, and take away what an earlier run has left."""
-        for name in sorted(texts, key=lambda name: name == FACTS):
-            write_file(self.path / name, texts[name])
-        for stale in {"spec.toml", "spec.json"} - texts.keys():
+    def write(self, contents: Mapping[str, str | bytes]) -> None:
+        """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
+        write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
+        for stale in {"spec.toml", "spec.json"} - contents.keys():
             (self.path / stale).unlink(missing_ok=True)
+        if not self._owns_checkpoint:
+            self.end()
 
     def end(self) -> None:
         """Take the checkpoint away: the run has come to its end."""
@@ -111,11 +142,7 @@ class RunFolder:
 
     def _record(self, name: str) -> dict[str, Any]:
         with file_errors(self.path / name):
-            try:
-                record: dict[str, Any] = json.loads(read_file(self.path / name, LARGEST_RECORD))
-            except ValueError as error:
-                raise FileError(f"this is no record of a run: {error}") from error
-        return record
+            return parse_object(read_file(self.path / name, LARGEST_RECORD), "this record of a run")
 
 
 def new_folder(name: str | None) -> Path:
@@ -135,12 +162,13 @@ def new_folder(name: str | None) -> Path:
 
 @contextmanager
 def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[RunFolder]:
-    """Give the folder to write, made if it is missing, and take it away again if the run writes nothing.
+    """Give the folder to write, made if it is missing, and take it away again then if the run writes nothing.
 
     Raises
     ------
     FolderTakenError
-        If it has something in it, and neither `force` nor `resume` allows that.
+        If it has something in it, and neither `force` nor `resume` allows that, or the name of a file to be written is
+        taken by something else.
     """
     path = Path(out)
     with file_errors(path):
@@ -152,15 +180,19 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
         what = f"the folder has {entries[0]}" + (f" and {len(entries) - 1} more" if len(entries) > 1 else "") + " in it"
         hint = "give another --out, --resume to go on with an interrupted run, or --force to replace an earlier one"
         raise FolderTakenError(what, hint=hint, source=os.fspath(out))
-    folder = RunFolder(path)
-    with file_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
-        remove_temporary_files(path)
-        if not resume:
-            folder.end()
+    for name in RUN_FILES:
+        try:
+            check_place(path / name)
+        except FileError as error:
+            raise FolderTakenError(*error.diagnostics) from error
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        yield folder
+        with file_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+            remove_temporary_files(path)
+        yield RunFolder(path, resumes=resume)
     except BaseException:
         with suppress(OSError):
-            path.rmdir()
+            for folder in missing:
+                folder.rmdir()
         raise

@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from specnet.errors import TrainingError
-from specnet.files import PathLike
+from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
@@ -80,11 +80,17 @@ def run(
     Raises
     ------
     SpecError, DataError, TrainingError
-        If the spec, the data or the training is at fault; nothing is written then.
+        If the spec, the data or the training is at fault.
+    FileError
+        If a file cannot be read or written.
     FolderTakenError
         If `out` has something in it, and may not be replaced.
     KeyboardInterrupt
         After Ctrl-C; what was reached is written first.
+
+    Notes
+    -----
+    After any other error there is nothing in `out` that was not there before, but for the last checkpoint.
     """
     parsed = parse_spec(spec, parts=parts, overrides=overrides)
     if out is None:
@@ -107,7 +113,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, r
         folder.check_same(spec_sha256=_hash(read.spec.to_json().encode()), data_sha256=data_hash)
         model = load_model(folder.path / MODEL, parts=parsed.registry)
         return RunResult(model, folder.history(), folder.metrics(), folder.path)
-    checkpoint = None if folder is None else folder.checkpoint(identity)
+    checkpoint = None if folder is None else folder.checkpoint(identity, read.spec.training)
     model, result = fit_rows(read.spec, read.labels, read.splits, observer, keep_checkpoint=keep, checkpoint=checkpoint)
     metrics = {name: _measured(model, part) for name, part in read.splits.items()}
     if folder is not None:
@@ -120,8 +126,9 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, r
             "overrides": [override.text.content for override in parsed.document.overrides],
             "data_sha256": data_hash,
         }
-        model.save(folder.path / MODEL)
-        folder.write(_texts(parsed, model, result, metrics, facts))
+        with file_errors(folder.path / MODEL):
+            content = model.to_bytes()
+        folder.write({MODEL: content, **_texts(parsed, model, result, metrics, facts)})
         if not result.interrupted:
             folder.end()
     if result.interrupted:

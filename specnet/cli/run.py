@@ -95,6 +95,7 @@ def _folder(out: Path | None, name: str | None, output: Output) -> Iterator[Path
         if out is None:
             # Where nothing was written, no empty folders stay.
             with suppress(OSError):
+                folder.rmdir()
                 folder.parent.rmdir()
                 folder.parent.parent.rmdir()
 
