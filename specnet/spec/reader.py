@@ -96,7 +96,7 @@ def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
     except _DuplicateKeyError:
         raise Document({}, text).error(_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
-        raise _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno)) from None
+        raise _json_error(text, error) from None
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
@@ -147,6 +147,16 @@ def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Di
         twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
         found.append(replace(twice, path=path, notes=(note,)))
     return found
+
+
+def _json_error(text: Text, error: json.JSONDecodeError) -> SpecError:
+    """Return the error of a text that is no JSON, the same from every version of Python."""
+    # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
+    before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
+    after = text.content[len(before) :].lstrip()
+    if before.endswith(",") and after.startswith(("}", "]")):
+        return _error(text, "syntax", "nothing follows this comma", text.position(len(before) - 1))
+    return _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno))
 
 
 def _sentence(message: str) -> str:
