@@ -127,7 +127,7 @@ class Course:
     def close(self, loss: float) -> None:
         """Log the last epoch, of which this was the loss, where training ended before its time."""
         self.epochs = max(self.epochs, 1)  # nothing to gain from the start is an epoch too
-        if (not self.history or self.history[-1]["epoch"] != self.epochs):
+        if not self.history or self.history[-1]["epoch"] != self.epochs:
             theta, state = self._walker.kept()
             self._log({"loss": loss, **{name: monitor(theta, state) for name, monitor in self._monitors.items()}})
 
