@@ -12,7 +12,8 @@ def evaluate(
 ) -> None:
     """Measure a model on rows.
 
-    The figures are the loss and the metrics of the model's spec.
+    The figures are the loss and the metrics of the model's spec. An ONNX file that export has written can be measured
+    too.
 
     Examples
     --------

@@ -30,7 +30,7 @@ def predict(
     """Predict from rows, as CSV.
 
     A model of classes gives the most probable label and the probability of each. Numbers are written with all their
-    digits: reading them gives the same floats.
+    digits: reading them gives the same floats. An ONNX file that export has written answers too.
 
     Examples
     --------

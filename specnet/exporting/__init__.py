@@ -18,7 +18,7 @@ from specnet.exporting import targets
 from specnet.exporting.onnx_model import OnnxModel
 from specnet.exporting.proof import Proof, prove
 from specnet.exporting.target import ExportError, Target
-from specnet.files import PathLike, write_file
+from specnet.files import PathLike, write_files
 from specnet.model import Model, load_model
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
@@ -74,12 +74,16 @@ def export(model: Model, target: str, path: PathLike | None = None, *, float32: 
     if wanted != model.network.dtype and not kind.writes_float32:
         raise ExportError(f"{target} has no float32 form of a float64 model")
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
+    suffixes = (kind.suffix, *kind.other_suffixes)
+    if main.suffix not in suffixes:
+        raise ExportError(f"{target} writes a file that ends in {' or '.join(suffixes)}, not {main.name}")
+    if not all(np.isfinite(array).all() for array in (model.theta, *model.state.values())):
+        raise ExportError("this model has weights that are not finite")
     program = kind.program(model, wanted)
     files = kind.render(program, main, "")
     proof = prove(kind, program, files, main.name)
     files = kind.render(program, main, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
-    for place, content in files.items():
-        write_file(place, content)
+    write_files({str(place): content for place, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
 
 

@@ -76,7 +76,11 @@ class OnnxModel:
             content = read_file(path, _LARGEST)
             try:
                 loaded = onnx.load_model_from_string(content)
+                if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in loaded.graph.initializer):
+                    raise FileError("this ONNX file reads its weights from another file")
                 self._session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            except FileError:
+                raise
             except Exception as error:  # neither library's errors have a class of their own in common
                 raise FileError(f"this is no ONNX file that onnxruntime reads: {error}") from error
             facts = {entry.key: entry.value for entry in loaded.metadata_props}.get(FACTS)

@@ -273,4 +273,5 @@ def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) ->
     """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
     sized = " + ".join(map(str, sizes))
     words = [described(node.layer, _SAID_OTHERWISE), f"{sized} → {node.size}", described(activation)]
-    return f"{node.key}: {', '.join(filter(None, words))}"
+    text = f"{node.key}: {', '.join(filter(None, words))}"
+    return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line

@@ -55,11 +55,14 @@ class Target(ABC):
     ----------
     suffix : str
         With which its main file ends.
+    other_suffixes : tuple of str
+        With which it may also end.
     writes_float32 : bool
         Whether a float64 model can be stored as float32 on demand.
     """
 
     suffix: ClassVar[str]
+    other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

@@ -90,8 +90,8 @@ def test_an_unknown_target_is_refused(tmp_path):
 def test_targets_without_a_float32_form_say_so(tmp_path):
     for target in ("numpy", "javascript"):
         with pytest.raises(ExportError, match=f"{target} has no float32 form of a float64 model"):
-            export(make_model("value"), target, tmp_path / "m", float32=True)
-        export(make_model("value", "float32"), target, tmp_path / "m", float32=True)
+            export(make_model("value"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
+        export(make_model("value", "float32"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
 
 
 @pytest.mark.parametrize("target", SUFFIXES)
@@ -138,3 +138,38 @@ def test_equal_models_make_equal_files(tmp_path):
             files = export(make_model("classes"), target, tmp_path / folder / f"m{suffix}").files
             contents.append([path.read_bytes() for path in files])
         assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(("target", "name"), [("c", "m.h"), ("numpy", "m.npz"), ("onnx", "m"), ("javascript", "m.ts")])
+def test_a_file_ends_as_its_target_says(target, name, tmp_path):
+    said = {"c": ".c", "numpy": ".py", "onnx": ".onnx", "javascript": ".js or .mjs"}[target]
+    with pytest.raises(ExportError, match=f"{target} writes a file that ends in {said}, not {name}"):
+        export(make_model("value"), target, tmp_path / name)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    model = make_model("value")
+    model.theta[0] = np.inf
+    with pytest.raises(ExportError, match="weights that are not finite"):
+        export(model, "numpy", tmp_path / "m.py")
+
+
+class Remarked(Activation):
+    """x + 1, and a text that would leave a comment. */"""
+
+    type: Literal["remarked"] = "remarked"
+    text: str = "*/\nbreak #\\"
+
+    def expression(self, x: Value) -> Value:
+        return x + 1
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
+    layers = [{"type": "dense", "units": 2, "activation": {"type": "remarked", "text": "\n*/ break \\"}}] * 2
+    spec = {
+        "network": {"input_size": 2, "output_size": 2, "layers": layers},
+        "training": {"loss": "mean_squared_error"},
+    }
+    network = specnet.build(spec, parts=[Remarked])
+    exported(Model(network, network.initial_parameters()), target, tmp_path / f"m{SUFFIXES[target]}")

@@ -1,5 +1,7 @@
 """The ONNX export: an idiomatic graph that says where it comes from."""
 
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,7 +9,7 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
 import specnet
-from specnet.exporting import ExportError
+from specnet.exporting import ExportError, export
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
 from specnet.model import Model
@@ -188,3 +190,9 @@ def test_a_gelu_in_double_precision_falls_back_and_says_so(tmp_path):
     written = exported(model, "onnx", tmp_path / "m.onnx")
     assert (written.dtype, written.note) == ("float32", "float32, since onnxruntime has no float64 Erf")
     assert onnx.load(tmp_path / "m.onnx").doc_string.startswith(written.note)
+
+
+def test_without_onnxruntime_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    written = export(make_model("value"), "onnx", tmp_path / "m.onnx")
+    assert str(written.proof) == "not compared with the model: onnxruntime is not installed"

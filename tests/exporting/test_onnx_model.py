@@ -117,3 +117,11 @@ def test_other_files_are_refused(tmp_path):
         open_model(tmp_path / "m.onnx")
     with pytest.raises(FileError, match="there is no such file"):
         open_model(tmp_path / "missing.onnx")
+
+
+def test_weights_in_another_file_are_refused(tmp_path):
+    export(make_model("value"), "onnx", tmp_path / "m.onnx")
+    loaded = onnx.load(tmp_path / "m.onnx")
+    onnx.save(loaded, tmp_path / "m.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    with pytest.raises(FileError, match="reads its weights from another file"):
+        open_model(tmp_path / "m.onnx")

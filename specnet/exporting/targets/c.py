@@ -294,7 +294,7 @@ def _source(program: Program, stem: str, header: str, remark: str) -> str:
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
    {remark}
-   Do not compile with -ffast-math: it changes what infinities and other programs' small numbers mean. */
+   Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 
 #include <math.h>
 

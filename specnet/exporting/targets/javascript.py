@@ -100,6 +100,7 @@ class _JavaScript(Language):
 
 class JavaScriptTarget(Target):
     suffix = ".js"
+    other_suffixes = (".mjs",)
 
     def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
         for label in program.labels or ():
