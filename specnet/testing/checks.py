@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
-from specnet.testing.activations import check_activation
+from specnet.testing.activations import FEATURES, check_activation
 from specnet.testing.common import check_class, check_document, described, example, made, registry_with, telling
+from specnet.testing.exports import check_exports
 from specnet.testing.layers import check_values_and_gradients, resolved
 from specnet.testing.losses import check_loss
 from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
 
+USUAL_FEATURES = 4
 Settings = Sequence[Mapping[str, Any]]
 Forward = Callable[..., ArrayLike]
 
@@ -32,7 +34,8 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
     """Check a part of any kind.
 
     Of every part: its name, docstring and descriptions; that it is the same when it is written and read again; that
-    values beyond a field's bounds, and of another type, are refused by the engine and the JSON Schema alike.
+    values beyond a field's bounds, and of another type, are refused by the engine and the JSON Schema alike. Of
+    activations and layers also that exports to NumPy, C, JavaScript and ONNX answer as they do, where these can be run.
 
     Parameters
     ----------
@@ -70,7 +73,12 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
         for kind, check in _CHECKS.items():
             if issubclass(part, kind):
                 with telling(subject):
-                    check(subject, made(part, variant, registry), forward, variant)
+                    instance = made(part, variant, registry)
+                    check(subject, instance, forward, variant)
+                    if kind is Activation:
+                        check_exports(
+                            subject, part, {"type": "activation", "activation": Part.dump(instance)}, FEATURES
+                        )
 
 
 def check_layer(
@@ -111,9 +119,12 @@ def check_layer(
             with telling(subject):
                 instance = resolved(instance, layer, [array.shape[1] for array in given])
                 check_values_and_gradients(subject, instance, forward, variant, given)
+        if inputs is None and layer.input_count == "one":
+            with telling(subject):
+                check_exports(subject, layer, Part.dump(made(layer, variant, registry)), USUAL_FEATURES)
 
 
 def _usual_inputs(layer: type[Layer]) -> list[list[ArrayLike]]:
     generator = np.random.default_rng(0)
     count = 1 if layer.input_count == "one" else 2
-    return [[generator.normal(size=(rows, 4)) for _ in range(count)] for rows in (1, 2, 7)]
+    return [[generator.normal(size=(rows, USUAL_FEATURES)) for _ in range(count)] for rows in (1, 2, 7)]

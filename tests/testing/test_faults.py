@@ -1,6 +1,7 @@
 """Parts with one fault each: the public checks find it, and say which part and where."""
 
 import re
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pydantic import Field
 
 from specnet.compiler import custom, exp, log, maximum, minimum, sin, sum_over, where
+from specnet.exporting.targets.numpy import NumpyTarget
 from specnet.parts import (
     Activation,
     Initializer,
@@ -22,6 +24,7 @@ from specnet.parts import (
     per_feature,
 )
 from specnet.parts.initializers import Ones
+from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
 
@@ -363,3 +366,15 @@ def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
     for call in (partial(np.add, found, 1), partial(np.add, out, out, out=found), partial(found.fill, 0), found.sum):
         assert any(array.dtype == np.float64 for array in arrays_of(call))
     assert not any(array.dtype == np.float64 for array in arrays_of(partial(np.add, out, out, out)))
+
+
+def test_an_export_that_answers_otherwise_is_found(monkeypatch):
+    run = NumpyTarget.run
+
+    def wrong(self, program, path, X):
+        answers = run(self, program, path, X)
+        return replace(answers, outputs=answers.outputs + 1e-6)
+
+    monkeypatch.setattr(NumpyTarget, "run", wrong)
+    with pytest.raises(AssertionError, match="its export to numpy"):
+        check_part(built_in_registry().find("activation", "tanh"), np.tanh)

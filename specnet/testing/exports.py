@@ -1,0 +1,43 @@
+"""Whether exports of a part answer as the part does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from specnet.exporting import find_target
+from specnet.exporting.proof import prove
+from specnet.exporting.target import ExportError
+from specnet.model import Model
+from specnet.network import build
+from specnet.parts.part import Part
+from specnet.testing.numbers import fail
+
+TARGETS = ("numpy", "c", "javascript", "onnx")
+"""Those that need nothing but what runs them; where that is missing, the export is written and not run."""
+
+
+def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inputs: int) -> None:
+    """Check that the exports of a network with this layer, of a part, agree with it.
+
+    What a target cannot say it refuses by name, and that is no fault of the part.
+    """
+    layers = [dict(layer), {"type": "dense", "units": 2}]
+    spec = {"network": {"dtype": "float64", "input_size": inputs, "layers": layers}, "training": {"loss": "mse"}}
+    network = build(spec, parts=[] if part.__module__.startswith("specnet.") else [part])
+    model = Model(network, network.initial_parameters())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in TARGETS:
+            target = find_target(name)
+            main = Path(folder) / f"part{target.suffix}"
+            try:
+                program = target.program(model, network.dtype)
+                files = target.render(program, main, "")
+            except ExportError:
+                continue
+            try:
+                prove(target, program, files, main.name)
+            except ExportError as error:
+                fail(subject, f"its export to {name}: {error.diagnostics[0].message}")
