@@ -6,6 +6,7 @@ name the argument.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,24 @@ SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
 
+def as_array(array: ArrayLike, name: str) -> Array:
+    """Return an array of anything, none of it masked.
+
+    Raises
+    ------
+    DataError
+        If rows have different lengths, or entries are masked.
+    """
+    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
+        place = tuple(int(index) for index in np.argwhere(array.mask)[0])
+        hint = f"{name}.filled(…) puts a number there, or leave such rows out"
+        raise DataError(f"{name} is masked at {_at(place)}, and a masked number is none", hint=hint)
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise DataError(f"{name} is no array: {error}") from None
+
+
 def as_numbers(array: ArrayLike, name: str) -> Array:
     """Return an array of finite booleans, integers or floats.
 
@@ -32,12 +51,13 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     DataError
         If it is anything else, with the argument's name.
     """
-    try:
-        numbers = np.asarray(array)
-    except ValueError as error:
-        raise DataError(f"{name} is no array of numbers: {error}") from None
+    numbers = as_array(array, name)
     if numbers.dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {_described(numbers)}, and numbers are needed")
+        only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
+        hint = (
+            f"all of them are numbers: {name}.astype(float) is an array that holds them as such" if only_real else None
+        )
+        raise DataError(f"{name} holds {_described(numbers)}, and numbers are needed", hint=hint)
     if numbers.size == 0:
         raise DataError(f"{name} is empty: its shape is {numbers.shape}")
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():

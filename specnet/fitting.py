@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_dtype, check_domain, check_inputs, check_target, check_weights
+from specnet.arrays import as_array, as_dtype, check_domain, check_inputs, check_target, check_weights
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
 from specnet.model import Model
@@ -105,11 +105,7 @@ def check_rows(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, columns: int | None = None, prefix: str = ""
 ) -> Rows:
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
-    inputs = check_inputs(X, columns, f"{prefix}X")
-    try:
-        target = np.asarray(y)
-    except ValueError as error:
-        raise DataError(f"{prefix}y is no array: {error}") from None
+    inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
     if target.ndim not in (1, 2) or len(target) != len(inputs):
         raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import check_inputs, check_target, check_weights
+from specnet.arrays import as_array, check_inputs, check_target, check_weights
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
@@ -259,12 +259,9 @@ class Model:
 
     def _target(self, y: ArrayLike, prepared: Array) -> tuple[Array, Array]:
         """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
-        try:
-            shape, rows = np.shape(y), len(prepared)
-        except ValueError as error:
-            raise DataError(f"y is no array: {error}") from None
-        if shape[:1] != (rows,):
-            raise DataError(f"y has shape {shape}, and X has shape {prepared.shape}: a row of each belong together")
+        y, rows = as_array(y, "y"), len(prepared)
+        if y.shape[:1] != (rows,):
+            raise DataError(f"y has shape {y.shape}, and X has shape {prepared.shape}: a row of each belong together")
         if self._labels is not None:
             indices = self._labels.encode(y)
             return indices, indices

@@ -152,6 +152,11 @@ def test_arguments_stay_as_they_are():
         ({"y": np.arange(120)}, DataError, "120 distinct labels"),
         ({"y": [[0], [1, 0]] * 60}, DataError, "y is no array"),
         ({"validation": (np.zeros((2, 2)), [[0], [1, 0]])}, DataError, "validation y is no array"),
+        ({"X": np.ma.masked_greater(np.ones((120, 2)), 0)}, DataError, "X is masked at row 0, column 0"),
+        ({"y": np.ma.masked_equal([0, 1] * 60, 1)}, DataError, r"y is masked at row 1, .*\n    y.filled"),
+        ({"sample_weight": np.ma.masked_equal([1, 2] * 60, 2)}, DataError, "sample_weight is masked at row 1"),
+        ({"X": np.ones((120, 2), object)}, DataError, r"X holds objects, .*\n    all of them are numbers: X.astype"),
+        ({"X": np.full((120, 2), None)}, DataError, "X holds objects, and numbers are needed$"),
         ({"sample_weight": np.ones(3)}, DataError, r"sample_weight has shape \(3,\)"),
         ({"validation": (np.zeros((3, 2)), np.zeros(2))}, DataError, r"validation y has shape \(2,\)"),
         ({"validation": np.zeros((3, 2))}, DataError, "validation is a tuple"),
@@ -203,3 +208,12 @@ def test_ctrl_c_in_a_fit_goes_on_to_the_caller():
     X, y = blobs([0, 1])
     with pytest.raises(KeyboardInterrupt):
         specnet.fit(spec_of("binary_crossentropy"), X, y, observer=Impatient())
+
+
+def test_a_masked_array_without_a_masked_number_is_an_array():
+    X, y = blobs([0, 1])
+    spec = spec_of("binary_crossentropy", training={"epochs": 2})
+    model, expected = specnet.fit(spec, np.ma.array(X), np.ma.array(y)), specnet.fit(spec, X, y)
+    np.testing.assert_array_equal(model.theta, expected.theta)
+    with pytest.raises(DataError, match="y is masked at row 3"):
+        model.evaluate(X, np.ma.masked_array(y, np.arange(120) == 3))

@@ -151,7 +151,7 @@ def test_sample_weights_repeat_rows():
         ({"X": rows(4)[:0]}, r"X is empty: its shape is \(0, 3\)"),
         ({"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)}, "X has nan at row 2, column 1"),
         ({"X": rows(4) * np.inf}, "X has -?inf at row 0, column 0"),
-        ({"X": [[1.0, 2.0], [3.0]]}, "X is no array of numbers"),
+        ({"X": [[1.0, 2.0], [3.0]]}, "X is no array"),
         ({"y": rows(3)}, r"y has shape \(3, 3\), and X has 4 rows"),
         ({"y": rows(4, 2)}, r"y has shape \(4, 2\), and \(4,\) class indices or \(4, 3\) one-hot rows are needed"),
         ({"y": rows(4, 3)}, "must be one-hot"),

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_numbers, check_target
+from specnet.arrays import as_array, as_numbers, check_target
 from specnet.errors import DataError
 
 KINDS = {"i": "integers", "U": "text"}
@@ -41,7 +41,7 @@ class Labels:
         DataError
             If y holds no labels, or another number of them.
         """
-        target = _as_array(y, "y")
+        target = as_array(y, "y")
         if _is_wide(target):
             labels = np.arange(target.shape[1])
         else:
@@ -66,7 +66,7 @@ class Labels:
         DataError
             If a label is not one of these.
         """
-        target = _as_array(y, name)
+        target = as_array(y, name)
         if _is_wide(target):
             indices: NDArray[np.intp] = check_target(target, "classes", len(target), len(self), name)[0]
             return indices
@@ -94,7 +94,7 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     DataError
         If y is not (rows,) or (rows, 1), or holds anything but integers, integral floats, booleans or text.
     """
-    labels = _as_array(y, name)
+    labels = as_array(y, name)
     if not labels.size:
         raise DataError(f"{name} is empty: its shape is {labels.shape}")
     if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
@@ -115,13 +115,6 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
         hint = "a loss of values, such as mean_squared_error, takes numbers"
         raise DataError(f"{name} has {labels[row]} at row {row}, and labels are whole numbers or text", hint=hint)
     return integers
-
-
-def _as_array(y: ArrayLike, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(y)
-    except ValueError as error:
-        raise DataError(f"{name} is no array: {error}") from None
 
 
 def _is_wide(target: NDArray[Any]) -> bool:
