@@ -115,8 +115,10 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
     DataError
         If one of them is beyond its range.
     """
+    if numbers.dtype == dtype:
+        return numbers
     with np.errstate(over="ignore"):
-        converted = numbers.astype(dtype, copy=False)
+        converted = numbers.astype(dtype)
     if numbers.dtype.itemsize > dtype.itemsize and not np.isfinite(converted).all():
         place = tuple(int(index) for index in np.argwhere(~np.isfinite(converted))[0])
         hint = 'network.dtype = "float64" holds larger ones' if dtype.itemsize < 8 else None
