@@ -46,6 +46,11 @@ def registry_with(part: type[Part]) -> Registry:
         raise AssertionError(f"{part.__qualname__}: {error}") from None
 
 
+def unregistered(part: type[Part]) -> list[type[Part]]:
+    """Return what a spec that names a part has to be given: the part, unless it is known already."""
+    return [] if installed_registry().find(part.kind, part.part_name()) is part else [part]
+
+
 def check_class(part: type[Part]) -> None:
     """Refuse a class whose name or whose descriptions are missing."""
     if not (isinstance(part, type) and issubclass(part, Part) and "kind" not in vars(part) and hasattr(part, "kind")):

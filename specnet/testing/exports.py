@@ -13,6 +13,7 @@ from specnet.exporting.target import ExportError
 from specnet.model import Model
 from specnet.network import build
 from specnet.parts.part import Part
+from specnet.testing.common import unregistered
 from specnet.testing.numbers import fail
 
 TARGETS = ("numpy", "c", "javascript", "onnx")
@@ -26,7 +27,7 @@ def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inpu
     """
     layers = [dict(layer), {"type": "dense", "units": 2}]
     spec = {"network": {"dtype": "float64", "input_size": inputs, "layers": layers}, "training": {"loss": "mse"}}
-    network = build(spec, parts=[] if part.__module__.startswith("specnet.") else [part])
+    network = build(spec, parts=unregistered(part))
     model = Model(network, network.initial_parameters())
     with tempfile.TemporaryDirectory() as folder:
         for name in TARGETS:

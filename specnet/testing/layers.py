@@ -14,6 +14,7 @@ from specnet.network import build
 from specnet.parts import Layer
 from specnet.parts.part import Part
 from specnet.spec.graph import Node
+from specnet.testing.common import unregistered
 from specnet.testing.numbers import Function, agree, check_gradients, fail
 
 Array = NDArray[Any]
@@ -131,4 +132,4 @@ def resolved(layer: Layer, part: type[Layer], sizes: Sequence[int]) -> Layer:
         return layer
     table = Part.dump(layer)
     spec = {"network": {"input_size": sizes[0], "layers": [table]}, "training": {"loss": "mse"}}
-    return build(spec, parts=[] if part.__module__.startswith("specnet.") else [part]).nodes[0].layer
+    return build(spec, parts=unregistered(part)).nodes[0].layer
