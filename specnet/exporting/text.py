@@ -120,6 +120,14 @@ def number_text(number: Any) -> str:
     return text
 
 
+def python_number(number: float) -> Text:
+    """Return a number as an expression of Python, which has no literals for infinities and NaN."""
+    text = number_text(number)
+    if text.lstrip("-") in ("inf", "nan"):
+        return Text(f'float("{text}")', CALL)
+    return Text(text, SIGN if text[0] == "-" else NAME)
+
+
 class Names:
     """Names that are free in a target, and those that it reserves.
 

@@ -22,13 +22,12 @@ from specnet.exporting.target import Answers, ExportError, Target, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
-    NAME,
     PRODUCT,
-    SIGN,
     Form,
     Names,
     Text,
     number_text,
+    python_number,
 )
 from specnet.exporting.text import SUM as SUM_LEVEL
 
@@ -145,10 +144,7 @@ class _NumPy(Library):
         raise ExportError(f"numpy has no form of the operation {operation.name}")
 
     def number(self, number: float) -> Text:
-        text = number_text(number)
-        if text.lstrip("-") in ("inf", "nan"):
-            return Text(f'float("{text}")', CALL)
-        return Text(text, SIGN if text[0] == "-" else NAME)
+        return python_number(number)
 
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         return Text(f"{array.within(CALL)}.astype(np.{dtype.name})", CALL)

@@ -20,7 +20,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step, Table
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, quoted
 from specnet.exporting.target import Answers, ExportError, Target, required
-from specnet.exporting.text import ARITHMETIC, CALL, NAME, SIGN, TEXT_EXPANSIONS, Form, Names, Text, number_text
+from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 
 Array = NDArray[Any]
@@ -123,10 +123,7 @@ class _Torch(Library):
         raise ExportError(f"torch has no form of the operation {operation.name}")
 
     def number(self, number: float) -> Text:
-        text = number_text(number)
-        if text.lstrip("-") in ("inf", "nan"):
-            return Text(f'float("{text}")', CALL)
-        return Text(text, SIGN if text[0] == "-" else NAME)
+        return python_number(number)
 
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         return Text(f"{array.within(CALL)}.to(torch.{dtype.name})", CALL)

@@ -201,6 +201,7 @@ class CsvFile:
 def _numbers(cells: Cells) -> NDArray[np.float64] | None:
     """Return the numbers of cells, or None if one is missing or none."""
     try:
+        # A missing cell is None, for which joining raises the TypeError that is caught.
         if not NUMBER_SIGNS.issuperset("".join(cells)):  # type: ignore[arg-type]
             return None
         numbers = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]
