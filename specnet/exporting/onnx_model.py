@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -15,17 +14,14 @@ from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
 from specnet.exporting.target import required
 from specnet.files import PathLike, file_errors, read_file
+from specnet.importing.facts import FACTS, read_facts
 from specnet.model import Model
 from specnet.network import Network
-from specnet.parts.data import Csv
-from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, parse_spec, resolve
 
 Array = NDArray[Any]
 
-FACTS = "spec"
-"""The name of the metadata that holds what of the spec the graph does not say: the loss, metrics, names of columns."""
 _LARGEST = 2**31
 _INVERSES: Mapping[str, Any] = {
     "linear": lambda y: y,
@@ -34,25 +30,6 @@ _INVERSES: Mapping[str, Any] = {
     "sigmoid": lambda p: np.log(np.maximum(p, np.finfo(float).tiny)) - np.log1p(-np.minimum(p, 1 - 2.0**-53)),
 }
 """From an output to what the loss sees of it."""
-
-
-def facts_of(spec: Spec) -> str:
-    """Return what of a resolved spec an ONNX graph does not say, as a small spec in JSON."""
-    training: dict[str, Any] = {"loss": _short(spec.training.loss)}
-    if spec.training.metrics:
-        training["metrics"] = [_short(metric) for metric in spec.training.metrics]
-    facts: dict[str, Any] = {"training": training}
-    if spec.network.target_preprocessing:
-        facts["network"] = {"target_preprocessing": [_short(step) for step in spec.network.target_preprocessing]}
-    if isinstance(spec.data, Csv):
-        facts["data"] = spec.data.model_dump(mode="json", exclude_none=True)
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-
-
-def _short(part: Part) -> Any:
-    """Return a part as a spec says it in the fewest words."""
-    fields = {"type": part.type} | part.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return part.type if len(fields) == 1 else fields
 
 
 class OnnxModel:
@@ -91,7 +68,7 @@ class OnnxModel:
             self._shapes = {output.name: output.shape for output in self._session.get_outputs()}
             self._answer = next(name for name in self._shapes if name != "label")
             try:
-                self._facts: dict[str, Any] = json.loads(facts)
+                self._facts = read_facts(facts, "what this file says of its spec")
                 self.spec = self._small_spec(self._session.get_inputs()[0].shape[1])
             except (ValueError, LookupError, TypeError, SpecError) as error:
                 raise FileError(f"what this file says of its spec is not valid: {error}") from error

@@ -1,4 +1,4 @@
-"""Networks from elsewhere: ONNX and Keras files, scikit-learn's estimators and PyTorch's modules, as specs and models.
+"""Networks from elsewhere, as specs and models: ONNX, Keras and skops files, objects of scikit-learn and PyTorch.
 
 Nothing in a file is executed. What is not understood is refused by its name, and then nothing is made.
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import DataError, FileError
-from specnet.files import PathLike, open_file, write_file
+from specnet.files import PathLike, file_errors, open_file, write_file
+from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.toml import to_toml
 from specnet.model import Model
@@ -26,8 +27,8 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Mod
     Parameters
     ----------
     source : str, path-like, scikit-learn estimator or torch.nn.Sequential
-        An ONNX file, a ``.keras`` file; a fitted ``MLPClassifier`` or ``MLPRegressor``, also at the end of a pipeline
-        with ``StandardScaler``; or a ``Sequential`` of layers that specnet has.
+        An ONNX, ``.keras`` or ``.skops`` file; a fitted ``MLPClassifier`` or ``MLPRegressor``, also at the end of a
+        pipeline with ``StandardScaler``; or a ``Sequential`` of layers that specnet has.
     limits : Limits, optional
         Larger or smaller caps on the network.
 
@@ -73,11 +74,14 @@ def weights_path(path: PathLike) -> Path:
 
 def _read_file(path: PathLike, limits: Limits | None) -> Imported:
     with open_file(path) as (stream, _):
-        start = stream.read(len(_ZIP))
-    if start == _ZIP:
-        from specnet.importing.keras_file import import_keras
+        is_archive = stream.read(len(_ZIP)) == _ZIP
+    if not is_archive:
+        from specnet.importing.onnx_graph import import_onnx
 
-        return import_keras(path, limits)
-    from specnet.importing.onnx_graph import import_onnx
+        return import_onnx(path, limits)
+    from specnet.importing.keras_file import import_keras
+    from specnet.importing.skops_file import SCHEMA, import_skops
 
-    return import_onnx(path, limits)
+    with file_errors(path), open_file(path) as (stream, _), opened(stream) as archive:
+        is_skops = SCHEMA in archive
+    return import_skops(path, limits) if is_skops else import_keras(path, limits)

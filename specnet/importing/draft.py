@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
+from specnet.importing.facts import with_facts
 from specnet.model import Model
 from specnet.model_file import class_count
 from specnet.network import Network
 from specnet.parts.preprocessing import Standardize
+from specnet.parts.registry import built_in_registry
 from specnet.spec import Limits, parse_spec, resolve
 
 Array = NDArray[Any]
@@ -122,7 +124,8 @@ class Draft:
 
     def activation(self, source: int, part: str | Mapping[str, Any], tensors: Mapping[str, Array] | None = None) -> int:
         """Add an activation, as a spec says it, with what it learned."""
-        return self.add({"type": "activation", "activation": part}, [source], tensors)
+        short = part["type"] if isinstance(part, Mapping) and part.keys() == {"type"} else part
+        return self.add({"type": "activation", "activation": short}, [source], tensors)
 
     def affine(self, source: int, factor: Any, shift: Any) -> int:
         """Add a layer that makes factor·x + shift of x, each () or (features,)."""
@@ -157,6 +160,7 @@ class Draft:
         *,
         labels: Array | None = None,
         loss: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Imported:
         """Return spec and model.
 
@@ -170,6 +174,8 @@ class Draft:
             int64 or text, ascending.
         loss : str, optional
             The one that the last activation is made for if None.
+        facts : mapping, optional
+            What the file itself says of the spec.
 
         Raises
         ------
@@ -177,11 +183,15 @@ class Draft:
             If the network is none that a spec can say.
         """
         order = self._needed(output)
-        steps = [_copied(self.steps[number], order) for number in order]
-        steps = _joined(steps)
+        steps = _joined([_copied(self.steps[number], order) for number in order])
+        for step in steps:
+            step.fields = _shortened(step.fields)
+        if facts is not None and steps and steps[-1].fields["type"] == "dense":
+            steps[-1].fields.setdefault("activation", "linear")  # the facts' loss may expect another one
         if loss is None:
             loss = "mean_squared_error" if self.target is not None else _loss(steps)
         document = self._document(steps, _spec_name(name), loss)
+        document = document if facts is None else with_facts(document, facts)
         model = self._model(document, steps, labels)
         return Imported(document, model)
 
@@ -281,6 +291,19 @@ def _joined(steps: Sequence[Step]) -> list[Step]:
     return joined
 
 
+def _shortened(fields: Mapping[str, Any], kind: str = "layer") -> Any:
+    """Return a part's fields without those that say what they would be anyway; its name where that is all."""
+    part = built_in_registry().find(kind, fields["type"])
+    assert part is not None
+    short = {}
+    for name, value in fields.items():
+        if name == "activation" and isinstance(value, Mapping):
+            value = _shortened(value, "activation")
+        if name == "type" or value != part.model_fields[name].default:
+            short[name] = value
+    return short if kind == "layer" or len(short) > 1 else short["type"]
+
+
 def _is_plain_dense(step: Step, number: int) -> bool:
     return (
         step.inputs == (number - 1,)
@@ -308,7 +331,9 @@ def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
 
 def _last_activation(steps: Sequence[Step]) -> str | None:
     part = steps[-1].fields.get("activation") if steps else None
-    return part["type"] if isinstance(part, Mapping) else part
+    if isinstance(part, Mapping):
+        return None if part.get("parametric") else part["type"]
+    return part
 
 
 def _loss(steps: Sequence[Step]) -> str:

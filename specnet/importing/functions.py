@@ -76,6 +76,8 @@ def erf(p: Formula) -> Formula:
 
 def sqrt(p: Formula) -> Formula:
     """Return the square root."""
+    if p.value is not None and np.all(p.value >= 0):
+        return p.algebra.constant(np.sqrt(p.value))
     found = single(p)
     if found is not None and found[0].function == "sum" and found[2] == -1:
         return reciprocal(sqrt(found[0].argument * p.algebra.constant(1 / found[1])))

@@ -9,10 +9,8 @@ from __future__ import annotations
 import io
 import math
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,20 +19,17 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, open_file
+from specnet.importing.archives import opened
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.keras_layers import LAYERS, KerasLayer, dtype_of
-from specnet.importing.onnx_file import as_texts
 from specnet.spec import Limits
 from specnet.tensor_file import parse_object, shown
 
 Array = NDArray[Any]
 
-_CONFIG, _WEIGHTS, _FACTS = "config.json", "model.weights.h5", "specnet.json"
+CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _CONFIG_LIMIT = 2**24
 _WEIGHTS_LIMIT = 2**31
-_MOST_MEMBERS = 1000
-_HIGHEST_COMPRESSION = 100
-"""How many bytes of an archive's member may come from one that is stored; weights compress to a half at best."""
 _NUMBERS = ("float32", "float64", "int32", "int64", "uint32", "uint64")
 _MODELS = ("Sequential", "Functional")
 _TENSOR = "__keras_tensor__"
@@ -49,62 +44,19 @@ def import_keras(path: PathLike, limits: Limits | None) -> Imported:
         If the file is damaged, or holds something that is not understood; names it.
     """
     with file_errors(path), open_file(path) as (stream, _):
-        config, content, labels = _members(stream)
+        with opened(stream) as archive:
+            for name in (CONFIG, _WEIGHTS):
+                if name not in archive:
+                    raise FileError(f"this archive is no .keras file: it has no {name}")
+            config = parse_object(archive.read(CONFIG, _CONFIG_LIMIT), CONFIG)
+            content, said = archive.read(_WEIGHTS, _WEIGHTS_LIMIT), archive.said()
         model = _object(config, "the model")
         if model["class_name"] not in _MODELS:
             _not_understood(model, "the model")
         with _Weights(content) as weights:
             reader = _Reader(model, weights, limits)
-            return reader.draft.finish(reader.output, Path(path).stem, labels=labels)
-
-
-def _members(stream: Any) -> tuple[dict[str, Any], bytes, Array | None]:
-    """Return the network's description, the bytes of its weights, and the labels that specnet's own export adds."""
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            if len(archive.infolist()) > _MOST_MEMBERS:
-                raise FileError(f"this archive has more than {_MOST_MEMBERS} members")
-            config = parse_object(_member(archive, _CONFIG, _CONFIG_LIMIT), _CONFIG)
-            facts: dict[str, Any] = {}
-            if _FACTS in archive.namelist():
-                facts = parse_object(_member(archive, _FACTS, _CONFIG_LIMIT), _FACTS)
-            return config, _member(archive, _WEIGHTS, _WEIGHTS_LIMIT), _labels(facts.get("labels"))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise FileError(f"this is no .keras file, or a damaged one: {error}") from error
-
-
-def _labels(labels: Any) -> Array | None:
-    """Return class labels, ascending integers or texts."""
-    if labels is None:
-        return None
-    kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
-    if kinds not in ({int}, {str}) or not all(a < b for a, b in pairwise(labels)):
-        raise FileError(f"{_FACTS} has labels that are no ascending integers or texts")
-    if kinds == {str}:
-        return as_texts([label.encode("utf-8", "surrogatepass") for label in labels], _FACTS)
-    if max(map(abs, labels)) >= 2**63:
-        raise FileError(f"{_FACTS} has labels that are too large")
-    return np.array(labels, np.int64)
-
-
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    try:
-        member = archive.getinfo(name)
-    except KeyError:
-        raise FileError(f"this archive is no .keras file: it has no {name}") from None
-    most = min(limit, _HIGHEST_COMPRESSION * (member.compress_size + 1000))
-    if member.file_size > most:
-        raise FileError(f"{name} has {member.file_size} bytes, of which at most {most} can be read")
-    import zlib
-
-    try:
-        with archive.open(member) as stream:
-            content = stream.read(most + 1)
-    except (zlib.error, zipfile.BadZipFile, OSError) as error:
-        raise FileError(f"{name} is damaged: {error}") from error
-    if len(content) != member.file_size:
-        raise FileError(f"{name} has another size than the archive says")
-    return content
+            name = Path(path).stem
+            return reader.draft.finish(reader.output, name, labels=said.labels, facts=said.facts)
 
 
 class _Weights:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Draft, Scaling
-from specnet.importing.layers import short
 from specnet.tensor_file import shown
 
 Array = NDArray[Any]
@@ -108,7 +107,7 @@ class KerasLayer:
             return None
         if not isinstance(value, str) or value not in _ACTIVATIONS:
             self.refuse(f"the activation {shown(str(value))} is not understood")
-        return short(_ACTIVATIONS[value])
+        return _ACTIVATIONS[value]
 
 
 def dtype_of(config: Mapping[str, Any]) -> str:

@@ -45,6 +45,19 @@ class Layers:
         plain = found.is_plain or found.part["type"] == "layer_normalization"
         return plain or (scaled and not np.any(found.shift))
 
+    def mixture(self, source: int, activation: Formula, share: Array) -> int | None:
+        """Return the layer that makes x + share·(f(x) − x) of another layer's output; None where f is not known."""
+        size = self.draft.size(source)
+        try:
+            found = self.recognizer.recognize(activation, size)
+        except TooInvolvedError:
+            return None
+        if found is None or not found.is_plain or not found.is_elementwise:
+            return None
+        tensors = {**found.tensors, "mixture": share}
+        tensors = {name: np.broadcast_to(array, size) for name, array in tensors.items()}
+        return self.draft.activation(source, {**found.part, "parametric": True}, tensors)
+
     def compute(self, source: int, formula: Formula) -> int:
         """Return the layer whose output is a formula of another layer's output.
 
@@ -71,7 +84,9 @@ class Layers:
             return source
         if formula.affine is not None:
             return self.draft.affine(source, *formula.affine)
-        if formula.value is not None or is_of_rows(formula):
+        if formula.value is not None:
+            return self.draft.affine(source, 0.0, formula.value)
+        if is_of_rows(formula):
             raise TooInvolvedError
         size = self.draft.size(source)
         found = self.recognizer.recognize(formula, size) or self.recognizer.mixture(formula, size)
@@ -86,7 +101,7 @@ class Layers:
             scale, shift = np.broadcast_to(found.factor, size), np.broadcast_to(found.shift, size)
             return self.draft.add(found.part, [source], {"scale": scale, "shift": shift})
         tensors = {name: np.broadcast_to(array, size) for name, array in found.tensors.items()}
-        layer = self.draft.activation(source, short(found.part), tensors)
+        layer = self.draft.activation(source, found.part, tensors)
         return layer if found.is_plain else self.draft.affine(layer, found.factor, found.shift)
 
     def _of_affine(self, source: int, formula: Formula) -> int | None:
@@ -127,8 +142,3 @@ class Layers:
             factors += [factor] * power
         product = factors[0] if len(factors) == 1 else self.draft.add({"type": "multiply"}, factors)
         return product if np.ndim(number) == 0 and number == 1 else self.draft.affine(product, number, 0.0)
-
-
-def short(part: dict[str, Any]) -> str | dict[str, Any]:
-    """Return a part as a spec says it: by its name where that is all."""
-    return str(part["type"]) if part.keys() == {"type"} else part

@@ -58,14 +58,17 @@ class _Answers:
     def finish(self, answer: Features | TwoClasses | Part | None, name: str) -> Imported:
         graph, draft = self.graph, self.graph.draft
         if isinstance(answer, Part):
-            return draft.finish(self._means(answer), name, loss="gaussian_nll")
+            return draft.finish(self._means(answer), name, loss="gaussian_nll", facts=graph.facts)
         if answer is None:
             assert self.decision is not None, "a graph without outputs has been refused"
             output = self.decision.source
         elif isinstance(answer, TwoClasses):
             output = answer.second
         else:
-            if self.labels is None and answer.formula.affine is not None and not answer.formula.is_variable:
+            in_other_units = not graph.is_marked or graph.section == "target_preprocessing"
+            is_scaled = answer.formula.affine is not None and not answer.formula.is_variable
+            if self.labels is None and in_other_units and is_scaled:
+                assert answer.formula.affine is not None
                 draft.target = Scaling(*(np.broadcast_to(x, answer.size) for x in reversed(answer.formula.affine)))
                 answer = Features(answer.source, graph.layers.algebra.x, answer.size)
             output = graph.source(answer)
@@ -76,7 +79,7 @@ class _Answers:
         loss = self._loss_of_margins(output, answer)
         if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), loss=loss)
+        return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=graph.facts)
 
     def _means(self, answer: Part) -> int:
         """Return the layer whose first half of outputs is answered, as that of means whose variances are the second."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from specnet.importing import functions as fn
 from specnet.importing.algebra import CONSTANT, Formula, TooInvolvedError
-from specnet.importing.draft import INPUT, Scaling
+from specnet.importing.draft import INPUT, Scaling, Step
 from specnet.importing.onnx_graph import Call, row
-from specnet.importing.onnx_values import Features, Normal, Part, Value
+from specnet.importing.onnx_values import Departure, Features, Normal, Part, Value
 
 Array = NDArray[Any]
 Result = Value | Array | list[Value | Array]
@@ -122,7 +122,8 @@ def _gated(call: Call, a: Part, b: Part) -> Value:
 
 
 def _add(call: Call) -> Result:
-    result = _on_input(call, "add") or _bias(call) or arithmetic(lambda p, q: p + q, np.add, _sum)(call)
+    known = _on_input(call, "add") or _mixture(call) or _absorbed(call, "add")
+    result = known or arithmetic(lambda p, q: p + q, np.add, _sum)(call)
     return _normalized(call, result, "add")
 
 
@@ -135,15 +136,30 @@ def _subtract(call: Call) -> Result:
         else:
             call.graph.source(x)
     result = _on_input(call, "subtract") or arithmetic(lambda p, q: p - q, np.subtract, _difference)(call)
+    y = call.value(1)
+    if isinstance(x, Features) and isinstance(y, Features) and x.source == y.source and y.formula.is_variable:
+        assert isinstance(result, Features)
+        result.departure = Departure(x.formula)
     return _normalized(call, result, "subtract")
 
 
 def _multiply(call: Call) -> Result:
-    for x, constant in ((call.value(0), call.value(1)), (call.value(1), call.value(0))):
+    for x, constant in _orders(call):
         if isinstance(x, Features) and isinstance(constant, np.ndarray):
             _end_before_factor(call, x, constant)
-    result = _on_input(call, "multiply") or arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
+    known = _on_input(call, "multiply") or _absorbed(call, "multiply")
+    result = known or arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
+    for x, constant in _orders(call):
+        if isinstance(x, Features) and x.departure and isinstance(constant, np.ndarray) and _is_row(constant, x):
+            assert isinstance(result, Features)
+            result.departure = replace(x.departure, share=row(constant, x.size))
     return _normalized(call, result, "multiply")
+
+
+def _orders(call: Call) -> tuple[tuple[Value | Array, Value | Array], ...]:
+    """Return both inputs, and both the other way round."""
+    a, b = call.value(0), call.value(1)
+    return (a, b), (b, a)
 
 
 def _end_before_factor(call: Call, x: Features, constant: Array) -> None:
@@ -151,8 +167,18 @@ def _end_before_factor(call: Call, x: Features, constant: Array) -> None:
     affine = x.formula.affine
     if affine is not None and np.ndim(affine[0]):
         call.graph.source(x)
-    elif constant.size > 1 and np.ndim(x.formula.terms.get(CONSTANT, 0.0)):
+    elif _is_row(constant, x) and (np.ndim(x.formula.terms.get(CONSTANT, 0.0)) or _normalizes(x.formula)):
         call.graph.settle(x)
+
+
+def _is_row(constant: Array, x: Features) -> bool:
+    """Whether a constant has one number for each feature."""
+    return constant.ndim > 0 and constant.size == x.size
+
+
+def _normalizes(formula: Formula) -> bool:
+    """Whether a formula has a mean over the features in it."""
+    return any(atom.function == "mean" for atom in formula.functions())
 
 
 def _divide(call: Call) -> Result:
@@ -184,17 +210,17 @@ def _normalized(call: Call, result: Result, operation: str) -> Result:
 
 def _operand(call: Call) -> tuple[Features, Array, bool] | None:
     """Return features that nothing else reads and a constant, and whether the features come first."""
-    a, b = call.value(0), call.value(1)
-    for x, constant, first in ((a, b, True), (b, a, False)):
+    for x, constant in _orders(call):
         if isinstance(x, Features) and isinstance(constant, np.ndarray) and x.alone and x.formula.is_variable:
-            return x, constant, first
+            return x, constant, x is call.value(0)
     return None
 
 
 def _on_input(call: Call, operation: str) -> Value | None:
     """Standardize the network's columns, where a constant moves or scales what goes in."""
-    found = _operand(call)
-    draft = call.graph.draft
+    found, draft = _operand(call), call.graph.draft
+    if call.graph.is_marked and call.graph.section != "preprocessing":
+        return None
     if found is None or found[0].source != INPUT or (operation in ("subtract", "divide") and not found[2]):
         return None
     x, constant, _ = found
@@ -225,18 +251,42 @@ def _on_input(call: Call, operation: str) -> Value | None:
     return call.graph.features(INPUT)
 
 
-def _bias(call: Call) -> Value | None:
-    """Put a constant with a number for each feature into the dense layer that it is added to."""
+def _mixture(call: Call) -> Value | None:
+    """Make a layer of x + share·(f(x) − x), by the numbers as they stand: a share that is still 1 would vanish."""
+    for x, y in _orders(call):
+        if not isinstance(x, Features) or not isinstance(y, Features) or x.source != y.source:
+            continue
+        if x.departure and x.departure.share is not None and y.formula.is_variable:
+            layer = call.graph.layers.mixture(x.source, x.departure.activation, x.departure.share)
+            return None if layer is None else call.graph.features(layer)
+    return None
+
+
+def _absorbed(call: Call, operation: str) -> Value | None:
+    """Put a constant with a number for each feature into the layer that it is added to, or that it multiplies."""
     found = _operand(call)
     if found is None or found[0].source == INPUT or not found[1].ndim:
         return None
     x, constant, _ = found
-    step = call.graph.draft.steps[x.source]
-    if step.fields.get("use_bias") is not False:
+    draft = call.graph.draft
+    step = draft.steps[x.source]
+    name = _free_place(step, operation)
+    if name is None:
         return None
-    step.tensors["bias"] = call.graph.draft.numbers(np.broadcast_to(row(constant, x.size), x.size), "bias")
-    del step.fields["use_bias"]
+    step.tensors[name] = draft.numbers(np.broadcast_to(row(constant, x.size), x.size), name)
+    step.fields.pop("use_bias", None)
     return call.graph.features(x.source)
+
+
+def _free_place(step: Step, operation: str) -> str | None:
+    """Return what a layer learns that a constant can become without a rounding, None where there is nothing."""
+    if step.fields["type"] == "dense":
+        return "bias" if operation == "add" and step.fields.get("use_bias") is False else None
+    if step.fields["type"] != "layer_normalization" or step.tensors["shift"].any():
+        return None
+    if operation == "add":
+        return "shift"
+    return "scale" if (step.tensors["scale"] == 1).all() else None
 
 
 def _extreme(function: Callable[[Formula, Formula], Formula], fold: Callable[[Array, Array], Array]) -> Operator:

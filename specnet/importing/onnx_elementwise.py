@@ -37,7 +37,7 @@ def _activation(function: Callable[[Formula], Formula], inside: Callable[[Formul
     def operator(call: Call) -> Result:
         x = call.features()
         if inside is None or not x.formula.equals(inside(x.formula.algebra.x)):
-            call.graph.settle(x)
+            call.graph.begin_activation(x)
         return like(x, function(x.formula))
 
     return operator
@@ -49,7 +49,7 @@ def _with_number(function: Callable[..., Formula], **defaults: float) -> Operato
     def operator(call: Call) -> Result:
         numbers = {name: call.number(name, default) for name, default in defaults.items()}
         x = call.features()
-        call.graph.settle(x)
+        call.graph.begin_activation(x)
         return like(x, function(x.formula, **numbers))
 
     return operator
@@ -57,7 +57,7 @@ def _with_number(function: Callable[..., Formula], **defaults: float) -> Operato
 
 def _clip(call: Call) -> Result:
     x = call.features()
-    call.graph.settle(x)
+    call.graph.begin_activation(x)
     formula = x.formula
     for index, name, function in ((1, "min", fn.maximum), (2, "max", fn.minimum)):
         bound: Any = None

@@ -15,6 +15,7 @@ from specnet.errors import FileError
 from specnet.files import PathLike, file_errors
 from specnet.importing.algebra import TooInvolvedError
 from specnet.importing.draft import INPUT, Draft, Imported
+from specnet.importing.facts import FACTS, read_facts
 from specnet.importing.functions import is_of_rows
 from specnet.importing.layers import Layers
 from specnet.importing.onnx_answers import finish
@@ -64,10 +65,20 @@ class Graph:
         Puts formulas into the draft.
     settled : dict of int to Features
         What was made a layer although it could have stayed a formula.
+    is_marked : bool
+        Whether the first node of each layer has a doc string, as in files that `specnet.export` has written. Then
+        nothing has to be guessed of where a layer ends.
+    section : str
+        The doc string of the layer that is being read, in such a file.
+    facts : dict or None
+        What such a file says of its spec.
     """
 
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
+        facts = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
+        self.facts = None if facts is None else read_facts(facts, "what this file says of its spec")
+        self.is_marked, self.section = model.producer_name == "specnet" and facts is not None, ""
         self.tensors = tensors
         self.versions: dict[str, int] = {
             _DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
@@ -127,7 +138,7 @@ class Graph:
         if isinstance(value, Features):
             shared = self.uses[name] > 1
             value.alone &= not shared
-            if shared:
+            if shared and not self.is_marked:
                 self._settle_shared(value)
         self.values[name] = value
 
@@ -148,13 +159,27 @@ class Graph:
                     origin = replace(value)
                     self.settled[self.source(value)] = origin
 
-    def _settle_shared(self, value: Features) -> None:
-        """Make a layer of what several nodes read, unless it looks like a part of an activation."""
+    def begin_activation(self, value: Features) -> None:
+        """Make a layer of what an activation reads, if it is an activation itself or has numbers for each feature."""
         affine = value.formula.affine
+        if self.is_marked:
+            return
         if affine is not None and (np.ndim(affine[0]) or np.ndim(affine[1])):
             self.source(value)
-        elif [atom.function for atom in value.formula.functions()] != ["relu"]:
+        else:
             self.settle(value)
+
+    def _begin_section(self, node: NodeProto) -> None:
+        self.section = node.doc_string
+        for name in node.input:
+            value = self.values.get(name)
+            if isinstance(value, Features):
+                self.source(value)
+
+    def _settle_shared(self, value: Features) -> None:
+        """Make a layer of what several nodes read, unless it looks like a part of an activation."""
+        if [atom.function for atom in value.formula.functions()] != ["relu"]:
+            self.begin_activation(value)
 
     def _run(self, number: int, node: NodeProto) -> None:
         from specnet.importing.onnx_operators import OPERATORS
@@ -171,6 +196,8 @@ class Graph:
         if again:
             raise FileError(f"{where}: it makes {shown(again[0])}, which is there already")
         try:
+            if self.is_marked and node.doc_string:
+                self._begin_section(node)
             made = operator(Call(self, node))
         except TooInvolvedError:
             raise FileError(f"{where}: what it computes is no activation that is known here") from None

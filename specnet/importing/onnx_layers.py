@@ -85,7 +85,7 @@ def _batch_normalization(call: Call) -> Result:
     scale, shift, mean, variance = (np.broadcast_to(call.per_feature(index, x.size), x.size) for index in range(1, 5))
     if (variance < 0).any():
         call.refuse("a variance is below 0")
-    epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
+    epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", -1.0)
     fields = {"momentum": momentum} if 0 <= momentum < 1 else {}
     source = graph.source(x)
     return graph.features(graph.draft.normalization(source, epsilon, scale, shift, mean, variance, **fields))

@@ -21,6 +21,14 @@ class Normal:
     shift: Array | None = None
 
 
+@dataclass(frozen=True)
+class Departure:
+    """What f(x) − x was made of, which its formula no longer shows, and the share of it, (features,), if it has one."""
+
+    activation: Formula
+    share: Array | None = None
+
+
 @dataclass
 class Features:
     """Features of rows, (rows, size): a formula of a layer's output or of the network's input.
@@ -36,6 +44,8 @@ class Features:
         Whether nothing else in the graph reads what the formula is made of.
     normal : Normal or None
         The numbers as they stand in the file, where the formula is (x − mean)·factor + shift.
+    departure : Departure or None
+        Where the formula is what an activation differs from x by.
     """
 
     source: int
@@ -43,6 +53,7 @@ class Features:
     size: int
     alone: bool = True
     normal: Normal | None = None
+    departure: Departure | None = None
 
     @property
     def is_condition(self) -> bool:

@@ -32,6 +32,8 @@ from specnet.parts.activations import Selu
 _MOST_NUMBERS = 40
 """A formula with more numbers than this is no activation with parameters."""
 
+_OF_ALL_FEATURES = frozenset({"softmax", "log_softmax", "layer_normalization"})
+
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
@@ -50,6 +52,11 @@ class Recognized:
     tensors: dict[str, Any]
     factor: Any
     shift: Any
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether f takes each number by itself."""
+        return self.part["type"] not in _OF_ALL_FEATURES
 
     @property
     def is_plain(self) -> bool:
@@ -93,7 +100,7 @@ class Recognizer:
     def mixture(self, formula: Formula, size: int) -> Recognized | None:
         """Return which activation, mixed with x in shares that differ from feature to feature, a formula is."""
         for entry, values, way in self._candidates(formula, size):
-            if entry.sized:
+            if entry.part["type"] in _OF_ALL_FEATURES:
                 continue
             found = (formula - self.algebra.x).in_terms_of(way - self.algebra.x)
             if found is not None and not np.any(found[1]):

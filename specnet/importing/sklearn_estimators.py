@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from specnet.spec import Limits
 
 Array = NDArray[Any]
 
-_ACTIVATIONS = {
+_ACTIVATIONS: Mapping[Any, Any] = {
     "identity": None,
     "logistic": "sigmoid",
     "tanh": "tanh",
@@ -24,8 +24,10 @@ _ACTIVATIONS = {
 }
 
 
-def import_estimator(estimator: Any, limits: Limits | None) -> Imported:
-    """Return a fitted estimator as a spec and a model.
+def import_estimator(
+    estimator: Any, limits: Limits | None, *, name: str | None = None, facts: Mapping[str, Any] | None = None
+) -> Imported:
+    """Return a fitted estimator as a spec and a model, of a name, and with what else is known of the spec.
 
     Raises
     ------
@@ -59,29 +61,24 @@ def import_estimator(estimator: Any, limits: Limits | None) -> Imported:
             raise DataError(f"the step {_name(scaler)} is not understood; StandardScaler is")
     if type(network) not in (MLPClassifier, MLPRegressor):
         raise DataError(f"{_name(network)} is not understood; MLPClassifier and MLPRegressor are")
-    return _import_network(network, [_scaling(scaler) for scaler in scalers], target, limits)
-
-
-def _import_network(network: Any, scalings: list[Scaling], target: Scaling | None, limits: Limits | None) -> Imported:
     _check_fitted(network, "coefs_")
     dtype = network.coefs_[0].dtype.name
     if dtype not in ("float32", "float64"):
         raise DataError(f"{_name(network)} has weights in {dtype}, and float32 or float64 is needed")
     draft = Draft(network.n_features_in_, dtype, limits)
     draft.target = target
-    draft.preparation = _together(scalings) if scalings else None
+    draft.preparation = _together([_scaling(scaler) for scaler in scalers]) if scalers else None
     source, last = INPUT, len(network.coefs_) - 1
     for number, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         source = draft.dense(source, weight.T, bias)
-        name = network.out_activation_ if number == last else network.activation
-        if name not in _ACTIVATIONS:
-            raise DataError(f"{_name(network)} has the activation {name}, which is not understood")
-        activation = _ACTIVATIONS[name]
-        if activation is not None:
-            source = draft.activation(source, activation)
+        activation = network.out_activation_ if number == last else network.activation
+        if activation not in _ACTIVATIONS:
+            raise DataError(f"{_name(network)} has the activation {activation}, which is not understood")
+        if _ACTIVATIONS[activation] is not None:
+            source = draft.activation(source, _ACTIVATIONS[activation])
     # A regressor with one output and an activation that also classifiers end in still predicts values.
     loss = None if hasattr(network, "classes_") else "mean_squared_error"
-    return draft.finish(source, _name(network), labels=_labels(network), loss=loss)
+    return draft.finish(source, name or _name(network), labels=_labels(network), loss=loss, facts=facts)
 
 
 def _labels(network: Any) -> Array | None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.layers import short
 from specnet.spec import Limits
 
 Array = NDArray[Any]
@@ -154,9 +153,7 @@ def _named(part: str, **fields: str) -> Callable[[TorchModule], int]:
     """Return what reads an activation whose fields are attributes of the module."""
 
     def read(module: TorchModule) -> int:
-        return module.activation(
-            short({"type": part, **{name: getattr(module.module, of) for name, of in fields.items()}})
-        )
+        return module.activation({"type": part, **{name: getattr(module.module, of) for name, of in fields.items()}})
 
     return read
 

@@ -109,7 +109,7 @@ def test_other_files_are_refused(tmp_path):
     for damaged in ("{", "{}", '{"training": {"loss": "mse", "metrics": 3}}', "[]"):
         facts.value = damaged
         onnx.save(loaded, tmp_path / "m.onnx")
-        with pytest.raises(FileError, match="what this file says of its spec is not valid"):
+        with pytest.raises(FileError, match="what this file says of its spec is"):
             open_model(tmp_path / "m.onnx")
     loaded.metadata_props.remove(facts)
     onnx.save(loaded, tmp_path / "m.onnx")

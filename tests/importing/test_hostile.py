@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import pickle
-import sys
 import time
 import tracemalloc
 import zipfile
@@ -14,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -278,121 +274,3 @@ def test_other_files(tmp_path: Path):
         specnet.import_model(tmp_path / "missing.onnx")
     with pytest.raises(specnet.FileError, match="a folder"):
         specnet.import_model(tmp_path)
-
-
-def keras_file(path: Path, change: Callable[[dict[str, Any]], Any], weights: bytes | None = None, **how: Any) -> Path:
-    """A copy of a Keras file with another configuration, or with other weights."""
-    with zipfile.ZipFile(FILES / "keras_binary.keras") as archive:
-        config, content = json.loads(archive.read("config.json")), archive.read("model.weights.h5")
-    change(config)
-    with zipfile.ZipFile(path, "w", **how) as archive:
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", content if weights is None else weights)
-    return path
-
-
-def layer(config: dict[str, Any], number: int, **fields: Any) -> None:
-    config["config"]["layers"][number].update(fields)
-
-
-def field(config: dict[str, Any], number: int, **fields: Any) -> None:
-    config["config"]["layers"][number]["config"].update(fields)
-
-
-CODE = {"class_name": "__lambda__", "config": {"code": "4wEAAAAA", "defaults": None, "closure": None}}
-LAMBDA = {"class_name": "Lambda", "config": {"name": "lambda", "function": CODE}}
-ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda c: c["config"]["layers"][1].update(LAMBDA), "a Lambda is code"),
-        (lambda c: layer(c, 1, module="os", class_name="system"), "from the module 'os', not from Keras"),
-        (lambda c: layer(c, 1, module="keras.utils"), "from the module 'keras.utils'"),
-        (lambda c: layer(c, 1, registered_name="mine>Dense"), "a custom class"),
-        (lambda c: layer(c, 1, class_name="TorchModuleWrapper"), "not understood"),
-        (lambda c: layer(c, 1, class_name="Conv2D"), "'Conv2D' are not understood"),
-        (lambda c: field(c, 1, activation=ACTIVATION), "from the module 'os'"),
-        (lambda c: field(c, 1, activation="system"), "the activation 'system' is not understood"),
-        (lambda c: field(c, 1, units=10**9), "is needed"),
-        (lambda c: field(c, 1, units="5"), "a number is needed"),
-        (lambda c: field(c, 1, units=True), "a number is needed"),
-        (lambda c: field(c, 1, dtype="float16"), "all in float32"),
-        (lambda c: field(c, 2, axis=0), "not that of the features"),
-        (lambda c: field(c, 2, epsilon="x"), "a number is needed"),
-        (lambda c: field(c, 0, batch_shape=[None, 5]), "is needed"),
-        (lambda c: field(c, 0, batch_shape=[None, 28, 28]), "is needed"),
-        (lambda c: c.update(class_name="System", module="os"), "from the module 'os'"),
-        (lambda c: c["config"].update(layers={}), "no list of layers"),
-        (lambda c: c["config"]["layers"].append(7), "is not described"),
-        (lambda c: c["config"]["layers"].pop(1), "is needed"),
-        (lambda c: c["config"]["layers"].pop(0), "the first layer is no InputLayer"),
-    ],
-)
-def test_keras_files_with_other_configurations(tmp_path: Path, change: Callable[[Any], Any], reason: str):
-    path = keras_file(tmp_path / "network.keras", change)
-    with pytest.raises(specnet.FileError, match=reason):
-        specnet.import_model(path)
-    refused(path)
-
-
-def hdf5(fill: Callable[[h5py.File], Any]) -> bytes:
-    stream = io.BytesIO()
-    with h5py.File(stream, "w") as file:
-        fill(file)
-    return stream.getvalue()
-
-
-def dense_weights(file: h5py.File, **kernel: Any) -> None:
-    group = file.create_group("layers/dense/vars")
-    group.create_dataset("0", **kernel)
-    group.create_dataset("1", data=np.zeros(5, np.float32))
-
-
-def external_link(file: h5py.File) -> None:
-    file["layers"] = h5py.ExternalLink("other.h5", "/layers")
-
-
-@pytest.mark.parametrize(
-    ("fill", "reason"),
-    [
-        (external_link, "has a link in the place of 'layers'"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4", chunks=(4, 5), compression="gzip"), "in one piece"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4", external=[("secret.bin", 0, 80)]), "in one piece"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4"), "does not have the bytes"),
-        (lambda f: dense_weights(f, shape=(10**5, 10**5), dtype="f4"), r"and \(4, 5\) is needed"),
-        (lambda f: dense_weights(f, data=np.zeros((4, 5), "f2")), "no array of numbers"),
-        (lambda f: dense_weights(f, data=np.zeros((4, 5), "S3")), "no array of numbers"),
-        (lambda f: dense_weights(f, data=np.full((4, 5), np.inf, "f4")), "not finite"),
-        (lambda f: f.create_dataset("layers", data=3.0), "something else than a group"),
-        (lambda f: f.create_group("layers/dense/vars"), "has 0 arrays, and 2 are needed"),
-    ],
-)
-def test_keras_files_with_other_weights(tmp_path: Path, fill: Callable[[h5py.File], Any], reason: str):
-    path = keras_file(tmp_path / "network.keras", lambda config: None, hdf5(fill))
-    with pytest.raises(specnet.FileError, match=reason):
-        specnet.import_model(path)
-    refused(path)
-
-
-def test_zip_bombs(tmp_path: Path):
-    bomb = bytes(200 * 2**20)
-    how = {"compression": zipfile.ZIP_DEFLATED}
-    path = keras_file(tmp_path / "network.keras", lambda config: None, bomb, **how)
-    assert path.stat().st_size < 2**20
-    assert "of which at most" in refused(path)
-    with zipfile.ZipFile(tmp_path / "many.keras", "w") as archive:
-        for number in range(1_001):
-            archive.writestr(str(number), b"")
-    assert "more than 1000 members" in refused(tmp_path / "many.keras")
-    keras_file(path, lambda config: config.update(nothing="x" * 2**20), **how)
-    assert "config.json has" in refused(path)
-
-
-@pytest.mark.parametrize(("name", "package"), [("sklearn_words.onnx", "onnx"), ("keras_binary.keras", "h5py")])
-def test_a_package_that_is_not_installed_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(specnet.FileError, match=f"the package {package} reads") as error:
-        specnet.import_model(FILES / name)
-    assert str(error.value.diagnostics[0].hint).startswith("pip install '.[")

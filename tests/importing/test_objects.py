@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skops.io
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -38,6 +40,17 @@ def test_classifiers(y: np.ndarray, activation: str, dtype: Any):
     np.testing.assert_array_equal(model.predict(table), estimator.predict(table))
     if y.ndim == 1:
         np.testing.assert_array_equal(model.labels, np.unique(y))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_files_of_skops_are_their_estimators(solver: str, tmp_path: Path):
+    estimator = make_pipeline(StandardScaler(), MLPClassifier(**SMALL, solver=solver)).fit(X, WORDS[THREE])
+    skops.io.dump(estimator, tmp_path / "words.skops")
+    found = specnet.import_model(tmp_path / "words.skops")
+    np.testing.assert_array_equal(found.predict_proba(X), specnet.import_model(estimator).predict_proba(X))
+    assert found.labels is not None
+    np.testing.assert_array_equal(found.labels, np.unique(WORDS))
+    assert found.spec.name == "words"
 
 
 @pytest.mark.parametrize("y", [X[:, 0] * X[:, 1], X[:, :2] * 100])

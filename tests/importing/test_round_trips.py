@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io as skops
 
 import specnet
 from specnet.exporting import export
 from specnet.parts.activations import Activation
 from specnet.parts.registry import built_in_registry
-from tests.importing.answers import TOLERANCE, difference
 from tests.random_specs import random_rows, random_spec
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -75,25 +73,23 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
 
 
 def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
-    tried, same = 0, 0
-    for seed in range(160):
+    tried = 0
+    for seed in range(300):
         rng = np.random.default_rng(seed)
         spec = random_spec(rng, seed)
         if EMBEDDING in repr(spec):
             continue
-        spec["network"]["dtype"] = ("float32", "float64")[tried % 2]
+        spec["network"]["dtype"] = ("float32", "float64")[seed % 2]
         X, y = random_rows(rng, spec, 60)
         with np.errstate(all="ignore"):
             model = specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, X, y)
         if export(model, "onnx", tmp_path / "network.onnx").dtype != model.network.dtype.name:
-            continue
+            continue  # in single precision, for want of an operator in double
         found = specnet.import_model(tmp_path / "network.onnx")
-        outputs, wanted = network_outputs(found, X), network_outputs(model, X)
-        assert difference(outputs, wanted) <= TOLERANCE[model.network.dtype.name], seed
+        np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X), err_msg=f"seed {seed}")
+        assert found.spec.training.loss == model.spec.training.loss
         tried += 1
-        same += np.array_equal(outputs, wanted)
-    assert tried >= 40
-    assert same >= 0.9 * tried  # a mixture that has not learned yet becomes the activation itself, and rounds otherwise
+    assert tried >= 60
 
 
 @pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
@@ -106,7 +102,7 @@ def test_pipelines_of_scikit_learn(loss: str, tmp_path: Path):
         y = 100 * X[:, 0] + 7
     model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
     export(model, "sklearn", tmp_path / "network.skops")
-    content = (tmp_path / "network.skops").read_bytes()
-    found = specnet.import_model(skops.loads(content, trusted=skops.get_untrusted_types(data=content)))
+    found = specnet.import_model(tmp_path / "network.skops")
+    assert found.spec.training.loss == model.spec.training.loss
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
     np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X))

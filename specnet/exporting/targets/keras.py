@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -16,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
+from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.program import Step as Layer
 from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.importing.archives import MEMBER
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described
 
 Array = NDArray[Any]
 
-FACTS = "specnet.json"
-"""The archive's member that Keras does not read: labels, the hash of the spec, and how the export agrees."""
 _SAME_NAME = frozenset(
     {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}
     | {"log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax"}
@@ -51,11 +50,8 @@ class KerasTarget(Target):
         network = _Layers(program).model()
         with tempfile.TemporaryDirectory() as folder:
             network.save(f"{folder}/model.keras")
-            content = io.BytesIO(Path(folder, "model.keras").read_bytes())
-        facts = {"labels": program.labels, "spec_sha256": program.spec_hash, "agreement": remark}
-        with zipfile.ZipFile(content, "a") as archive:
-            archive.writestr(FACTS, json.dumps(facts, ensure_ascii=False))
-        return {path: content.getvalue()}
+            content = Path(folder, "model.keras").read_bytes()
+        return {path: with_said(content, program, remark)}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         network = _keras().models.load_model(path)
@@ -65,7 +61,7 @@ class KerasTarget(Target):
         if program.task == "multilabel":
             return Answers(outputs, (outputs > program.boundary).astype(np.int64))
         with zipfile.ZipFile(path) as archive:
-            labels = np.array(json.loads(archive.read(FACTS))["labels"])
+            labels = np.array(json.loads(archive.read(MEMBER))["labels"])
         chosen = outputs.argmax(1) if program.task == "classes" else (outputs[:, 0] > program.boundary).astype(np.intp)
         return Answers(outputs, labels[chosen])
 

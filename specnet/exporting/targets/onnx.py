@@ -15,10 +15,10 @@ from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
-from specnet.exporting.onnx_model import FACTS, facts_of
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.importing.facts import FACTS, facts_of, written
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 
@@ -155,7 +155,7 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name = "specnet"
         model.doc_string = ". ".join(filter(None, [program.note, self.remark]))
-        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: facts_of(program.model.spec)})
+        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: written(facts_of(program.model.spec))})
         return model
 
     def _outputs(self) -> str:
@@ -248,7 +248,7 @@ class _Graph:
 
     def _answers(self, name: str) -> list[Any]:
         """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
-        program, dtype = self.program, self.program.dtype
+        program, dtype, self.title = self.program, self.program.dtype, "answer"
         if program.task == "values":
             return [self._output(name, "value", dtype, program.outputs, program.meaning)]
         answer = "probabilities" if program.model.gives_probabilities else "scores"

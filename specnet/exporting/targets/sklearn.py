@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
+from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, ExportError, Target, required
@@ -31,7 +32,7 @@ class SklearnTarget(Target):
 
     def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
-        return {path: content}
+        return {path: with_said(content, program, remark)}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         skops = required("skops.io", "sklearn-export")
