@@ -108,6 +108,14 @@ def test_a_network_of_its_parts_trains_and_its_model_answers(waves: Place):
     alone = Place(waves.folder, waves.folder / "nothing").run("-c", code, model)
     assert alone.returncode == 1
     assert '"snake" is not an activation' in alone.stderr
+    exported = waves.specnet("export", model, "--to", "onnx", "-o", "waves.onnx")
+    assert exported.returncode == 0, exported.stderr
+    compare = (
+        "import specnet, sys; from specnet.importing import open_model; X = [[0.5, 0.2], [-1.0, 3.0]];"
+        "a, b = specnet.load_model(sys.argv[1]), open_model('waves.onnx');"
+        "print((a.predict_proba(X) == b.predict_proba(X)).all(), b.spec.network.layers[0].activation.type)"
+    )
+    assert waves.run("-c", compare, model).stdout == "True snake\n"
 
 
 Faulty = Callable[[str, str], Place]

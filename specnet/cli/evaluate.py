@@ -12,16 +12,17 @@ def evaluate(
 ) -> None:
     """Measure a model on rows.
 
-    The figures are the loss and the metrics of the model's spec. An ONNX file that export has written can be measured
-    too.
+    The figures are the loss and the metrics of the model's spec. An .onnx, .keras or .skops file that export has
+    written can be measured too.
 
     Examples
     --------
     specnet evaluate runs/moons_2_5_1/1/model.safetensors rows.npz
+    specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_table
-        from specnet.exporting import open_model
+        from specnet.importing import open_model
         from specnet.report.scores import scores_table
 
         loaded = open_model(model)

@@ -10,7 +10,7 @@ from specnet.cli.output import UsageError, reporting
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An ONNX or a .keras file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An ONNX, .keras or .skops file.")],
     out: Annotated[
         Path,
         typer.Option(

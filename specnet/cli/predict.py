@@ -30,7 +30,7 @@ def predict(
     """Predict from rows, as CSV.
 
     A model of classes gives the most probable label and the probability of each. Numbers are written with all their
-    digits: reading them gives the same floats. An ONNX file that export has written answers too.
+    digits: reading them gives the same floats. An .onnx, .keras or .skops file that export has written answers too.
 
     Examples
     --------
@@ -39,8 +39,8 @@ def predict(
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_inputs
-        from specnet.exporting import open_model
         from specnet.files import write_file
+        from specnet.importing import open_model
 
         loaded = open_model(model)
         X = read_inputs(data, loaded.spec)

@@ -6,7 +6,6 @@ written, and how the result is run.
 
 from __future__ import annotations
 
-import os
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,20 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.errors import FileError
 from specnet.exporting import targets
-from specnet.exporting.onnx_model import OnnxModel
 from specnet.exporting.proof import Proof, prove
 from specnet.exporting.target import ExportError, Target
-from specnet.files import PathLike, file_errors, open_file, write_files
-from specnet.importing import import_model
-from specnet.importing.archives import opened
-from specnet.model import Model, load_model
+from specnet.files import PathLike, write_files
+from specnet.model import Model
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
-_ARCHIVES = frozenset({".keras", ".skops"})
-_PROGRAMS = frozenset({".py", ".c", ".js", ".mjs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +83,6 @@ def export(model: Model, target: str, path: PathLike | None = None, *, float32: 
     files = kind.render(program, main, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
     write_files({str(place): content for place, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
-
-
-def open_model(path: PathLike) -> Model | OnnxModel:
-    """Return a model that answers and can be measured: specnet's own, or a file that `export` has written of it.
-
-    ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, is something else, or is damaged.
-    """
-    suffix = Path(path).suffix
-    if suffix == ".onnx":
-        return OnnxModel(path)
-    if suffix in _ARCHIVES:
-        return _read_archive(path)
-    if suffix in _PROGRAMS:
-        hint = "it answers by itself; specnet reads .safetensors, .onnx, .keras and .skops files"
-        raise FileError(f"a {suffix} file is a program, and no model", source=os.fspath(path), hint=hint)
-    return load_model(path)
-
-
-def _read_archive(path: PathLike) -> Model:
-    with file_errors(path), open_file(path) as (stream, _), opened(stream) as archive:
-        if archive.said().facts is None:
-            hint = "`specnet import` makes a model of it"
-            raise FileError("this file does not come from `specnet export`: it names no loss", hint=hint)
-    return import_model(path)
 
 
 def find_target(name: str) -> Target:

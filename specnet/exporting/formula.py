@@ -158,8 +158,9 @@ def _constants(value: Value, arrays: Mapping[str, Array], dtype: np.dtype[Any]) 
         program = plan(made, expansions=NUMPY_EXPANSIONS)
         needed = {call.attributes for call in program.calls if call.operation is STATE}
         bound = bind(program, dtype, {}, {name: arrays[name].astype(dtype) for name in needed})
-        for call in bound.calls:
-            call()
+        with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
+            for call in bound.calls:
+                call()
         found |= {x: array.copy() for x, array in zip(made, bound.outputs, strict=True)}
     return found
 

@@ -5,6 +5,7 @@ Nothing in a file is executed. What is not understood is refused by its name, an
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.toml import to_toml
-from specnet.model import Model
+from specnet.model import Model, load_model
 from specnet.spec import Limits
 
-__all__ = ["Imported", "import_model", "read_network", "weights_path", "write_network"]
+__all__ = ["Imported", "import_model", "open_model", "read_network", "weights_path", "write_network"]
 
+_EXPORTS = frozenset({".onnx", ".keras", ".skops"})
+_PROGRAMS = frozenset({".py", ".c", ".js", ".mjs"})
 _ZIP = b"PK\x03\x04"
 
 
@@ -59,6 +62,30 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
     except FileError as error:
         raise DataError(error.diagnostics[0].message) from error
     raise DataError(f"a network cannot be made of {type(source).__module__}.{type(source).__qualname__}")
+
+
+def open_model(path: PathLike) -> Model:
+    """Return a model that answers and can be measured: specnet's own, or a file that export has written of it.
+
+    ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, is something else, or is damaged.
+    """
+    suffix = Path(path).suffix
+    if suffix in _PROGRAMS:
+        hint = "it answers by itself; specnet reads .safetensors, .onnx, .keras and .skops files"
+        raise FileError(f"a {suffix} file is a program", source=os.fspath(path), hint=hint)
+    if suffix not in _EXPORTS:
+        return load_model(path)
+    imported = read_network(path)
+    if not imported.has_facts:
+        hint = "`specnet import` makes a model of it"
+        message = "this file does not come from `specnet.export`: it names no loss"
+        raise FileError(message, source=os.fspath(path), hint=hint)
+    return imported.model
 
 
 def write_network(imported: Imported, path: PathLike) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
-from specnet.importing.facts import FACTS, FACTS_LIMIT, read_facts
+from specnet.exporting.facts import FACTS, MEMBER
+from specnet.importing.facts import FACTS_LIMIT, read_facts
 from specnet.importing.onnx_file import as_texts
 from specnet.tensor_file import shown
 
 Array = NDArray[Any]
 
-MEMBER = "specnet.json"
-"""What `specnet.exporting` adds: class labels, the hash of the spec, how the export agrees, and facts of the spec."""
 _MOST_MEMBERS = 1000
 _HIGHEST_COMPRESSION = 100
 """How many bytes of a member may come from one that is stored; weights compress to a half at best."""

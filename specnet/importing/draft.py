@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
-from specnet.importing.facts import with_facts
+from specnet.importing.facts import training_of
 from specnet.model import Model
 from specnet.model_file import class_count
 from specnet.network import Network
 from specnet.parts.preprocessing import Standardize
-from specnet.parts.registry import built_in_registry
+from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
 
 Array = NDArray[Any]
@@ -59,10 +59,13 @@ class Imported:
         The spec, as short as a person would write it.
     model : Model
         Of that spec.
+    has_facts : bool
+        Whether the file itself said for which loss.
     """
 
     document: dict[str, Any]
     model: Model
+    has_facts: bool = False
 
 
 class Draft:
@@ -186,14 +189,15 @@ class Draft:
         steps = _joined([_copied(self.steps[number], order) for number in order])
         for step in steps:
             step.fields = _shortened(step.fields)
-        if facts is not None and steps and steps[-1].fields["type"] == "dense":
-            steps[-1].fields.setdefault("activation", "linear")  # the facts' loss may expect another one
-        if loss is None:
-            loss = "mean_squared_error" if self.target is not None else _loss(steps)
-        document = self._document(steps, _spec_name(name), loss)
-        document = document if facts is None else with_facts(document, facts)
+        if facts is not None:
+            training = training_of(facts)
+            _say_output_activation(steps, training["loss"])
+        else:
+            guess = "mean_squared_error" if self.target is not None else _loss(steps)
+            training = {"loss": loss or guess}
+        document = self._document(steps, _spec_name(name), training, (facts or {}).get("data"))
         model = self._model(document, steps, labels)
-        return Imported(document, model)
+        return Imported(document, model, facts is not None)
 
     def _needed(self, output: int) -> list[int]:
         """Return the layers that the output depends on, in order."""
@@ -205,7 +209,9 @@ class Draft:
                 waiting += self.steps[number].inputs
         return sorted(needed)
 
-    def _document(self, steps: Sequence[Step], name: str, loss: str) -> dict[str, Any]:
+    def _document(
+        self, steps: Sequence[Step], name: str, training: Mapping[str, Any], data: Any | None
+    ) -> dict[str, Any]:
         network: dict[str, Any] = {"dtype": self.dtype}
         if self.preparation is not None:
             network["preprocessing"] = ["standardize"]
@@ -217,7 +223,8 @@ class Draft:
         else:
             network["input_size"] = self.inputs
             network["layers"] = _named(steps)
-        return {"name": name, "network": network, "training": {"loss": loss}}
+        source = {} if data is None else {"data": data}
+        return {"name": name, **source, "network": network, "training": training}
 
     def _model(
         self,
@@ -293,7 +300,7 @@ def _joined(steps: Sequence[Step]) -> list[Step]:
 
 def _shortened(fields: Mapping[str, Any], kind: str = "layer") -> Any:
     """Return a part's fields without those that say what they would be anyway; its name where that is all."""
-    part = built_in_registry().find(kind, fields["type"])
+    part = installed_registry().find(kind, fields["type"])
     assert part is not None
     short = {}
     for name, value in fields.items():
@@ -327,6 +334,14 @@ def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
             layer["inputs"] = [names[source] for source in step.inputs]
         layers.append({**layer, **step.fields})
     return layers
+
+
+def _say_output_activation(steps: Sequence[Step], loss: Any) -> None:
+    """Say of a last layer without an activation that it has none, if the loss would give it one."""
+    kind: Any = installed_registry().find("loss", loss["type"] if isinstance(loss, Mapping) else loss)
+    given = kind is None or kind.output_activation != "linear"
+    if steps and steps[-1].fields["type"] == "dense" and given:
+        steps[-1].fields.setdefault("activation", "linear")
 
 
 def _last_activation(steps: Sequence[Step]) -> str | None:

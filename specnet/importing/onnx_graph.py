@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
+from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
 from specnet.importing.algebra import TooInvolvedError
 from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.facts import FACTS, read_facts
+from specnet.importing.facts import read_facts
 from specnet.importing.functions import is_of_rows
 from specnet.importing.layers import Layers
 from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_file import TensorReader, as_texts, read_model
+from specnet.importing.onnx_sections import read_section, section_end
 from specnet.importing.onnx_values import Features, TwoClasses, Value
 from specnet.spec import Limits
 from specnet.tensor_file import shown
@@ -72,6 +75,8 @@ class Graph:
         The doc string of the layer that is being read, in such a file.
     facts : dict or None
         What such a file says of its spec.
+    told : dict
+        What it says of layers that operators alone do not tell, by their keys.
     """
 
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
@@ -79,6 +84,8 @@ class Graph:
         facts = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
         self.facts = None if facts is None else read_facts(facts, "what this file says of its spec")
         self.is_marked, self.section = model.producer_name == "specnet" and facts is not None, ""
+        told = (self.facts or {}).get("layers")
+        self.told: dict[str, Any] = told if isinstance(told, dict) else {}
         self.tensors = tensors
         self.versions: dict[str, int] = {
             _DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
@@ -99,8 +106,16 @@ class Graph:
 
     def read(self, name: str) -> Imported:
         """Return what the graph computes as a spec and a model."""
-        for number, node in enumerate(self.graph.node):
-            self._run(number, node)
+        nodes, number = list(self.graph.node), 0
+        while number < len(nodes):
+            key = nodes[number].doc_string.partition(":")[0] if self.is_marked else ""
+            if key in self.told:
+                end = section_end(nodes, number)
+                self._run_told(key, nodes[number:end])
+            else:
+                end = number + 1
+                self._run(number, nodes[number])
+            number = end
         return finish(self, name)
 
     def version(self, domain: str = STANDARD) -> int:
@@ -180,6 +195,15 @@ class Graph:
         """Make a layer of what several nodes read, unless it looks like a part of an activation."""
         if [atom.function for atom in value.formula.functions()] != ["relu"]:
             self.begin_activation(value)
+
+    def _run_told(self, key: str, nodes: Sequence[NodeProto]) -> None:
+        where, result = f"layer {shown(key)}", nodes[-1].output[0]
+        if result in self.values:
+            raise FileError(f"{where}: it makes {shown(result)}, which is there already")
+        try:
+            self.bind(result, read_section(self, key, self.told[key], nodes))
+        except FileError as error:
+            raise FileError(f"{where}: {error.diagnostics[0].message}") from error
 
     def _run(self, number: int, node: NodeProto) -> None:
         from specnet.importing.onnx_operators import OPERATORS

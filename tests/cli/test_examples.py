@@ -28,7 +28,7 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
     shutil.copy(NETWORK, folder / "network.onnx")
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
     tried = 0
-    for verb in VERBS:
+    for verb in sorted(VERBS, key=lambda verb: verb == "evaluate"):  # it reads what export has written
         for example in _examples(specnet, verb):
             name, *arguments = shlex.split(example)
             assert name == "specnet"

@@ -17,9 +17,6 @@ from tests.random_specs import random_rows, random_spec
 SPECS = Path(__file__).parents[2] / "specs"
 ELEMENTWISE = [part.part_name() for part in built_in_registry().of_kind("activation")]
 
-# A network that reads the input through an embedding is none that an import understands.
-EMBEDDING = "embedding"
-
 
 def again(model: specnet.Model, folder: Path) -> specnet.Model:
     written = export(model, "onnx", folder / "network.onnx")
@@ -77,8 +74,6 @@ def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
     for seed in range(300):
         rng = np.random.default_rng(seed)
         spec = random_spec(rng, seed)
-        if EMBEDDING in repr(spec):
-            continue
         spec["network"]["dtype"] = ("float32", "float64")[seed % 2]
         X, y = random_rows(rng, spec, 60)
         with np.errstate(all="ignore"):

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
-from specnet.exporting.archive import with_said
+from specnet.exporting.facts import MEMBER, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.program import Step as Layer
 from specnet.exporting.target import Answers, ExportError, Target, required
-from specnet.importing.archives import MEMBER
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described

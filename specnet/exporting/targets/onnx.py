@@ -14,11 +14,12 @@ from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
+from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
 from specnet.exporting.program import Program, Stage
+from specnet.exporting.program import Step as LayerStep
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
-from specnet.importing.facts import FACTS, facts_of, written
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 
@@ -117,6 +118,14 @@ class OnnxTarget(Target):
 TARGET = OnnxTarget()
 
 
+def graph_of(model: Model) -> tuple[list[Any], dict[str, Array]]:
+    """Return the nodes of a network, from raw columns ``X`` to its outputs, and the constants that they read."""
+    graph = _Graph(TARGET.program(model, model.network.dtype), "")
+    graph.outputs()
+    read = required("onnx", "onnx").numpy_helper.to_array
+    return graph.nodes, {name: read(tensor) for name, tensor in graph.initializers.items()}
+
+
 def _operator(part: Layer | Activation, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
     """Return the operator that a part names and its attributes, None where its nodes are to be written instead.
 
@@ -147,7 +156,7 @@ class _Graph:
     def model(self) -> Any:
         """Return the whole file."""
         program, helper = self.program, self.helper
-        outputs = self._answers(self._outputs())
+        outputs = self._answers(self.outputs())
         inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], "raw columns")]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.answers()}"
@@ -155,10 +164,26 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name = "specnet"
         model.doc_string = ". ".join(filter(None, [program.note, self.remark]))
-        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: written(facts_of(program.model.spec))})
+        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: written(self._facts())})
         return model
 
-    def _outputs(self) -> str:
+    def _facts(self) -> dict[str, Any]:
+        """Return facts of the spec, with each layer that operators alone do not tell and what it has learned."""
+        steps = [step for step in self.program.steps if not is_told_by_operators(step.node.layer)]
+        layers = {step.node.key: {"layer": short(step.node.layer), "numbers": self._hidden(step)} for step in steps}
+        return facts_of(self.program.model.spec) | ({"layers": layers} if layers else {})
+
+    def _hidden(self, step: LayerStep) -> dict[str, Any]:
+        """Return a layer's numbers that the graph has in no tensor of their own, by their names."""
+        model, prefix, hidden = self.program.model, f"{step.node.key}.", {}
+        for name, array in {**model.network.parameters(model.theta), **model.state}.items():
+            if name.startswith(prefix):
+                wanted, tensor = array.astype(self.program.dtype), self.initializers.get(name)
+                if tensor is None or not np.array_equal(required("onnx", "onnx").numpy_helper.to_array(tensor), wanted):
+                    hidden[name.removeprefix(prefix)] = wanted.ravel().tolist()
+        return hidden
+
+    def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
         results = {-1: self._in_double(program.prepare, "X", "preprocessing")}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
-from specnet.exporting.archive import with_said
+from specnet.exporting.facts import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, ExportError, Target, required

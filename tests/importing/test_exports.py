@@ -1,0 +1,175 @@
+"""What specnet has exported, asked and measured in a model's place: the same bits and the same table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import specnet
+from specnet.errors import FileError
+from specnet.exporting import ExportError, export
+from specnet.exporting.facts import FACTS
+from specnet.exporting.program import Program
+from specnet.exporting.proof import probe_rows
+from specnet.importing import open_model
+from specnet.model import Model
+from specnet.model_file import task_of
+from tests.exporting.models import DTYPES, NAMES, spec_model
+from tests.model.models import KINDS, make_model, make_rows
+
+METRICS = {"values": ["r2", "mean_absolute_error"], "binary": ["accuracy", "roc_auc", "neg_log_loss"]}
+METRICS |= {"classes": ["accuracy", "f1_macro", "neg_log_loss"], "multilabel": ["accuracy", "f1_macro"]}
+SUFFIXES = {"onnx": ".onnx", "sklearn": ".skops", "keras": ".keras"}
+TARGETS = ["onnx", "sklearn", pytest.param("keras", marks=pytest.mark.peers)]
+
+
+def opened(model: Model, target: str, folder: Path) -> Model:
+    path = folder / f"m{SUFFIXES[target]}"
+    export(model, target, path)
+    return open_model(path)
+
+
+def check_the_same(found: Model, model: Model, X: np.ndarray, y: np.ndarray, weight: Any = None) -> None:
+    np.testing.assert_array_equal(found.predict(X), model.predict(X))
+    assert found.gives_probabilities == model.gives_probabilities
+    if model.gives_probabilities:
+        np.testing.assert_array_equal(found.predict_proba(X), model.predict_proba(X))
+    assert found.evaluate(X, y, weight) == model.evaluate(X, y, weight)
+    assert found.spec.training.loss == model.spec.training.loss
+    assert found.spec.training.metrics == model.spec.training.metrics
+    if model.labels is not None:
+        np.testing.assert_array_equal(found.labels, model.labels)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_kind(target: str, kind: str, dtype: str, tmp_path: Path):
+    model = make_model(kind, dtype, metrics=METRICS[task_of(make_model(kind).network)])
+    if target == "sklearn" and kind == "two classes":
+        with pytest.raises(ExportError, match="sklearn cannot say two outputs for two classes"):
+            opened(model, target, tmp_path)
+        return
+    X, y = make_rows(model)
+    found = opened(model, target, tmp_path)
+    check_the_same(found, model, X, y)
+    check_the_same(found, model, X, y, np.random.default_rng(0).random(len(X)))
+
+
+LOSSES: list[Any] = ["mean_absolute_error", "log_cosh", "poisson", "gamma", "tweedie", "gaussian_nll"]
+LOSSES += ["hinge", "squared_hinge", "binary_focal_crossentropy", "categorical_focal_crossentropy", "categorical_hinge"]
+LOSSES += [{"type": "huber", "delta": 0.3}, {"type": "quantile", "quantile": 0.9}]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_the_loss_is_that_of_training(loss: Any, tmp_path: Path):
+    outputs = 2 if loss == "gaussian_nll" else 3 if str(loss).startswith("categorical") else 1
+    spec = {"network": {"dtype": "float64", "layer_sizes": [3, 4, outputs]}, "training": {"loss": loss}}
+    network = specnet.build(spec)
+    model = Model(network, network.initial_parameters())
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(50, 3))
+    y = generator.integers(0, 3 if outputs == 3 else 2, 50) if model.labels is not None else generator.gamma(1, 1, 50)
+    check_the_same(opened(model, "onnx", tmp_path), model, X, y)
+
+
+@pytest.mark.parametrize("activation", ["linear", "softplus"])
+def test_an_output_that_the_loss_does_not_expect(activation: str, tmp_path: Path):
+    layers = [{"type": "dense", "units": 1, "activation": activation}]
+    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
+    network = specnet.build(spec)
+    model, X = Model(network, network.initial_parameters()), np.ones((4, 2))
+    check_the_same(opened(model, "onnx", tmp_path), model, X, np.arange(4.0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_specs(name: str, tmp_path: Path):
+    model = spec_model(name)
+    found = opened(model, "onnx", tmp_path)
+    X = probe_rows(Program(model, np.dtype(np.float32), {}))[0][:200]
+    y = model.predict(X)
+    y = np.where(np.arange(200) % 3, y, np.roll(y, 1))
+    if model.labels is not None:
+        y[: len(model.labels)] = model.labels
+    check_the_same(found, model, X, y)
+    assert found.spec.data == (model.spec.data if name == "wine_csv.toml" else None)
+
+
+def changed(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """Change what an ONNX file says of its spec."""
+    loaded = onnx.load(path)
+    entry = next(entry for entry in loaded.metadata_props if entry.key == FACTS)
+    facts = json.loads(entry.value)
+    change(facts)
+    entry.value = json.dumps(facts)
+    onnx.save(loaded, path)
+    return path
+
+
+def told_model() -> Model:
+    """A model with a layer that operators alone do not tell."""
+    layers = [{"type": "periodic_embedding", "frequencies": 2, "size": 3}, {"type": "dense", "units": 1}]
+    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
+    network = specnet.build(spec)
+    return Model(network, network.initial_parameters())
+
+
+def first(facts: dict[str, Any]) -> dict[str, Any]:
+    layer: dict[str, Any] = facts["layers"]["layers.0"]
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: first(facts)["numbers"]["frequency"].reverse(), "these nodes are not those of the layer"),
+        (lambda facts: first(facts)["layer"].update(variant="plr_lite"), "there are no numbers for layers.0.weight"),
+        (lambda facts: first(facts)["layer"].update(frequencies=10**9), "no spec can say this layer: "),
+        (lambda facts: first(facts)["layer"].update(type="dense", units=2), "no spec can say this layer: "),
+        (lambda facts: first(facts).update(layer="snake"), "no spec can say this layer: "),
+        (lambda facts: first(facts).update(layer=3), "what this file says of this layer is no layer"),
+        (lambda facts: first(facts).update(numbers=[]), "there are no numbers for layers.0.frequency"),
+        (lambda facts: first(facts)["numbers"].update(frequency=["1", 2, 3, 4]), "is no list of 4 numbers"),
+        (lambda facts: first(facts)["numbers"].update(frequency=[1]), "is no list of 4 numbers"),
+        (lambda facts: facts.update(layers=[]), r"node 'X'|node 0|is not understood"),
+        (lambda facts: facts.update(training={"loss": "mse", "metrics": 3}), "no spec can say this network"),
+        (lambda facts: facts.update(training={"loss": 7}), "what this file says of its spec names no loss"),
+        (lambda facts: facts.pop("training"), "what this file says of its spec names no loss"),
+        (lambda facts: facts.update(data={"type": "make_moons", "n": 3}), "no spec can say this network"),
+    ],
+)  # fmt: skip
+def test_what_a_file_says_is_not_taken_at_its_word(change: Any, message: str, tmp_path: Path):
+    export(told_model(), "onnx", tmp_path / "m.onnx")
+    open_model(tmp_path / "m.onnx")
+    with pytest.raises(FileError, match=message):
+        open_model(changed(tmp_path / "m.onnx", change))
+
+
+def test_a_part_that_is_not_installed_is_named(tmp_path: Path):
+    from tests.exporting.test_export import plugin_model
+
+    export(plugin_model("snake"), "onnx", tmp_path / "m.onnx")
+    with pytest.raises(
+        FileError, match=r"layer 'layers.0': no spec can say this layer: \"snake\" is not an activation"
+    ):
+        open_model(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["m.py", "m.c", "m.js", "m.mjs"])
+def test_a_program_answers_by_itself(name: str, tmp_path: Path):
+    with pytest.raises(FileError, match=f"a {Path(name).suffix} file is a program") as caught:
+        open_model(tmp_path / name)
+    assert caught.value.diagnostics[0].hint.startswith("it answers by itself")
+
+
+@pytest.mark.parametrize("name", ["sklearn_words.onnx", "keras_binary.keras"])
+def test_files_that_name_no_loss_are_refused(name: str):
+    with pytest.raises(FileError, match=r"does not come from `specnet.export`: it names no loss") as caught:
+        open_model(Path(__file__).parent / "files" / name)
+    assert caught.value.diagnostics[0].hint == "`specnet import` makes a model of it"
