@@ -38,7 +38,7 @@ def test_the_error_function_is_exact(tmp_path):
         "if (!Number.isNaN(erf(NaN)) || erf(-Infinity) !== -1 || erf(40) !== 1) throw new Error('edges');",
         tmp_path,
     )
-    np.testing.assert_allclose(json.loads(printed), special.erf(x), rtol=1.5e-15, atol=0)
+    np.testing.assert_allclose(json.loads(printed), special.erf(x), rtol=1e-15, atol=0)
 
 
 def test_a_module_with_types(tmp_path):

@@ -227,21 +227,20 @@ function dense(inputs, outputs, weight, bias, x, y) {
 """
 _ERF = """
 // The error function: a series of positive terms near 0, elsewhere the continued fraction of its complement
-// (Abramowitz and Stegun 7.1.6 and 7.1.14), each to 1e-15.
+// (Abramowitz and Stegun 7.1.6 and 7.1.14), each to 1e-15. The square of the high part of x is exact, so that
+// exp(-x * x) does not grow its rounding.
 function erf(x) {
-  const square = x * x;
-  if (!(square < 4)) {
-    if (square > 36 || x !== x) return x !== x ? x : Math.sign(x);
-    let fraction = 0;
-    for (let k = 60; k > 0; k--) fraction = k / 2 / (Math.abs(x) + fraction);
-    return Math.sign(x) * (1 - Math.exp(-square) / (Math.sqrt(Math.PI) * (Math.abs(x) + fraction)));
+  const size = Math.abs(x), high = Math.fround(size);
+  if (size > 6 || x !== x) return x !== x ? x : Math.sign(x);
+  const bell = Math.exp(-high * high) * Math.exp((high - size) * (high + size));
+  let rest = 0;
+  if (size < 2) {
+    for (let k = 44; k > 0; k--) rest = ((1 + rest) * (2 * x * x)) / (2 * k + 1);
+    const slope = (2 / Math.sqrt(Math.PI)) * x * bell;
+    return slope + slope * rest;
   }
-  let term = x, sum = x;
-  for (let k = 1; Math.abs(term) > 1e-17 * Math.abs(sum); k++) {
-    term *= (2 * square) / (2 * k + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-square) * sum;
+  for (let k = 60; k > 0; k--) rest = k / 2 / (size + rest);
+  return Math.sign(x) * (1 - bell / (Math.sqrt(Math.PI) * (size + rest)));
 }
 """
 
