@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
 COMPARED = re.compile(r"(?<=\d   )(not )?compared with the model.*")  # a last digit, or a tool that is not here
 STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
+
+
+PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
+
+
+def each(codes: list[Any]) -> list[Any]:
+    """Parameters of a test, those that need Keras or PyTorch marked."""
+    found = [code if isinstance(code, tuple) else (code,) for code in codes]
+    return [pytest.param(*code, marks=pytest.mark.peers if PEERS.search(code[0]) else ()) for code in found]
 
 
 def blocks(language: str) -> list[str]:
@@ -64,9 +74,11 @@ def shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "shown"), [(code, shown) for code, shown in commands_and_output() if "pytest" not in code]
+    ("code", "shown"), each([(code, shown) for code, shown in commands_and_output() if "pytest" not in code])
 )
 def test_a_command_prints_what_is_shown(code, shown, folder):
+    if PEERS.search(code) and not (folder / "runs").exists():  # the earlier blocks are not among the tests chosen
+        assert not shell("specnet run specs/moons.toml", folder).returncode
     ended = shell(code, folder)
     if shown is None:
         assert ended.returncode == 0, ended.stdout
@@ -74,13 +86,23 @@ def test_a_command_prints_what_is_shown(code, shown, folder):
         assert without_times(ended.stdout) == without_times(shown)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", each(blocks("python")))
 def test_a_snippet_prints_what_its_comments_say(code, folder):
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, encoding="utf-8", check=True
     )
     assert STATED.findall(code)
     assert ended.stdout.splitlines() == STATED.findall(code)
+
+
+@pytest.mark.parametrize("code", blocks("js"))
+def test_a_script_prints_what_its_comments_say(code, folder):
+    node = shutil.which("node")
+    if node is None:
+        return
+    (folder / "script.mjs").write_text(code, encoding="utf-8")
+    ended = subprocess.run([node, "script.mjs"], cwd=folder, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
 
 
 def test_the_two_commands_stand_as_they_must():

@@ -1,5 +1,6 @@
 """Exports to libraries: scikit-learn's own classes, Keras's own layers, a PyTorch module."""
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,13 @@ def test_activations_of_keras(name, tmp_path):
 
 
 @peers
+def test_keras_says_glu_at_the_end_only(tmp_path):
+    exported(network(dense(4, activation="glu"), outputs=2), "keras", tmp_path / "m.keras")
+    with pytest.raises(ExportError, match="behind its glu it expects twice as many features"):
+        export(network(dense(4, activation="glu"), dense(1)), "keras", tmp_path / "other.keras")
+
+
+@peers
 def test_normalizations_of_keras(tmp_path):
     layers = [dense(4), {"type": "batch_normalization"}, {"type": "layer_normalization"}, dense(1)]
     exported(network(*layers, dtype="float64"), "keras", tmp_path / "m.keras")
@@ -170,7 +178,9 @@ def test_normalizations_of_keras(tmp_path):
 def test_labels_are_in_the_archive_of_keras(tmp_path):
     exported(make_model("classes, text"), "keras", tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
-        assert '"labels": ["", "Zürich", "日本"]' in archive.read("specnet.json").decode()
+        said = json.loads(archive.read("specnet.json"))
+    assert said["labels"] == ["", "Zürich", "日本"]
+    assert said["agreement"].startswith("Compared with the model on 256 rows: the largest difference is ")
 
 
 @peers

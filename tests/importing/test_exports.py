@@ -26,7 +26,8 @@ from tests.model.models import KINDS, make_model, make_rows
 METRICS = {"values": ["r2", "mean_absolute_error"], "binary": ["accuracy", "roc_auc", "neg_log_loss"]}
 METRICS |= {"classes": ["accuracy", "f1_macro", "neg_log_loss"], "multilabel": ["accuracy", "f1_macro"]}
 SUFFIXES = {"onnx": ".onnx", "sklearn": ".skops", "keras": ".keras"}
-TARGETS = ["onnx", "sklearn", pytest.param("keras", marks=pytest.mark.peers)]
+KERAS = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # its own
+TARGETS = ["onnx", "sklearn", pytest.param("keras", marks=KERAS)]
 
 
 def opened(model: Model, target: str, folder: Path) -> Model:

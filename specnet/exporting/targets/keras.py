@@ -95,6 +95,9 @@ class _Layers:
         """
         program, keras = self.program, self.keras
         makers = [self._step(step) for step in program.steps]
+        for step in program.steps[:-1]:
+            if step.stages and step.stages[-1].part.type == "glu":
+                self.problems.append(f"keras cannot say {step.title}: behind its glu it expects twice as many features")
         self.problems += _unknown(program.model.preprocessing) + _unknown(program.model.target_preprocessing)
         if program.outputs != program.model.network.outputs:
             self.problems.append("keras cannot say several outputs for one value")
