@@ -22,8 +22,9 @@ from specnet.importing.functions import is_of_rows
 from specnet.importing.layers import Layers
 from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_file import TensorReader, as_texts, read_model
+from specnet.importing.onnx_inputs import read_inputs
 from specnet.importing.onnx_sections import read_section, section_end
-from specnet.importing.onnx_values import Features, TwoClasses, Value
+from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
 from specnet.spec import Limits
 from specnet.tensor_file import shown
 
@@ -99,10 +100,16 @@ class Graph:
             raise FileError("this file has sparse tensors, which are not understood")
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
-        name, columns, dtype = self._input()
-        self.draft = Draft(columns, self._dtype(dtype), limits)
+        # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
+        values = self.graph.input
+        inputs = read_inputs(value for value in values if value.name not in self.values and self.uses[value.name])
+        self.draft = Draft(inputs.columns, self._dtype(inputs.dtype), limits)
         self.layers = Layers(self.draft)
-        self.bind(name, Features(INPUT, self.layers.algebra.x, columns))
+        begin = 0
+        for name, width in inputs.widths.items():
+            whole = width == inputs.columns
+            self.bind(name, self.features(INPUT) if whole else Part(INPUT, begin, begin + width))
+            begin += width
 
     def read(self, name: str) -> Imported:
         """Return what the graph computes as a spec and a model."""
@@ -231,24 +238,6 @@ class Graph:
         for name, value in zip(node.output, results, strict=False):
             if name:
                 self.bind(name, value)
-
-    def _input(self) -> tuple[str, int, str]:
-        """Return the name, the columns and the dtype of what goes in."""
-        from onnx import TensorProto
-
-        # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
-        inputs = [value for value in self.graph.input if value.name not in self.values and self.uses[value.name]]
-        if len(inputs) != 1:
-            named = ", ".join(shown(value.name) for value in inputs[:5])
-            raise FileError(f"the graph has {len(inputs)} inputs ({named}), and one table of columns is needed")
-        (value,) = inputs
-        kinds = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
-        shape = value.type.tensor_type.shape.dim
-        if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.elem_type not in kinds:
-            raise FileError(f"the input {shown(value.name)} is no table of FLOAT or DOUBLE")
-        if len(shape) != 2 or shape[1].dim_value < 1:
-            raise FileError(f"the input {shown(value.name)} has no shape (rows, columns) with a number of columns")
-        return value.name, shape[1].dim_value, kinds[value.type.tensor_type.elem_type]
 
     def _dtype(self, default: str) -> str:
         """Return the dtype of the weights, or of the input where there are none."""

@@ -107,6 +107,8 @@ def _concatenate(call: Call) -> Result:
     graph = call.graph
     if call.integer("axis", 0) not in (1, -1):
         call.refuse("it does not put features beside each other")
+    if isinstance(call.value(), Part):
+        return _merged(call)
     if len(call.inputs) == 2:
         first, second = call.features(0), call.features(1)
         one_minus = second.formula.is_variable and first.formula.equals(1.0 - second.formula)
@@ -117,6 +119,29 @@ def _concatenate(call: Call) -> Result:
         return graph.features(sources[0])
     size = sum(graph.draft.size(source) for source in sources)
     return graph.features(graph.draft.add({"type": "concatenate"}, sources, size=size))
+
+
+def _merged(call: Call) -> Result:
+    """Return the layer's output that all its parts make, in their order."""
+    parts = [call.value(index) for index in range(len(call.inputs))]
+    end, source = 0, INPUT
+    for part in parts:
+        if not isinstance(part, Part) or part.gated or part.begin != end or (end and part.source != source):
+            call.refuse("it puts parts of features in another order than theirs")
+        end, source = part.end, part.source
+    if end != call.graph.draft.size(source):
+        call.refuse("it leaves out some features")
+    return call.graph.features(source)
+
+
+def feature_vectorizer(call: Call) -> Result:
+    widths = call.ints("inputdimensions")
+    if call.graph.draft.dtype == "float64":
+        call.refuse("it rounds to single precision")
+    result = _merged(call) if isinstance(call.value(), Part) else call.features()
+    if widths is not None and isinstance(result, Features) and sum(widths) != result.size:
+        call.refuse(f"it takes {sum(widths)} of {result.size} features")
+    return result
 
 
 def _split(call: Call) -> Result:

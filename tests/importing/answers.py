@@ -46,6 +46,7 @@ def onnx_answers(content: bytes, X: np.ndarray) -> dict[str, Any]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (column,) = session.get_inputs()
+    inputs = session.get_inputs()  # one of all columns, or one for each
+    given = {inputs[0].name: X} if len(inputs) == 1 else {x.name: X[:, [n]] for n, x in enumerate(inputs)}
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {column.name: X}), strict=True))
+    return dict(zip(names, session.run(names, given), strict=True))

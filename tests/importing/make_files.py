@@ -3,8 +3,8 @@
 Each file has a `.npz` of the same name beside it, with rows ``X`` and what the tool itself answers for them, and with
 the versions that wrote both. Run by hand, in environments that have the tools:
 
-    python tests/importing/make_files.py sklearn torch keras    # skl2onnx, onnxscript, torch, keras
-    python tests/importing/make_files.py tensorflow             # tensorflow-cpu, tf2onnx
+    python tests/importing/make_files.py sklearn pandas torch keras    # skl2onnx, pandas, onnxscript, torch, keras
+    python tests/importing/make_files.py tensorflow                    # tensorflow-cpu, tf2onnx
 """
 
 from __future__ import annotations
@@ -72,6 +72,23 @@ def write_sklearn() -> None:
             if hasattr(model, "predict_proba"):
                 answers["probabilities"] = model.predict_proba(X)
             keep(stem, X.astype(dtype), answers, "scikit-learn", "skl2onnx")
+
+
+def write_pandas() -> None:
+    """A pipeline of a table whose columns have names: each becomes an input of its own."""
+    import pandas as pd
+    from skl2onnx import to_onnx
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    warnings.simplefilter("ignore")
+    X = pd.DataFrame(columns(3), columns=["height", "width", "age"])
+    network = MLPClassifier((6,), max_iter=30, random_state=0)
+    model = make_pipeline(StandardScaler(), network).fit(X, np.where(X["height"] > X["age"], "yes", "no"))
+    (FILES / "sklearn_columns.onnx").write_bytes(to_onnx(model, X[:1]).SerializeToString())
+    answers = {"label": model.predict(X).astype(str), "probabilities": model.predict_proba(X)}
+    keep("sklearn_columns", X.to_numpy(), answers, "scikit-learn", "skl2onnx", "pandas")
 
 
 def write_torch() -> None:
@@ -264,6 +281,7 @@ def write_tensorflow() -> None:
 
 if __name__ == "__main__":
     FILES.mkdir(exist_ok=True)
-    tools = {"sklearn": write_sklearn, "torch": write_torch, "keras": write_keras, "tensorflow": write_tensorflow}
+    tools = {"sklearn": write_sklearn, "pandas": write_pandas, "torch": write_torch}
+    tools |= {"keras": write_keras, "tensorflow": write_tensorflow}
     for tool in sys.argv[1:]:
         tools[tool]()

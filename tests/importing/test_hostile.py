@@ -107,7 +107,7 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
         ([gemm()], [weight(GOOD.T)], "does not fit"),
         ([gemm("X")], [], "is no constant"),
         ([gemm("other")], [], "it reads 'other', which nothing before it makes"),
-        ([gemm("a", "b", "a"), gemm("b", "a", "b")], [], "the graph has 0 inputs"),
+        ([gemm("a", "b", "a"), gemm("b", "a", "b")], [], "the graph has no inputs"),
         (
             [gemm(), gemm("a", "b", "a"), gemm("b", "a", "b")],
             [weight(GOOD)],

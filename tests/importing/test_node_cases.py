@@ -26,7 +26,7 @@ WITHOUT_ANSWERS = {
     *("Erf", "Reciprocal", "Sqrt", "ReduceMean"),  # parts of activations and normalizations, and none by themselves
     *("Cast", "ConstantOfShape", "Shape", "Gather"),  # shapes, types and places
     *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"),  # more axes than a table has
-    *("Concat", "Slice"),  # several tables, or parts of one
+    *("Slice", "FeatureVectorizer"),  # parts of a table, and one made of them
     *("ArgMax", "ArrayFeatureExtractor", "Binarizer", "Scaler", "ZipMap"),  # the ends of classifiers, without one
     *("Erfc", "Expm1"),  # no operators of ONNX
 }
@@ -42,11 +42,16 @@ def cases() -> list[Any]:
 
 
 def variants(case: Any) -> Iterator[tuple[onnx.ModelProto, np.ndarray, np.ndarray]]:
-    """The case itself, and smaller models of its node: constants in place of all inputs but one, rows flattened."""
+    """The case itself, its tables beside each other where it has several, and smaller models of its node.
+
+    These have constants in place of all inputs but one, and their rows are flattened.
+    """
     inputs, answers = case.data_sets[0]
     model = case.model
     if len(inputs) == 1 and isinstance(inputs[0], np.ndarray) and isinstance(answers[0], np.ndarray):
         yield model, inputs[0], answers[0]
+    elif inputs and all(is_table(array) and len(array) == len(inputs[0]) for array in [*inputs, *answers[:1]]):
+        yield model, np.hstack(inputs), answers[0]
     if len(model.graph.node) != 1 or not answers or not isinstance(answers[0], np.ndarray):
         return
     (node,) = model.graph.node
@@ -70,6 +75,10 @@ def variants(case: Any) -> Iterator[tuple[onnx.ModelProto, np.ndarray, np.ndarra
             # Constants that vary by row have no form here; where they have no rows, they stay as they are.
             kept = {name: narrow(array, x) for name, array in zip(named, inputs, strict=True) if name != named[place]}
             yield small_model(model, node, named[place], table, answer, kept), table, answer
+
+
+def is_table(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.ndim == 2
 
 
 def flat(array: np.ndarray) -> np.ndarray:
