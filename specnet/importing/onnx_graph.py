@@ -84,7 +84,8 @@ class Graph:
         self.graph: GraphProto = model.graph
         facts = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
         self.facts = None if facts is None else read_facts(facts, "what this file says of its spec")
-        self.is_marked, self.section = model.producer_name == "specnet" and facts is not None, ""
+        has_marks = any(node.doc_string for node in self.graph.node)
+        self.is_marked, self.section = model.producer_name == "specnet" and has_marks, ""
         told = (self.facts or {}).get("layers")
         self.told: dict[str, Any] = told if isinstance(told, dict) else {}
         self.tensors = tensors
