@@ -16,6 +16,7 @@ from specnet.compiler import (
     NUMPY_EXPANSIONS,
     Plan,
     Shape,
+    ShapeError,
     Value,
     absolute,
     gradients,
@@ -27,8 +28,9 @@ from specnet.compiler import (
     state_value,
     sum_over,
 )
+from specnet.compiler.value import INPUT
 from specnet.layout import Layout
-from specnet.parts.blame import ask, ask_value
+from specnet.parts.blame import PartError, ask, ask_value, part_error
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec
@@ -241,6 +243,23 @@ class Blueprint:
             commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
         program = _plan([], commits)
         return Update(program, states, tuple(scalars))
+
+    def checked(self, program: Plan) -> Plan:
+        """Return a program that reads what the network is given: columns, and a target where it has one.
+
+        Raises
+        ------
+        PartError
+            If a part leaves out what it should read, so that the program does without it.
+        """
+        read = {call.attributes for call in program.calls if call.operation is INPUT}
+        if INVERSE_WEIGHT in read and TARGET not in read:
+            raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))
+        if INPUTS not in read:
+            raise PartError(
+                "the network's output does not depend on its columns: a part leaves out what it reads"
+            )
+        return program
 
     def forward(self, *, training: bool) -> Forward:
         """Return the network's values as a program computes them that trains, or one that does not."""

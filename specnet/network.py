@@ -292,7 +292,7 @@ class Network:
         }
         with self._lock:
             if name not in self._plans:
-                self._plans[name] = makers[name]()
+                self._plans[name] = blueprint.checked(makers[name]())
             return self._plans[name]
 
     def _workspace(self) -> Workspace:

@@ -4,14 +4,15 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Literal
 
 import jsonschema
 import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import SpecError
-from specnet.parts import Activation
+from specnet.errors import SpecError, SpecnetError
+from specnet.parts import Activation, Loss, Value, constant, expand, sum_over
 from specnet.parts.registry import installed_registry
 from specnet.spec.schema import json_schema
 
@@ -96,3 +97,41 @@ def test_training_and_model_file(snake: type[Activation], tmp_path: Path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     with pytest.raises(specnet.FileError, match="snake"):
         specnet.load_model(tmp_path / "m.safetensors")
+
+
+class Forgetful(Loss):
+    """The sum of squares of the outputs, whatever they should be."""
+
+    type: Literal["forgetful"] = "forgetful"
+    target = "values"
+    output_activation = "linear"
+
+    def expression(self, output: Value, target: Value) -> Value:
+        return sum_over(output * output, "features")
+
+
+class Constant(Activation):
+    """0, whatever it is given."""
+
+    type: Literal["constant"] = "constant"
+
+    def expression(self, x: Value) -> Value:
+        return expand(constant(0.0), x.shape)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"layers": ["linear"], "loss": "forgetful"}, "ShapeError: its value does not depend on the target"),
+        ({"layers": ["constant", "linear"], "loss": "mse"}, "the network's output does not depend on its columns"),
+    ],
+)
+def test_a_part_that_leaves_out_what_it_should_read_is_told_so(spec: dict[str, Any], message: str):
+    network = {"layer_sizes": [2, *(1 for _ in spec["layers"])], "activations": spec["layers"]}
+    document = {"network": network, "training": {"loss": spec["loss"]}}
+    parsed = specnet.parse_spec(document, parts=[Forgetful, Constant])
+    with pytest.raises(SpecnetError, match=message):
+        specnet.fit(parsed, np.ones((4, 2)), np.ones(4))
+    built = specnet.build(document, parts=[Forgetful, Constant])
+    with pytest.raises(SpecnetError, match=message):
+        built.loss_and_gradient(built.initial_parameters(), np.ones((4, 2)), np.ones(4))
