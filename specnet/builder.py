@@ -256,9 +256,7 @@ class Blueprint:
         if INVERSE_WEIGHT in read and TARGET not in read:
             raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))
         if INPUTS not in read:
-            raise PartError(
-                "the network's output does not depend on its columns: a part leaves out what it reads"
-            )
+            raise PartError("the network's output does not depend on its columns: a part leaves out what it reads")
         return program
 
     def forward(self, *, training: bool) -> Forward:

@@ -1,11 +1,11 @@
 """`specnet evaluate`: a model measured on rows."""
 
-from specnet.cli.options import DataArgument, FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 
 
 def evaluate(
-    model: ModelArgument,
+    model: AnyModelArgument,
     data: DataArgument,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,

@@ -1,5 +1,6 @@
 """`specnet export`: a model as a file for another place."""
 
+import pkgutil
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,11 @@ import typer
 
 from specnet.cli.options import FormatOption, ModelArgument, OutputFormat, QuietOption
 from specnet.cli.output import UsageError, reporting
+
+_TARGETS = sorted(
+    module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "exporting/targets")])
+)
+"""As `specnet.exporting` has them, which takes longer to import."""
 
 
 def export(
@@ -17,7 +23,7 @@ def export(
             "--to",
             metavar="TARGET",
             show_default=False,
-            help="What to write: c, javascript, keras, numpy, onnx, sklearn or torch.",
+            help=f"What to write: {', '.join(_TARGETS)}.",
         ),
     ],
     out: Annotated[
@@ -26,7 +32,10 @@ def export(
             "--out", "-o", metavar="FILE", help="The file to write; the network's name in this folder if none is named."
         ),
     ] = None,
-    float32: Annotated[bool, typer.Option("--float32", help="Store a float64 model as float32: onnx and c.")] = False,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="Store a float64 model as float32, where the target can.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -43,11 +52,15 @@ def export(
     with reporting(output_format, quiet) as output:
         from specnet.exporting import TARGETS
         from specnet.exporting import export as export_model
+        from specnet.exporting.target import FileTakenError
         from specnet.model import load_model
 
         if target not in TARGETS:
             raise UsageError(f'"{target}" is no target; there are {", ".join(TARGETS)}')
-        written = export_model(load_model(model), target, out, float32=float32)
+        try:
+            written = export_model(load_model(model), target, out, float32=float32, replace=force)
+        except FileTakenError as error:
+            raise UsageError(*error.diagnostics) from error
         names = ", ".join(map(str, written.files))
         output.data |= {
             "files": [str(file) for file in written.files],

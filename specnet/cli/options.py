@@ -48,6 +48,14 @@ CatalogueFormatOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print mistakes and nothing else.")]
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", show_default=False, help="A spec, TOML or JSON.")]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="A model.safetensors file.")]
+AnyModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        show_default=False,
+        help="A model.safetensors file, or an .onnx, .keras or .skops file that export has written.",
+    ),
+]
 DataArgument = Annotated[
     Path,
     typer.Argument(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.options import DataArgument, FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 from specnet.report.figures import counted
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: ModelArgument,
+    model: AnyModelArgument,
     data: DataArgument,
     out: Annotated[
         Path | None,

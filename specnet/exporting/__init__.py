@@ -6,6 +6,7 @@ written, and how the result is run.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +16,7 @@ import numpy as np
 
 from specnet.exporting import targets
 from specnet.exporting.proof import Proof, prove
-from specnet.exporting.target import ExportError, Target
+from specnet.exporting.target import ExportError, FileTakenError, Target
 from specnet.files import PathLike, write_files
 from specnet.model import Model
 
@@ -44,7 +45,9 @@ class Export:
     note: str = ""
 
 
-def export(model: Model, target: str, path: PathLike | None = None, *, float32: bool = False) -> Export:
+def export(
+    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, replace: bool = True
+) -> Export:
     """Write a model as a file for another place; raw columns go in, final answers come out.
 
     The export runs, where it can, on 256 rows before it takes its place, and is compared with the model.
@@ -58,12 +61,16 @@ def export(model: Model, target: str, path: PathLike | None = None, *, float32: 
         The file; the network's name in the current folder if None. Other files of the export lie beside it.
     float32 : bool
         Whether a float64 model is stored as float32, for targets that can.
+    replace : bool
+        Whether files that are there already are replaced.
 
     Raises
     ------
     ExportError
         If there is no such target, the target cannot say what the model has, something that it needs is not installed,
         or it does not answer as the model does. Nothing is written then.
+    FileTakenError
+        If a file is there already, and may not be replaced.
     FileError
         If a file cannot be written.
     """
@@ -78,9 +85,12 @@ def export(model: Model, target: str, path: PathLike | None = None, *, float32: 
     if not all(np.isfinite(array).all() for array in (model.theta, *model.state.values())):
         raise ExportError("this model has weights that are not finite")
     program = kind.program(model, wanted)
-    files = kind.render(program, main, "")
+    files = kind.render(program, main)
+    taken = [os.fspath(place) for place in files if os.path.lexists(place)]
+    if taken and not replace:
+        raise FileTakenError("this file is there already", hint="--force replaces it", source=taken[-1])
     proof = prove(kind, program, files, main.name)
-    files = kind.render(program, main, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
+    files = kind.with_remark(files, program, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
     write_files({str(place): content for place, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from specnet.exporting.program import Program
 from specnet.parts.data import Csv
 from specnet.parts.layers import Layer
 from specnet.parts.part import Part
@@ -17,8 +14,6 @@ from specnet.spec import Spec
 
 FACTS = "spec"
 """The key under which ONNX's metadata and the text in an archive have the facts."""
-MEMBER = "specnet.json"
-"""The member of an archive that its own tool does not read."""
 _TOLD_BY_OPERATORS = frozenset(
     {"activation", "add", "batch_normalization", "concatenate", "dense", "dropout", "gaussian_noise"}
     | {"layer_normalization", "multiply", "scale"}
@@ -44,20 +39,6 @@ def is_told_by_operators(layer: Layer) -> bool:
     activation = getattr(layer, "activation", None)
     known = activation is None or built_in_registry().find("activation", activation.type) is type(activation)
     return known and layer.type in _TOLD_BY_OPERATORS
-
-
-def with_said(content: bytes, program: Program, remark: str) -> bytes:
-    """Return an archive with a text more: class labels, the spec's hash, how far the export agrees, and the facts."""
-    said = {
-        "labels": program.labels,
-        "spec_sha256": program.spec_hash,
-        "agreement": remark,
-        FACTS: facts_of(program.model.spec),
-    }
-    stream = io.BytesIO(content)
-    with zipfile.ZipFile(stream, "a") as archive:
-        archive.writestr(MEMBER, written(said))
-    return stream.getvalue()
 
 
 def written(facts: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ class Proof:
     Attributes
     ----------
     rows : int
-        On how many rows it ran.
+        On how many rows it ran; 0 where it could not.
     difference : float or None
         The largest difference of any output; None where the export could not be run.
     obstacle : str
@@ -72,7 +72,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         try:
             answers = target.run(program, Path(folder) / name, X)
         except CannotRunError as obstacle:
-            return Proof(ROWS, None, str(obstacle))
+            return Proof(0, None, str(obstacle))
     expected = answers_of(program, X)
     tolerance = TOLERANCES[program.dtype.name]
     differences = []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,18 +15,27 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import SpecnetError
+from specnet.errors import FileError, SpecnetError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 
 Array = NDArray[Any]
 
+REMARK = "<how far it agrees>"
+"""What stands in a text until that is known."""
+
 
 class ExportError(SpecnetError, ValueError):
     """A model that a target cannot say, or an export that does not answer as the model does."""
 
     code = "export"
+
+
+class FileTakenError(FileError):
+    """A file of an export is there already, and is not to be replaced."""
+
+    code = "file-taken"
 
 
 class CannotRunError(Exception):
@@ -59,11 +69,14 @@ class Target(ABC):
         With which it may also end.
     writes_float32 : bool
         Whether a float64 model can be stored as float32 on demand.
+    is_program : bool
+        Whether it answers by itself; the others are read again by `specnet.importing`.
     """
 
     suffix: ClassVar[str]
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False
+    is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         """Return a model as this target reads it, to be computed in `dtype`.
@@ -76,22 +89,24 @@ class Target(ABC):
         return Program(model, dtype, TEXT_EXPANSIONS)
 
     @abstractmethod
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
-        """Return the export's files, the main one last.
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
+        """Return the export's files, the main one last, with `REMARK` where a text says how far it agrees.
 
         Parameters
         ----------
         program : Program
         path : Path
             Of the main file.
-        remark : str
-            How far it agrees with the model, to be kept in it.
 
         Raises
         ------
         ExportError
             With everything that the target cannot say.
         """
+
+    def with_remark(self, files: Mapping[Path, bytes], program: Program, remark: str) -> dict[Path, bytes]:
+        """Return the files that have been run, with how far they agree with the model kept in them."""
+        return {path: content.replace(REMARK.encode(), remark.encode()) for path, content in files.items()}
 
     @abstractmethod
     def run(self, program: Program, path: Path, X: Array) -> Answers:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import DataError, FileError
+from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
@@ -19,8 +20,6 @@ from specnet.spec import Limits
 
 __all__ = ["Imported", "import_model", "open_model", "read_network", "weights_path", "write_network"]
 
-_EXPORTS = frozenset({".onnx", ".keras", ".skops"})
-_PROGRAMS = frozenset({".py", ".c", ".js", ".mjs"})
 _ZIP = b"PK\x03\x04"
 
 
@@ -75,11 +74,12 @@ def open_model(path: PathLike) -> Model:
         If the file is missing, is something else, or is damaged.
     """
     suffix = Path(path).suffix
-    if suffix in _PROGRAMS:
+    kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
+    if not kinds:
+        return load_model(path)
+    if kinds[0].is_program:
         hint = "it answers by itself; specnet reads .safetensors, .onnx, .keras and .skops files"
         raise FileError(f"a {suffix} file is a program", source=os.fspath(path), hint=hint)
-    if suffix not in _EXPORTS:
-        return load_model(path)
     imported = read_network(path)
     if not imported.has_facts:
         hint = "`specnet import` makes a model of it"

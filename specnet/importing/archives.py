@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
-from specnet.exporting.facts import FACTS, MEMBER
+from specnet.exporting.archive import MEMBER
+from specnet.exporting.facts import FACTS
 from specnet.importing.facts import FACTS_LIMIT, read_facts
 from specnet.importing.onnx_file import as_texts
 from specnet.tensor_file import shown
@@ -68,8 +70,6 @@ class Archive:
         """Return a member that has at most so many bytes."""
         member = self._archive.getinfo(name)
         _check_size(member, limit)
-        import zlib
-
         try:
             with self._archive.open(member) as stream:
                 content = stream.read(member.file_size + 1)

@@ -35,7 +35,7 @@ def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inpu
             main = Path(folder) / f"part{target.suffix}"
             try:
                 program = target.program(model, network.dtype)
-                files = target.render(program, main, "")
+                files = target.render(program, main)
             except ExportError:
                 continue
             try:

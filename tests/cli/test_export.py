@@ -51,8 +51,7 @@ def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder:
 
 
 def test_help_names_every_target(specnet: Specnet):
-    text = " ".join(specnet("export", "--help").out.split())
-    assert f"{', '.join(TARGETS[:-1])} or {TARGETS[-1]}" in text
+    assert f"What to write: {', '.join(TARGETS)}." in " ".join(specnet("export", "--help").out.split())
 
 
 def test_the_command_line_prints_the_same_table(specnet: Specnet, folder: Path):
@@ -82,3 +81,16 @@ def test_columns_of_a_csv_file_are_found_by_name(specnet: Specnet, folder: Path)
     assert specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx").status == 0
     table = specnet("evaluate", "run/model.safetensors", "rows.csv").out
     assert specnet("evaluate", "m.onnx", "rows.csv").out == table
+
+
+@pytest.mark.parametrize(("target", "file", "other"), [("c", "m.c", "m.h"), ("onnx", "m.onnx", "m.onnx")])
+def test_a_file_that_is_there_is_not_replaced(target: str, file: str, other: str, specnet: Specnet, model: str):
+    Path(other).write_text("mine")
+    ended = specnet("export", model, "--to", target, "-o", file)
+    assert ended.status == 2
+    assert ended.err.splitlines()[0] == f"{other}: error[file-taken]: this file is there already"
+    assert "--force replaces it" in ended.err
+    assert Path(other).read_text() == "mine"
+    assert other == file or not Path(file).exists()
+    assert specnet("export", model, "--to", target, "-o", file, "--force").status == 0
+    assert Path(other).read_bytes() != b"mine"

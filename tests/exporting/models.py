@@ -34,6 +34,9 @@ def random_model(seed: int, dtype: str) -> Model:
     spec["network"]["dtype"] = dtype
     network = specnet.build(spec)
     theta = network.initial_parameters()
+    theta += generator.normal(0, 0.2, theta.shape).astype(
+        theta.dtype
+    )  # also to shifts, scales and shares, each its own
     state = network.initial_state()
     for name, array in state.items():
         if not name.endswith(".edges"):

@@ -48,7 +48,7 @@ def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
     models = [make() for _, kind, make in every_model() if kind == dtype]
     for number, model in enumerate(models):
         stem, program = f"net{number}", TARGET.program(model, np.dtype(dtype))
-        for path, content in TARGET.render(program, tmp_path / f"{stem}.c", "").items():
+        for path, content in TARGET.render(program, tmp_path / f"{stem}.c").items():
             path.write_bytes(content)
         header = (tmp_path / f"{stem}.h").read_text()
         predict = f"{stem}_predict(x);" if f"{stem}_predict(const real *x);" in header else ""
@@ -82,7 +82,7 @@ def assert_c99_by_eye(folder: Path) -> None:
 def test_no_heap_no_state_no_names_outside(tmp_path):
     for _, dtype, make in every_model():
         program = TARGET.program(make(), np.dtype(dtype))
-        source = TARGET.render(program, tmp_path / "net.c", "")[tmp_path / "net.c"].decode()
+        source = TARGET.render(program, tmp_path / "net.c")[tmp_path / "net.c"].decode()
         assert not re.search(r"\b(malloc|calloc|realloc|alloca|free)\b", source)
         outside = [line for line in source.splitlines() if re.match(r"[a-z]", line)]
         assert outside

@@ -20,7 +20,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, Step
 from specnet.exporting.language import Language, Place
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -136,15 +136,16 @@ class _C(Language):
 
 class CTarget(Target):
     suffix = ".c"
+    is_program = True
     writes_float32 = True
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         _refuse(program)
         stem = Names().new(path.stem)
         header = path.with_suffix(".h")
         return {
-            header: _header(program, stem, remark).encode(),
-            path: _source(program, stem, header.name, remark).encode(),
+            header: _header(program, stem).encode(),
+            path: _source(program, stem, header.name).encode(),
         }
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
@@ -237,7 +238,7 @@ def _refuse(program: Program) -> None:
             raise ExportError(f"c cannot say the label {label[:40]!r}: it is too long, or has a null character in it")
 
 
-def _header(program: Program, stem: str, remark: str) -> str:
+def _header(program: Program, stem: str) -> str:
     macro, real = stem.upper(), "float" if program.dtype == np.float32 else "double"
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
     predict = {
@@ -252,7 +253,7 @@ def _header(program: Program, stem: str, remark: str) -> str:
 /* {_comment(program.name)}: from {program.answers()}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
-   {remark} */
+   {REMARK} */
 
 #ifndef {macro}_H
 #define {macro}_H
@@ -273,7 +274,7 @@ void {stem}_forward(const real *x, real *y);
 """
 
 
-def _source(program: Program, stem: str, header: str, remark: str) -> str:
+def _source(program: Program, stem: str, header: str) -> str:
     taken = _RESERVED.split()
     names = Names([*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"])
     loops = Loops(program, _C(np.dtype(np.float64), "double"), _C(program.dtype, "real"), names)
@@ -293,7 +294,7 @@ def _source(program: Program, stem: str, header: str, remark: str) -> str:
 /* {_comment(program.name)}: from {program.answers()}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
-   {remark}
+   {REMARK}
    Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 
 #include <math.h>

@@ -19,7 +19,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, Step
 from specnet.exporting.language import Language, Place
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Names, Text, number_text
 
 Array = NDArray[Any]
@@ -100,14 +100,15 @@ class _JavaScript(Language):
 
 class JavaScriptTarget(Target):
     suffix = ".js"
+    is_program = True
     other_suffixes = (".mjs",)
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         for label in program.labels or ():
             if isinstance(label, int) and abs(label) > LARGEST_INTEGER:
                 raise ExportError(f"javascript cannot say the label {label}: it has no integers beyond 2^53")
         types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
-        return {types: _types(program, remark).encode(), path: _module(program, remark).encode()}
+        return {types: _types(program).encode(), path: _module(program).encode()}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         node = shutil.which("node")
@@ -144,7 +145,7 @@ writeFileSync(2, JSON.stringify(predictions));
 """
 
 
-def _types(program: Program, remark: str) -> str:
+def _types(program: Program) -> str:
     match program.task:
         case "values":
             predict, said = "number" if program.outputs == 1 else "Float64Array", _capital(program.meaning)
@@ -155,7 +156,7 @@ def _types(program: Program, remark: str) -> str:
             predict, said = " | ".join(kinds), "The most probable label"
     labels = f"/** The label of each class. */\nexport const labels: readonly ({predict})[];\n"
     return f"""\
-{_head(program, remark)}
+{_head(program)}
 /** The number of raw columns. */
 export const inputs: {program.inputs};
 /** The number of outputs. */
@@ -167,16 +168,16 @@ export function predict(x: ArrayLike<number>): {predict};
 """
 
 
-def _head(program: Program, remark: str) -> str:
+def _head(program: Program) -> str:
     return f"""\
 // {program.name}: from {program.answers()}.
 //
 // Written by specnet from the spec with SHA-256 {program.spec_hash}.
-// {remark}
+// {REMARK}
 """
 
 
-def _module(program: Program, remark: str) -> str:
+def _module(program: Program) -> str:
     language = _JavaScript(np.dtype(np.float64))
     loops = Loops(program, language, language, Names(_RESERVED.split()))
     tables = "".join(f"const {name} = {_array(loops.array(table))};\n" for table, name in loops.tables.items())
@@ -186,7 +187,7 @@ def _module(program: Program, remark: str) -> str:
     labels = f"export const labels = {json.dumps(program.labels)};\n" if program.labels else ""
     body = "".join(f"  {line}\n" for line in loops.lines)
     return f"""\
-{_head(program, remark)}
+{_head(program)}
 export const inputs = {program.inputs};
 export const outputs = {program.outputs};
 {labels}

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
-from specnet.exporting.facts import MEMBER, with_said
+from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.program import Step as Layer
-from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.exporting.target import Answers, ExportError, required
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described
@@ -37,7 +37,7 @@ _SAME_NAME = frozenset(
 _ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float32 by default"
 
 
-class KerasTarget(Target):
+class KerasTarget(ArchiveTarget):
     suffix = ".keras"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
@@ -45,12 +45,12 @@ class KerasTarget(Target):
         float32 = np.dtype(np.float32)
         return Program(model, float32, {}, "" if dtype == float32 else _ROUNDS)
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         network = _Layers(program).model()
         with tempfile.TemporaryDirectory() as folder:
             network.save(f"{folder}/model.keras")
             content = Path(folder, "model.keras").read_bytes()
-        return {path: with_said(content, program, remark)}
+        return {path: with_said(content, program)}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         network = _keras().models.load_model(path)

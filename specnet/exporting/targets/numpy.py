@@ -18,7 +18,7 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, quoted
-from specnet.exporting.target import Answers, ExportError, Target, run_module
+from specnet.exporting.target import REMARK, Answers, ExportError, Target, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -91,11 +91,12 @@ _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "STORED", "outputs", "predict",
 
 class NumpyTarget(Target):
     suffix = ".py"
+    is_program = True
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         writer = _Writer(program)
         stored = sum(table.array.size for table in program.tables) > MOST_LITERALS
-        text = writer.module(path.with_suffix(".npz").name if stored else None, remark)
+        text = writer.module(path.with_suffix(".npz").name if stored else None)
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
 
@@ -166,7 +167,7 @@ class _Writer:
         np.savez(content, **arrays)
         return content.getvalue()
 
-    def module(self, stored: str | None, remark: str) -> str:
+    def module(self, stored: str | None) -> str:
         """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
         program = self.program
         probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
@@ -179,7 +180,7 @@ class _Writer:
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
             "",
             f"Written by specnet from the spec with SHA-256 {program.spec_hash}.",
-            remark,
+            REMARK,
             '"""',
             "",
             *(line for line in imports if not unused.get(line)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,18 @@ class OnnxTarget(Target):
             return Program(model, np.dtype(np.float32), _EXPANSIONS, note)
         return Program(model, dtype, _EXPANSIONS)
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         onnx = required("onnx", "onnx")
-        model = _Graph(program, remark).model()
+        model = _Graph(program).model()
         onnx.checker.check_model(model, full_check=True)
         content: bytes = model.SerializeToString()
         return {path: content}
+
+    def with_remark(self, files: Mapping[Path, bytes], program: Program, remark: str) -> dict[Path, bytes]:
+        ((path, content),) = files.items()
+        model = required("onnx", "onnx").load_model_from_string(content)
+        model.doc_string = ". ".join(filter(None, [program.note, remark]))
+        return {path: model.SerializeToString()}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         try:
@@ -120,7 +127,7 @@ TARGET = OnnxTarget()
 
 def graph_of(model: Model) -> tuple[list[Any], dict[str, Array]]:
     """Return the nodes of a network, from raw columns ``X`` to its outputs, and the constants that they read."""
-    graph = _Graph(TARGET.program(model, model.network.dtype), "")
+    graph = _Graph(TARGET.program(model, model.network.dtype))
     graph.outputs()
     read = required("onnx", "onnx").numpy_helper.to_array
     return graph.nodes, {name: read(tensor) for name, tensor in graph.initializers.items()}
@@ -144,8 +151,8 @@ def _operator(part: Layer | Activation, dtype: np.dtype[Any]) -> tuple[str, dict
 class _Graph:
     """Writes one program."""
 
-    def __init__(self, program: Program, remark: str) -> None:
-        self.program, self.remark = program, remark
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self.helper = required("onnx", "onnx").helper
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
@@ -157,13 +164,14 @@ class _Graph:
         """Return the whole file."""
         program, helper = self.program, self.helper
         outputs = self._answers(self.outputs())
-        inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], "raw columns")]
+        names = program.model.feature_names
+        said = f"raw columns: {', '.join(names)}" if names else "raw columns"
+        inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], said)]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.answers()}"
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        model.producer_name = "specnet"
-        model.doc_string = ". ".join(filter(None, [program.note, self.remark]))
+        model.producer_name, model.producer_version = "specnet", version("specnet")
         helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: written(self._facts())})
         return model
 
@@ -299,7 +307,8 @@ class _Graph:
             chosen = self._node("Gather", [self._initializer("labels", stored), chosen], "chosen", axis=0)
         outputs = len(labels) if program.task == "classes" or program.model.gives_probabilities else 1
         label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
-        return [label, self._output(name, answer, dtype, outputs, program.meaning)]
+        meaning = "the probability of each class" if program.model.gives_probabilities else program.meaning
+        return [label, self._output(name, answer, dtype, outputs, meaning)]
 
     def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
         """Give a value the name that the graph's output has, and return its description."""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
-from specnet.exporting.facts import with_said
+from specnet.exporting.archive import ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.exporting.target import Answers, ExportError, required
 from specnet.model import Model
 from specnet.parts import Activation
 
@@ -23,16 +23,16 @@ _ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "re
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}
 
 
-class SklearnTarget(Target):
+class SklearnTarget(ArchiveTarget):
     suffix = ".skops"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("skops.io", "sklearn-export")
         return Program(model, dtype, {})
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
-        return {path: with_said(content, program, remark)}
+        return {path: with_said(content, program)}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         skops = required("skops.io", "sklearn-export")

@@ -19,7 +19,7 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step, Table
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, quoted
-from specnet.exporting.target import Answers, ExportError, Target, required
+from specnet.exporting.target import REMARK, Answers, ExportError, Target, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 
@@ -61,15 +61,16 @@ _WORDS = frozenset({*keyword.kwlist, *dir(builtins), "torch", "nn", "Path", "x",
 
 class TorchTarget(Target):
     suffix = ".py"
+    is_program = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
         return Program(model, dtype, {op.SOFTPLUS: TEXT_EXPANSIONS[op.SOFTPLUS]})
 
-    def render(self, program: Program, path: Path, remark: str) -> dict[Path, bytes]:
+    def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         torch, weights = required("torch", "torch"), path.with_suffix(".pt")
         writer, content = _Writer(program), io.BytesIO()
-        text = writer.module(weights.name, remark)
+        text = writer.module(weights.name)
         state = {name: torch.from_numpy(np.array(table.array)) for table, name in writer.tables.items()}
         torch.save(state, content)
         return {weights: content.getvalue(), path: text.encode()}
@@ -151,7 +152,7 @@ class _Writer:
         references = {table: f"self.{name}" for table, name in self.tables.items()}
         self.rows = Rows(program, _Torch(), names, references)
 
-    def module(self, weights: str, remark: str) -> str:
+    def module(self, weights: str) -> str:
         program = self.program
         setup = [
             f"self.{name} = nn.Linear({table.array.shape[1]}, {table.array.shape[0]}{'' if bias else ', bias=False'}"
@@ -176,7 +177,7 @@ class _Writer:
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.answers()}, with PyTorch."),
                 hash=program.spec_hash,
-                remark=remark,
+                remark=REMARK,
                 labels="" if program.labels is None else f"\n\nLABELS = {program.labels!r}",
             ),
             *([_GROUPED] if GROUPED in program.operations else []),
