@@ -91,6 +91,10 @@ class SpecParameters(BaseEstimator):
         SpecError
             If ``spec`` is a `Spec` and the change makes it a wrong one; others are checked by `fit`.
         """
+        for name in params:
+            argument, _, rest = name.partition("__")
+            if rest and argument in KEYS:
+                raise ValueError(f"{name} is no argument; {'__'.join([NESTED.rstrip('_'), *KEYS[argument], rest])} is")
         super().set_params(**{name: value for name, value in params.items() if not name.startswith(NESTED)})
         for name, value in params.items():
             if name.startswith(NESTED):

@@ -11,7 +11,7 @@ from typing import Any
 
 from specnet.errors import DataError, FileError
 from specnet.exporting import TARGETS, find_target
-from specnet.files import PathLike, file_errors, open_file, write_file
+from specnet.files import PathLike, file_errors, open_file, write_files
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.toml import to_toml
@@ -90,8 +90,7 @@ def open_model(path: PathLike) -> Model:
 
 def write_network(imported: Imported, path: PathLike) -> None:
     """Write the spec to a TOML file, and the model beside it."""
-    imported.model.save(weights_path(path))
-    write_file(path, to_toml(imported.document))
+    write_files({weights_path(path): imported.model.to_bytes(), path: to_toml(imported.document)})
 
 
 def weights_path(path: PathLike) -> Path:

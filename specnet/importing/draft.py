@@ -246,17 +246,22 @@ class Draft:
                     raise FileError(f"{node.key}.{name} has shape {array.shape}, and {place.shape} is needed")
                 place[...] = array
         assert not places, f"nothing gives {', '.join(places)} its numbers"
-        if labels is not None and class_count(network) != len(labels):
-            raise FileError(f"there are {len(labels)} class labels for {network.outputs} outputs")
+        count = class_count(network)
+        if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
+            raise FileError(f"the labels of the classes are not {count}, ascending and each once")
+        preparation = _prepared(self.preparation, self.inputs)
+        target = _prepared(self.target, network.target_size)
         try:
-            return Model(network, theta, state, _prepared(self.preparation), _prepared(self.target), labels)
+            return Model(network, theta, state, preparation, target, labels)
         except DataError as error:
             raise FileError(str(error)) from error
 
 
-def _prepared(scaling: Scaling | None) -> Preparation | None:
+def _prepared(scaling: Scaling | None, columns: int) -> Preparation | None:
     if scaling is None:
         return None
+    if scaling.mean.shape != (columns,) or scaling.scale.shape != (columns,):
+        raise FileError(f"{columns} columns are standardized by numbers of shape {scaling.mean.shape}")
     fitted = {"mean": scaling.mean.astype(np.float64), "scale": scaling.scale.astype(np.float64)}
     if not all(np.isfinite(array).all() for array in fitted.values()) or not fitted["scale"].all():
         raise FileError("columns are divided by 0, or by numbers that are not finite")

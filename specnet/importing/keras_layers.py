@@ -11,23 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
+from specnet.exporting.targets.keras import SAME_NAMES
 from specnet.importing.draft import INPUT, Draft, Scaling
 from specnet.tensor_file import shown
 
 Array = NDArray[Any]
 Part = str | dict[str, Any]
 
-_SAME_NAMES = (
-    *("relu", "relu6", "elu", "selu", "celu", "silu", "mish", "sigmoid", "hard_sigmoid", "tanh", "hard_tanh"),
-    *("softplus", "softsign", "squareplus", "exponential", "log_sigmoid", "tanh_shrink", "soft_shrink", "hard_shrink"),
-    *("softmax", "log_softmax"),
-)
 _ACTIVATIONS: dict[str, dict[str, Any]] = {
     "leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2},
     "hard_silu": {"type": "hard_swish"},
-    "gelu": {"type": "gelu"},
-    "glu": {"type": "glu"},
-    **{name: {"type": name} for name in _SAME_NAMES},
+    **{name: {"type": name} for name in sorted(SAME_NAMES - {"linear"})},
 }
 """Functions under `keras.activations`, with the arguments that they have by default."""
 

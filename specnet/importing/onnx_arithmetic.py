@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.importing import functions as fn
-from specnet.importing.algebra import CONSTANT, Formula, TooInvolvedError
+from specnet.importing.algebra import CONSTANT, Formula
 from specnet.importing.draft import INPUT, Scaling, Step
-from specnet.importing.onnx_graph import Call, row
+from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_values import Departure, Features, Normal, Part, Value
 
 Array = NDArray[Any]
@@ -182,13 +182,9 @@ def _normalizes(formula: Formula) -> bool:
 
 
 def _divide(call: Call) -> Result:
-    return _on_input(call, "divide") or arithmetic(lambda p, q: p / q, _quotient)(call)
-
-
-def _quotient(a: Array, b: Array) -> Array:
-    if a.dtype.kind != "f" or b.dtype.kind != "f":
-        raise TooInvolvedError  # ONNX cuts quotients of integers towards 0
-    return np.divide(a, b)
+    if all(isinstance(value, np.ndarray) and value.dtype.kind != "f" for value in call.inputs):
+        call.refuse("it divides integers, whose quotients ONNX cuts towards 0")
+    return _on_input(call, "divide") or arithmetic(lambda p, q: p / q, np.divide)(call)
 
 
 def _normalized(call: Call, result: Result, operation: str) -> Result:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.importing.functions import positive
+from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
-from specnet.importing.onnx_graph import Call
 from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Value, Winner
 
 Array = NDArray[Any]

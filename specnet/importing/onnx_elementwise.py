@@ -10,7 +10,7 @@ import numpy as np
 from specnet.importing import functions as fn
 from specnet.importing.algebra import Formula, reciprocal, relu, sigmoid
 from specnet.importing.onnx_arithmetic import Array, Operator, Result, arithmetic, check_numeric, lifted, like
-from specnet.importing.onnx_graph import Call
+from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_values import Dimensions, Features, Part
 
 _LARGEST = 3e38

@@ -65,6 +65,13 @@ def read_model(path: PathLike) -> ModelProto:
     return model
 
 
+def newest_version() -> int:
+    """Return the newest version of the operators that the package onnx knows."""
+    from onnx.defs import onnx_opset_version
+
+    return int(onnx_opset_version())
+
+
 def _count_entries(data: bytes, kind: Descriptor) -> None:
     """Count the entries of a protocol buffer, and those of the messages in it, without making them."""
     entries, waiting = 0, [(0, len(data), kind)]

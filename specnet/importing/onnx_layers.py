@@ -8,8 +8,8 @@ import numpy as np
 
 from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.onnx_arithmetic import Operator, Result, like
+from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_elementwise import elu
-from specnet.importing.onnx_graph import Call, row
 from specnet.importing.onnx_values import Features, Part, TwoClasses
 
 
@@ -80,7 +80,8 @@ def _matmul(call: Call) -> Result:
 
 def _batch_normalization(call: Call) -> Result:
     x, graph = call.features(), call.graph
-    if call.integer("training_mode", 0) or (graph.version() < 7 and not call.integer("is_test", 0)):
+    by_batch = call.integer("training_mode", 0) or (graph.version() < 7 and not call.integer("is_test", 0))
+    if by_batch or sum(map(bool, call.node.output)) > 1:  # before opset 14 further outputs alone say so
         call.refuse("it normalizes by the batch, as only training does")
     scale, shift, mean, variance = (np.broadcast_to(call.per_feature(index, x.size), x.size) for index in range(1, 5))
     if (variance < 0).any():
@@ -182,7 +183,8 @@ def scaler(call: Call) -> Result:
 
 def _dropout(call: Call) -> Result:
     mode = call.given(2)
-    if mode is not None and (not isinstance(mode, np.ndarray) or mode.any()):
+    always = call.graph.version() < 7 and not call.integer("is_test", 0)
+    if always or (mode is not None and (not isinstance(mode, np.ndarray) or mode.any())):
         call.refuse("it drops features, as only training does")
     return call.value()
 

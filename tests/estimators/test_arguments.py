@@ -145,6 +145,7 @@ def test_digits_lead_into_lists_and_none_leaves_out():
     [
         ("spec__network__dtype__bits", 'network.dtype: .* a table is not "float32" or "float64"'),
         ("spec__seed__x", "spec__seed__x leads nowhere"),
+        ("optimizer__learning_rate", "is no argument; spec__training__optimizer__learning_rate is"),
         ("spec__network__hidden_layer_sizes__5", "there is no entry 5"),
         ("sepc__training__epochs", "Invalid parameter 'sepc'"),
     ],

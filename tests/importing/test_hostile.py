@@ -106,6 +106,12 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
         ([gemm()], [weight(GOOD[0])], r"a weight of shape \(2,\) is no matrix"),
         ([gemm()], [weight(GOOD.T)], "does not fit"),
         ([gemm("X")], [], "is no constant"),
+        (
+            [helper.make_node("BatchNormalization", ["X", "s", "s", "s", "s"], ["y", "mean", "variance"])],
+            [weight(np.ones(3, np.float32), "s")],
+            "it normalizes by the batch, as only training does",
+        ),
+        ([helper.make_node("Div", ["i", "i"], ["j"]), gemm()], [weight(np.array([3, 2]), "i"), weight(GOOD)], "cuts"),
         ([gemm("other")], [], "it reads 'other', which nothing before it makes"),
         ([gemm("a", "b", "a"), gemm("b", "a", "b")], [], "the graph has no inputs"),
         (

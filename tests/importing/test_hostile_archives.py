@@ -18,6 +18,8 @@ import skops.io
 from sklearn.neural_network import MLPRegressor
 
 import specnet
+from specnet.exporting import export
+from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
 from tests.importing.test_hostile import Harmful, refused
 
@@ -177,6 +179,67 @@ def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.npy", bytes(200 * 2**20))
     assert "'bomb.npy' has 209715200 bytes, of which at most" in refused(path)
+
+
+BROKEN = "it holds no fitted network, or a damaged one"
+NETWORKS: list[tuple[dict[str, Any], str]] = [
+    ({"coefs_": []}, BROKEN),
+    ({"coefs_": [1, 2]}, BROKEN),
+    ({"coefs_": None}, BROKEN),
+    ({"coefs_": [np.ones((4, 16)), np.ones((2, 16)), np.ones((16, 3))]}, "does not fit 16 features"),
+    ({"coefs_": [np.full((4, 16), np.nan), np.ones((16, 16)), np.ones((16, 3))]}, "not finite"),
+    ({"intercepts_": [np.ones(16)]}, BROKEN),
+    ({"intercepts_": [np.ones(3)] * 3}, "a bias of shape (3,) does not fit 16 outputs"),
+    ({"out_activation_": 7}, "has the activation 7, which is not understood"),
+    ({"activation": [1]}, BROKEN),
+    ({"classes_": "xyz"}, BROKEN),
+    ({"classes_": np.array([2, 1, 0])}, "the labels of the classes are not 3, ascending and each once"),
+    ({"classes_": np.array([0, 1])}, "the labels of the classes are not 3, ascending and each once"),
+    ({"n_features_in_": "many"}, "does not fit many features"),
+]
+SCALERS: list[tuple[dict[str, Any], str]] = [
+    ({"scale_": "abc"}, BROKEN),
+    ({"mean_": np.ones(7)}, "4 columns are standardized by numbers of shape (7,)"),
+    ({"mean_": np.full(4, np.inf)}, "numbers that are not finite"),
+    ({"scale_": np.zeros(4)}, "columns are divided by 0"),
+]
+
+
+def check_refused(estimator: Any, path: Path, reason: str) -> None:
+    skops.io.dump(estimator, path)
+    assert reason in refused(path)
+
+
+@pytest.mark.parametrize(("attributes", "reason"), NETWORKS)
+def test_estimators_that_were_put_together(attributes: dict[str, Any], reason: str, tmp_path: Path):
+    network = fitted(tmp_path)
+    for name, value in attributes.items():
+        setattr(network[-1], name, value)
+    check_refused(network, tmp_path / "m.skops", reason)
+
+
+@pytest.mark.parametrize(("attributes", "reason"), SCALERS)
+def test_scalers_that_were_put_together(attributes: dict[str, Any], reason: str, tmp_path: Path):
+    network = fitted(tmp_path)
+    for name, value in attributes.items():
+        setattr(network[0], name, value)
+    check_refused(network, tmp_path / "m.skops", reason)
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [(0, "mean_"), (0, "n_features_in_"), (1, "out_activation_"), (1, "coefs_"), (1, "intercepts_")]
+)
+def test_attributes_that_are_missing(step: int, name: str, tmp_path: Path):
+    network = fitted(tmp_path)
+    delattr(network[step], name)
+    skops.io.dump(network, tmp_path / "m.skops")
+    refused(tmp_path / "m.skops")
+
+
+def fitted(folder: Path) -> Any:
+    """A pipeline that export has written, of 4 columns and 3 classes."""
+    export(spec_model("iris.json"), "sklearn", folder / "iris.skops")
+    return skops.io.load(folder / "iris.skops")
 
 
 @pytest.mark.parametrize(("name", "package"), [("sklearn_words.onnx", "onnx"), ("keras_binary.keras", "h5py")])

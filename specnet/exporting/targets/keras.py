@@ -26,7 +26,7 @@ from specnet.report.plan import described
 
 Array = NDArray[Any]
 
-_SAME_NAME = frozenset(
+SAME_NAMES = frozenset(
     {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}
     | {"log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax"}
     | {"softplus", "softsign", "squareplus", "tanh", "tanh_shrink"}
@@ -118,9 +118,12 @@ class _Layers:
     def _standardized(self, preparation: Preparation, x: Any, *, inverted: bool) -> Any:
         """Return columns as the network sees them, or values in the target's units, computed in float64."""
         fitted = reversed(preparation.fitted) if inverted else preparation.fitted
-        for each in fitted:
+        for number, each in enumerate(fitted):
             mean, variance = each["mean"], each["scale"] ** 2  # whose root is the scale again, to the last bit
-            x = self.keras.layers.Normalization(mean=mean, variance=variance, invert=inverted, dtype="float64")(x)
+            name = f"{'target_preprocessing' if inverted else 'preprocessing'}_{number}"
+            x = self.keras.layers.Normalization(
+                mean=mean, variance=variance, invert=inverted, dtype="float64", name=name
+            )(x)
         return x
 
     def _step(self, step: Layer) -> Any:
@@ -185,7 +188,7 @@ def _name(part: Any) -> str | None:
     """Return Keras's name of an activation whose fields are at their defaults, None for others."""
     if described(part) != part.type:
         return None
-    return part.type if part.type in _SAME_NAME else {"hard_swish": "hard_silu"}.get(part.type)
+    return part.type if part.type in SAME_NAMES else {"hard_swish": "hard_silu"}.get(part.type)
 
 
 def _unknown(preparation: Preparation) -> list[str]:
