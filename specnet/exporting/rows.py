@@ -11,10 +11,15 @@ import numpy as np
 
 from specnet.exporting.formula import Formula, Operand, Source, Step, Table
 from specnet.exporting.program import Program, Stage
-from specnet.exporting.text import CALL, Form, Names, Text, write_expression
+from specnet.exporting.text import CALL, SUM, Form, Names, Text, write_expression
+from specnet.parts import Activation
 
+WIDTH = 100
+"""Characters of a line above which it is broken, where it can be."""
+_COMMENTED = 112
+"""Characters of a line of a function, with the comment that stands behind it, above which the comment stands above."""
 _INLINE = 2
-"""Steps of a layer, other than an activation, up to which it needs no function of its own."""
+"""Steps up to which a layer needs no function of its own; an activation may have a single one."""
 
 
 class Library(ABC):
@@ -37,6 +42,19 @@ class Library(ABC):
         ExportError
             If the library has no form of it.
         """
+
+    def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
+        """Return a call of what the library has for a stage without its mixture, None where it has nothing.
+
+        Parameters
+        ----------
+        stage : Stage
+        operands : sequence of Text
+            What the stage reads.
+        tables : mapping
+            How what it learned is called there, by the last word of its name.
+        """
+        return None
 
     @abstractmethod
     def number(self, number: float) -> Text:
@@ -64,9 +82,7 @@ class Rows:
     definitions : list of str
         Functions, in the order of their first use.
     lines : list of str
-        From `x`, raw columns in float64, to `result`.
-    result : str
-        What is answered.
+        From `x`, raw columns in float64, to the line that returns what is answered.
     """
 
     def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Table, str]) -> None:
@@ -74,9 +90,9 @@ class Rows:
         self.definitions: list[str] = []
         self.lines: list[str] = []
         self._functions: dict[Any, str] = {}
-        self.result = self._write()
+        self._write()
 
-    def _write(self) -> str:
+    def _write(self) -> None:
         program, lines, float64 = self.program, self.lines, np.dtype(np.float64)
         readers = program.readers()
         prepared = self._inline(program.prepare, [Text("x")], float64)
@@ -85,14 +101,19 @@ class Rows:
         results = {-1: self._variable(-1, readers)}
         if prepared.code != results[-1]:
             lines.append(f"{results[-1]} = {prepared.code}")
+        last = len(program.steps) - 1
         for number, step in enumerate(program.steps):
             texts = [Text(results[source]) for source in step.node.inputs]
             for stage in step.stages:
                 texts = [self._stage(stage, texts)]
             results[number] = self._variable(number, readers)
-            done = texts[0].code == results[number]
-            lines.append(f"# {step.title}" if done else f"{results[number]} = {texts[0].code}  # {step.title}")
-        return self._inline(program.finish, [Text(results[len(program.steps) - 1])], float64).code
+            answers = number == last and program.finish.is_identity
+            if not answers and texts[0].code == results[number]:
+                lines.append(f"# {step.title}")
+            else:
+                lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", step.title)
+        if not program.finish.is_identity:
+            lines.append(f"return {self._inline(program.finish, [Text(results[last])], float64).code}")
 
     def _variable(self, number: int, readers: Mapping[int, Sequence[int]]) -> str:
         """Return the variable of a layer's result: `x` where only the next layer reads it."""
@@ -102,7 +123,10 @@ class Rows:
 
     def _stage(self, stage: Stage, texts: Sequence[Text]) -> Text:
         formula = stage.formula
-        if len(formula.steps) <= _INLINE and not stage.is_activation:
+        own = None if _is_mixed(stage) else self.library.call(stage, texts, _by_last_word(formula, self.tables))
+        if own is not None:
+            return own
+        if (len(formula.steps) <= _INLINE and not stage.is_activation) or _is_one_call(formula):
             return self._inline(formula, texts, self.program.dtype)
         arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
         return Text(f"{self._function(stage)}({', '.join(arguments)})", CALL)
@@ -117,9 +141,14 @@ class Rows:
         sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
         tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
         lines: list[str] = []
-        result = self._expression(formula, list(map(Text, sources)), tables, lines, local, self.program.dtype)
+        texts = list(map(Text, sources))
+        own = self.library.call(stage, texts, _by_last_word(formula, tables))
+        if own is None:
+            result = self._expression(formula, texts, tables, lines, local, self.program.dtype).code
+        else:  # without a mixture it would have been written where it is needed
+            result = f"x + mixture * ({own.within(SUM)} - x)"
         summary = quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
-        inside = [f'"""{summary}"""', *lines, f"return {result.code}"]
+        inside = [f'"""{summary}"""', *lines, f"return {result}"]
         body = "".join(f"    {line}\n" for line in inside)
         self.definitions.append(f"def {name}({', '.join([*sources, *tables.values()])}):\n{body}")
         return name
@@ -149,15 +178,58 @@ class Rows:
                     return self.library.number(operand)
 
         def variable(step: Step, code: str) -> Text:
+            if step is formula.output and uses[step] == 1:
+                return written[step]
             name = names.new(step.operation.name)
             lines.append(f"{name} = {code}")
             return Text(name)
 
         def form(step: Step, operands: list[Text]) -> Text:
-            return self.library.form(step, operands, sources[0].code, dtype).write(operands)
+            written[step] = self.library.form(step, operands, sources[0].code, dtype).write(operands)
+            return written[step]
 
-        texts = write_expression(formula.steps, formula.uses(), leaf, form, variable)
+        uses, written = formula.uses(), dict[Step, Text]()
+        texts = write_expression(formula.steps, uses, leaf, form, variable)
         return texts[formula.output] if formula.output in texts else leaf(formula.output)
+
+
+def _is_mixed(stage: Stage) -> bool:
+    """Whether a stage is mixed with what it reads, by a learned weight."""
+    return isinstance(stage.part, Activation) and stage.part.parametric
+
+
+def _is_one_call(formula: Formula) -> bool:
+    """Whether a formula is a single step, which writes down what it reads once."""
+    return len(formula.steps) == 1 and sum(isinstance(x, Source) for x in formula.steps[0].operands) == 1
+
+
+def _by_last_word(formula: Formula, tables: Mapping[Table, str]) -> dict[str, str]:
+    """Return how a formula's tables are called, by the last words of their names."""
+    return {table.name.rpartition(".")[2]: tables[table] for table in formula.tables if table in tables}
+
+
+def _commented(code: str, comment: str) -> list[str]:
+    """Return a line of a function with a comment behind it, or above it where the line would become too long."""
+    line = f"{code}  # {comment}"
+    return [line] if len(line) <= _COMMENTED else [f"# {comment}", code]
+
+
+def in_lines(items: Sequence[str], before: str, after: str) -> str:
+    """Return a sequence between what is before and after it, with the brackets, in several lines if it is long."""
+    line = f"{before}{', '.join(items)}{after}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([before, *filled(items, "    "), after])
+
+
+def filled(items: Sequence[str], indent: str) -> list[str]:
+    """Return items with a comma behind each, in lines that are no longer than they have to be."""
+    lines = [indent]
+    for item in items:
+        if len(lines[-1]) + len(item) >= WIDTH and lines[-1] != indent:
+            lines.append(indent)
+        lines[-1] += f"{item}, "
+    return [line.rstrip() for line in lines]
 
 
 def quoted(text: str) -> str:

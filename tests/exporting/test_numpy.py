@@ -4,13 +4,16 @@ import csv
 import io
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import specnet
 from specnet.exporting import export
 from specnet.exporting.targets.numpy import MOST_LITERALS
+from specnet.model import Model
 from tests.exporting.models import exported, random_model, spec_model
 from tests.model.models import make_model, make_rows
 
@@ -74,16 +77,48 @@ def test_weights_are_exact_literals_or_lie_beside(tmp_path):
         sys.path.remove(str(tmp_path))
 
 
-def test_one_function_for_each_distinct_activation_and_one_line_for_each_layer(tmp_path):
+def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy_does_not_have(tmp_path):
     exported(spec_model("residual.toml"), "numpy", tmp_path / "m.py")
     lines = (tmp_path / "m.py").read_text().splitlines()
     assert [line for line in lines if line.startswith("def ")] == [
-        "def relu(x):", "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):",
+        "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):", "def is_number(cell):",
         "def read_rows(lines):", "def print_answers(X):",
     ]  # fmt: skip
-    layers = [line.strip() for line in lines if "  # layers." in line]
+    layers = [line.strip() for line in lines if "# layers." in line]
     assert len(layers) == 1 + 3 * 3 + 1
-    assert layers[-1] == "x = sigmoid(x @ layers_2_weight.T + layers_2_bias)  # layers.2: dense, 16 → 1, sigmoid"
+    place = lines.index("        # layers.residual.0.0: dense, 16 → 16, relu")  # a line of its own before a long one
+    assert lines[place + 1].strip() == (
+        "x = np.maximum(layers_0 @ layers_residual_0_0_weight.T + layers_residual_0_0_bias, 0.0)"
+    )
+    assert layers[-1] == "return sigmoid(x @ layers_2_weight.T + layers_2_bias)  # layers.2: dense, 16 → 1, sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("activation", "written"),
+    [("relu", "np.maximum({}, 0.0)"), ("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
+)
+def test_what_is_one_call_of_numpy_needs_no_function(activation, written, tmp_path):
+    layers = [{"type": "dense", "units": 2, "activation": activation}]
+    network = specnet.build(
+        {
+            "network": {"input_size": 2, "output_size": 2, "layers": layers},
+            "training": {"loss": "mean_squared_error"},
+        }
+    )
+    exported(Model(network, network.initial_parameters()), "numpy", tmp_path / "m.py")
+    line = f"return {written.format('x @ layers_0_weight.T + layers_0_bias')}"
+    assert line in (tmp_path / "m.py").read_text()
+    assert f"def {activation}" not in (tmp_path / "m.py").read_text()
+
+
+@pytest.mark.parametrize("name", ["wine_csv.toml", "residual.toml", "realmlp.toml", "diabetes.toml"])
+def test_no_line_of_numbers_or_names_is_long_and_no_variable_is_returned_as_it_was_set(name, tmp_path):
+    exported(spec_model(name), "numpy", tmp_path / "m.py")
+    lines = (tmp_path / "m.py").read_text().splitlines()
+    constants = lines[lines.index("import numpy as np") : next(k for k, x in enumerate(lines) if x.startswith("def "))]
+    assert max(map(len, constants)) <= 100
+    for line, following in pairwise(lines):
+        assert not (following.strip() == "return x" and line.strip().startswith("x = "))
 
 
 def test_it_is_written_as_python_is(tmp_path):
@@ -125,6 +160,73 @@ def test_columns_are_found_by_their_names(tmp_path):
     rows = list(csv.reader(io.StringIO(run(tmp_path / "m.py", text=text))))
     assert [row[0] for row in rows[1:]] == model.predict(X).tolist()
     assert rows[0] == ["prediction", *(f"probability_{label}" for label in model.labels)]
+
+
+def refused(*arguments: str | Path, given: bytes = b"") -> str:
+    """What a program says of input that it refuses: one line on standard error, and nothing else."""
+    ended = subprocess.run(
+        [sys.executable, "-I", *map(str, arguments)], input=given, capture_output=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert not ended.stdout
+    (line,) = ended.stderr.decode().splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b"", "there are no rows"),
+        (b"\n\n", "there are no rows"),
+        (b"a,b,c\n", "there are no rows"),
+        (b"\xef\xbb\xbf", "there are no rows"),
+        (b"1,2,3\n\n1,2,3,4\n", "line 3: 3 numbers are needed, and there are 4"),
+        (b"a,b,c\n1,2\n", "line 2: 3 numbers are needed, and there are 2"),
+        (b'"a\nb",b,c\n1,2\n', "line 3: 3 numbers are needed, and there are 2"),
+        (b"a;b;c\n1;2;3\n", "line 2: 3 numbers are needed, and there are 1"),
+        (b"1,2,3\n1,x,3\n", "line 2: 'x' is no number"),
+        (b"1,2,\n1,2,3\n", "line 1: '' is no number"),
+        (b"1,2,3\n1,2,\xff3\n", "line 2: '\ufffd3' is no number"),
+    ],
+)
+def test_rows_that_cannot_be_read_are_refused_in_one_line(given, said, tmp_path):
+    exported(make_model("value"), "numpy", tmp_path / "m.py")
+    (tmp_path / "rows.csv").write_bytes(given)
+    assert refused(tmp_path / "m.py", given=given) == said
+    assert refused(tmp_path / "m.py", tmp_path / "rows.csv") == said
+
+
+def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
+    model = spec_model("wine_csv.toml")
+    exported(model, "numpy", tmp_path / "m.py")
+    names = ",".join(model.feature_names)
+    for given, said in {
+        names.replace("ash,", "Ash,", 1).replace("hue,", ""): "line 1: there is no column ash, hue",
+        f"other,{names}\n{'1,' * 12}1": "line 2: 14 cells are needed, and there are 13",
+        f"other,{names}\nred{',1' * 12},x": "line 2: 'x' is no number",
+        f"{'1,' * 11}1": "line 1: 13 cells are needed, and there are 12",
+    }.items():
+        assert refused(tmp_path / "m.py", given=given.encode()) == said
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    exported(make_model("value"), "numpy", tmp_path / "m.py")
+    assert "missing.csv" in refused(tmp_path / "m.py", tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize("kind", ["value", "classes, text"])
+def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
+    model = make_model(kind)
+    exported(model, "numpy", tmp_path / "m.py")
+    for text in ("1,2,3\n3,2,1\n", "a,b,c\n1,2,3\n3,2,1\n"):
+        (tmp_path / "rows.csv").write_text(text, encoding="utf-8-sig")
+        rows = list(csv.reader(io.StringIO(run(tmp_path / "m.py", tmp_path / "rows.csv"))))
+        assert len(rows) == 3
+        assert run(tmp_path / "m.py", text="\ufeff" + text) == run(tmp_path / "m.py", text=text)
+    named = spec_model("wine_csv.toml")
+    exported(named, "numpy", tmp_path / "named.py")
+    text = f"{','.join(named.feature_names)}\n{','.join(['1'] * 13)}\n"
+    assert run(tmp_path / "named.py", text="\ufeff" + text) == run(tmp_path / "named.py", text=text)
 
 
 def test_rows_of_another_width_are_refused(tmp_path):

@@ -17,7 +17,7 @@ from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
-from specnet.exporting.rows import Library, Rows, quoted
+from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
 from specnet.exporting.target import REMARK, Answers, ExportError, Target, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
@@ -173,11 +173,13 @@ class _Writer:
         probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
         imports = ["import csv", "import math", "import sys", "from pathlib import Path"]
         unused = {"import math": op.ERF not in program.operations, "from pathlib import Path": not stored}
+        names = program.model.feature_names
         lines = [
             '"""' + quoted(f"{program.name}: from {program.answers()}, with NumPy alone."),
             "",
             f"`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads",
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
+            *(["The columns are those of `FEATURES`, in that order."] if names else []),
             "",
             f"Written by specnet from the spec with SHA-256 {program.spec_hash}.",
             REMARK,
@@ -190,13 +192,13 @@ class _Writer:
         ]
         if stored:
             lines += [f"STORED = np.load(Path(__file__).with_name({stored!r}))", ""]
-        names = program.model.feature_names
-        lines += [f"FEATURES = {list(names)!r}"] if names else []
-        lines += [f"LABELS = np.array({program.labels!r})"] if program.labels is not None else []
+        lines += [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
+        if program.labels is not None:
+            lines.append(in_lines(list(map(repr, program.labels)), "LABELS = np.array([", "])"))
         for table, name in self.tables.items():
-            lines.append(f"{name} = STORED[{name!r}]" if stored else f"{name} = {_array_text(table.array)}")
+            lines.append(f"{name} = STORED[{name!r}]" if stored else _array_text(name, table.array))
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
-        inside = "\n".join(f"        {line}" for line in [*self.rows.lines, f"return {self.rows.result}"])
+        inside = "\n".join(f"        {line}" for line in self.rows.lines)
         outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, inside=inside)
         pieces = ["\n".join(lines), *helpers, *self.rows.definitions, outputs, *self._answers()]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
@@ -229,11 +231,13 @@ class _Writer:
             pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=probabilities))
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
-        named = bool(program.model.feature_names)
+        inputs, named = program.inputs, bool(program.model.feature_names)
         main = _MAIN.format(
-            inputs=program.inputs,
-            header="header = " if named else "",
-            found="\n        places = [header.index(name) for name in FEATURES]" if named else "",
+            inputs=inputs,
+            first="that is no numbers" if named else "without any number",
+            header=(_NAMED if named else _UNNAMED).format(inputs=inputs).strip("\n"),
+            width="len(names)" if named else inputs,
+            needed="{len(names)} cells are" if named else "1 number is" if inputs == 1 else f"{inputs} numbers are",
             columns="\n    ".join(columns),
         )
         return [*pieces, main]
@@ -254,17 +258,45 @@ def {name}(X):
     """Return {said}."""
     {before}return {result}
 '''
+_UNNAMED = """
+    places = range({inputs})
+    if rows and not any(map(is_number, rows[0][1])):
+        rows.pop(0)
+"""
+_NAMED = """
+    names = FEATURES
+    if rows and not all(map(is_number, rows[0][1])):
+        line, names = rows.pop(0)
+        missing = [name for name in FEATURES if name not in names]
+        if missing:
+            raise ValueError(f"line {{line}}: there is no column {{', '.join(missing)}}")
+    places = [names.index(name) for name in FEATURES]
+"""
 _MAIN = '''
 
-def read_rows(lines):
-    """Return the columns of CSV lines, (rows, {inputs}); a first line that is no numbers names them."""
-    rows = [row for row in csv.reader(lines) if row]
-    places = range({inputs})
+def is_number(cell):
+    """Whether a cell of a CSV file is a number."""
     try:
-        list(map(float, rows[0]))
+        float(cell)
     except ValueError:
-        {header}rows.pop(0){found}
-    return np.array([[float(row[place]) for place in places] for row in rows])
+        return False
+    return True
+
+
+def read_rows(lines):
+    """Return the columns of CSV lines, (rows, {inputs}); a first line {first} names them."""
+    reader = csv.reader(lines)
+    rows = [(reader.line_num, row) for row in reader if row]
+{header}
+    if not rows:
+        raise ValueError("there are no rows")
+    for line, row in rows:
+        if len(row) != {width}:
+            raise ValueError(f"line {{line}}: {needed} needed, and there are {{len(row)}}")
+        for place in places:
+            if not is_number(row[place]):
+                raise ValueError(f"line {{line}}: {{row[place]!r}} is no number")
+    return np.array([[float(row[place]) for place in places] for _, row in rows])
 
 
 def print_answers(X):
@@ -276,19 +308,24 @@ def print_answers(X):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        with open(sys.argv[1], encoding="utf-8", newline="") as file:
+    source = sys.argv[1] if len(sys.argv) > 1 else 0  # standard input
+    try:
+        with open(source, encoding="utf-8-sig", errors="replace", newline="") as file:
             print_answers(read_rows(file))
-    else:
-        print_answers(read_rows(sys.stdin))
+    except (OSError, ValueError, csv.Error) as error:
+        sys.exit(str(error))
 '''
 
 
-def _array_text(array: Array) -> str:
-    """Return an array as NumPy's call with each number exactly."""
+def _array_text(name: str, array: Array) -> str:
+    """Return what sets a name to an array with each number exactly."""
     dtype = f"np.{array.dtype.name}"
     if array.ndim == 1:
-        return f"np.array([{', '.join(map(number_text, array))}], {dtype})"
-    rows = "\n".join(f"    [{', '.join(map(number_text, row))}]," for row in array.reshape(-1, array.shape[-1]))
+        return in_lines(list(map(number_text, array)), f"{name} = np.array([", f"], {dtype})")
+    lines = []
+    for row in array.reshape(-1, array.shape[-1]):
+        first, *others = filled(list(map(number_text, row)), "     ")
+        lines += [f"    [{first.lstrip()}", *others]
+        lines[-1] = f"{lines[-1].removesuffix(',')}],"
     shape = f".reshape{array.shape}" if array.ndim > 2 else ""
-    return f"np.array([\n{rows}\n], {dtype}){shape}"
+    return "\n".join([f"{name} = np.array([", *lines, f"], {dtype}){shape}"])

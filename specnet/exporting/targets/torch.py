@@ -5,8 +5,9 @@ from __future__ import annotations
 import builtins
 import io
 import keyword
+import math
 import runpy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step, Table
-from specnet.exporting.program import Program
-from specnet.exporting.rows import Library, Rows, quoted
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
+from specnet.exporting.program import Program, Stage
+from specnet.exporting.rows import Library, Rows, in_lines, quoted
 from specnet.exporting.target import REMARK, Answers, ExportError, Target, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
+from specnet.parts.part import Part
+from specnet.parts.registry import built_in_registry
 
 Array = NDArray[Any]
 
@@ -47,16 +50,59 @@ FORMS = (
         op.MINIMUM: Form("torch.minimum({}, {})"),
         op.WHERE: Form("torch.where({}, {}, {})"),
         GROUPED: Form("grouped({}, {})"),
-        LOOKUP: Form("nn.functional.embedding({}[:, 0].long(), {})", CALL, (CALL, 0)),
+        LOOKUP: Form("lookup({}, {})"),
     }
 )
-_GROUPED = '''
+_ACTIVATIONS = {
+    "celu": "nn.functional.celu({x}, alpha={alpha})",
+    "elu": "nn.functional.elu({x}, alpha={alpha})",
+    "exponential": "torch.exp({x})",
+    "gelu": 'nn.functional.gelu({x}, approximate="{approximate}")',
+    "glu": "nn.functional.glu({x}, dim=1)",
+    "hard_shrink": "nn.functional.hardshrink({x}, lambd={threshold})",
+    "hard_sigmoid": "nn.functional.hardsigmoid({x})",
+    "hard_swish": "nn.functional.hardswish({x})",
+    "hard_tanh": "nn.functional.hardtanh({x})",
+    "leaky_relu": "nn.functional.leaky_relu({x}, negative_slope={negative_slope})",
+    "log_sigmoid": "nn.functional.logsigmoid({x})",
+    "log_softmax": "nn.functional.log_softmax({x}, dim=1)",
+    "mish": "nn.functional.mish({x})",
+    "prelu": "nn.functional.prelu({x}, {negative_slope})",
+    "relu": "nn.functional.relu({x})",
+    "relu6": "nn.functional.relu6({x})",
+    "selu": "nn.functional.selu({x})",
+    "sigmoid": "torch.sigmoid({x})",
+    "silu": "nn.functional.silu({x})",
+    "soft_shrink": "nn.functional.softshrink({x}, lambd={threshold})",
+    "softmax": "nn.functional.softmax({x}, dim=1)",
+    "softplus": "nn.functional.softplus({x}, threshold=40)",  # it has x above; its 20 would be 2e-9 off
+    "softsign": "nn.functional.softsign({x})",
+    "tanh": "torch.tanh({x})",
+    "tanh_shrink": "nn.functional.tanhshrink({x})",
+    "threshold": "nn.functional.threshold({x}, {threshold}, {default_value})",
+}
+"""PyTorch's own calls with the same arithmetic: x, the activation's fields, and what it learned by its name."""
+_FAR = 8.0
+"""Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
+
+_HELPERS = {
+    LOOKUP: '''
+def lookup(category, table):
+    """The rows of a table whose numbers are given, (rows, 1)."""
+    number = category[:, 0].long()
+    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
+        raise ValueError(f"categories are whole numbers from 0 to {len(table) - 1}")
+    return nn.functional.embedding(number, table)
+''',
+    GROUPED: '''
 def grouped(x, weight):
     """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
     outputs, inputs, groups = weight.shape
     return torch.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
-'''
-_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "torch", "nn", "Path", "x", "self", "grouped"})
+''',
+}
+"""What PyTorch does not have."""
+_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "torch", "nn", "Path", "x", "self", "grouped", "lookup"})
 
 
 class TorchTarget(Target):
@@ -71,23 +117,37 @@ class TorchTarget(Target):
         torch, weights = required("torch", "torch"), path.with_suffix(".pt")
         writer, content = _Writer(program), io.BytesIO()
         text = writer.module(weights.name)
-        state = {name: torch.from_numpy(np.array(table.array)) for table, name in writer.tables.items()}
+        state = {name: torch.from_numpy(np.array(array)) for name, array in writer.state.items()}
         torch.save(state, content)
         return {weights: content.getvalue(), path: text.encode()}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         torch, module = required("torch", "torch"), runpy.run_path(str(path))
         network, columns = module["load"](), torch.from_numpy(X)
-        with torch.no_grad():
-            outputs = network(columns).numpy()
-            return Answers(outputs, None if program.task == "values" else np.array(network.predict(columns)))
+        if program.task == "values":
+            return Answers(network.predict(columns).numpy().reshape(len(X), -1), None)
+        return Answers(network(columns).detach().numpy(), np.array(network.predict(columns)))
 
 
 TARGET = TorchTarget()
 
 
 class _Torch(Library):
+    """PyTorch; `modules` has the template of a call for each layer that is a module as a whole."""
+
     words = _WORDS
+
+    def __init__(self, modules: Mapping[Stage, str]) -> None:
+        self.modules = modules
+
+    def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
+        x = operands[0]
+        if stage in self.modules:
+            return Text(self.modules[stage].format(x.within(CALL)), CALL)
+        if not _is_built_in(stage.part) or stage.part.type not in _ACTIVATIONS:
+            return None
+        fields = {name: _field(getattr(stage.part, name)) for name in type(stage.part).model_fields}
+        return Text(_ACTIVATIONS[stage.part.type].format(x=x.code, **fields, **tables), CALL)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, attributes = step.operation, step.attributes
@@ -130,39 +190,131 @@ class _Torch(Library):
         return Text(f"{array.within(CALL)}.to(torch.{dtype.name})", CALL)
 
 
+def _is_built_in(part: Part) -> bool:
+    """Whether a part is specnet's own, and no other one of the same name."""
+    return built_in_registry().find(part.kind, part.type) is type(part)
+
+
+def _field(value: Any) -> str:
+    """Return an activation's field as PyTorch has it."""
+    if isinstance(value, bool):  # of gelu; `parametric` no call has
+        return "tanh" if value else "none"
+    return python_number(value).code if isinstance(value, float) else str(value)
+
+
+def _of_waves(table: Table, arrays: Mapping[str, Array]) -> tuple[str, Array, str]:
+    """Return which of a periodic embedding's arrays a table was computed from, and how, so that it can be learned."""
+    key, _, word = table.name.rpartition(".")
+    frequency, bias = arrays["frequency"].reshape(-1), arrays["bias"].reshape(-1)
+    if word == "weight" and table.array.shape != arrays["weight"].shape:
+        return table.name, arrays["weight"], f"{{}}.expand(-1, -1, {table.array.shape[2]})"
+    if word in arrays:
+        return table.name, table.array, "{}"
+    if np.array_equal(table.array, frequency * (2 * math.pi)):
+        return f"{key}.frequency", frequency, "{}.mul(2 * torch.pi)"
+    return f"{key}.bias", bias, f"{{}}.repeat_interleave({table.array.size // bias.size})"
+
+
 class _Writer:
-    """Writes one program. A state's name is that of the model's, with one dot left for the linear modules."""
+    """Writes one program.
+
+    Attributes
+    ----------
+    setup : list of str
+        Lines that make what the network keeps.
+    state : dict
+        That, by its name in the state dict.
+    """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        names = Names({*_WORDS, "LABELS", "Network", "load", "forward", "predict", "training", "X"})
-        attributes = Names(dir(required("torch", "torch").nn.Module))
-        self.linear: dict[str, tuple[Table, bool]] = {}
-        self.tables: dict[Table, str] = {}
-        for formula in program.formulas:
-            for step in formula.steps:
-                if step.operation is LINEAR and len(formula.steps) <= 2:
-                    weight, *bias = (operand for operand in step.operands if isinstance(operand, Table))
-                    name = attributes.new(weight.name.removesuffix(".weight"))
-                    self.linear[name] = weight, bool(bias)
-                    self.tables |= {weight: f"{name}.weight"} | dict.fromkeys(bias, f"{name}.bias")
-        for table in program.tables:
-            if table not in self.tables:
-                self.tables[table] = attributes.new(table.name)
-        references = {table: f"self.{name}" for table, name in self.tables.items()}
-        self.rows = Rows(program, _Torch(), names, references)
+        self.program, self.dtype = program, f"torch.{program.dtype.name}"
+        self.setup: list[str] = []
+        self.state: dict[str, Array] = {}
+        self._attributes = Names({*dir(required("torch", "torch").nn.Module), "predict"})
+        self._references: dict[Table, str] = {}
+        self._modules: dict[Stage, str] = {}
+        for formula in (program.prepare, program.finish):
+            self._keep(formula, frozenset())
+        for step in program.steps:
+            for stage in step.stages:
+                self._place(stage, step.node.key)
+        names = Names({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
+        self.rows = Rows(program, _Torch(self._modules), names, self._references)
+
+    def _place(self, stage: Stage, key: str) -> None:
+        """Give all that a stage learned and keeps its place: in a module of PyTorch's, or by itself."""
+        part: Any = stage.part
+        arrays = {name.rpartition(".")[2]: array for name, array in stage.arrays.items()}
+        kind = part.type if _is_built_in(part) else ""
+        if kind == "batch_normalization":
+            self._batch_normalization(stage, key, arrays)
+        elif kind == "layer_normalization":
+            made = f"nn.LayerNorm({len(arrays['scale'])}, eps={part.epsilon}, dtype={self.dtype})"
+            name = self._module(key, made, {"weight": arrays["scale"], "bias": arrays["shift"]})
+            self._modules[stage] = f"self.{name}({{}})"
+        else:
+            for step in stage.formula.steps if len(stage.formula.steps) <= 2 else ():
+                if step.operation is LINEAR:
+                    self._linear(step, key)
+            self._keep(stage.formula, stage.arrays.keys(), arrays if kind == "periodic_embedding" else {})
+
+    def _batch_normalization(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
+        part: Any = stage.part
+        scale, mean, variance = arrays["scale"], arrays["running_mean"], arrays["running_variance"]
+        far = self.program.dtype == np.float32 and (abs(mean * scale) / np.sqrt(variance + part.epsilon)).max() > _FAR
+        dtype = np.dtype(np.float64) if far else self.program.dtype
+        state = {"weight": scale, "bias": arrays["shift"], "running_mean": mean, "running_var": variance}
+        state = {name: array.astype(dtype) for name, array in state.items()} | {"num_batches_tracked": np.array(0)}
+        momentum = f"1 - {part.momentum}"  # PyTorch's is the share that changes
+        options = f"eps={part.epsilon}, momentum={momentum}, dtype=torch.{dtype.name}"
+        name = self._module(key, f"nn.BatchNorm1d({len(scale)}, {options})", state)
+        self._modules[stage] = f"self.{name}({{}}.to(torch.float64)).to(torch.float32)" if far else f"self.{name}({{}})"
+
+    def _linear(self, step: Step, key: str) -> None:
+        weight, *bias = (operand for operand in step.operands if isinstance(operand, Table))
+        outputs, inputs = weight.array.shape
+        made = f"nn.Linear({inputs}, {outputs}{'' if bias else ', bias=False'}, dtype={self.dtype})"
+        name = self._module(key, made, {"weight": weight.array} | ({"bias": bias[0].array} if bias else {}))
+        self._references |= {weight: f"self.{name}.weight"} | dict.fromkeys(bias, f"self.{name}.bias")
+
+    def _module(self, key: str, made: str, state: Mapping[str, Array]) -> str:
+        """Make a module of PyTorch's with a state, and return its name."""
+        name = self._attributes.new(key)
+        self.setup.append(f"self.{name} = {made}")
+        self.state |= {f"{name}.{each}": array for each, array in state.items()}
+        return name
+
+    def _keep(self, formula: Formula, names: Set[str], waves: Mapping[str, Array] | None = None) -> None:
+        """Keep a formula's tables: as parameters what was learned, and as buffers what was not.
+
+        Parameters
+        ----------
+        formula : Formula
+        names : set of str
+            Of what its layer learned and keeps. Where all that is learned, what is computed from it counts so too.
+        waves : mapping, optional
+            The arrays of a periodic embedding.
+        """
+        kept = self.program.model.state.keys() & names
+        for table in formula.tables:
+            if table not in self._references:
+                wish, array, form = _of_waves(table, waves) if waves else (table.name, table.array, "{}")
+                name = self._attributes.new(wish)
+                zeros = f"torch.zeros({', '.join(map(str, array.shape))}, dtype=torch.{array.dtype.name})"
+                if wish in names - kept or (names and not kept):
+                    self.setup.append(f"self.{name} = nn.Parameter({zeros})")
+                else:
+                    self.setup.append(f'self.register_buffer("{name}", {zeros})')
+                self.state[name] = array
+                self._references[table] = form.format(f"self.{name}")
 
     def module(self, weights: str) -> str:
+        """Return the file's text, with the name of the file that has its state."""
         program = self.program
-        setup = [
-            f"self.{name} = nn.Linear({table.array.shape[1]}, {table.array.shape[0]}{'' if bias else ', bias=False'}"
-            f", dtype=torch.{program.dtype.name})"
-            for name, (table, bias) in self.linear.items()
-        ]
-        for table, name in self.tables.items():
-            if "." not in name:
-                zeros = f"torch.zeros({table.array.shape}, dtype=torch.{table.array.dtype.name})"
-                setup.append(f'self.register_buffer("{name}", {zeros})')
+        names, labels = program.model.feature_names, program.labels
+        constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
+        constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
+        raw = not program.prepare.is_identity or program.dtype == np.float64  # float32 is what a line says that follows
         above = f"> {program.boundary}"
         match program.task:
             case "values":
@@ -178,16 +330,17 @@ class _Writer:
                 title=quoted(f"{program.name}: from {program.answers()}, with PyTorch."),
                 hash=program.spec_hash,
                 remark=REMARK,
-                labels="" if program.labels is None else f"\n\nLABELS = {program.labels!r}",
+                columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
+                constants="\n".join(["\n", *constants]) if constants else "",
             ),
-            *([_GROUPED] if GROUPED in program.operations else []),
+            *(text for operation, text in _HELPERS.items() if operation in program.operations),
             *self.rows.definitions,
             _NETWORK.format(
                 inputs=program.inputs,
                 outputs=program.outputs,
                 answers=program.answers(),
-                setup="\n        ".join(["super().__init__()", *setup]),
-                inside="\n        ".join([*self.rows.lines, f"return {self.rows.result}"]),
+                setup="\n        ".join(["super().__init__()", *self.setup]),
+                inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
                 said=said,
                 result=result,
             ),
@@ -200,8 +353,8 @@ _HEAD = '''
 """{title}
 
 `load()` returns the network with the weights of the file beside this one; called with raw columns it returns the
-outputs, and `predict` the answers.
-
+outputs, and `predict` the answers. What was learned are its parameters, so that it can be trained further.
+{columns}
 Written by specnet from the spec with SHA-256 {hash}.
 {remark}
 """
@@ -209,7 +362,7 @@ Written by specnet from the spec with SHA-256 {hash}.
 from pathlib import Path
 
 import torch
-from torch import nn{labels}
+from torch import nn{constants}
 '''
 _NETWORK = '''
 class Network(nn.Module):
@@ -220,9 +373,11 @@ class Network(nn.Module):
 
     def forward(self, x):
         """Return the outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
-        x = x.to(torch.float64)
+        if x.ndim != 2 or x.shape[1] != {inputs}:
+            raise ValueError(f"X has shape {{tuple(x.shape)}}, and (rows, {inputs}) is needed")
         {inside}
 
+    @torch.no_grad()
     def predict(self, X):
         """Return {said} for each row of raw columns."""
         return {result}
