@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Operation
-from specnet.exporting.formula import Step
-from specnet.exporting.text import Form, Forms, Text
+from specnet.compiler.value import EXPAND
+from specnet.exporting.formula import Operand, Step
+from specnet.exporting.target import ExportError
+from specnet.exporting.text import Form, Forms, Names, Text, write_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Language(ABC):
 
     name: str
     indent: str = "    "
+    nothing: str
+    """In place of an array that is not there."""
     twice: Mapping[Operation, tuple[int, ...]] = MappingProxyType({})
     """For each operation whose form writes operands twice, their positions."""
 
@@ -72,7 +76,7 @@ class Language(ABC):
         """Return the declaration of a variable that changes."""
 
     @abstractmethod
-    def loop(self, count: int) -> str:
+    def loop_head(self, count: int) -> str:
         """Return the head of a loop of `i` up to a count."""
 
     @abstractmethod
@@ -93,6 +97,8 @@ class Language(ABC):
 
     def repeated(self, place: Place, count: int, each: bool) -> str:
         """Return element `i` of an array that is repeated, or whose elements each are."""
+        if place.features == 1:
+            return place.at(1).code
         index = self.quotient("i", count) if each else f"i % {place.features}"
         return f"{place.name}[{index} + {place.low}]" if place.low else f"{place.name}[{index}]"
 
@@ -104,3 +110,71 @@ class Language(ABC):
     @abstractmethod
     def smallest(self) -> str:
         """Minus infinity."""
+
+    def read(self, element: Text) -> Text:
+        """Return an element of an array in the precision of the expressions."""
+        return element
+
+    def stored(self, value: Text) -> str:
+        """Return a value in the precision of arrays."""
+        return value.code
+
+    def loop(self, count: int, body: Sequence[str]) -> list[str]:
+        """Return a loop of `i` up to a count; what is done once needs none."""
+        if count == 1:
+            return list(body)
+        inside = [self.indent + line for line in body]
+        if len(body) == 1:
+            return [self.loop_head(count), *inside]
+        return [f"{self.loop_head(count)} {{", *inside, "}"]
+
+    def fill(self, target: Place, value: Text, before: Sequence[str] = ()) -> list[str]:
+        """Return the loop that fills a place, each round after lines for the variables that the value needs."""
+        return self.loop(target.features, [*before, f"{target.at(target.features).code} = {self.stored(value)};"])
+
+    def expression(
+        self,
+        steps: Sequence[Step],
+        uses: Mapping[Operand, int],
+        leaf: Callable[[Operand], Text],
+        lines: list[str],
+        names: Names,
+    ) -> Text:
+        """Return the last of some steps as an expression, after lines for the variables that it needs.
+
+        Parameters
+        ----------
+        steps : sequence of Step
+            In order.
+        uses : mapping
+            How often each step is read.
+        leaf : callable
+            Returns the text of an operand that is none of these steps.
+        lines : list of str
+            To which declarations are added.
+        names : Names
+            Of variables.
+
+        Raises
+        ------
+        ExportError
+            If the language lacks an operation.
+        """
+        forms = self.forms
+
+        def variable(step: Step, code: str) -> Text:
+            name = names.new("t")
+            lines.append(self.constant(name, code))
+            return Text(name)
+
+        def form(step: Step, operands: list[Text]) -> Text:
+            if step.operation is EXPAND:
+                return operands[0]
+            if step.operation not in forms:
+                raise ExportError(f"{self.name} has no form of the operation {step.operation.name}")
+            return self.form(step, forms).write(operands)
+
+        def is_written_twice(step: Step, position: int) -> bool:
+            return position in self.twice.get(step.operation, ())
+
+        return write_expression(steps, uses, leaf, form, variable, is_written_twice, steps[-1])[steps[-1]]

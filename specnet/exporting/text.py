@@ -80,6 +80,7 @@ def write_expression(
     form: Callable[[Step, list[Text]], Text],
     variable: Callable[[Step, str], Text],
     needs_name: Callable[[Step, int], bool] = lambda step, position: False,
+    result: Operand | None = None,
 ) -> dict[Operand, Text]:
     """Write steps in order, and return the text of each.
 
@@ -96,6 +97,8 @@ def write_expression(
         Declares a variable of that text for a step, and returns its name.
     needs_name : callable
         Whether a step's form writes the operand at a position more than once.
+    result : Operand, optional
+        What the statement is for; it becomes no variable, however often it is read elsewhere and however long it is.
     """
     texts: dict[Operand, Text] = {}
     for step in steps:
@@ -106,7 +109,7 @@ def write_expression(
                 text = texts[operand] = variable(operand, text.code)
             operands.append(text)
         text = form(step, operands)
-        if uses[step] > 1 or len(text.code) > LONGEST:
+        if step is not result and (uses[step] > 1 or len(text.code) > LONGEST):
             text = variable(step, text.code)
         texts[step] = text
     return texts

@@ -14,10 +14,11 @@ import specnet
 from specnet.exporting import ExportError, export
 from specnet.exporting.targets.javascript import _ERF
 from tests.exporting.models import SPECS, exported
-from tests.exporting.test_c import labelled
+from tests.exporting.test_c import labelled, layered, named
 from tests.model.models import make_model
 
 NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="there is no Node")
 
 
 def node(script: str, folder: Path) -> str:
@@ -27,10 +28,9 @@ def node(script: str, folder: Path) -> str:
     return ended.stdout
 
 
+@needs_node
 def test_the_error_function_is_exact(tmp_path):
     x = np.concatenate([np.linspace(-7, 7, 20001), 10.0 ** np.arange(-300, 2, 3.0), [2, np.nextafter(2, 0), 0]])
-    if NODE is None:
-        return
     (tmp_path / "x.json").write_text(json.dumps(x.tolist()))
     printed = node(
         f"import {{ readFileSync }} from 'node:fs';{_ERF}"
@@ -44,9 +44,11 @@ def test_the_error_function_is_exact(tmp_path):
 def test_a_module_with_types(tmp_path):
     written = export(make_model("classes, text"), "javascript", tmp_path / "m.mjs")
     assert [path.name for path in written.files] == ["m.mjs", "m.d.mts"]
-    types = (tmp_path / "m.d.mts").read_text()
+    types = (tmp_path / "m.d.mts").read_text(encoding="utf-8")
     assert "export function forward(x: ArrayLike<number>): Float64Array;" in types
-    assert 'export function predict(x: ArrayLike<number>): "" | "Z\\u00fcrich" | "\\u65e5\\u672c";' in types
+    assert 'export function predict(x: ArrayLike<number>): "" | "Zürich" | "日本";' in types
+    assert 'export const labels: readonly ["", "Zürich", "日本"];' in types
+    assert "features" not in types
     assert "export const inputs: 3;" in types
     assert [path.name for path in export(make_model("value"), "javascript", tmp_path / "v.js").files] == [
         "v.js",
@@ -55,11 +57,10 @@ def test_a_module_with_types(tmp_path):
     assert "predict(x: ArrayLike<number>): number;" in (tmp_path / "v.d.ts").read_text()
 
 
+@needs_node
 def test_what_it_exports_and_refuses(tmp_path):
     model = make_model("binary")
     exported(model, "javascript", tmp_path / "m.mjs")
-    if NODE is None:
-        return
     printed = node(
         "import * as m from './m.mjs';"
         "const first = m.forward([5, 6, 7]), kept = first[0]; m.forward([1, 2, 3]);"
@@ -77,6 +78,61 @@ def test_what_it_exports_and_refuses(tmp_path):
     assert refused == "RangeError: x has 2 columns, and 3 are needed"
 
 
+def test_several_labels_are_typed_as_they_are(tmp_path):
+    export(make_model("multilabel"), "javascript", tmp_path / "m.mjs")
+    types = (tmp_path / "m.d.mts").read_text()
+    assert "export function predict(x: ArrayLike<number>): (0 | 1)[];" in types
+    assert "labels" not in types
+
+
+LABELS = [
+    "",
+    '"',
+    "'",
+    "\n\r\t",
+    "\\",
+    "`${x}`",
+    "*/",
+    "Zürich",
+    "日本 😀",
+    "a\u2028b\u2029c",
+    "\u202eturned",
+    "\x7f\x85\ufeff",
+]
+
+
+@needs_node
+def test_labels_and_columns_of_any_text(tmp_path):
+    exported(labelled(sorted(LABELS)), "javascript", tmp_path / "m.mjs")
+    exported(named((*LABELS[1:], "last")), "javascript", tmp_path / "n.mjs")
+    printed = node(
+        "import { labels } from './m.mjs'; import { features } from './n.mjs';"
+        "console.log(JSON.stringify([labels, features]));",
+        tmp_path,
+    )
+    assert json.loads(printed) == [sorted(LABELS), [*LABELS[1:], "last"]]
+    for name, kept in (("m", "labels"), ("n", "features")):
+        lines = (tmp_path / f"{name}.d.mts").read_text(encoding="utf-8").splitlines()
+        (line,) = [line for line in lines if line.startswith(f"export const {kept}")]
+        found = json.loads(line.removeprefix(f"export const {kept}: readonly ").removesuffix(";"))
+        assert found == (sorted(LABELS) if name == "m" else [*LABELS[1:], "last"])
+        assert '"日本 😀"' in line
+        assert r'"a\u2028b\u2029c"' in line
+        assert line.isprintable()
+
+
+def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
+    export(make_model("classes"), "javascript", tmp_path / "m.mjs")
+    module = (tmp_path / "m.mjs").read_text()
+    assert "  dense(4, 3, layers_1_weight, layers_1_bias, a1, y);\n" in module
+    assert module.count("new Float64Array(") == 1 + 2 + 6  # y, the scratch, and the tables
+    assert "a1[i] = Math.max(a1[i], 0.0);" in module  # no function of its own around the language's
+    assert "function relu" not in module
+    assert "What layers leave" in module
+    export(layered([{"type": "dense", "units": 1}]), "javascript", tmp_path / "n.mjs")
+    assert "What layers leave" not in (tmp_path / "n.mjs").read_text()
+
+
 def test_integers_that_javascript_does_not_have_are_refused(tmp_path):
     export(labelled([-(2**53), 2**53]), "javascript", tmp_path / "m.js")
     with pytest.raises(ExportError, match="javascript cannot say the label 9007199254740993"):
@@ -90,9 +146,9 @@ def test_without_node_the_export_says_that_it_was_not_run(tmp_path, monkeypatch)
     assert str(written.proof) == "not compared with the model: no node"
 
 
+@needs_node
 def test_the_readme_snippet_prints_what_its_comment_says(tmp_path):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"^```js\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     exported(specnet.run(SPECS / "moons.toml").model, "javascript", tmp_path / "moons.mjs")
-    if NODE is not None:
-        assert node(snippet, tmp_path).strip() == snippet.strip().rpartition("// ")[2]
+    assert node(snippet, tmp_path).strip() == snippet.strip().rpartition("// ")[2]

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import shutil
-import string
-import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import operations as op
-from specnet.compiler.value import CAST
-from specnet.exporting.formula import GROUPED, LINEAR, Step
-from specnet.exporting.language import Language, Place
+from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
+from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
+from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
-from specnet.exporting.text import (
-    ARITHMETIC,
-    CALL,
-    CHOICE,
-    COMPARISON,
-    NAME,
-    SIGN,
-    Form,
-    Forms,
-    Names,
-    Text,
-    number_text,
-)
+from specnet.exporting.text import Names
 
 Array = NDArray[Any]
 
 LONGEST_LABEL = 4095
 """Bytes of a text that every C99 compiler takes."""
-_PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
-_FUNCTIONS = {
-    op.EXP: "exp",
-    op.EXPM1: "expm1",
-    op.LOG: "log",
-    op.LOG1P: "log1p",
-    op.SQRT: "sqrt",
-    op.SIN: "sin",
-    op.COS: "cos",
-    op.TANH: "tanh",
-    op.ERF: "erf",
-    op.ABSOLUTE: "fabs",
-}
+_HEADERS = """
+assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
+stdbit stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
+"""
+"""The names of C's own headers."""
 _RESERVED = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex
@@ -65,84 +41,14 @@ signgam isnan isinf isfinite isnormal signbit fpclassify
 """
 
 
-class _C(Language):
-    name = "c"
-    twice = MappingProxyType({op.MAXIMUM: (0, 1), op.MINIMUM: (0, 1), op.SIGN: (0,)})
-
-    def __init__(self, dtype: np.dtype[Any], kind: str) -> None:
-        super().__init__(dtype)
-        self.kind = kind
-        self.is_float = dtype == np.float32
-
-    @property
-    def forms(self) -> Forms:
-        suffix = "f" if self.is_float else ""
-        zero = self.number(0.0).code
-        return (
-            ARITHMETIC
-            | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
-            | {
-                op.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (NAME, NAME)),
-                op.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (NAME, NAME)),
-                op.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
-                op.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
-                CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
-            }
-        )
-
-    def form(self, step: Step, forms: Forms) -> Form:
-        """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
-        if step.operation in (op.MAXIMUM, op.MINIMUM) and any(isinstance(x, float) for x in step.operands):
-            sign = "<" if step.operation is op.MAXIMUM else ">"
-            first, second = ("{0}", "{1}") if isinstance(step.operands[1], float) else ("{1}", "{0}")
-            return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (NAME, NAME))
-        return forms[step.operation]
-
-    def number(self, number: float) -> Text:
-        text = _number(np.float32(number) if self.is_float else number)
-        return Text(text, SIGN if text[0] == "-" else NAME)
-
-    def constant(self, name: str, code: str) -> str:
-        return f"const {self.kind} {name} = {code};"
-
-    def variable(self, name: str, code: str) -> str:
-        return f"{self.kind} {name} = {code};"
-
-    def loop(self, count: int) -> str:
-        return f"for (int i = 0; i < {count}; i++)"
-
-    def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
-        *lines, result = body
-        head = f"static real {name}({', '.join(f'real {parameter}' for parameter in parameters)})"
-        inside = "".join(f"    {line}\n" for line in [*lines, f"return {result};"])
-        return f"/* {_comment(summary)} */\n{head}\n{{\n{inside}}}\n"
-
-    def part(self, place: Place) -> str:
-        return f"{place.name} + {place.low}"
-
-    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
-        return f"{category} >= 0 && {category} < {categories} ? {table}[{place}] : NAN"
-
-    def whole(self, number: str) -> str:
-        return f"(int){number}"
-
-    def quotient(self, dividend: str, divisor: int) -> str:
-        return f"{dividend} / {divisor}"
-
-    @property
-    def smallest(self) -> str:
-        return "-INFINITY"
-
-
 class CTarget(Target):
     suffix = ".c"
     is_program = True
     writes_float32 = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
-        _refuse(program)
-        stem = Names().new(path.stem)
-        header = path.with_suffix(".h")
+        stem, header = identifier(path), path.with_suffix(".h")
+        _refuse(program, header.name)
         return {
             header: _header(program, stem).encode(),
             path: _source(program, stem, header.name).encode(),
@@ -161,96 +67,24 @@ class CTarget(Target):
 TARGET = CTarget()
 
 
-def compile_harness(program: Program, path: Path, folder: Path, compiler: str, flags: Sequence[str]) -> None:
-    """Compile an export with a program around it, ``run``, that answers rows from standard input.
-
-    Raises
-    ------
-    ExportError
-        If it does not compile.
-    """
-    stem = Names().new(path.stem)
-    predict = _PREDICTIONS[_answer_kind(program)].format(stem=stem, macro=stem.upper())
-    main = _HARNESS.format(header=path.with_suffix(".h").name, stem=stem, macro=stem.upper(), predict=predict)
-    (folder / "main.c").write_text(main)
-    sources = [str(folder / "main.c"), str(path)]
-    command = [compiler, *flags, f"-I{path.parent}", *sources, "-o", str(folder / "run"), "-lm"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise ExportError(f"the file does not compile: {ended.stderr.strip()}")
-
-
-def run_harness(program: Program, executable: str, X: Array) -> Answers:
-    """Return what a compiled export answers."""
-    ended = subprocess.run([executable], input=X.astype(program.dtype).tobytes(), capture_output=True, check=False)
-    if ended.returncode:
-        raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
-    outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(X), program.outputs)
-    kind = _answer_kind(program)
-    if kind in ("value", "values"):
-        return Answers(outputs, None)
-    predictions = np.array(ended.stderr.decode().split("\0")[:-1])
-    if kind == "text":
-        return Answers(outputs, predictions)
-    shape = (len(X), program.outputs) if kind == "multilabel" else (len(X),)
-    return Answers(outputs, predictions.astype(np.int64).reshape(shape))
-
-
-_PREDICTIONS = {
-    "value": "(void){stem}_predict(x);",
-    "values": "",
-    "multilabel": "int z[{macro}_OUTPUTS];\n        {stem}_predict(x, z);\n"
-    '        for (int i = 0; i < {macro}_OUTPUTS; i++) fprintf(stderr, "%d%c", z[i], 0);',
-    "integer": 'fprintf(stderr, "%lld%c", (long long){stem}_predict(x), 0);',
-    "text": "const char *z = {stem}_predict(x);\n        fwrite(z, 1, strlen(z) + 1, stderr);",
-}
-_HARNESS = """
-#include <stdio.h>
-#include <string.h>
-#include "{header}"
-
-int main(void)
-{{
-    real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
-    while (fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS) {{
-        {stem}_forward(x, y);
-        fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
-        {predict}
-    }}
-    return 0;
-}}
-"""
-
-
-def _answer_kind(program: Program) -> str:
-    """Return what `predict` gives: an integer or text label, a value, or several."""
-    if program.task == "values":
-        return "value" if program.outputs == 1 else "values"
-    if program.task == "multilabel":
-        return "multilabel"
-    assert program.labels is not None
-    return "text" if isinstance(program.labels[0], str) else "integer"
-
-
-def _refuse(program: Program) -> None:
+def _refuse(program: Program, header: str) -> None:
+    if header.lower().removesuffix(".h") in _HEADERS.split():
+        hint = "another name for the file"
+        raise ExportError(f"c writes a header beside its source, and {header} is one of C's own", hint=hint)
+    if not header.isprintable() or any(sign in header for sign in "\"'\\"):
+        raise ExportError(f"c cannot include a header that is called {header!r}", hint="another name for the file")
     for label in program.labels or ():
         if isinstance(label, str) and (len(label.encode()) > LONGEST_LABEL or "\0" in label):
             raise ExportError(f"c cannot say the label {label[:40]!r}: it is too long, or has a null character in it")
 
 
 def _header(program: Program, stem: str) -> str:
-    macro, real = stem.upper(), "float" if program.dtype == np.float32 else "double"
+    macro, real, kind = stem.upper(), "float" if program.dtype == np.float32 else "double", answer_kind(program)
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
-    predict = {
-        "value": f"/* The value for raw columns. */\nreal {stem}_predict(const real *x);\n",
-        "values": "",
-        "multilabel": f"/* 0 or 1 for each output. */\nvoid {stem}_predict(const real *x, int *y);\n",
-        "integer": f"/* The most probable label for raw columns. */\nint64_t {stem}_predict(const real *x);\n",
-        "text": f"/* The most probable label for raw columns, UTF-8. */\nconst char *{stem}_predict(const real *x);\n",
-    }[_answer_kind(program)]
-    integers = "#include <stdint.h>\n\n" if _answer_kind(program) == "integer" else ""
+    predict = _DECLARATIONS[kind].format(stem=stem, macro=macro)
+    integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
     return f"""\
-/* {_comment(program.name)}: from {program.answers()}.
+/* {comment(program.name)}: from {program.answers()}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
    {REMARK} */
@@ -266,24 +100,51 @@ def _header(program: Program, stem: str) -> str:
 typedef {real} real;
 #endif
 
-/* From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS]: {program.meaning}. */
-void {stem}_forward(const real *x, real *y);
+#ifdef __cplusplus
+extern "C" {{
+#endif
 
+{_columns(program)}/* From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}. */
+void {stem}_forward(const real *x, real *y);
 {predict}
+#ifdef __cplusplus
+}}
+#endif
+
 #endif
 """
+
+
+_DECLARATIONS: Mapping[AnswerKind, str] = {
+    "value": "\n/* The value for raw columns. */\nreal {stem}_predict(const real *x);\n",
+    "values": "",
+    "multilabel": "\n/* y[{macro}_OUTPUTS]: 0 or 1 for each output. */\nvoid {stem}_predict(const real *x, int *y);\n",
+    "integer": "\n/* The most probable label for raw columns. */\nint64_t {stem}_predict(const real *x);\n",
+    "text": "\n/* The most probable label for raw columns, UTF-8. */\nconst char *{stem}_predict(const real *x);\n",
+}
+
+
+def _columns(program: Program) -> str:
+    """Return a comment that says which column is which, where the model knows that."""
+    names = program.model.feature_names
+    if not names:
+        return ""
+    width = len(f"x[{len(names) - 1}]")
+    lines = "".join(f"     {f'x[{number}]':{width}} {comment(name)}\n" for number, name in enumerate(names))
+    return f"/* The columns:\n{lines}*/\n\n"
 
 
 def _source(program: Program, stem: str, header: str) -> str:
     taken = _RESERVED.split()
     names = Names([*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"])
-    loops = Loops(program, _C(np.dtype(np.float64), "double"), _C(program.dtype, "real"), names)
-    body = [f"real {name}[{size}];" for name, size in loops.pool.items()] + loops.lines
-    prepared = {*program.prepare.tables, *program.finish.tables}
+    prepared = C(np.dtype(np.float64), "double", program.dtype)
+    loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), names)
+    body = [f"real {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
+    doubles = {*program.prepare.tables, *program.finish.tables}
     tables = "".join(
         _table(table.array, name, "double")
-        if table in prepared
-        else _table(loops.array(table).astype(program.dtype), name, "real")
+        if table in doubles
+        else _table(loops.numbers(table).astype(program.dtype), name, "real")
         for table, name in loops.tables.items()
     )
     helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
@@ -291,7 +152,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     inside = "".join(f"    {line}\n" for line in body)
     forward = f"void {stem}_forward(const real *x, real *y)\n{{\n{inside}}}\n"
     return f"""\
-/* {_comment(program.name)}: from {program.answers()}.
+/* {comment(program.name)}: from {program.answers()}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
    {REMARK}
@@ -343,8 +204,8 @@ static void grouped(int groups, int inputs, int outputs, const real *weight, con
 
 
 def _predict(program: Program, stem: str) -> str:
-    macro, kind = stem.upper(), _answer_kind(program)
-    boundary = _number(program.dtype.type(program.boundary))
+    macro, kind = stem.upper(), answer_kind(program)
+    boundary = number_literal(program.dtype.type(program.boundary))
     forward = f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n"
     if kind == "values":
         return ""
@@ -357,7 +218,9 @@ def _predict(program: Program, stem: str) -> str:
             f"    for (int i = 0; i < {macro}_OUTPUTS; i++)\n        y[i] = p[i] > {boundary};\n}}\n"
         )
     assert program.labels is not None
-    shown = ", ".join(_text(label) if isinstance(label, str) else _integer(label) for label in program.labels)
+    shown = ", ".join(
+        text_literal(label) if isinstance(label, str) else integer_literal(label) for label in program.labels
+    )
     if kind == "text":
         labels, result = f"static const char *const labels[] = {{{shown}}};", "const char *"
     else:
@@ -373,28 +236,5 @@ def _predict(program: Program, stem: str) -> str:
 def _table(array: Array, name: str, kind: str) -> str:
     """Return a table's definition."""
     rows = array.reshape(-1, array.shape[-1])
-    lines = "".join(f"    {', '.join(map(_number, row))},\n" for row in rows)
+    lines = "".join(f"    {', '.join(map(number_literal, row))},\n" for row in rows)
     return f"static const {kind} {name}[{array.size}] = {{\n{lines}}};\n"
-
-
-def _number(number: Any) -> str:
-    text = number_text(number)
-    if text.lstrip("-") in ("inf", "nan"):
-        text = text.replace("inf", "INFINITY").replace("nan", "NAN")
-    elif isinstance(number, np.float32):
-        text += "f"
-    return text
-
-
-def _integer(label: int) -> str:
-    return f"INT64_C({label})" if label > -(2**63) else "-INT64_C(9223372036854775807) - 1"
-
-
-def _text(label: str) -> str:
-    """Return a text as a C string in UTF-8; three octal digits end where they end, whatever follows."""
-    signs = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in label.encode())
-    return f'"{"".join(signs)}"'
-
-
-def _comment(text: str) -> str:
-    return text.replace("*/", "* /").replace("/*", "/ *")

@@ -56,7 +56,7 @@ abstract arguments await boolean break byte case catch char class const continue
 enum eval export extends false final finally float for function goto if implements import in instanceof int interface
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
-Float32Array RangeError Array inputs outputs classes labels forward predict dense grouped erf x y i j g row sum weight
+Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
 bias groups best
 """
 
@@ -65,6 +65,7 @@ class _JavaScript(Language):
     name = "javascript"
     indent = "  "
     forms = FORMS
+    nothing = "null"
     smallest = "-Infinity"
 
     def form(self, step: Step, forms: Forms) -> Form:
@@ -80,7 +81,7 @@ class _JavaScript(Language):
     def variable(self, name: str, code: str) -> str:
         return f"let {name} = {code};"
 
-    def loop(self, count: int) -> str:
+    def loop_head(self, count: int) -> str:
         return f"for (let i = 0; i < {count}; i++)"
 
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
@@ -146,22 +147,27 @@ writeFileSync(2, JSON.stringify(predictions));
 
 
 def _types(program: Program) -> str:
+    kinds = [_literal(label) for label in program.labels or ()]
     match program.task:
         case "values":
             predict, said = "number" if program.outputs == 1 else "Float64Array", _capital(program.meaning)
         case "multilabel":
-            predict, said = "number[]", "0 or 1 for each output"
+            predict, said = "(0 | 1)[]", "0 or 1 for each output"
         case _:
-            kinds = (json.dumps(label) for label in program.labels or ())
             predict, said = " | ".join(kinds), "The most probable label"
-    labels = f"/** The label of each class. */\nexport const labels: readonly ({predict})[];\n"
+    constants = [
+        ("The number of raw columns", "inputs", str(program.inputs)),
+        ("The number of outputs", "outputs", str(program.outputs)),
+    ]
+    if program.model.feature_names:
+        names = ", ".join(map(_literal, program.model.feature_names))
+        constants.append(("The name of each raw column", "features", f"readonly [{names}]"))
+    if kinds:
+        constants.append(("The label of each class", "labels", f"readonly [{', '.join(kinds)}]"))
+    declarations = "".join(f"/** {said}. */\nexport const {name}: {kind};\n" for said, name, kind in constants)
     return f"""\
 {_head(program)}
-/** The number of raw columns. */
-export const inputs: {program.inputs};
-/** The number of outputs. */
-export const outputs: {program.outputs};
-{labels if program.labels else ""}/** {_capital(program.meaning)}, for raw columns. */
+{declarations}/** {_capital(program.meaning)}, for raw columns. */
 export function forward(x: ArrayLike<number>): Float64Array;
 /** {said}, for raw columns. */
 export function predict(x: ArrayLike<number>): {predict};
@@ -170,7 +176,7 @@ export function predict(x: ArrayLike<number>): {predict};
 
 def _head(program: Program) -> str:
     return f"""\
-// {program.name}: from {program.answers()}.
+// {_printable(program.name)}: from {program.answers()}.
 //
 // Written by specnet from the spec with SHA-256 {program.spec_hash}.
 // {REMARK}
@@ -180,20 +186,22 @@ def _head(program: Program) -> str:
 def _module(program: Program) -> str:
     language = _JavaScript(np.dtype(np.float64))
     loops = Loops(program, language, language, Names(_RESERVED.split()))
-    tables = "".join(f"const {name} = {_array(loops.array(table))};\n" for table, name in loops.tables.items())
-    scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.pool.items())
+    tables = "".join(f"const {name} = {_array(loops.numbers(table))};\n" for table, name in loops.tables.items())
+    scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.arrays.items())
+    scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
     helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
     functions = "".join(f"\n{function}" for function in loops.functions)
-    labels = f"export const labels = {json.dumps(program.labels)};\n" if program.labels else ""
+    features, labels = (
+        f"export const {name} = [{', '.join(map(_literal, values))}];\n" if values else ""
+        for name, values in (("features", program.model.feature_names), ("labels", program.labels))
+    )
     body = "".join(f"  {line}\n" for line in loops.lines)
     return f"""\
 {_head(program)}
 export const inputs = {program.inputs};
 export const outputs = {program.outputs};
-{labels}
-{tables}
-// What layers leave for the next ones; every call writes it anew.
-{scratch}{helpers}{functions}
+{features}{labels}
+{tables}{scratch}{helpers}{functions}
 /** {_capital(program.meaning)}, for raw columns. */
 export function forward(x) {{
   if (x.length !== inputs) throw new RangeError(`x has ${{x.length}} columns, and ${{inputs}} are needed`);
@@ -263,6 +271,16 @@ _HELPERS = {LINEAR: _DENSE, GROUPED: _GROUPED, op.ERF: _ERF}
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _literal(value: int | str) -> str:
+    """Return a number, or a text with all signs in it that can be seen."""
+    return _printable(json.dumps(value, ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
+    """Return a text with escapes for what cannot be seen, such as other ends of lines than a line feed."""
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def _array(array: Array) -> str:

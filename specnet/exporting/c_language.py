@@ -1,0 +1,147 @@
+"""C99 as a language of loops, and its literals."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler import operations as op
+from specnet.compiler.value import CAST
+from specnet.exporting.formula import Step
+from specnet.exporting.language import Language, Place
+from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text, number_text
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
+_FUNCTIONS = {
+    op.EXP: "exp",
+    op.EXPM1: "expm1",
+    op.LOG: "log",
+    op.LOG1P: "log1p",
+    op.SQRT: "sqrt",
+    op.SIN: "sin",
+    op.COS: "cos",
+    op.TANH: "tanh",
+    op.ERF: "erf",
+    op.ABSOLUTE: "fabs",
+}
+
+
+class C(Language):
+    """C99.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of numbers in the expressions.
+    kind : str
+        The type of such numbers.
+    real : numpy.dtype
+        Of arrays.
+    """
+
+    name = "c"
+    nothing = "0"
+    twice = MappingProxyType({op.MAXIMUM: (0, 1), op.MINIMUM: (0, 1), op.SIGN: (0,)})
+
+    def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:
+        super().__init__(dtype)
+        self.kind = kind
+        self.is_float = dtype == np.float32
+        self.differs = dtype != real
+
+    @property
+    def forms(self) -> Forms:
+        suffix = "f" if self.is_float else ""
+        zero = self.number(0.0).code
+        return (
+            ARITHMETIC
+            | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
+            | {
+                op.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+                op.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+                op.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
+                op.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
+                CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
+            }
+        )
+
+    def form(self, step: Step, forms: Forms) -> Form:
+        """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
+        if step.operation in (op.MAXIMUM, op.MINIMUM) and any(isinstance(x, float) for x in step.operands):
+            sign = "<" if step.operation is op.MAXIMUM else ">"
+            first, second = ("{0}", "{1}") if isinstance(step.operands[1], float) else ("{1}", "{0}")
+            return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
+        return forms[step.operation]
+
+    def number(self, number: float) -> Text:
+        text = number_literal(np.float32(number) if self.is_float else number)
+        return Text(text, SIGN if text[0] == "-" else NAME)
+
+    def constant(self, name: str, code: str) -> str:
+        return f"const {self.kind} {name} = {code};"
+
+    def variable(self, name: str, code: str) -> str:
+        return f"{self.kind} {name} = {code};"
+
+    def loop_head(self, count: int) -> str:
+        return f"for (int i = 0; i < {count}; i++)"
+
+    def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
+        *lines, result = body
+        head = f"static real {name}({', '.join(f'real {parameter}' for parameter in parameters)})"
+        inside = "".join(f"    {line}\n" for line in [*lines, f"return {result};"])
+        return f"/* {comment(summary)} */\n{head}\n{{\n{inside}}}\n"
+
+    def part(self, place: Place) -> str:
+        return f"{place.name} + {place.low}"
+
+    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
+        nothing = "NAN" if self.is_float else "(real)NAN"  # which is a float
+        return f"{category} >= 0 && {category} < {categories} ? {table}[{place}] : {nothing}"
+
+    def whole(self, number: str) -> str:
+        return f"(int){number}"
+
+    def quotient(self, dividend: str, divisor: int) -> str:
+        return f"{dividend} / {divisor}"
+
+    @property
+    def smallest(self) -> str:
+        return "-INFINITY"
+
+    def read(self, element: Text) -> Text:
+        return Text(f"({self.kind}){element.within(CALL)}", SIGN) if self.differs else element
+
+    def stored(self, value: Text) -> str:
+        return f"(real){value.within(CALL)}" if self.differs else value.code
+
+
+def number_literal(number: Any) -> str:
+    """Return a number in its own precision."""
+    text = number_text(number)
+    if text.lstrip("-") in ("inf", "nan"):
+        return text.replace("inf", "INFINITY").replace("nan", "NAN")
+    return f"{text}f" if isinstance(number, np.float32) else text
+
+
+def integer_literal(number: int) -> str:
+    """Return an integer of 64 bits, of which the smallest has no literal."""
+    return f"INT64_C({number})" if number > -(2**63) else "-INT64_C(9223372036854775807) - 1"
+
+
+def text_literal(text: str) -> str:
+    """Return a text in UTF-8; three octal digits end where they end, whatever follows."""
+    signs = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{"".join(signs)}"'
+
+
+def comment(text: str) -> str:
+    """Return a text that neither ends a comment nor begins one, nor turns what is around it."""
+    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    for sign in ("*/", "/*", "??"):  # a trigraph may say a backslash
+        shown = shown.replace(sign, " ".join(sign))
+    return shown

@@ -1,0 +1,76 @@
+"""The arrays of a program that works on one row at a time: few, used again as soon as nobody reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+
+from specnet.compiler import operations as op
+from specnet.compiler.groups import REPEAT
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand
+from specnet.exporting.language import Place
+from specnet.exporting.program import Program
+from specnet.exporting.text import Names
+
+_MAKERS = (LINEAR, GROUPED, LOOKUP, op.CONCATENATE, REPEAT)
+"""Operations whose result cannot take the place of what they read."""
+
+
+class Scratch:
+    """Finds an array for each result.
+
+    Parameters
+    ----------
+    program : Program
+    names : Names
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        How many numbers each array holds.
+    awaited : set of str
+        The arrays that later layers read.
+    answer : Place
+        Where the program's outputs belong.
+    """
+
+    def __init__(self, program: Program, names: Names) -> None:
+        self.names = names
+        self.sizes: dict[str, int] = {}
+        self.awaited: Set[str] = frozenset()
+        self.answer = Place("y", program.outputs)
+        self._last = frozenset(_last_results(program))
+
+    def place(self, result: Operand, features: int, over: Sequence[str] = (), busy: Set[str] = frozenset()) -> Place:
+        """Return an array for a result.
+
+        Parameters
+        ----------
+        result : Operand
+            What is computed.
+        features : int
+            How many numbers it is.
+        over : sequence of str
+            The arrays that are read while it is written, each number before it is overwritten.
+        busy : set of str
+            The arrays that must stay as they are.
+        """
+        if result in self._last and features == self.answer.features and self.answer.name not in busy:
+            return self.answer
+        known = [name for name in (*over, *self.sizes) if name in self.sizes]
+        free = [name for name in known if name not in busy and name not in self.awaited]
+        name = free[0] if free else self.names.new(f"a{len(self.sizes)}")
+        self.sizes[name] = max(features, self.sizes.get(name, 0))
+        return Place(name, features)
+
+
+def _last_results(program: Program) -> Iterable[Operand]:
+    """Return what can be computed where the outputs belong: whatever comes after it can take its place."""
+    number = len(program.steps) - 1
+    while number >= 0 and not program.steps[number].stages:
+        number = program.steps[number].node.inputs[0]
+    layer = [stage.formula for stage in program.steps[number].stages] if number >= 0 else []
+    for formula in reversed([*layer, program.finish]):
+        for step in reversed(formula.steps):
+            yield step
+            if step.operation in _MAKERS:
+                return
