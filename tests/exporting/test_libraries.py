@@ -1,6 +1,7 @@
 """Exports to libraries: scikit-learn's own classes, Keras's own layers, a PyTorch module."""
 
 import json
+import runpy
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.pipeline import Pipeline
 import specnet
 from specnet.exporting import ExportError, export
 from specnet.model import Model
+from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, exported, random_model, spec_model
 from tests.model.models import KINDS, make_model, make_rows
 
@@ -193,3 +195,179 @@ def test_the_state_of_torch_has_the_models_names(tmp_path):
     for name, array in model.network.parameters(model.theta).items():
         np.testing.assert_array_equal(state[name.replace(".", "_", 1)].numpy(), array)
     assert "self.layers_0 = nn.Linear(3, 4, dtype=torch.float64)" in (tmp_path / "m.py").read_text()
+
+
+def torch_network(model: Model, path: Path) -> Any:
+    """Return the module that a model was exported to."""
+    exported(model, "torch", path)
+    return runpy.run_path(str(path))["load"]()
+
+
+def shaken(model: Model) -> Model:
+    """Return a model with random numbers added to what it learned, so that nothing is 0 or 1."""
+    theta = model.theta + np.random.default_rng(1).normal(0, 0.2, model.theta.shape)
+    return Model(model.network, theta.astype(model.theta.dtype))
+
+
+def agree_on_gradients(model: Model, module: Any, X: np.ndarray, training: bool) -> None:
+    """Compare the gradients of all that was learned with those of the network, and what it keeps afterwards."""
+    import torch
+
+    y = np.random.default_rng(2).normal(size=(len(X), model.network.outputs))
+    state = {name: array.copy() for name, array in model.state.items()}
+    _, gradient = model.network.loss_and_gradient(model.theta, X, y, state=state, training=training)
+    module.train(training)
+    torch.nn.functional.mse_loss(module(torch.from_numpy(X)), torch.from_numpy(y)).backward()
+    found = {name.replace(".", "_"): parameter.grad.numpy() for name, parameter in module.named_parameters()}
+    expected = model.network.parameters(gradient)
+    assert sum(array.size for array in found.values()) == model.network.parameter_count
+    for name, array in expected.items():
+        theirs = name.replace(".", "_")
+        if theirs not in found:  # a normalization's
+            theirs = theirs.replace("_scale", "_weight").replace("_shift", "_bias")
+        np.testing.assert_allclose(found[theirs].ravel(), array.ravel(), rtol=1e-9, atol=1e-12, err_msg=name)
+    kept = {name.replace(".", "_"): array for name, array in module.state_dict().items()}
+    for name, array in state.items():
+        if "running" in name:
+            theirs = kept[name.replace(".", "_").replace("running_variance", "running_var")]
+            np.testing.assert_allclose(theirs.numpy(), array.ravel(), rtol=1e-12)
+
+
+EMBEDDING = {"type": "embedding", "columns": [0], "categories": 4, "size": 3}
+PERIODIC = {"type": "periodic_embedding", "frequencies": 3, "frequency_stddev": 0.5, "size": 2}
+LEARNED = {
+    "normalizations": [
+        dense(5, activation="tanh"),
+        {"type": "batch_normalization", "momentum": 0.7, "epsilon": 0.01},
+        dense(5),
+        {"type": "layer_normalization", "epsilon": 0.02},
+    ],
+    "one feature": [dense(1), {"type": "batch_normalization"}, dense(1, use_bias=False)],
+    "scale, mixtures": [
+        {"type": "scale"},
+        dense(4, activation={"type": "gelu", "parametric": True}),
+        dense(4, activation={"type": "prelu", "parametric": True}, parametrization="ntk"),
+        dense(4, activation={"type": "squareplus", "parametric": True}),
+    ],
+    "embedding": [EMBEDDING],
+    "plr": [PERIODIC],
+    "plr_lite": [{**PERIODIC, "variant": "plr_lite"}],
+    "pbld": [{**PERIODIC, "variant": "pbld"}],
+    "piecewise": [{"type": "piecewise_linear_embedding", "bins": 4, "size": 3}],
+}
+
+
+@peers
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", LEARNED)
+def test_torch_can_train_further_all_that_was_learned(name, training, tmp_path):
+    model = shaken(network(*LEARNED[name], dense(2), outputs=2, dtype="float64"))
+    module = torch_network(model, tmp_path / "m.py")
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    X[:, 0] = np.arange(20) % 4
+    agree_on_gradients(model, module, X, training)
+
+
+@peers
+@pytest.mark.parametrize("activation", [part.part_name() for part in built_in_registry().of_kind("activation")])
+def test_activations_of_torch(activation, tmp_path):
+    from specnet.exporting.targets.torch import CALLS
+
+    model = shaken(network(dense(6, activation=activation), dense(2), outputs=2, dtype="float64"))
+    module = torch_network(model, tmp_path / "m.py")
+    agree_on_gradients(model, module, np.random.default_rng(0).normal(0, 3, (50, 3)), False)
+    call = CALLS[activation].partition("(")[0] if activation in CALLS else f"def {activation}"
+    assert (call in (tmp_path / "m.py").read_text()) == (activation != "linear")
+
+
+FIELDS = [
+    ({"type": "gelu", "approximate": True}, 'nn.functional.gelu(self.layers_0(x), approximate="tanh")'),
+    ({"type": "elu", "alpha": 0.3}, "nn.functional.elu(self.layers_0(x), alpha=0.3)"),
+    ({"type": "celu", "alpha": 0.3}, "nn.functional.celu(self.layers_0(x), alpha=0.3)"),
+    (
+        {"type": "leaky_relu", "negative_slope": 0.2},
+        "nn.functional.leaky_relu(self.layers_0(x), negative_slope=0.2)",
+    ),
+    (
+        {"type": "threshold", "threshold": -0.5, "default_value": -2},
+        "nn.functional.threshold(self.layers_0(x), -0.5, -2.0)",
+    ),
+    ({"type": "soft_shrink", "threshold": 0.1}, "nn.functional.softshrink(self.layers_0(x), lambd=0.1)"),
+    ({"type": "hard_shrink", "threshold": 0.1}, "nn.functional.hardshrink(self.layers_0(x), lambd=0.1)"),
+]
+
+
+@peers
+@pytest.mark.parametrize(("activation", "call"), FIELDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fields_of_activations_are_arguments_of_torch(activation, call, dtype, tmp_path):
+    exported(shaken(network(dense(6, activation=activation), dense(1), dtype=dtype)), "torch", tmp_path / "m.py")
+    assert f"x = {call}" in (tmp_path / "m.py").read_text()
+
+
+@peers
+def test_torch_keeps_digits_of_columns_far_from_zero(tmp_path):
+    model = network({"type": "batch_normalization"}, dense(4, activation="tanh"), dense(1), dtype="float32")
+    mean = model.state["layers.0.running_mean"]
+    mean[...] = np.reshape([2000, -300, 5], mean.shape)
+    exported(model, "torch", tmp_path / "m.py")
+    assert "self.layers_0(x.to(torch.float64)).to(torch.float32)" in (tmp_path / "m.py").read_text()
+
+
+@peers
+def test_modules_of_torch_are_its_own(tmp_path):
+    import torch
+
+    model = shaken(network(*LEARNED["normalizations"], dense(1), dtype="float64"))
+    module = torch_network(model, tmp_path / "m.py")
+    batch, layer = module.layers_1, module.layers_3
+    assert type(batch) is torch.nn.BatchNorm1d
+    assert type(layer) is torch.nn.LayerNorm
+    assert (batch.eps, round(batch.momentum, 12), layer.eps) == (0.01, 0.3, 0.02)
+    assert set(module.state_dict()) == {
+        *(f"layers_{k}.{name}" for k in range(5) for name in ("weight", "bias")),
+        *(f"layers_1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")),
+    }
+
+
+@peers
+@pytest.mark.parametrize("kind", ["value", "classes, text", "multilabel"])
+def test_torch_refuses_another_number_of_columns(kind, tmp_path):
+    import torch
+
+    module = torch_network(make_model(kind), tmp_path / "m.py")
+    for shape in [(2, 4), (2, 1), (3,)]:
+        for function in (module, module.predict):
+            with pytest.raises(ValueError, match=r"X has shape \(.*\), and \(rows, 3\) is needed"):
+                function(torch.zeros(shape))
+
+
+@peers
+@pytest.mark.parametrize("kind", ["value", "values", "multilabel"])
+def test_predictions_of_torch_are_arrays_at_once(kind, tmp_path):
+    import torch
+
+    model = make_model(kind)
+    X, _ = make_rows(model)
+    module = torch_network(model, tmp_path / "m.py")
+    np.testing.assert_allclose(module.predict(torch.from_numpy(X)).numpy(), model.predict(X), rtol=1e-12)
+    assert module(torch.from_numpy(X)).requires_grad
+
+
+@peers
+def test_torch_refuses_what_is_no_category(tmp_path):
+    import torch
+
+    module = torch_network(network(EMBEDDING, dense(1)), tmp_path / "m.py")
+    for category in (-1, 0.5, 4):
+        with pytest.raises(ValueError, match="categories are whole numbers from 0 to 3"):
+            module(torch.tensor([[category, 0.0, 0.0]]))
+
+
+@peers
+def test_torch_names_the_columns(tmp_path):
+    model = spec_model("wine_csv.toml")
+    exported(model, "torch", tmp_path / "m.py")
+    assert tuple(runpy.run_path(str(tmp_path / "m.py"))["FEATURES"]) == model.feature_names
+    exported(make_model("value"), "torch", tmp_path / "m.py")
+    assert "FEATURES" not in (tmp_path / "m.py").read_text()

@@ -23,8 +23,6 @@ from specnet.exporting.rows import Library, Rows, in_lines, quoted
 from specnet.exporting.target import REMARK, Answers, ExportError, Target, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
-from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
 
 Array = NDArray[Any]
 
@@ -53,14 +51,13 @@ FORMS = (
         LOOKUP: Form("lookup({}, {})"),
     }
 )
-_ACTIVATIONS = {
+CALLS = {
     "celu": "nn.functional.celu({x}, alpha={alpha})",
     "elu": "nn.functional.elu({x}, alpha={alpha})",
     "exponential": "torch.exp({x})",
     "gelu": 'nn.functional.gelu({x}, approximate="{approximate}")',
     "glu": "nn.functional.glu({x}, dim=1)",
     "hard_shrink": "nn.functional.hardshrink({x}, lambd={threshold})",
-    "hard_sigmoid": "nn.functional.hardsigmoid({x})",
     "hard_swish": "nn.functional.hardswish({x})",
     "hard_tanh": "nn.functional.hardtanh({x})",
     "leaky_relu": "nn.functional.leaky_relu({x}, negative_slope={negative_slope})",
@@ -81,7 +78,10 @@ _ACTIVATIONS = {
     "tanh_shrink": "nn.functional.tanhshrink({x})",
     "threshold": "nn.functional.threshold({x}, {threshold}, {default_value})",
 }
-"""PyTorch's own calls with the same arithmetic: x, the activation's fields, and what it learned by its name."""
+"""PyTorch's own calls with the same values and slopes: x, the activation's fields, and what it learned by its name.
+
+Its hardsigmoid is none of them: the slope is a sixth in float32, also for float64.
+"""
 _FAR = 8.0
 """Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
 
@@ -144,10 +144,10 @@ class _Torch(Library):
         x = operands[0]
         if stage in self.modules:
             return Text(self.modules[stage].format(x.within(CALL)), CALL)
-        if not _is_built_in(stage.part) or stage.part.type not in _ACTIVATIONS:
+        if stage.part.type not in CALLS:
             return None
         fields = {name: _field(getattr(stage.part, name)) for name in type(stage.part).model_fields}
-        return Text(_ACTIVATIONS[stage.part.type].format(x=x.code, **fields, **tables), CALL)
+        return Text(CALLS[stage.part.type].format(x=x.code, **fields, **tables), CALL)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, attributes = step.operation, step.attributes
@@ -188,11 +188,6 @@ class _Torch(Library):
 
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         return Text(f"{array.within(CALL)}.to(torch.{dtype.name})", CALL)
-
-
-def _is_built_in(part: Part) -> bool:
-    """Whether a part is specnet's own, and no other one of the same name."""
-    return built_in_registry().find(part.kind, part.type) is type(part)
 
 
 def _field(value: Any) -> str:
@@ -245,10 +240,9 @@ class _Writer:
         """Give all that a stage learned and keeps its place: in a module of PyTorch's, or by itself."""
         part: Any = stage.part
         arrays = {name.rpartition(".")[2]: array for name, array in stage.arrays.items()}
-        kind = part.type if _is_built_in(part) else ""
-        if kind == "batch_normalization":
+        if part.type == "batch_normalization":
             self._batch_normalization(stage, key, arrays)
-        elif kind == "layer_normalization":
+        elif part.type == "layer_normalization":
             made = f"nn.LayerNorm({len(arrays['scale'])}, eps={part.epsilon}, dtype={self.dtype})"
             name = self._module(key, made, {"weight": arrays["scale"], "bias": arrays["shift"]})
             self._modules[stage] = f"self.{name}({{}})"
@@ -256,7 +250,7 @@ class _Writer:
             for step in stage.formula.steps if len(stage.formula.steps) <= 2 else ():
                 if step.operation is LINEAR:
                     self._linear(step, key)
-            self._keep(stage.formula, stage.arrays.keys(), arrays if kind == "periodic_embedding" else {})
+            self._keep(stage.formula, stage.arrays.keys(), arrays if part.type == "periodic_embedding" else {})
 
     def _batch_normalization(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
         part: Any = stage.part
