@@ -209,6 +209,20 @@ def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
         assert refused(tmp_path / "m.py", given=given.encode()) == said
 
 
+def test_numbers_can_be_names_of_columns(tmp_path):
+    (tmp_path / "numbered.csv").write_text("0,1,y\n1,2,3\n4,5,6\n7,8,10\n9,1,2\n")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "numbered.csv"), "target": "y"},
+        "network": {"layer_sizes": [2, 1]},
+        "training": {"loss": "mean_squared_error", "epochs": 1},
+    }
+    model = specnet.run(spec).model
+    exported(model, "numpy", tmp_path / "m.py")
+    header, row, *others = csv.reader(io.StringIO(run(tmp_path / "m.py", text="1,0\n2,3\n")))
+    assert (header, others) == (["prediction"], [])
+    assert float(row[0]) == pytest.approx(model.predict([[3, 2]])[0])
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     exported(make_model("value"), "numpy", tmp_path / "m.py")
     assert "missing.csv" in refused(tmp_path / "m.py", tmp_path / "missing.csv")

@@ -265,7 +265,7 @@ _UNNAMED = """
 """
 _NAMED = """
     names = FEATURES
-    if rows and not all(map(is_number, rows[0][1])):
+    if rows and (set(FEATURES) <= set(rows[0][1]) or not all(map(is_number, rows[0][1]))):
         line, names = rows.pop(0)
         missing = [name for name in FEATURES if name not in names]
         if missing:
