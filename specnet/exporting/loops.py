@@ -49,8 +49,8 @@ class Loops:
     program : Program
     prepared, computed : Language
         For what is computed in float64 before and after the network, and for the network itself.
-    names : Names
-        With all that is reserved.
+    reserved : sequence of str
+        What neither a variable nor a table can be called.
 
     Attributes
     ----------
@@ -62,12 +62,13 @@ class Loops:
         The statements.
     """
 
-    def __init__(self, program: Program, prepared: Language, computed: Language, names: Names) -> None:
-        self.program, self.prepared, self.computed, self.names = program, prepared, computed, names
-        self.tables = {table: names.new(name) for table, name in _table_names(program).items()}
+    def __init__(self, program: Program, prepared: Language, computed: Language, reserved: Sequence[str]) -> None:
+        self.program, self.prepared, self.computed, self.reserved = program, prepared, computed, reserved
+        self.names = Names(reserved)
+        self.tables = {table: self.names.new(name) for table, name in _table_names(program).items()}
         self.functions: list[str] = []
         self.lines: list[str] = []
-        self._scratch = Scratch(program, names)
+        self._scratch = Scratch(program, self.names)
         self._known: dict[Any, str] = {}
         steps = [step for formula in program.formulas for step in formula.steps]
         self._transposed = {step.operands[1] for step in steps if step.operation is LINEAR}
@@ -132,7 +133,7 @@ class Loops:
         formula, key = stage.formula, stage.formula.signature()
         if key not in self._known:
             name = self._known[key] = self.names.new(stage.part.type)
-            local = Names(["x"])
+            local = Names([*self.reserved, "x"])
             parameters = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
 
             def leaf(operand: Operand) -> Text:

@@ -4,19 +4,25 @@ import re
 import shutil
 import subprocess
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from specnet import build
+from specnet.compiler import Value, maximum
 from specnet.exporting import ExportError, export
 from specnet.exporting.program import Program
 from specnet.exporting.proof import TOLERANCES, answers_of, probe_rows
 from specnet.exporting.targets.c import FLAGS, TARGET
 from specnet.exporting.text import LONGEST
 from specnet.model import Model
+from specnet.parts.activations.base import Activation
+from specnet.parts.initializers import Constant
+from specnet.parts.parameters import ParameterBlock, per_feature
+from specnet.parts.part import Part
 from tests.exporting.models import DTYPES, every_model, exported
 from tests.model.models import make_model
 
@@ -266,12 +272,12 @@ LAYERS = [
 ]
 
 
-def layered(layers: list[dict[str, Any]], inputs: int = 3) -> Model:
+def layered(layers: list[dict[str, Any]], parts: Sequence[type[Part]] = ()) -> Model:
     spec = {
-        "network": {"dtype": "float64", "input_size": inputs, "layers": layers},
+        "network": {"dtype": "float64", "input_size": 3, "layers": layers},
         "training": {"loss": "mean_squared_error"},
     }
-    network = build(spec)
+    network = build(spec, parts=parts)
     return Model(network, np.random.default_rng(0).normal(size=network.parameter_count))
 
 
@@ -297,6 +303,24 @@ def test_a_whole_right_hand_side_is_no_variable():
     line = "a0[i] = (x[i] - layers_0_running_mean[i]) * layers_0_factor[i] + layers_0_shift[i];"
     assert line in body
     assert len(line) > LONGEST + len("a0[i] = ")
+
+
+class Leaning(Activation):
+    """x times a number that is learned for each feature, and that a C compiler takes for a type."""
+
+    type: Literal["leaning"] = "leaning"
+
+    def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
+        return (per_feature("double", size, Constant(value=0.5)),)
+
+    def value(self, x: Value, own: Sequence[Value]) -> Value:
+        return maximum(x, x * own[0])
+
+
+@needs_compiler
+def test_what_a_plugin_learns_may_be_called_anything(tmp_path):
+    exported(layered([{"type": "dense", "units": 2, "activation": "leaning"}], parts=[Leaning]), "c", tmp_path / "m.c")
+    assert "static real leaning(real x, real double_2)" in (tmp_path / "m.c").read_text()
 
 
 @needs_compiler

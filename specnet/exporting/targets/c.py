@@ -17,7 +17,6 @@ from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
-from specnet.exporting.text import Names
 
 Array = NDArray[Any]
 
@@ -136,9 +135,9 @@ def _columns(program: Program) -> str:
 
 def _source(program: Program, stem: str, header: str) -> str:
     taken = _RESERVED.split()
-    names = Names([*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"])
+    reserved = [*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
-    loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), names)
+    loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
     body = [f"real {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
     doubles = {*program.prepare.tables, *program.finish.tables}
     tables = "".join(

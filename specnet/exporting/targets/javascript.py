@@ -20,7 +20,7 @@ from specnet.exporting.language import Language, Place
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
-from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Names, Text, number_text
+from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
 
 Array = NDArray[Any]
 
@@ -185,7 +185,7 @@ def _head(program: Program) -> str:
 
 def _module(program: Program) -> str:
     language = _JavaScript(np.dtype(np.float64))
-    loops = Loops(program, language, language, Names(_RESERVED.split()))
+    loops = Loops(program, language, language, _RESERVED.split())
     tables = "".join(f"const {name} = {_array(loops.numbers(table))};\n" for table, name in loops.tables.items())
     scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.arrays.items())
     scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
