@@ -26,6 +26,7 @@ VARIABLE: Monomial = ((0, 1),)
 _MOST_TERMS = 64
 _HIGHEST_POWER = 16
 STEPS = ("positive", "not_negative")
+_NEVER_ZERO = ("exp", "sigmoid", "softplus")
 
 
 class TooInvolvedError(Exception):
@@ -68,7 +69,7 @@ class Algebra:
     def formula(self, terms: dict[Monomial, Any]) -> Formula:
         """Return the sum of terms, without those that are 0."""
         kept = {monomial: _simple(number) for monomial, number in terms.items()}
-        kept = {monomial: number for monomial, number in kept.items() if np.any(number)}
+        kept = {monomial: number for monomial, number in kept.items() if isinstance(number, np.ndarray) or number != 0}
         if len(kept) > _MOST_TERMS:
             raise TooInvolvedError
         return Formula(self, kept)
@@ -89,6 +90,8 @@ class Algebra:
 
     def close(self, a: Any, b: Any) -> bool:
         """Whether numbers count as the same."""
+        if isinstance(a, float) and isinstance(b, float):  # arrays of one number cost twenty times as much
+            return bool(abs(a - b) <= self.tolerance * max(abs(a), abs(b)))
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape and a.size > 1 and b.size > 1:
             return False
@@ -232,8 +235,11 @@ class Formula:
     def _product(self, a: Monomial, b: Monomial) -> Monomial:
         powers = dict(a)
         for number, power in b:
-            powers[number] = powers.get(number, 0) + power
             atom = self.algebra.atoms[number]
+            before = powers.get(number, 0)
+            if before * power < 0 and (atom is None or atom.function not in _NEVER_ZERO):
+                raise TooInvolvedError  # 0/0 is no number
+            powers[number] = before + power
             if atom is not None and atom.function in STEPS:
                 powers[number] = min(powers[number], 1)  # 0² = 0 and 1² = 1
         if any(abs(power) > _HIGHEST_POWER for power in powers.values()):
@@ -243,6 +249,8 @@ class Formula:
 
 def _simple(number: Any) -> Any:
     """Return one number in place of an array of equal ones."""
+    if isinstance(number, float):
+        return number
     array = np.asarray(number, np.float64)
     return np.float64(array.flat[0]) if array.size and (array == array.flat[0]).all() else array
 

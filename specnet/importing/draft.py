@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What `standardize` learned: (x − mean)/scale, or its inverse for a target."""
+    """What `standardize` learned: (x − mean)/scale, or its inverse for a target; each () or (columns,)."""
 
     mean: Array
     scale: Array
@@ -88,6 +88,8 @@ class Draft:
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
+        if inputs > self.limits.parameters:
+            raise FileError(f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}")
         self.steps: list[Step] = []
         self.preparation: Scaling | None = None
         self.target: Scaling | None = None
@@ -237,6 +239,9 @@ class Draft:
         except SpecError as error:
             reasons = "; ".join(diagnostic.message for diagnostic in error.diagnostics)
             raise FileError(f"no spec can say this network: {reasons}") from error
+        added = [getattr(node.layer, "activation", None) for node in network.nodes[len(steps) :]]
+        if any(activation is None or activation.type != "linear" for activation in added):
+            raise FileError("no spec can say this network: its loss adds an activation to it")
         theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
         places = {**network.parameters(theta), **state}
         for node, step in zip(network.nodes, steps, strict=False):
@@ -260,9 +265,11 @@ class Draft:
 def _prepared(scaling: Scaling | None, columns: int) -> Preparation | None:
     if scaling is None:
         return None
-    if scaling.mean.shape != (columns,) or scaling.scale.shape != (columns,):
-        raise FileError(f"{columns} columns are standardized by numbers of shape {scaling.mean.shape}")
-    fitted = {"mean": scaling.mean.astype(np.float64), "scale": scaling.scale.astype(np.float64)}
+    fitted = {"mean": scaling.mean, "scale": scaling.scale}
+    for name, array in fitted.items():
+        if array.shape not in ((), (columns,)):
+            raise FileError(f"{columns} columns are standardized by numbers of shape {array.shape}")
+        fitted[name] = np.broadcast_to(array.astype(np.float64), columns).copy()
     if not all(np.isfinite(array).all() for array in fitted.values()) or not fitted["scale"].all():
         raise FileError("columns are divided by 0, or by numbers that are not finite")
     return Preparation((Standardize(),), (fitted,))
@@ -341,12 +348,16 @@ def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return layers
 
 
-def _say_output_activation(steps: Sequence[Step], loss: Any) -> None:
+def _say_output_activation(steps: list[Step], loss: Any) -> None:
     """Say of a last layer without an activation that it has none, if the loss would give it one."""
     kind: Any = installed_registry().find("loss", loss["type"] if isinstance(loss, Mapping) else loss)
     given = kind is None or kind.output_activation != "linear"
-    if steps and steps[-1].fields["type"] == "dense" and given:
+    if not steps or not given:
+        return
+    if steps[-1].fields["type"] == "dense":
         steps[-1].fields.setdefault("activation", "linear")
+    elif steps[-1].fields["type"] != "activation":
+        steps.append(Step({"type": "activation", "activation": "linear"}, (len(steps) - 1,), steps[-1].size))
 
 
 def _last_activation(steps: Sequence[Step]) -> str | None:

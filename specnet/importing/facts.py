@@ -8,7 +8,7 @@ from typing import Any
 from specnet.errors import FileError
 from specnet.tensor_file import parse_object
 
-FACTS_LIMIT = 2**26
+FACTS_LIMIT = 2**24
 """Bytes."""
 _TRAINING = ("loss", "metrics")
 

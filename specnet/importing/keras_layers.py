@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -25,6 +24,7 @@ _ACTIVATIONS: dict[str, dict[str, Any]] = {
 }
 """Functions under `keras.activations`, with the arguments that they have by default."""
 
+_LARGEST = np.finfo(np.float64).max
 _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.activations")
 
 
@@ -70,7 +70,7 @@ class KerasLayer:
     def number(self, name: str, default: float | None = None) -> float:
         """Return a field that is a number."""
         value = self.config.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
             self.refuse(f"{name} is {shown(str(value))}, and a number is needed")
         return float(value)
 
@@ -232,7 +232,7 @@ def _to_units(layer: KerasLayer, scaling: Scaling) -> int:
 def _numbers(layer: KerasLayer, value: Any) -> Array:
     try:
         return np.broadcast_to(np.asarray(value, np.float64).reshape(-1), layer.size)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         layer.refuse("its mean or its variance is no number for each feature")
 
 

@@ -78,7 +78,8 @@ class _Answers:
         if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
             raise FileError("the probabilities of two classes do not come from a sigmoid")
         loss = self._loss_of_margins(output, answer)
-        if loss is None and answer is None and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
+        of_classes = answer is None and isinstance(self.decision, Winner)
+        if loss is None and of_classes and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
         return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=graph.facts)
 
@@ -90,6 +91,10 @@ class _Answers:
             or (answer.begin, 2 * answer.end) != (0, self.graph.draft.size(answer.source))
         ):
             raise FileError("it is a part of a layer's outputs, and not the means in front of as many variances")
+        if answer.factor is not None or answer.shift is not None:
+            factor, shift = answer.factor, answer.shift
+            zero, one = np.zeros(()), np.ones(())
+            self.graph.draft.target = Scaling(zero if shift is None else shift, one if factor is None else factor)
         return answer.source
 
     def _loss_of_margins(self, output: int, answer: Features | TwoClasses | None) -> str | None:
@@ -139,6 +144,8 @@ def _arg_max(call: Call) -> Value:
     value = call.value()
     if isinstance(value, TwoClasses):
         return Winner(value.second)
+    if call.features().size == 1:
+        call.refuse("the largest of one feature is always the first")
     return Winner(call.graph.source(call.features()))
 
 

@@ -22,7 +22,7 @@ Operator = Callable[[Call], Result]
 
 
 def like(x: Features, formula: Formula) -> Features:
-    return Features(x.source, formula, x.size)
+    return Features(x.source, formula, x.size, whole=x.whole)
 
 
 def arithmetic(
@@ -66,7 +66,7 @@ def _combined(
     x, y = _as_before(call, x, y), _as_before(call, y, x)
     if x.source == y.source:
         formula = function(x.formula, y.formula)
-        return Features(x.source, formula, max(x.size, y.size))
+        return Features(x.source, formula, max(x.size, y.size), whole=x.whole and y.whole)
     if between is None or fn.is_of_rows(x.formula) or fn.is_of_rows(y.formula):
         call.refuse("it combines the outputs of two layers in a way that no layer here does")
     if x.size != y.size:
@@ -115,6 +115,7 @@ def _gated(call: Call, a: Part, b: Part) -> Value:
     passed, gate = sorted((a, b), key=lambda part: part.gated)
     size = call.graph.draft.size(a.source)
     halves = (passed.begin, passed.end, gate.begin, gate.end) == (0, size // 2, size // 2, size)
+    halves &= passed.factor is passed.shift is gate.factor is gate.shift is None
     if a.source != b.source or passed.gated or not gate.gated or not halves:
         call.refuse("it multiplies parts of the features in another way than glu does")
     fields = {"type": "activation", "activation": "glu"}
@@ -122,7 +123,7 @@ def _gated(call: Call, a: Part, b: Part) -> Value:
 
 
 def _add(call: Call) -> Result:
-    known = _on_input(call, "add") or _mixture(call) or _absorbed(call, "add")
+    known = _scaled(call, "shift") or _on_input(call, "add") or _mixture(call) or _absorbed(call, "add")
     result = known or arithmetic(lambda p, q: p + q, np.add, _sum)(call)
     return _normalized(call, result, "add")
 
@@ -147,13 +148,25 @@ def _multiply(call: Call) -> Result:
     for x, constant in _orders(call):
         if isinstance(x, Features) and isinstance(constant, np.ndarray):
             _end_before_factor(call, x, constant)
-    known = _on_input(call, "multiply") or _absorbed(call, "multiply")
+    known = _scaled(call, "factor") or _on_input(call, "multiply") or _absorbed(call, "multiply")
     result = known or arithmetic(lambda p, q: p * q, np.multiply, _product)(call)
     for x, constant in _orders(call):
         if isinstance(x, Features) and x.departure and isinstance(constant, np.ndarray) and _is_row(constant, x):
             assert isinstance(result, Features)
-            result.departure = replace(x.departure, share=row(constant, x.size))
+            again = x.departure.share is not None  # a product of shares is none that stands in the file
+            result.departure = None if again else replace(x.departure, share=row(constant, x.size))
     return _normalized(call, result, "multiply")
+
+
+def _scaled(call: Call, what: str) -> Value | None:
+    """Return a part of the features with a factor, or with a shift after it, as a target's units have it."""
+    for part, constant in _orders(call):
+        if isinstance(part, Part) and isinstance(constant, np.ndarray) and not part.gated and part.shift is None:
+            size = part.end - part.begin
+            number = np.broadcast_to(row(constant, size), size)
+            if what == "shift" or part.factor is None:
+                return replace(part, factor=number) if what == "factor" else replace(part, shift=number)
+    return None
 
 
 def _orders(call: Call) -> tuple[tuple[Value | Array, Value | Array], ...]:
@@ -182,9 +195,13 @@ def _normalizes(formula: Formula) -> bool:
 
 
 def _divide(call: Call) -> Result:
-    if all(isinstance(value, np.ndarray) and value.dtype.kind != "f" for value in call.inputs):
+    if any(_is_whole(value) for value in call.inputs):
         call.refuse("it divides integers, whose quotients ONNX cuts towards 0")
     return _on_input(call, "divide") or arithmetic(lambda p, q: p / q, np.divide)(call)
+
+
+def _is_whole(value: Value | Array | None) -> bool:
+    return value.whole if isinstance(value, Features) else isinstance(value, np.ndarray) and value.dtype.kind != "f"
 
 
 def _normalized(call: Call, result: Result, operation: str) -> Result:
@@ -197,7 +214,7 @@ def _normalized(call: Call, result: Result, operation: str) -> Result:
     number, before = row(constant, x.size), x.normal
     if operation == "subtract" and x is call.value(0) and x.formula.is_variable and not result.formula.is_variable:
         result.normal = Normal(number)
-    elif operation == "multiply" and before is not None and before.factor is None:
+    elif operation == "multiply" and before is not None and before.factor is None and before.shift is None:
         result.normal = replace(before, factor=number)
     elif operation == "add" and before is not None and before.shift is None:
         result.normal = replace(before, shift=number)
@@ -205,9 +222,9 @@ def _normalized(call: Call, result: Result, operation: str) -> Result:
 
 
 def _operand(call: Call) -> tuple[Features, Array, bool] | None:
-    """Return features that nothing else reads and a constant, and whether the features come first."""
+    """Return a layer's output that nothing else reads and a constant, and whether the output comes first."""
     for x, constant in _orders(call):
-        if isinstance(x, Features) and isinstance(constant, np.ndarray) and x.alone and x.formula.is_variable:
+        if isinstance(x, Features) and isinstance(constant, np.ndarray) and call.graph.may_change(x):
             return x, constant, x is call.value(0)
     return None
 
@@ -277,7 +294,8 @@ def _absorbed(call: Call, operation: str) -> Value | None:
 def _free_place(step: Step, operation: str) -> str | None:
     """Return what a layer learns that a constant can become without a rounding, None where there is nothing."""
     if step.fields["type"] == "dense":
-        return "bias" if operation == "add" and step.fields.get("use_bias") is False else None
+        is_linear = step.fields.get("use_bias") is False and "activation" not in step.fields
+        return "bias" if operation == "add" and is_linear else None
     if step.fields["type"] != "layer_normalization" or step.tensors["shift"].any():
         return None
     if operation == "add":

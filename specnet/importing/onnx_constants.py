@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from specnet.importing.functions import positive
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
-from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Value, Winner
+from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Part, Value, Winner
 
 Array = NDArray[Any]
 Result = Value | Array
@@ -64,10 +65,14 @@ def _cast(call: Call) -> Result:
             call.refuse("a constant of this type is not understood")
         with np.errstate(all="ignore"):
             return call.graph.fold(value.astype(kinds[to]))
+    if isinstance(value, Part) and to in floats:
+        return value
     if isinstance(value, Features):
         # 0 and 1 are the same numbers in every type.
+        if to in integers and value.is_condition:
+            return _flags(call, value)
         if to in floats or value.is_condition:
-            return value if to not in integers else _flags(call, value)
+            return replace(value, whole=False) if value.whole else value
         call.refuse("it makes integers or others of features, and so loses digits")
     if to not in integers and not isinstance(value, Label):
         call.refuse(f"it makes another type of {call.graph.described(value)}")
@@ -80,7 +85,7 @@ def _flags(call: Call, value: Features) -> Result:
     for boundary in (0.5, 0.0):
         if value.formula.equals(positive(x - boundary)):
             return Flags(value.source, boundary)
-    return value
+    return replace(value, whole=True)
 
 
 def _identity(call: Call) -> Result:

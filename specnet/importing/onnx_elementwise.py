@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from specnet.importing import functions as fn
-from specnet.importing.algebra import Formula, reciprocal, relu, sigmoid
+from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
 from specnet.importing.onnx_arithmetic import Array, Operator, Result, arithmetic, check_numeric, lifted, like
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_values import Dimensions, Features, Part
@@ -101,12 +101,14 @@ def _leaky_relu(x: Formula, alpha: float) -> Formula:
 
 
 def _shrink(x: Formula, lambd: float, bias: float) -> Formula:
+    if lambd < 0:
+        raise TooInvolvedError  # both sides of it would hold at once
     return fn.positive(x - lambd) * (x - bias) + fn.positive(-x - lambd) * (x + bias)
 
 
 def _sigmoid(call: Call) -> Result:
     value = call.value()
-    if isinstance(value, Part) and not value.gated:
+    if isinstance(value, Part) and value.is_plain:
         return Part(value.source, value.begin, value.end, gated=True)
     return _activation(sigmoid)(call)
 
@@ -122,7 +124,8 @@ def _where(call: Call) -> Result:
     if not known or any(value.source != known[0].source for value in known):
         call.refuse("it chooses between the outputs of different layers")
     formulas = [lifted(call, value, known[0]).formula for value in (condition, yes, no)]
-    return Features(known[0].source, fn.where(*formulas), max(value.size for value in known))
+    whole = all(value.whole for value in known if value is not condition)
+    return Features(known[0].source, fn.where(*formulas), max(value.size for value in known), whole=whole)
 
 
 def _over_features(function: Callable[[Formula, int], Formula]) -> Operator:
@@ -132,7 +135,9 @@ def _over_features(function: Callable[[Formula, int], Formula]) -> Operator:
         x = call.features()
         if call.integers(1, "axes") not in ([1], [-1]) or not call.integer("keepdims", 1):
             call.refuse("it makes something else than one number of the features of each row, (rows, 1)")
-        return like(x, function(x.formula, x.size))
+        if x.formula.value is not None:
+            call.refuse("it reduces numbers that are the same for all rows")
+        return x if fn.is_of_rows(x.formula) else like(x, function(x.formula, x.size))
 
     return operator
 

@@ -77,6 +77,8 @@ class Graph:
         The doc string of the layer that is being read, in such a file.
     facts : dict or None
         What such a file says of its spec.
+    owners : dict of int to Features or None
+        The one value through which a layer may still be changed: its output, as long as nothing was made of it.
     told : dict
         What it says of layers that operators alone do not tell, by their keys.
     """
@@ -84,9 +86,10 @@ class Graph:
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
         facts = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
+        if model.producer_name != "specnet":
+            facts = None
         self.facts = None if facts is None else read_facts(facts, "what this file says of its spec")
-        has_marks = any(node.doc_string for node in self.graph.node)
-        self.is_marked, self.section = model.producer_name == "specnet" and has_marks, ""
+        self.is_marked, self.section = facts is not None and any(node.doc_string for node in self.graph.node), ""
         told = (self.facts or {}).get("layers")
         self.told: dict[str, Any] = told if isinstance(told, dict) else {}
         self.tensors = tensors
@@ -98,6 +101,7 @@ class Graph:
             raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
         self.values: dict[str, Value | Array] = {}
         self.settled: dict[int, Features] = {}
+        self.owners: dict[int, Features | None] = {}
         self.folded = 0
         for tensor in self.graph.initializer:
             self.values[tensor.name] = tensors.read(tensor)
@@ -145,12 +149,22 @@ class Graph:
             source = self.layers.normalize(value.source, value.normal.mean, value.normal.factor, value.normal.shift)
         else:
             source = self.layers.compute(value.source, value.formula)
-        value.source, value.formula, value.normal = source, self.layers.algebra.x, None
+        self.owners.setdefault(source, value)
+        value.source, value.formula, value.normal, value.departure = source, self.layers.algebra.x, None, None
         return source
 
     def features(self, source: int) -> Features:
-        """Return the output of a layer as a value."""
+        """Return the output of a layer, which has just been made or changed, as a value."""
+        value = self.owners[source] = self.copy(source)
+        return value
+
+    def copy(self, source: int) -> Features:
+        """Return the output of a layer as another value beside that which it had first."""
         return Features(source, self.layers.algebra.x, self.draft.size(source))
+
+    def may_change(self, value: Features) -> bool:
+        """Whether a value is a layer's output and alone reads it, so that a constant can become a part of the layer."""
+        return value.alone and value.formula.is_variable and self.owners.get(value.source) is value
 
     def fold(self, array: Any) -> Array:
         """Return a constant that was computed from others, within what all of them may take."""

@@ -58,7 +58,7 @@ def _gemm(call: Call) -> Result:
         bias = np.broadcast_to(call.per_feature(2, len(weight)), len(weight)) * beta
     x, fields = call.value(), {}
     if isinstance(x, Features) and _divided_by_root(x):
-        x, fields = graph.features(x.source), {"parametrization": "ntk"}
+        x, fields = graph.copy(x.source), {"parametrization": "ntk"}
     source = graph.source(x)
     return graph.features(graph.draft.dense(source, weight if alpha == 1 else weight * alpha, bias, **fields))
 
@@ -117,32 +117,36 @@ def _concatenate(call: Call) -> Result:
             return TwoClasses(second.source)
     sources = [graph.source(call.features(index)) for index in range(len(call.inputs))]
     if len(sources) == 1:
-        return graph.features(sources[0])
+        return graph.copy(sources[0])
     size = sum(graph.draft.size(source) for source in sources)
     return graph.features(graph.draft.add({"type": "concatenate"}, sources, size=size))
 
 
 def _merged(call: Call) -> Result:
     """Return the layer's output that all its parts make, in their order."""
-    parts = [call.value(index) for index in range(len(call.inputs))]
+    graph, parts = call.graph, [call.value(index) for index in range(len(call.inputs))]
     end, source = 0, INPUT
     for part in parts:
-        if not isinstance(part, Part) or part.gated or part.begin != end or (end and part.source != source):
+        if not isinstance(part, Part) or not part.is_plain or part.begin != end or (end and part.source != source):
             call.refuse("it puts parts of features in another order than theirs")
         end, source = part.end, part.source
-    if end != call.graph.draft.size(source):
+    if end != graph.draft.size(source):
         call.refuse("it leaves out some features")
-    return call.graph.features(source)
+    read_once = all(graph.uses[name] == 1 for name in call.node.input)
+    return graph.features(source) if read_once and source not in graph.owners else graph.copy(source)
 
 
 def feature_vectorizer(call: Call) -> Result:
-    widths = call.ints("inputdimensions")
+    """Return parts as the whole that they are: single precision is all that this operator has."""
+    values = [call.value(index) for index in range(len(call.inputs))]
+    sizes = [value.end - value.begin if isinstance(value, Part) else 0 for value in values]
+    if len(values) == 1 and isinstance(values[0], Features):
+        sizes = [values[0].size]
     if call.graph.draft.dtype == "float64":
         call.refuse("it rounds to single precision")
-    result = _merged(call) if isinstance(call.value(), Part) else call.features()
-    if widths is not None and isinstance(result, Features) and sum(widths) != result.size:
-        call.refuse(f"it takes {sum(widths)} of {result.size} features")
-    return result
+    if call.ints("inputdimensions") not in (None, sizes):
+        call.refuse("it takes a part of the features")
+    return _merged(call) if isinstance(values[0], Part) else call.features()
 
 
 def _split(call: Call) -> Result:
@@ -171,7 +175,7 @@ def _slice(call: Call) -> Result:
 def scaler(call: Call) -> Result:
     x = call.features()
     offset, scale = row(call.numbers("offset"), x.size), row(call.numbers("scale"), x.size)
-    if x.source == INPUT and x.alone and x.formula.is_variable and call.graph.draft.preparation is None:
+    if x.source == INPUT and call.graph.may_change(x) and call.graph.draft.preparation is None:
         with np.errstate(divide="ignore"):
             prepared = Scaling(np.broadcast_to(offset, x.size), np.broadcast_to(1 / scale, x.size))
         if np.isfinite(prepared.scale).all():

@@ -44,6 +44,8 @@ class Features:
         Whether nothing else in the graph reads what the formula is made of.
     normal : Normal or None
         The numbers as they stand in the file, where the formula is (x − mean)·factor + shift.
+    whole : bool
+        Whether the numbers, 0 and 1, are stored as integers.
     departure : Departure or None
         Where the formula is what an activation differs from x by.
     """
@@ -53,6 +55,7 @@ class Features:
     size: int
     alone: bool = True
     normal: Normal | None = None
+    whole: bool = False
     departure: Departure | None = None
 
     @property
@@ -63,12 +66,22 @@ class Features:
 
 @dataclass(frozen=True)
 class Part:
-    """Some features of a layer's output: those from `begin` up to `end`; behind a sigmoid, if `gated`."""
+    """Some features of a layer's output: those from `begin` up to `end`.
+
+    Behind a sigmoid if `gated`; times `factor` and then plus `shift`, each (features,), where these are there.
+    """
 
     source: int
     begin: int
     end: int
     gated: bool = False
+    factor: Array | None = None
+    shift: Array | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was done to the features."""
+        return not self.gated and self.factor is None and self.shift is None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.errors import FileError
 from specnet.importing.algebra import VARIABLE, Algebra, Formula, relu, sigmoid
 from specnet.importing.functions import (
     absolute,
@@ -32,6 +33,8 @@ from specnet.parts.activations import Selu
 _MOST_NUMBERS = 40
 """A formula with more numbers than this is no activation with parameters."""
 
+_MOST_WRITTEN = 10_000
+"""Activations with given numbers that are written for one file: some seconds' work."""
 _OF_ALL_FEATURES = frozenset({"softmax", "log_softmax", "layer_normalization"})
 
 
@@ -136,6 +139,8 @@ class Recognizer:
 
     def _ways(self, index: int, values: tuple[float, ...]) -> list[Formula]:
         if (index, values) not in self._written:
+            if len(self._written) == _MOST_WRITTEN:
+                raise FileError("the activations of this file have too many different numbers")
             self._written[index, values] = [way(self.algebra.x, *values) for way in ENTRIES[index].ways]
         return self._written[index, values]
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError
+from specnet.errors import DataError, SpecnetError
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
 from specnet.spec import Limits
+from specnet.tensor_file import shown
 
 Array = NDArray[Any]
 
@@ -34,6 +35,16 @@ def import_estimator(
     DataError
         If it is not fitted, or a step is not understood; names it.
     """
+    try:
+        return _read(estimator, limits, name, facts)
+    except SpecnetError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # One that has not been fitted, but put together, can lack or hold anything.
+        raise DataError(f"this is no fitted network, or a damaged one: {shown(str(error))}") from error
+
+
+def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mapping[str, Any] | None) -> Imported:
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import Pipeline
@@ -117,9 +128,8 @@ def _together(scalings: Sequence[Scaling]) -> Scaling:
 
 def _scaling(scaler: Any) -> Scaling:
     _check_fitted(scaler, "n_features_in_")
-    columns = scaler.n_features_in_
-    mean = np.zeros(columns) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
-    return Scaling(mean, np.ones(columns) if scaler.scale_ is None else scaler.scale_)
+    mean = scaler.mean_ if scaler.with_mean else np.zeros(())
+    return Scaling(mean, scaler.scale_ if scaler.with_std else np.ones(()))
 
 
 def _check_fitted(estimator: Any, attribute: str) -> None:

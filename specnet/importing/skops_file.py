@@ -37,9 +37,6 @@ def import_skops(path: PathLike, limits: Limits | None) -> Imported:
             return import_estimator(_estimator(stream.read()), limits, name=Path(path).stem, facts=said.facts)
         except DataError as error:
             raise FileError(error.diagnostics[0].message) from error
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            # An estimator that has not been fitted, but put together, can lack or hold anything.
-            raise FileError(f"it holds no fitted network, or a damaged one: {shown(str(error))}") from error
 
 
 def _estimator(content: bytes) -> Any:

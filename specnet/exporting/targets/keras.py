@@ -95,7 +95,8 @@ class _Layers:
         """
         program, keras = self.program, self.keras
         makers = [self._step(step) for step in program.steps]
-        for step in program.steps[:-1]:
+        scales = bool(program.model.target_preprocessing.steps)
+        for step in program.steps if scales else program.steps[:-1]:
             if step.stages and step.stages[-1].part.type == "glu":
                 self.problems.append(f"keras cannot say {step.title}: behind its glu it expects twice as many features")
         self.problems += _unknown(program.model.preprocessing) + _unknown(program.model.target_preprocessing)

@@ -1,0 +1,162 @@
+"""Legal graphs that are easily misread: each is answered as onnxruntime answers it, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import specnet
+from tests.importing.answers import onnx_answers
+
+RNG = np.random.default_rng(1)
+CONSTANTS: dict[str, Any] = {
+    "W": RNG.normal(size=(3, 3)), "V": RNG.normal(size=(3, 3)), "U": RNG.normal(size=(3, 1)),
+    "b": RNG.normal(size=3), "m": np.array([1.0, 2.0, 3.0]), "a": np.array([0.3, 0.6, 0.9]),
+    "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
+    "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
+}  # fmt: skip
+WHOLE = ("axis", "halves")
+
+
+def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
+    domain = "ai.onnx.ml" if operator in ("Scaler", "FeatureVectorizer", "Binarizer") else ""
+    return helper.make_node(operator, inputs.split(), outputs.split(), domain=domain, **attributes)
+
+
+# Another reader of what a constant is added to, so that it may become no part of the layer.
+COLUMNS_BESIDE = [
+    node("Sub", "z m", "s"),
+    node("MatMul", "s W", "p"),
+    node("MatMul", "X V", "q"),
+    node("Add", "p q", "Y"),
+]
+OUTPUT_BESIDE = [node("Add", "z b", "k"), node("Tanh", "k", "t"), node("MatMul", "h V", "q"), node("Add", "t q", "Y")]
+DENSE, DEPARTURE = node("MatMul", "X W", "h"), [node("Tanh", "h", "f"), node("Sub", "f h", "d")]
+MOVED = [DENSE, node("Sub", "h m", "d"), node("Add", "d b", "e"), node("Mul", "e a", "f")]
+
+ANSWERED: dict[str, list[Any]] = {
+    "columns times 1, beside the columns": [node("Mul", "X one", "z"), *COLUMNS_BESIDE],
+    "columns negated twice": [node("Neg", "X", "n"), node("Neg", "n", "z"), *COLUMNS_BESIDE],
+    "columns and 0": [node("Add", "X zero", "z"), *COLUMNS_BESIDE],
+    "columns concatenated alone": [node("Concat", "X", "z", axis=1), *COLUMNS_BESIDE],
+    "columns split and put together": [
+        node("Split", "X", "u v w", axis=1, num_outputs=3), node("Concat", "u v w", "z", axis=1), *COLUMNS_BESIDE
+    ],
+    "a scaler beside the columns": [
+        node("Mul", "X one", "z"), node("Scaler", "z", "s", offset=[1.0, 2.0, 3.0], scale=[0.5, 1.0, 2.0]),
+        *COLUMNS_BESIDE[1:],
+    ],
+    "an output times 1": [DENSE, node("Mul", "h one", "z"), *OUTPUT_BESIDE],
+    "an output negated twice": [DENSE, node("Neg", "h", "n"), node("Neg", "n", "z"), *OUTPUT_BESIDE],
+    "a normalization times 1": [
+        node("LayerNormalization", "X ones", "h", axis=1), node("Mul", "h one", "z"), *OUTPUT_BESIDE
+    ],
+    "moved, shifted and only then scaled": [*MOVED, node("Tanh", "f", "Y")],
+    "the same before weights": [*MOVED, node("MatMul", "f V", "Y")],
+    "two shares of a departure": [
+        DENSE, *DEPARTURE, node("Mul", "d a", "d1"), node("Mul", "d1 c", "d2"), node("Add", "h d2", "Y")
+    ],
+    "a departure that is a layer": [
+        DENSE, *DEPARTURE, node("MatMul", "d V", "g"), node("Mul", "d a", "d1"), node("Add", "d d1", "y"),
+        node("Add", "y g", "Y"),
+    ],
+    "a mean, summed": [
+        node("ReduceMax", "X axis", "x"), node("Sub", "X x", "z"), node("Exp", "z", "e"),
+        node("ReduceMean", "e axis", "r"), node("ReduceSum", "r axis", "s"), node("Div", "e s", "Y"),
+    ],
+}  # fmt: skip
+REFUSED: dict[str, tuple[list[Any], str]] = {
+    "a quotient of integers": (
+        [
+            DENSE, node("Greater", "h one", "g"), node("Cast", "g", "i", to=TensorProto.INT64),
+            node("Div", "i halves", "j"), node("Cast", "j", "k", to=TensorProto.FLOAT), node("Mul", "h k", "Y"),
+        ],
+        "it divides integers",
+    ),
+    "0 by 0": ([DENSE, node("Relu", "h", "r"), node("Div", "r r", "o"), node("Add", "o h", "Y")], "no activation"),
+    "shrunk by less than nothing": ([DENSE, node("Shrink", "h", "Y", lambd=-1.0, bias=-1.0)], "no activation"),
+    "the winner of one": (
+        [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("ArgMax", "p", "Y", axis=1)],
+        "the largest of one feature is always the first",
+    ),
+    "columns taken twice": (
+        [node("FeatureVectorizer", "X X", "v", inputdimensions=[2, 1]), node("MatMul", "v W", "Y")],
+        "it takes a part of the features",
+    ),
+    "statistics of the batch": (
+        [DENSE, node("BatchNormalization", "h ones m m ones", "Y n v", training_mode=1)],
+        "it normalizes by the batch",
+    ),
+}  # fmt: skip
+
+
+def written(nodes: list[Any], path: Path, inputs: dict[str, int] | None = None) -> bytes:
+    read = {name for each in nodes for name in each.input}
+    constants = [
+        numpy_helper.from_array(array if name in WHOLE else np.asarray(array, np.float32), name)
+        for name, array in CONSTANTS.items()
+        if name in read
+    ]
+    columns = inputs or {"X": 3}
+    tables = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size]) for name, size in columns.items()]
+    output = TensorProto.INT64 if nodes[-1].op_type == "ArgMax" else TensorProto.FLOAT
+    graph = helper.make_graph(nodes, "graph", tables, [helper.make_tensor_value_info("Y", output, None)], constants)
+    versions = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
+    content: bytes = helper.make_model(graph, opset_imports=versions, ir_version=9).SerializeToString()
+    path.write_bytes(content)
+    return content
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_answered_as_onnxruntime_does(name: str, tmp_path: Path):
+    content = written(ANSWERED[name], tmp_path / "m.onnx")
+    X = np.random.default_rng(0).normal(0, 2, (64, 3)).astype(np.float32)
+    (wanted,) = onnx_answers(content, X).values()
+    found = specnet.import_model(tmp_path / "m.onnx").predict(X).reshape(wanted.shape)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str, tmp_path: Path):
+    nodes, reason = REFUSED[name]
+    written(nodes, tmp_path / "m.onnx")
+    with pytest.raises(specnet.FileError, match=reason):
+        specnet.import_model(tmp_path / "m.onnx")
+
+
+def test_columns_that_are_put_together_twice(tmp_path: Path):
+    nodes = [node("Concat", "A B", "z", axis=1), node("Concat", "A B", "X", axis=1), *COLUMNS_BESIDE]
+    content = written(nodes, tmp_path / "m.onnx", {"A": 2, "B": 1})
+    X = np.random.default_rng(0).normal(0, 2, (64, 3)).astype(np.float32)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {"A": X[:, :2], "B": X[:, 2:]})
+    np.testing.assert_allclose(specnet.import_model(tmp_path / "m.onnx").predict(X), wanted, rtol=0, atol=5e-6)
+
+
+def test_flags_alone_are_those_of_each_output(tmp_path: Path):
+    nodes = [DENSE, node("Sigmoid", "h", "p"), node("Binarizer", "p", "Y", threshold=0.5)]
+    content = written(nodes, tmp_path / "m.onnx")
+    X = np.random.default_rng(0).normal(0, 2, (64, 3)).astype(np.float32)
+    (wanted,) = onnx_answers(content, X).values()
+    np.testing.assert_array_equal(specnet.import_model(tmp_path / "m.onnx").predict(X), wanted)
+
+
+def test_activations_of_too_many_numbers_are_refused_soon(tmp_path: Path):
+    nodes = []
+    for block in range(60):
+        numbers = [f"n{block}_{place}" for place in range(4)]
+        CONSTANTS.update({name: np.full((), 1.1 + 0.37 * place + 0.013 * block) for place, name in enumerate(numbers)})
+        nodes += [
+            node("Greater", f"X {numbers[0]}", f"g{block}"), node("Mul", f"X {numbers[1]}", f"m{block}"),
+            node("Add", f"m{block} {numbers[2]}", f"a{block}"), node("Exp", f"a{block}", f"e{block}"),
+            node("Where", f"g{block} e{block} {numbers[3]}", f"v{block}"), node("Sigmoid", f"v{block}", f"s{block}"),
+        ]  # fmt: skip
+    written([*nodes, node("Relu", "X", "Y")], tmp_path / "m.onnx")
+    with pytest.raises(specnet.FileError, match="have too many different numbers"):
+        specnet.import_model(tmp_path / "m.onnx")
