@@ -199,8 +199,8 @@ def _is_mixed(stage: Stage) -> bool:
 
 
 def _is_one_call(formula: Formula) -> bool:
-    """Whether a formula is a single step, which writes down what it reads once."""
-    return len(formula.steps) == 1 and sum(isinstance(x, Source) for x in formula.steps[0].operands) == 1
+    """Whether a formula is a function of the library by itself, as tanh is."""
+    return [step.operands for step in formula.steps] == [tuple(formula.sources)]
 
 
 def _by_last_word(formula: Formula, tables: Mapping[Table, str]) -> dict[str, str]:

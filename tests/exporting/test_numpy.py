@@ -81,23 +81,21 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
     exported(spec_model("residual.toml"), "numpy", tmp_path / "m.py")
     lines = (tmp_path / "m.py").read_text().splitlines()
     assert [line for line in lines if line.startswith("def ")] == [
-        "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):", "def is_number(cell):",
+        "def relu(x):", "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):", "def is_number(cell):",
         "def read_rows(lines):", "def print_answers(X):",
     ]  # fmt: skip
     layers = [line.strip() for line in lines if "# layers." in line]
     assert len(layers) == 1 + 3 * 3 + 1
     place = lines.index("        # layers.residual.0.0: dense, 16 → 16, relu")  # a line of its own before a long one
-    assert lines[place + 1].strip() == (
-        "x = np.maximum(layers_0 @ layers_residual_0_0_weight.T + layers_residual_0_0_bias, 0.0)"
-    )
+    assert lines[place + 1].strip() == ("x = relu(layers_0 @ layers_residual_0_0_weight.T + layers_residual_0_0_bias)")
     assert layers[-1] == "return sigmoid(x @ layers_2_weight.T + layers_2_bias)  # layers.2: dense, 16 → 1, sigmoid"
 
 
 @pytest.mark.parametrize(
     ("activation", "written"),
-    [("relu", "np.maximum({}, 0.0)"), ("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
+    [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
 )
-def test_what_is_one_call_of_numpy_needs_no_function(activation, written, tmp_path):
+def test_what_numpy_has_itself_needs_no_function(activation, written, tmp_path):
     layers = [{"type": "dense", "units": 2, "activation": activation}]
     network = specnet.build(
         {
