@@ -81,8 +81,8 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
     exported(spec_model("residual.toml"), "numpy", tmp_path / "m.py")
     lines = (tmp_path / "m.py").read_text().splitlines()
     assert [line for line in lines if line.startswith("def ")] == [
-        "def relu(x):", "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):", "def is_number(cell):",
-        "def read_rows(lines):", "def print_answers(X):",
+        "def relu(x):", "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):",
+        "def is_number(cell):", "def read_rows(lines):", "def print_answers(X):",
     ]  # fmt: skip
     layers = [line.strip() for line in lines if "# layers." in line]
     assert len(layers) == 1 + 3 * 3 + 1
