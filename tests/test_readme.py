@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
-COMPARED = re.compile(r"(?<=\d   )(not )?compared with the model.*")  # a last digit, or a tool that is not here
+COMPARED = re.compile(r"(?<=   )(not )?compared.*")  # a last digit, or a tool that is not here
 STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
 
 

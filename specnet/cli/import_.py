@@ -48,7 +48,8 @@ def import_(
         write_network(imported, out)
         network = imported.model.network
         plan = Plan(network.spec, network.nodes)
-        output.data |= {"written": [str(out), str(weights_path(out))], **plan.as_dict()}
+        files = [str(out), str(weights_path(out))]
+        output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
         if not quiet:
             output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))
-            output.line(f"{out}, {weights_path(out)}")
+            output.line("   ".join(filter(None, [f"{out}, {weights_path(out)}", imported.proof])))

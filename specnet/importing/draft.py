@@ -61,11 +61,14 @@ class Imported:
         Of that spec.
     has_facts : bool
         Whether the file itself said for which loss.
+    proof : str
+        How far the model agrees with the file, where another tool has run that.
     """
 
     document: dict[str, Any]
     model: Model
     has_facts: bool = False
+    proof: str = ""
 
 
 class Draft:

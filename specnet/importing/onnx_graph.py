@@ -24,6 +24,7 @@ from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import TensorReader, newest_version, read_model
 from specnet.importing.onnx_inputs import read_inputs
+from specnet.importing.onnx_proof import prove
 from specnet.importing.onnx_sections import read_section, section_end
 from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
 from specnet.spec import Limits
@@ -42,7 +43,7 @@ _FOLDED_LIMIT = 50_000_000
 
 
 def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
-    """Return the network in an ONNX file as a spec and a model.
+    """Return the network in an ONNX file as a spec and a model, compared with what onnxruntime answers if that is here.
 
     Raises
     ------
@@ -51,7 +52,8 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
     """
     with file_errors(path):
         model = read_model(path)
-        return Graph(model, TensorReader(path), limits).read(Path(path).stem)
+        imported = Graph(model, TensorReader(path), limits).read(Path(path).stem)
+        return replace(imported, proof=prove(path, imported.model))
 
 
 class Graph:

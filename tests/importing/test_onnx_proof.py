@@ -1,0 +1,55 @@
+"""What is made of an ONNX file is compared with what onnxruntime answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.exporting import export
+from specnet.importing import read_network
+from specnet.importing.onnx_proof import prove
+from tests.exporting.models import DTYPES, NAMES, spec_model
+from tests.importing.answers import FILES
+from tests.model.models import KINDS, make_model
+
+SAID = "compared with onnxruntime on 240 rows: the largest difference is "
+
+
+def difference(said: str) -> float:
+    assert said.startswith(SAID)
+    return float(said.removeprefix(SAID))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_of_every_kind_agree(kind: str, dtype: str, tmp_path: Path):
+    export(make_model(kind, dtype), "onnx", tmp_path / "m.onnx")
+    assert difference(read_network(tmp_path / "m.onnx").proof) <= {"float64": 1e-12, "float32": 2e-6}[dtype]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_specs_agree(name: str, tmp_path: Path):
+    export(spec_model(name), "onnx", tmp_path / "m.onnx")
+    assert difference(read_network(tmp_path / "m.onnx").proof) <= 2e-5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: Path):
+    model, other = make_model(kind, dtype), make_model(kind, dtype)
+    export(model, "onnx", tmp_path / "m.onnx")
+    other.theta[0] += 0.1
+    with pytest.raises(specnet.FileError, match=r"answers otherwise than onnxruntime on \d+ of 240 rows"):
+        prove(tmp_path / "m.onnx", other)
+
+
+def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):
+    assert read_network(FILES / "tf2onnx_functional.onnx").proof == "not compared: onnxruntime does not run the file"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    imported = read_network(FILES / "sklearn_words.onnx")
+    assert imported.proof == "not compared: onnxruntime is not installed"
+    assert np.isfinite(imported.model.theta).all()
