@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import specnet
@@ -53,3 +54,13 @@ def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):
     imported = read_network(FILES / "sklearn_words.onnx")
     assert imported.proof == "not compared: onnxruntime is not installed"
     assert np.isfinite(imported.model.theta).all()
+
+
+@pytest.mark.parametrize(("batch", "said"), [(1, SAID), (32, SAID.replace("240", "192")), (500, "not compared: ")])
+def test_a_file_that_takes_so_many_rows_only(batch: int, said: str, tmp_path: Path):
+    export(make_model("classes"), "onnx", tmp_path / "m.onnx")
+    loaded = onnx.load(tmp_path / "m.onnx")
+    for value in [*loaded.graph.input, *loaded.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    onnx.save(loaded, tmp_path / "m.onnx")
+    assert read_network(tmp_path / "m.onnx").proof.startswith(said)
