@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -101,7 +102,8 @@ class C(Language):
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:
         nothing = "NAN" if self.is_float else "(real)NAN"  # which is a float
-        return f"{category} >= 0 && {category} < {categories} ? {table}[{place}] : {nothing}"
+        is_one = f"{category} >= 0 && {category} < {categories} && {category} == ({self.kind})(int){category}"
+        return f"{is_one} ? {table}[{place}] : {nothing}"
 
     def whole(self, number: str) -> str:
         return f"(int){number}"
@@ -142,6 +144,6 @@ def text_literal(text: str) -> str:
 def comment(text: str) -> str:
     """Return a text that neither ends a comment nor begins one, nor turns what is around it."""
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-    for sign in ("*/", "/*", "??"):  # a trigraph may say a backslash
+    for sign in ("*/", "/*"):
         shown = shown.replace(sign, " ".join(sign))
-    return shown
+    return re.sub(r"\?(?=\?)", "? ", shown)  # a trigraph may say a backslash

@@ -119,6 +119,19 @@ class Target(ABC):
         """
 
 
+def refuse_module_name(path: Path, library: str) -> None:
+    """Refuse a name for a Python file that another module has, which it would stand in the way of.
+
+    Raises
+    ------
+    ExportError
+    """
+    if path.stem in sys.stdlib_module_names or path.stem == library:
+        raise ExportError(f"{path.name} would hide Python's module {path.stem}", hint="another name for the file")
+    if not path.name.isprintable():
+        raise ExportError(f"no Python file can speak of {path.name!r}", hint="another name for the file")
+
+
 def run_module(program: Program, path: Path, X: Array, script: str) -> Answers:
     """Return what a Python file answers, in an interpreter of its own that sees installed packages only.
 

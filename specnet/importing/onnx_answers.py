@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_values import Features, Flags, Label, Part, Table, TwoClasses, Value, Winner
+from specnet.importing.onnx_values import (
+    Dimensions,
+    Features,
+    Flags,
+    Label,
+    Part,
+    RowCount,
+    Table,
+    TwoClasses,
+    Value,
+    Winner,
+)
 from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
@@ -161,6 +172,8 @@ def _extract(call: Call) -> Value:
 
 def _gather(call: Call) -> Value | Array:
     data, indices = call.value(0), call.value(1)
+    if isinstance(data, Dimensions) and isinstance(indices, np.ndarray) and indices.size == 1 and not indices.any():
+        return RowCount()
     if not isinstance(data, np.ndarray) or isinstance(indices, np.ndarray):
         call.refuse("only labels are taken by an index")
     if data.ndim != 1 or call.integer("axis", 0):

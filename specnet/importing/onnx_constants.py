@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from specnet.importing.functions import positive
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
-from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Part, Value, Winner
+from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Part, RowCount, Value, Winner
 
 Array = NDArray[Any]
 Result = Value | Array
@@ -99,7 +99,8 @@ def _reshape(call: Call) -> Result:
         if call.integer("allowzero", 0) or any(size == 0 for size in sizes):
             call.refuse("a shape with 0 is not understood")
         return _reshaped(call, value, sizes)
-    if isinstance(value, Features) and (sizes[1:] not in ([value.size], [-1]) or sizes[0] not in (-1, 0)):
+    rows = (-1, call.graph.inputs.rows, *(() if call.integer("allowzero", 0) else (0,)))
+    if isinstance(value, Features) and (sizes[1:] not in ([value.size], [-1]) or sizes[0] not in rows):
         call.refuse(f"it gives rows of {value.size} features the shape {sizes}")
     if isinstance(value, Winner | Label) and sizes not in ([-1], [-1, 1], [0, 1], [0]):
         call.refuse(f"it gives labels the shape {sizes}")
@@ -126,13 +127,16 @@ def _squeeze(call: Call) -> Result:
     if isinstance(value, np.ndarray):
         kept = [size for axis, size in enumerate(value.shape) if size != 1 or axis not in _axes(axes, value.ndim)]
         return _reshaped(call, value, kept)
-    single = isinstance(value, Features) and value.size == 1 and value.is_condition
+    is_last = call.graph.is_answer(call.node.output[0]) and axes is not None
+    single = isinstance(value, Features) and value.size == 1 and (is_last or value.is_condition)
     if not (single or isinstance(value, Winner | Label | Flags)) or axes not in ([1], [-1], None):
         call.refuse(f"it takes an axis from {call.graph.described(value)}")
     return value
 
 
 def _unsqueeze(call: Call) -> Result:
+    if isinstance(call.value(), RowCount):
+        return call.value()
     array, axes = call.constant(0), call.integers(1, "axes") or []
     ndim = array.ndim + len(axes)
     new = _axes(axes, ndim)

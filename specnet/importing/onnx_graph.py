@@ -52,8 +52,9 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
     """
     with file_errors(path):
         model = read_model(path)
-        imported = Graph(model, TensorReader(path), limits).read(Path(path).stem)
-        return replace(imported, proof=prove(path, imported.model))
+        graph = Graph(model, TensorReader(path), limits)
+        imported = graph.read(Path(path).stem)
+        return replace(imported, proof=prove(path, imported.model, graph.inputs.widths))
 
 
 class Graph:
@@ -67,6 +68,7 @@ class Graph:
 
     Attributes
     ----------
+    inputs : Inputs
     draft : Draft
     layers : Layers
         Puts formulas into the draft.
@@ -113,7 +115,9 @@ class Graph:
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         values = self.graph.input
-        inputs = read_inputs(value for value in values if value.name not in self.values and self.uses[value.name])
+        self.inputs = inputs = read_inputs(
+            value for value in values if value.name not in self.values and self.uses[value.name]
+        )
         self.draft = Draft(inputs.columns, self._dtype(inputs.dtype), limits)
         self.layers = Layers(self.draft)
         begin = 0
@@ -167,6 +171,10 @@ class Graph:
     def may_change(self, value: Features) -> bool:
         """Whether a value is a layer's output and alone reads it, so that a constant can become a part of the layer."""
         return value.alone and value.formula.is_variable and self.owners.get(value.source) is value
+
+    def is_answer(self, name: str) -> bool:
+        """Whether a tensor is an output of the graph, and nothing else reads it."""
+        return self.uses[name] == 1 and any(output.name == name for output in self.graph.output)
 
     def fold(self, array: Any) -> Array:
         """Return a constant that was computed from others, within what all of them may take."""
@@ -273,6 +281,7 @@ class Graph:
 _WORDS = {
     "Part": "a part of the features of rows",
     "Dimensions": "the shape of features",
+    "RowCount": "the number of rows",
     "TwoClasses": "the probabilities of two classes",
     "Winner": "the index of a class",
     "Label": "a label",

@@ -23,10 +23,13 @@ class Inputs:
         Columns of each.
     dtype : str
         ``float32`` or ``float64``.
+    rows : int or None
+        How many rows each has; None for any number.
     """
 
     widths: dict[str, int]
     dtype: str
+    rows: int | None = None
 
     @property
     def columns(self) -> int:
@@ -43,16 +46,18 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
         If there is none, or one is no table of floating-point numbers.
     """
     widths: dict[str, int] = {}
-    found = set[str]()
+    found, rows = set[str](), set[int]()
     for value in values:
         width, dtype = _table(value)
         widths[value.name] = width
         found.add(dtype)
+        rows.add(value.type.tensor_type.shape.dim[0].dim_value)
     if not widths:
         raise FileError("the graph has no inputs, and a table of columns is needed")
     if len(found) > 1:
         raise FileError("some inputs are FLOAT and others DOUBLE; columns of one kind are needed")
-    return Inputs(widths, found.pop())
+    (count,) = rows if len(rows) == 1 else (0,)
+    return Inputs(widths, found.pop(), count or None)
 
 
 def _table(value: ValueInfoProto) -> tuple[int, str]:

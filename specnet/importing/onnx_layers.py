@@ -10,7 +10,7 @@ from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.onnx_arithmetic import Operator, Result, like
 from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_elementwise import elu
-from specnet.importing.onnx_values import Features, Part, TwoClasses
+from specnet.importing.onnx_values import Features, Part, RowCount, TwoClasses
 
 
 def _gelu(call: Call) -> Result:
@@ -106,6 +106,8 @@ def _layer_normalization(call: Call) -> Result:
 
 def _concatenate(call: Call) -> Result:
     graph = call.graph
+    if isinstance(call.value(), RowCount):  # a shape, in which 0 stands for as many rows as there are
+        return np.concatenate([[0], *(call.constant(index).reshape(-1) for index in range(1, len(call.inputs)))])
     if call.integer("axis", 0) not in (1, -1):
         call.refuse("it does not put features beside each other")
     if isinstance(call.value(), Part):

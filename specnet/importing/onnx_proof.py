@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -19,8 +20,8 @@ Array = NDArray[Any]
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
 """Rows of each spread, in standard deviations of the columns where the model knows them."""
-_TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
-"""What rounding does not reach, as a share of an output's largest value, if that is above 1.
+_TOLERANCES = {"float32": (1e-3, 2e-6), "float64": (1e-9, 1e-12)}
+"""What rounding does not reach: a share of an output's spread over the rows, plus one of its largest value, or of 1.
 
 Activations that a file writes out in operators lose most of their digits far from 0, as log(sigmoid(x)) does.
 """
@@ -28,8 +29,15 @@ _MOST_OTHERS = 0.02
 """The share of rows that may be beyond it: near a jump a rounding decides."""
 
 
-def prove(path: PathLike, model: Model) -> str:
+def prove(path: PathLike, model: Model, inputs: Collection[str]) -> str:
     """Return in words how far a file and the model that was made of it agree.
+
+    Parameters
+    ----------
+    path : str or path-like
+    model : Model
+    inputs : collection of str
+        The inputs that are the model's columns; nothing reads the others.
 
     Raises
     ------
@@ -46,7 +54,9 @@ def prove(path: PathLike, model: Model) -> str:
     X = [model.preprocessing.invert(rows) for rows in X]
     try:
         session = runtime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-        given = [_answer(session, rows) for rows in X]
+        precision = _precision(session, model)
+        X = [rows.astype(precision).astype(np.float64) for rows in X]
+        given = [_answer(session, rows, inputs) for rows in X]
     except Exception:  # its errors have no class in common
         return "not compared: onnxruntime does not run the file"
     with np.errstate(all="ignore"):
@@ -54,7 +64,9 @@ def prove(path: PathLike, model: Model) -> str:
     pairs = [pair for pair in found if pair is not None]
     if not pairs:
         return "not compared: the file answers in another form"
-    compared = [_compared(*pair, _TOLERANCES[model.network.dtype.name]) for pair in pairs]
+    compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
+    if not any(np.isfinite(answer).any() for answer, _ in pairs):
+        return "not compared: the file's answers overflow"
     rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
     if others > _MOST_OTHERS * rows:
         raise FileError(
@@ -76,7 +88,14 @@ def _rows(model: Model, seed: int) -> Array:
     return rows
 
 
-def _answer(session: Any, X: Array) -> list[Array]:
+def _precision(session: Any, model: Model) -> str:
+    """Return the lower one of the precisions of what goes in, of what comes out, and of the model."""
+    values = [*session.get_inputs(), *session.get_outputs()]
+    single = any(value.type == "tensor(float)" for value in values)
+    return "float32" if single or model.network.dtype == np.float32 else "float64"
+
+
+def _answer(session: Any, X: Array, inputs: Collection[str]) -> list[Array]:
     """Return what a file answers about rows, other than labels; as many rows at a time as it takes."""
     batch = session.get_inputs()[0].shape[0]
     size = batch if isinstance(batch, int) and 0 < batch <= ROWS else ROWS
@@ -84,10 +103,11 @@ def _answer(session: Any, X: Array) -> list[Array]:
     for first in range(0, len(X) - size + 1, size):
         begin, columns = 0, {}
         for value in session.get_inputs():
-            end = begin + value.shape[1]
-            dtype = np.float32 if value.type == "tensor(float)" else np.float64
-            columns[value.name] = X[first : first + size, begin:end].astype(dtype)
-            begin = end
+            dtype, width = np.float32 if value.type == "tensor(float)" else np.float64, value.shape[1]
+            columns[value.name] = np.zeros((size, width), dtype)
+            if value.name in inputs:
+                columns[value.name][...] = X[first : first + size, begin : begin + width]
+                begin += width
         found = map(_numbers, session.run(None, columns))
         answers.append([array for array in found if array is not None])
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
@@ -98,7 +118,7 @@ def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] |
     if not answers or answers[0].ndim not in (1, 2):
         return None
     given = answers[0].reshape(len(answers[0]), -1)
-    X = X[: len(given)].astype(model.network.dtype).astype(np.float64)
+    X = X[: len(given)]
     are_flags = task_of(model.network) == "multilabel" and np.isin(given, (0, 1)).all()
     if are_flags or task_of(model.network) == "values":
         expected = model.predict(X).reshape(len(X), -1)
@@ -116,15 +136,15 @@ def _numbers(answer: Any) -> Array | None:
     return answer if isinstance(answer, np.ndarray) and answer.dtype.kind == "f" else None
 
 
-def _compared(given: Array, expected: Array, tolerance: float) -> tuple[int, float]:
-    """Return how many rows differ by more than the tolerance allows, and the largest difference of the others.
+def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[int, float]:
+    """Return how many rows differ by more than rounding, and the largest difference of the others.
 
     Where the file's own numbers overflow there is nothing to compare.
     """
-    same = (given == expected) | ~np.isfinite(given)
-    with np.errstate(all="ignore"):
-        finite = np.where(np.isfinite(expected), abs(expected), 0.0)
-        share = abs(given.astype(np.float64) - expected) / np.maximum(1.0, finite.max(axis=0))
-    share = np.where(same, 0.0, np.where(np.isfinite(share), share, np.inf)).max(axis=1)
-    near = share <= tolerance
-    return int((~near).sum()), float(share[near].max(initial=0.0))
+    known = np.isfinite(given)
+    highest, lowest = np.where(known, given, -np.inf).max(axis=0), np.where(known, given, np.inf).min(axis=0)
+    spread = np.maximum(0.0, highest - lowest)  # 0 where no number is known
+    largest = np.where(known, abs(given), 0.0).max(axis=0)
+    difference = np.where(known, abs(given.astype(np.float64) - expected), 0.0)
+    near = (difference <= of_spread * spread + of_largest * np.maximum(1.0, largest)).all(axis=1)  # false for no number
+    return int((~near).sum()), float(difference[near].max(initial=0.0))

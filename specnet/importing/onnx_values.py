@@ -92,6 +92,11 @@ class Dimensions:
 
 
 @dataclass(frozen=True)
+class RowCount:
+    """The number of rows, as a part of a shape."""
+
+
+@dataclass(frozen=True)
 class TwoClasses:
     """The probabilities of both classes, (rows, 2), from that of the second."""
 
@@ -138,4 +143,4 @@ class Table:
     labels: Array
 
 
-Value = Features | Part | Dimensions | TwoClasses | Winner | Label | Flags | Table
+Value = Features | Part | Dimensions | RowCount | TwoClasses | Winner | Label | Flags | Table

@@ -184,7 +184,18 @@ def test_the_header_is_read_by_cpp(tmp_path):
         assert not ended.returncode, ended.stderr
 
 
-COLUMNS = ("plain", "*/ int x;", "/* open", "two\nlines", "ends with \\", "??/", "Zürich 日本", "turned \u202e", "*??/")
+COLUMNS = (
+    "plain",
+    "*/ int x;",
+    "/* open",
+    "two\nlines",
+    "ends with \\",
+    "??/",
+    "Zürich 日本",
+    "turned \u202e",
+    "*??/",
+    "what???/",
+)
 
 
 def named(columns: tuple[str, ...]) -> Model:
@@ -205,7 +216,7 @@ def test_the_header_says_which_column_is_which(tmp_path):
     (block,) = re.findall(r"/\* The columns:\n(.*?)\n\*/", header, re.DOTALL)
     shown = ("plain", "* / int x;", "/ * open", "two\\nlines", "ends with \\", "? ?/", "Zürich 日本", "turned \\u202e")
     assert [line.strip() for line in block.split("\n")] == [
-        f"x[{n}] {name}" for n, name in enumerate((*shown, "*? ?/"))
+        f"x[{n}] {name}" for n, name in enumerate((*shown, "*? ?/", "what? ? ?/"))
     ]
     assert (
         "The columns" not in TARGET.render(program_of(make_model("value")), tmp_path / "n.c")[tmp_path / "n.h"].decode()

@@ -184,7 +184,10 @@ def refused(*arguments: str | Path, given: bytes = b"") -> str:
         (b"a;b;c\n1;2;3\n", "line 2: 3 numbers are needed, and there are 1"),
         (b"1,2,3\n1,x,3\n", "line 2: 'x' is no number"),
         (b"1,2,\n1,2,3\n", "line 1: '' is no number"),
-        (b"1,2,3\n1,2,\xff3\n", "line 2: '\ufffd3' is no number"),
+        (b"1,2,3\n1,nan,3\n", "line 2: 'nan' is no number"),
+        (b"1,2,3\n1,1e999,3\n", "line 2: '1e999' is no number"),
+        (b"1,2,3\n1,1_3,3\n", "line 2: '1_3' is no number"),
+        (b"1,2,3\n1,2,\xff3\n", "'utf-8' codec can't decode byte 0xff in position 10: invalid start byte"),
     ],
 )
 def test_rows_that_cannot_be_read_are_refused_in_one_line(given, said, tmp_path):
@@ -200,6 +203,7 @@ def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
     names = ",".join(model.feature_names)
     for given, said in {
         names.replace("ash,", "Ash,", 1).replace("hue,", ""): "line 1: there is no column ash, hue",
+        f"hue,{names}\n{'1,' * 13}1": "line 1: there are several columns hue",
         f"other,{names}\n{'1,' * 12}1": "line 2: 14 cells are needed, and there are 13",
         f"other,{names}\nred{',1' * 12},x": "line 2: 'x' is no number",
         f"{'1,' * 11}1": "line 1: 13 cells are needed, and there are 12",

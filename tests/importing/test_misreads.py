@@ -18,8 +18,9 @@ CONSTANTS: dict[str, Any] = {
     "b": RNG.normal(size=3), "m": np.array([1.0, 2.0, 3.0]), "a": np.array([0.3, 0.6, 0.9]),
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
     "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
+    "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]),
 }  # fmt: skip
-WHOLE = ("axis", "halves")
+WHOLE = ("axis", "halves", "none", "first", "rest")
 
 
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
@@ -63,6 +64,10 @@ ANSWERED: dict[str, list[Any]] = {
     "a departure that is a layer": [
         DENSE, *DEPARTURE, node("MatMul", "d V", "g"), node("Mul", "d a", "d1"), node("Add", "d d1", "y"),
         node("Add", "y g", "Y"),
+    ],
+    "a shape from the number of rows": [
+        DENSE, node("Shape", "h", "s"), node("Gather", "s none", "n"), node("Unsqueeze", "n first", "u"),
+        node("Concat", "u rest", "shape", axis=0), node("Reshape", "h shape", "r"), node("MatMul", "r V", "Y"),
     ],
     "a mean, summed": [
         node("ReduceMax", "X axis", "x"), node("Sub", "X x", "z"), node("Exp", "z", "e"),
@@ -159,4 +164,16 @@ def test_activations_of_too_many_numbers_are_refused_soon(tmp_path: Path):
         ]  # fmt: skip
     written([*nodes, node("Relu", "X", "Y")], tmp_path / "m.onnx")
     with pytest.raises(specnet.FileError, match="have too many different numbers"):
+        specnet.import_model(tmp_path / "m.onnx")
+
+
+def test_an_answer_may_lose_its_axis(tmp_path: Path):
+    nodes = [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("Squeeze", "p axis", "Y")]
+    content = written(nodes, tmp_path / "m.onnx")
+    X = np.random.default_rng(0).normal(0, 2, (64, 3)).astype(np.float32)
+    (wanted,) = onnx_answers(content, X).values()
+    model = specnet.import_model(tmp_path / "m.onnx")
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], wanted, rtol=0, atol=2e-6)
+    written([*nodes[:-1], node("Squeeze", "p axis", "s"), node("Add", "s b", "Y")], tmp_path / "m.onnx")
+    with pytest.raises(specnet.FileError, match="it takes an axis from features of rows"):
         specnet.import_model(tmp_path / "m.onnx")

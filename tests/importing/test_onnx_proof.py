@@ -29,7 +29,7 @@ def difference(said: str) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_of_every_kind_agree(kind: str, dtype: str, tmp_path: Path):
     export(make_model(kind, dtype), "onnx", tmp_path / "m.onnx")
-    assert difference(read_network(tmp_path / "m.onnx").proof) <= {"float64": 1e-12, "float32": 2e-6}[dtype]
+    assert difference(read_network(tmp_path / "m.onnx").proof) <= {"float64": 1e-12, "float32": 1e-5}[dtype]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +45,7 @@ def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: P
     export(model, "onnx", tmp_path / "m.onnx")
     other.theta[0] += 0.1
     with pytest.raises(specnet.FileError, match=r"answers otherwise than onnxruntime on \d+ of 240 rows"):
-        prove(tmp_path / "m.onnx", other)
+        prove(tmp_path / "m.onnx", other, ["X"])
 
 
 def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):

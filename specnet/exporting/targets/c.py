@@ -36,7 +36,8 @@ _Imaginary real dense grouped x y i j g p row sums weight bias groups inputs out
 acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb ldexp log log10 log1p log2
 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma tgamma ceil floor nearbyint rint lrint llrint round
 lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma j0 j1 jn y0 y1 yn gamma
-signgam isnan isinf isfinite isnormal signbit fpclassify
+signgam isnan isinf isfinite isnormal signbit fpclassify abs labs llabs abort exit atexit malloc calloc realloc free
+alloca printf puts putchar memcpy memset memmove memcmp strlen strcpy strcmp signal raise int32_t int64_t INT64_C
 """
 
 
@@ -79,6 +80,7 @@ def _refuse(program: Program, header: str) -> None:
 
 def _header(program: Program, stem: str) -> str:
     macro, real, kind = stem.upper(), "float" if program.dtype == np.float32 else "double", answer_kind(program)
+    other = "FLOAT" if real == "double" else "DOUBLE"
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
     predict = _DECLARATIONS[kind].format(stem=stem, macro=macro)
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
@@ -94,6 +96,9 @@ def _header(program: Program, stem: str) -> str:
 {integers}#define {macro}_INPUTS {program.inputs}
 #define {macro}_OUTPUTS {program.outputs}
 {classes}
+#ifdef SPECNET_REAL_{other}
+#error "a network in {other.lower()} is included too: real can be one type in a source file"
+#endif
 #ifndef SPECNET_REAL_{real.upper()}
 #define SPECNET_REAL_{real.upper()}
 typedef {real} real;

@@ -93,7 +93,8 @@ class _JavaScript(Language):
         return f"{place.name}.subarray({place.low}, {place.low + place.features})"
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:
-        return f"{table}[{place}]"  # undefined beyond the table, which an array of numbers takes as NaN
+        # Beyond the table it is undefined, which an array of numbers takes as NaN.
+        return f"Number.isInteger({category}) ? {table}[{place}] : NaN"
 
     def quotient(self, dividend: str, divisor: int) -> str:
         return f"Math.floor({dividend} / {divisor})"

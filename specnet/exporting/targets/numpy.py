@@ -18,7 +18,7 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, ExportError, Target, run_module
+from specnet.exporting.target import REMARK, Answers, ExportError, Target, refuse_module_name, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -87,6 +87,7 @@ _WORDS = frozenset(
     {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "sys", "Path", "erf", "grouped", "lookup", "x"}
 )
 _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "STORED", "outputs", "predict", "predict_proba", "read_rows"}
+_RESERVED |= {"is_number", "print_answers", "source", "file", "error"}
 
 
 class NumpyTarget(Target):
@@ -94,6 +95,7 @@ class NumpyTarget(Target):
     is_program = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
+        refuse_module_name(path, "numpy")
         writer = _Writer(program)
         stored = sum(table.array.size for table in program.tables) > MOST_LITERALS
         text = writer.module(path.with_suffix(".npz").name if stored else None)
@@ -270,17 +272,19 @@ _NAMED = """
         missing = [name for name in FEATURES if name not in names]
         if missing:
             raise ValueError(f"line {{line}}: there is no column {{', '.join(missing)}}")
+        repeated = [name for name in FEATURES if names.count(name) > 1]
+        if repeated:
+            raise ValueError(f"line {{line}}: there are several columns {{', '.join(repeated)}}")
     places = [names.index(name) for name in FEATURES]
 """
 _MAIN = '''
 
 def is_number(cell):
-    """Whether a cell of a CSV file is a number."""
+    """Whether a cell of a CSV file is a number, and not an infinite one."""
     try:
-        float(cell)
+        return cell.isascii() and "_" not in cell and abs(float(cell)) < float("inf")
     except ValueError:
         return False
-    return True
 
 
 def read_rows(lines):
@@ -310,7 +314,7 @@ def print_answers(X):
 if __name__ == "__main__":
     source = sys.argv[1] if len(sys.argv) > 1 else 0  # standard input
     try:
-        with open(source, encoding="utf-8-sig", errors="replace", newline="") as file:
+        with open(source, encoding="utf-8-sig", newline="") as file:
             print_answers(read_rows(file))
     except (OSError, ValueError, csv.Error) as error:
         sys.exit(str(error))

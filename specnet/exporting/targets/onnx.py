@@ -262,7 +262,7 @@ class _Graph:
             places = np.repeat(order, count) if each else np.tile(order, count)
             return self._node("Gather", [*names, self._integers(*places.tolist())], f"{key}.repeat", axis=1)
         if operation is LOOKUP:
-            number = self._node("Squeeze", [names[0], self._integers(1)], f"{key}.column")
+            number = self._category(names[0], step.operands[1], key, dtype)
             number = self._node("Cast", [number], f"{key}.category", to=self._type(np.dtype(np.int64)))
             return self._node("Gather", [names[1], number], f"{key}.lookup", axis=0)
         if operation is GROUPED:
@@ -278,6 +278,16 @@ class _Graph:
             shape = self._node("Concat", [count, self._integers(step.features)], f"{key}.shape", axis=0)
             return self._node("Expand", [*names, shape], f"{key}.expand")
         raise ExportError(f"onnx has no form of the operation {operation.name}")
+
+    def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
+        """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""
+        assert isinstance(table, Table)
+        count = len(table.array)
+        beyond = self._initializer(f"{count}.{dtype.name}", np.array(count, dtype))
+        number = self._node("Squeeze", [column, self._integers(1)], f"{key}.column")
+        whole = self._node("Floor", [self._node("Abs", [number], f"{key}.size")], f"{key}.whole")
+        is_one = self._node("Equal", [number, whole], f"{key}.is_category")
+        return self._node("Where", [is_one, number, beyond], f"{key}.number")
 
     def _answers(self, name: str) -> list[Any]:
         """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""

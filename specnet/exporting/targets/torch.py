@@ -20,7 +20,7 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.rows import Library, Rows, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, ExportError, Target, required
+from specnet.exporting.target import REMARK, Answers, ExportError, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 
@@ -114,6 +114,7 @@ class TorchTarget(Target):
         return Program(model, dtype, {op.SOFTPLUS: TEXT_EXPANSIONS[op.SOFTPLUS]})
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
+        refuse_module_name(path, "torch")
         torch, weights = required("torch", "torch"), path.with_suffix(".pt")
         writer, content = _Writer(program), io.BytesIO()
         text = writer.module(weights.name)
@@ -126,7 +127,9 @@ class TorchTarget(Target):
         network, columns = module["load"](), torch.from_numpy(X)
         if program.task == "values":
             return Answers(network.predict(columns).numpy().reshape(len(X), -1), None)
-        return Answers(network(columns).detach().numpy(), np.array(network.predict(columns)))
+        answers = network.predict(columns)
+        labels = answers.numpy() if program.task == "multilabel" else np.array(answers)
+        return Answers(network(columns).detach().numpy(), labels)
 
 
 TARGET = TorchTarget()
@@ -380,6 +383,6 @@ _LOAD = '''
 def load():
     """Return the network with its weights, ready to predict."""
     network = Network()
-    network.load_state_dict(torch.load(Path(__file__).with_name("{weights}"), weights_only=True))
+    network.load_state_dict(torch.load(Path(__file__).with_name({weights!r}), weights_only=True))
     return network.eval()
 '''

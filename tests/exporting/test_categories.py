@@ -1,0 +1,89 @@
+"""Numbers that are no category get no answer from any export, as they get none from the model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import specnet
+from specnet.exporting import ExportError, export
+from specnet.exporting.c_harness import compile_harness, run_harness
+from specnet.exporting.program import Program
+from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.model import Model
+from tests.exporting.models import DTYPES
+from tests.model.models import make_model
+
+COMPILER = shutil.which("cc")
+NODE = shutil.which("node")
+NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]
+
+
+def table_model(dtype: str) -> Model:
+    """A model of one column with four categories, and a number beside it."""
+    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
+    spec = {"network": {"dtype": dtype, "input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
+    network = specnet.build(spec)
+    return Model(network, network.initial_parameters())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_onnx(dtype: str, tmp_path: Path):
+    export(table_model(dtype), "onnx", tmp_path / "m.onnx")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), options, providers=["CPUExecutionProvider"])
+    for number in NONE:
+        with pytest.raises(Exception, match=r"out of data bounds"):
+            session.run(None, {"X": np.array([[number, 1.0]], dtype)})
+
+
+@pytest.mark.skipif(NODE is None, reason="no node")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_javascript(dtype: str, tmp_path: Path):
+    export(table_model(dtype), "javascript", tmp_path / "m.mjs")
+    numbers = ", ".join("NaN" if np.isnan(number) else repr(number) for number in NONE)
+    script = (
+        f"import {{ forward }} from './m.mjs'; console.log(JSON.stringify([{numbers}].map((x) => forward([x, 1])[0])));"
+    )
+    (tmp_path / "run.mjs").write_text(script)
+    assert NODE is not None
+    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(ended.stdout) == [None] * len(NONE)  # as JSON writes NaN
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_c(dtype: str, tmp_path: Path):
+    model = table_model(dtype)
+    export(model, "c", tmp_path / "m.c")
+    assert COMPILER is not None
+    program = Program(model, np.dtype(dtype), TEXT_EXPANSIONS)
+    compile_harness(program, tmp_path / "m.c", tmp_path, COMPILER, ("-std=c99", "-Wall", "-Werror"))
+    X = np.array([[number, 1.0] for number in [*NONE, 3.0]])
+    outputs = run_harness(program, str(tmp_path / "run"), X).outputs[:, 0]
+    assert np.isnan(outputs[:-1]).all()
+    assert np.isfinite(outputs[-1])
+
+
+@pytest.mark.parametrize("name", ["numpy.py", "csv.py", "math.py", "pathlib.py"])
+def test_a_python_file_hides_no_module(name: str, tmp_path: Path):
+    with pytest.raises(ExportError, match=f"{name} would hide Python's module {Path(name).stem}"):
+        export(make_model("value"), "numpy", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+def test_headers_of_two_precisions_say_that_they_do_not_go_together(tmp_path: Path):
+    export(make_model("value", "float64"), "c", tmp_path / "a.c")
+    export(make_model("value", "float32"), "c", tmp_path / "b.c")
+    (tmp_path / "main.c").write_text('#include "a.h"\n#include "b.h"\n')
+    assert COMPILER is not None
+    ended = subprocess.run([COMPILER, "-c", "main.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "a network in double is included too" in ended.stderr
