@@ -255,6 +255,8 @@ class Draft:
                 place[...] = array
         assert not places, f"nothing gives {', '.join(places)} its numbers"
         count = class_count(network)
+        if labels is not None and count is None:
+            raise FileError("there are labels of classes, and the network does not tell any apart")
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
             raise FileError(f"the labels of the classes are not {count}, ascending and each once")
         preparation = _prepared(self.preparation, self.inputs)
