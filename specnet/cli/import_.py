@@ -28,8 +28,8 @@ def import_(
 ) -> None:
     """Make a spec and a model of another tool's file.
 
-    The model answers as the file does. Nothing in the file is executed; what is not understood is named, and then
-    nothing is written.
+    The model answers as the file does: where onnxruntime is installed, it runs an ONNX file on rows to compare them.
+    No code in a file is executed; what is not understood is named, and then nothing is written.
 
     Examples
     --------

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.model import Model
+from specnet.model_file import task_of
 from specnet.parts.layers import Embedding
 
 Array = NDArray[Any]
@@ -93,14 +95,18 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
 
 def answers_of(program: Program, X: Array) -> Answers:
     """Return what the model answers, in the form in which exports do."""
-    model = program.model
-    predictions = model.predict(X)
+    outputs = outputs_of(program.model, X)
     if program.task == "values":
-        return Answers(predictions.reshape(len(X), -1), None)
-    if not model.gives_probabilities:
-        return Answers(model.raw_outputs(X), predictions)
-    probabilities = model.predict_proba(X)
-    return Answers(probabilities[:, 1:] if program.task == "binary" else probabilities, predictions)
+        return Answers(outputs, None)
+    one = program.task == "binary" and program.model.gives_probabilities
+    return Answers(outputs[:, 1:] if one else outputs, program.model.predict(X))
+
+
+def outputs_of(model: Model, X: Array) -> Array:
+    """Return values, the probability of each class or output, or where there are none margins: (rows, outputs)."""
+    if task_of(model.network) == "values":
+        return model.predict(X).reshape(len(X), -1)
+    return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
 
 def probe_rows(program: Program) -> tuple[Array, int]:
@@ -116,13 +122,19 @@ def probe_rows(program: Program) -> tuple[Array, int]:
     edges += list(2 * _FAR * np.eye(min(inputs, 8), inputs))
     count, generator = ROWS - len(edges) - 1, np.random.default_rng(0)
     prepared = np.concatenate([generator.standard_normal((count, inputs)), edges])
-    for node in program.model.network.nodes:
-        if isinstance(node.layer, Embedding):
-            for column, table in zip(node.layer.chosen(inputs), node.layer.parameters((inputs,)), strict=True):
-                prepared[:, column] = generator.integers(0, table.shape[1], len(prepared))
+    put_categories(prepared, program.model, generator)
     with np.errstate(all="ignore"):
         raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, inputs))])
     return raw.astype(program.dtype).astype(np.float64), count
+
+
+def put_categories(prepared: Array, model: Model, generator: np.random.Generator) -> None:
+    """Put categories into those of the prepared columns (rows, inputs) that the network has tables for."""
+    inputs = model.network.inputs
+    for node in model.network.nodes:
+        if isinstance(node.layer, Embedding):
+            for column, table in zip(node.layer.chosen(inputs), node.layer.parameters((inputs,)), strict=True):
+                prepared[:, column] = generator.integers(0, table.shape[1], len(prepared))
 
 
 def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:

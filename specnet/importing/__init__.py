@@ -1,6 +1,7 @@
 """Networks from elsewhere, as specs and models: ONNX, Keras and skops files, objects of scikit-learn and PyTorch.
 
-Nothing in a file is executed. What is not understood is refused by its name, and then nothing is made.
+No code in a file is executed; an ONNX graph, once it is understood, is run by onnxruntime to be compared. What is not
+understood is refused by its name, and then nothing is made.
 """
 
 from __future__ import annotations

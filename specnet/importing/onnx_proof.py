@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
+from specnet.exporting.proof import outputs_of, put_categories
 from specnet.files import PathLike
 from specnet.model import Model
 from specnet.model_file import task_of
-from specnet.parts.layers import Embedding
 
 Array = NDArray[Any]
 
@@ -50,8 +50,7 @@ def prove(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         return "not compared: onnxruntime is not installed"
     options = runtime.SessionOptions()
     options.log_severity_level = 4
-    X = [spread * _rows(model, number) for number, spread in enumerate(SPREADS)]
-    X = [model.preprocessing.invert(rows) for rows in X]
+    X = [_rows(model, number) for number in range(len(SPREADS))]
     try:
         session = runtime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
         precision = _precision(session, model)
@@ -78,14 +77,12 @@ def prove(path: PathLike, model: Model, inputs: Collection[str]) -> str:
 
 
 def _rows(model: Model, seed: int) -> Array:
-    """Return prepared columns, (rows, inputs), with categories where the network has a table of them."""
-    generator, inputs = np.random.default_rng(seed), model.network.inputs
-    rows = generator.standard_normal((ROWS, inputs))
-    for node in model.network.nodes:
-        if isinstance(node.layer, Embedding):
-            for column, table in zip(node.layer.chosen(inputs), node.layer.parameters((inputs,)), strict=True):
-                rows[:, column] = generator.integers(0, table.shape[1], ROWS) / SPREADS[seed]
-    return rows
+    """Return raw columns, (rows, inputs), of one of the spreads."""
+    generator = np.random.default_rng(seed)
+    prepared = SPREADS[seed] * generator.standard_normal((ROWS, model.network.inputs))
+    put_categories(prepared, model, generator)
+    raw: Array = model.preprocessing.invert(prepared)
+    return raw
 
 
 def _precision(session: Any, model: Model) -> str:
@@ -120,10 +117,7 @@ def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] |
     given = answers[0].reshape(len(answers[0]), -1)
     X = X[: len(given)]
     are_flags = task_of(model.network) == "multilabel" and np.isin(given, (0, 1)).all()
-    if are_flags or task_of(model.network) == "values":
-        expected = model.predict(X).reshape(len(X), -1)
-    else:
-        expected = model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
+    expected = model.predict(X) if are_flags else outputs_of(model, X)
     if given.shape[1] == 1:
         expected = expected[:, -1:]
     return (given, expected) if given.shape == expected.shape else None

@@ -7,7 +7,7 @@ import pickle
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def refused(path: Path) -> str:
     return diagnostic.message
 
 
-def model_of(nodes: list[Any], tensors: list[Any] = [], columns: Any = 3, outputs: Any = 2) -> Any:  # noqa: B006
+def model_of(nodes: list[Any], tensors: Sequence[Any] = (), columns: Any = 3, outputs: Any = 2) -> Any:
     return helper.make_model(
         helper.make_graph(
             nodes,
