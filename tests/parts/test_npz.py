@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import time
 import zipfile
 from pathlib import Path
 
@@ -97,10 +96,8 @@ class Dangerous:
 def test_archives_that_are_refused(tmp_path, members, message):
     with pytest.warns(UserWarning, match="Duplicate name") if "twice" in message else contextlib.nullcontext():
         path = archive(tmp_path / "rows.npz", members)
-    begin = time.perf_counter()
     with pytest.raises(DataError, match=message) as caught:
         arrays_of(path)
-    assert time.perf_counter() - begin < 1
     assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
 
 
