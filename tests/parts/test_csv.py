@@ -106,6 +106,7 @@ def mistakes(path, kind="classes", **fields):
         ("\n1,2\n", "classes", [("missing-header", (1, 1, 1))]),
         ("1,2\n3,4\n", "classes", [("missing-header", (1, 1, 1))]),
         ("a,,y\n1,2,0\n", "classes", [("missing-header", (1, 3, 1))]),
+        ('a,"b\nc",y\r\n1,2,0\r\n', "classes", [("csv-syntax", (1, 3, 2))]),
         ('a,"",y,a\n1,2,0,1\n', "classes", [("missing-header", (1, 3, 2)), ("repeated-column", (1, 8, 1))]),
         ("a,y\n", "classes", [("empty", None)]),
         ("y\n1\n", "classes", [("no-features", None)]),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Position
-from specnet.parts.data.csv_places import PathLike, faulty_record, records
+from specnet.parts.data.csv_places import LINE_END, PathLike, faulty_record, records
 
 Cells = Sequence[str | None]
 """A column of a chunk; None where a cell is empty."""
@@ -77,6 +77,9 @@ class CsvFile:
             elif first < column:
                 message = f'columns {first + 1} and {column + 1} are both called "{name}"'
                 problems.append(record.problem(path, "repeated-column", message, column))
+            elif record.end and not {record.end}.issuperset(LINE_END.findall(name)):
+                message = f"the name of column {column + 1} has a line break that is not {record.end!r} as at the line's end"
+                problems.append(record.problem(path, "csv-syntax", message, column))  # DuckDB would find no rows
             if len(problems) == MOST_MISTAKES:
                 break
         if problems:
