@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.files import file_errors
 from specnet.model import Model
 from specnet.model_file import task_of
 from specnet.parts.layers import Embedding
@@ -66,11 +67,14 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     ------
     ExportError
         If it fails, or differs by more than the tolerance.
+    FileError
+        If a file cannot be written under its name.
     """
     X, ordinary = probe_rows(program)
     with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
         for path, content in files.items():
-            (Path(folder) / path.name).write_bytes(content)
+            with file_errors(path):
+                (Path(folder) / path.name).write_bytes(content)
         try:
             answers = target.run(program, Path(folder) / name, X)
         except CannotRunError as obstacle:

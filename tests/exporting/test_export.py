@@ -130,6 +130,13 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
         export(make_model("value"), "numpy", tmp_path / "missing" / "m.py")
 
 
+def test_a_name_that_is_too_long_is_told_as_it_was_given(tmp_path):
+    path = tmp_path / ("m" * 300 + ".py")
+    with pytest.raises(FileError, match="the file's name is too long") as caught:
+        export(make_model("value"), "numpy", path)
+    assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
+
+
 def test_equal_models_make_equal_files(tmp_path):
     for target, suffix in SUFFIXES.items():
         contents = []

@@ -78,7 +78,7 @@ class CsvFile:
                 message = f'columns {first + 1} and {column + 1} are both called "{name}"'
                 problems.append(record.problem(path, "repeated-column", message, column))
             elif record.end and not {record.end}.issuperset(LINE_END.findall(name)):
-                message = f"the name of column {column + 1} has a line break that is not {record.end!r} as at the line's end"
+                message = f"the name of column {column + 1} breaks in another way than the line, {record.end!r}"
                 problems.append(record.problem(path, "csv-syntax", message, column))  # DuckDB would find no rows
             if len(problems) == MOST_MISTAKES:
                 break
