@@ -59,21 +59,9 @@ def prove(path: PathLike, model: Model, inputs: Collection[str]) -> str:
     except Exception:  # its errors have no class in common
         return "not compared: onnxruntime does not run the file"
     with np.errstate(all="ignore"):
-        found = [_pair(answer, model, rows) for answer, rows in zip(given, X, strict=True)]
-    pairs = [pair for pair in found if pair is not None]
-    if not pairs:
-        return "not compared: the file answers in another form"
-    compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
-    if not any(np.isfinite(answer).any() for answer, _ in pairs):
-        return "not compared: the file's answers overflow"
-    rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
-    if others > _MOST_OTHERS * rows:
-        raise FileError(
-            f"the network that was found answers otherwise than onnxruntime on {others} of {rows} rows; "
-            "something in this file was not understood"
-        )
-    difference = max(largest for _, largest in compared)
-    return f"compared with onnxruntime on {rows} rows: the largest difference is {difference:.2g}"
+        numbers = _numbers_compared(given, model, X, _TOLERANCES[precision])
+        labels = _labels_compared(given, model, X)
+    return numbers or labels or "not compared: the file answers in another form"
 
 
 def _rows(model: Model, seed: int) -> Array:
@@ -93,7 +81,7 @@ def _precision(session: Any, model: Model) -> str:
 
 
 def _answer(session: Any, X: Array, inputs: Collection[str]) -> list[Array]:
-    """Return what a file answers about rows, other than labels; as many rows at a time as it takes."""
+    """Return what a file answers about rows, as many at a time as it takes."""
     batch = session.get_inputs()[0].shape[0]
     size = batch if isinstance(batch, int) and 0 < batch <= ROWS else ROWS
     answers: list[list[Array]] = []
@@ -105,29 +93,43 @@ def _answer(session: Any, X: Array, inputs: Collection[str]) -> list[Array]:
             if value.name in inputs:
                 columns[value.name][...] = X[first : first + size, begin : begin + width]
                 begin += width
-        found = map(_numbers, session.run(None, columns))
-        answers.append([array for array in found if array is not None])
+        answers.append([_table(answer) for answer in session.run(None, columns)])
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
-def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
-    """Return what the file and the model answer, in one shape; None where the file's answers have another one."""
-    if not answers or answers[0].ndim not in (1, 2):
+def _numbers_compared(
+    given: list[list[Array]], model: Model, X: list[Array], tolerance: tuple[float, float]
+) -> str | None:
+    """Return how far the numbers agree, None where the file answers none or in another form."""
+    found = [_pair(answers, model, rows) for answers, rows in zip(given, X, strict=True)]
+    pairs = [pair for pair in found if pair is not None]
+    if not pairs:
         return None
-    given = answers[0].reshape(len(answers[0]), -1)
+    compared = [_compared(*pair, *tolerance) for pair in pairs]
+    if not any(np.isfinite(answer).any() for answer, _ in pairs):
+        return "not compared: the file's answers overflow"
+    rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
+    if others > _MOST_OTHERS * rows:
+        raise FileError(
+            f"the network that was found answers otherwise than onnxruntime on {others} of {rows} rows; "
+            "something in this file was not understood"
+        )
+    difference = max(largest for _, largest in compared)
+    return f"compared with onnxruntime on {rows} rows: the largest difference is {difference:.2g}"
+
+
+def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
+    """Return the numbers that the file and the model answer, in one shape; None where the file's have another one."""
+    numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
+    if numbers is None or numbers.ndim not in (1, 2):
+        return None
+    given = numbers.reshape(len(numbers), -1)
     X = X[: len(given)]
     are_flags = task_of(model.network) == "multilabel" and np.isin(given, (0, 1)).all()
     expected = model.predict(X) if are_flags else outputs_of(model, X)
     if given.shape[1] == 1:
         expected = expected[:, -1:]
     return (given, expected) if given.shape == expected.shape else None
-
-
-def _numbers(answer: Any) -> Array | None:
-    """Return an output that is no label as an array, also where each row has a number by each label."""
-    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
-        answer = np.array([list(row.values()) for row in answer])
-    return answer if isinstance(answer, np.ndarray) and answer.dtype.kind == "f" else None
 
 
 def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[int, float]:
@@ -142,3 +144,45 @@ def _compared(given: Array, expected: Array, of_spread: float, of_largest: float
     difference = np.where(known, abs(given.astype(np.float64) - expected), 0.0)
     near = (difference <= of_spread * spread + of_largest * np.maximum(1.0, largest)).all(axis=1)  # false for no number
     return int((~near).sum()), float(difference[near].max(initial=0.0))
+
+
+def _labels_compared(given: list[list[Array]], model: Model, X: list[Array]) -> str | None:
+    """Return how many labels agree, None where the file gives none or in another form."""
+    agree = [
+        agreeing
+        for answers, rows in zip(given, X, strict=True)
+        for labels in answers
+        if (agreeing := _labels_agree(labels, model, rows)) is not None
+    ]
+    if not agree:
+        return None
+    known = np.concatenate(agree)
+    differing = int((~known).sum())
+    if differing > _MOST_OTHERS * len(known):
+        raise FileError(
+            f"the network that was found gives other labels than onnxruntime to {differing} of {len(known)} rows; "
+            "something in this file was not understood"
+        )
+    said = f"{differing} labels differ" if differing else "all labels agree"
+    return f"compared with onnxruntime on {len(known)} rows: {said}"
+
+
+def _labels_agree(labels: Array, model: Model, X: Array) -> Array | None:
+    """Return which rows of those with finite outputs get the model's label; None for what are no labels."""
+    if labels.dtype.kind not in "biuO" or task_of(model.network) == "values":
+        return None
+    X = X[: len(labels)]
+    expected = model.predict(X)
+    if labels.size != expected.size:
+        return None
+    given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
+    same = (given.reshape(len(X), -1).astype(str) == expected.reshape(len(X), -1).astype(str)).all(axis=1)
+    agree: Array = same[np.isfinite(outputs_of(model, X)).all(axis=1)]
+    return agree
+
+
+def _table(answer: Any) -> Array:
+    """Return an output as an array, also where each row has a number by each label."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        answer = [list(row.values()) for row in answer]
+    return np.asarray(answer)
