@@ -55,7 +55,7 @@ def _without_verb(
 
 def _register(verb: Callable[..., Any]) -> None:
     """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options."""
-    text, _, examples = inspect.getdoc(verb).partition(_SECTION)  # type: ignore[union-attr]
+    text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
     application.command(verb.__name__.rstrip("_"), help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 

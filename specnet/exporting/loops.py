@@ -139,7 +139,10 @@ class Loops:
             def leaf(operand: Operand) -> Text:
                 if isinstance(operand, float):
                     return self.computed.number(operand)
-                return Text("x") if isinstance(operand, Source) else Text(parameters[operand])  # type: ignore[index]
+                if isinstance(operand, Source):
+                    return Text("x")
+                assert isinstance(operand, Table), "a step's result has a name of its own"
+                return Text(parameters[operand])
 
             lines: list[str] = []
             if isinstance(formula.output, Step):

@@ -265,6 +265,7 @@ def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str
     """Return a preparation of symbolic arrays, and what they stand for."""
     arrays = {name: array[:, None] for name, array in preparation.tensors().items()}
     symbols = {name: state_value(f"state.{key}.{name}", array.shape) for name, array in arrays.items()}
+    # Symbols take the arithmetic of arrays, which is all that a preparation asks of its numbers.
     symbolic = Preparation.from_tensors(preparation.steps, symbols)  # type: ignore[arg-type]
     return symbolic, {f"state.{key}.{name}": array for name, array in arrays.items()}
 

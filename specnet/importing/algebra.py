@@ -80,7 +80,7 @@ class Algebra:
             raise TooInvolvedError
         same = self._known.setdefault((function, frozenset(argument.terms)), [])
         for number in same:
-            if self.atoms[number].argument.equals(argument):  # type: ignore[union-attr]
+            if self.atoms[number].argument.equals(argument):  # type: ignore[union-attr]  # only number 0, x itself, is None
                 break
         else:
             number = len(self.atoms)

@@ -123,6 +123,7 @@ class Part(Section):
         part = registry.find(cls.kind, fields["type"])
         if part is None or fields["type"] in registry.broken:
             raise PydanticCustomError("unknown-part", "unknown part", {"kind": cls.kind, "name": fields["type"]})
+        # A registry's parts of a kind are of the kind's base class, which no annotation says.
         return part.model_validate({**fields, "type": part.part_name()}, context={"registry": registry})  # type: ignore[return-value]
 
 

@@ -73,9 +73,11 @@ class Override:
 
 def _moved_up(path: Path, removed: Path) -> Path:
     """Return where an entry stands after an earlier entry of its list was removed."""
-    depth = len(removed) - 1
-    if path[:depth] == removed[:depth] and len(path) > depth and path[depth] > removed[depth]:  # type: ignore[operator]
-        return (*path[:depth], path[depth] - 1, *path[depth + 1 :])  # type: ignore[operator]
+    *parent, entry = removed
+    depth = len(parent)
+    match path[depth : depth + 1]:
+        case (int(later),) if isinstance(entry, int) and list(path[:depth]) == parent and later > entry:
+            return (*path[:depth], later - 1, *path[depth + 1 :])
     return path
 
 

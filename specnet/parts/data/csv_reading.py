@@ -207,7 +207,7 @@ def _numbers(cells: Cells) -> NDArray[np.float64] | None:
         # A missing cell is None, for which joining raises the TypeError that is caught.
         if not NUMBER_SIGNS.issuperset("".join(cells)):  # type: ignore[arg-type]
             return None
-        numbers = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]
+        numbers = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # none is None now
     except (TypeError, ValueError):
         return None
     return numbers if np.isfinite(numbers).all() else None
