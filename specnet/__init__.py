@@ -8,7 +8,7 @@ and `run` train it, and a `Model` answers, saves and loads; `import_model` makes
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import DataError, FileError, SpecError, SpecnetError, TrainingError
+from specnet.errors import DataError, ExportError, FileError, SpecError, SpecnetError, TakenError, TrainingError
 
 if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataError",
+    "ExportError",
     "FileError",
     "Limits",
     "Model",
@@ -32,6 +33,7 @@ __all__ = [
     "SpecError",
     "SpecRegressor",
     "SpecnetError",
+    "TakenError",
     "TrainingError",
     "build",
     "export",

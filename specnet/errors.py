@@ -117,6 +117,26 @@ class FileError(SpecnetError):
     code = "file"
 
 
+class TakenError(FileError):
+    """What is to be written has something in its place already, which may not be replaced."""
+
+    code = "taken"
+
+
+class ExportError(SpecnetError, ValueError):
+    """A model that does not become a file for another place, or a file that does not answer as the model does."""
+
+    code = "export"
+
+
+class UnsupportedError(ExportError):
+    """A target has no words for what a model has."""
+
+
+class MissingPackageError(ExportError):
+    """A package that an export needs is not installed."""
+
+
 def render(diagnostic: Diagnostic, level: str = "error") -> str:
     """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
     place = diagnostic.position

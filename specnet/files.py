@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import BinaryIO
 
-from specnet.errors import FileError
+from specnet.errors import FileError, TakenError
 
 PathLike = str | os.PathLike[str]
 
@@ -157,6 +157,20 @@ def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
         raise
     for folder in {os.path.dirname(target) for _, target in staged.values()}:
         _sync_folder(folder)
+
+
+def refuse_taken(*paths: PathLike) -> None:
+    """Refuse to write where something is already.
+
+    Raises
+    ------
+    TakenError
+        About the first of these places that is taken, by a link that leads nowhere too.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            hint = "with --force, or force=True, it is replaced"
+            raise TakenError("this file is there already", hint=hint, source=os.fspath(path))
 
 
 def check_place(path: PathLike) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from specnet.errors import FileError
+from specnet.errors import FileError, TakenError
 from specnet.files import (
     PathLike,
     check_place,
@@ -34,12 +34,6 @@ RUN_FILES = ("spec.toml", "spec.json", RESOLVED, MODEL, HISTORY, METRICS, FACTS,
 ENDS = ("finished", "interrupted")
 LARGEST_CHECKPOINT = 2**36
 LARGEST_RECORD = 2**30
-
-
-class FolderTakenError(FileError):
-    """The folder that a run should write has something in it."""
-
-    code = "folder-taken"
 
 
 class RunFolder:
@@ -166,7 +160,7 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
 
     Raises
     ------
-    FolderTakenError
+    TakenError
         If it has something in it, and neither `force` nor `resume` allows that, or the name of a file to be written is
         taken by something else.
     """
@@ -175,16 +169,16 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
         is_file = path.exists() and not path.is_dir()
         entries = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
     if is_file:
-        raise FolderTakenError("this is a file, and a run writes a folder", source=os.fspath(out))
+        raise TakenError("this is a file, and a run writes a folder", source=os.fspath(out))
     if entries and not (force or resume):
         what = f"the folder has {entries[0]}" + (f" and {len(entries) - 1} more" if len(entries) > 1 else "") + " in it"
         hint = "give another --out, --resume to go on with an interrupted run, or --force to replace an earlier one"
-        raise FolderTakenError(what, hint=hint, source=os.fspath(out))
+        raise TakenError(what, hint=hint, source=os.fspath(out))
     for name in RUN_FILES:
         try:
             check_place(path / name)
         except FileError as error:
-            raise FolderTakenError(*error.diagnostics) from error
+            raise TakenError(*error.diagnostics) from error
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         with file_errors(path):

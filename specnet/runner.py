@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from specnet.errors import TrainingError
+from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
 from specnet.model import Model, load_model
@@ -83,7 +83,7 @@ def run(
         If the spec, the data or the training is at fault.
     FileError
         If a file cannot be read or written.
-    FolderTakenError
+    TakenError
         If `out` has something in it, and may not be replaced.
     KeyboardInterrupt
         After Ctrl-C; what was reached is written first.
@@ -92,6 +92,8 @@ def run(
     -----
     After any other error there is nothing in `out` that was not there before, but for the last checkpoint.
     """
+    if resume and (force or out is None):
+        raise DataError("resume goes on in the folder that out names, and does not go with force")
     parsed = parse_spec(spec, parts=parts, overrides=overrides)
     if out is None:
         return _run(parsed, None, observer)

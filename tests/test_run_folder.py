@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError
-from specnet.run_folder import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES, FolderTakenError
+from specnet.errors import FileError, TakenError
+from specnet.run_folder import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
 from specnet.tensor_file import encode
 from specnet.training import Checkpoint, Observer
 
@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("option", ["force", "resume"])
 def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path, name: str, option: str):
     (tmp_path / name).mkdir()
-    with pytest.raises(FolderTakenError, match="this is a folder, not a file") as caught:
+    with pytest.raises(TakenError, match="this is a folder, not a file") as caught:
         specnet.run(SPEC, tmp_path, **{option: True}, observer=Interrupting(1))
     assert caught.value.diagnostics[0].source == str(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]

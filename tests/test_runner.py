@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, SpecError, TrainingError
-from specnet.run_folder import RUN_FILES, FolderTakenError, new_folder
+from specnet.errors import DataError, SpecError, TakenError, TrainingError
+from specnet.run_folder import RUN_FILES, new_folder
 from specnet.training import Observer
 
 SPEC = """# a comment that stays
@@ -32,6 +32,13 @@ def spec(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SPEC)
     return path
+
+
+@pytest.mark.parametrize(("out", "force"), [(None, False), ("out", True)])
+def test_resuming_needs_a_folder_that_is_not_to_be_replaced(spec: Path, tmp_path: Path, out: str | None, force: bool):
+    with pytest.raises(DataError, match="resume goes on in the folder that out names"):
+        specnet.run(spec, out and tmp_path / out, resume=True, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
 def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
@@ -104,13 +111,13 @@ def test_a_folder_with_something_in_it_is_refused_before_training(spec: Path, tm
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(FolderTakenError, match=r"mine\.txt"):
+    with pytest.raises(TakenError, match=r"mine\.txt"):
         specnet.run(spec, out)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     specnet.run(spec, out, force=True)
     assert {path.name for path in out.iterdir()} == WRITTEN | {"mine.txt"}
     assert (out / "mine.txt").read_text() == "mine"
-    with pytest.raises(FolderTakenError, match="this is a file"):
+    with pytest.raises(TakenError, match="this is a file"):
         specnet.run(spec, out / "mine.txt", force=True)
 
 

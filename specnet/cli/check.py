@@ -42,11 +42,10 @@ def check(
         from specnet.spec import parse_spec
 
         parsed = parse_spec(spec, limits=read_limits(limit))
-        with CountProgress(sys.stderr if output.shows_progress else None, "coordinates compared") as progress:
+        with CountProgress(sys.stderr if output.speaks else None, "coordinates compared") as progress:
             found = check_spec(parsed, progress.show)
         output.data |= found.as_dict()
-        if not quiet:
-            _show(found, output)
+        _show(found, output)
         if not found.agrees:
             output.mistakes(_fault(found))
 

@@ -52,15 +52,11 @@ def export(
     with reporting(output_format, quiet) as output:
         from specnet.exporting import TARGETS
         from specnet.exporting import export as export_model
-        from specnet.exporting.target import FileTakenError
         from specnet.model import load_model
 
         if target not in TARGETS:
             raise UsageError(f'"{target}" is no target; there are {", ".join(TARGETS)}')
-        try:
-            written = export_model(load_model(model), target, out, float32=float32, replace=force)
-        except FileTakenError as error:
-            raise UsageError(*error.diagnostics) from error
+        written = export_model(load_model(model), target, out, float32=float32, force=force)
         names = ", ".join(map(str, written.files))
         output.data |= {
             "files": [str(file) for file in written.files],
@@ -69,5 +65,4 @@ def export(
             "difference": written.proof.difference,
             "note": written.note or None,
         }
-        if not quiet:
-            output.line(f"{names}   {written.note or written.dtype}   {written.proof}")
+        output.line(f"{names}   {written.note or written.dtype}   {written.proof}")

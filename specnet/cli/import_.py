@@ -41,15 +41,11 @@ def import_(
 
         if out.suffix != ".toml":
             raise UsageError("the spec is TOML: its name must end in .toml", source=str(out))
-        for written in (out, weights_path(out)):
-            if not force and (written.exists() or written.is_symlink()):
-                raise UsageError("this file is there already", hint="--force replaces it", source=str(written))
         imported = read_network(file, limits=read_limits(limit))
-        write_network(imported, out)
+        write_network(imported, out, force=force)
         network = imported.model.network
         plan = Plan(network.spec, network.nodes)
         files = [str(out), str(weights_path(out))]
         output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
-        if not quiet:
-            output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))
-            output.line("   ".join(filter(None, [f"{out}, {weights_path(out)}", imported.proof])))
+        output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))
+        output.line("   ".join(filter(None, [f"{out}, {weights_path(out)}", imported.proof])))

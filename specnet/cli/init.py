@@ -90,8 +90,7 @@ def init(
             write_file(schema_file, schema)
             written.append(str(schema_file))
         output.data["written"] = written
-        if not quiet:
-            output.line(", ".join(written))
+        output.line(", ".join(written))
 
 
 def _spec_name(stem: str) -> str:

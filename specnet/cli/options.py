@@ -45,7 +45,9 @@ CatalogueFormatOption = Annotated[
         "for parts.",
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print mistakes and nothing else.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print mistakes, and data that was asked for; nothing else.")
+]
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", show_default=False, help="A spec, TOML or JSON.")]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="A model.safetensors file.")]
 AnyModelArgument = Annotated[

@@ -8,32 +8,28 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import typer
 
 from specnet.cli.options import OutputFormat
-from specnet.errors import Diagnostic, FileError, SpecnetError
+from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError
 from specnet.report.tables import Table
 from specnet.report.terminal import write_line, write_mistakes, write_table
 
 
-class _EndError(SpecnetError):
-    """An error with an exit status of its own."""
-
-    status: ClassVar[int]
-
-
-class UsageError(_EndError):
+class UsageError(SpecnetError):
     """The command line asks for something that is not possible."""
 
     code = "usage"
-    status = 2
 
 
-class _StoppedError(_EndError):
+class _StoppedError(SpecnetError):
     code = "interrupted"
-    status = 130
+
+
+_STATUSES: dict[type[SpecnetError], int] = {UsageError: 2, TakenError: 2, _StoppedError: 130}
+"""How a verb ends that such an error ends; with 1 after all others."""
 
 
 class _OutputError(Exception):
@@ -68,36 +64,36 @@ class Output:
         self._document: str | None = None
 
     @property
-    def shows_progress(self) -> bool:
-        """Whether remarks and progress are wanted on standard error."""
+    def speaks(self) -> bool:
+        """Whether results, remarks and progress are wanted in words."""
         return not (self.quiet or self.as_json)
 
     def line(self, text: str = "") -> None:
         """Print a line of a result for people."""
-        if not self.as_json:
+        if self.speaks:
             with _writing():
                 write_line(sys.stdout, text)
 
     def table(self, table: Table) -> None:
         """Print a table of results for people."""
-        if not self.as_json:
+        if self.speaks:
             with _writing():
                 write_table(sys.stdout, table)
 
     def remark(self, text: str) -> None:
         """Say something beside the results."""
-        if self.shows_progress:
+        if self.speaks:
             with _writing():
                 sys.stdout.flush()
                 write_line(sys.stderr, text)
 
     def document(self, text: str) -> None:
-        """Print a text that is data, exactly and as UTF-8, whatever the format for people is; last of all."""
+        """Print a text that is data, exactly and as UTF-8, however little is said to people; last of all."""
         self._document = text if text.endswith("\n") else text + "\n"
 
     def mistakes(self, error: SpecnetError) -> None:
         """Print mistakes, and end with the status that they ask for."""
-        self.status = max(self.status, error.status if isinstance(error, _EndError) else 1)
+        self.status = max(self.status, _STATUSES.get(type(error), 1))
         self._errors += [diagnostic.as_dict() for diagnostic in error.diagnostics]
         if not self.as_json:
             with _writing():
@@ -116,7 +112,7 @@ class Output:
 
 
 @contextmanager
-def reporting(output_format: OutputFormat, quiet: bool = False) -> Iterator[Output]:
+def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
     """Give a verb its output, and turn whatever ends it into a message and an exit status.
 
     Raises

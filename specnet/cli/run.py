@@ -49,12 +49,10 @@ def run(
     specnet run specs/moons.toml --out moons --set training.epochs=100 --set network.activations.0=tanh
     """
     with reporting(output_format, quiet) as output:
-        settings = tuple(overrides or ())
-        for number, setting in enumerate(settings, 1):
+        for number, setting in enumerate(overrides or (), 1):
             if "=" not in setting:
-                problem = f'"{setting}" has no "="'
-                raise UsageError(problem, hint="write it as in --set training.epochs=100", source=f"--set #{number}")
-
+                hint = "write it as in --set training.epochs=100"
+                raise UsageError(f'"{setting}" has no "="', hint=hint, source=f"--set #{number}")
         if resume and (force or out is None):
             raise UsageError("--resume goes on in the folder that --out names, and does not go with --force")
 
@@ -63,29 +61,26 @@ def run(
         from specnet.runner import run as run_spec
         from specnet.spec import parse_spec
 
-        parsed = parse_spec(spec, overrides=settings, limits=read_limits(limit))
+        parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
         with _folder(out, parsed.name, output) as folder, RunProgress(sys.stderr) as progress:
-            observer = progress if output.shows_progress else None
+            observer = progress if output.speaks else None
             result = run_spec(parsed, folder, force=force, resume=resume, observer=observer)
         output.data |= {"folder": str(folder), "metrics": result.metrics}
-        if not quiet:
-            output.remark("")
-            output.table(scores_table(result.metrics))
-            output.line()
-            output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
+        output.remark("")
+        output.table(scores_table(result.metrics))
+        output.line()
+        output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
 
 
 @contextmanager
 def _folder(out: Path | None, name: str | None, output: Output) -> Iterator[Path]:
     """Give the folder to write, and say how it was left if the run does not end well."""
-    from specnet.run_folder import FolderTakenError, new_folder
+    from specnet.run_folder import new_folder
 
     folder = out or new_folder(name)
     before = _written(folder)
     try:
         yield folder
-    except FolderTakenError as error:
-        raise UsageError(*error.diagnostics) from error
     except KeyboardInterrupt:
         if _written(folder) == before:
             raise

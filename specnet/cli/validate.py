@@ -37,5 +37,4 @@ def validate(
                 output.mistakes(error)
             else:
                 valid.append(str(source))
-                if not quiet:
-                    output.line(f"{source}: ok")
+                output.line(f"{source}: ok")

@@ -6,7 +6,6 @@ written, and how the result is run.
 
 from __future__ import annotations
 
-import os
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import targets
 from specnet.exporting.proof import Proof, prove
-from specnet.exporting.target import ExportError, FileTakenError, Target
-from specnet.files import PathLike, write_files
+from specnet.exporting.target import Target
+from specnet.files import PathLike, refuse_taken, write_files
 from specnet.model import Model
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
@@ -46,7 +46,7 @@ class Export:
 
 
 def export(
-    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, replace: bool = True
+    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, force: bool = False
 ) -> Export:
     """Write a model as a file for another place; raw columns go in, final answers come out.
 
@@ -61,15 +61,15 @@ def export(
         The file; the network's name in the current folder if None. Other files of the export lie beside it.
     float32 : bool
         Whether a float64 model is stored as float32, for targets that can.
-    replace : bool
-        Whether files that are there already are replaced.
+    force : bool
+        Replace files that are there already.
 
     Raises
     ------
     ExportError
-        If there is no such target, the target cannot say what the model has, something that it needs is not installed,
-        or it does not answer as the model does. Nothing is written then.
-    FileTakenError
+        If there is no such target, it cannot say what the model has (UnsupportedError), a package that it needs is not
+        installed (MissingPackageError), or it does not answer as the model does. Nothing is written then.
+    TakenError
         If a file is there already, and may not be replaced.
     FileError
         If a file cannot be written.
@@ -77,7 +77,7 @@ def export(
     kind = find_target(target)
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
-        raise ExportError(f"{target} has no float32 form of a float64 model")
+        raise UnsupportedError(f"{target} has no float32 form of a float64 model")
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
@@ -86,9 +86,8 @@ def export(
         raise ExportError("this model has weights that are not finite")
     program = kind.program(model, wanted)
     files = kind.render(program, main)
-    taken = [os.fspath(place) for place in files if os.path.lexists(place)]
-    if taken and not replace:
-        raise FileTakenError("this file is there already", hint="--force replaces it", source=taken[-1])
+    if not force:
+        refuse_taken(*reversed(files))
     proof = prove(kind, program, files, main.name)
     files = kind.with_remark(files, program, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
     write_files({str(place): content for place, content in files.items()})

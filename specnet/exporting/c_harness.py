@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.errors import ExportError
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, ExportError
+from specnet.exporting.target import Answers
 
 Array = NDArray[Any]
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]

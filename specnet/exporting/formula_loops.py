@@ -8,11 +8,11 @@ from specnet.compiler import Operation
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import EXPAND, SUM
+from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step, Table
 from specnet.exporting.language import Language, Place
 from specnet.exporting.loop_plan import LoopPlan
 from specnet.exporting.scratch import Scratch
-from specnet.exporting.target import ExportError
 from specnet.exporting.text import CHOICE, NAME, Names, Text
 
 
@@ -55,7 +55,7 @@ class FormulaLoops:
         for step in self._plan.kept:
             self._places[step] = _WRITERS.get(step.operation, FormulaLoops._elementwise)(self, step)
         if formula.output not in self._places:
-            raise ExportError(f"{language.name} cannot write a layer whose result is the same for all rows")
+            raise UnsupportedError(f"{language.name} cannot write a layer whose result is the same for all rows")
         self.result = self._places[formula.output]
 
     def _linear(self, step: Step) -> Place:
@@ -191,8 +191,8 @@ class FormulaLoops:
             return leaf(operand)
         return self.language.expression(self._plan.chain(operand), self.formula.uses(), leaf, body, self.names)
 
-    def _refusal(self, step: Step) -> ExportError:
-        return ExportError(f"{self.language.name} has no form of the operation {step.operation.name}")
+    def _refusal(self, step: Step) -> UnsupportedError:
+        return UnsupportedError(f"{self.language.name} has no form of the operation {step.operation.name}")
 
 
 _WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Place]] = {

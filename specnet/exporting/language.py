@@ -12,8 +12,8 @@ import numpy as np
 
 from specnet.compiler import Operation
 from specnet.compiler.value import EXPAND
+from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Operand, Step
-from specnet.exporting.target import ExportError
 from specnet.exporting.text import Form, Forms, Names, Text, write_expression
 
 
@@ -171,7 +171,7 @@ class Language(ABC):
             if step.operation is EXPAND:
                 return operands[0]
             if step.operation not in forms:
-                raise ExportError(f"{self.name} has no form of the operation {step.operation.name}")
+                raise UnsupportedError(f"{self.name} has no form of the operation {step.operation.name}")
             return self.form(step, forms).write(operands)
 
         def is_written_twice(step: Step, position: int) -> bool:

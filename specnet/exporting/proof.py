@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.errors import ExportError
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, CannotRunError, ExportError, Target
+from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
 from specnet.model_file import task_of

@@ -11,31 +11,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import FileError, SpecnetError
+from specnet.errors import ExportError, MissingPackageError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 
 Array = NDArray[Any]
 
-REMARK = "<how far it agrees>"
-"""What stands in a text until that is known."""
-
-
-class ExportError(SpecnetError, ValueError):
-    """A model that a target cannot say, or an export that does not answer as the model does."""
-
-    code = "export"
-
-
-class FileTakenError(FileError):
-    """A file of an export is there already, and is not to be replaced."""
-
-    code = "file-taken"
+REMARK = f"<agreement {uuid4().hex}>"
+"""What stands in a text until it is known how far the export agrees; no name and no label has it in it."""
 
 
 class CannotRunError(Exception):
@@ -83,7 +72,7 @@ class Target(ABC):
 
         Raises
         ------
-        ExportError
+        MissingPackageError
             If what the target needs is not installed.
         """
         return Program(model, dtype, TEXT_EXPANSIONS)
@@ -100,7 +89,7 @@ class Target(ABC):
 
         Raises
         ------
-        ExportError
+        UnsupportedError
             With everything that the target cannot say.
         """
 
@@ -160,11 +149,10 @@ def required(module: str, extra: str) -> Any:
 
     Raises
     ------
-    ExportError
-        If it is not installed.
+    MissingPackageError
     """
     try:
         return import_module(module)
     except ImportError as error:
         hint = f"pip install '.[{extra}]', in a clone of the repository"
-        raise ExportError(f"{module} is needed for this, and cannot be imported: {error}", hint=hint) from error
+        raise MissingPackageError(f"{module} is needed for this, and cannot be imported: {error}", hint=hint) from error

@@ -12,7 +12,7 @@ from typing import Any
 
 from specnet.errors import DataError, FileError
 from specnet.exporting import TARGETS, find_target
-from specnet.files import PathLike, file_errors, open_file, write_files
+from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.toml import to_toml
@@ -75,6 +75,8 @@ def open_model(path: PathLike) -> Model:
         If the file is missing, is something else, or is damaged.
     """
     suffix = Path(path).suffix
+    if suffix == ".safetensors":
+        return load_model(path)
     kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
     if not kinds:
         return load_model(path)
@@ -89,8 +91,16 @@ def open_model(path: PathLike) -> Model:
     return imported.model
 
 
-def write_network(imported: Imported, path: PathLike) -> None:
-    """Write the spec to a TOML file, and the model beside it."""
+def write_network(imported: Imported, path: PathLike, *, force: bool = False) -> None:
+    """Write the spec to a TOML file, and the model beside it.
+
+    Raises
+    ------
+    FileError
+        If one of them cannot be written, or is there already (TakenError) and `force` does not allow to replace it.
+    """
+    if not force:
+        refuse_taken(path, weights_path(path))
     write_files({weights_path(path): imported.model.to_bytes(), path: to_toml(imported.document)})
 
 

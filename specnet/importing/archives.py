@@ -121,6 +121,6 @@ def _labels(labels: Any) -> Array | None:
         raise FileError(f"{MEMBER} has labels that are no ascending integers or texts")
     if kinds == {str}:
         return as_texts([label.encode("utf-8", "surrogatepass") for label in labels], MEMBER)
-    if max(map(abs, labels)) >= 2**63:
+    if not -(2**63) <= min(labels) <= max(labels) < 2**63:
         raise FileError(f"{MEMBER} has labels that are too large")
     return np.array(labels, np.int64)

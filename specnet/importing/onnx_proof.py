@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.exporting.proof import outputs_of, put_categories
+from specnet.exporting.target import CannotRunError
 from specnet.files import PathLike
 from specnet.model import Model
 from specnet.model_file import task_of
@@ -45,56 +46,79 @@ def prove(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         If they do not.
     """
     try:
-        runtime = import_module("onnxruntime")
-    except ImportError:
-        return "not compared: onnxruntime is not installed"
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    X = [_rows(model, number) for number in range(len(SPREADS))]
-    try:
-        session = runtime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-        precision = _precision(session, model)
-        X = [rows.astype(precision).astype(np.float64) for rows in X]
-        given = [_answer(session, rows, inputs) for rows in X]
-    except Exception:  # its errors have no class in common
-        return "not compared: onnxruntime does not run the file"
+        file = _RunningFile(path, inputs)
+        precision = file.precision(model)
+        X = [_rows(model, spread, seed).astype(precision).astype(np.float64) for seed, spread in enumerate(SPREADS)]
+        given = [file.answers(rows) for rows in X]
+    except CannotRunError as obstacle:
+        return f"not compared: {obstacle}"
     with np.errstate(all="ignore"):
         numbers = _numbers_compared(given, model, X, _TOLERANCES[precision])
         labels = _labels_compared(given, model, X)
     return numbers or labels or "not compared: the file answers in another form"
 
 
-def _rows(model: Model, seed: int) -> Array:
-    """Return raw columns, (rows, inputs), of one of the spreads."""
+class _RunningFile:
+    """An ONNX file that onnxruntime runs.
+
+    Raises
+    ------
+    CannotRunError
+        If it does not, here and when rows are given to it.
+    """
+
+    def __init__(self, path: PathLike, inputs: Collection[str]) -> None:
+        try:
+            runtime = import_module("onnxruntime")
+        except ImportError:
+            raise CannotRunError("onnxruntime is not installed") from None
+        options = runtime.SessionOptions()
+        options.log_severity_level = 4
+        self._inputs = inputs
+        self._session = _run(runtime.InferenceSession, os.fspath(path), options, providers=["CPUExecutionProvider"])
+
+    def precision(self, model: Model) -> str:
+        """Return the lowest of the precisions of what goes in, of what comes out, and of a model."""
+        values = [*self._session.get_inputs(), *self._session.get_outputs()]
+        single = any(value.type == "tensor(float)" for value in values)
+        return "float32" if single or model.network.dtype == np.float32 else "float64"
+
+    def answers(self, X: Array) -> list[Array]:
+        """Return all outputs about rows, as many at a time as the file takes."""
+        batch = self._session.get_inputs()[0].shape[0]
+        size = batch if isinstance(batch, int) and batch > 0 else ROWS
+        if size > ROWS:
+            raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
+        starts = range(0, len(X) - size + 1, size)
+        found = [map(_table, _run(self._session.run, None, self._fed(X[first : first + size]))) for first in starts]
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+    def _fed(self, X: Array) -> dict[str, Array]:
+        """Return what the inputs get: rows' columns, and zeros where nothing reads them."""
+        fed, begin = {}, 0
+        for value in self._session.get_inputs():
+            shape = [size if isinstance(size, int) else len(X) for size in value.shape]
+            fed[value.name] = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
+            if value.name in self._inputs:
+                fed[value.name][...] = X[:, begin : begin + shape[1]]
+                begin += shape[1]
+        return fed
+
+
+def _run(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    try:
+        return call(*arguments, **options)
+    except Exception as error:  # onnxruntime's errors have no class in common
+        raise CannotRunError("onnxruntime does not run the file") from error
+
+
+def _rows(model: Model, spread: float, seed: int) -> Array:
+    """Return raw columns, (rows, inputs), whose standard deviation is so many of those that the model knows."""
     generator = np.random.default_rng(seed)
-    prepared = SPREADS[seed] * generator.standard_normal((ROWS, model.network.inputs))
+    prepared = spread * generator.standard_normal((ROWS, model.network.inputs))
     put_categories(prepared, model, generator)
     raw: Array = model.preprocessing.invert(prepared)
     return raw
-
-
-def _precision(session: Any, model: Model) -> str:
-    """Return the lower one of the precisions of what goes in, of what comes out, and of the model."""
-    values = [*session.get_inputs(), *session.get_outputs()]
-    single = any(value.type == "tensor(float)" for value in values)
-    return "float32" if single or model.network.dtype == np.float32 else "float64"
-
-
-def _answer(session: Any, X: Array, inputs: Collection[str]) -> list[Array]:
-    """Return what a file answers about rows, as many at a time as it takes."""
-    batch = session.get_inputs()[0].shape[0]
-    size = batch if isinstance(batch, int) and 0 < batch <= ROWS else ROWS
-    answers: list[list[Array]] = []
-    for first in range(0, len(X) - size + 1, size):
-        begin, columns = 0, {}
-        for value in session.get_inputs():
-            dtype, width = np.float32 if value.type == "tensor(float)" else np.float64, value.shape[1]
-            columns[value.name] = np.zeros((size, width), dtype)
-            if value.name in inputs:
-                columns[value.name][...] = X[first : first + size, begin : begin + width]
-                begin += width
-        answers.append([_table(answer) for answer in session.run(None, columns)])
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
 def _numbers_compared(

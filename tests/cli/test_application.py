@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specnet.cli.application import application
@@ -37,6 +38,22 @@ def test_every_help_has_an_example_and_no_codes(specnet: Specnet, verb: str) -> 
     assert "--quiet" in ended.out
     assert "\x1b" not in ended.out
     assert "\\" not in ended.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("show moons.toml", "show moons.toml --code", "show moons.toml --schedule", "show parts", "show parts adam"),
+        *("check moons.toml", "validate moons.toml", "evaluate moons/model.safetensors rows.npz"),
+    ],
+)
+def test_quiet_says_nothing_where_all_is_well(specnet: Specnet, folder: Path, arguments: str) -> None:
+    np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
+    if "model" in arguments:
+        specnet("run", "moons.toml", "--out", "moons", "-q")
+    ended = specnet(*arguments.split(), "-q")
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+    assert specnet(*arguments.split()).out
 
 
 def test_the_version_is_the_distribution_s(specnet: Specnet) -> None:

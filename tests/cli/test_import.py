@@ -38,7 +38,7 @@ def test_nothing_is_replaced_unless_it_is_forced(specnet: Specnet, folder: Path,
         (folder / name).write_text("mine", encoding="utf-8")
         ended = specnet("import", network, "-o", "words.toml")
         assert ended.status == 2
-        assert ended.err.startswith(f"{name}: error[usage]: this file is there already")
+        assert ended.err.startswith(f"{name}: error[taken]: this file is there already")
         assert (folder / name).read_text(encoding="utf-8") == "mine"
         (folder / name).unlink()
     (folder / "words.toml").write_text("mine", encoding="utf-8")

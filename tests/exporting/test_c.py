@@ -13,10 +13,11 @@ import pytest
 
 from specnet import build
 from specnet.compiler import Value, maximum
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError
+from specnet.exporting import export
 from specnet.exporting.program import Program
 from specnet.exporting.proof import TOLERANCES, answers_of, probe_rows
-from specnet.exporting.targets.c import FLAGS, TARGET
+from specnet.exporting.targets.c import TARGET
 from specnet.exporting.text import LONGEST
 from specnet.model import Model
 from specnet.parts.activations.base import Activation
@@ -28,6 +29,7 @@ from tests.model.models import make_model
 
 COMPILER = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 STRICT = ("-Wconversion", "-Wdouble-promotion", "-Wfloat-conversion", "-Wshadow")
 SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CALL = """

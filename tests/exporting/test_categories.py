@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 
 import specnet
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError
+from specnet.exporting import export
 from specnet.exporting.c_harness import compile_harness, run_harness
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS

@@ -9,9 +9,9 @@ import pytest
 from pydantic import Field
 
 import specnet
-from specnet.errors import FileError
-from specnet.exporting import TARGETS, ExportError, export, find_target
-from specnet.exporting.target import Answers
+from specnet.errors import ExportError, FileError, TakenError
+from specnet.exporting import TARGETS, export, find_target
+from specnet.exporting.target import REMARK, Answers
 from specnet.model import Model
 from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import exported
@@ -107,8 +107,41 @@ def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch):
     wrong = SimpleNamespace(outputs=np.full((256, 1), np.nan), predictions=None)
     monkeypatch.setattr(type(find_target("numpy")), "run", lambda *_: Answers(wrong.outputs, None))
     with pytest.raises(ExportError, match="the export differs from the model"):
-        export(make_model("value"), "numpy", tmp_path / "m.py")
+        export(make_model("value"), "numpy", tmp_path / "m.py", force=True)
     assert (tmp_path / "m.py").read_text() == "old"
+
+
+def test_no_file_is_replaced_unless_it_is_forced(tmp_path):
+    (tmp_path / "m.h").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TakenError, match="this file is there already") as caught:
+        export(make_model("value"), "c", tmp_path / "m.c")
+    assert [problem.source for problem in caught.value.diagnostics] == [str(tmp_path / "m.h")]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.h"]
+    export(make_model("value"), "c", tmp_path / "m.c", force=True)
+    assert (tmp_path / "nowhere").is_file()
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_only_the_remark_is_put_in_after_the_proof(target, tmp_path, monkeypatch):
+    proved: dict[str, bytes] = {}
+    kind = type(find_target(target))
+    run = kind.run
+
+    def remembering(self, program, path, X):
+        proved.update((each.name, each.read_bytes()) for each in path.parent.iterdir())
+        return run(self, program, path, X)
+
+    monkeypatch.setattr(kind, "run", remembering)
+    files = export(make_model("classes, text"), target, tmp_path / f"m{SUFFIXES[target]}").files
+    for path in files:
+        if target in ("numpy", "c", "javascript"):
+            before, mark, after = proved[path.name].partition(REMARK.encode())
+            assert mark
+            assert REMARK.encode() not in after
+            assert path.read_bytes().startswith(before + b"Compared with the model on 256 rows: ")
+            assert path.read_bytes().endswith(after)
+        else:
+            assert b"ompared with the model on 256 rows" in path.read_bytes()
 
 
 def test_wrong_labels_are_seen(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ import pytest
 from scipy import special
 
 import specnet
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError
+from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
 from tests.exporting.models import SPECS, exported
 from tests.exporting.test_c import labelled, layered, named

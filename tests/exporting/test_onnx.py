@@ -9,7 +9,8 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
 import specnet
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError
+from specnet.exporting import export
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
 from specnet.model import Model

@@ -12,8 +12,8 @@ import onnx
 import pytest
 
 import specnet
-from specnet.errors import FileError
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError, FileError
+from specnet.exporting import export
 from specnet.exporting.facts import FACTS
 from specnet.exporting.program import Program
 from specnet.exporting.proof import probe_rows
@@ -46,6 +46,14 @@ def check_the_same(found: Model, model: Model, X: np.ndarray, y: np.ndarray, wei
     assert found.spec.training.metrics == model.spec.training.metrics
     if model.labels is not None:
         np.testing.assert_array_equal(found.labels, model.labels)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_labels_as_far_apart_as_integers_go(target: str, tmp_path: Path):
+    model = make_model("classes")
+    labels = np.array([-(2**63), 0, 2**63 - 1])
+    model = Model(model.network, model.theta, preprocessing=model.preprocessing, labels=labels)
+    np.testing.assert_array_equal(opened(model, target, tmp_path).labels, labels)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

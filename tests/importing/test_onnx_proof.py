@@ -73,6 +73,14 @@ def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):
     assert np.isfinite(imported.model.theta).all()
 
 
+def test_inputs_that_nothing_reads_get_zeros(tmp_path: Path):
+    export(make_model("value"), "onnx", tmp_path / "m.onnx")
+    loaded = onnx.load(tmp_path / "m.onnx")
+    loaded.graph.input.append(onnx.helper.make_tensor_value_info("unread", onnx.TensorProto.FLOAT, ["N"]))
+    onnx.save(loaded, tmp_path / "m.onnx")
+    assert read_network(tmp_path / "m.onnx").proof.startswith(SAID)
+
+
 @pytest.mark.parametrize(("batch", "said"), [(1, SAID), (32, SAID.replace("240", "192")), (500, "not compared: ")])
 def test_a_file_that_takes_so_many_rows_only(batch: int, said: str, tmp_path: Path):
     export(make_model("classes"), "onnx", tmp_path / "m.onnx")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.exporting import ExportError, export
+from specnet.errors import ExportError
+from specnet.exporting import export
 from specnet.importing.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
@@ -92,7 +93,7 @@ def test_keras_files_of_specnet_come_back_bit_for_bit(loss: str, dtype: str, tmp
         network["target_preprocessing"] = ["standardize"]
         y = 100 * X[:, :2] + 7
     model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
-    export(model, "keras", tmp_path / "network.keras")
+    export(model, "keras", tmp_path / "network.keras", force=True)
     found = specnet.import_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
     np.testing.assert_array_equal(outputs(found, X), outputs(model, X))
@@ -108,7 +109,7 @@ def test_random_networks_of_keras_come_back_bit_for_bit(tmp_path: Path):
         with np.errstate(all="ignore"):
             model = specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, rows, y)
         try:
-            export(model, "keras", tmp_path / "network.keras")
+            export(model, "keras", tmp_path / "network.keras", force=True)
         except ExportError:  # that it names what Keras cannot say is tested with the exports
             continue
         found = specnet.import_model(tmp_path / "network.keras")

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
 from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
+from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
 
 Array = NDArray[Any]
 
 LONGEST_LABEL = 4095
 """Bytes of a text that every C99 compiler takes."""
-FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 _HEADERS = """
 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
@@ -60,7 +60,7 @@ class CTarget(Target):
             raise CannotRunError("no C compiler (cc, gcc or clang)")
         with tempfile.TemporaryDirectory() as folder:
             executable = f"{folder}/run"
-            compile_harness(program, path, Path(folder), compiler, (*FLAGS, "-O1"))
+            compile_harness(program, path, Path(folder), compiler, ("-std=c99", "-O1"))
             return run_harness(program, executable, X)
 
 
@@ -75,7 +75,9 @@ def _refuse(program: Program, header: str) -> None:
         raise ExportError(f"c cannot include a header that is called {header!r}", hint="another name for the file")
     for label in program.labels or ():
         if isinstance(label, str) and (len(label.encode()) > LONGEST_LABEL or "\0" in label):
-            raise ExportError(f"c cannot say the label {label[:40]!r}: it is too long, or has a null character in it")
+            raise UnsupportedError(
+                f"c cannot say the label {label[:40]!r}: it is too long, or has a null character in it"
+            )
 
 
 def _header(program: Program, stem: str) -> str:

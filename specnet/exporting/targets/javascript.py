@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from specnet.compiler import operations as op
 from specnet.compiler.value import CAST
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, Step
 from specnet.exporting.language import Language, Place
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import REMARK, Answers, CannotRunError, ExportError, Target
+from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
 
 Array = NDArray[Any]
@@ -108,7 +109,7 @@ class JavaScriptTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         for label in program.labels or ():
             if isinstance(label, int) and abs(label) > LARGEST_INTEGER:
-                raise ExportError(f"javascript cannot say the label {label}: it has no integers beyond 2^53")
+                raise UnsupportedError(f"javascript cannot say the label {label}: it has no integers beyond 2^53")
         types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
         return {types: _types(program).encode(), path: _module(program).encode()}
 

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
+from specnet.errors import UnsupportedError
 from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.program import Step as Layer
-from specnet.exporting.target import Answers, ExportError, required
+from specnet.exporting.target import Answers, required
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described
@@ -103,7 +104,7 @@ class _Layers:
         if program.outputs != program.model.network.outputs:
             self.problems.append("keras cannot say several outputs for one value")
         if self.problems:
-            raise ExportError(*self.problems)
+            raise UnsupportedError(*self.problems)
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
         results = {-1: self._standardized(program.model.preprocessing, inputs, inverted=False)}
         for number, (step, make) in enumerate(zip(program.steps, makers, strict=True)):

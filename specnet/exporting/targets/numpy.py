@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, ExportError, Target, refuse_module_name, run_module
+from specnet.exporting.target import REMARK, Answers, Target, refuse_module_name, run_module
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -144,7 +145,7 @@ class _NumPy(Library):
         if operation is REPEAT:
             count, each = attributes
             return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
-        raise ExportError(f"numpy has no form of the operation {operation.name}")
+        raise UnsupportedError(f"numpy has no form of the operation {operation.name}")
 
     def number(self, number: float) -> Text:
         return python_number(number)

@@ -15,11 +15,12 @@ from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.program import Step as LayerStep
-from specnet.exporting.target import Answers, CannotRunError, ExportError, Target, required
+from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts import Activation, Layer
@@ -277,7 +278,7 @@ class _Graph:
             count = self._node("Shape", [rows], f"{key}.rows", start=0, end=1)
             shape = self._node("Concat", [count, self._integers(step.features)], f"{key}.shape", axis=0)
             return self._node("Expand", [*names, shape], f"{key}.expand")
-        raise ExportError(f"onnx has no form of the operation {operation.name}")
+        raise UnsupportedError(f"onnx has no form of the operation {operation.name}")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
+from specnet.errors import UnsupportedError
 from specnet.exporting.archive import ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, ExportError, required
+from specnet.exporting.target import Answers, required
 from specnet.model import Model
 from specnet.parts import Activation
 
@@ -103,7 +104,7 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     if not problems:
         problems += _mistakes(program, activations)
     if problems:
-        raise ExportError(*problems)
+        raise UnsupportedError(*problems)
     return layers, _ACTIVATIONS[activations[0]] if len(activations) > 1 else "relu"
 
 
@@ -145,7 +146,7 @@ def _scalers(preparation: Preparation) -> list[Any]:
 
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
     if unknown:
-        raise ExportError(*(f"sklearn cannot say the preprocessing {name}" for name in unknown))
+        raise UnsupportedError(*(f"sklearn cannot say the preprocessing {name}" for name in unknown))
     return [StandardScaler() for _ in preparation.steps]
 
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.rows import Library, Rows, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, ExportError, Target, refuse_module_name, required
+from specnet.exporting.target import REMARK, Answers, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 
@@ -184,7 +185,7 @@ class _Torch(Library):
             return Form(
                 f"{{}}.repeat_interleave({count}, dim=1)" if each else f"{{}}.repeat(1, {count})", CALL, (CALL,)
             )
-        raise ExportError(f"torch has no form of the operation {operation.name}")
+        raise UnsupportedError(f"torch has no form of the operation {operation.name}")
 
     def number(self, number: float) -> Text:
         return python_number(number)
