@@ -212,16 +212,21 @@ def _seems_to_be(start: bytes) -> str:
     """Guess from the first bytes what a file is, in words that follow "this is no model file: "."""
     if len(start) < 9:
         return f"it is cut off after {len(start)} bytes" if start else "it is empty"
-    for signature, kind in _SIGNATURES.items():
-        if start.startswith(signature):
-            return f"it seems to be {kind}"
+    if (kind := known_kind(start)) is not None:
+        return f"it seems to be {kind}"
     # A protocol buffer whose first field is a small number (ONNX's version) and whose next is another of its fields.
     if start[0] == 0x08 and start[1] < 0x80 and start[2] in b"\x12\x1a\x22\x28\x32\x3a\x42":
         return "it seems to be an ONNX model"
-    # The last bytes may be a part of a character.
-    if any(_is_text(start[: len(start) - cut]) for cut in range(4)):
-        return "it seems to be a text"
     return "its first bytes are those of no format known here"
+
+
+def known_kind(start: bytes) -> str | None:
+    """Return what a file is by its first bytes, in words with an article; None where they tell nothing."""
+    kind = next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
+    # The last bytes may be a part of a character.
+    if kind is None and any(_is_text(start[: len(start) - cut]) for cut in range(4)):
+        kind = "a text"
+    return kind
 
 
 def _is_text(data: bytes) -> bool:

@@ -47,7 +47,8 @@ def import_keras(path: PathLike, limits: Limits | None) -> Imported:
         with opened(stream) as archive:
             for name in (CONFIG, _WEIGHTS):
                 if name not in archive:
-                    raise FileError(f"this archive is no .keras file: it has no {name}")
+                    hint = "in Python, specnet.import_model takes a torch.nn.Sequential or an estimator of scikit-learn"
+                    raise FileError(f"this archive is neither Keras's nor skops's: it has no {name}", hint=hint)
             config = parse_object(archive.read(CONFIG, _CONFIG_LIMIT), CONFIG)
             content, said = archive.read(_WEIGHTS, _WEIGHTS_LIMIT), archive.said()
         model = _object(config, "the model")
@@ -72,7 +73,7 @@ class _Weights:
         self._h5py = h5py
         try:
             self._file = h5py.File(io.BytesIO(content), "r")
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except Exception as error:  # h5py passes on whatever a damaged file leads it to
             raise FileError(f"{_WEIGHTS} is no HDF5 file, or a damaged one: {error}") from error
 
     def __enter__(self) -> _Weights:
@@ -90,7 +91,9 @@ class _Weights:
                 raise FileError(f"{place} has {len(names)} arrays, and {len(shapes)} are needed")
             assert group is not None or not shapes
             return [self._array(group, name, shape) for name, shape in zip(names, shapes, strict=True)]
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        except FileError:
+            raise
+        except Exception as error:
             raise FileError(f"{_WEIGHTS} is damaged at {place}: {error}") from error
 
     def _group(self, place: str) -> Any:
@@ -130,6 +133,10 @@ class _Reader:
     Attributes
     ----------
     draft : Draft
+    sources : dict
+        What each layer is in the draft, by its name.
+    unprepared : set
+        The names of those that a Normalization has gone past: they are columns or outputs in other units.
     output : int
         The layer whose output is the network's.
     """
@@ -146,6 +153,7 @@ class _Reader:
             raise FileError("the first layer is no InputLayer, so that the number of columns is not known")
         self.draft = Draft(_columns(first), self._dtype(), limits)
         self.sources: dict[str, int] = {}
+        self.unprepared: set[str] = set()
         self.last = INPUT
         self.places = Counter[str]()
         output = INPUT
@@ -182,7 +190,10 @@ class _Reader:
             previous = [self.last] if graph is None else self._inputs(graph, where)
             if self.draft.target is not None:
                 raise FileError(f"{where}: it stands behind the Normalization that makes values of the outputs")
+            preparation, target = self.draft.preparation, self.draft.target
             source = understood(KerasLayer(self.draft, config, previous, where, self._weights_of(place)))
+            if self.draft.preparation is not preparation or self.draft.target is not target:
+                self.unprepared |= self.sources.keys()
         if not isinstance(name, str) or name in self.sources:
             raise FileError(f"{where}: there is no name, or another layer has it")
         self.sources[name] = self.last = source
@@ -220,7 +231,14 @@ class _Reader:
             raise FileError(f"{where}: it reads something else than another layer's only output")
         if not isinstance(history[0], str) or history[0] not in self.sources:
             raise FileError(f"{where}: it reads {shown(str(history[0]))}, which no layer before it is")
-        return self.sources[history[0]]
+        return self._prepared(history[0], where)
+
+    def _prepared(self, name: str, where: str) -> int:
+        """Return what a layer is in the draft, whose units those of the network have to be."""
+        if name in self.unprepared:
+            message = "without the Normalization of it, which a network here has for all that reads it"
+            raise FileError(f"{where}: it reads {shown(name)} {message}")
+        return self.sources[name]
 
     def _named_output(self, config: Mapping[str, Any]) -> int:
         outputs = config.get("output_layers")
@@ -230,7 +248,7 @@ class _Reader:
             raise FileError("the model has several outputs, and a network here has one")
         if not isinstance(outputs[0], str) or outputs[0] not in self.sources:
             raise FileError(f"the model's output is {shown(str(outputs[0]))}, which no layer is")
-        return self.sources[outputs[0]]
+        return self._prepared(outputs[0], "the model's output")
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from specnet.errors import FileError
 from specnet.files import PathLike, open_file, read_file
 from specnet.model_file import LABEL_CHARACTERS_LIMIT
-from specnet.tensor_file import shown
+from specnet.tensor_file import known_kind, shown
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
@@ -33,6 +33,13 @@ ENTRY_LIMIT = 100_000
 """Entries of all messages in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
 NUMBER_LIMIT = 100_000_000
 """Numbers of a tensor."""
+
+_HINTS = {
+    "safetensors": "specnet reads its own models as they are",
+    "HDF5": "save the model anew in Keras, under a name that ends in .keras",
+    "pickle": "in Python, specnet.import_model takes the object that was pickled",
+}
+"""What to do with files of other kinds."""
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -54,6 +61,7 @@ def read_model(path: PathLike) -> ModelProto:
     from google.protobuf.message import DecodeError
 
     content = read_file(path, FILE_LIMIT)
+    _refuse_other_kinds(content[:1000])
     _count_entries(content, onnx.ModelProto.DESCRIPTOR)
     model = onnx.ModelProto()
     try:
@@ -65,6 +73,13 @@ def read_model(path: PathLike) -> ModelProto:
     return model
 
 
+def _refuse_other_kinds(start: bytes) -> None:
+    kind = "a safetensors file, as specnet's models are" if start[8:9] == b"{" else known_kind(start)
+    if kind is not None and start:
+        hint = next((hint for name, hint in _HINTS.items() if name in kind), None)
+        raise FileError(f"this is no ONNX file: it seems to be {kind}", hint=hint)
+
+
 def newest_version() -> int:
     """Return the newest version of the operators that the package onnx knows."""
     from onnx.defs import onnx_opset_version
@@ -73,11 +88,15 @@ def newest_version() -> int:
 
 
 def _count_entries(data: bytes, kind: Descriptor) -> None:
-    """Count the entries of a protocol buffer, and those of the messages in it, without making them."""
+    """Count the entries of a protocol buffer, and those of the messages in it, without making them.
+
+    Texts have to be UTF-8 here: the parser takes others, too, and gives them as bytes.
+    """
     entries, waiting = 0, [(0, len(data), kind)]
     while waiting:
         start, end, kind = waiting.pop()
         messages = {field.number: field.message_type for field in kind.fields if field.message_type is not None}
+        texts = {field.number for field in kind.fields if field.type == field.TYPE_STRING}
         while start < end:
             entries += 1
             if entries > ENTRY_LIMIT:
@@ -86,6 +105,15 @@ def _count_entries(data: bytes, kind: Descriptor) -> None:
             begin, start = _skip(data, start, end, tag & 7)
             if tag & 7 == _BYTES and tag >> 3 in messages and begin < start:
                 waiting.append((begin, start, messages[tag >> 3]))
+            elif tag & 7 == _BYTES and tag >> 3 in texts:
+                _check_text(data[begin:start])
+
+
+def _check_text(text: bytes) -> None:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise FileError("this is no ONNX file, or a damaged one: a name or a remark in it is no UTF-8") from error
 
 
 def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import TensorReader, newest_version, read_model
 from specnet.importing.onnx_inputs import read_inputs
-from specnet.importing.onnx_proof import prove
+from specnet.importing.onnx_proof import prove_file
 from specnet.importing.onnx_sections import read_section, section_end
 from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
 from specnet.spec import Limits
@@ -54,7 +54,7 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         model = read_model(path)
         graph = Graph(model, TensorReader(path), limits)
         imported = graph.read(Path(path).stem)
-        return replace(imported, proof=prove(path, imported.model, graph.inputs.widths))
+        return replace(imported, proof=prove_file(path, imported.model, graph.inputs.widths))
 
 
 class Graph:

@@ -1,16 +1,22 @@
-"""PyTorch's ``nn.Sequential``, module by module; PyTorch is there already, since the caller has one."""
+"""PyTorch's ``nn.Sequential``, module by module; PyTorch is there already, since the caller has one.
+
+The module is run beside the model that is made of it: hooks, and whatever else no module tells, can change its answers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module as import_by_name
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError
+from specnet.errors import DataError, FileError
 from specnet.importing.draft import INPUT, Draft, Imported
+from specnet.importing.proof import prove
 from specnet.spec import Limits
 
 Array = NDArray[Any]
@@ -34,6 +40,10 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
     if not modules:
         raise DataError("this nn.Sequential is empty")
     draft = Draft(_columns(modules), _dtype(modules), limits)
+    running = _Running(module, draft.dtype)
+    # PyTorch's older ways to normalize weights keep those of the last run.
+    with suppress(DataError):  # what does not run is named below
+        running.answers(np.zeros((1, draft.inputs)))
     source = INPUT
     for name, inner in modules:
         kind = _kind(inner)
@@ -42,11 +52,40 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
         source = MODULES[kind](TorchModule(draft, inner, source, f'module "{name}" ({kind})'))
     if source == INPUT:
         source = draft.activation(INPUT, "linear")
-    return draft.finish(source, "sequential")
+    imported = draft.finish(source, "sequential")
+    try:
+        return replace(imported, proof=prove(imported.model, draft.dtype, running.answers, "PyTorch"))
+    except FileError as error:
+        hooked = [name for name, inner in module.named_modules() if inner._forward_hooks or inner._forward_pre_hooks]
+        hint = f"there are hooks, in {', '.join(name or 'the whole' for name in hooked)}" if hooked else None
+        raise DataError(error.diagnostics[0].message, hint=hint) from error
+
+
+class _Running:
+    """A module that is run in evaluation mode, and left in its own."""
+
+    def __init__(self, module: Any, dtype: str) -> None:
+        self._module, self._dtype = module, dtype
+
+    def answers(self, X: Array) -> list[Array]:
+        """Return what it answers about columns (rows, inputs)."""
+        torch = import_by_name("torch")
+        modes = [(inner, inner.training) for inner in self._module.modules()]
+        device = next((parameter.device for parameter in self._module.parameters()), None)
+        self._module.eval()
+        try:
+            with torch.no_grad():
+                answer = self._module(torch.tensor(X.astype(self._dtype), device=device))
+            return [answer.cpu().numpy()]
+        except Exception as error:  # of any kind: it is the caller's module
+            raise DataError(f"this module cannot be run: {type(error).__name__}: {str(error)[:200]}") from error
+        finally:
+            for inner, mode in modes:
+                inner.training = mode
 
 
 def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, inner in module.named_children():
+    for name, inner in module._modules.items():  # named_children passes over a module that is there twice
         if _kind(inner) == "Sequential":
             yield from _flat(inner, f"{prefix}{name}.")
         else:
@@ -60,10 +99,12 @@ def _kind(module: Any) -> str:
 
 
 def _columns(modules: list[tuple[str, Any]]) -> int:
+    halved = 0
     for _, module in modules:
+        halved += _kind(module) == "GLU"
         if _kind(module) in _SIZES:
             size = getattr(module, _SIZES[_kind(module)])
-            return int(size if isinstance(size, int) else size[-1])
+            return int(size if isinstance(size, int) else size[-1]) << halved
     raise DataError("no module says how many columns go in")
 
 
@@ -104,7 +145,11 @@ class TorchModule:
     def array(self, name: str, default: float = 0.0) -> Array:
         """Return a parameter or a buffer, (features,) of a default where the module has none."""
         tensor = getattr(self.module, name)
-        return np.full(self.size, default) if tensor is None else np.asarray(tensor.detach().cpu().numpy())
+        if tensor is None:
+            return np.full(self.size, default)
+        if tensor.is_meta:
+            self.refuse(f"its {name} is on the device meta, which keeps no numbers")
+        return np.asarray(tensor.detach().cpu().numpy())
 
     def along_features(self) -> None:
         """Refuse a module that works along another axis than the features."""

@@ -15,6 +15,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import specnet
+from specnet.exporting import export
+from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
 
 MEMORY = 64 * 2**20
@@ -275,3 +277,37 @@ def test_other_files(tmp_path: Path):
         specnet.import_model(tmp_path / "missing.onnx")
     with pytest.raises(specnet.FileError, match="a folder"):
         specnet.import_model(tmp_path)
+
+
+def test_damaged_graphs_meet_no_other_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    export(spec_model("iris.json"), "onnx", tmp_path / "iris.onnx")
+    content, path, refusals = (tmp_path / "iris.onnx").read_bytes(), tmp_path / "damaged.onnx", 0
+    structure = [place for place, byte in enumerate(content) if 0x20 <= byte < 0x7F]  # names, and what stands by them
+    for seed in range(300):
+        rng, damaged = np.random.default_rng(seed), bytearray(content)
+        for place in rng.choice(structure, 2):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            specnet.import_model(path)
+        except specnet.FileError:
+            refusals += 1
+    assert refusals > 100
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "hint"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file", "in Keras"),
+        (pickle.dumps([1.0] * 10), "a Python pickle", "the object"),
+        (b"name = 'moons'\n" * 10, "a text", ""),
+        (bytes([9, 0, 0, 0, 0, 0, 0, 0]) + b'{"a": 1}', "a safetensors file", "its own models"),
+    ],
+)
+def test_files_of_other_kinds_are_known(content: bytes, kind: str, hint: str, tmp_path: Path):
+    path = tmp_path / "network.onnx"
+    path.write_bytes(content)
+    with pytest.raises(specnet.FileError, match=f"this is no ONNX file: it seems to be {kind}") as caught:
+        specnet.import_model(path)
+    assert hint in (caught.value.diagnostics[0].hint or "")

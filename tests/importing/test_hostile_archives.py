@@ -43,6 +43,25 @@ def field(config: dict[str, Any], number: int, **fields: Any) -> None:
     config["config"]["layers"][number]["config"].update(fields)
 
 
+def normalized_on_one_branch(config: dict[str, Any]) -> None:
+    """A network that reads its columns twice, standardized and as they are."""
+
+    def made(kind: str, name: str, sources: list[str], **fields: Any) -> dict[str, Any]:
+        tensors = [
+            {"class_name": "__keras_tensor__", "config": {"keras_history": [source, 0, 0]}} for source in sources
+        ]
+        node = {"args": [tensors if len(sources) > 1 else tensors[0]], "kwargs": {}} if sources else None
+        described = {"module": "keras.layers", "class_name": kind, "config": {"name": name, **fields}}
+        return {**described, "registered_name": None, "inbound_nodes": [node] if node else []}
+
+    layers = [
+        made("InputLayer", "columns", [], batch_shape=[None, 3]),
+        made("Normalization", "standard", ["columns"], mean=[5.0], variance=[4.0]),
+        made("Add", "sum", ["standard", "columns"]),
+    ]
+    config.update(class_name="Functional", config={"layers": layers, "output_layers": ["sum", 0, 0]})
+
+
 CODE = {"class_name": "__lambda__", "config": {"code": "4wEAAAAA", "defaults": None, "closure": None}}
 LAMBDA = {"class_name": "Lambda", "config": {"name": "lambda", "function": CODE}}
 ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
@@ -70,6 +89,10 @@ ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "reg
         (lambda c: c.update(class_name="System", module="os"), "from the module 'os'"),
         (lambda c: c["config"].update(layers={}), "no list of layers"),
         (lambda c: c["config"]["layers"].append(7), "is not described"),
+        (
+            lambda c: normalized_on_one_branch(c),
+            "reads .columns. without the Normalization of it",
+        ),
         (lambda c: c["config"]["layers"].pop(1), "is needed"),
         (lambda c: c["config"]["layers"].pop(0), "the first layer is no InputLayer"),
     ],
@@ -248,3 +271,19 @@ def test_a_package_that_is_not_installed_is_named(name: str, package: str, monke
     with pytest.raises(specnet.FileError, match=f"the package {package} reads") as error:
         specnet.import_model(FILES / name)
     assert str(error.value.diagnostics[0].hint).startswith("pip install '.[")
+
+
+def test_damaged_weights_meet_no_other_error(tmp_path: Path):
+    with zipfile.ZipFile(FILES / "keras_binary.keras") as archive:
+        content = archive.read("model.weights.h5")
+    refusals = 0
+    for seed in range(300):
+        rng, damaged = np.random.default_rng(seed), bytearray(content)
+        for place in rng.integers(0, len(damaged), 5):
+            damaged[place] = rng.integers(0, 256)
+        path = keras_file(tmp_path / "network.keras", lambda config: None, bytes(damaged))
+        try:
+            specnet.import_model(path)
+        except specnet.FileError:
+            refusals += 1
+    assert refusals > 100

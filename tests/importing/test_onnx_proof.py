@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet.exporting import export
 from specnet.importing import read_network
-from specnet.importing.onnx_proof import prove
+from specnet.importing.onnx_proof import prove_file
 from specnet.model import Model
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.importing.answers import FILES
@@ -46,7 +46,7 @@ def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: P
     export(model, "onnx", tmp_path / "m.onnx")
     other.theta[0] += 0.1
     with pytest.raises(specnet.FileError, match=r"answers otherwise than onnxruntime on \d+ of 240 rows"):
-        prove(tmp_path / "m.onnx", other, ["X"])
+        prove_file(tmp_path / "m.onnx", other, ["X"])
 
 
 @pytest.mark.parametrize("kind", ["classes", "classes, text", "binary"])
@@ -56,13 +56,15 @@ def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path:
     loaded = onnx.load(tmp_path / "m.onnx")
     del loaded.graph.output[1:]
     onnx.save(loaded, tmp_path / "labels.onnx")
-    assert prove(tmp_path / "labels.onnx", model, ["X"]) == "compared with onnxruntime on 240 rows: all labels agree"
+    assert (
+        prove_file(tmp_path / "labels.onnx", model, ["X"]) == "compared with onnxruntime on 240 rows: all labels agree"
+    )
     labels = np.arange(3 if "classes" in kind else 2) if model.labels is None else model.labels
     parts = (model.network, model.theta, model.state, model.preprocessing, model.target_preprocessing)
     other = Model(*parts, np.roll(labels, 1))
     for name in ("m", "labels"):
         with pytest.raises(specnet.FileError, match=r"gives other labels than onnxruntime to 240 of 240 rows"):
-            prove(tmp_path / f"{name}.onnx", other, ["X"])
+            prove_file(tmp_path / f"{name}.onnx", other, ["X"])
 
 
 def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):

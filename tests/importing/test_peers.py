@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,48 @@ def test_each_module_of_pytorch(kind: str, dtype: str):
     assert difference(outputs(found, X.astype(dtype)), wanted) <= TOLERANCE[dtype]
 
 
+def test_modules_whose_answers_are_more_than_their_numbers():
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    relu, shared = nn.ReLU(), nn.Linear(4, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, about its older ways
+        normalized = nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3)), nn.Linear(3, 1))
+        spectral = nn.Sequential(nn.utils.spectral_norm(nn.Linear(4, 3)), nn.Linear(3, 1))
+    with torch.no_grad():
+        normalized[0].weight_g *= 3
+    observed = nn.Sequential(nn.Linear(4, 2))
+    observed[0].register_forward_hook(lambda *_: None)
+    for module in [
+        nn.Sequential(nn.Linear(4, 8), relu, nn.Linear(8, 8), relu, nn.Linear(8, 1)),
+        nn.Sequential(shared, nn.Tanh(), nn.Sequential(shared, nn.Tanh()), nn.Linear(4, 1)),
+        nn.Sequential(nn.GLU(), nn.Linear(2, 1)),
+        normalized,
+        spectral,
+        observed,
+    ]:
+        module.train()
+        found = specnet.import_model(module)
+        assert module.training
+        columns = X.astype(np.float32)
+        with torch.no_grad():
+            wanted = module.eval()(torch.from_numpy(columns)).numpy()
+        assert difference(outputs(found, columns), wanted) <= TOLERANCE["float32"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("0", "0"), ("", "the whole")])
+def test_hooks_that_change_answers_are_named(name: str, said: str):
+    from torch import nn
+
+    module = nn.Sequential(nn.Linear(4, 2))
+    module.get_submodule(name).register_forward_hook(lambda _, given, answer: answer + 1)
+    with pytest.raises(specnet.DataError, match="answers otherwise than PyTorch on 240 of 240 rows") as caught:
+        specnet.import_model(module)
+    assert caught.value.diagnostics[0].hint == f"there are hooks, in {said}"
+
+
 def test_modules_that_are_not_understood():
     import torch
     from torch import nn
@@ -169,6 +212,7 @@ def test_modules_that_are_not_understood():
         (nn.Sequential(nn.Linear(2, 2), nn.Softplus(2)), "another beta"),
         (nn.Sequential(nn.Linear(2, 2).double(), nn.Linear(2, 2)), "float32 and float64"),
         (nn.Sequential(nn.Linear(2, 2)).to(torch.bfloat16), "bfloat16"),
+        (nn.Sequential(nn.Linear(2, 2, device="meta")), "is on the device meta"),
     ]:
         with pytest.raises(specnet.DataError, match=reason):
             specnet.import_model(module)

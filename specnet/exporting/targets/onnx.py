@@ -111,7 +111,7 @@ class OnnxTarget(Target):
         except ImportError:
             raise CannotRunError("onnxruntime is not installed") from None
         try:
-            session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+            session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"], enable_fallback=0)
             arrays = session.run(None, {"X": X.astype(program.dtype)})
         except Exception as error:  # its errors have no class in common
             raise ExportError(f"onnxruntime refuses the file: {error}") from error
