@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,6 +33,38 @@ def table_model(dtype: str) -> Model:
     spec = {"network": {"dtype": dtype, "input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
     network = specnet.build(spec)
     return Model(network, network.initial_parameters())
+
+
+def label_model() -> Model:
+    """The same columns, and two classes."""
+    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
+    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "binary_crossentropy"}}
+    network = specnet.build(spec)
+    return Model(network, network.initial_parameters(), labels=np.array(["a", "b"]))
+
+
+@pytest.mark.skipif(NODE is None, reason="no node")
+def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
+    export(label_model(), "javascript", tmp_path / "m.mjs")
+    (tmp_path / "run.mjs").write_text(
+        "import { predict } from './m.mjs';\n"
+        "const said = (x) => { try { return predict(x); } catch (error) { return error.name; } };\n"
+        "console.log([[7, 0.5], [1.5, 0.5], [-1, 0.5], [1, NaN], [1, 0.5]].map(said).join());\n"
+    )
+    assert NODE is not None
+    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    *refused, answered = ended.stdout.split(",")
+    assert refused == ["RangeError"] * 4
+    assert answered.strip() in ("a", "b")
+
+
+@pytest.mark.parametrize("column", [np.nan, np.inf, -np.inf])
+def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path):
+    export(label_model(), "numpy", tmp_path / "m.py")
+    functions = runpy.run_path(str(tmp_path / "m.py"))
+    for name in ("predict", "predict_proba"):
+        with pytest.raises(ValueError, match="X has a number that is missing or not finite"):
+            functions[name]([[1, column]])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

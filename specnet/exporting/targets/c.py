@@ -121,12 +121,17 @@ void {stem}_forward(const real *x, real *y);
 """
 
 
+_LABEL = """
+/* The most probable label for raw columns{encoding}.
+   It means nothing where forward answers NaN: for columns that are not finite, and for what is no category. */
+{kind}{{stem}}_predict(const real *x);
+"""
 _DECLARATIONS: Mapping[AnswerKind, str] = {
     "value": "\n/* The value for raw columns. */\nreal {stem}_predict(const real *x);\n",
     "values": "",
     "multilabel": "\n/* y[{macro}_OUTPUTS]: 0 or 1 for each output. */\nvoid {stem}_predict(const real *x, int *y);\n",
-    "integer": "\n/* The most probable label for raw columns. */\nint64_t {stem}_predict(const real *x);\n",
-    "text": "\n/* The most probable label for raw columns, UTF-8. */\nconst char *{stem}_predict(const real *x);\n",
+    "integer": _LABEL.format(encoding="", kind="int64_t "),
+    "text": _LABEL.format(encoding=", UTF-8", kind="const char *"),
 }
 
 

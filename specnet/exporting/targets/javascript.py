@@ -126,7 +126,11 @@ class JavaScriptTarget(Target):
         if ended.returncode:
             raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
         outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(X), program.outputs)
-        return Answers(outputs, None if program.task == "values" else np.array(json.loads(ended.stderr)))
+        if program.task == "values":
+            return Answers(outputs, None)
+        nothing = [0] * program.outputs if program.labels is None else program.labels[0]
+        predictions = [nothing if prediction is None else prediction for prediction in json.loads(ended.stderr)]
+        return Answers(outputs, np.array(predictions))
 
 
 TARGET = JavaScriptTarget()
@@ -141,7 +145,7 @@ const outputs = [], predictions = [];
 for (let start = 0; start < numbers.length; start += columns) {
   const x = numbers.subarray(start, start + columns);
   outputs.push(...forward(x));
-  predictions.push(predict(x));
+  predictions.push(forward(x).some(Number.isNaN) ? null : predict(x));
 }
 writeFileSync(1, Buffer.from(Float64Array.from(outputs).buffer));
 writeFileSync(2, JSON.stringify(predictions));
@@ -157,6 +161,7 @@ def _types(program: Program) -> str:
             predict, said = "(0 | 1)[]", "0 or 1 for each output"
         case _:
             predict, said = " | ".join(kinds), "The most probable label"
+    refusal = "" if program.task == "values" else "; a RangeError where forward answers NaN"
     constants = [
         ("The number of raw columns", "inputs", str(program.inputs)),
         ("The number of outputs", "outputs", str(program.outputs)),
@@ -171,7 +176,7 @@ def _types(program: Program) -> str:
 {_head(program)}
 {declarations}/** {_capital(program.meaning)}, for raw columns. */
 export function forward(x: ArrayLike<number>): Float64Array;
-/** {said}, for raw columns. */
+/** {said}, for raw columns{refusal}. */
 export function predict(x: ArrayLike<number>): {predict};
 """
 
@@ -216,17 +221,28 @@ export function forward(x) {{
 def _predict(program: Program) -> str:
     match program.task:
         case "values":
-            said, result = _capital(program.meaning), "forward(x)" + "[0]" * (program.outputs == 1)
+            result = "forward(x)" + "[0]" * (program.outputs == 1)
+            return _FUNCTION.format(said=_capital(program.meaning), before="", result=result)
         case "multilabel":
-            said, result = "0 or 1 for each output", f"Array.from(forward(x), (p) => Number(p > {program.boundary}))"
+            said, result = "0 or 1 for each output", f"Array.from(y, (p) => Number(p > {program.boundary}))"
         case "binary":
-            said, result = "The more probable label", f"labels[Number(forward(x)[0] > {program.boundary})]"
+            said, result = "The more probable label", f"labels[Number(y[0] > {program.boundary})]"
         case "classes":
             said = "The most probable label"
-            result = "labels[forward(x).reduce((best, p, i, y) => (p > y[best] ? i : best), 0)]"
-    return f"\n/** {said}, for raw columns. */\nexport function predict(x) {{\n  return {result};\n}}\n"
+            result = "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]"
+    return _FUNCTION.format(said=said, before=_REFUSAL, result=result)
 
 
+_FUNCTION = """
+/** {said}, for raw columns. */
+export function predict(x) {{
+{before}  return {result};
+}}
+"""
+_REFUSAL = """\
+  const y = forward(x);
+  if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite, or is no category");
+"""
 _DENSE = """
 // y = bias + weight times x; a weight's row belongs to an input.
 function dense(inputs, outputs, weight, bias, x, y) {

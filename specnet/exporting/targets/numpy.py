@@ -252,6 +252,8 @@ def outputs(X):
     x = np.asarray(X, np.float64)
     if x.ndim != 2 or x.shape[1] != {inputs}:
         raise ValueError(f"X has shape {{x.shape}}, and (rows, {inputs}) is needed")
+    if not np.isfinite(x).all():
+        raise ValueError("X has a number that is missing or not finite")
     with np.errstate(all="ignore"):
 {inside}
 '''
