@@ -73,6 +73,12 @@ class Model:
         self._labels = _checked_labels(labels, network)
         self._task = task_of(network)
 
+    def astype(self, dtype: str) -> Model:
+        """Return the same model, computed in another precision, ``float32`` or ``float64``."""
+        network = Network(self.spec.with_dtype(dtype))
+        state = {name: array.astype(network.dtype) for name, array in self.state.items()}
+        return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
+
     @property
     def spec(self) -> Spec:
         """The resolved spec."""

@@ -58,9 +58,9 @@ def rows_to_check(spec: Spec) -> CheckedRows:
     """
     generator = np.random.default_rng(spec.seed)
     if spec.data is None:
-        return _made(Network(_in_float64(resolve(spec))), generator)
+        return _made(Network(resolve(spec).with_dtype("float64")), generator)
     data = read_data(spec)
-    network = Network(_in_float64(data.spec))
+    network = Network(data.spec.with_dtype("float64"))
     training = prepare(network, data.labels, data.splits["train"])[1]
     heavy = np.arange(len(training)) if training.weight is None else np.flatnonzero(training.weight)
     chosen = np.sort(generator.choice(heavy, min(ROWS, heavy.size), replace=False))
@@ -68,10 +68,6 @@ def rows_to_check(spec: Spec) -> CheckedRows:
     source = f"{chosen.size} of {len(training)} training rows of {spec.data.type}"
     X, y = training.X[chosen], training.target[chosen]
     return CheckedRows(network, X, y, weight, network.fitted_state(training.X), source)
-
-
-def _in_float64(spec: Spec) -> Spec:
-    return spec.model_copy(update={"network": spec.network.model_copy(update={"dtype": "float64"})})
 
 
 def _made(network: Network, generator: np.random.Generator) -> CheckedRows:

@@ -241,6 +241,10 @@ class Spec(Section):
         spec._origin = origin
         return spec
 
+    def with_dtype(self, dtype: str) -> "Spec":
+        """Return the same spec of a network that computes in another precision."""
+        return self.model_copy(update={"network": self.network.model_copy(update={"dtype": dtype})})
+
     def to_json(self) -> str:
         """Return the spec as JSON without nulls, which `parse_spec` reads as an equal spec."""
         return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False) + "\n"

@@ -22,7 +22,7 @@ DTYPES = ("float64", "float32")
 
 @cache
 def spec_model(name: str) -> Model:
-    """Return the model of a reference spec after an epoch or two: a trained one would be no harder to say."""
+    """Return the model of a reference spec after an epoch or two; the weights of long training are another test."""
     return specnet.run(SPECS / name, overrides=["training.epochs=2"]).model
 
 
