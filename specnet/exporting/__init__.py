@@ -33,7 +33,7 @@ class Export:
     files : tuple of Path
         The main one first.
     dtype : str
-        In which it computes.
+        The lowest precision in which it computes or takes its columns.
     proof : Proof
     note : str
         What is not as one might expect; empty for most.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from specnet.parts.data import Csv
@@ -30,7 +31,8 @@ def facts_of(spec: Spec) -> dict[str, Any]:
         training["metrics"] = [short(metric) for metric in spec.training.metrics]
     facts: dict[str, Any] = {"training": training}
     if isinstance(spec.data, Csv):
-        facts["data"] = spec.data.model_dump(mode="json", exclude_none=True)
+        # The file's folder is its author's own affair.
+        facts["data"] = spec.data.model_dump(mode="json", exclude_none=True) | {"path": Path(spec.data.path).name}
     return facts
 
 

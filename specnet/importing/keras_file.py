@@ -256,6 +256,10 @@ def _object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
         raise FileError(f"{where} is not described by a class and its configuration")
     module, registered = value.get("module"), value.get("registered_name")
+    if isinstance(module, str) and module.startswith("keras.src.ops."):
+        raise FileError(
+            f"{where} ({shown(value['class_name'])}) is one of Keras's operations, and layers are understood"
+        )
     if not isinstance(module, str) or not (
         module in ("keras", "keras.layers") or module.startswith("keras.src.models.")
     ):

@@ -20,6 +20,7 @@ from specnet.exporting.proof import probe_rows
 from specnet.importing import open_model
 from specnet.model import Model
 from specnet.model_file import task_of
+from specnet.parts.data import Csv
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.model.models import KINDS, make_model, make_rows
 
@@ -107,7 +108,12 @@ def test_reference_specs(name: str, tmp_path: Path):
     if model.labels is not None:
         y[: len(model.labels)] = model.labels
     check_the_same(found, model, X, y)
-    assert found.spec.data == (model.spec.data if name == "wine_csv.toml" else None)
+    if name == "wine_csv.toml":
+        assert isinstance(model.spec.data, Csv)
+        assert model.spec.data.path == "data/wine.csv"
+        assert found.spec.data == model.spec.data.model_copy(update={"path": "wine.csv"})
+    else:
+        assert found.spec.data is None
 
 
 def changed(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:

@@ -73,6 +73,7 @@ ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "reg
         (lambda c: c["config"]["layers"][1].update(LAMBDA), "a Lambda is code"),
         (lambda c: layer(c, 1, module="os", class_name="system"), "from the module 'os', not from Keras"),
         (lambda c: layer(c, 1, module="keras.utils"), "from the module 'keras.utils'"),
+        (lambda c: layer(c, 1, module="keras.src.ops.numpy", class_name="Add"), "is one of Keras's operations"),
         (lambda c: layer(c, 1, registered_name="mine>Dense"), "a custom class"),
         (lambda c: layer(c, 1, class_name="TorchModuleWrapper"), "not understood"),
         (lambda c: layer(c, 1, class_name="Conv2D"), "'Conv2D' are not understood"),

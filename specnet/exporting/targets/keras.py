@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation
-from specnet.errors import UnsupportedError
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program, Stage
@@ -91,8 +91,10 @@ class _Layers:
 
         Raises
         ------
-        ExportError
+        UnsupportedError
             With everything that Keras's layers do not have.
+        ExportError
+            If Keras's backend has no numbers of the network's precision.
         """
         program, keras = self.program, self.keras
         makers = [self._step(step) for step in program.steps]
@@ -115,6 +117,10 @@ class _Layers:
         model = keras.Model(inputs, outputs, name=name)
         for layer, arrays in self.weights:
             layer.set_weights(arrays)
+            kept = {array.dtype.name for array in layer.get_weights()}
+            if kept != {self.dtype}:
+                hint = "JAX_ENABLE_X64=1, or another KERAS_BACKEND"
+                raise ExportError(f"keras keeps {' and '.join(kept)} numbers in place of {self.dtype}", hint=hint)
         return model
 
     def _standardized(self, preparation: Preparation, x: Any, *, inverted: bool) -> Any:
