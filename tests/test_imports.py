@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "jsonschema", "rich", "tree_sitter"}
+
+
+ROOT = Path(__file__).parents[1]
 
 
 def modules_after(code: str) -> set[str]:
@@ -14,6 +18,7 @@ def modules_after(code: str) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
+        cwd=ROOT,
     )
     return {name.partition(".")[0] for name in listing.stdout.split()}
 

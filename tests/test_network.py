@@ -2,6 +2,7 @@
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.datasets import make_moons
 import specnet
 from specnet.errors import DataError, SpecError
 
-MOONS = "specs/moons.toml"
+MOONS = Path(__file__).parents[1] / "specs/moons.toml"
 DROPOUT = """
 [network]
 input_size = 3

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -66,7 +66,6 @@ def test_every_dtype_comes_back_bit_for_bit() -> None:
     assert_same_bits(tensors, TENSORS)
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(
         st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.bool_]),
@@ -128,13 +127,11 @@ def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
                 assert sum(tensor.nbytes for tensor in tensors.values()) == len(content) - 8 - length
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(content: bytes) -> None:
     assert refusal(content)
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),

@@ -1,7 +1,6 @@
 """The JavaScript export: a module and its types, and an error function to the last digit."""
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,11 +9,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-import specnet
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
-from tests.exporting.models import SPECS, exported
+from tests.exporting.models import exported
 from tests.exporting.test_c import labelled, layered, named
 from tests.model.models import make_model
 
@@ -145,11 +143,3 @@ def test_without_node_the_export_says_that_it_was_not_run(tmp_path, monkeypatch)
     monkeypatch.setattr("specnet.exporting.targets.javascript.shutil.which", lambda name: None)
     written = export(make_model("value"), "javascript", tmp_path / "m.js")
     assert str(written.proof) == "not compared with the model: no node"
-
-
-@needs_node
-def test_the_readme_snippet_prints_what_its_comment_says(tmp_path):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (snippet,) = re.findall(r"^```js\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    exported(specnet.run(SPECS / "moons.toml").model, "javascript", tmp_path / "moons.mjs")
-    assert node(snippet, tmp_path).strip() == snippet.strip().rpartition("// ")[2]

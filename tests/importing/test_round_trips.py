@@ -15,7 +15,7 @@ from specnet.parts.registry import built_in_registry
 from tests.random_specs import random_rows, random_spec
 
 SPECS = Path(__file__).parents[2] / "specs"
-ELEMENTWISE = [part.part_name() for part in built_in_registry().of_kind("activation")]
+ACTIVATIONS = [part.part_name() for part in built_in_registry().of_kind("activation")]
 
 
 def again(model: specnet.Model, folder: Path) -> specnet.Model:
@@ -46,7 +46,7 @@ def test_reference_specs(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation(name: str, dtype: str, tmp_path: Path):
     activation: dict[str, Any] = {"type": name}
     layers = [{"type": "dense", "units": 4, "activation": activation}, {"type": "dense", "units": 2}]
@@ -56,12 +56,10 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
     }
     network = specnet.build(spec)
     model = specnet.Model(network, np.random.default_rng(0).normal(size=network.parameter_count))
-    try:
-        found = again(model, tmp_path)
-    except AssertionError:
-        assert dtype == "float64"  # written in single precision, for want of an operator in double
-        assert name == "gelu"
+    if (name, dtype) == ("gelu", "float64"):  # written in single precision, for want of an operator in double
+        assert export(model, "onnx", tmp_path / "network.onnx").dtype == "float32"
         return
+    found = again(model, tmp_path)
     X = np.random.default_rng(1).normal(0, 3, (100, 3))
     part = found.spec.network.layers[0].activation  # type: ignore[index, union-attr]
     assert isinstance(part, Activation)

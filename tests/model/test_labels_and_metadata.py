@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from specnet.errors import FileError
@@ -57,7 +57,6 @@ def test_labels_come_back(labels: Array) -> None:
     assert decode_labels({}) is None
 
 
-@settings(deadline=None)
 @given(st.sets(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_any_texts_come_back(texts: set[str]) -> None:
     labels = np.unique(list(texts))

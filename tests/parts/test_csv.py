@@ -70,7 +70,7 @@ def test_features_that_were_found_can_be_kept(file):
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_numbers_come_back_bit_for_bit(file, numbers):
     path = file("a,y\n" + "".join(f"{number!r},{number!r}\n" for number in numbers))
     table = load(path, "values")

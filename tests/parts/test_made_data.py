@@ -157,7 +157,7 @@ def test_what_cannot_be_is_said_at_the_field_that_was_written(name, fields, expe
         optional={"n_classes": st.integers(2, 5), "n_clusters_per_class": st.integers(1, 4)},
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_make_classification_refuses_what_scikit_learn_refuses(fields):
     try:
         source = made("make_classification", **fields)

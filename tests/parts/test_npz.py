@@ -141,7 +141,7 @@ def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_of_any_kind_is_an_error_of_ours_or_harmless(tmp_path, data):
     path = tmp_path / "rows.npz"
     np.savez_compressed(path, X=np.arange(40.0).reshape(20, 2), y=np.arange(20))

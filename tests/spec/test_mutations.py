@@ -39,7 +39,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 VALIDATOR = jsonschema.Draft7Validator(json_schema(installed_registry()))
-often = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(st.data())
