@@ -68,7 +68,6 @@ class LayerScope:
 
     program: Recorder
     node: Node
-    input_sizes: tuple[int, ...]
 
     @property
     def training(self) -> bool:
@@ -88,7 +87,7 @@ class LayerScope:
         return sum_over(x, "batch") * self.inverse_rows
 
     def state(self, name: str) -> Value:
-        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.input_sizes) if tensor.name == name)
+        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.node.input_sizes) if tensor.name == name)
         return state_value(f"state.{self.node.key}.{name}", shape)
 
     def commit(self, state: Value, value: Value) -> None:
@@ -152,11 +151,7 @@ class Blueprint:
         assert layers is not None and inputs is not None and outputs is not None, "a resolved spec has all of these"
         self.inputs, self.outputs = inputs, outputs
         self.nodes = tuple(walk(layers, inputs))
-        sizes = [node.size for node in self.nodes]
-        self.sizes_of_inputs = tuple(
-            tuple(self.inputs if number < 0 else sizes[number] for number in node.inputs) for node in self.nodes
-        )
-        self.layout = Layout(self.nodes, self.sizes_of_inputs)
+        self.layout = Layout(self.nodes)
 
     @property
     def target_size(self) -> int:
@@ -263,14 +258,14 @@ class Blueprint:
         """Return the network's values as a program computes them that trains, or one that does not."""
         recorder, x = Recorder(training), input_value(INPUTS, (self.inputs, BATCH))
         applied: list[AppliedLayer] = []
-        for number, (node, sizes) in enumerate(zip(self.nodes, self.sizes_of_inputs, strict=True)):
+        for number, node in enumerate(self.nodes):
             inputs = [x if source < 0 else applied[source].output for source in node.inputs]
             blocks = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in self.layout.of_node(number)]
             layer, activation = node.layer.split_activation()
-            count = len(layer.parameters(sizes)) if layer else 0
+            count = len(layer.parameters(node.input_sizes)) if layer else 0
             raw = output = inputs[0]
             if layer is not None:
-                scope, shape = LayerScope(recorder, node, sizes), (layer.output_size(sizes), BATCH)
+                scope, shape = LayerScope(recorder, node), (layer.output_size(node.input_sizes), BATCH)
                 raw = output = ask_value(layer, shape, layer.apply, scope, inputs, blocks[:count])
             if activation is not None:
                 output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])

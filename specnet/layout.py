@@ -50,8 +50,6 @@ class Layout:
     Parameters
     ----------
     nodes : tuple of Node
-    sizes_of_inputs : tuple of tuple of int
-        For each node.
 
     Attributes
     ----------
@@ -64,11 +62,11 @@ class Layout:
         How much of it learns.
     """
 
-    def __init__(self, nodes: tuple[Node, ...], sizes_of_inputs: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
         declared = [
             (number, block)
-            for number, (node, sizes) in enumerate(zip(nodes, sizes_of_inputs, strict=True))
-            for block in ask(node.layer, node.layer.parameters, sizes)
+            for number, node in enumerate(nodes)
+            for block in ask(node.layer, node.layer.parameters, node.input_sizes)
         ]
         self._of_node: dict[int, list[PlacedBlock]] = {}
         starts, end, self.trainable_size = {}, 0, 0
@@ -85,8 +83,8 @@ class Layout:
         self.blocks = tuple(placed for number in range(len(nodes)) for placed in self.of_node(number))
         self.states = tuple(
             PlacedState(f"{node.key}.{tensor.name}", tensor)
-            for node, sizes in zip(nodes, sizes_of_inputs, strict=True)
-            for tensor in node.layer.states(sizes)
+            for node in nodes
+            for tensor in node.layer.states(node.input_sizes)
         )
 
     def of_node(self, number: int) -> list[PlacedBlock]:

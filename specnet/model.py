@@ -13,7 +13,7 @@ from specnet.arrays import as_array, check_inputs, check_target, check_weights
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
-from specnet.model_file import Contents, class_count, decode_model, encode_model, task_of
+from specnet.model_file import Contents, decode_model, encode_model
 from specnet.network import Network
 from specnet.parts.data import Csv
 from specnet.parts.metrics import Metric
@@ -71,13 +71,17 @@ class Model:
         self.target_preprocessing = target_preprocessing or Preparation()
         self.history = list(history)
         self._labels = _checked_labels(labels, network)
-        self._task = task_of(network)
 
     def astype(self, dtype: str) -> Model:
         """Return the same model, computed in another precision, ``float32`` or ``float64``."""
         network = Network(self.spec.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
         return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
+
+    @property
+    def boundary(self) -> float:
+        """The binary output above which the answer is 1: an even probability, or no margin at all."""
+        return 0.5 if self.gives_probabilities else 0.0
 
     @property
     def spec(self) -> Spec:
@@ -97,7 +101,7 @@ class Model:
     @property
     def gives_probabilities(self) -> bool:
         """Whether `predict_proba` has an answer."""
-        return self._task != "values" and self.spec.training.loss.gives_probabilities
+        return self.network.task != "values" and self.spec.training.loss.gives_probabilities
 
     def predict(self, X: ArrayLike) -> Array:
         """Return an answer for each row.
@@ -130,7 +134,7 @@ class Model:
         DataError
             If X does not fit, or the model predicts values or margins.
         """
-        if self._task == "values":
+        if self.network.task == "values":
             raise DataError("this model predicts values, which have no probabilities")
         if not self.gives_probabilities:
             raise DataError(f"this model's outputs are margins of {self.spec.training.loss.type}, not probabilities")
@@ -241,25 +245,20 @@ class Model:
 
     def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""
-        match self._task:
+        match self.network.task:
             case "values":
                 values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
                 return values[:, 0] if values.shape[1] == 1 else values
             case "multilabel":
-                return (outputs > self._boundary).astype(np.int64)
+                return (outputs > self.boundary).astype(np.int64)
             case "binary":
-                indices = (outputs[:, 0] > self._boundary).astype(np.intp)
+                indices = (outputs[:, 0] > self.boundary).astype(np.intp)
             case "classes":
                 indices = outputs.argmax(axis=1)
         return self._labels.decode(indices) if decoded and self._labels is not None else indices
 
-    @property
-    def _boundary(self) -> float:
-        """Return the binary output above which the answer is 1: an even probability, or no margin at all."""
-        return 0.5 if self.gives_probabilities else 0.0
-
     def _probabilities(self, outputs: Array) -> Array:
-        if self._task == "binary":
+        if self.network.task == "binary":
             return np.concatenate([1 - outputs, outputs], axis=1)
         return outputs
 
@@ -286,7 +285,7 @@ class Model:
             if part is None:
                 raise DataError(f'metrics has "{metric}", which is no metric')
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
-        task = "binary" if self._task == "classes" and self.network.outputs == 2 else self._task
+        task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
         if task not in metric.task:
             raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[task]}')
         if metric.response == "probability" and not self.gives_probabilities:
@@ -316,7 +315,7 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
 
 
 def _checked_labels(labels: Array | None, network: Network) -> Labels | None:
-    count = class_count(network)
+    count = network.class_count
     if labels is None:
         return None if count is None else Labels(np.arange(count))
     if count is None or labels.shape != (count,):

@@ -37,7 +37,6 @@ import numpy as np
 from specnet.data import Preparation, tensor_shapes
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.network import Network
-from specnet.parts.metrics.base import Task
 from specnet.parts.part import Part
 from specnet.spec import Limits, parse_spec, resolve
 from specnet.tensor_file import Array, Entry, Shape, decode, encode, parse_object, read_header, shown
@@ -121,17 +120,6 @@ def decode_model(
         Preparation.from_tensors(spec.target_preprocessing, _without("target_preprocessing", tensors)),
         decode_labels(tensors),
     )
-
-
-def task_of(network: Network) -> Task:
-    """Return what a network answers: which of two classes or of several, 0 or 1 for each output, or values."""
-    target = network.spec.training.loss.target
-    return "multilabel" if target == "binary" and network.outputs > 1 else target
-
-
-def class_count(network: Network) -> int | None:
-    """Return how many classes a network tells apart, None where it answers something else."""
-    return {"binary": 2, "classes": network.outputs}.get(task_of(network))
 
 
 def parse_metadata(text: str) -> Any:
@@ -249,7 +237,7 @@ def _required(network: Network) -> dict[str, Kind]:
 
 def _label_entries(entries: Mapping[str, Entry], network: Network) -> dict[str, Kind]:
     """Return dtype and shape of the tensors that hold labels, as integers or as text, whichever the file has."""
-    count, int64 = class_count(network), np.dtype(np.int64)
+    count, int64 = network.class_count, np.dtype(np.int64)
     if count is None:
         return {}
     if "labels.bytes" not in entries:

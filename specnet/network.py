@@ -19,6 +19,7 @@ from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.layout import Layout
 from specnet.parts.blame import ask
+from specnet.parts.metrics.base import Task
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
@@ -103,6 +104,17 @@ class Network:
     def target_size(self) -> int:
         """How many numbers a row's target has, where it is no class; the first so many outputs are its prediction."""
         return self._blueprint.target_size
+
+    @property
+    def task(self) -> Task:
+        """What it answers: which of two classes or of several, 0 or 1 for each output, or values."""
+        target = self.spec.training.loss.target
+        return "multilabel" if target == "binary" and self.outputs > 1 else target
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes it tells apart, None where it answers something else."""
+        return {"binary": 2, "classes": self.outputs}.get(self.task)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

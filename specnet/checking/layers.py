@@ -73,16 +73,16 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
     values = dict(zip((layer.output for layer in forward.layers), point.outputs, strict=True))
     values[forward.x] = point.rows.X.T
     fused = blueprint.seen_by_loss(forward) is forward.layers[-1].raw
-    for number, (node, sizes) in enumerate(zip(blueprint.nodes, blueprint.sizes_of_inputs, strict=True)):
+    for number, node in enumerate(blueprint.nodes):
         inputs, blocks = forward.layers[number].inputs, forward.layers[number].blocks
         layer = node.layer.split_activation()[0] if fused and number == len(blueprint.nodes) - 1 else node.layer
         if layer is None:
             continue
-        blocks = blocks[: len(layer.parameters(sizes))]
+        blocks = blocks[: len(layer.parameters(node.input_sizes))]
         distinct = list(dict.fromkeys(inputs))
         names = [f"input {index}" for index in range(1, len(distinct) + 1)] if len(distinct) > 1 else ["input"]
         leaves = {value: input_value(name, value.shape) for name, value in zip(names, distinct, strict=True)}
-        scope = LayerScope(Recorder(training=True), node, sizes)
+        scope = LayerScope(Recorder(training=True), node)
         output = layer.apply(scope, [leaves[value] for value in inputs], blocks)
         measured = sum_over(output * input_value(WEIGHTS, output.shape), "all")
         reads = {leaf: values[value] for value, leaf in leaves.items()}

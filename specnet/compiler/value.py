@@ -362,10 +362,6 @@ def _sum_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
     return (expand(d, x.shape),)
 
 
-def _same_shape(attributes: Any, x: Value) -> Shape:
-    return x.shape
-
-
 def _target_shape(attributes: Any, x: Value) -> Shape:
     return tuple(attributes)
 

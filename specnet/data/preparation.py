@@ -71,7 +71,7 @@ class Preparation:
 
     @classmethod
     def from_tensors(cls, steps: Sequence[Preprocessing], tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the preparation whose `tensors` are given, complete and of the shapes that `shapes` says."""
+        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says."""
         fitted = tuple(
             {name: tensors[f"0.{index}.{name}"] for name in step.learned} for index, step in enumerate(steps)
         )

@@ -10,12 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.builder import LayerScope, Recorder
 from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
 from specnet.data import Preparation
+from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Formula, Table, formula_of, sources_of
 from specnet.layout import PlacedBlock
 from specnet.model import Model
-from specnet.model_file import task_of
 from specnet.parts.activations import Activation
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
@@ -116,12 +117,7 @@ class Program:
     @property
     def task(self) -> Task:
         """What the model answers."""
-        return task_of(self.model.network)
-
-    @property
-    def boundary(self) -> float:
-        """The binary output above which the answer is 1: an even probability, or no margin at all."""
-        return 0.5 if self.model.gives_probabilities else 0.0
+        return self.model.network.task
 
     @property
     def meaning(self) -> str:
@@ -194,7 +190,8 @@ class Program:
 
     def _step(self, number: int) -> Step:
         network = self.model.network
-        node, sizes = network.nodes[number], network.blueprint.sizes_of_inputs[number]
+        node = network.nodes[number]
+        sizes = node.input_sizes
         layer, activation = node.layer.split_activation()
         blocks = network.layout.of_node(number)
         count = len(layer.parameters(sizes)) if layer else 0
@@ -202,7 +199,7 @@ class Program:
         stages = []
         if layer is not None:
             sources = sources_of(sizes)
-            value = layer.apply(_Scope(node, sizes), sources, values[:count])
+            value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
             stages.append(self._stage(node, layer, value, sources, blocks[:count]))
         if activation is not None:
             size = layer.output_size(sizes) if layer else sizes[0]
@@ -233,32 +230,17 @@ class Program:
         return Stage(part, formula, arrays)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """A program that only predicts, as the layer that is placed in it sees it."""
-
-    node: Node
-    sizes: tuple[int, ...]
-    training: bool = False
-
-    @property
-    def inverse_rows(self) -> NoReturn:
-        raise AssertionError("only training asks for the size of a batch")
-
-    def uniform(self, shape: Shape) -> NoReturn:
-        raise NotImplementedError(f"{self.node.layer.type} draws random numbers outside of training")
-
-    normal = uniform
+class _AnsweringScope(LayerScope):
+    """A program that only predicts, each row by itself, as the layer that is placed in it sees it."""
 
     def batch_mean(self, x: Value) -> NoReturn:
-        raise NotImplementedError(f"{self.node.layer.type} lets rows depend on each other outside of training")
-
-    def state(self, name: str) -> Value:
-        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.sizes) if tensor.name == name)
-        return state_value(f"state.{self.node.key}.{name}", shape)
+        raise UnsupportedError(f"no export can say that rows of {self.node.layer.type} depend on each other")
 
     def commit(self, state: Value, value: Value) -> NoReturn:
-        raise NotImplementedError(f"{self.node.layer.type} changes its states outside of training")
+        raise UnsupportedError(f"no export can say that {self.node.layer.type} changes what it keeps")
+
+    def _noise(self, distribution: str, shape: Shape) -> NoReturn:
+        raise UnsupportedError(f"no export can say that {self.node.layer.type} draws random numbers")
 
 
 def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:

@@ -15,7 +15,6 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
-from specnet.model_file import task_of
 from specnet.parts.layers import Embedding
 
 Array = NDArray[Any]
@@ -130,7 +129,7 @@ def answers_of(program: Program, X: Array) -> Answers:
 
 def outputs_of(model: Model, X: Array) -> Array:
     """Return values, the probability of each class or output, or where there are none margins: (rows, outputs)."""
-    if task_of(model.network) == "values":
+    if model.network.task == "values":
         return model.predict(X).reshape(len(X), -1)
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
@@ -181,5 +180,5 @@ def _margins(outputs: Array, program: Program) -> Array:
         first, second = np.sort(outputs, axis=1)[:, :-3:-1].T
         margins: Array = first - second
         return margins
-    margins = np.abs(outputs - program.boundary)
+    margins = np.abs(outputs - program.model.boundary)
     return margins[:, 0] if program.task == "binary" else margins

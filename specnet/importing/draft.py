@@ -14,7 +14,6 @@ from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
 from specnet.importing.facts import training_of
 from specnet.model import Model
-from specnet.model_file import class_count
 from specnet.network import Network
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import installed_registry
@@ -254,7 +253,7 @@ class Draft:
                     raise FileError(f"{node.key}.{name} has shape {array.shape}, and {place.shape} is needed")
                 place[...] = array
         assert not places, f"nothing gives {', '.join(places)} its numbers"
-        count = class_count(network)
+        count = network.class_count
         if labels is not None and count is None:
             raise FileError("there are labels of classes, and the network does not tell any apart")
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):

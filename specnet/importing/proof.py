@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, FileError
 from specnet.exporting.proof import outputs_of, put_categories
 from specnet.model import Model
-from specnet.model_file import task_of
 
 Array = NDArray[Any]
 
@@ -90,7 +89,7 @@ def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] |
         return None
     given = numbers.reshape(len(numbers), -1)
     X = X[: len(given)]
-    are_flags = task_of(model.network) == "multilabel" and np.isin(given, (0, 1)).all()
+    are_flags = model.network.task == "multilabel" and np.isin(given, (0, 1)).all()
     expected = model.predict(X) if are_flags else outputs_of(model, X)
     if given.shape[1] == 1:
         expected = expected[:, -1:]
@@ -134,7 +133,7 @@ def _labels_compared(given: list[list[Array]], model: Model, X: list[Array], jud
 
 def _labels_agree(labels: Array, model: Model, X: Array) -> Array | None:
     """Return which rows of those with finite outputs get the model's label; None for what are no labels."""
-    if labels.dtype.kind not in "biuO" or task_of(model.network) == "values":
+    if labels.dtype.kind not in "biuO" or model.network.task == "values":
         return None
     X = X[: len(labels)]
     expected = model.predict(X)

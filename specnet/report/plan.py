@@ -54,12 +54,9 @@ class Plan:
         self.spec = spec
         self.nodes = nodes
         self.input_size = spec.network.input_size or 0
-        self.parameter_counts = [node.layer.parameter_count(self._input_sizes(node)) for node in nodes]
+        self.parameter_counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
         self.parameter_count = sum(self.parameter_counts)
         self.bytes = self.parameter_count * (4 if spec.network.dtype == "float32" else 8)
-
-    def _input_sizes(self, node: Node) -> tuple[int, ...]:
-        return tuple(self.input_size if index < 0 else self.nodes[index].size for index in node.inputs)
 
     def summary(self) -> str:
         """Return the network as a line: ``2 → 5 relu → 1 sigmoid``."""
@@ -72,7 +69,7 @@ class Plan:
     def _step(self, node: Node) -> str:
         activation = getattr(node.layer, "activation", None)
         word = activation.type if isinstance(activation, Part) else node.layer.type
-        sized = "units" in type(node.layer).model_fields or node.size != self._input_sizes(node)[0]
+        sized = "units" in type(node.layer).model_fields or node.size != node.input_sizes[0]
         return f"{node.size} {word}" if sized else word
 
     def totals(self) -> str:

@@ -8,7 +8,7 @@ from specnet.parts.losses import Loss
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
-from specnet.spec.graph import INPUT_INDEX, Node, layer_count
+from specnet.spec.graph import Node, layer_count
 from specnet.spec.limits import training_bytes
 from specnet.spec.lowering import LAYERS
 from specnet.spec.problems import Problems
@@ -145,8 +145,7 @@ def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
 def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
-    sizes = [_input_sizes(node, nodes, inputs) for node in nodes]
-    counts = [node.layer.parameter_count(size) for node, size in zip(nodes, sizes, strict=True)]
+    counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
     parameters = sum(counts)
     largest = max(range(len(nodes)), key=lambda index: counts[index])
     path: Path = (*nodes[largest].path, "units")
@@ -157,7 +156,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     rows = getattr(spec.data, "n_samples", None)
     if isinstance(training.batch_size, int):
         rows = training.batch_size if rows is None else min(rows, training.batch_size)
-    values = inputs + sum(node.layer.value_count(size) for node, size in zip(nodes, sizes, strict=True))
+    values = inputs + sum(node.layer.value_count(node.input_sizes) for node in nodes)
     size = training_bytes(values, parameters, rows or 1, network.dtype)
     if size > limits.memory:
         alone = training_bytes(values, parameters, 1, network.dtype)
@@ -191,10 +190,6 @@ def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
         yield from [task for task, fits in (("binary", outputs <= 1), ("multilabel", outputs != 1)) if fits]
     else:
         yield from [task for task, fits in (("binary", outputs in (0, 2)), ("classes", outputs != 2)) if fits]
-
-
-def _input_sizes(node: Node, nodes: Sequence[Node], inputs: int) -> tuple[int, ...]:
-    return tuple(inputs if number == INPUT_INDEX else nodes[number].size for number in node.inputs)
 
 
 def _losses(registry: Registry) -> list[type[Loss]]:

@@ -29,14 +29,17 @@ class Node:
         Where it stands in the resolved spec.
     inputs : tuple of int
         The nodes that it reads, by number; -1 is the network's input.
+    input_sizes : tuple of int
+        The features of each of these; 0 where that is not known, which no resolved spec has.
     size : int
-        Features of its output; 0 where that is not known, which no resolved spec has.
+        Features of its output, or 0.
     """
 
     layer: Layer
     key: str
     path: Path
     inputs: tuple[int, ...]
+    input_sizes: tuple[int, ...]
     size: int
 
 
@@ -149,11 +152,11 @@ class _Graph:
                 here,
                 hint=hint,
             )
-        self.nodes.append(Node(layer, key, here, inputs, self._size(layer, inputs, here)))
+        sizes = tuple(map(self._size_of, inputs))
+        self.nodes.append(Node(layer, key, here, inputs, sizes, self._size(layer, sizes, here)))
         return len(self.nodes) - 1
 
-    def _size(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> int:
-        sizes = tuple(self._size_of(number) for number in inputs)
+    def _size(self, layer: Layer, sizes: tuple[int, ...], here: Path) -> int:
         unknown = 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1)
         if unknown and "units" not in type(layer).model_fields:
             return 0

@@ -38,7 +38,7 @@ class LayerCase:
     def __init__(self, subject: str, layer: Layer, inputs: Sequence[Array], generator: np.random.Generator) -> None:
         self.subject, self.layer = subject, layer
         self.sizes = tuple(array.shape[1] for array in inputs)
-        self.node = Node(layer, KEY, (), tuple(range(len(inputs))), layer.output_size(self.sizes))
+        self.node = Node(layer, KEY, (), tuple(range(len(inputs))), self.sizes, layer.output_size(self.sizes))
         self.inputs = {f"input {number}": array.T for number, array in enumerate(inputs, 1)}
         self.blocks: dict[str, Value] = {}
         self.reads: dict[str, Array] = dict(self.inputs)
@@ -63,9 +63,7 @@ class LayerCase:
         """Return the layer's output as a function of its inputs and parameters, with noise of its own."""
         leaves = {name: input_value(name, (array.shape[0], BATCH)) for name, array in self.inputs.items()}
         recorder = Recorder(training)
-        value = self.layer.apply(
-            LayerScope(recorder, self.node, self.sizes), list(leaves.values()), list(self.blocks.values())
-        )
+        value = self.layer.apply(LayerScope(recorder, self.node), list(leaves.values()), list(self.blocks.values()))
         if not isinstance(value, Value) or value.shape != (self.node.size, BATCH):
             fail(self.subject, f"its value is {value!r}, and its output_size asks for {(self.node.size, BATCH)}")
         rows = next(iter(self.inputs.values())).shape[1]

@@ -110,10 +110,8 @@ class Course:
         self.epochs += 1
         if not self.wants_loss(epoch):
             return self._goes_on(epoch)
-        figures = {"loss": loss}
-        if self._is_logged(epoch) or self._watches:
-            theta, state = self._walker.kept()
-            figures |= {name: monitor(theta, state) for name, monitor in self._monitors.items()}
+        theta, state = self._walker.kept()
+        figures = {"loss": loss, **{name: monitor(theta, state) for name, monitor in self._monitors.items()}}
         for name, figure in figures.items():
             if not math.isfinite(figure):
                 raise not_finite(self._network, f"the {name.replace('_', ' ')} is {figure} in epoch {epoch + 1}")

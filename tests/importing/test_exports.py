@@ -19,7 +19,6 @@ from specnet.exporting.program import Program
 from specnet.exporting.proof import probe_rows
 from specnet.importing import open_model
 from specnet.model import Model
-from specnet.model_file import task_of
 from specnet.parts.data import Csv
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.model.models import KINDS, make_model, make_rows
@@ -61,7 +60,7 @@ def test_labels_as_far_apart_as_integers_go(target: str, tmp_path: Path):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_kind(target: str, kind: str, dtype: str, tmp_path: Path):
-    model = make_model(kind, dtype, metrics=METRICS[task_of(make_model(kind).network)])
+    model = make_model(kind, dtype, metrics=METRICS[make_model(kind).network.task])
     if target == "sklearn" and kind == "two classes":
         with pytest.raises(ExportError, match="sklearn cannot say two outputs for two classes"):
             opened(model, target, tmp_path)

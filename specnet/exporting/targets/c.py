@@ -216,7 +216,7 @@ static void grouped(int groups, int inputs, int outputs, const real *weight, con
 
 def _predict(program: Program, stem: str) -> str:
     macro, kind = stem.upper(), answer_kind(program)
-    boundary = number_literal(program.dtype.type(program.boundary))
+    boundary = number_literal(program.dtype.type(program.model.boundary))
     forward = f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n"
     if kind == "values":
         return ""

@@ -224,9 +224,9 @@ def _predict(program: Program) -> str:
             result = "forward(x)" + "[0]" * (program.outputs == 1)
             return _FUNCTION.format(said=_capital(program.meaning), before="", result=result)
         case "multilabel":
-            said, result = "0 or 1 for each output", f"Array.from(y, (p) => Number(p > {program.boundary}))"
+            said, result = "0 or 1 for each output", f"Array.from(y, (p) => Number(p > {program.model.boundary}))"
         case "binary":
-            said, result = "The more probable label", f"labels[Number(y[0] > {program.boundary})]"
+            said, result = "The more probable label", f"labels[Number(y[0] > {program.model.boundary})]"
         case "classes":
             said = "The most probable label"
             result = "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]"

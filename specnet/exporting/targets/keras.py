@@ -59,10 +59,11 @@ class KerasTarget(ArchiveTarget):
         if program.task == "values":
             return Answers(outputs, None)
         if program.task == "multilabel":
-            return Answers(outputs, (outputs > program.boundary).astype(np.int64))
+            return Answers(outputs, (outputs > program.model.boundary).astype(np.int64))
         with zipfile.ZipFile(path) as archive:
             labels = np.array(json.loads(archive.read(MEMBER))["labels"])
-        chosen = outputs.argmax(1) if program.task == "classes" else (outputs[:, 0] > program.boundary).astype(np.intp)
+        above = outputs[:, 0] > program.model.boundary
+        chosen = outputs.argmax(1) if program.task == "classes" else above.astype(np.intp)
         return Answers(outputs, labels[chosen])
 
 

@@ -208,7 +208,7 @@ class _Writer:
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
-        program, above = self.program, f"> {self.program.boundary}"
+        program, above = self.program, f"> {self.program.model.boundary}"
         several = 'columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}'
         classes = "LABELS"
         columns = ['columns = {"prediction": predict(X)}']

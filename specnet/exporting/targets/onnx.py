@@ -296,22 +296,17 @@ class _Graph:
         if program.task == "values":
             return [self._output(name, "value", dtype, program.outputs, program.meaning)]
         answer = "probabilities" if program.model.gives_probabilities else "scores"
-        above = self._initializer("boundary", np.array(program.boundary, dtype))
-        int64 = self._type(np.dtype(np.int64))
         if program.task == "multilabel":
-            chosen = self._node("Cast", [self._node("Greater", [name, above], "above")], "chosen", to=int64)
+            chosen = self._above_boundary(name, "chosen")
             label = self._output(chosen, "label", np.dtype(np.int64), program.outputs, "0 or 1 for each output")
             return [label, self._output(name, answer, dtype, program.outputs, program.meaning)]
         if program.task == "binary" and program.model.gives_probabilities:
-            del self.initializers["boundary"]
             one = self._initializer(f"1.{dtype.name}", np.array(1, dtype))
             name = self._node("Concat", [self._node("Sub", [one, name], "first"), name], "both", axis=1)
         if program.task == "classes" or program.model.gives_probabilities:
-            self.initializers.pop("boundary", None)
             chosen = self._node("ArgMax", [name], "class", axis=1, keepdims=0)
         else:
-            chosen = self._node("Cast", [self._node("Greater", [name, above], "above")], "both", to=int64)
-            chosen = self._node("Squeeze", [chosen, self._integers(1)], "class")
+            chosen = self._node("Squeeze", [self._above_boundary(name, "both"), self._integers(1)], "class")
         labels = np.array(program.labels)
         if labels.dtype.kind == "U" or not np.array_equal(labels, np.arange(len(labels))):
             stored = labels.astype(object) if labels.dtype.kind == "U" else labels
@@ -320,6 +315,12 @@ class _Graph:
         label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
         meaning = "the probability of each class" if program.model.gives_probabilities else program.meaning
         return [label, self._output(name, answer, dtype, outputs, meaning)]
+
+    def _above_boundary(self, name: str, result: str) -> str:
+        """Add the nodes that make 1 of outputs above the boundary between two labels, and 0 of others."""
+        boundary = self._initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
+        above = self._node("Greater", [name, boundary], "above")
+        return self._node("Cast", [above], result, to=self._type(np.dtype(np.int64)))
 
     def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
         """Give a value the name that the graph's output has, and return its description."""

@@ -313,7 +313,7 @@ class _Writer:
         constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
         raw = not program.prepare.is_identity or program.dtype == np.float64  # float32 is what a line says that follows
-        above = f"> {program.boundary}"
+        above = f"> {program.model.boundary}"
         match program.task:
             case "values":
                 said, result = program.meaning, "self(X)[:, 0]" if program.outputs == 1 else "self(X)"
