@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import FileError
 from specnet.importing.algebra import CONSTANT, VARIABLE, Formula, TooInvolvedError
 from specnet.importing.draft import AFFINE_EPSILON, Draft
 from specnet.importing.functions import algebra_of, is_of_rows
@@ -58,19 +57,6 @@ class Layers:
         tensors = {name: np.broadcast_to(array, size) for name, array in tensors.items()}
         return self.draft.activation(source, {**found.part, "parametric": True}, tensors)
 
-    def compute(self, source: int, formula: Formula) -> int:
-        """Return the layer whose output is a formula of another layer's output.
-
-        Raises
-        ------
-        FileError
-            If no layers here compute it.
-        """
-        try:
-            return self._compute(source, formula)
-        except TooInvolvedError:
-            raise FileError("what this is computed from is no activation that is known here") from None
-
     def normalize(self, source: int, mean: Array, factor: Array | None, shift: Array | None) -> int:
         """Return the layer that makes (x − mean)·factor + shift of another layer's output."""
         size, epsilon = self.draft.size(source), AFFINE_EPSILON
@@ -79,7 +65,14 @@ class Layers:
         variance = np.full(size, 1 - epsilon)
         return self.draft.normalization(source, epsilon, scale, shift, np.broadcast_to(mean, size), variance)
 
-    def _compute(self, source: int, formula: Formula) -> int:
+    def compute(self, source: int, formula: Formula) -> int:
+        """Return the layer whose output is a formula of another layer's output.
+
+        Raises
+        ------
+        TooInvolvedError
+            If no layers here compute it.
+        """
         if formula.is_variable:
             return source
         if formula.affine is not None:
@@ -124,7 +117,7 @@ class Layers:
         products = [(m, number) for m, number in formula.terms.items() if m not in affine]
         summands = [self._product(source, monomial, number) for monomial, number in products]
         if VARIABLE in affine:
-            summands.append(self._compute(source, algebra.formula(affine)))
+            summands.append(self.compute(source, algebra.formula(affine)))
         elif affine:
             summands[0] = self.draft.affine(summands[0], 1.0, affine[CONSTANT])
         return summands[0] if len(summands) == 1 else self.draft.add({"type": "add"}, summands)
@@ -137,7 +130,7 @@ class Layers:
                 raise TooInvolvedError
             factor = source
             if atom is not None:
-                inner = self._compute(source, atom.argument)
+                inner = self.compute(source, atom.argument)
                 factor = self.draft.activation(inner, _FUNCTIONS[atom.function])
             factors += [factor] * power
         product = factors[0] if len(factors) == 1 else self.draft.add({"type": "multiply"}, factors)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
+from specnet.importing.onnx_origins import UnknownFormulaError
 from specnet.importing.onnx_values import (
     Dimensions,
     Features,
@@ -57,6 +58,8 @@ def finish(graph: Graph, name: str) -> Imported:
         raise FileError("the graph has no outputs")
     try:
         return _Answers(graph, labels, classes).finish(answer, name)
+    except UnknownFormulaError:
+        raise
     except FileError as error:
         names = " and ".join(shown(output.name) for output in graph.graph.output)
         raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error

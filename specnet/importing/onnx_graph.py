@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import TensorReader, newest_version, read_model
 from specnet.importing.onnx_inputs import read_inputs
+from specnet.importing.onnx_origins import Origins, UnknownFormulaError
 from specnet.importing.onnx_proof import prove_file
 from specnet.importing.onnx_sections import read_section, section_end
 from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
@@ -69,6 +69,8 @@ class Graph:
     Attributes
     ----------
     inputs : Inputs
+    origins : Origins
+        Which nodes made what.
     draft : Draft
     layers : Layers
         Puts formulas into the draft.
@@ -104,6 +106,7 @@ class Graph:
         if self.version() > newest:
             raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
         self.values: dict[str, Value | Array] = {}
+        self._number = 0
         self.settled: dict[int, Features] = {}
         self.owners: dict[int, Features | None] = {}
         self.folded = 0
@@ -113,6 +116,7 @@ class Graph:
             raise FileError("this file has sparse tensors, which are not understood")
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
+        self.origins = Origins(self.graph.node, self.values)
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         values = self.graph.input
         self.inputs = inputs = read_inputs(
@@ -154,7 +158,11 @@ class Graph:
         if value.normal is not None and value.formula.affine is not None:
             source = self.layers.normalize(value.source, value.normal.mean, value.normal.factor, value.normal.shift)
         else:
-            source = self.layers.compute(value.source, value.formula)
+            try:
+                source = self.layers.compute(value.source, value.formula)
+            except TooInvolvedError:
+                maker = self.origins.maker(value)
+                raise self.origins.unknown(self._number if maker is None else maker, self._is_activation) from None
         self.owners.setdefault(source, value)
         value.source, value.formula, value.normal, value.departure = source, self.layers.algebra.x, None, None
         return source
@@ -186,12 +194,12 @@ class Graph:
 
     def bind(self, name: str, value: Value | Array) -> None:
         """Give a tensor its value."""
+        self.values[name] = value
         if isinstance(value, Features):
             shared = self.uses[name] > 1
             value.alone &= not shared
             if shared and not self.is_marked:
                 self._settle_shared(value)
-        self.values[name] = value
 
     def described(self, value: Value | Array) -> str:
         """Return in words what a value is."""
@@ -203,12 +211,8 @@ class Graph:
 
     def settle(self, value: Features, *, scaled: bool = False) -> None:
         """Make a layer of a value if it is an activation by itself, or times a factor if `scaled`."""
-        formula = value.formula
-        if formula.affine is None and formula.value is None and not is_of_rows(formula):
-            with suppress(TooInvolvedError):
-                if self.layers.is_activation(value.source, formula, scaled=scaled):
-                    origin = replace(value)
-                    self.settled[self.source(value)] = origin
+        if self._is_activation(value, scaled=scaled):
+            self._end_layer(value)
 
     def begin_activation(self, value: Features) -> None:
         """Make a layer of what an activation reads, if it is an activation itself or has numbers for each feature."""
@@ -227,6 +231,19 @@ class Graph:
             if isinstance(value, Features):
                 self.source(value)
 
+    def _is_activation(self, value: Features, *, scaled: bool = False) -> bool:
+        formula = value.formula
+        if formula.affine is not None or formula.value is not None or is_of_rows(formula):
+            return False
+        try:
+            return self.layers.is_activation(value.source, formula, scaled=scaled)
+        except TooInvolvedError:
+            return False
+
+    def _end_layer(self, value: Features) -> None:
+        origin = replace(value)
+        self.settled[self.source(value)] = origin
+
     def _settle_shared(self, value: Features) -> None:
         """Make a layer of what several nodes read, unless it looks like a part of an activation."""
         if [atom.function for atom in value.formula.functions()] != ["relu"]:
@@ -244,8 +261,8 @@ class Graph:
     def _run(self, number: int, node: NodeProto) -> None:
         from specnet.importing.onnx_operators import OPERATORS
 
-        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        where = f"node {shown(node.name) if node.name else number} ({shown(kind)[1:-1]})"
+        self._number = number
+        where = f"node {self.origins.named(number)}"
         operator = OPERATORS.get((_DOMAINS.get(node.domain, "?"), node.op_type))
         if operator is None:
             raise FileError(f"{where}: this operator is not understood")
@@ -261,6 +278,8 @@ class Graph:
             made = operator(Call(self, node))
         except TooInvolvedError:
             raise FileError(f"{where}: what it computes is no activation that is known here") from None
+        except UnknownFormulaError:
+            raise
         except FileError as error:
             raise FileError(f"{where}: {error.diagnostics[0].message}") from error
         results = made if isinstance(made, list) else [made]

@@ -1,0 +1,132 @@
+"""Formulas in graphs: what is said of those that are no activation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import specnet
+
+RNG = np.random.default_rng(3)
+SIZE = 5
+CONSTANTS: dict[str, Any] = {
+    "W": RNG.normal(size=(4, SIZE)), "V": RNG.normal(size=(SIZE, 2)), "U": RNG.normal(size=(SIZE, SIZE)),
+    "scale": RNG.uniform(0.5, 1.5, SIZE), "shift": RNG.normal(size=SIZE), "slopes": RNG.uniform(0.1, 0.5, SIZE),
+    "epsilon": 1e-3, "half": 0.5, "one": 1.0, "two": 2.0, "six": 6.0, "root": 2**0.5, "tenth": 0.1,
+}  # fmt: skip
+
+# Each reads x and makes y. A node is its operator, what it reads and what it makes.
+ACTIVATIONS: dict[str, str] = {
+    "gelu": "Div x root d; Erf d e; Add e one a; Mul x a m; Mul m half y",
+    "silu": "Sigmoid x s; Mul x s y",
+}
+MEAN = "ReduceMean x m; Sub x m c; "
+NORMALIZATIONS: dict[str, str] = {
+    "pytorch": MEAN + "Pow c two q; ReduceMean q v; Add v epsilon a; Sqrt a r; Div c r d; Mul d scale e; Add e shift y",
+    "tensorflow": (
+        MEAN + "Neg m n; Mul c c q; ReduceMean q v; Add v epsilon a; Sqrt a r; Reciprocal r i; Mul i scale j; "
+        "Mul x j k; Mul n j l; Add l shift o; Add k o y"
+    ),
+}  # fmt: skip
+
+
+def nodes_of(text: str, opset: int, source: str, result: str, scope: str) -> list[Any]:
+    """Nodes that make one tensor of another, named by what they make."""
+    made = []
+    for words in map(str.split, text.split("; ")):
+        operator, *tensors = words
+        names = {"x": source, "y": result}
+        *read, output = [t if t in CONSTANTS else names.get(t, f"{scope}.{t}") for t in tensors]
+        attributes: dict[str, Any] = {"axis": 1} if operator in ("Softmax", "Concat") else {}
+        if operator == "ReduceMean" and opset < 18:
+            attributes = {"axes": [1]}
+        elif operator.startswith("Reduce"):
+            read.append("axes")
+        made.append(helper.make_node(operator, read, [output], name=f"{scope}.{tensors[-1]}", **attributes))
+    return made
+
+
+def chain(parts: list[str], opset: int = 20) -> list[Any]:
+    """Nodes in a chain, the first of which reads the columns X and the last of which makes Y."""
+    names = ["X", *(f"h{number}" for number in range(1, len(parts))), "Y"]
+    made = []
+    for number, part in enumerate(parts):
+        made += nodes_of(part, opset, names[number], names[number + 1], str(number))
+    return made
+
+
+def written(nodes: list[Any], path: Path, opset: int = 20) -> bytes:
+    read = {name for node in nodes for name in node.input}
+    constants = [
+        numpy_helper.from_array(np.asarray(array, np.float32), name)
+        for name, array in CONSTANTS.items()
+        if name in read
+    ]
+    if "axes" in read:
+        constants.append(numpy_helper.from_array(np.array([1]), "axes"))
+    columns = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["N", 4])
+    answer = helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["N", None])
+    graph = helper.make_graph(nodes, "graph", [columns], [answer], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    content: bytes = model.SerializeToString()
+    path.write_bytes(content)
+    return content
+
+
+UNKNOWN = "no activation that is known here"
+TOGETHER = f"together these are {UNKNOWN}"
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "one operator": (["Erf x y"], f"node '1.y' (Erf): this is {UNKNOWN}"),
+    "two": (["ReduceSum x s; Div x s y"], f"nodes '1.s' (ReduceSum), '1.y' (Div): {TOGETHER}"),
+    "more than a handful": (
+        ["Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Div x r d; Mul d scale y"],
+        "nodes '1.q' (Mul), '1.m' (ReduceMean), '1.a' (Add), '1.r' (Sqrt), '1.d' (Div) and others: " + TOGETHER,
+    ),
+    "before an activation": (
+        ["Erf x y", ACTIVATIONS["silu"]], f"nodes '1.y' (Erf), '2.s' (Sigmoid), '2.y' (Mul): {TOGETHER}"
+    ),
+    "behind a known activation": ([ACTIVATIONS["gelu"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
+    "behind a normalization": ([NORMALIZATIONS["tensorflow"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
+    "beside a known activation": (["Relu x r; Erf x e; Concat e r y"], f"node '1.e' (Erf): this is {UNKNOWN}"),
+    "subtracted from another layer": (
+        ["MatMul x U u; Erf x e; Sub u e y"], f"nodes '1.e' (Erf), '1.y' (Sub): {TOGETHER}"
+    ),
+}  # fmt: skip
+
+
+def reason(nodes: list[Any], path: Path) -> str:
+    written(nodes, path)
+    with pytest.raises(specnet.FileError) as caught:
+        specnet.import_model(path)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.source == str(path)
+    return diagnostic.message
+
+
+@pytest.mark.parametrize("ending", [[], ["MatMul x V y"]], ids=["answered", "read by a layer"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_nodes_of_an_unknown_formula_are_named(name: str, ending: list[str], tmp_path: Path):
+    parts, message = REFUSED[name]
+    assert reason(chain(["MatMul x W y", *parts, *ending]), tmp_path / "m.onnx") == message
+
+
+def test_names_of_unknown_formulas_are_short_and_printable(tmp_path: Path):
+    parts = ["MatMul x W y", "Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Div x r y", "MatMul x V y"]
+    nodes = chain(parts)
+    for node in nodes:
+        node.name = "\x1b[31m\n" + node.name + node.op_type * 1000
+    message = reason(nodes, tmp_path / "m.onnx")
+    assert message.isprintable()
+    assert len(message) < 500
+    assert message.count("\\x1b[31m\\n1.mReduceMean") == 1
+
+
+def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path):
+    nodes = chain(["MatMul x W y", "ReduceSum x s; Div x s y", "MatMul x V y"])
+    for node in nodes:
+        node.name = ""
+    assert reason(nodes, tmp_path / "m.onnx") == f"nodes 1 (ReduceSum), 2 (Div): {TOGETHER}"
