@@ -25,6 +25,8 @@ from specnet.importing.algebra import (
 _SOFTPLUS_IS_LINEAR_FROM = 17.0
 """From here on softplus(x) − x is below half a unit in the last place of x, in single precision."""
 
+_REDUCTIONS = ("mean", "largest")
+
 
 def algebra_of(tolerance: float) -> Algebra:
     """Return a new algebra with all these functions."""
@@ -161,11 +163,16 @@ def largest(p: Formula) -> Formula:
     return p.algebra.atom("largest", p)
 
 
+def reduces(p: Formula) -> bool:
+    """Whether a formula has one number of all features in it, as a normalization has."""
+    return any(atom.function in _REDUCTIONS for atom in p.functions())
+
+
 def _is_of_rows(atom: Atom | None) -> bool:
     """Whether an atom has one value for each row."""
     if atom is None:
         return False
-    return atom.function in ("mean", "largest") or is_of_rows(atom.argument)
+    return atom.function in _REDUCTIONS or is_of_rows(atom.argument)
 
 
 def is_of_rows(p: Formula) -> bool:

@@ -180,18 +180,13 @@ def _end_before_factor(call: Call, x: Features, constant: Array) -> None:
     affine = x.formula.affine
     if affine is not None and np.ndim(affine[0]):
         call.graph.source(x)
-    elif _is_row(constant, x) and (np.ndim(x.formula.terms.get(CONSTANT, 0.0)) or _normalizes(x.formula)):
+    elif _is_row(constant, x) and (np.ndim(x.formula.terms.get(CONSTANT, 0.0)) or fn.reduces(x.formula)):
         call.graph.settle(x)
 
 
 def _is_row(constant: Array, x: Features) -> bool:
     """Whether a constant has one number for each feature."""
     return constant.ndim > 0 and constant.size == x.size
-
-
-def _normalizes(formula: Formula) -> bool:
-    """Whether a formula has a mean over the features in it."""
-    return any(atom.function == "mean" for atom in formula.functions())
 
 
 def _divide(call: Call) -> Result:

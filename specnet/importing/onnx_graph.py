@@ -17,7 +17,7 @@ from specnet.files import PathLike, file_errors
 from specnet.importing.algebra import TooInvolvedError
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.facts import read_facts
-from specnet.importing.functions import is_of_rows
+from specnet.importing.functions import is_of_rows, reduces
 from specnet.importing.layers import Layers
 from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_call import Call
@@ -116,7 +116,7 @@ class Graph:
             raise FileError("this file has sparse tensors, which are not understood")
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
-        self.origins = Origins(self.graph.node, self.values)
+        self.origins = Origins(self.graph.node, self.uses, self.values)
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         values = self.graph.input
         self.inputs = inputs = read_inputs(
@@ -199,7 +199,7 @@ class Graph:
             shared = self.uses[name] > 1
             value.alone &= not shared
             if shared and not self.is_marked:
-                self._settle_shared(value)
+                self._settle_shared(name, value)
 
     def described(self, value: Value | Array) -> str:
         """Return in words what a value is."""
@@ -244,9 +244,12 @@ class Graph:
         origin = replace(value)
         self.settled[self.source(value)] = origin
 
-    def _settle_shared(self, value: Features) -> None:
-        """Make a layer of what several nodes read, unless it looks like a part of an activation."""
-        if [atom.function for atom in value.formula.functions()] != ["relu"]:
+    def _settle_shared(self, name: str, value: Features) -> None:
+        """Make a layer of what several nodes read, unless it may be a part of an activation."""
+        functions = [atom.function for atom in value.formula.functions()]
+        if functions and self.origins.is_reduced(name) and not reduces(value.formula):
+            self._end_layer(value)  # here a normalization begins, of whatever was before it
+        elif functions != ["relu"] or self.origins.reads_alone(name):
             self.begin_activation(value)
 
     def _run_told(self, key: str, nodes: Sequence[NodeProto]) -> None:

@@ -1,7 +1,8 @@
-"""Which nodes of an ONNX graph a formula was made by, to name them."""
+"""Which nodes of an ONNX graph a formula was made by: to name them, and to see what else reads the same as they."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from specnet.tensor_file import shown
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+_REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceSum")
 _MOST_NAMED = 5
 _MOST_OF_AN_ACTIVATION = 64
 """Nodes, and inputs of each; none is written in as many, and more of them would be walked again and again."""
@@ -30,13 +32,29 @@ class Origins:
     Parameters
     ----------
     nodes : sequence of NodeProto
+    uses : mapping
+        How often each tensor is read.
     values : mapping
         What each tensor is, as far as the graph has been read.
     """
 
-    def __init__(self, nodes: Sequence[NodeProto], values: Mapping[str, Value | NDArray[Any]]) -> None:
-        self._nodes, self._values = nodes, values
+    def __init__(
+        self, nodes: Sequence[NodeProto], uses: Mapping[str, int], values: Mapping[str, Value | NDArray[Any]]
+    ) -> None:
+        self._nodes, self._uses, self._values = nodes, uses, values
         self._makers = {name: number for number, node in enumerate(nodes) for name in node.output if name}
+        self._reduced = {node.input[0] for node in nodes if node.op_type in _REDUCTIONS and node.input}
+
+    def is_reduced(self, name: str) -> bool:
+        """Whether a node makes one number of each row of a tensor, as normalizations and softmax begin."""
+        return name in self._reduced
+
+    def reads_alone(self, name: str) -> bool:
+        """Whether nothing but what makes a tensor reads that of which its formula is made."""
+        numbers = list(islice(self._formula(self._makers[name]), _MOST_OF_AN_ACTIVATION + 1))
+        read = Counter(source for number in numbers for source in self._read(number))
+        few = len(numbers) <= _MOST_OF_AN_ACTIVATION
+        return few and all(self._uses[source] == count for source, count in read.items())
 
     def maker(self, value: Features) -> int | None:
         """Return the number of the node that made a value, None if it is no tensor of the graph."""
@@ -66,7 +84,7 @@ class Origins:
         others = " and others" if len(numbers) > _MOST_NAMED else ""
         return UnknownFormulaError(f"nodes {names}{others}: together these are no activation that is known here")
 
-    def _formula(self, number: int, is_known: Callable[[Features], bool]) -> Iterator[int]:
+    def _formula(self, number: int, is_known: Callable[[Features], bool] | None = None) -> Iterator[int]:
         """Yield a node and those before it whose values are formulas, back to layers' outputs or what is known."""
         waiting, seen = [number], {number}
         while waiting:
@@ -74,7 +92,7 @@ class Origins:
             for name in self._read(number):
                 value, maker = self._values[name], self._makers.get(name, number)
                 assert isinstance(value, Features)
-                if maker not in seen and not value.formula.is_variable and not is_known(value):
+                if maker not in seen and not value.formula.is_variable and not (is_known and is_known(value)):
                     waiting.append(maker)
                 seen.add(maker)
 

@@ -1,4 +1,4 @@
-"""Formulas in graphs: what is said of those that are no activation."""
+"""Where in a graph one activation ends and a normalization or another one begins, and what is said of unknown ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import specnet
+from tests.importing.answers import TOLERANCE, difference, onnx_answers
 
 RNG = np.random.default_rng(3)
 SIZE = 5
@@ -21,8 +22,22 @@ CONSTANTS: dict[str, Any] = {
 
 # Each reads x and makes y. A node is its operator, what it reads and what it makes.
 ACTIVATIONS: dict[str, str] = {
+    "relu": "Relu x y",
+    "leaky_relu": "LeakyRelu x y",
+    "leaky_relu as a maximum": "Mul x tenth s; Max x s y",
+    "relu6": "Relu x r; Min r six y",
+    "prelu": "PRelu x slopes y",
+    "elu": "Elu x y",
+    "elu by its rectifier": "Relu x r; Sub x r n; Exp n e; Sub e one m; Add r m y",
     "gelu": "Div x root d; Erf d e; Add e one a; Mul x a m; Mul m half y",
     "silu": "Sigmoid x s; Mul x s y",
+    "softsign": "Abs x a; Add a one b; Div x b y",
+    "squareplus": "Mul x x s; Add s one a; Sqrt a r; Add x r b; Mul b half y",
+    "tanh_shrink": "Tanh x t; Sub x t y",
+    "sigmoid": "Sigmoid x y",
+    "softplus": "Softplus x y",
+    "exponential": "Exp x y",
+    "softmax": "Softmax x y",
 }
 MEAN = "ReduceMean x m; Sub x m c; "
 NORMALIZATIONS: dict[str, str] = {
@@ -30,6 +45,10 @@ NORMALIZATIONS: dict[str, str] = {
     "tensorflow": (
         MEAN + "Neg m n; Mul c c q; ReduceMean q v; Add v epsilon a; Sqrt a r; Reciprocal r i; Mul i scale j; "
         "Mul x j k; Mul n j l; Add l shift o; Add k o y"
+    ),
+    "moments, the square first": (
+        "Mul x x s; ReduceMean s q; " + MEAN + "Mul m m p; Sub q p v; Add v epsilon a; Sqrt a r; Div c r d; "
+        "Mul d scale e; Add e shift y"
     ),
 }  # fmt: skip
 
@@ -77,6 +96,65 @@ def written(nodes: list[Any], path: Path, opset: int = 20) -> bytes:
     return content
 
 
+def layers_if_answered_as_onnxruntime_does(nodes: list[Any], path: Path, opset: int = 20) -> str:
+    """The layers that are found, an activation by its name."""
+    content = written(nodes, path, opset)
+    X = np.random.default_rng(0).normal(0, 2, (64, 4)).astype(np.float32)
+    (wanted,) = onnx_answers(content, X).values()
+    model = specnet.import_model(path)
+    assert difference(model.predict(X), wanted) <= TOLERANCE["float32"]
+    found = []
+    for layer in model.spec.network.layers or ():
+        activation = getattr(layer, "activation", None)
+        found += [layer.type] if layer.type != "activation" else []
+        found += [activation.type] if activation is not None and activation.type != "linear" else []
+    return " ".join(found)
+
+
+@pytest.mark.parametrize("opset", [9, 20])
+@pytest.mark.parametrize("style", NORMALIZATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_a_normalization_and_an_activation(name: str, style: str, opset: int, tmp_path: Path):
+    names = list(ACTIVATIONS)
+    after = [name, "gelu", names[(names.index(name) + 5) % len(names)]]
+    for other in after:
+        parts = ["MatMul x W y", ACTIVATIONS[name], NORMALIZATIONS[style], ACTIVATIONS[other], "MatMul x V y"]
+        found = layers_if_answered_as_onnxruntime_does(chain(parts, opset), tmp_path / "m.onnx", opset)
+        assert found == f"dense {name.split()[0]} layer_normalization {other.split()[0]} dense"
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_normalization_beside_what_its_activation_reads(name: str, tmp_path: Path):
+    nodes = [
+        *nodes_of("MatMul x W y", 20, "X", "h", "0"),
+        *nodes_of(ACTIVATIONS[name], 20, "h", "a", "1"),
+        *nodes_of(NORMALIZATIONS["pytorch"], 20, "a", "n", "2"),
+        *nodes_of("MatMul x U y", 20, "n", "b", "3"),
+        helper.make_node("Sub", ["b", "h"], ["s"]),
+        helper.make_node("Add", ["s", "a"], ["t"]),
+        *nodes_of("MatMul x V y", 20, "t", "Y", "4"),
+    ]
+    found = layers_if_answered_as_onnxruntime_does(nodes, tmp_path / "m.onnx").split()
+    assert {name.split()[0], "layer_normalization", "add"} <= set(found)
+
+
+@pytest.mark.parametrize("second", ACTIVATIONS)
+@pytest.mark.parametrize("first", ["relu", "leaky_relu", "leaky_relu as a maximum", "gelu"])
+def test_an_activation_of_an_activation(first: str, second: str, tmp_path: Path):
+    parts = ["MatMul x W y", ACTIVATIONS[first], ACTIVATIONS[second], "MatMul x V y"]
+    found = layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx")
+    if (first, second) != ("relu", "relu"):  # which are one
+        assert found == f"dense {first.split()[0]} {second.split()[0]} dense"
+
+
+@pytest.mark.parametrize("before", ["Mul x two y", "Add x half y", "Mul x scale y", "Mul x scale z; Add z shift y"])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "tanh_shrink"])
+def test_a_normalization_of_a_scaled_activation(name: str, before: str, tmp_path: Path):
+    parts = ["MatMul x W y", ACTIVATIONS[name], before, NORMALIZATIONS["pytorch"], "MatMul x V y"]
+    found = layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx")
+    assert found.endswith("layer_normalization dense")
+
+
 UNKNOWN = "no activation that is known here"
 TOGETHER = f"together these are {UNKNOWN}"
 REFUSED: dict[str, tuple[list[str], str]] = {
@@ -89,6 +167,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "before an activation": (
         ["Erf x y", ACTIVATIONS["silu"]], f"nodes '1.y' (Erf), '2.s' (Sigmoid), '2.y' (Mul): {TOGETHER}"
     ),
+    "before a normalization": (["Erf x y", NORMALIZATIONS["pytorch"]], f"node '1.y' (Erf): this is {UNKNOWN}"),
     "behind a known activation": ([ACTIVATIONS["gelu"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
     "behind a normalization": ([NORMALIZATIONS["tensorflow"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
     "beside a known activation": (["Relu x r; Erf x e; Concat e r y"], f"node '1.e' (Erf): this is {UNKNOWN}"),
@@ -130,3 +209,15 @@ def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path):
     for node in nodes:
         node.name = ""
     assert reason(nodes, tmp_path / "m.onnx") == f"nodes 1 (ReduceSum), 2 (Div): {TOGETHER}"
+
+
+def test_long_formulas_end_soon(tmp_path: Path):
+    """A shared rectifier is looked at no longer than an activation can be."""
+    nodes = nodes_of("MatMul x W y; Relu y r", 20, "X", "h", "0")
+    nodes[-1].input[0], nodes[-1].output[0] = "h", "r0"
+    for number in range(2_000):
+        nodes.append(helper.make_node("Add", [f"r{number}", "one"], [f"s{number}"]))
+        nodes.append(helper.make_node("Sub", [f"s{number}", "one"], [f"r{number + 1}"]))
+        nodes.append(helper.make_node("Neg", [f"s{number}"], [f"n{number}"]))
+    nodes.append(helper.make_node("MatMul", ["r2000", "V"], ["Y"]))
+    assert layers_if_answered_as_onnxruntime_does(nodes, tmp_path / "m.onnx") == "dense relu dense"

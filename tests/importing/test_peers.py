@@ -152,6 +152,33 @@ def test_each_module_of_pytorch(kind: str, dtype: str):
     assert difference(outputs(found, X.astype(dtype)), wanted) <= TOLERANCE[dtype]
 
 
+# GLU halves its features. The exporter writes no Threshold, and CELU from opset 12 on.
+AROUND = [(kind, opset) for kind in MODULES if kind not in ("GLU", "Threshold") for opset in (9, 11, 13, 17)]
+AROUND = [(kind, opset) for kind, opset in AROUND if kind != "CELU" or opset >= 12]
+
+
+@pytest.mark.parametrize(("kind", "opset"), AROUND)
+def test_each_module_around_a_normalization_in_an_onnx_file(kind: str, opset: int, tmp_path: Path):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    modules = [nn.Linear(4, 4), torch_module(kind), nn.LayerNorm(4), torch_module(kind), nn.Linear(4, 3)]
+    network = nn.Sequential(*modules).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.rand_like(parameter)
+        wanted = network(torch.from_numpy(X)).numpy()
+    torch.onnx.export(
+        network, (torch.from_numpy(X),), tmp_path / "network.onnx", dynamo=False, opset_version=opset,
+        input_names=["X"], dynamic_axes={"X": {0: "rows"}},
+    )  # fmt: skip
+    found = specnet.import_model(tmp_path / "network.onnx")
+    assert difference(outputs(found, X), wanted) <= TOLERANCE["float32"]
+    layers: list[Any] = list(found.spec.network.layers or ())
+    assert "layer_normalization" in [layer.type for layer in layers]
+
+
 def test_modules_whose_answers_are_more_than_their_numbers():
     import torch
     from torch import nn
