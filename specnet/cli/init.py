@@ -1,6 +1,5 @@
 """`specnet init`: a spec to start from."""
 
-import re
 from pathlib import Path
 from string import Template
 from typing import Annotated
@@ -67,6 +66,7 @@ def init(
     """
     with reporting(output_format, quiet) as output:
         from specnet.files import write_file
+        from specnet.parts.fields import spec_name
         from specnet.parts.registry import installed_registry
         from specnet.report.terminal import visible
         from specnet.spec.schema import schema_text
@@ -84,15 +84,10 @@ def init(
                 hint=f"remove it, or renew it: specnet schema > {schema_file}",
                 source=str(schema_file),
             )
-        write_file(file, STARTER.substitute(name=_spec_name(file.stem), file=visible(str(file))))
+        write_file(file, STARTER.substitute(name=spec_name(file.stem), file=visible(str(file))))
         written = [str(file)]
         if not kept:
             write_file(schema_file, schema)
             written.append(str(schema_file))
         output.data["written"] = written
         output.line(", ".join(written))
-
-
-def _spec_name(stem: str) -> str:
-    """Return a spec's name made from a file's: letters, digits, ``_``, ``.`` and ``-``, at most 100."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

@@ -58,7 +58,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class LayerStep:
     """A layer in its place.
 
     Attributes
@@ -95,7 +95,7 @@ class Program:
         Numbers of raw columns, and of what is answered: probabilities or margins, or values.
     prepare : Formula
         From raw columns to the network's inputs, in float64.
-    steps : tuple of Step
+    steps : tuple of LayerStep
         The layers.
     finish : Formula
         From the network's outputs to what is answered, values in the target's units, in float64.
@@ -164,8 +164,9 @@ class Program:
         """All numbers that were learned, in order."""
         return [table for formula in self.formulas for table in formula.tables]
 
-    def answers(self) -> str:
-        """Return in words what the model answers."""
+    @property
+    def summary(self) -> str:
+        """What the model answers, in words."""
         match self.task:
             case "binary" | "classes":
                 return f"{self.inputs} columns to one of {len(self.labels or ())} classes"
@@ -188,7 +189,7 @@ class Program:
     ) -> Formula:
         return formula_of(value, sources, arrays, dtype, key, self._expansions)
 
-    def _step(self, number: int) -> Step:
+    def _step(self, number: int) -> LayerStep:
         network = self.model.network
         node = network.nodes[number]
         sizes = node.input_sizes
@@ -206,7 +207,7 @@ class Program:
             sources = sources_of([size])
             value = activation.apply(sources[0], values[count:])
             stages.append(self._stage(node, activation, value, sources, blocks[count:]))
-        return Step(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
+        return LayerStep(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
 
     def _stage(
         self,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,29 +117,6 @@ def refuse_module_name(path: Path, library: str) -> None:
         raise ExportError(f"{path.name} would hide Python's module {path.stem}", hint="another name for the file")
     if not path.name.isprintable():
         raise ExportError(f"no Python file can speak of {path.name!r}", hint="another name for the file")
-
-
-def run_module(program: Program, path: Path, X: Array, script: str) -> Answers:
-    """Return what a Python file answers, in an interpreter of its own that sees installed packages only.
-
-    Parameters
-    ----------
-    program, path, X
-        As for `Target.run`.
-    script : str
-        Reads the path and a folder from its arguments, ``X.npy`` from the folder, and saves ``outputs.npy`` and
-        ``predictions.npy`` there.
-    """
-    if not sys.executable:
-        raise CannotRunError("no Python interpreter")
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/X.npy", X)
-        arguments = [sys.executable, "-I", "-c", script, str(path), folder]
-        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            raise ExportError(f"the file fails: {ended.stderr.strip()}")
-        outputs = np.load(f"{folder}/outputs.npy")
-        return Answers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
 
 
 def required(module: str, extra: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from specnet.errors import DataError, FileError, SpecError
 from specnet.importing.facts import training_of
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts.fields import spec_name
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
@@ -31,7 +31,7 @@ _NETWORKS_INPUT = "input"
 
 
 @dataclass
-class Step:
+class DraftLayer:
     """A layer: its fields as a spec says them, what it reads, its number of outputs, and its numbers by name."""
 
     fields: dict[str, Any]
@@ -92,7 +92,7 @@ class Draft:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
         if inputs > self.limits.parameters:
             raise FileError(f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}")
-        self.steps: list[Step] = []
+        self.steps: list[DraftLayer] = []
         self.preparation: Scaling | None = None
         self.target: Scaling | None = None
 
@@ -112,7 +112,7 @@ class Draft:
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
             raise FileError(f"this network has more than {self.limits.layers} layers")
         numbers = {name: self.numbers(array, name) for name, array in (tensors or {}).items()}
-        self.steps.append(Step(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
+        self.steps.append(DraftLayer(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
         return len(self.steps) - 1
 
     def dense(self, source: int, weight: Array, bias: Array | None, **fields: Any) -> int:
@@ -199,7 +199,7 @@ class Draft:
         else:
             guess = "mean_squared_error" if self.target is not None else _loss(steps)
             training = {"loss": loss or guess}
-        document = self._document(steps, _spec_name(name), training, (facts or {}).get("data"))
+        document = self._document(steps, spec_name(name), training, (facts or {}).get("data"))
         model = self._model(document, steps, labels)
         return Imported(document, model, facts is not None)
 
@@ -214,7 +214,7 @@ class Draft:
         return sorted(needed)
 
     def _document(
-        self, steps: Sequence[Step], name: str, training: Mapping[str, Any], data: Any | None
+        self, steps: Sequence[DraftLayer], name: str, training: Mapping[str, Any], data: Any | None
     ) -> dict[str, Any]:
         network: dict[str, Any] = {"dtype": self.dtype}
         if self.preparation is not None:
@@ -233,7 +233,7 @@ class Draft:
     def _model(
         self,
         document: dict[str, Any],
-        steps: Sequence[Step],
+        steps: Sequence[DraftLayer],
         labels: Array | None,
     ) -> Model:
         try:
@@ -279,20 +279,20 @@ def _prepared(scaling: Scaling | None, columns: int) -> Preparation | None:
     return Preparation((Standardize(),), (fitted,))
 
 
-def _copied(step: Step, order: Sequence[int]) -> Step:
+def _copied(step: DraftLayer, order: Sequence[int]) -> DraftLayer:
     """Return a layer whose inputs count among the needed ones."""
     places = {number: place for place, number in enumerate(order)} | {INPUT: INPUT}
-    return Step(dict(step.fields), tuple(places[number] for number in step.inputs), step.size, step.tensors)
+    return DraftLayer(dict(step.fields), tuple(places[number] for number in step.inputs), step.size, step.tensors)
 
 
-def _joined(steps: Sequence[Step]) -> list[Step]:
+def _joined(steps: Sequence[DraftLayer]) -> list[DraftLayer]:
     """Return the layers with each activation that alone reads a dense layer inside that layer."""
     readers = [0] * len(steps)
     for step in steps:
         for number in step.inputs:
             if number != INPUT:
                 readers[number] += 1
-    joined: list[Step] = []
+    joined: list[DraftLayer] = []
     places = {INPUT: INPUT}
     for number, step in enumerate(steps):
         inputs = tuple(places[source] for source in step.inputs)
@@ -310,7 +310,7 @@ def _joined(steps: Sequence[Step]) -> list[Step]:
             places[number] = inputs[0]
         else:
             places[number] = len(joined)
-            joined.append(Step(step.fields, inputs, step.size, step.tensors))
+            joined.append(DraftLayer(step.fields, inputs, step.size, step.tensors))
     return joined
 
 
@@ -327,7 +327,7 @@ def _shortened(fields: Mapping[str, Any], kind: str = "layer") -> Any:
     return short if kind == "layer" or len(short) > 1 else short["type"]
 
 
-def _is_plain_dense(step: Step, number: int) -> bool:
+def _is_plain_dense(step: DraftLayer, number: int) -> bool:
     return (
         step.inputs == (number - 1,)
         and step.fields.keys() <= {"type", "units", "activation"}
@@ -336,7 +336,7 @@ def _is_plain_dense(step: Step, number: int) -> bool:
     )
 
 
-def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def _named(steps: Sequence[DraftLayer]) -> list[dict[str, Any]]:
     """Return the layers as a spec lists them, with names where one reads another than the one before it."""
     spoken_of = {source for number, step in enumerate(steps) if step.inputs != (number - 1,) for source in step.inputs}
     names = {source: f"{steps[source].fields['type']}_{source}" for source in spoken_of - {INPUT}}
@@ -352,7 +352,7 @@ def _named(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return layers
 
 
-def _say_output_activation(steps: list[Step], loss: Any) -> None:
+def _say_output_activation(steps: list[DraftLayer], loss: Any) -> None:
     """Say of a last layer without an activation that it has none, if the loss would give it one."""
     kind: Any = installed_registry().find("loss", loss["type"] if isinstance(loss, Mapping) else loss)
     given = kind is None or kind.output_activation != "linear"
@@ -361,17 +361,17 @@ def _say_output_activation(steps: list[Step], loss: Any) -> None:
     if steps[-1].fields["type"] == "dense":
         steps[-1].fields.setdefault("activation", "linear")
     elif steps[-1].fields["type"] != "activation":
-        steps.append(Step({"type": "activation", "activation": "linear"}, (len(steps) - 1,), steps[-1].size))
+        steps.append(DraftLayer({"type": "activation", "activation": "linear"}, (len(steps) - 1,), steps[-1].size))
 
 
-def _last_activation(steps: Sequence[Step]) -> str | None:
+def _last_activation(steps: Sequence[DraftLayer]) -> str | None:
     part = steps[-1].fields.get("activation") if steps else None
     if isinstance(part, Mapping):
         return None if part.get("parametric") else part["type"]
     return part
 
 
-def _loss(steps: Sequence[Step]) -> str:
+def _loss(steps: Sequence[DraftLayer]) -> str:
     """Return the loss that a network's last activation is made for."""
     activation = _last_activation(steps)
     if activation == "sigmoid":
@@ -379,8 +379,3 @@ def _loss(steps: Sequence[Step]) -> str:
     if activation == "softmax" and steps[-1].size > 1:
         return "categorical_crossentropy"
     return "mean_squared_error"
-
-
-def _spec_name(stem: str) -> str:
-    """Return a spec's name made from a file's: letters, digits, ``_``, ``.`` and ``-``, at most 100."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

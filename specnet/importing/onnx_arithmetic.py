@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.importing import functions as fn
 from specnet.importing.algebra import CONSTANT, Formula
-from specnet.importing.draft import INPUT, Scaling, Step
+from specnet.importing.draft import INPUT, DraftLayer, Scaling
 from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_values import Departure, Features, Normal, Part, Value
 
@@ -236,14 +236,13 @@ def _on_input(call: Call, operation: str) -> Value | None:
     before = draft.preparation or Scaling(np.zeros(x.size), np.ones(x.size))
     if not number.all() and operation in ("multiply", "divide"):
         return None
-    if operation == "multiply" and draft.preparation is None:
-        return None  # factors alone are a layer
-    if operation == "multiply" and draft.dtype == "float64" and draft.preparation is not None:
-        # Division by the reciprocal would differ in the last digit.
-        mean, scale = draft.preparation.mean, draft.preparation.scale
-        if (scale == 1).all():
+    if operation == "multiply":
+        if draft.preparation is None:
+            return None  # factors alone are a layer
+        if draft.dtype == "float64" and (before.scale == 1).all():
+            # Division by the reciprocal would differ in the last digit.
             draft.preparation = None
-            x.formula, x.normal = x.formula - x.formula.algebra.constant(mean), Normal(mean)
+            x.formula, x.normal = x.formula - x.formula.algebra.constant(before.mean), Normal(before.mean)
             return None
     with np.errstate(all="ignore"):
         match operation:
@@ -286,7 +285,7 @@ def _absorbed(call: Call, operation: str) -> Value | None:
     return call.graph.features(x.source)
 
 
-def _free_place(step: Step, operation: str) -> str | None:
+def _free_place(step: DraftLayer, operation: str) -> str | None:
     """Return what a layer learns that a constant can become without a rounding, None where there is nothing."""
     if step.fields["type"] == "dense":
         is_linear = step.fields.get("use_bias") is False and "activation" not in step.fields

@@ -4,6 +4,7 @@ A value is never converted without a word: ``true`` is no 1 and ``"3"`` is no 3.
 integer (``1e3``), and an integer as a float.
 """
 
+import re
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -60,3 +61,8 @@ NAME_RULES = {
     _LAYER_NAME: "letters, digits and _, no digit first",
 }
 """What a name may be, in words, by its pattern."""
+
+
+def spec_name(stem: str) -> str:
+    """Return the name of a spec that is nearest to a file's: with ``_`` for signs that it cannot have."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import runpy
 import subprocess
 import sys
 from itertools import pairwise
@@ -67,14 +68,11 @@ def test_weights_are_exact_literals_or_lie_beside(tmp_path):
     assert small.network.parameter_count < MOST_LITERALS < large.network.parameter_count
     assert [path.name for path in exported(small, "numpy", tmp_path / "s.py").files] == ["s.py"]
     assert [path.name for path in exported(large, "numpy", tmp_path / "l.py").files] == ["l.py", "l.npz"]
-    sys.path.insert(0, str(tmp_path))
-    try:
-        for model, module in ((small, __import__("s")), (large, __import__("l"))):
-            for name, array in model.network.parameters(model.theta).items():
-                np.testing.assert_array_equal(getattr(module, name.replace(".", "_")), array)
-                assert getattr(module, name.replace(".", "_")).dtype == array.dtype
-    finally:
-        sys.path.remove(str(tmp_path))
+    for model, name in ((small, "s.py"), (large, "l.py")):
+        defined = runpy.run_path(str(tmp_path / name))
+        for tensor, array in model.network.parameters(model.theta).items():
+            np.testing.assert_array_equal(defined[tensor.replace(".", "_")], array)
+            assert defined[tensor.replace(".", "_")].dtype == array.dtype
 
 
 def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy_does_not_have(tmp_path):
@@ -247,10 +245,6 @@ def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
 
 def test_rows_of_another_width_are_refused(tmp_path):
     export(make_model("value"), "numpy", tmp_path / "widths.py")
-    sys.path.insert(0, str(tmp_path))
-    try:
-        module = __import__("widths")
-    finally:
-        sys.path.remove(str(tmp_path))
+    predict = runpy.run_path(str(tmp_path / "widths.py"))["predict"]
     with pytest.raises(ValueError, match=r"X has shape \(2, 4\), and \(rows, 3\) is needed"):
-        module.predict(np.zeros((2, 4)))
+        predict(np.zeros((2, 4)))

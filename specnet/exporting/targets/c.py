@@ -87,7 +87,7 @@ def _header(program: Program, stem: str) -> str:
     predict = _DECLARATIONS[kind].format(stem=stem, macro=macro)
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
     return f"""\
-/* {comment(program.name)}: from {program.answers()}.
+/* {comment(program.name)}: from {program.summary}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
    {REMARK} */
@@ -163,7 +163,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     inside = "".join(f"    {line}\n" for line in body)
     forward = f"void {stem}_forward(const real *x, real *y)\n{{\n{inside}}}\n"
     return f"""\
-/* {comment(program.name)}: from {program.answers()}.
+/* {comment(program.name)}: from {program.summary}.
 
    Written by specnet from the spec with SHA-256 {program.spec_hash}.
    {REMARK}

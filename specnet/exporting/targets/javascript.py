@@ -183,7 +183,7 @@ export function predict(x: ArrayLike<number>): {predict};
 
 def _head(program: Program) -> str:
     return f"""\
-// {_printable(program.name)}: from {program.answers()}.
+// {_printable(program.name)}: from {program.summary}.
 //
 // Written by specnet from the spec with SHA-256 {program.spec_hash}.
 // {REMARK}

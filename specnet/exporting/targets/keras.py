@@ -18,8 +18,7 @@ from specnet.data import Preparation
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
-from specnet.exporting.program import Program, Stage
-from specnet.exporting.program import Step as Layer
+from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, required
 from specnet.model import Model
 from specnet.parts import Activation
@@ -135,7 +134,7 @@ class _Layers:
             )(x)
         return x
 
-    def _step(self, step: Layer) -> Any:
+    def _step(self, step: LayerStep) -> Any:
         """Return what applies a layer; what it cannot say becomes a problem."""
         layer: Any = step.node.layer
         layers = self.keras.layers
@@ -160,7 +159,7 @@ class _Layers:
         self.problems.append(f"keras cannot say {step.title}")
         return lambda x: x
 
-    def _dense(self, step: Layer, options: dict[str, Any]) -> Any:
+    def _dense(self, step: LayerStep, options: dict[str, Any]) -> Any:
         linear, *others = step.stages
         weight, *bias = (table.array for table in linear.formula.tables)
         name = _name(others[0].part) if others else "linear"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import builtins
 import io
 import keyword
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,11 @@ from numpy.typing import NDArray
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
-from specnet.errors import UnsupportedError
+from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, Target, refuse_module_name, run_module
+from specnet.exporting.target import REMARK, Answers, CannotRunError, Target, refuse_module_name
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -87,7 +90,7 @@ def lookup(category, table):
 _WORDS = frozenset(
     {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "sys", "Path", "erf", "grouped", "lookup", "x"}
 )
-_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "STORED", "outputs", "predict", "predict_proba", "read_rows"}
+_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba", "read_rows"}
 _RESERVED |= {"is_number", "print_answers", "source", "file", "error"}
 
 
@@ -104,7 +107,16 @@ class NumpyTarget(Target):
         return {**archive, path: text.encode()}
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
-        return run_module(program, path, X, _RUN)
+        if not sys.executable:
+            raise CannotRunError("no Python interpreter")
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(f"{folder}/X.npy", X)
+            arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]  # which sees installed packages only
+            ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                raise ExportError(f"the file fails: {ended.stderr.strip()}")
+            outputs = np.load(f"{folder}/outputs.npy")
+            return Answers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
 
 
 TARGET = NumpyTarget()
@@ -178,7 +190,7 @@ class _Writer:
         unused = {"import math": op.ERF not in program.operations, "from pathlib import Path": not stored}
         names = program.model.feature_names
         lines = [
-            '"""' + quoted(f"{program.name}: from {program.answers()}, with NumPy alone."),
+            '"""' + quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
             "",
             f"`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads",
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
@@ -193,13 +205,14 @@ class _Writer:
             "import numpy as np",
             "",
         ]
-        if stored:
-            lines += [f"STORED = np.load(Path(__file__).with_name({stored!r}))", ""]
         lines += [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         if program.labels is not None:
             lines.append(in_lines(list(map(repr, program.labels)), "LABELS = np.array([", "])"))
-        for table, name in self.tables.items():
-            lines.append(f"{name} = STORED[{name!r}]" if stored else _array_text(name, table.array))
+        if stored:
+            lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
+            lines += [f"    {name} = stored[{name!r}]" for name in self.tables.values()]
+        else:
+            lines += [_array_text(name, table.array) for table, name in self.tables.items()]
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
         inside = "\n".join(f"        {line}" for line in self.rows.lines)
         outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, inside=inside)

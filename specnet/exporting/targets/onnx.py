@@ -18,8 +18,7 @@ from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
-from specnet.exporting.program import Program, Stage
-from specnet.exporting.program import Step as LayerStep
+from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
@@ -169,7 +168,7 @@ class _Graph:
         said = f"raw columns: {', '.join(names)}" if names else "raw columns"
         inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], said)]
         graph = helper.make_graph(
-            self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.answers()}"
+            self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", version("specnet")

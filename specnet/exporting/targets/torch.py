@@ -325,7 +325,7 @@ class _Writer:
                 said, result = "the most probable label", "[LABELS[index] for index in self(X).argmax(dim=1)]"
         pieces = [
             _HEAD.format(
-                title=quoted(f"{program.name}: from {program.answers()}, with PyTorch."),
+                title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
                 hash=program.spec_hash,
                 remark=REMARK,
                 columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
@@ -336,7 +336,7 @@ class _Writer:
             _NETWORK.format(
                 inputs=program.inputs,
                 outputs=program.outputs,
-                answers=program.answers(),
+                answers=program.summary,
                 setup="\n        ".join(["super().__init__()", *self.setup]),
                 inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
                 said=said,
