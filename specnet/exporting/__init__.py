@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import DataError, ExportError, UnsupportedError
 from specnet.exporting import targets
 from specnet.exporting.proof import Proof, prove
 from specnet.exporting.target import Target
@@ -66,6 +66,8 @@ def export(
 
     Raises
     ------
+    DataError
+        If it is no model.
     ExportError
         If there is no such target, it cannot say what the model has (UnsupportedError), a package that it needs is not
         installed (MissingPackageError), or it does not answer as the model does. Nothing is written then.
@@ -74,6 +76,9 @@ def export(
     FileError
         If a file cannot be written.
     """
+    if not isinstance(model, Model):
+        hint = "a fitted estimator has it as estimator.model_"
+        raise DataError(f"model is a {type(model).__name__}, and a specnet.Model is needed", hint=hint)
     kind = find_target(target)
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:

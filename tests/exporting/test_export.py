@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 import specnet
-from specnet.errors import ExportError, FileError, TakenError
+from specnet.errors import DataError, ExportError, FileError, TakenError
+from specnet.estimators import SpecClassifier
 from specnet.exporting import TARGETS, export, find_target
 from specnet.exporting.target import REMARK, Answers
 from specnet.model import Model
@@ -85,6 +86,14 @@ def test_targets_are_the_modules_of_a_folder():
 def test_an_unknown_target_is_refused(tmp_path):
     with pytest.raises(ExportError, match=f'"cobol" is no target; there are {", ".join(TARGETS)}'):
         export(make_model("value"), "cobol", tmp_path / "m")
+
+
+@pytest.mark.parametrize("wrong", [SpecClassifier(), make_model("value").network, None])
+def test_what_is_no_model_is_refused(wrong, tmp_path):
+    message = rf"model is a {type(wrong).__name__}, and a specnet.Model is needed[^$]*estimator\.model_"
+    with pytest.raises(DataError, match=message):
+        export(wrong, "numpy", tmp_path / "m.py")
+    assert not list(tmp_path.iterdir())
 
 
 def test_targets_without_a_float32_form_say_so(tmp_path):
