@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -113,7 +114,9 @@ class SpecParameters(BaseEstimator):
 
     def _said(self, argument: str) -> Any:
         """Return what an argument says as a spec would, None if it says nothing."""
-        value = getattr(self, argument, None)
+        value = _plain(getattr(self, argument, None))
+        if argument == "hidden_layer_sizes" and isinstance(value, int) and not isinstance(value, bool):
+            return [value]
         if argument == "early_stopping" and isinstance(value, bool):
             return {} if value else None
         if argument == "class_weight" and isinstance(value, Mapping):
@@ -137,7 +140,7 @@ class SpecParameters(BaseEstimator):
             said = self._said(argument)
             if said is not None:
                 data = _changed(data, path, said)
-        if self.early_stopping is False:
+        if _plain(self.early_stopping) is False:
             data = _changed(data, KEYS["early_stopping"], None)
         # A text's places belong to what is written there, and not to arguments.
         return document if data is document.data else read(data)
@@ -162,6 +165,11 @@ class SpecParameters(BaseEstimator):
         known = set(installed_registry())
         further = [part for part in self.spec.registry if part not in known]
         return parse_spec(source, parts=further, limits=self.spec.origin.limits)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or an array of NumPy as the number or the list that it is; what else there is as it is."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _changed(data: Mapping[str, Any], names: Sequence[str], value: Any) -> Mapping[str, Any]:

@@ -23,8 +23,9 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     spec : path, text with a line break, mapping or Spec, optional
         The whole of it; its data part is not read. Where it has no ``training.loss``, that is mean_squared_error.
         `set_params` and searches reach into it by names such as ``spec__training__optimizer__learning_rate``.
-    hidden_layer_sizes : sequence of int, optional
-        This and the following arguments take the place of what the spec says under the same key, unless they are None.
+    hidden_layer_sizes : sequence of int, or int, optional
+        A number is the size of the only one. This and the following arguments take the place of what the spec says
+        under the same key, unless they are None. Numbers and arrays of NumPy are the numbers and lists that they hold.
     activations : str, mapping or sequence, optional
         One for all hidden layers, or a sequence that names them all, the output's included.
     loss : str or mapping, optional

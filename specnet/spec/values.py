@@ -54,8 +54,8 @@ class _Check:
             raise SpecError(self.document.diagnostic("too-deep", f"more than {DEEPEST} levels of nesting", path))
         if self.count > MOST_TOKENS:
             raise SpecError(self.document.diagnostic("too-large", f"more than {MOST_TOKENS} values", path))
-        if isinstance(value, np.generic):
-            value = value.item()
+        if isinstance(value, np.generic | np.ndarray):
+            value = value.tolist()
         if isinstance(value, Mapping):
             return self.table(value, path)
         if isinstance(value, list | tuple):

@@ -109,6 +109,59 @@ def test_without_arguments_the_default_spec_is_listed_and_changed():
     assert SpecRegressor().get_params()["spec__network__hidden_layer_sizes"] == (100,)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "units"),
+    [(5, [5]), (np.int32(5), [5]), ((5,), [5]), (np.array([5, 4]), [5, 4]), (np.array(5), [5]), ([], [])],
+    ids=repr,
+)
+@pytest.mark.parametrize("estimator", [SpecClassifier, SpecRegressor])
+def test_sizes_of_hidden_layers_in_any_form(estimator, sizes, units):
+    given = estimator(hidden_layer_sizes=sizes, epochs=1)
+    assert given.get_params()["hidden_layer_sizes"] is sizes
+    assert given.get_params()["spec__network__hidden_layer_sizes"] == tuple(units)
+    for made in (given, clone(given), estimator(epochs=1).set_params(hidden_layer_sizes=sizes)):
+        assert [layer.units for layer in made.fit(X, Y).model_.spec.network.layers] == [*units, 1]
+
+
+def test_a_size_that_is_none_is_refused():
+    with pytest.raises(SpecError, match=r"hidden_layer_sizes\.0: .* 0 is not at least 1"):
+        SpecClassifier(hidden_layer_sizes=0).fit(X, Y)
+    with pytest.raises(SpecError, match="a list is needed, and this is true"):
+        SpecClassifier(hidden_layer_sizes=True).fit(X, Y)
+
+
+def test_numbers_and_arrays_of_numpy_are_what_they_hold():
+    given = SpecClassifier(
+        hidden_layer_sizes=np.array([3, 2]),
+        activations=np.array(["tanh", "relu", "sigmoid"]),
+        optimizer={"type": "sgd", "learning_rate": np.float32(0.5)},
+        epochs=np.int64(2),
+        l2=np.float64(0.25),
+        class_weight={np.int64(1): np.float64(2)},
+        early_stopping=np.False_,
+        warm_start=np.True_,
+        random_state=np.int64(4),
+    )
+    written = SpecClassifier(
+        hidden_layer_sizes=[3, 2],
+        activations=["tanh", "relu", "sigmoid"],
+        optimizer={"type": "sgd", "learning_rate": 0.5},
+        epochs=2,
+        l2=0.25,
+        class_weight={1: 2.0},
+        early_stopping=False,
+        random_state=4,
+    )
+    assert clone(given).fit(X, Y).model_.spec == written.fit(X, Y).model_.spec
+    given.set_params(
+        spec__network__hidden_layer_sizes__1=np.int8(6),
+        spec__network__preprocessing=np.array([]),
+        spec__training__batch_size=np.int64(50),
+    )
+    written.set_params(hidden_layer_sizes=(3, 6), spec__network__preprocessing=[], batch_size=50)
+    assert clone(given).fit(X, Y).model_.spec == written.fit(X, Y).model_.spec
+
+
 def test_a_name_changes_the_argument_that_says_what_stands_there():
     estimator = SpecClassifier(SPEC, optimizer="sgd", epochs=9, class_weight={0: 1}, early_stopping=True)
     estimator.set_params(

@@ -59,6 +59,14 @@ def test_a_grid_over_paths_of_a_spec(jobs):
     assert spec["training"] == {"optimizer": "adam", "epochs": 20}
 
 
+def test_a_grid_of_sizes_and_rates_in_any_form():
+    sizes, rates = [5, (5,), np.array([5, 4]), np.int64(7)], np.geomspace(1e-3, 1e-1, 2)
+    grid = {"hidden_layer_sizes": sizes, "spec__training__optimizer__learning_rate": rates}
+    search = GridSearchCV(SpecClassifier(epochs=2), grid, cv=2, error_score="raise").fit(*IRIS)
+    assert len(search.cv_results_["params"]) == 8
+    assert any(search.best_params_["hidden_layer_sizes"] is size for size in sizes)
+
+
 def test_searches_are_the_same_in_two_processes():
     space = {"spec__training__optimizer__learning_rate": np.geomspace(1e-4, 1e-1, 6), "activations": ["relu", "tanh"]}
     searches = [

@@ -112,9 +112,13 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         read("#" * 1_000_000 + "\n")
 
 
-def test_a_mapping_may_hold_numpy_numbers_tuples_and_paths():
+def test_a_mapping_may_hold_numbers_and_arrays_of_numpy_tuples_and_paths():
     data = {"a": np.int64(3), "b": (np.float32(0.5), [True]), "c": Path("x.csv"), "d": {"e": np.bool_(True)}}
     assert read(data).data == {"a": 3, "b": (0.5, (True,)), "c": "x.csv", "d": {"e": True}}
+    arrays = {"a": np.array([5, 4]), "b": np.array("adam"), "c": [np.array([[0.5], [1.0]]), np.array(["x"], object)]}
+    plain = read(arrays).data
+    assert plain == {"a": (5, 4), "b": "adam", "c": (((0.5,), (1.0,)), ("x",))}
+    assert {type(number) for number in plain["a"]} == {int}
 
 
 def test_what_a_mapping_may_not_hold():
@@ -132,7 +136,9 @@ def test_what_a_mapping_may_not_hold():
         (print, "wrong-type"),
         (b"bytes", "wrong-type"),
         (1j, "wrong-type"),
-        (np.zeros(3), "wrong-type"),
+        (np.zeros(1, complex), "wrong-type"),
+        (np.array([1.0, np.inf]), "not-finite"),
+        (np.ma.masked_equal([1, 2], 2), "null"),
         ({1: 2}, "key"),
         ({"\ud800": 1}, "key"),
         (endless, "too-deep"),
