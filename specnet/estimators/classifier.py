@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 
 from specnet.data import Labels, check_labels
 from specnet.estimators.base import Array, SpecEstimator, check_weighted_rows
-from specnet.spec import Spec, SpecSource
+from specnet.spec import Spec
 
 
 def _has_probabilities(estimator: SpecClassifier) -> bool:
@@ -21,6 +22,7 @@ def _has_probabilities(estimator: SpecClassifier) -> bool:
     return not hasattr(estimator, "model_") or estimator.model_.gives_probabilities
 
 
+@dataclass(eq=False, repr=False)
 class SpecClassifier(ClassifierMixin, SpecEstimator):
     """A classifier whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
 
@@ -84,38 +86,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     True
     """
 
-    classes_: Array
-
-    def __init__(
-        self,
-        spec: SpecSource | Spec | None = None,
-        *,
-        hidden_layer_sizes: Any = None,
-        activations: Any = None,
-        loss: str | Mapping[str, Any] | None = None,
-        optimizer: str | Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        batch_size: Any = None,
-        l2: float | None = None,
-        class_weight: Any = None,
-        early_stopping: bool | Mapping[str, Any] | None = None,
-        validation_size: float | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-    ) -> None:
-        self.spec = spec
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activations = activations
-        self.loss = loss
-        self.optimizer = optimizer
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.l2 = l2
-        self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_size = validation_size
-        self.warm_start = warm_start
-        self.random_state = random_state
+    _: KW_ONLY
+    class_weight: Mapping[Any, float] | str | None = None
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network.
@@ -143,7 +115,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
         if start is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, and y has {classes}")
-        self.classes_ = classes
+        self.classes_: Array = classes
         labels = self._labels(y)
         return self._fit(self._spec_for(labels), check_weighted_rows(X, y, sample_weight), labels, start)
 

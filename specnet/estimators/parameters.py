@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -50,16 +51,29 @@ DEFAULT_SPEC: Mapping[str, Any] = {
 """What is used where there is no spec: about what scikit-learn's own networks do, on standardized columns."""
 
 
+@dataclass(eq=False, repr=False)
 class SpecParameters(BaseEstimator):
-    """The arguments of an estimator, one of which is a spec, and the others what is said in its place."""
+    """The arguments of an estimator, one of which is a spec, and the others what is said in its place.
+
+    A data class: scikit-learn reads the arguments' names from the signature of `__init__`, and that may do nothing but
+    keep them. A subclass that has arguments of its own is a data class too. Comparing and showing are scikit-learn's.
+    """
 
     default_spec: ClassVar[Mapping[str, Any]] = DEFAULT_SPEC
 
-    spec: SpecSource | Spec | None
-    early_stopping: bool | Mapping[str, Any] | None
-    validation_size: float | None
-    warm_start: bool
-    random_state: Any
+    spec: SpecSource | Spec | None = None
+    _: KW_ONLY
+    hidden_layer_sizes: Any = None
+    activations: Any = None
+    loss: str | Mapping[str, Any] | None = None
+    optimizer: str | Mapping[str, Any] | None = None
+    epochs: int | None = None
+    batch_size: int | str | None = None
+    l2: float | None = None
+    early_stopping: bool | Mapping[str, Any] | None = None
+    validation_size: float | None = None
+    warm_start: bool = False
+    random_state: Any = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments by name.

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 
 from specnet.estimators.base import Array, SpecEstimator, check_weighted_rows
 from specnet.estimators.parameters import DEFAULT_SPEC
-from specnet.spec import Spec, SpecSource
+from specnet.spec import Spec
 
 
 class SpecRegressor(RegressorMixin, SpecEstimator):
@@ -72,35 +72,6 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         **DEFAULT_SPEC,
         "network": {**DEFAULT_SPEC["network"], "target_preprocessing": ["standardize"]},
     }
-
-    def __init__(
-        self,
-        spec: SpecSource | Spec | None = None,
-        *,
-        hidden_layer_sizes: Any = None,
-        activations: Any = None,
-        loss: str | Mapping[str, Any] | None = None,
-        optimizer: str | Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        batch_size: Any = None,
-        l2: float | None = None,
-        early_stopping: bool | Mapping[str, Any] | None = None,
-        validation_size: float | None = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-    ) -> None:
-        self.spec = spec
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activations = activations
-        self.loss = loss
-        self.optimizer = optimizer
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.l2 = l2
-        self.early_stopping = early_stopping
-        self.validation_size = validation_size
-        self.warm_start = warm_start
-        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network.
