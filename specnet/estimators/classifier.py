@@ -27,7 +27,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     """A classifier whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
 
     Without arguments it is a network with one hidden layer of 100 relu units over standardized columns, trained by
-    Adam in batches of 200 rows, until its loss no longer falls: at most 200 epochs.
+    Adam in batches of 200 rows, until its loss no longer falls: at most 200 epochs. What of this does not go with what
+    is said gives way: an optimizer that needs all rows in one batch gets them.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     >>> bool(cross_val_score(classifier, *load_iris(return_X_y=True)).mean() > 0.9)
     True
     """
+
+    default_loss = "binary_crossentropy"
 
     _: KW_ONLY
     class_weight: Mapping[Any, float] | str | None = None
@@ -211,7 +214,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs two classes, and y has one class: {self.classes_[0]}")
         two = labels is None or len(labels) == 2
-        spec = self._parsed_spec("binary_crossentropy" if two else "categorical_crossentropy")
+        spec = self._parsed_spec(self.default_loss if two else "categorical_crossentropy")
         loss = spec.training.loss
         if loss.target == "values":
             raise ValueError(f"{loss.type} is a loss of values, and a classifier tells classes apart")

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from specnet.data import check_labels
-from specnet.errors import SpecnetError
+from specnet.errors import SpecError, SpecnetError
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.spec.overrides import CannotSetError, with_change
@@ -51,6 +51,20 @@ DEFAULT_SPEC: Mapping[str, Any] = {
 """What is used where there is no spec: about what scikit-learn's own networks do, on standardized columns."""
 
 
+class ChangedDefaults(dict[str, Any]):
+    """The default spec after names that lead into it have changed it.
+
+    Attributes
+    ----------
+    written : frozenset of tuple of str
+        The keys that were changed, with their tables. What else there is gives way where it does not go with them.
+    """
+
+    def __init__(self, data: Mapping[str, Any], written: frozenset[tuple[str, ...]]) -> None:
+        super().__init__(data)
+        self.written = written
+
+
 @dataclass(eq=False, repr=False)
 class SpecParameters(BaseEstimator):
     """The arguments of an estimator, one of which is a spec, and the others what is said in its place.
@@ -60,6 +74,8 @@ class SpecParameters(BaseEstimator):
     """
 
     default_spec: ClassVar[Mapping[str, Any]] = DEFAULT_SPEC
+    default_loss: ClassVar[str]
+    """The loss where none is said, for the simplest target."""
 
     spec: SpecSource | Spec | None = None
     _: KW_ONLY
@@ -123,8 +139,17 @@ class SpecParameters(BaseEstimator):
                 own = {} if said is None else {argument: said}
                 setattr(self, argument, _changed(own, (argument, *names[len(path) :]), value).get(argument))
                 return
-        data = _changed(self._spec_document().data, names, value)
-        self.spec = self._parsed(data) if isinstance(self.spec, Spec) else data
+        data, written = _changed(self._spec_document().data, names, value), self._written_over_defaults()
+        if written is not None:
+            self.spec = ChangedDefaults(data, written | {tuple(names[:2])})
+        else:
+            self.spec = self._parsed(data) if isinstance(self.spec, Spec) else data
+
+    def _written_over_defaults(self) -> frozenset[tuple[str, ...]] | None:
+        """Return the keys of the default spec that names have changed, None where the spec is another."""
+        if isinstance(self.spec, ChangedDefaults):
+            return self.spec.written
+        return frozenset() if self.spec is None else None
 
     def _said(self, argument: str) -> Any:
         """Return what an argument says as a spec would, None if it says nothing."""
@@ -157,15 +182,31 @@ class SpecParameters(BaseEstimator):
         if _plain(self.early_stopping) is False:
             data = _changed(data, KEYS["early_stopping"], None)
         # A text's places belong to what is written there, and not to arguments.
-        return document if data is document.data else read(data)
+        return self._without_clashes(document if data is document.data else read(data))
+
+    def _without_clashes(self, document: Document) -> Document:
+        """Return a document without the defaults that do not go with what was written."""
+        written = self._written_over_defaults()
+        if written is None:
+            return document
+        written |= {path for argument, path in KEYS.items() if self._said(argument) is not None}
+        while True:  # mistakes of a later stage are only told where an earlier one has none
+            try:
+                self._parsed(_with_loss(document, self.default_loss))
+            except SpecError as error:
+                data = document.data
+                for path in _blamed(error) - written:
+                    data = _changed(data, path, None)
+                if data == document.data:
+                    return document
+                document = read(data)
+            else:
+                return document
 
     def _parsed_spec(self, loss: str) -> Spec:
         """Return the spec to train, with this loss where none is said, and with the seed that `random_state` gives."""
         document = self._document()
-        training = document.data.get("training", {})
-        if isinstance(training, Mapping) and "loss" not in training:
-            document = read(_changed(document.data, KEYS["loss"], loss))
-        spec = self._parsed(document)
+        spec = self._parsed(_with_loss(document, loss))
         if self.random_state is None and "seed" in document.data:
             return spec
         generator = check_random_state(self.random_state)
@@ -179,6 +220,20 @@ class SpecParameters(BaseEstimator):
         known = set(installed_registry())
         further = [part for part in self.spec.registry if part not in known]
         return parse_spec(source, parts=further, limits=self.spec.origin.limits)
+
+
+def _with_loss(document: Document, loss: str) -> Document:
+    """Return the document with this loss if it has none."""
+    training = document.data.get("training", {})
+    if not isinstance(training, Mapping) or "loss" in training:
+        return document
+    return read(_changed(document.data, KEYS["loss"], loss))
+
+
+def _blamed(error: SpecError) -> set[tuple[str, ...]]:
+    """Return the keys, with their tables, that the mistakes are about."""
+    paths = [item.path for mistake in error.diagnostics for item in (mistake, *mistake.notes)]
+    return {(str(path[0]), str(path[1])) for path in paths if len(path) > 1}
 
 
 def _plain(value: Any) -> Any:

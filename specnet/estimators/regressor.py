@@ -16,7 +16,9 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     """A regressor whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
 
     Without arguments it is a network with one hidden layer of 100 relu units over standardized columns, which learns
-    a standardized target by Adam, in batches of 200 rows, until its loss no longer falls: at most 200 epochs.
+    a standardized target by Adam, in batches of 200 rows, until its loss no longer falls: at most 200 epochs. What of
+    this does not go with what is said gives way: a loss that needs its target in its own units, such as poisson, gets
+    it so, and an optimizer that needs all rows in one batch gets them.
 
     Parameters
     ----------
@@ -72,6 +74,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         **DEFAULT_SPEC,
         "network": {**DEFAULT_SPEC["network"], "target_preprocessing": ["standardize"]},
     }
+    default_loss = "mean_squared_error"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network.
@@ -126,7 +129,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         return predicted if self._y_is_flat else predicted.reshape(len(X), -1)
 
     def _spec_for_values(self) -> Spec:
-        spec = self._parsed_spec("mean_squared_error")
+        spec = self._parsed_spec(self.default_loss)
         if spec.training.loss.target != "values":
             raise ValueError(f"{spec.training.loss.type} tells classes apart, and a regressor predicts values")
         return spec
