@@ -6,6 +6,7 @@ name the argument.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, Literal
 
@@ -41,6 +42,13 @@ def as_array(array: ArrayLike, name: str) -> Array:
         return np.asarray(array)
     except ValueError as error:
         raise DataError(f"{name} is no array: {error}") from None
+
+
+def column_names(table: Any) -> tuple[str, ...] | None:
+    """Return the names of a data frame's columns; None for anything else, and where they are not all text."""
+    columns = getattr(table, "columns", None)
+    names = tuple(columns) if isinstance(columns, Iterable) else ()
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def as_numbers(array: ArrayLike, name: str) -> Array:

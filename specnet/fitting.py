@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_array, as_dtype, check_domain, check_inputs, check_target, check_weights
+from specnet.arrays import as_array, as_dtype, check_domain, check_inputs, check_target, check_weights, column_names
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
-from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve
+from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 
 Array = NDArray[Any]
@@ -65,7 +65,8 @@ def fit(
     spec : path, text with a line break, mapping or Spec
         Its ``data`` is not read.
     X : (rows, columns)
-        Raw columns; the spec's preprocessing is fitted on them and belongs to the model.
+        Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
+        frame's columns.
     y : (rows,) or (rows, outputs)
         Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
         distinct labels are the K classes. One-hot rows are class indices too.
@@ -86,7 +87,7 @@ def fit(
         If the loss is no longer finite.
     """
     parsed = parse_spec(spec)
-    parsed = parsed.model_copy(update={"data": None})
+    parsed = with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
     rows = check_rows(X, y, sample_weight)
     validation_rows = None
     if validation is not None:

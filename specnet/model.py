@@ -15,7 +15,6 @@ from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.model_file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.data import Csv
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
@@ -95,8 +94,8 @@ class Model:
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the columns, where the spec has them."""
-        return self.spec.data.features if isinstance(self.spec.data, Csv) else None
+        """The names of the columns, where they are known: from a CSV file, a data frame, or the spec."""
+        return self.spec.feature_names
 
     @property
     def gives_probabilities(self) -> bool:

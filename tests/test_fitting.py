@@ -1,6 +1,7 @@
 """Fitting a spec to arrays: labels, targets, preprocessing, validation, weights, and what is refused."""
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -198,6 +199,39 @@ def test_the_observer_hears_of_everything():
     assert heard[0] == ("started", 33, {"train": 120, "validation": 9}, 60)
     assert heard[1] == ("logged", 1, ["epoch", "loss", "validation_loss"])
     assert heard[-1] == ("ended", 60, 480)
+
+
+def frame(*names) -> tuple[pandas.DataFrame, np.ndarray]:
+    X, y = blobs([0, 1])
+    return pandas.DataFrame(X, columns=list(names)), y
+
+
+def test_names_of_a_frames_columns_belong_to_the_model(tmp_path):
+    table, y = frame("length", 'width "cm"')
+    spec = spec_of("binary_crossentropy", training={"epochs": 2})
+    model = specnet.fit(spec, table, y)
+    assert model.feature_names == ("length", 'width "cm"')
+    np.testing.assert_array_equal(model.theta, specnet.fit(spec, table.to_numpy(), y).theta)
+    model.save(tmp_path / "model")
+    assert specnet.load_model(tmp_path / "model").feature_names == model.feature_names
+    assert specnet.fit(model.spec, table.to_numpy(), y).feature_names == model.feature_names
+    assert specnet.fit(spec, table.to_numpy(), y).feature_names is None
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", ""), ("a", 2), (0, 1), ("a", "\ud800"), ("a", "b" * 500_000)])
+def test_names_that_a_spec_may_not_have_are_left_out(names, tmp_path):
+    model = specnet.fit(spec_of("binary_crossentropy", training={"epochs": 1}), *frame(*names))
+    assert model.feature_names is None
+    model.save(tmp_path / "model")
+
+
+def test_columns_of_other_names_than_the_specs_are_refused():
+    spec = spec_of("binary_crossentropy", network={"feature_names": ["a", "b"]})
+    with pytest.raises(SpecError, match=r'feature_names\.0: .* column 1 is "a" here and "b" in the data'):
+        specnet.fit(spec, *frame("b", "a"))
+    spec["network"]["feature_names"] = ["a", "b", "c"]
+    with pytest.raises(SpecError, match="feature_names has 3 names, but inputs=2 is asked for"):
+        specnet.fit(spec, *frame("a", "b"))
 
 
 def test_ctrl_c_in_a_fit_goes_on_to_the_caller():

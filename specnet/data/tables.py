@@ -62,8 +62,8 @@ def read_inputs(path: PathLike, spec: Spec) -> Array:
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` with X, or a ``.csv`` with the columns that the model was trained on: by name, in any order, and
-        among others.
+        A ``.npz`` with X, or, for a model that knows its columns by name, a ``.csv`` with them: in any order, and among
+        others.
     spec : Spec
         The model's, resolved.
 
@@ -78,11 +78,12 @@ def read_inputs(path: PathLike, spec: Spec) -> Array:
     FileError
         If it cannot be read.
     """
-    part, source = _part_for(path, spec), os.fspath(path)
-    if isinstance(part, Csv):
-        return CsvFile(source).read(part.features or ())[0]
+    source, names = os.fspath(path), spec.feature_names
+    if names is not None and source.lower().endswith(".csv"):
+        return CsvFile(source).read(names)[0]
+    part = _part_for(source, spec)
     try:
-        return check_inputs(read_arrays(source, ("X",))["X"], spec.network.input_size)
+        return check_inputs(read_arrays(part.path, ("X",))["X"], spec.network.input_size)
     except DataError as error:
         raise _about(error, source) from None
 
@@ -129,8 +130,9 @@ def _part_for(path: PathLike, spec: Spec) -> Csv | Npz:
         case ".csv" if isinstance(spec.data, Csv):
             return spec.data.model_copy(update={"path": source})
         case ".csv":
-            message = "this model was not trained on a CSV file, so that its columns have no names"
-            raise DataError(message, source=source, hint="a .npz file with X has them in their order")
+            missing = "its columns have no names" if spec.feature_names is None else "its target has no name"
+            message = f"this model was not trained on a CSV file, so that {missing}"
+            raise DataError(message, source=source, hint="a .npz file has X, and y where it is needed, without names")
         case _:
             raise DataError("data is read from .npz and .csv files", source=source)
 

@@ -17,7 +17,7 @@ from specnet.fitting import Rows, check_rows, fit_rows
 from specnet.model import Model
 from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.spec import Spec, resolve
+from specnet.spec import Spec, resolve, with_feature_names
 from specnet.training import Checkpoint, TrainingResult
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ class SpecEstimator(SpecParameters):
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""
-        resolved = _resolved(spec, rows, labels)
+        resolved = self._resolved(spec, rows, labels)
         splits = self._cut(resolved, spec.data.split if spec.data is not None else Split(), rows, labels)
         model, result = fit_rows(resolved, labels, splits, start=start)
         self._reached: Checkpoint | None = None
@@ -57,7 +57,7 @@ class SpecEstimator(SpecParameters):
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
         start, reached = None, None
         if spec is not None:
-            resolved = _resolved(spec, rows, labels)
+            resolved = self._resolved(spec, rows, labels)
         else:
             start, reached, resolved = self.model_, self._reached, self.model_.spec
         if not isinstance(resolved.training.optimizer, SteppingOptimizer):
@@ -77,6 +77,21 @@ class SpecEstimator(SpecParameters):
         )
         self._reached = result.reached
         return self._with_model(model, result)
+
+    def _resolved(self, spec: Spec, rows: Rows, labels: Labels | None) -> Spec:
+        """Return the spec without its data, with the sizes of these rows and the names of their columns."""
+        loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
+        if labels is None:
+            outputs = columns * loss.outputs_per_target
+        elif loss.target == "classes":
+            outputs = len(labels)
+        elif len(labels) == 2:
+            outputs = 1
+        else:
+            raise DataError(f"{loss.type} tells two classes apart, and y has {len(labels)}")
+        names = [str(name) for name in getattr(self, "feature_names_in_", ())]
+        named = with_feature_names(spec.model_copy(update={"data": None}), names)
+        return resolve(named, inputs=rows.X.shape[1], outputs=outputs)
 
     def _with_model(self, model: Model, result: TrainingResult) -> Self:
         if result.interrupted:
@@ -108,17 +123,3 @@ def check_weighted_rows(X: Array, y: Array, sample_weight: Any) -> Rows:
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     return check_rows(X, y, sample_weight)
-
-
-def _resolved(spec: Spec, rows: Rows, labels: Labels | None) -> Spec:
-    """Return the spec without its data, with the sizes of these rows."""
-    loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
-    if labels is None:
-        outputs = columns * loss.outputs_per_target
-    elif loss.target == "classes":
-        outputs = len(labels)
-    elif len(labels) == 2:
-        outputs = 1
-    else:
-        raise DataError(f"{loss.type} tells two classes apart, and y has {len(labels)}")
-    return resolve(spec.model_copy(update={"data": None}), inputs=rows.X.shape[1], outputs=outputs)

@@ -24,7 +24,7 @@ _TOLD_BY_OPERATORS = frozenset(
 def facts_of(spec: Spec) -> dict[str, Any]:
     """Return what of a resolved spec a network alone does not say: the loss, the metrics, the names of columns.
 
-    It is a small spec itself, without a network.
+    It is a small spec itself, without the layers of its network.
     """
     training: dict[str, Any] = {"loss": short(spec.training.loss)}
     if spec.training.metrics:
@@ -33,6 +33,8 @@ def facts_of(spec: Spec) -> dict[str, Any]:
     if isinstance(spec.data, Csv):
         # The file's folder is its author's own affair.
         facts["data"] = spec.data.model_dump(mode="json", exclude_none=True) | {"path": Path(spec.data.path).name}
+    if spec.network.feature_names is not None:
+        facts["network"] = {"feature_names": spec.network.feature_names}
     return facts
 
 

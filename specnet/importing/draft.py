@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
-from specnet.importing.facts import training_of
+from specnet.importing.facts import names_of, training_of
 from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.fields import spec_name
@@ -199,7 +199,7 @@ class Draft:
         else:
             guess = "mean_squared_error" if self.target is not None else _loss(steps)
             training = {"loss": loss or guess}
-        document = self._document(steps, spec_name(name), training, (facts or {}).get("data"))
+        document = self._document(steps, spec_name(name), training, facts or {})
         model = self._model(document, steps, labels)
         return Imported(document, model, facts is not None)
 
@@ -214,9 +214,9 @@ class Draft:
         return sorted(needed)
 
     def _document(
-        self, steps: Sequence[DraftLayer], name: str, training: Mapping[str, Any], data: Any | None
+        self, steps: Sequence[DraftLayer], name: str, training: Mapping[str, Any], facts: Mapping[str, Any]
     ) -> dict[str, Any]:
-        network: dict[str, Any] = {"dtype": self.dtype}
+        network: dict[str, Any] = {"dtype": self.dtype} | names_of(facts)
         if self.preparation is not None:
             network["preprocessing"] = ["standardize"]
         if self.target is not None:
@@ -227,7 +227,7 @@ class Draft:
         else:
             network["input_size"] = self.inputs
             network["layers"] = _named(steps)
-        source = {} if data is None else {"data": data}
+        source = {} if facts.get("data") is None else {"data": facts["data"]}
         return {"name": name, **source, "network": network, "training": training}
 
     def _model(

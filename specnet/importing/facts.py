@@ -10,7 +10,6 @@ from specnet.tensor_file import parse_object
 
 FACTS_LIMIT = 2**24
 """Bytes."""
-_TRAINING = ("loss", "metrics")
 
 
 def read_facts(text: str | bytes, what: str) -> dict[str, Any]:
@@ -33,6 +32,11 @@ def read_facts(text: str | bytes, what: str) -> dict[str, Any]:
     return parse_object(content, what)
 
 
+def names_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what facts say of the columns' names, as a spec's network says it, to be checked as any spec is."""
+    return _known(facts.get("network"), ("feature_names",))
+
+
 def training_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what facts say of the training, the loss and the metrics, to be checked as any spec is.
 
@@ -41,9 +45,12 @@ def training_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     FileError
         If they name no loss.
     """
-    training = facts.get("training")
-    known = {key: training[key] for key in _TRAINING if key in training} if isinstance(training, dict) else {}
+    known = _known(facts.get("training"), ("loss", "metrics"))
     loss = known.get("loss")
     if not isinstance(loss, str) and not (isinstance(loss, dict) and isinstance(loss.get("type"), str)):
         raise FileError("what this file says of its spec names no loss")
     return known
+
+
+def _known(table: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: table[key] for key in keys if key in table} if isinstance(table, dict) else {}

@@ -52,6 +52,9 @@ NonNegativeNumber = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Share = Annotated[float, Ge(0), Le(1)]
 
+ColumnName = Annotated[str, Field(min_length=1)]
+ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)]
+
 _SPEC_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _LAYER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 SpecName = Annotated[str, StringConstraints(pattern=_SPEC_NAME)]

@@ -1,6 +1,6 @@
 """What all parts have in common: a frozen model, a name, and a place in a registry."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -56,6 +56,15 @@ class Section(BaseModel):
         if details:
             raise ValidationError.from_exception_data(type(self).__name__, details)
         return self
+
+
+def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
+    """Yield what is wrong with a field of names that has one of them twice."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield FieldProblem((field, index), f'"{name}" is named twice')
+        seen.add(name)
 
 
 def written(section: Section, *fields: str) -> str:

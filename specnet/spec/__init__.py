@@ -1,5 +1,6 @@
 """What a document may say, and what it means: `parse_spec` reads it, `resolve` fills in every default."""
 
+from specnet.spec.columns import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec
@@ -17,4 +18,5 @@ __all__ = [
     "outputs_for",
     "parse_spec",
     "resolve",
+    "with_feature_names",
 ]

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from specnet.errors import Path
+from specnet.parts.data import Csv
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.registry import Registry
+from specnet.spec.columns import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.graph import Node, layer_count
 from specnet.spec.limits import training_bytes
@@ -56,6 +58,14 @@ def check_target(spec: Spec, problems: Problems) -> None:
     problems.report(
         "loss-target", f"{loss.part_name()} needs {needed}, and {words}", ("training", "loss"), hint=hint, notes=notes
     )
+
+
+def check_columns(spec: Spec, problems: Problems) -> None:
+    """Report names of columns that are not those of a CSV file's."""
+    said, features = spec.network.feature_names, spec.data.features if isinstance(spec.data, Csv) else None
+    for index, message in differences(said or (), features or ()):
+        notes = [problems.note("here are the data's names", ("data", "features"))]
+        problems.report("feature-names", message, (*PATH, index), notes=notes)
 
 
 def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:

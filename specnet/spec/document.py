@@ -13,14 +13,14 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
-from specnet.parts.data import Data
-from specnet.parts.fields import NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
+from specnet.parts.data import Csv, Data
+from specnet.parts.fields import ColumnNames, NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import Adam, Optimizer
-from specnet.parts.part import FieldProblem, Section
+from specnet.parts.part import FieldProblem, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.schedules import ReduceOnPlateau
@@ -86,6 +86,9 @@ class NetworkSpec(Section):
     dtype: Literal["float32", "float64"] = Field("float32", description="the numbers that the network computes with")
     input_size: PositiveInteger | None = Field(None, description="number of inputs; the data's where nothing is said")
     output_size: PositiveInteger | None = Field(None, description="number of outputs; the data's where nothing is said")
+    feature_names: ColumnNames | None = Field(
+        None, description="names of the inputs' columns, in order; a CSV file and a data frame bring their own"
+    )
     preprocessing: tuple[Preprocessing, ...] = Field(
         (), description="what happens to the inputs first, fitted on training rows and kept with the model"
     )
@@ -108,6 +111,7 @@ class NetworkSpec(Section):
     layers: tuple[Layer, ...] | None = Field(None, description="any layers, in order")
 
     def problems(self) -> Iterator[FieldProblem]:
+        yield from named_twice("feature_names", self.feature_names or ())
         if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
             message = f"{self.bias_initializer.part_name()} draws matrices, and a bias is none"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
@@ -229,6 +233,12 @@ class Spec(Section):
     def registry(self) -> Registry:
         """The parts that the spec could name."""
         return self._origin.registry
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the inputs' columns, in order, where they are known."""
+        features = self.data.features if isinstance(self.data, Csv) else None
+        return features or self.network.feature_names
 
     @property
     def folder(self) -> FilePath:

@@ -4,6 +4,7 @@ import math
 
 from specnet.parts.data import Data
 from specnet.spec.agreement import (
+    check_columns,
     check_layer_count,
     check_output,
     check_plan,
@@ -69,6 +70,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     """Return the spec in its long form, with sizes of 0 where they are not known, and report its mistakes."""
     network, training, loss = spec.network, spec.training, spec.training.loss
     check_target(spec, problems)
+    check_columns(spec, problems)
     if check_layer_count(spec, problems):
         return spec
     input_size = agreed([*input_claims(spec, inputs)], problems)

@@ -40,6 +40,9 @@ def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
     network, sizes = spec.network, data_sizes(spec)
     if network.input_size is not None:
         yield Claim(network.input_size, _counted(network.input_size, "input"), ("network", "input_size"))
+    if network.feature_names is not None:
+        size = len(network.feature_names)
+        yield Claim(size, f"feature_names has {_counted(size, 'name')}", ("network", "feature_names"))
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
         yield Claim(size, _counted(size, "input"), ("network", "layer_sizes", 0))

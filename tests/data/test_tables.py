@@ -194,8 +194,19 @@ def test_files_that_do_not_fit_a_model_are_named(wine, tmp_path, name, content, 
 
 def test_a_model_without_names_cannot_read_a_csv(spec_of, tmp_path):
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="not trained on a CSV file"):
+    with pytest.raises(DataError, match="not trained on a CSV file, so that its columns have no names"):
         read_inputs(tmp_path / "rows.csv", resolve(spec_of('type = "make_moons"')))
+
+
+def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path):
+    network = {"feature_names": ["a", "b"], "layer_sizes": [2, 1]}
+    spec = resolve(parse_spec({"network": network, "training": {"loss": "mean_squared_error"}}))
+    (tmp_path / "new.csv").write_text("b,note,a\n2,x,1\n")
+    np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", spec), [[1, 2]])
+    np.savez(tmp_path / "rows.npz", **ARRAYS)
+    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec), ARRAYS["X"])
+    with pytest.raises(DataError, match="not trained on a CSV file, so that its target has no name"):
+        read_table(tmp_path / "new.csv", spec)
 
 
 def test_endings_in_capitals_are_the_same(wine, tmp_path):

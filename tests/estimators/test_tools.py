@@ -22,6 +22,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 import specnet
+from specnet.errors import SpecError
 from specnet.estimators import SpecClassifier, SpecRegressor
 
 IRIS = load_iris(return_X_y=True)
@@ -142,6 +143,25 @@ def test_names_of_features_are_learned_and_asked_for():
         classifier.predict(data.data[data.feature_names[::-1]])
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         classifier.predict(data.data.to_numpy())
+
+
+def test_names_of_features_are_the_models_and_its_files(tmp_path):
+    data = load_wine(as_frame=True)
+    classifier = SpecClassifier(**{**SETTINGS, "epochs": 3}, warm_start=True).fit(data.data, data.target)
+    names = tuple(data.feature_names)
+    assert classifier.model_.feature_names == names
+    classifier.fit(data.data, data.target).partial_fit(data.data, data.target)
+    assert classifier.model_.feature_names == names
+    classifier.model_.save(tmp_path / "wine.safetensors")
+    model = specnet.load_model(tmp_path / "wine.safetensors")
+    assert model.feature_names == names
+    for target, suffix in (("numpy", ".py"), ("c", ".c"), ("javascript", ".mjs"), ("onnx", ".onnx")):
+        written = specnet.export(model, target, tmp_path / f"wine_{target}{suffix}").files
+        text = "".join(path.read_bytes().decode(errors="replace") for path in written)
+        assert all(name in text for name in names)
+    assert clone(classifier).fit(data.data.to_numpy(), data.target).model_.feature_names is None
+    with pytest.raises(SpecError, match=r'column 1 is "alcohol" here and "proline" in the data'):
+        SpecClassifier(model.spec).fit(data.data[data.feature_names[::-1]], data.target)
 
 
 def test_weights_are_routed():

@@ -115,6 +115,14 @@ def test_reference_specs(name: str, tmp_path: Path):
         assert found.spec.data is None
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_names_of_columns(target: str, tmp_path: Path):
+    spec = {"network": {"feature_names": ["a", 'b "c"'], "layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
+    network = specnet.build(spec)
+    model = Model(network, network.initial_parameters())
+    assert opened(model, target, tmp_path).feature_names == model.feature_names == ("a", 'b "c"')
+
+
 def changed(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     """Change what an ONNX file says of its spec."""
     loaded = onnx.load(path)
@@ -156,6 +164,8 @@ def first(facts: dict[str, Any]) -> dict[str, Any]:
         (lambda facts: facts.update(training={"loss": 7}), "what this file says of its spec names no loss"),
         (lambda facts: facts.pop("training"), "what this file says of its spec names no loss"),
         (lambda facts: facts.update(data={"type": "make_moons", "n": 3}), "no spec can say this network"),
+        (lambda facts: facts.update(network={"feature_names": ["a"]}), "no spec can say this network: 2 inputs, but"),
+        (lambda facts: facts.update(network={"feature_names": 3}), "no spec can say this network"),
     ],
 )  # fmt: skip
 def test_what_a_file_says_is_not_taken_at_its_word(change: Any, message: str, tmp_path: Path):

@@ -14,10 +14,10 @@ from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.npz_reading import read_arrays
-from specnet.parts.part import FieldProblem
+from specnet.parts.fields import ColumnName, ColumnNames
+from specnet.parts.part import FieldProblem, named_twice
 
 FilePath = Annotated[str, Field(min_length=1)]
-ColumnName = Annotated[str, Field(min_length=1)]
 
 
 class Npz(Data):
@@ -47,7 +47,7 @@ class Csv(Data):
     type: Literal["csv"] = "csv"
     path: FilePath = Field(description="the file, from the spec's folder on")
     target: ColumnName = Field(description="name of the column to predict")
-    features: Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)] | None = Field(
+    features: ColumnNames | None = Field(
         None, description="names of the columns to predict it from; all the others where nothing is said"
     )
 
@@ -74,10 +74,7 @@ class Csv(Data):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
-        seen: set[str] = set()
         for index, name in enumerate(self.features or ()):
             if name == self.target:
                 yield FieldProblem(("features", index), f'"{name}" is the target, and cannot be a feature too')
-            elif name in seen:
-                yield FieldProblem(("features", index), f'"{name}" is named twice')
-            seen.add(name)
+        yield from named_twice("features", self.features or ())

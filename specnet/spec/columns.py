@@ -1,0 +1,51 @@
+"""The names of the inputs' columns: a spec has them from its text, from a CSV file or from a data frame."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from specnet.spec.caps import LARGEST_TEXT, MOST_TOKENS
+from specnet.spec.document import Spec
+from specnet.spec.words import shown
+
+PATH = ("network", "feature_names")
+
+
+def with_feature_names(spec: Spec, names: Sequence[str] | None) -> Spec:
+    """Return a spec with the names of the columns that it is fitted to.
+
+    Parameters
+    ----------
+    spec : Spec
+    names : sequence of str, optional
+        Left out where they are none that a spec may have: an empty one, two that are equal, half of a surrogate pair,
+        or so many that they would take more than half of what a spec may be.
+
+    Raises
+    ------
+    SpecError
+        If the spec has other names.
+    """
+    said = spec.network.feature_names
+    if said is not None:
+        for index, message in differences(said, names or ()):
+            raise spec.error("feature-names", message, (*PATH, index))
+        return spec
+    if not names or not _may_stand_in_a_spec(names):
+        return spec
+    return spec.model_copy(update={"network": spec.network.model_copy(update={"feature_names": tuple(names)})})
+
+
+def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield where a spec's names are not those of the data, and what to say of that."""
+    for index, (here, there) in enumerate(zip(said, names, strict=False)):  # sizes that differ are another mistake
+        if here != there:
+            yield index, f"column {index + 1} is {shown(here)} here and {shown(there)} in the data"
+
+
+def _may_stand_in_a_spec(names: Sequence[str]) -> bool:
+    if not all(names) or len(set(names)) < len(names) or len(names) > MOST_TOKENS // 2:
+        return False
+    try:
+        return len(json.dumps(names, ensure_ascii=False).encode()) <= LARGEST_TEXT // 2
+    except UnicodeEncodeError:
+        return False
