@@ -6,7 +6,7 @@ name the argument.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, Literal
 
@@ -49,6 +49,27 @@ def column_names(table: Any) -> tuple[str, ...] | None:
     columns = getattr(table, "columns", None)
     names = tuple(columns) if isinstance(columns, Iterable) else ()
     return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_names(table: Any, names: Sequence[str] | None, name: str = "X") -> None:
+    """Refuse a data frame whose columns are others than those that are known by name, or stand in another order.
+
+    Raises
+    ------
+    DataError
+    """
+    found = column_names(table)
+    if found is None or names is None or found == tuple(names):
+        return
+    missing = [column for column in names if column not in found]
+    if missing:
+        raise DataError(f'{name} has no column "{missing[0]}"', hint=f"the model's columns are {_listed(names)}")
+    hint = "the model has its columns in their order as feature_names: X[list(model.feature_names)]"
+    raise DataError(f"{name} has other columns than the model, or has them in another order", hint=hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
 
 
 def as_numbers(array: ArrayLike, name: str) -> Array:

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_array, as_dtype, check_domain, check_inputs, check_target, check_weights, column_names
+from specnet.arrays import (
+    as_array,
+    as_dtype,
+    check_domain,
+    check_inputs,
+    check_names,
+    check_target,
+    check_weights,
+    column_names,
+)
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
 from specnet.model import Model
@@ -93,6 +102,7 @@ def fit(
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise DataError("validation is a tuple: (X, y) or (X, y, sample_weight)")
+        check_names(validation[0], column_names(X), "validation X")
         validation_rows = check_rows(*validation, columns=rows.X.shape[1], prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)

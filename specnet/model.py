@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_array, check_inputs, check_target, check_weights
+from specnet.arrays import as_array, check_inputs, check_names, check_target, check_weights
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
@@ -119,7 +119,7 @@ class Model:
         Raises
         ------
         DataError
-            If X is no finite numbers of that shape.
+            If X is no finite numbers of that shape, or a data frame with other columns than `feature_names`.
         """
         return self._answers(self._outputs(X))
 
@@ -235,6 +235,7 @@ class Model:
 
     def _prepared(self, X: ArrayLike) -> Array:
         """Return raw columns as the network sees them, (rows, inputs)."""
+        check_names(X, self.feature_names)
         columns = check_inputs(X, self.network.inputs)
         if not self.preprocessing.steps:
             return columns

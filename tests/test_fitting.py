@@ -234,6 +234,20 @@ def test_columns_of_other_names_than_the_specs_are_refused():
         specnet.fit(spec, *frame("a", "b"))
 
 
+def test_a_frame_with_other_columns_than_the_models_is_refused():
+    table, y = frame("a", "b")
+    model = specnet.fit(spec_of("binary_crossentropy", training={"epochs": 1}), table, y)
+    np.testing.assert_array_equal(model.predict(table), model.predict(table.to_numpy()))
+    for answer in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)):
+        with pytest.raises(DataError, match="X has other columns than the model, or has them in another order"):
+            answer(table[["b", "a"]])
+        with pytest.raises(DataError, match='X has no column "b"'):
+            answer(table.rename(columns={"b": "c"}))
+    np.testing.assert_array_equal(model.predict(table[["b", "a"]][list(model.feature_names)]), model.predict(table))
+    with pytest.raises(DataError, match="validation X has other columns"):
+        specnet.fit(spec_of("binary_crossentropy"), table, y, validation=(table[["b", "a"]], y))
+
+
 def test_ctrl_c_in_a_fit_goes_on_to_the_caller():
     class Impatient(Observer):
         def logged(self, epoch, record):

@@ -1,5 +1,7 @@
 """What estimators learn and answer: labels, probabilities, scores, values, weights and validation rows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
@@ -16,6 +18,8 @@ from threadpoolctl import threadpool_limits
 import specnet
 from specnet.estimators import SpecClassifier, SpecRegressor
 from specnet.fitting import fit_rows
+
+SPECS = Path(__file__).parents[2] / "specs"
 
 MOONS = make_moons(200, noise=0.2, random_state=0)
 IRIS = load_iris(return_X_y=True)
@@ -34,7 +38,7 @@ def mean_score(estimator, X, y) -> float:
 def test_digits_are_told_apart_as_well_as_by_scikit_learn():
     X, y = load_digits(return_X_y=True)
     theirs = mean_score(MLPClassifier(random_state=0), X, y)
-    assert mean_score(SpecClassifier(random_state=0), X, y) >= theirs > 0.97
+    assert mean_score(SpecClassifier(random_state=0), X, y) >= theirs
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -198,7 +202,7 @@ def test_early_stopping_watches_rows_that_are_not_trained_on():
         ({"early_stopping": True, "validation_size": 0.05}, 10),
         ({"early_stopping": {"monitor": "loss"}}, 0),
         ({"early_stopping": False}, 0),
-        ({"spec": "specs/moons.toml"}, 0),
+        ({"spec": SPECS / "moons.toml"}, 0),
         (
             {
                 "spec": {

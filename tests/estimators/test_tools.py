@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -24,6 +25,8 @@ from sklearn.utils import get_tags
 import specnet
 from specnet.errors import SpecError
 from specnet.estimators import SpecClassifier, SpecRegressor
+
+SPECS = Path(__file__).parents[2] / "specs"
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
@@ -79,7 +82,7 @@ def test_searches_are_the_same_in_two_processes():
 
 
 def test_a_grid_in_a_pipeline_over_a_file():
-    pipeline = make_pipeline(MinMaxScaler(), SpecClassifier("specs/iris.json", epochs=5))
+    pipeline = make_pipeline(MinMaxScaler(), SpecClassifier(SPECS / "iris.json", epochs=5))
     assert pipeline.get_params()["specclassifier__spec__training__epochs"] == 5
     search = GridSearchCV(pipeline, {"specclassifier__spec__training__batch_size": [8, 150]}, cv=2).fit(*IRIS)
     assert search.best_params_ == {"specclassifier__spec__training__batch_size": 8}
@@ -182,7 +185,7 @@ def test_weights_are_routed():
 def fitted():
     """Return estimators after fitting, with rows to ask about."""
     return [
-        (SpecClassifier(specnet.parse_spec("specs/iris.json"), epochs=5).fit(*IRIS), IRIS[0]),
+        (SpecClassifier(specnet.parse_spec(SPECS / "iris.json"), epochs=5).fit(*IRIS), IRIS[0]),
         (SpecRegressor(**SETTINGS).fit(*DIABETES), DIABETES[0]),
     ]
 
