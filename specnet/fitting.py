@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.arrays import (
+    Array,
     as_array,
     as_dtype,
     check_domain,
@@ -26,8 +26,6 @@ from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
-
-Array = NDArray[Any]
 
 _SHOWN = 6
 """How many labels a message names."""

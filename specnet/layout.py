@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.parts.blame import ask
 from specnet.parts.layers import LearningRules
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.spec.graph import Node
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from specnet.arrays import as_array, check_inputs, check_names, check_target, check_weights
+from specnet.arrays import Array, as_array, check_inputs, check_names, check_target, check_weights
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
@@ -18,8 +18,6 @@ from specnet.network import Network
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
-
-Array = NDArray[Any]
 
 _TASKS = {
     "binary": "tells two classes apart",

@@ -34,12 +34,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from specnet.arrays import Array
 from specnet.data import Preparation, tensor_shapes
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.network import Network
 from specnet.parts.part import Part
 from specnet.spec import Limits, parse_spec, resolve
-from specnet.tensor_file import Array, Entry, Shape, decode, encode, parse_object, read_header, shown
+from specnet.tensor_file import Entry, Shape, decode, encode, parse_object, read_header, shown
 
 FORMAT_VERSION = 1
 LABEL_CHARACTERS_LIMIT = 2**22

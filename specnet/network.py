@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from specnet.arrays import as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
+from specnet.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.builder import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.compiler import Plan
 from specnet.errors import DataError
@@ -25,8 +25,6 @@ from specnet.spec import Spec, SpecSource, parse_spec, resolve
 from specnet.spec.graph import Node
 from specnet.streams import StepNoise, stream
 from specnet.workspace import BoundProgram, Workspace
-
-Array = NDArray[Any]
 
 CHUNK_BYTES = 2**20
 """About what the widest layer of a chunk of rows may take."""

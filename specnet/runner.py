@@ -13,8 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
+from specnet.arrays import Array
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
@@ -24,7 +23,6 @@ from specnet.run_folder import FACTS, HISTORY, METRICS, MODEL, RESOLVED, RunFold
 from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.training import Checkpoint, Observer, TrainingResult
 
-Array = NDArray[Any]
 Metrics = dict[str, dict[str, float | None]]
 
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 
 HEADER_LIMIT = 2**21
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 _KEY = "specnet"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.builder import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
 from specnet.compiler import BATCH, Bound, Plan, bind
 from specnet.errors import DataError
-
-Array = NDArray[Any]
 
 BOUND_KEPT = 16
 """How many bound programs are kept, the most recently used ones."""

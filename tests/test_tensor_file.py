@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from specnet.arrays import Array
 from specnet.errors import FileError
-from specnet.tensor_file import HEADER_LIMIT, Array, decode, encode, read_header
+from specnet.tensor_file import HEADER_LIMIT, decode, encode, read_header
 
 TENSORS = {
     "layers.0.weight": np.arange(6, dtype=np.float32).reshape(3, 2),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specnet.builder import INPUTS
 from specnet.checking.differences import Comparison, Coordinates, Measured, compare
@@ -19,7 +18,6 @@ from specnet.errors import TrainingError
 from specnet.network import Network
 from specnet.spec import Spec
 
-Array = NDArray[Any]
 Progress = Callable[[int, int], None]
 """Is told how many coordinates of how many have been compared."""
 

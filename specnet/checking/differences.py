@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.checking.switches import switches
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 STEP = 1e-5

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specnet.arrays import check_target
+from specnet.arrays import Array, check_target
 from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.checking.rows import CheckedRows
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
 from specnet.streams import StepNoise
-
-Array = NDArray[Any]
 
 
 class Point:

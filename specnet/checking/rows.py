@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import DataError
 from specnet.fitting import prepare, read_data
 from specnet.network import Network
 from specnet.spec import Spec, resolve
-
-Array = NDArray[Any]
 
 ROWS = 16
 

@@ -6,13 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.checking.layers import described
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, sum_over
-
-Array = NDArray[Any]
 
 SATURATED_BELOW = 1e-3
 """The absolute slope of an activation under which a unit hardly learns."""

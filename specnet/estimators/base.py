@@ -6,10 +6,10 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from specnet.arrays import Array
 from specnet.data import Labels, split_rows
 from specnet.errors import DataError
 from specnet.estimators.parameters import SpecParameters
@@ -19,8 +19,6 @@ from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec, resolve, with_feature_names
 from specnet.training import Checkpoint, TrainingResult
-
-Array = NDArray[Any]
 
 FLOATS = (np.float64, np.float32)
 DEFAULT_VALIDATION_SIZE = 0.1

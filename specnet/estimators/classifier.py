@@ -12,8 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
+from specnet.arrays import Array
 from specnet.data import Labels, check_labels
-from specnet.estimators.base import Array, SpecEstimator, check_weighted_rows
+from specnet.estimators.base import SpecEstimator, check_weighted_rows
 from specnet.spec import Spec
 
 

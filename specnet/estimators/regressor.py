@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import RegressorMixin
 
-from specnet.estimators.base import Array, SpecEstimator, check_weighted_rows
+from specnet.arrays import Array
+from specnet.estimators.base import SpecEstimator, check_weighted_rows
 from specnet.estimators.parameters import DEFAULT_SPEC
 from specnet.spec import Spec
 

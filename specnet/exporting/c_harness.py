@@ -6,16 +6,15 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import ExportError
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers
 
-Array = NDArray[Any]
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 
 _PREDICTIONS = {

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Expansions, Kind, Operation, Shape, Value, bind, input_value, plan
 from specnet.compiler import operations as op
 from specnet.compiler.groups import GROUPED_MATMUL
 from specnet.compiler.lowering import Call, lower
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import CONSTANT, INPUT, STATE
-
-Array = NDArray[Any]
 
 LINEAR = Operation("linear")
 """x times a weight (outputs, inputs), plus a bias where there is a third operand."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.builder import LayerScope, Recorder
 from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
 from specnet.data import Preparation
@@ -22,8 +22,6 @@ from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
 from specnet.report.plan import described
 from specnet.spec.graph import Node
-
-Array = NDArray[Any]
 
 _LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
 _SAID_OTHERWISE = frozenset({"name", "inputs", "units", "activation", *_LEARNING})

@@ -5,19 +5,16 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import ExportError
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
 from specnet.parts.layers import Embedding
-
-Array = NDArray[Any]
 
 ROWS = 256
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}

@@ -12,14 +12,12 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import ExportError, MissingPackageError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
-
-Array = NDArray[Any]
 
 REMARK = f"<agreement {uuid4().hex}>"
 """What stands in a text until it is known how far the export agrees; no name and no label has it in it."""

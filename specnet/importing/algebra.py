@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
 Monomial = tuple[tuple[int, int], ...]
 """Atoms by number with their powers, in ascending order; the empty one belongs to a constant."""
 

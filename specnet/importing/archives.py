@@ -11,16 +11,14 @@ from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.archive import MEMBER
 from specnet.exporting.facts import FACTS
 from specnet.importing.facts import FACTS_LIMIT, read_facts
 from specnet.importing.onnx_file import as_texts
 from specnet.tensor_file import shown
-
-Array = NDArray[Any]
 
 _MOST_MEMBERS = 1000
 _HIGHEST_COMPRESSION = 100

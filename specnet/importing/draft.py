@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
 from specnet.importing.facts import names_of, training_of
@@ -18,8 +18,6 @@ from specnet.parts.fields import spec_name
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
-
-Array = NDArray[Any]
 
 INPUT = -1
 """In place of a layer's number: the network's input."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, open_file
 from specnet.importing.archives import opened
@@ -24,8 +24,6 @@ from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.keras_layers import LAYERS, KerasLayer, dtype_of
 from specnet.spec import Limits
 from specnet.tensor_file import parse_object, shown
-
-Array = NDArray[Any]
 
 CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _CONFIG_LIMIT = 2**24

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.targets.keras import SAME_NAMES
 from specnet.importing.draft import INPUT, Draft, Scaling
 from specnet.tensor_file import shown
 
-Array = NDArray[Any]
 Part = str | dict[str, Any]
 
 _ACTIVATIONS: dict[str, dict[str, Any]] = {

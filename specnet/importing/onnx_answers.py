@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.onnx_origins import UnknownFormulaError
@@ -28,8 +28,6 @@ from specnet.tensor_file import shown
 if TYPE_CHECKING:
     from specnet.importing.onnx_call import Call
     from specnet.importing.onnx_graph import Graph
-
-Array = NDArray[Any]
 
 _HALF = 0.5
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.importing import functions as fn
 from specnet.importing.algebra import CONSTANT, Formula
 from specnet.importing.draft import INPUT, DraftLayer, Scaling
 from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_values import Departure, Features, Normal, Part, Value
 
-Array = NDArray[Any]
 Result = Value | Array | list[Value | Array]
 Operator = Callable[[Call], Result]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.importing.onnx_file import as_texts
 from specnet.importing.onnx_values import Features, Value
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
     from specnet.importing.onnx_graph import Graph
-
-Array = NDArray[Any]
 
 
 class Call:

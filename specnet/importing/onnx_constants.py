@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.importing.functions import positive
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
 from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Part, RowCount, Value, Winner
 
-Array = NDArray[Any]
 Result = Value | Array
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from specnet.arrays import Array
 from specnet.importing import functions as fn
 from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
-from specnet.importing.onnx_arithmetic import Array, Operator, Result, arithmetic, check_numeric, lifted, like
+from specnet.importing.onnx_arithmetic import Operator, Result, arithmetic, check_numeric, lifted, like
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_values import Dimensions, Features, Part
 

@@ -11,11 +11,11 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.files import PathLike, open_file, read_file
 from specnet.model_file import LABEL_CHARACTERS_LIMIT
@@ -24,8 +24,6 @@ from specnet.tensor_file import known_kind, shown
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from onnx import ModelProto, TensorProto
-
-Array = NDArray[Any]
 
 FILE_LIMIT = 2**31
 """Bytes: the most that a protocol buffer can have."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
@@ -32,8 +32,6 @@ from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
-
-Array = NDArray[Any]
 
 STANDARD, MACHINE_LEARNING = "", "ai.onnx.ml"
 _DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}

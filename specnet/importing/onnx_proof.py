@@ -8,14 +8,12 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.exporting.target import CannotRunError
 from specnet.files import PathLike
 from specnet.importing.proof import ROWS, prove
 from specnet.model import Model
-
-Array = NDArray[Any]
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError, SpecError
 from specnet.importing.onnx_values import Features
 from specnet.model import Model
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
     from specnet.importing.onnx_graph import Graph
-
-Array = NDArray[Any]
 
 _LAYER = "layers.0."
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from specnet.arrays import Array
 from specnet.importing.algebra import Formula
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import DataError, FileError
 from specnet.exporting.proof import outputs_of, put_categories
 from specnet.model import Model
-
-Array = NDArray[Any]
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
 """Rows of each spread, in standard deviations of the columns where the model knows them."""

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import DataError, SpecnetError
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
 from specnet.spec import Limits
 from specnet.tensor_file import shown
-
-Array = NDArray[Any]
 
 _ACTIVATIONS: Mapping[Any, Any] = {
     "identity": None,

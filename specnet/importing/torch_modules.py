@@ -12,14 +12,12 @@ from importlib import import_module as import_by_name
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import DataError, FileError
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.proof import prove
 from specnet.spec import Limits
-
-Array = NDArray[Any]
 
 _SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 _LINEAR_FROM = 20

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from specnet.arrays import Array
 from specnet.compiler import BATCH, input_value, state_value
 from specnet.parts import Activation, Value
 from specnet.testing.numbers import Function, agree, check_gradients, check_line, fail
 
-Array = NDArray[Any]
 Forward = Callable[..., ArrayLike]
 
 FEATURES = 6

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from specnet.arrays import Array
 from specnet.builder import INVERSE_ROWS, NOISE, LayerScope, Recorder
 from specnet.compiler import BATCH, Value, input_value, state_value
 from specnet.network import build
@@ -17,7 +18,6 @@ from specnet.spec.graph import Node
 from specnet.testing.common import unregistered
 from specnet.testing.numbers import Function, agree, check_gradients, fail
 
-Array = NDArray[Any]
 Forward = Callable[..., ArrayLike]
 
 KEY = "layer"

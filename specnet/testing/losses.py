@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from specnet.arrays import Array
 from specnet.compiler import BATCH, input_value
 from specnet.parts import Loss, Value
 from specnet.testing.numbers import Floats, Function, agree, check_gradients, check_line, fail
 
-Array = NDArray[Any]
 Forward = Callable[..., ArrayLike]
 
 TARGETS = 3

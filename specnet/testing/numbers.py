@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.checking.switches import switches
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Bound, Value, bind, gradients, input_value, plan, sum_over
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 STEP = 1e-200

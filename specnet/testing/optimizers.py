@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from specnet.arrays import Array
 from specnet.compiler import FLAT, bind
 from specnet.network import build
 from specnet.parts import Initializer, Optimizer, Place, Schedule, SteppingOptimizer
 from specnet.testing.numbers import agree, arrays_of, fail
 
-Array = NDArray[Any]
 Forward = Callable[..., ArrayLike]
 
 NUMBERS = 5

@@ -10,13 +10,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.parts.schedules import PlateauMemory
 from specnet.tensor_file import decode, encode, parse_object, read_header, shown
-
-Array = NDArray[Any]
 
 HISTORY = "history"
 FORMAT = 1

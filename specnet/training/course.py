@@ -6,15 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
+from specnet.arrays import Array
 from specnet.errors import TrainingError
 from specnet.network import Network
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.observer import Observer
 from specnet.training.patience import Patience
 
-Array = NDArray[Any]
 State = dict[str, Array]
 Monitor = Callable[[Array, State], float]
 """A figure of a model, from its parameters and the layers' states."""

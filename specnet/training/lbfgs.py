@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.network import Network
 from specnet.streams import StepNoise
 from specnet.training.stepper import BoundBatch, TrainingRows, gradient_program
-
-Array = NDArray[Any]
 
 
 class LbfgsWalker:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.network import Network
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.streams import stream
@@ -18,8 +18,6 @@ from specnet.training.course import Course, Keeper, Monitor, not_finite
 from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
 from specnet.training.stepper import Stepper, TrainingRows
-
-Array = NDArray[Any]
 
 
 @dataclass

@@ -10,11 +10,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.builder import AVERAGE_SHARE, CLIPPING, INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.compiler import BATCH, FLAT, Plan, bind
 from specnet.network import Network
@@ -22,7 +21,6 @@ from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.schedules import Constant
 from specnet.streams import StepNoise
 
-Array = NDArray[Any]
 Call = Callable[[], object]
 
 BLOCKED_ABOVE = 200_000

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import FileError
 from specnet.model import Model, load_model
 from specnet.network import Network
 from specnet.spec import parse_spec, resolve
-from specnet.tensor_file import Array
 
 KINDS: dict[str, dict[str, Any]] = {
     "binary": {"loss": "binary_crossentropy", "sizes": [3, 4, 1]},

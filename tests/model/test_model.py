@@ -11,10 +11,10 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics
 
+from specnet.arrays import Array
 from specnet.errors import DataError, SpecError
 from specnet.model import Model
 from specnet.parts.metrics import TopAccuracy
-from specnet.tensor_file import Array
 from tests.model.models import KINDS, make_model, make_network, make_rows
 
 

@@ -6,11 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
@@ -18,8 +17,6 @@ from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
-
-Array = NDArray[Any]
 
 LONGEST_LABEL = 4095
 """Bytes of a text that every C99 compiler takes."""

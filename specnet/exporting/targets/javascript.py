@@ -8,11 +8,10 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.value import CAST
 from specnet.errors import ExportError, UnsupportedError
@@ -22,8 +21,6 @@ from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
-
-Array = NDArray[Any]
 
 LARGEST_INTEGER = 2**53
 """Up to here a JavaScript number tells each integer from the next."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
@@ -23,8 +23,6 @@ from specnet.exporting.target import Answers, required
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described
-
-Array = NDArray[Any]
 
 SAME_NAMES = frozenset(
     {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
@@ -34,8 +34,6 @@ from specnet.exporting.text import (
     python_number,
 )
 from specnet.exporting.text import SUM as SUM_LEVEL
-
-Array = NDArray[Any]
 
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
@@ -23,8 +23,6 @@ from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts import Activation, Layer
-
-Array = NDArray[Any]
 
 OPSET = 20
 IR_VERSION = 9

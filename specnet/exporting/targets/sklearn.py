@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
 from specnet.exporting.archive import ArchiveTarget, with_said
@@ -17,8 +17,6 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, required
 from specnet.model import Model
 from specnet.parts import Activation
-
-Array = NDArray[Any]
 
 _ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
@@ -24,8 +24,6 @@ from specnet.exporting.rows import Library, Rows, in_lines, quoted
 from specnet.exporting.target import REMARK, Answers, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
-
-Array = NDArray[Any]
 
 _FUNCTIONS = {
     op.EXP: "torch.exp",
