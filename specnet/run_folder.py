@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from specnet.errors import FileError, TakenError
 from specnet.files import (
@@ -36,6 +36,24 @@ LARGEST_CHECKPOINT = 2**36
 LARGEST_RECORD = 2**30
 
 
+class RunIdentity(NamedTuple):
+    """What a run is about: the same spec on the same data give the same run.
+
+    Attributes
+    ----------
+    spec_sha256 : str
+        Of the resolved spec.
+    data_sha256 : str
+        Of what was read.
+    """
+
+    spec_sha256: str
+    data_sha256: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
 class RunFolder:
     """The folder that a run writes.
 
@@ -55,16 +73,16 @@ class RunFolder:
         """Whether a run has come to its end here."""
         return (self.path / FACTS).is_file() and self.facts()["end"] == "finished" and not self._checkpoint.exists()
 
-    def check_same(self, **hashes: str) -> None:
+    def check_same(self, identity: RunIdentity) -> None:
         """Refuse to take a finished run for one of another spec or on other data.
 
         Raises
         ------
         FileError
-            If ``run.json`` has other hashes under these names.
+            If ``run.json`` is about another run.
         """
         facts = self.facts()
-        if any(facts.get(name) != value for name, value in hashes.items()):
+        if any(facts.get(name) != value for name, value in identity._asdict().items()):
             hint = "give another --out, or --force to replace it"
             raise FileError("the run in this folder is another one, and it has ended", hint=hint, source=str(self.path))
 
@@ -89,13 +107,13 @@ class RunFolder:
             lines = read_file(self.path / HISTORY, LARGEST_RECORD).splitlines()
             return checked_history([parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)])
 
-    def checkpoint(self, run: str, training: TrainingSpec) -> Checkpoint | None:
+    def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none.
 
         Parameters
         ----------
-        run : str
-            What the run is about; a checkpoint of another run is an error.
+        identity : RunIdentity
+            A checkpoint of another run is an error.
         training : TrainingSpec
             How it trains; a checkpoint that cannot be of such a run is an error.
         """
@@ -103,7 +121,7 @@ class RunFolder:
             return None
         with file_errors(self._checkpoint):
             checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
-            if checkpoint.run != run:
+            if checkpoint.run != str(identity):
                 hint = "only the same spec on the same data can go on from here; --force starts anew"
                 raise FileError("this checkpoint is of another run", hint=hint)
             reached, plateau = checkpoint.facts["epochs"], training.optimizer.plateau()

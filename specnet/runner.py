@@ -19,7 +19,7 @@ from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
-from specnet.run_folder import FACTS, HISTORY, METRICS, MODEL, RESOLVED, RunFolder, reserved_folder
+from specnet.run_folder import FACTS, HISTORY, METRICS, MODEL, RESOLVED, RunFolder, RunIdentity, reserved_folder
 from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.training import Checkpoint, Observer, TrainingResult
 
@@ -103,14 +103,14 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, r
     begin = time.perf_counter()
     read = read_data(parsed)
     data_hash = _data_hash(read.rows)
-    identity = _hash(read.spec.to_json().encode(), data_hash.encode())
+    identity = RunIdentity(read.spec.sha256, data_hash)
 
     def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
         if folder is not None:
-            folder.keep(Checkpoint(tensors, facts, history, identity))
+            folder.keep(Checkpoint(tensors, facts, history, str(identity)))
 
     if resume and folder is not None and folder.is_finished:
-        folder.check_same(spec_sha256=_hash(read.spec.to_json().encode()), data_sha256=data_hash)
+        folder.check_same(identity)
         model = load_model(folder.path / MODEL, parts=parsed.registry)
         return RunResult(model, folder.history(), folder.metrics(), folder.path)
     checkpoint = None if folder is None else folder.checkpoint(identity, read.spec.training)
@@ -124,7 +124,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, r
             "training_seconds": result.seconds,
             "seconds": time.perf_counter() - begin,
             "overrides": [override.text.content for override in parsed.document.overrides],
-            "data_sha256": data_hash,
+            **identity._asdict(),
         }
         with file_errors(folder.path / MODEL):
             content = model.to_bytes()
@@ -154,7 +154,6 @@ def _texts(
     record = {
         **facts,
         "seed": model.spec.seed,
-        "spec_sha256": _hash(resolved.encode()),
         "versions": {**versions, "python": platform.python_version()},
     }
     name, text = "spec.json", spec.to_json()
@@ -169,19 +168,15 @@ def _texts(
     }
 
 
-def _hash(*contents: bytes) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(content)
-    return digest.hexdigest()
-
-
 def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def _data_hash(rows: Rows) -> str:
     """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
-    arrays = [array for array in (rows.X, rows.y, rows.weight) if array is not None]
-    contents = [(f"{array.dtype.str}{array.shape}".encode(), array.tobytes()) for array in arrays]
-    return _hash(*(part for pair in contents for part in pair))
+    digest = hashlib.sha256()
+    for array in (rows.X, rows.y, rows.weight):
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -25,7 +25,7 @@ def with_said(content: bytes, program: Program, remark: str = "") -> bytes:
     """Return an archive with its text: class labels, the spec's hash, how far the export agrees, facts of the spec."""
     said = {
         "labels": program.labels,
-        "spec_sha256": program.spec_hash,
+        "spec_sha256": program.model.spec.sha256,
         "agreement": remark,
         FACTS: facts_of(program.model.spec),
     }

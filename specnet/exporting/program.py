@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -140,11 +139,6 @@ class Program:
     def name(self) -> str:
         """What the spec calls the network."""
         return self.model.spec.name or "network"
-
-    @property
-    def spec_hash(self) -> str:
-        """The SHA-256 of the resolved spec, as in a run's ``run.json``."""
-        return hashlib.sha256(self.model.spec.to_json().encode()).hexdigest()
 
     @property
     def formulas(self) -> list[Formula]:

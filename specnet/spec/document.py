@@ -1,5 +1,6 @@
 """What a spec may say: the tables of a document and their keys."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -250,6 +251,11 @@ class Spec(Section):
         spec = self.model_copy()
         spec._origin = origin
         return spec
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its JSON, by which a resolved spec is known again."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def with_dtype(self, dtype: str) -> "Spec":
         """Return the same spec of a network that computes in another precision."""

@@ -86,7 +86,7 @@ def _header(program: Program, stem: str) -> str:
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
-   Written by specnet from the spec with SHA-256 {program.spec_hash}.
+   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
    {REMARK} */
 
 #ifndef {macro}_H
@@ -162,7 +162,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
-   Written by specnet from the spec with SHA-256 {program.spec_hash}.
+   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
    {REMARK}
    Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 

@@ -182,7 +182,7 @@ def _head(program: Program) -> str:
     return f"""\
 // {_printable(program.name)}: from {program.summary}.
 //
-// Written by specnet from the spec with SHA-256 {program.spec_hash}.
+// Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
 // {REMARK}
 """
 

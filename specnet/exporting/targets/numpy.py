@@ -194,7 +194,7 @@ class _Writer:
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
             *(["The columns are those of `FEATURES`, in that order."] if names else []),
             "",
-            f"Written by specnet from the spec with SHA-256 {program.spec_hash}.",
+            f"Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.",
             REMARK,
             '"""',
             "",

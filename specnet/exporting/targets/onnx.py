@@ -170,7 +170,7 @@ class _Graph:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", version("specnet")
-        helper.set_model_props(model, {"spec_sha256": program.spec_hash, FACTS: written(self._facts())})
+        helper.set_model_props(model, {"spec_sha256": program.model.spec.sha256, FACTS: written(self._facts())})
         return model
 
     def _facts(self) -> dict[str, Any]:

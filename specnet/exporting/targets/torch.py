@@ -324,7 +324,7 @@ class _Writer:
         pieces = [
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
-                hash=program.spec_hash,
+                hash=program.model.spec.sha256,
                 remark=REMARK,
                 columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
                 constants="\n".join(["\n", *constants]) if constants else "",
