@@ -8,7 +8,16 @@ and `run` train it, and a `Model` answers, saves and loads; `import_model` makes
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import DataError, ExportError, FileError, SpecError, SpecnetError, TakenError, TrainingError
+from specnet.errors import (
+    DataError,
+    ExportError,
+    FileError,
+    PartError,
+    SpecError,
+    SpecnetError,
+    TakenError,
+    TrainingError,
+)
 
 if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor
@@ -27,6 +36,7 @@ __all__ = [
     "Limits",
     "Model",
     "Network",
+    "PartError",
     "RunResult",
     "Spec",
     "SpecClassifier",

@@ -29,8 +29,9 @@ from specnet.compiler import (
     sum_over,
 )
 from specnet.compiler.value import INPUT
+from specnet.errors import PartError
 from specnet.layout import Layout
-from specnet.parts.blame import PartError, ask, ask_value, part_error
+from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Spec

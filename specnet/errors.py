@@ -117,6 +117,12 @@ class FileError(SpecnetError):
     code = "file"
 
 
+class PartError(SpecnetError):
+    """A part from another package fails, or does not give what its kind gives."""
+
+    code = "broken-part"
+
+
 class TakenError(FileError):
     """What is to be written has something in its place already, which may not be replaced."""
 

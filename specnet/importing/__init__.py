@@ -60,7 +60,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
 
             return import_module(source, limits)
     except FileError as error:
-        raise DataError(error.diagnostics[0].message) from error
+        raise DataError(error.diagnostics[0].message, hint=error.diagnostics[0].hint) from error
     raise DataError(f"a network cannot be made of {type(source).__module__}.{type(source).__qualname__}")
 
 

@@ -36,7 +36,7 @@ def import_skops(path: PathLike, limits: Limits | None) -> Imported:
         try:
             return import_estimator(_estimator(stream.read()), limits, name=Path(path).stem, facts=said.facts)
         except DataError as error:
-            raise FileError(error.diagnostics[0].message) from error
+            raise FileError(error.diagnostics[0].message, hint=error.diagnostics[0].hint) from error
 
 
 def _estimator(content: bytes) -> Any:

@@ -7,17 +7,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from specnet.compiler import Shape, ShapeError, Value
-from specnet.errors import SpecnetError
+from specnet.errors import PartError, SpecnetError
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry, origin
 
 Answer = TypeVar("Answer")
-
-
-class PartError(SpecnetError):
-    """A part from another package fails, or does not give what its kind gives."""
-
-    code = "broken-part"
 
 
 def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
