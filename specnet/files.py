@@ -169,7 +169,7 @@ def refuse_taken(*paths: PathLike) -> None:
     """
     for path in paths:
         if os.path.lexists(path):
-            hint = "with --force, or force=True, it is replaced"
+            hint = "with --force, or overwrite=True, it is replaced"
             raise TakenError("this file is there already", hint=hint, source=os.fspath(path))
 
 

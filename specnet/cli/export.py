@@ -56,7 +56,7 @@ def export(
 
         if target not in TARGETS:
             raise UsageError(f'"{target}" is no target; there are {", ".join(TARGETS)}')
-        written = export_model(load_model(model), target, out, float32=float32, force=force)
+        written = export_model(load_model(model), target, out, float32=float32, overwrite=force)
         names = ", ".join(map(str, written.files))
         output.data |= {
             "files": [str(file) for file in written.files],

@@ -42,7 +42,7 @@ def import_(
         if out.suffix != ".toml":
             raise UsageError("the spec is TOML: its name must end in .toml", source=str(out))
         imported = read_network(file, limits=read_limits(limit))
-        write_network(imported, out, force=force)
+        write_network(imported, out, overwrite=force)
         network = imported.model.network
         plan = Plan(network.spec, network.nodes)
         files = [str(out), str(weights_path(out))]

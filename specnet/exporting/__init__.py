@@ -46,7 +46,7 @@ class Export:
 
 
 def export(
-    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, force: bool = False
+    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, overwrite: bool = True
 ) -> Export:
     """Write a model as a file for another place; raw columns go in, final answers come out.
 
@@ -61,7 +61,7 @@ def export(
         The file; the network's name in the current folder if None. Other files of the export lie beside it.
     float32 : bool
         Whether a float64 model is stored as float32, for targets that can.
-    force : bool
+    overwrite : bool
         Replace files that are there already.
 
     Raises
@@ -91,7 +91,7 @@ def export(
         raise ExportError("this model has weights that are not finite")
     program = kind.program(model, wanted)
     files = kind.render(program, main)
-    if not force:
+    if not overwrite:
         refuse_taken(*reversed(files))
     proof = prove(kind, program, files, main.name)
     files = kind.with_remark(files, program, f"{str(proof)[0].upper()}{str(proof)[1:]}.")

@@ -91,15 +91,15 @@ def open_model(path: PathLike) -> Model:
     return imported.model
 
 
-def write_network(imported: Imported, path: PathLike, *, force: bool = False) -> None:
+def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True) -> None:
     """Write the spec to a TOML file, and the model beside it.
 
     Raises
     ------
     FileError
-        If one of them cannot be written, or is there already (TakenError) and `force` does not allow to replace it.
+        If one of them cannot be written, or is there already (TakenError) and is not to be overwritten.
     """
-    if not force:
+    if not overwrite:
         refuse_taken(path, weights_path(path))
     write_files({weights_path(path): imported.model.to_bytes(), path: to_toml(imported.document)})
 

@@ -73,9 +73,9 @@ def exporting_times(model: Model, folder: Path) -> dict[str, tuple[float, int]]:
         # Node takes a module by this ending, wherever the file lies.
         path = folder / ("moons.mjs" if target == "javascript" else f"moons{find_target(target).suffix}")
         try:
-            export(model, target, path, force=True)  # imports what it needs
+            export(model, target, path)  # imports what it needs
             begin = time.perf_counter()
-            export(model, target, path, force=True)
+            export(model, target, path)
         except ExportError as error:
             print(f"{target:12} {error.diagnostics[0].message}")
         else:

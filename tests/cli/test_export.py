@@ -89,7 +89,7 @@ def test_a_file_that_is_there_is_not_replaced(target: str, file: str, other: str
     ended = specnet("export", model, "--to", target, "-o", file)
     assert ended.status == 2
     assert ended.err.splitlines()[0] == f"{other}: error[taken]: this file is there already"
-    assert "with --force, or force=True, it is replaced" in ended.err
+    assert "with --force, or overwrite=True, it is replaced" in ended.err
     assert Path(other).read_text() == "mine"
     assert other == file or not Path(file).exists()
     assert specnet("export", model, "--to", target, "-o", file, "--force").status == 0

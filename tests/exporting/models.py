@@ -53,7 +53,7 @@ def every_model() -> list[tuple[str, str, Callable[[], Model]]]:
 
 def exported(model: Model, target: str, path: Path, **options: bool) -> Export:
     """Export a model, and let nothing be left to trust: it must have been compared."""
-    written = export(model, target, path, force=True, **options)
+    written = export(model, target, path, **options)
     assert written.proof.obstacle == ""
     assert written.proof.rows == 256
     return written

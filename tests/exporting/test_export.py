@@ -116,17 +116,17 @@ def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch):
     wrong = SimpleNamespace(outputs=np.full((256, 1), np.nan), predictions=None)
     monkeypatch.setattr(type(find_target("numpy")), "run", lambda *_: Answers(wrong.outputs, None))
     with pytest.raises(ExportError, match="the export differs from the model"):
-        export(make_model("value"), "numpy", tmp_path / "m.py", force=True)
+        export(make_model("value"), "numpy", tmp_path / "m.py")
     assert (tmp_path / "m.py").read_text() == "old"
 
 
-def test_no_file_is_replaced_unless_it_is_forced(tmp_path):
+def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path):
     (tmp_path / "m.h").symlink_to(tmp_path / "nowhere")
     with pytest.raises(TakenError, match="this file is there already") as caught:
-        export(make_model("value"), "c", tmp_path / "m.c")
+        export(make_model("value"), "c", tmp_path / "m.c", overwrite=False)
     assert [problem.source for problem in caught.value.diagnostics] == [str(tmp_path / "m.h")]
     assert [path.name for path in tmp_path.iterdir()] == ["m.h"]
-    export(make_model("value"), "c", tmp_path / "m.c", force=True)
+    export(make_model("value"), "c", tmp_path / "m.c")
     assert (tmp_path / "nowhere").is_file()
 
 
@@ -180,7 +180,7 @@ def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, 
 
     monkeypatch.setattr(kind, "run", shifted)
     with pytest.raises(ExportError, match="the export differs from the model"):
-        export(model, target, path, force=True)
+        export(model, target, path)
 
 
 def test_wrong_labels_are_seen(tmp_path, monkeypatch):

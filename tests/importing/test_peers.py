@@ -94,7 +94,7 @@ def test_keras_files_of_specnet_come_back_bit_for_bit(loss: str, dtype: str, tmp
         network["target_preprocessing"] = ["standardize"]
         y = 100 * X[:, :2] + 7
     model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
-    export(model, "keras", tmp_path / "network.keras", force=True)
+    export(model, "keras", tmp_path / "network.keras")
     found = specnet.import_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
     np.testing.assert_array_equal(outputs(found, X), outputs(model, X))
@@ -110,7 +110,7 @@ def test_random_networks_of_keras_come_back_bit_for_bit(tmp_path: Path):
         with np.errstate(all="ignore"):
             model = specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, rows, y)
         try:
-            export(model, "keras", tmp_path / "network.keras", force=True)
+            export(model, "keras", tmp_path / "network.keras")
         except ExportError:  # that it names what Keras cannot say is tested with the exports
             continue
         found = specnet.import_model(tmp_path / "network.keras")
