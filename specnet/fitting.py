@@ -27,9 +27,6 @@ from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 
-_SHOWN = 6
-"""How many labels a message names."""
-
 
 @dataclass(frozen=True)
 class Rows:
@@ -321,10 +318,9 @@ def _row_weights(
         by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     else:
         names = [str(label) for label in labels.values]
-        said = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         unknown = [
             spec.diagnostic(
-                "class-weight", f'class_weight has "{name}", and the labels are {said}', (*path, name), at_key=True
+                "class-weight", f'class_weight has "{name}", and the labels are {labels}', (*path, name), at_key=True
             )
             for name in wanted
             if name not in names

@@ -51,9 +51,12 @@ class Labels:
             labels = np.unique(labels)
         if count is not None and len(labels) != count:
             raise DataError(
-                f"y has {len(labels)} distinct labels ({_shown(labels)}), and the network has {count} classes"
+                f"y has {len(labels)} distinct labels ({_first_few(labels)}), and the network has {count} classes"
             )
         return cls(labels)
+
+    def __str__(self) -> str:
+        return _first_few(self.values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -73,12 +76,12 @@ class Labels:
         labels = check_labels(target, name)
         if labels.dtype.kind != self.values.dtype.kind:
             there, here = KINDS[labels.dtype.kind], KINDS[self.values.dtype.kind]
-            raise DataError(f"{name} holds {there}, and the labels are {here}: {_shown(self.values)}")
+            raise DataError(f"{name} holds {there}, and the labels are {here}: {self}")
         indices = np.minimum(np.searchsorted(self.values, labels), len(self) - 1)
         wrong = self.values[indices] != labels
         if wrong.any():
             row = int(wrong.argmax())
-            raise DataError(f"{name} has {labels[row]} at row {row}, and the labels are {_shown(self.values)}")
+            raise DataError(f"{name} has {labels[row]} at row {row}, and the labels are {self}")
         return indices
 
     def decode(self, indices: NDArray[np.integer]) -> NDArray[Any]:
@@ -121,5 +124,5 @@ def _is_wide(target: NDArray[Any]) -> bool:
     return target.ndim == 2 and target.shape[1] > 1
 
 
-def _shown(labels: NDArray[Any]) -> str:
+def _first_few(labels: NDArray[Any]) -> str:
     return ", ".join(map(str, labels[:6])) + (", …" if len(labels) > 6 else "")
