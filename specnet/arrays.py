@@ -113,7 +113,11 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     numbers = as_numbers(X, name)
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
         wanted = "columns" if columns is None else columns
-        hint = f"{name}.reshape(1, -1) makes one row of it" if numbers.ndim == 1 else None
+        hint = (
+            f"{name}.reshape(1, -1) makes one row of it, {name}.reshape(-1, 1) one column"
+            if numbers.ndim == 1
+            else None
+        )
         raise DataError(f"{name} has shape {numbers.shape}, and (rows, {wanted}) is needed", hint=hint)
     return numbers
 

@@ -133,7 +133,13 @@ class RunFolder:
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint in place of the one before."""
-        write_file(self._checkpoint, checkpoint.to_bytes())
+        content = checkpoint.to_bytes()
+        try:
+            write_file(self._checkpoint, content)
+        except BaseException:
+            # Ctrl-C may come when it is there already, and not yet forced to the disk.
+            self._owns_checkpoint |= self._checkpoint.is_file() and self._checkpoint.read_bytes() == content
+            raise
         self._owns_checkpoint = True
 
     def write(self, contents: Mapping[str, str | bytes]) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.exporting.tools import PLAIN
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,7 +28,13 @@ PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.
 def each(codes: list[Any]) -> list[Any]:
     """Parameters of a test, those that need Keras or PyTorch marked."""
     found = [code if isinstance(code, tuple) else (code,) for code in codes]
-    return [pytest.param(*code, marks=pytest.mark.peers if PEERS.search(code[0]) else ()) for code in found]
+    return [pytest.param(*code, marks=marks(code[0])) for code in found]
+
+
+def marks(code: str) -> list[pytest.MarkDecorator]:
+    """What a block needs that may be missing."""
+    needs_compiler = pytest.mark.skipif("cc -std" in code and shutil.which("cc") is None, reason="there is no cc")
+    return [needs_compiler, *([pytest.mark.peers] if PEERS.search(code) else [])]
 
 
 def blocks(language: str) -> list[str]:
@@ -99,7 +107,7 @@ def test_a_snippet_prints_what_its_comments_say(code, folder):
 @pytest.mark.parametrize("code", blocks("js"))
 def test_a_script_prints_what_its_comments_say(code, folder):
     (folder / "script.mjs").write_text(code, encoding="utf-8")
-    ended = subprocess.run(["node", "script.mjs"], cwd=folder, capture_output=True, text=True, check=True)
+    ended = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import specnet
+import specnet.files
 from specnet.errors import FileError, TakenError
 from specnet.run_folder import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
 from specnet.tensor_file import encode
@@ -59,6 +60,29 @@ def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", forced)
+
+
+def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forced, first = specnet.files._sync_folder, [True]
+
+    def interrupting(folder: str) -> None:
+        if first and first.pop():
+            raise KeyboardInterrupt
+        forced(folder)
+
+    monkeypatch.setattr("specnet.files._sync_folder", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(SPEC, tmp_path)
+    assert json.loads((tmp_path / FACTS).read_text())["epochs"] == 4
+    assert (tmp_path / CHECKPOINT).is_file()
+    heard: list[int] = []
+
+    class Listening(Observer):
+        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+            heard.append(epoch)
+
+    specnet.run(SPEC, tmp_path, resume=True, observer=Listening())
+    assert heard[0] == 5
 
 
 def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import sys
 import warnings
@@ -56,6 +57,10 @@ def _prepare_streams() -> None:
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(raw := getattr(stream, "buffer", None), io.RawIOBase):
+            # Unbuffered, as PYTHONUNBUFFERED asks for: what does not go in at once would be dropped without a word.
+            buffered = io.BufferedWriter(raw)
+            setattr(sys, name, io.TextIOWrapper(buffered, stream.encoding, errors="replace", line_buffering=True))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 

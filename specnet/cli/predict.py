@@ -24,6 +24,7 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write; standard output if none is named."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -39,9 +40,11 @@ def predict(
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_inputs
-        from specnet.files import write_file
+        from specnet.files import refuse_taken, write_file
         from specnet.importing import open_model
 
+        if out is not None and not force:
+            refuse_taken(out)
         loaded = open_model(model)
         X = read_inputs(data, loaded.spec)
         columns = _columns("prediction", loaded.predict(X), None)

@@ -18,6 +18,7 @@ from specnet.exporting.archive import MEMBER
 from specnet.exporting.facts import FACTS
 from specnet.importing.facts import FACTS_LIMIT, read_facts
 from specnet.importing.onnx_file import as_texts
+from specnet.parts.data.npz_reading import strictly_opened
 from specnet.tensor_file import shown
 
 _MOST_MEMBERS = 1000
@@ -69,7 +70,7 @@ class Archive:
         member = self._archive.getinfo(name)
         _check_size(member, limit)
         try:
-            with self._archive.open(member) as stream:
+            with strictly_opened(self._archive, member) as stream:
                 content = stream.read(member.file_size + 1)
         except (zlib.error, zipfile.BadZipFile, OSError) as error:
             raise FileError(f"{name} is damaged: {error}") from error

@@ -31,7 +31,7 @@ def metric(name: str, value: float) -> str:
 def duration(seconds: float) -> str:
     """Return a time with the unit that suits its size: ``9 µs``, ``0.2 s``, ``3 min 20 s``, ``2 h 05 min``."""
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
-        if seconds < 100 * scale:
+        if seconds < 99.5 * scale:
             return f"{seconds / scale:.2g} {unit}"
     if seconds < 99.95:
         return f"{seconds:.1f} s"

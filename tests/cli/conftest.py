@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +53,7 @@ Specnet = Callable[..., Ended]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with a small spec in it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "moons.toml").write_text(MOONS, encoding="utf-8")
     return tmp_path
 
@@ -74,6 +76,11 @@ def environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what decides on colour, and with the changes."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     return {**kept, "TERM": "xterm-256color", **changes}
+
+
+def take_interrupts() -> None:
+    """In a child before its program starts: let it see Ctrl-C, which a shell hides from what runs behind it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def process(*arguments: str | Path, folder: Path, **changes: str) -> Ended:

@@ -220,6 +220,21 @@ def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
     assert ended.stderr == "error[file]: the output cannot be written: File too large\n"
 
 
+def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) -> None:
+    limited = f"ulimit -f 20; exec {shlex.join(COMMAND)} schema > output"
+    ended = subprocess.run(
+        ["sh", "-c", limited], stderr=subprocess.PIPE, text=True, check=False, cwd=folder,
+        env=environment(PYTHONUNBUFFERED="1"),
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "error[file]: the output cannot be written: File too large\n")
+
+
+def test_unbuffered_output_is_the_same(folder: Path) -> None:
+    for arguments in (["show", "parts"], ["schema"], ["validate", "moons.toml", "missing.toml"]):
+        plain, unbuffered = process(*arguments, folder=folder), process(*arguments, folder=folder, PYTHONUNBUFFERED="1")
+        assert unbuffered == plain
+
+
 def test_a_reader_that_goes_away_is_a_message_and_1(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -123,7 +123,7 @@ def test_predictions_go_to_a_file(specnet: Specnet, moons: Model, folder: Path) 
     ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv")
     assert (ended.status, ended.out, ended.err) == (0, "", "answers.csv   7 rows\n")
     assert (folder / "answers.csv").read_text() == printed
-    quiet = specnet("predict", "moons/model.safetensors", "rows.npz", "-q", "--out", "answers.csv")
+    quiet = specnet("predict", "moons/model.safetensors", "rows.npz", "-q", "--force", "--out", "answers.csv")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     as_json = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--format", "json")
     assert as_json.document == {"errors": [], "rows": 7, "file": "answers.csv"}
@@ -233,3 +233,14 @@ def test_a_file_that_is_no_model_is_a_mistake(specnet: Specnet, folder: Path, ar
     ended = specnet(*arguments, "no.safetensors", *rows)
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("no.safetensors: error[file]: ")
+
+
+def test_no_file_is_replaced_unless_it_is_forced(specnet: Specnet, moons: Model, folder: Path) -> None:
+    rows = (folder / "rows.npz").read_bytes()
+    ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "rows.npz")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("rows.npz: error[taken]: this file is there already")
+    assert (folder / "rows.npz").read_bytes() == rows
+    (folder / "answers.csv").write_text("old")
+    assert specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--force").status == 0
+    assert (folder / "answers.csv").read_text().startswith("prediction,")

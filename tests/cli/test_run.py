@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process
+from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
 
@@ -171,14 +171,18 @@ def _interrupted(folder: Path) -> tuple[int, str, str]:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        preexec_fn=take_interrupts,
     )
-    assert running.stderr is not None
-    header = running.stderr.readline()
-    assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
-    while not (folder / "here/checkpoint.safetensors").exists() and running.poll() is None:
-        time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    try:
+        assert running.stderr is not None
+        header = running.stderr.readline()
+        assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
+        while not (folder / "here/checkpoint.safetensors").exists() and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
     return running.returncode, out, err
 
 

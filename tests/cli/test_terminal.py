@@ -15,7 +15,7 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 
-from tests.cli.conftest import COMMAND, environment, process
+from tests.cli.conftest import COMMAND, environment, process, take_interrupts
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 BAR = "━" * 30
@@ -52,6 +52,7 @@ def on_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        preexec_fn=take_interrupts,
     )
     os.close(slave)
     printed = b""

@@ -25,10 +25,9 @@ from specnet.parts.initializers import Constant
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.part import Part
 from tests.exporting.models import DTYPES, every_model, exported
+from tests.exporting.tools import COMPILER, needs_compiler
 from tests.model.models import make_model
 
-COMPILER = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 STRICT = ("-Wconversion", "-Wdouble-promotion", "-Wfloat-conversion", "-Wshadow")
 SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

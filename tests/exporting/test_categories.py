@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import runpy
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from tests.exporting.models import DTYPES
+from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node
 from tests.model.models import make_model
 
-COMPILER = shutil.which("cc")
-NODE = shutil.which("node")
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]
 
 
@@ -43,7 +41,7 @@ def label_model() -> Model:
     return Model(network, network.initial_parameters(), labels=np.array(["a", "b"]))
 
 
-@pytest.mark.skipif(NODE is None, reason="no node")
+@needs_node
 def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
     export(label_model(), "javascript", tmp_path / "m.mjs")
     (tmp_path / "run.mjs").write_text(
@@ -52,7 +50,7 @@ def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
         "console.log([[7, 0.5], [1.5, 0.5], [-1, 0.5], [1, NaN], [1, 0.5]].map(said).join());\n"
     )
     assert NODE is not None
-    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, env=PLAIN, capture_output=True, text=True, check=True)
     *refused, answered = ended.stdout.split(",")
     assert refused == ["RangeError"] * 4
     assert answered.strip() in ("a", "b")
@@ -78,7 +76,7 @@ def test_onnx(dtype: str, tmp_path: Path):
             session.run(None, {"X": np.array([[number, 1.0]], dtype)})
 
 
-@pytest.mark.skipif(NODE is None, reason="no node")
+@needs_node
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_javascript(dtype: str, tmp_path: Path):
     export(table_model(dtype), "javascript", tmp_path / "m.mjs")
@@ -88,11 +86,11 @@ def test_javascript(dtype: str, tmp_path: Path):
     )
     (tmp_path / "run.mjs").write_text(script)
     assert NODE is not None
-    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    ended = subprocess.run([NODE, "run.mjs"], cwd=tmp_path, env=PLAIN, capture_output=True, text=True, check=True)
     assert json.loads(ended.stdout) == [None] * len(NONE)  # as JSON writes NaN
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_c(dtype: str, tmp_path: Path):
     model = table_model(dtype)
@@ -113,7 +111,7 @@ def test_a_python_file_hides_no_module(name: str, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@needs_compiler
 def test_headers_of_two_precisions_say_that_they_do_not_go_together(tmp_path: Path):
     export(make_model("value", "float64"), "c", tmp_path / "a.c")
     export(make_model("value", "float32"), "c", tmp_path / "b.c")

@@ -16,7 +16,7 @@ from specnet.exporting.target import REMARK, Answers
 from specnet.model import Model
 from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import exported
-from tests.exporting.test_agreement import SUFFIXES
+from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.model.models import make_model
 
 
@@ -62,13 +62,13 @@ def plugin_model(*activations: dict | str) -> Model:
     return Model(network, network.initial_parameters())
 
 
-@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
     model = plugin_model({"type": "snake", "frequency": 2.5}, "snake", "twofold", {"type": "snake", "parametric": True})
     assert exported(model, target, tmp_path / f"m{SUFFIXES[target]}").proof.difference < 1e-13
 
 
-@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_what_a_target_cannot_say_is_refused_by_name(target, tmp_path):
     with pytest.raises(ExportError, match=f"{target} has no form of the operation sum"):
         export(plugin_model("across_rows"), target, tmp_path / f"m{SUFFIXES[target]}")
@@ -103,7 +103,7 @@ def test_targets_without_a_float32_form_say_so(tmp_path):
         export(make_model("value", "float32"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
 
 
-@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written = export(make_model("value"), target)
@@ -130,7 +130,7 @@ def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path):
     assert (tmp_path / "nowhere").is_file()
 
 
-@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_only_the_remark_is_put_in_after_the_proof(target, tmp_path, monkeypatch):
     proved: dict[str, bytes] = {}
     kind = type(find_target(target))
@@ -160,7 +160,7 @@ def sharp_model() -> Model:
     return Model(network, 20 * network.initial_parameters())
 
 
-@pytest.mark.parametrize("target", [*SUFFIXES, "sklearn"])
+@pytest.mark.parametrize("target", [*RUNNABLE, "sklearn"])
 def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch):
     model = sharp_model()
     X = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
@@ -243,7 +243,7 @@ class Remarked(Activation):
         return x + 1
 
 
-@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
     layers = [{"type": "dense", "units": 2, "activation": {"type": "remarked", "text": "\n*/ break \\"}}] * 2
     spec = {

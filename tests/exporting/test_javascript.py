@@ -1,7 +1,6 @@
 """The JavaScript export: a module and its types, and an error function to the last digit."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,15 +13,15 @@ from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
 from tests.exporting.models import exported
 from tests.exporting.test_c import labelled, layered, named
+from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
-
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="there is no Node")
 
 
 def node(script: str, folder: Path) -> str:
     (folder / "run.mjs").write_text(script)
-    ended = subprocess.run([NODE, "run.mjs"], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        [NODE, "run.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=False, timeout=60
+    )
     assert not ended.returncode, ended.stderr
     return ended.stdout
 

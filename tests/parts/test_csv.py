@@ -166,6 +166,7 @@ def test_the_row_is_counted_and_the_column_named(file):
         ("a,b,yy", 'did you mean "yy"?'),
         ("a,b,target", "its columns are a, b, target"),
         ("a;b;y", "cells are separated by commas"),
+        ("a;y", "cells are separated by commas"),
         (",".join(f"column_{number}" for number in range(20)), "column_11, …"),
     ],
 )

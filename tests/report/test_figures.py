@@ -52,6 +52,7 @@ def test_accuracies_are_in_percent_and_other_metrics_are_not() -> None:
         (2.5e-8, "25 ns"),
         (9.1e-6, "9.1 µs"),
         (9e-5, "90 µs"),
+        (9.96e-5, "0.1 ms"),
         (4.62e-4, "0.46 ms"),
         (0.09, "90 ms"),
         (0.213, "0.2 s"),

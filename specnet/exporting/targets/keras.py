@@ -15,7 +15,7 @@ import numpy as np
 
 from specnet.arrays import Array
 from specnet.data import Preparation
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import LayerStep, Program, Stage
@@ -65,14 +65,29 @@ class KerasTarget(ArchiveTarget):
 
 
 TARGET = KerasTarget()
+_BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def _keras() -> Any:
-    """Return Keras, on a backend that is installed unless someone has chosen one."""
-    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
-        backends = [name for name in ("tensorflow", "torch", "jax") if find_spec(name)]
-        os.environ["KERAS_BACKEND"] = backends[0] if backends else "tensorflow"
-    return required("keras", "keras")
+    """Return Keras, on a backend that is installed unless someone has chosen one.
+
+    Raises
+    ------
+    MissingPackageError
+        If Keras is not installed, or none of its backends is.
+    ExportError
+        If the one that was chosen is none.
+    """
+    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ and find_spec("keras"):
+        backends = [name for name in _BACKENDS if find_spec(name)]
+        if not backends:
+            hint = "pip install '.[torch]', in a clone of the repository"
+            raise MissingPackageError(f"keras needs one of {', '.join(_BACKENDS)}, and none is installed", hint=hint)
+        os.environ["KERAS_BACKEND"] = backends[0]
+    try:
+        return required("keras", "keras")
+    except ValueError as error:
+        raise ExportError(f"keras cannot be imported: {error}", hint="KERAS_BACKEND names its backend") from error
 
 
 class _Layers:

@@ -101,10 +101,10 @@ class CsvFile:
 
     def _unknown(self, name: str) -> Diagnostic:
         close = get_close_matches(name, self.header, 1)
-        if close:
-            hint = f'did you mean "{close[0]}"?'
-        elif len(self.header) == 1 and any(sign in self.header[0] for sign in ";\t"):
+        if len(self.header) == 1 and any(sign in self.header[0] for sign in ";\t"):
             hint = "cells are separated by commas"
+        elif close:
+            hint = f'did you mean "{close[0]}"?'
         else:
             hint = "its columns are " + ", ".join(self.header[:12]) + (", …" if len(self.header) > 12 else "")
         return Diagnostic("unknown-column", f'{self.path} has no column "{name}"', source=self.path, hint=hint)

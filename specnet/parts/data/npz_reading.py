@@ -7,8 +7,11 @@ and the numbers. The header is matched against what NumPy writes for numbers and
 import os
 import re
 import struct
+import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import IO, Any
 
@@ -90,7 +93,7 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
     if member.file_size > LARGEST_ARRAY:
         raise refused(f"has {member.file_size} bytes, and at most {LARGEST_ARRAY} are read")
     try:
-        with archive.open(member) as stream:
+        with strictly_opened(archive, member) as stream:
             dtype, shape, order = _read_header(stream)
             if dtype.kind not in "biufU":
                 raise refused(f"holds {OTHERS.get(dtype.kind, dtype)}, and not numbers")
@@ -102,6 +105,25 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         raise
     except DAMAGE as error:
         raise refused(f"is damaged: {error}") from None
+
+
+@contextmanager
+def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """Open a member of an archive.
+
+    Raises
+    ------
+    BadZipFile
+        Also where the member overlaps another one, of which Python only warns, from 3.13 on.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Overlapped entries", UserWarning)
+        try:
+            stream = archive.open(member)
+        except UserWarning as warning:
+            raise zipfile.BadZipFile(str(warning)) from None
+    with stream:
+        yield stream
 
 
 def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
