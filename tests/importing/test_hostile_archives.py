@@ -59,7 +59,8 @@ def normalized_on_one_branch(config: dict[str, Any]) -> None:
         made("Normalization", "standard", ["columns"], mean=[5.0], variance=[4.0]),
         made("Add", "sum", ["standard", "columns"]),
     ]
-    config.update(class_name="Functional", config={"layers": layers, "output_layers": ["sum", 0, 0]})
+    ends = {"input_layers": ["columns", 0, 0], "output_layers": ["sum", 0, 0]}
+    config.update(class_name="Functional", config={"layers": layers, **ends})
 
 
 CODE = {"class_name": "__lambda__", "config": {"code": "4wEAAAAA", "defaults": None, "closure": None}}
@@ -95,7 +96,7 @@ ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "reg
             "reads .columns. without the Normalization of it",
         ),
         (lambda c: c["config"]["layers"].pop(1), "is needed"),
-        (lambda c: c["config"]["layers"].pop(0), "the first layer is no InputLayer"),
+        (lambda c: c["config"]["layers"].pop(0), "its first layer is no InputLayer"),
     ],
 )
 def test_keras_files_with_other_configurations(tmp_path: Path, change: Callable[[Any], Any], reason: str):
