@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from specnet.errors import FileError
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.onnx_origins import UnknownFormulaError
 from specnet.importing.onnx_values import (
+    Column,
     Dimensions,
     Features,
     Flags,
@@ -37,6 +39,7 @@ def finish(graph: Graph, name: str) -> Imported:
     labels: Label | Winner | Flags | None = None
     answer: Features | TwoClasses | Part | None = None
     classes: Array | None = None
+    columns: list[Column] = []
     for output in graph.graph.output:
         value = graph.values.get(output.name)
         if value is None:
@@ -45,22 +48,35 @@ def finish(graph: Graph, name: str) -> Imported:
             classes, value = value.labels, value.probabilities
         if isinstance(value, Label | Winner | Flags) and labels is None:
             labels = value
-        elif isinstance(value, Features | TwoClasses | Part) and answer is None:
+        elif isinstance(value, Column) and answer is None:
+            columns.append(value)
+        elif isinstance(value, Features | TwoClasses | Part) and answer is None and not columns:
             answer = value
         else:
             raise FileError(
                 f"the output {shown(output.name)} is {graph.described(value)}; a network here has labels and "
                 "probabilities, or values"
             )
-    if labels is None and answer is None:
+    if labels is None and answer is None and not columns:
         raise FileError("the graph has no outputs")
     try:
+        if columns:
+            answer = _together(graph, columns)
         return _Answers(graph, labels, classes).finish(answer, name)
     except UnknownFormulaError:
         raise
     except FileError as error:
         names = " and ".join(shown(output.name) for output in graph.graph.output)
         raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
+
+
+def _together(graph: Graph, columns: Sequence[Column]) -> Features | TwoClasses:
+    """Return what outputs of one number of each row are, which have to be all that there are, in their order."""
+    first = columns[0]
+    count = 2 if first.of_two_classes else graph.draft.size(first.source)
+    if list(columns) != [replace(first, index=index) for index in range(count)]:
+        raise FileError(f"{len(columns)} of them have one number of each row, and these are not all {count}, in order")
+    return TwoClasses(first.source) if first.of_two_classes else graph.copy(first.source)
 
 
 class _Answers:

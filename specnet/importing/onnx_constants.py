@@ -12,7 +12,18 @@ from specnet.arrays import Array
 from specnet.importing.functions import positive
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
-from specnet.importing.onnx_values import Dimensions, Features, Flags, Label, Part, RowCount, Value, Winner
+from specnet.importing.onnx_values import (
+    Column,
+    Dimensions,
+    Features,
+    Flags,
+    Label,
+    Part,
+    RowCount,
+    TwoClasses,
+    Value,
+    Winner,
+)
 
 Result = Value | Array
 
@@ -63,7 +74,7 @@ def _cast(call: Call) -> Result:
             call.refuse("a constant of this type is not understood")
         with np.errstate(all="ignore"):
             return call.graph.fold(value.astype(kinds[to]))
-    if isinstance(value, Part) and to in floats:
+    if isinstance(value, Part | TwoClasses | Column) and to in floats:
         return value
     if isinstance(value, Features):
         # 0 and 1 are the same numbers in every type.
@@ -72,7 +83,8 @@ def _cast(call: Call) -> Result:
         if to in floats or value.is_condition:
             return replace(value, whole=False) if value.whole else value
         call.refuse("it makes integers or others of features, and so loses digits")
-    if to not in integers and not isinstance(value, Label):
+    is_whole = isinstance(value, Dimensions | RowCount | Winner | Flags) and to in integers
+    if not is_whole and not isinstance(value, Label):
         call.refuse(f"it makes another type of {call.graph.described(value)}")
     return value
 
@@ -100,9 +112,11 @@ def _reshape(call: Call) -> Result:
     rows = (-1, call.graph.inputs.rows, *(() if call.integer("allowzero", 0) else (0,)))
     if isinstance(value, Features) and (sizes[1:] not in ([value.size], [-1]) or sizes[0] not in rows):
         call.refuse(f"it gives rows of {value.size} features the shape {sizes}")
-    if isinstance(value, Winner | Label) and sizes not in ([-1], [-1, 1], [0, 1], [0]):
-        call.refuse(f"it gives labels the shape {sizes}")
-    if not isinstance(value, Features | Winner | Label):
+    if isinstance(value, Part) and value.is_plain and value.end - value.begin == 1:
+        value = Column(value.source, value.begin)
+    if isinstance(value, Winner | Label | Column) and sizes not in ([-1], [-1, 1], [0, 1], [0]):
+        call.refuse(f"it gives {call.graph.described(value)} the shape {sizes}")
+    if not isinstance(value, Features | Winner | Label | Column):
         call.refuse(f"it gives {call.graph.described(value)} another shape")
     return value
 

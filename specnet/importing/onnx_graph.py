@@ -303,6 +303,7 @@ _WORDS = {
     "Dimensions": "the shape of features",
     "RowCount": "the number of rows",
     "TwoClasses": "the probabilities of two classes",
+    "Column": "one number of each row",
     "Winner": "the index of a class",
     "Label": "a label",
     "Flags": "0 or 1 for each output",

@@ -10,7 +10,7 @@ from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.onnx_arithmetic import Operator, Result, like
 from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_elementwise import elu
-from specnet.importing.onnx_values import Features, Part, RowCount, TwoClasses
+from specnet.importing.onnx_values import Column, Features, Part, RowCount, TwoClasses
 
 
 def _gelu(call: Call) -> Result:
@@ -163,14 +163,18 @@ def _split(call: Call) -> Result:
 
 
 def _slice(call: Call) -> Result:
-    x = call.features()
+    value = call.value()
+    x = value if isinstance(value, TwoClasses) else call.features()
+    size = 2 if isinstance(x, TwoClasses) else x.size
     bounds = [call.integers(index, name) or [] for index, name in ((1, "starts"), (2, "ends"))]
     axes, strides = call.integers(3, "axes"), call.integers(4, "steps") or [1]
     if axes not in ([1], [-1]) or strides != [1] or [len(bound) for bound in bounds] != [1, 1]:
         call.refuse("it takes something else than features that lie beside each other")
-    begin, end, _ = slice(*(bound[0] for bound in bounds)).indices(x.size)
+    begin, end, _ = slice(*(bound[0] for bound in bounds)).indices(size)
     if begin >= end:
         call.refuse("it takes no features")
+    if isinstance(x, TwoClasses):
+        return Column(x.second, begin, of_two_classes=True) if end - begin == 1 else x
     return Part(call.graph.source(x), begin, end)
 
 

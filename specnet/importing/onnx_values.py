@@ -100,6 +100,25 @@ class TwoClasses:
 
 
 @dataclass(frozen=True)
+class Column:
+    """One number of each row, (rows,) or (rows, 1), as a graph gives it that has an output for each class.
+
+    Attributes
+    ----------
+    source : int
+        The layer.
+    index : int
+        Of the number among the layer's outputs, or among the probabilities of two classes.
+    of_two_classes : bool
+        Whether it is one of these, and the layer has the one output from which both come.
+    """
+
+    source: int
+    index: int
+    of_two_classes: bool = False
+
+
+@dataclass(frozen=True)
 class Winner:
     """The index of the largest of a layer's outputs, or of the two classes of a layer's one output.
 
@@ -139,4 +158,4 @@ class Table:
     labels: Array
 
 
-Value = Features | Part | Dimensions | RowCount | TwoClasses | Winner | Label | Flags | Table
+Value = Features | Part | Dimensions | RowCount | TwoClasses | Column | Winner | Label | Flags | Table

@@ -81,9 +81,12 @@ def _numbers_compared(given: list[list[Array]], model: Model, X: list[Array], pr
 
 def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
     """Return the numbers that the file and the model answer, in one shape; None where the file's have another one."""
-    numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
-    if numbers is None or numbers.ndim not in (1, 2):
+    found = [answer for answer in answers if answer.dtype.kind == "f"]
+    if len(found) > 1 and all(answer.size == len(answer) for answer in found):
+        found = [np.stack([answer.reshape(-1) for answer in found], axis=1)]  # an output for each class
+    if not found or found[0].ndim not in (1, 2):
         return None
+    numbers = found[0]
     given = numbers.reshape(len(numbers), -1)
     X = X[: len(given)]
     are_flags = model.network.task == "multilabel" and np.isin(given, (0, 1)).all()

@@ -57,12 +57,16 @@ def write_sklearn() -> None:
         "two_values": MLPRegressor(**small, activation="identity").fit(T, T[:, :2] * 3),
     }
     X = columns(4) + np.float32(3)
+    # A column of probabilities for each class, in a file of its own.
+    models |= {f"{name}_by_class": models[name] for name in ("binary", "words")}
     for name, model in models.items():
         for dtype, suffix in [(np.float32, ""), (np.float64, "_float64")]:
             if suffix and name not in ("binary", "values"):
                 continue
             # onnxruntime has no ZipMap in float64.
             options = {id(model): {"zipmap": False}} if suffix or name == "integers" else None
+            if name.endswith("_by_class"):
+                options = {id(model): {"zipmap": "columns"}}
             if not hasattr(model, "predict_proba"):
                 options = None
             graph = to_onnx(model, X[:1].astype(dtype), options=options)

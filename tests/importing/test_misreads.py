@@ -88,6 +88,13 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("ArgMax", "p", "Y", axis=1)],
         "the largest of one feature is always the first",
     ),
+    "parts that became integers": (
+        [
+            DENSE, node("Split", "h", "u v w", axis=1, num_outputs=3), node("Cast", "u", "i", to=TensorProto.INT64),
+            node("Cast", "i", "j", to=TensorProto.FLOAT), node("Concat", "j v w", "Y", axis=1),
+        ],
+        "it makes another type of a part of the features",
+    ),
     "columns taken twice": (
         [node("FeatureVectorizer", "X X", "v", inputdimensions=[2, 1]), node("MatMul", "v W", "Y")],
         "it takes a part of the features",
