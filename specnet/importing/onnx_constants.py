@@ -110,6 +110,8 @@ def _reshape(call: Call) -> Result:
             call.refuse("a shape with 0 is not understood")
         return _reshaped(call, value, sizes)
     rows = (-1, call.graph.inputs.rows, *(() if call.integer("allowzero", 0) else (0,)))
+    if isinstance(value, Features) and value.size > 1 and sizes in ([-1, 1], [-1]):
+        call.refuse(f"it makes one column of the {value.size} outputs of each row")
     if isinstance(value, Features) and (sizes[1:] not in ([value.size], [-1]) or sizes[0] not in rows):
         call.refuse(f"it gives rows of {value.size} features the shape {sizes}")
     if isinstance(value, Part) and value.is_plain and value.end - value.begin == 1:
