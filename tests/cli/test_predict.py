@@ -125,7 +125,9 @@ def test_predictions_go_to_a_file(specnet: Specnet, moons: Model, folder: Path) 
     assert (folder / "answers.csv").read_text() == printed
     quiet = specnet("predict", "moons/model.safetensors", "rows.npz", "-q", "--force", "--out", "answers.csv")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
-    as_json = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--format", "json")
+    as_json = specnet(
+        "predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--force", "--format", "json"
+    )
     assert as_json.document == {"errors": [], "rows": 7, "file": "answers.csv"}
 
 
