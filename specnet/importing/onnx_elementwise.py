@@ -10,9 +10,11 @@ import numpy as np
 from specnet.arrays import Array
 from specnet.importing import functions as fn
 from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
+from specnet.importing.expressions import formula_of
 from specnet.importing.onnx_arithmetic import Operator, Result, arithmetic, check_numeric, lifted, like
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_values import Dimensions, Features, Part
+from specnet.parts.activations import Activation, Celu, Elu, HardSwish, Mish, Softsign
 
 _LARGEST = 3e38
 """A bound of a clip from here on is none."""
@@ -56,6 +58,11 @@ def _with_number(function: Callable[..., Formula], **defaults: float) -> Operato
     return operator
 
 
+def _part(part: type[Activation], **defaults: float) -> Operator:
+    """Return the operator of an activation whose fields are its attributes, whether a spec could say them or not."""
+    return _with_number(lambda x, **fields: formula_of(part.model_construct(**fields), x), **defaults)
+
+
 def _clip(call: Call) -> Result:
     x = call.features()
     call.graph.begin_activation(x)
@@ -84,20 +91,13 @@ def _power(call: Call) -> Result:
     return like(x, power if number >= 0 else reciprocal(power))
 
 
-def elu(x: Formula, alpha: float) -> Formula:
-    return relu(x) + (fn.exp(fn.minimum(x.algebra.constant(0.0), x)) - 1.0) * alpha
-
-
-def _celu(x: Formula, alpha: float) -> Formula:
-    return relu(x) + (fn.exp(fn.minimum(x.algebra.constant(0.0), x) / alpha) - 1.0) * alpha
-
-
 def _hard_sigmoid(x: Formula, alpha: float, beta: float) -> Formula:
     one, zero = x.algebra.constant(1.0), x.algebra.constant(0.0)
     return fn.minimum(fn.maximum(x * alpha + beta, zero), one)
 
 
 def _leaky_relu(x: Formula, alpha: float) -> Formula:
+    """Return the operator's, whose slope may be above 1, where no leaky_relu has one and max(x, alpha·x) is another."""
     return relu(x) + fn.minimum(x.algebra.constant(0.0), x) * alpha
 
 
@@ -159,9 +159,9 @@ def _greater(function: Callable[[Formula], Formula], *, swapped: bool) -> Operat
 ELEMENTWISE: dict[str, Operator] = {
     "Abs": _elementwise(fn.absolute, np.abs),
     "And": arithmetic(lambda p, q: p * q, np.logical_and),
-    "Celu": _with_number(_celu, alpha=1.0),
+    "Celu": _part(Celu, alpha=1.0),
     "Clip": _clip,
-    "Elu": _with_number(elu, alpha=1.0),
+    "Elu": _part(Elu, alpha=1.0),
     "Erf": _elementwise(fn.erf),
     # Not in ONNX's list, and all the same what tf2onnx writes for TensorFlow's operators of these names.
     "Erfc": _elementwise(lambda p: 1.0 - fn.erf(p)),
@@ -170,12 +170,12 @@ ELEMENTWISE: dict[str, Operator] = {
     "Greater": _greater(fn.positive, swapped=False),
     "GreaterOrEqual": _greater(fn.not_negative, swapped=False),
     "HardSigmoid": _with_number(_hard_sigmoid, alpha=0.2, beta=0.5),
-    "HardSwish": _activation(lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5)),
+    "HardSwish": _part(HardSwish),
     "LeakyRelu": _with_number(_leaky_relu, alpha=0.01),
     "Less": _greater(fn.positive, swapped=True),
     "LessOrEqual": _greater(fn.not_negative, swapped=True),
     "Log": _elementwise(fn.log, np.log),
-    "Mish": _activation(lambda x: x * fn.tanh(fn.softplus(x))),
+    "Mish": _part(Mish),
     "Neg": _elementwise(lambda p: -p, np.negative),
     "Not": _not,
     "Or": arithmetic(lambda p, q: p + q - p * q, np.logical_or),
@@ -190,7 +190,7 @@ ELEMENTWISE: dict[str, Operator] = {
     "Sigmoid": _sigmoid,
     "Sign": _elementwise(fn.sign, np.sign),
     "Softplus": _activation(fn.softplus),
-    "Softsign": _activation(lambda x: x / (fn.absolute(x) + 1.0)),
+    "Softsign": _part(Softsign),
     "Sqrt": _elementwise(fn.sqrt, np.sqrt),
     "Swish": _with_number(lambda x, alpha: x * sigmoid(x * alpha), alpha=1.0),
     "Tanh": _activation(fn.tanh, fn.softplus),

@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from specnet.importing.draft import INPUT, Scaling
+from specnet.importing.expressions import formula_of
 from specnet.importing.onnx_arithmetic import Operator, Result, like
 from specnet.importing.onnx_call import Call, row
-from specnet.importing.onnx_elementwise import elu
 from specnet.importing.onnx_values import Column, Features, Part, RowCount, TwoClasses
+from specnet.parts.activations import Elu
 
 
 def _gelu(call: Call) -> Result:
@@ -26,7 +27,8 @@ def _selu(call: Call) -> Result:
     if not call.attributes():
         return call.graph.features(call.graph.draft.activation(call.graph.source(x), "selu"))
     gamma = call.number("gamma", 1.0507010221481323)
-    return like(x, elu(x.formula, call.number("alpha", 1.6732631921768188)) * gamma)
+    elu = Elu.model_construct(alpha=call.number("alpha", 1.6732631921768188))
+    return like(x, formula_of(elu, x.formula) * gamma)
 
 
 def _prelu(call: Call) -> Result:
