@@ -44,12 +44,13 @@ class Way:
     functions: frozenset[str] = frozenset()
 
     def written(self, values: Sequence[float], x: Formula, size: int) -> Formula | None:
-        """Return the formula with these numbers, None where the part does not allow them."""
+        """Return the formula with these numbers, None where the part does not allow them or is x, moved and scaled."""
         fields = {**self.fields, **dict(zip(self.numbers, values, strict=True))}
         try:
-            return self.write(self.part(**fields), x, size)
+            formula = self.write(self.part(**fields), x, size)
         except (ValidationError, TooInvolvedError):
             return None
+        return formula if formula.affine is None and formula.value is None else None
 
 
 @cache
@@ -83,23 +84,21 @@ def _ways(part: type[Activation]) -> Iterator[Way]:
 
 
 def _with_functions(way: Way) -> Way | None:
-    """Return a way with its functions, None where formulas cannot say it or it is x, moved and scaled."""
+    """Return a way with its functions, None where formulas cannot say it."""
     x, count = algebra_of(1e-12).x, len(way.numbers)
     general = [1 / (number + 1.7) for number in range(count)]  # between 0 and 1, where most fields can be
     usual = [way.part.model_fields[name].default for name in way.numbers]
     formula = next((f for values in (general, usual) if (f := way.written(values, x, 2)) is not None), None)
-    if formula is None or formula.affine is not None or formula.value is not None:
-        return None
-    return replace(way, functions=functions_of(formula))
+    return None if formula is None else replace(way, functions=functions_of(formula))
 
 
 def functions_of(formula: Formula) -> frozenset[str]:
     """Return the functions by which formulas can be told apart without comparing them.
 
-    Steps count as one and rectifiers as none: with t = 0, but with no other t, a p·[p > t] is a rectifier.
+    Steps count as one, and rectifiers beside them as none: with t = 0, but with no other t, a p·[p > t] is a rectifier.
     """
-    names = {atom.function for atom in formula.functions()}
-    return frozenset("step" if name in STEPS else name for name in names - {"relu"})
+    names = frozenset(atom.function for atom in formula.functions())
+    return names.difference(STEPS, {"relu"}) | {"step"} if names.intersection(STEPS) else names
 
 
 def _minus_one(x: Formula, alpha: float) -> Formula:

@@ -78,10 +78,15 @@ def test_each_way_is_recognized_with_zeros_too(number: int):
     algebra = algebra_of(1e-12)
     for values in (NUMBERS[: len(way.numbers)], (0.0,) * len(way.numbers)):
         formula = way.written(values, algebra.x, FEATURES)
-        if formula is not None and formula.affine is None:
+        if formula is not None:
             found = Recognizer(algebra, float).recognize(formula, FEATURES)
             assert found is not None
             assert found.is_plain
+
+
+def test_x_itself_is_none_of_them():
+    algebra = algebra_of(1e-12)
+    assert Recognizer(algebra, float).recognize(algebra.x, FEATURES) is None  # and no soft_shrink by 0
 
 
 class Bent(Activation):
