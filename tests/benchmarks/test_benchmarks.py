@@ -41,7 +41,8 @@ def test_each_peer_makes_the_steps_that_it_is_asked_for(case, name):
         if name == "Keras":
             import keras
 
-            keras.config.set_floatx("float32")  # a benchmark sets it for its whole process, and Keras keeps a policy of it
+            # A benchmark sets it for its whole process, and Keras keeps a policy of it.
+            keras.config.set_floatx("float32")
             keras.config.set_dtype_policy("float32")
 
 
