@@ -57,10 +57,10 @@ def _prepare_streams() -> None:
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(raw := getattr(stream, "buffer", None), io.RawIOBase):
+        elif isinstance(getattr(stream, "buffer", None), io.RawIOBase):
             # Unbuffered, as PYTHONUNBUFFERED asks for: what does not go in at once would be dropped without a word.
-            buffered = io.BufferedWriter(raw)
-            setattr(sys, name, io.TextIOWrapper(buffered, stream.encoding, errors="replace", line_buffering=True))
+            buffered = open(stream.fileno(), "w", 1, stream.encoding, errors="replace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, buffered)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
