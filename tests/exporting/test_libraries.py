@@ -1,7 +1,9 @@
 """Exports to libraries: scikit-learn's own classes, Keras's own layers, a PyTorch module."""
 
+import importlib.util
 import json
 import runpy
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 import specnet
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting import export
 from specnet.model import Model
 from specnet.parts.registry import built_in_registry
@@ -119,6 +121,25 @@ def test_torch_and_keras_answer_as_the_model(target, suffix, kind, dtype, tmp_pa
 @pytest.mark.parametrize(("target", "suffix"), [("torch", ".py"), ("keras", ".keras")])
 def test_torch_and_keras_can_say_the_reference_specs(target, suffix, name, tmp_path):
     exported(spec_model(name), target, tmp_path / f"m{suffix}")
+
+
+@pytest.mark.parametrize(("target", "suffix"), [("torch", ".py"), ("keras", ".keras")])
+def test_a_library_that_is_missing_is_named_with_its_extra(target, suffix, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, target, None)
+    with pytest.raises(MissingPackageError) as caught:
+        export(make_model("value"), target, tmp_path / f"m{suffix}")
+    assert caught.value.diagnostics[0].message.startswith(f"{target} is needed for this, and cannot be imported: ")
+    assert caught.value.diagnostics[0].hint == f"pip install '.[{target}]', in a clone of the repository"
+
+
+@peers
+def test_keras_without_a_backend_is_told_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    only_keras = {"keras": importlib.util.find_spec("keras")}
+    monkeypatch.setattr("specnet.exporting.targets.keras.find_spec", only_keras.get)
+    with pytest.raises(MissingPackageError, match="keras needs one of tensorflow, torch, jax, and none is installed"):
+        export(make_model("value"), "keras", tmp_path / "m.keras")
 
 
 @peers

@@ -86,7 +86,9 @@ def _keras() -> Any:
         os.environ["KERAS_BACKEND"] = backends[0]
     try:
         return required("keras", "keras")
-    except ValueError as error:
+    except MissingPackageError:
+        raise
+    except ValueError as error:  # Keras's own, for a backend that there is not
         raise ExportError(f"keras cannot be imported: {error}", hint="KERAS_BACKEND names its backend") from error
 
 
