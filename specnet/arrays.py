@@ -63,13 +63,14 @@ def check_names(table: Any, names: Sequence[str] | None, name: str = "X") -> Non
         return
     missing = [column for column in names if column not in found]
     if missing:
-        raise DataError(f'{name} has no column "{missing[0]}"', hint=f"the model's columns are {_listed(names)}")
+        raise DataError(f'{name} has no column "{missing[0]}"', hint=f"the model's columns are {first_few(names)}")
     hint = "the model has its columns in their order as feature_names: X[list(model.feature_names)]"
     raise DataError(f"{name} has other columns than the model, or has them in another order", hint=hint)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
+    """Return the first of some names or labels in a line, with a sign that there are more."""
+    return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
 def as_numbers(array: ArrayLike, name: str) -> Array:

@@ -56,10 +56,11 @@ def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
         elif isinstance(getattr(stream, "buffer", None), io.RawIOBase):
             # Unbuffered, as PYTHONUNBUFFERED asks for: what does not go in at once would be dropped without a word.
-            buffered = open(stream.fileno(), "w", 1, stream.encoding, errors="replace", closefd=False)  # noqa: SIM115
+            number, encoding = stream.fileno(), stream.encoding
+            buffered = open(number, "w", 1, encoding, errors="replace", closefd=False)  # noqa: SIM115 - as above
             setattr(sys, name, buffered)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

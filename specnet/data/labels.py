@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_array, as_numbers, check_target
+from specnet.arrays import as_array, as_numbers, check_target, first_few
 from specnet.errors import DataError
 
 KINDS = {"i": "integers", "U": "text"}
@@ -51,12 +51,12 @@ class Labels:
             labels = np.unique(labels)
         if count is not None and len(labels) != count:
             raise DataError(
-                f"y has {len(labels)} distinct labels ({_first_few(labels)}), and the network has {count} classes"
+                f"y has {len(labels)} distinct labels ({first_few(labels, 6)}), and the network has {count} classes"
             )
         return cls(labels)
 
     def __str__(self) -> str:
-        return _first_few(self.values)
+        return first_few(self.values, 6)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -122,7 +122,3 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
 
 def _is_wide(target: NDArray[Any]) -> bool:
     return target.ndim == 2 and target.shape[1] > 1
-
-
-def _first_few(labels: NDArray[Any]) -> str:
-    return ", ".join(map(str, labels[:6])) + (", …" if len(labels) > 6 else "")

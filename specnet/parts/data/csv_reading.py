@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.arrays import first_few
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.parts.data.csv_places import LINE_END, PathLike, faulty_record, records
 
@@ -106,7 +107,7 @@ class CsvFile:
         elif close:
             hint = f'did you mean "{close[0]}"?'
         else:
-            hint = "its columns are " + ", ".join(self.header[:12]) + (", …" if len(self.header) > 12 else "")
+            hint = f"its columns are {first_few(self.header)}"
         return Diagnostic("unknown-column", f'{self.path} has no column "{name}"', source=self.path, hint=hint)
 
     def read(
