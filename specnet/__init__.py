@@ -18,6 +18,7 @@ from specnet.errors import (
     TakenError,
     TrainingError,
 )
+from specnet.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor

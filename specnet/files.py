@@ -9,11 +9,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import BinaryIO
 
 from specnet.errors import FileError, TakenError
+from specnet.locks import is_open_at, try_lock
 
 PathLike = str | os.PathLike[str]
 
@@ -50,7 +51,7 @@ def file_errors(path: PathLike) -> Iterator[None]:
     try:
         yield
     except FileError as error:
-        raise FileError(*(replace(item, source=item.source or source) for item in error.diagnostics)) from error
+        raise type(error)(*(replace(item, source=item.source or source) for item in error.diagnostics)) from error
     except OSError as error:
         raise FileError(_reason(error, source), source=source) from error
 
@@ -134,27 +135,26 @@ def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
     """
     staged: dict[str, tuple[PathLike, str]] = {}
     made: list[str] = []
-    try:
-        for path, content in contents.items():
-            with file_errors(path):
-                check_place(path)
-                target = os.path.realpath(path)
-                # Not made from the file's own name, which may already be as long as a name can be.
-                name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
-                temporary = os.path.join(os.path.dirname(target), name)
-                staged[temporary] = path, target
-                _write_whole(temporary, content.encode() if isinstance(content, str) else content)
-        for temporary, (path, target) in staged.items():
-            with file_errors(path):
-                is_new = not os.path.exists(target)
-                os.replace(temporary, target)
-                if is_new:
-                    made.append(target)
-    except BaseException:
-        for name in (*staged, *made):
-            with suppress(OSError):
-                os.unlink(name)
-        raise
+    with ExitStack() as held:
+        try:
+            for path, content in contents.items():
+                with file_errors(path):
+                    check_place(path)
+                    target = os.path.realpath(path)
+                    temporary, stream = _temporary(os.path.dirname(target), held)
+                    staged[temporary] = path, target
+                    _write_whole(stream, content.encode() if isinstance(content, str) else content)
+            for temporary, (path, target) in staged.items():
+                with file_errors(path):
+                    is_new = not os.path.exists(target)
+                    os.replace(temporary, target)
+                    if is_new:
+                        made.append(target)
+        except BaseException:
+            for name in (*staged, *made):
+                with suppress(OSError):
+                    os.unlink(name)
+            raise
     for folder in {os.path.dirname(target) for _, target in staged.values()}:
         _sync_folder(folder)
 
@@ -188,23 +188,46 @@ def check_place(path: PathLike) -> None:
             raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
 
 
-def _write_whole(path: str, data: bytes) -> None:
+def _temporary(folder: str, held: ExitStack) -> tuple[str, BinaryIO]:
+    """Make a new file in a folder, open and locked until `held` is closed; those of dead processes are removed.
+
+    Its name is not made from that of the file to come, which may already be as long as a name can be.
+    """
+    remove_temporary_files(folder)
+    while True:
+        name = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
+        stream = held.enter_context(open(name, "x+b"))  # noqa: SIM115 - `held` closes it
+        # Before it was locked, another process may have taken it for a dead one's.
+        if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
+            return name, stream
+
+
+def _write_whole(stream: BinaryIO, data: bytes) -> None:
     """Write a new file, force it to the disk, and compare what is there."""
-    with open(path, "xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    with open(path, "rb") as stream:
-        if stream.read() != data:
-            raise FileError("what was written does not read back the same; the disk may be damaged")
+    stream.write(data)
+    stream.flush()
+    os.fsync(stream.fileno())
+    stream.seek(0)
+    if stream.read() != data:
+        raise FileError("what was written does not read back the same; the disk may be damaged")
 
 
 def remove_temporary_files(folder: PathLike) -> None:
-    """Remove what is left in a folder of files whose writing was cut off."""
-    with file_errors(folder):
-        for name in os.listdir(folder):
-            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
-                os.unlink(os.path.join(folder, name))
+    """Remove what is left in a folder of files whose writing was cut off, not what a living process writes."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
+                _remove_if_abandoned(entry.path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if try_lock(descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 def _sync_folder(folder: str) -> None:

@@ -22,6 +22,7 @@ from specnet.arrays import (
 )
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
+from specnet.interruptions import Interruptions
 from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
@@ -102,8 +103,8 @@ def fit(
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
     model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
-    if result.interrupted:
-        raise KeyboardInterrupt
+    if result.interruption is not None:
+        raise result.interruption
     return model
 
 
@@ -230,6 +231,7 @@ def fit_rows(
     checkpoint: Checkpoint | None = None,
     start: Model | None = None,
     epochs: int | None = None,
+    interruptions: Interruptions | None = None,
 ) -> tuple[Model, TrainingResult]:
     """Train the network of a resolved spec.
 
@@ -243,7 +245,7 @@ def fit_rows(
         ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
     observer : Observer, optional
         Is told of the course of training.
-    keep_checkpoint, checkpoint, epochs : optional
+    keep_checkpoint, checkpoint, epochs, interruptions : optional
         As for `train`.
     start : Model, optional
         Training starts from its parameters, with the preprocessing that was fitted for it.
@@ -281,6 +283,7 @@ def fit_rows(
         checkpoint=checkpoint,
         state=None if start is None else start.state,
         epochs=epochs,
+        interruptions=interruptions,
     )
     model = Model(
         network,

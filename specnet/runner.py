@@ -8,6 +8,7 @@ import math
 import platform
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +18,36 @@ from specnet.arrays import Array
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
+from specnet.interruptions import Interruptions, Terminated
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
-from specnet.run_folder import FACTS, HISTORY, METRICS, MODEL, RESOLVED, RunFolder, RunIdentity, reserved_folder
+from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, MODEL, RunFolder, reserved_folder
 from specnet.spec import Spec, SpecSource, parse_spec
-from specnet.training import Checkpoint, Observer, TrainingResult
+from specnet.spec.runs import FACTS, RESOLVED, SPEC_FOLDER, spec_folder
+from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
+from specnet.version import __version__
 
 Metrics = dict[str, dict[str, float | None]]
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was broken off, and what it had reached has been written.
+
+    Attributes
+    ----------
+    signal : str
+        ``Ctrl-C`` or ``SIGTERM``.
+    end : str
+        How far it came, in words.
+    folder : Path
+        Where it was written; with a checkpoint to resume from, unless the run had finished.
+    finished : bool
+    """
+
+    def __init__(self, cause: KeyboardInterrupt, end: str, folder: Path, *, finished: bool) -> None:
+        self.signal = "SIGTERM" if isinstance(cause, Terminated) else "Ctrl-C"
+        self.end, self.folder, self.finished = end, folder, finished
+        super().__init__(f"{end}; what was reached is in {folder}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,7 @@ def run(
     force : bool
         Replace the files of an earlier run in `out`. Other files stay.
     resume : bool
-        Go on from the checkpoint in `out`; begin where there is none, and train no more where the run has ended.
+        Go on from the checkpoint in `out`; begin where there is no run yet, and train no more where it has ended.
     overrides : iterable of str
         Settings ``KEY=VALUE``, as ``specnet run --set`` takes them.
     parts : iterable of part classes
@@ -83,57 +107,87 @@ def run(
         If a file cannot be read or written.
     TakenError
         If `out` has something in it, and may not be replaced.
-    KeyboardInterrupt
-        After Ctrl-C; what was reached is written first.
+    RunInterrupted
+        After Ctrl-C or SIGTERM, in the main thread; what was reached, and a checkpoint, are written to `out` first. It
+        is a KeyboardInterrupt, which is raised without `out`.
 
     Notes
     -----
-    After any other error there is nothing in `out` that was not there before, but for the last checkpoint.
+    While it writes, a run holds a lock in `out` against other runs. After any other error there is nothing in `out`
+    that was not there before, but for the last checkpoint.
     """
     if resume and (force or out is None):
-        raise DataError("resume goes on in the folder that out names, and does not go with force")
+        raise DataError("resume needs out and cannot be combined with force")
     parsed = parse_spec(spec, parts=parts, overrides=overrides)
-    if out is None:
-        return _run(parsed, None, observer)
-    with reserved_folder(out, force=force, resume=resume) as folder:
-        return _run(parsed, folder, observer, resume=resume)
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
+        interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
+        return _run(parsed, folder, observer, interruptions)
 
 
-def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, *, resume: bool = False) -> RunResult:
-    begin = time.perf_counter()
+def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, interruptions: Interruptions) -> RunResult:
+    begin, versions = time.perf_counter(), _versions()
     read = read_data(parsed)
-    data_hash = _data_hash(read.rows)
-    identity = RunIdentity(read.spec.sha256, data_hash)
+    identity = RunIdentity(read.spec.to_json(), _data_hash(read.rows))
+    if folder is not None and folder.is_finished(identity):
+        model = load_model(folder.path / MODEL, parts=parsed.registry)
+        return RunResult(model, folder.history(), folder.metrics(), folder.path)
 
     def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
         if folder is not None:
-            folder.keep(Checkpoint(tensors, facts, history, str(identity)))
+            folder.keep(Checkpoint(tensors, facts, history, identity))
 
-    if resume and folder is not None and folder.is_finished:
-        folder.check_same(identity)
-        model = load_model(folder.path / MODEL, parts=parsed.registry)
-        return RunResult(model, folder.history(), folder.metrics(), folder.path)
     checkpoint = None if folder is None else folder.checkpoint(identity, read.spec.training)
-    model, result = fit_rows(read.spec, read.labels, read.splits, observer, keep_checkpoint=keep, checkpoint=checkpoint)
+    model, result = fit_rows(
+        read.spec,
+        read.labels,
+        read.splits,
+        observer,
+        keep_checkpoint=keep,
+        checkpoint=checkpoint,
+        interruptions=interruptions,
+    )
     metrics = {name: _measured(model, part) for name, part in read.splits.items()}
-    if folder is not None:
-        facts = {
-            "end": "interrupted" if result.interrupted else "finished",
-            "epochs": result.epochs,
-            "steps": result.steps,
-            "training_seconds": result.seconds,
-            "seconds": time.perf_counter() - begin,
-            "overrides": [override.text.content for override in parsed.document.overrides],
-            **identity._asdict(),
-        }
-        with file_errors(folder.path / MODEL):
-            content = model.to_bytes()
-        folder.write({MODEL: content, **_texts(parsed, model, result, metrics, facts)})
-        if not result.interrupted:
-            folder.end()
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return RunResult(model, result.history, metrics, None if folder is None else folder.path)
+    if folder is None:
+        if result.interruption is not None:
+            raise result.interruption
+        return RunResult(model, result.history, metrics, None)
+    earlier = 0.0 if checkpoint is None else checkpoint.facts["seconds"]
+    facts = {
+        "end": result.end,
+        "finished": result.interruption is None,
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "training_seconds": result.seconds,
+        "seconds": earlier + time.perf_counter() - begin,
+        "overrides": [override.text.content for override in parsed.document.overrides],
+        SPEC_FOLDER: spec_folder(parsed.folder, folder.path),
+        "spec_sha256": identity.spec_sha256,
+        "data_sha256": identity.data_sha256,
+        "seed": model.spec.seed,
+        "versions": versions,
+    }
+    with file_errors(folder.path / MODEL):
+        contents = {MODEL: model.to_bytes(), **_texts(parsed, model, result, metrics, facts)}
+    if result.interruption is not None:
+        contents[CHECKPOINT] = Checkpoint(
+            result.reached.tensors, result.reached.facts, result.reached.history, identity
+        ).to_bytes()
+    folder.write(contents)
+    try:
+        if result.interruption is not None:
+            raise result.interruption
+        interruptions.deliver()
+    except KeyboardInterrupt as cause:
+        raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
+    return RunResult(model, result.history, metrics, folder.path)
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+    return {"specnet": __version__, **libraries, "python": platform.python_version()}
 
 
 def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
@@ -147,24 +201,18 @@ def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
 
 def _texts(
     spec: Spec, model: Model, result: TrainingResult, metrics: Metrics, facts: Mapping[str, Any]
-) -> dict[str, str]:
+) -> dict[str, str | bytes]:
     """Return what is written beside the model, by name of file."""
-    resolved, document = model.spec.to_json(), spec.document
-    versions = {name: version(name) for name in ("specnet", "numpy", "scipy", "scikit-learn")}
-    record = {
-        **facts,
-        "seed": model.spec.seed,
-        "versions": {**versions, "python": platform.python_version()},
-    }
+    document = spec.document
     name, text = "spec.json", spec.to_json()
     if document.text is not None:
         name, text = f"spec.{document.format}", document.text.content
     return {
         name: text,
-        RESOLVED: resolved,
+        RESOLVED: model.spec.to_json(),
         HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
         METRICS: _json(metrics),
-        FACTS: _json(record),
+        FACTS: _json(facts),
     }
 
 

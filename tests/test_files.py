@@ -6,12 +6,15 @@ import errno
 import os
 import resource
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from specnet.errors import FileError
-from specnet.files import open_file, read_file, write_file
+from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file
+from specnet.locks import try_lock
 
 
 def message(error: pytest.ExceptionInfo[FileError]) -> str:
@@ -205,3 +208,52 @@ def test_an_error_about_the_content_gets_the_path(old_file: Path) -> None:
     with pytest.raises(FileError) as error:
         refuse()
     assert str(error.value) == f"{old_file}: error[file]: no model"
+
+
+HOLDER = """
+import sys
+from contextlib import ExitStack
+from specnet.files import _temporary
+held = ExitStack()
+_temporary(sys.argv[1], held)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def temporary_files(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.startswith(TEMPORARY_PREFIX)]
+
+
+def test_what_a_living_process_writes_stays_and_what_a_dead_one_has_left_goes(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            write_file(tmp_path / "file", b"new")
+            assert len(temporary_files(tmp_path)) == 1
+        finally:
+            holder.kill()
+    assert len(temporary_files(tmp_path)) == 1
+    write_file(tmp_path / "file", b"newer")
+    assert temporary_files(tmp_path) == []
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_is_taken_for_a_dead_ones_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = []
+
+    def lock_too_late(descriptor: int) -> bool | None:
+        if not lost:
+            lost.extend(temporary_files(tmp_path))
+            os.unlink(tmp_path / lost[0])
+        return try_lock(descriptor)
+
+    monkeypatch.setattr("specnet.files.try_lock", lock_too_late)
+    write_file(tmp_path / "file", b"new")
+    assert lost
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["file"]

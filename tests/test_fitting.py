@@ -190,7 +190,7 @@ def test_the_observer_hears_of_everything():
         def logged(self, epoch, record):
             heard.append(("logged", epoch, sorted(record)))
 
-        def ended(self, epochs, steps, seconds):
+        def ended(self, epochs, steps, seconds, end):
             heard.append(("ended", epochs, steps))
             assert seconds > 0
 

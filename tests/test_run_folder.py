@@ -15,6 +15,7 @@ from specnet.errors import FileError, TakenError
 from specnet.run_folder import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
 from specnet.tensor_file import encode
 from specnet.training import Checkpoint, Observer
+from specnet.training.checkpoint import FORMAT
 
 SPEC = """
 [data]
@@ -74,7 +75,7 @@ def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         specnet.run(SPEC, tmp_path)
     assert json.loads((tmp_path / FACTS).read_text())["epochs"] == 4
-    assert (tmp_path / CHECKPOINT).is_file()
+    assert reached_in(tmp_path) == 4
     heard: list[int] = []
 
     class Listening(Observer):
@@ -85,17 +86,19 @@ def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: P
     assert heard[0] == 5
 
 
+def reached_in(folder: Path) -> int:
+    return Checkpoint.from_bytes((folder / CHECKPOINT).read_bytes()).facts["epochs"]
+
+
 def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):
     interrupted(tmp_path)
     before = contents(tmp_path)
     with pytest.raises(specnet.TrainingError):
         specnet.run(SPEC, tmp_path, force=True, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
     assert contents(tmp_path) == before
-    interrupted(tmp_path, epoch=2, force=True)  # before its own first checkpoint
-    assert CHECKPOINT in before
-    assert not (tmp_path / CHECKPOINT).exists()
-    interrupted(tmp_path, force=True)
-    assert contents(tmp_path)[CHECKPOINT] == before[CHECKPOINT]
+    assert reached_in(tmp_path) == 6
+    interrupted(tmp_path, epoch=2, force=True)  # before its first checkpoint that was asked for
+    assert reached_in(tmp_path) == 2
     specnet.run(SPEC, tmp_path, force=True)
     assert not (tmp_path / CHECKPOINT).exists()
 
@@ -160,8 +163,8 @@ DAMAGED = [
     (FACTS, b"", "this record of a run is damaged"),
     (FACTS, b"[1]", "this record of a run is not a JSON object"),
     (FACTS, b"[" * 10**5, "this record of a run is nested too deeply"),
-    (FACTS, b"{}", "it does not say how it ended"),
-    (FACTS, b'{"end": ["finished"]}', "it does not say how it ended"),
+    (FACTS, b"{}", "it does not say whether it has finished"),
+    (FACTS, b'{"finished": "yes"}', "it does not say whether it has finished"),
     (METRICS, b"\xff", "this record of a run is damaged"),
     (METRICS, b'{"train": 3}', "the figures of 'train' are no numbers"),
     (METRICS, b'{"train": {"loss": "low"}}', "the figures of 'train' are no numbers"),
@@ -195,8 +198,11 @@ def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, con
 
 
 def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
-    tensors = {**checkpoint.tensors, "history": np.frombuffer(json.dumps(history).encode(), np.uint8)}
-    return encode(tensors, json.dumps({"checkpoint": 1, "run": checkpoint.run, "facts": facts}))
+    texts = {"history": json.dumps(history), "spec": checkpoint.run.spec}
+    tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
+    return encode(
+        tensors, json.dumps({"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts})
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,6 +215,11 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
         ({"epochs": 1}, "its history goes on after its last epoch"),
         ({"steps": -1}, 'damaged: its "steps" cannot be'),
         ({"steps": 2**63}, 'damaged: its "steps" cannot be'),
+        ({"position": [1, 2]}, 'damaged: its "position" cannot be'),
+        ({"position": [-1, 0, 0]}, 'damaged: its "position" cannot be'),
+        ({"position": [1, "low", 0]}, 'damaged: its "position" cannot be'),
+        ({"seconds": -1}, 'damaged: its "seconds" cannot be'),
+        ({"seconds": "long"}, 'damaged: its "seconds" cannot be'),
         ({"best": "low"}, 'damaged: its "best" cannot be'),
         ({"best": 10**400}, 'damaged: its "best" cannot be'),
         ({"waited": 1.5}, 'damaged: its "waited" cannot be'),

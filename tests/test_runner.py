@@ -1,6 +1,7 @@
 """Runs: what they write, that they write it whole or not at all, and that they write the same bytes again."""
 
 import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def spec(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("out", "force"), [(None, False), ("out", True)])
 def test_resuming_needs_a_folder_that_is_not_to_be_replaced(spec: Path, tmp_path: Path, out: str | None, force: bool):
-    with pytest.raises(DataError, match="resume goes on in the folder that out names"):
+    with pytest.raises(DataError, match="resume needs out and cannot be combined with force"):
         specnet.run(spec, out and tmp_path / out, resume=True, force=force)
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
@@ -57,7 +58,7 @@ def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
     np.testing.assert_array_equal(model.theta, result.model.theta)
     assert specnet.parse_spec(folder / "spec.resolved.json") == result.model.spec
     facts = json.loads((folder / "run.json").read_text())
-    assert facts["end"] == "finished"
+    assert (facts["end"], facts["finished"]) == ("all epochs", True)
     assert facts["epochs"] == 30
     assert facts["steps"] == 30 * 2
     assert facts["seed"] == 0
@@ -163,9 +164,9 @@ def test_ctrl_c_writes_what_was_reached(spec: Path, tmp_path: Path):
 
     with pytest.raises(KeyboardInterrupt):
         specnet.run(spec, tmp_path / "out", observer=Impatient())
-    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
+    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN | {"checkpoint.safetensors"}
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert (facts["end"], facts["epochs"]) == ("interrupted", 7)
+    assert (facts["end"], facts["epochs"]) == ("interrupted after epoch 7", 7)
     expected = specnet.run(spec, overrides=["training.epochs=7"]).model.theta
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "out" / "model.safetensors").theta, expected)
 
@@ -209,3 +210,16 @@ def test_weights_of_unknown_labels_point_at_each_of_them():
     assert (mistake.source, mistake.position) == ("--set #2", (1, 23, 2))
     with pytest.raises(DataError, match=r"--set #1:1:23: .* leaves all rows with a weight of 0"):
         specnet.run(SPEC, overrides=["training.class_weight={0=0, 1=0}"])
+
+
+def test_a_checkout_that_is_not_installed_runs(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def version_of(name: str) -> str:
+        if name == "specnet":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version_of)
+    monkeypatch.setattr("specnet.runner.version", version_of)
+    specnet.run(spec, tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert facts["versions"]["specnet"] == specnet.__version__ == version("specnet")

@@ -35,9 +35,9 @@ application = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from specnet.version import __version__
 
-        typer.echo(f"specnet {version('specnet')}")
+        typer.echo(f"specnet {__version__}")
         raise typer.Exit
 
 

@@ -14,6 +14,7 @@ import typer
 
 from specnet.cli.options import OutputFormat
 from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError
+from specnet.interruptions import Terminated
 from specnet.report.tables import Table
 from specnet.report.terminal import write_line, write_mistakes, write_table
 
@@ -28,7 +29,11 @@ class _StoppedError(SpecnetError):
     code = "interrupted"
 
 
-_STATUSES: dict[type[SpecnetError], int] = {UsageError: 2, TakenError: 2, _StoppedError: 130}
+class _TerminatedError(_StoppedError):
+    pass
+
+
+_STATUSES: dict[type[SpecnetError], int] = {UsageError: 2, TakenError: 2, _StoppedError: 130, _TerminatedError: 143}
 """How a verb ends that such an error ends; with 1 after all others."""
 
 
@@ -111,6 +116,12 @@ class Output:
             sys.stdout.flush()
 
 
+def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
+    """Return the error of a verb that ``Ctrl-C`` or ``SIGTERM`` has ended, and what it had reached."""
+    kind = _TerminatedError if signal == "SIGTERM" else _StoppedError
+    return kind("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
+
+
 @contextmanager
 def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
     """Give a verb its output, and turn whatever ends it into a message and an exit status.
@@ -118,7 +129,7 @@ def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
     Raises
     ------
     typer.Exit
-        With 1 or 2 after mistakes, with 130 after Ctrl-C.
+        With 1 or 2 after mistakes, with 130 after Ctrl-C, 143 after SIGTERM.
     """
     output = Output(output_format, quiet)
     try:
@@ -154,7 +165,7 @@ def _told(error: BaseException) -> SpecnetError:
     if isinstance(error, SpecnetError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return _StoppedError("; ".join(["stopped by Ctrl-C", *map(str, error.args)]))
+        return stopped_by("SIGTERM" if isinstance(error, Terminated) else "Ctrl-C")
     if isinstance(error, OSError):
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     if isinstance(error, MemoryError):

@@ -1,5 +1,6 @@
 """`specnet run`: train, evaluate, save."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SpecArgument, read_limits
-from specnet.cli.output import Output, UsageError, reporting
+from specnet.cli.output import UsageError, reporting, stopped_by
 
 
 def run(
@@ -31,7 +32,7 @@ def run(
         bool,
         typer.Option(
             "--resume",
-            help="Go on from the checkpoint in --out, which training.checkpoint_every asks for; begin if none.",
+            help="Go on with the interrupted run in --out, from its checkpoint; begin if there is no run.",
         ),
     ] = False,
     limit: LimitOption = None,
@@ -54,18 +55,27 @@ def run(
                 hint = "write it as in --set training.epochs=100"
                 raise UsageError(f'"{setting}" has no "="', hint=hint, source=f"--set #{number}")
         if resume and (force or out is None):
-            raise UsageError("--resume goes on in the folder that --out names, and does not go with --force")
+            raise UsageError("--resume needs --out and cannot be combined with --force")
 
         from specnet.report.progress import RunProgress
         from specnet.report.scores import scores_table
+        from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
         from specnet.spec import parse_spec
 
         parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
-        with _folder(out, parsed.name, output) as folder, RunProgress(sys.stderr) as progress:
+        with _folder(out, parsed.name) as folder, RunProgress(sys.stderr) as progress:
             observer = progress if output.speaks else None
-            result = run_spec(parsed, folder, force=force, resume=resume, observer=observer)
-        output.data |= {"folder": str(folder), "metrics": result.metrics}
+            output.data["folder"] = str(folder)
+            try:
+                result = run_spec(parsed, folder, force=force, resume=resume, observer=observer)
+            except RunInterrupted as stopped:
+                settings = [word for setting in overrides or () for word in ("--set", setting)]
+                settings += [word for number in limit or () for word in ("--limit", number)]
+                again = shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
+                going_on = None if stopped.finished else f"to go on: {again}"
+                raise stopped_by(stopped.signal, str(stopped), going_on) from None
+        output.data["metrics"] = result.metrics
         output.remark("")
         output.table(scores_table(result.metrics))
         output.line()
@@ -73,29 +83,16 @@ def run(
 
 
 @contextmanager
-def _folder(out: Path | None, name: str | None, output: Output) -> Iterator[Path]:
-    """Give the folder to write, and say how it was left if the run does not end well."""
+def _folder(out: Path | None, name: str | None) -> Iterator[Path]:
+    """Give the folder to write; where nothing was written, no empty folders stay."""
     from specnet.run_folder import new_folder
 
     folder = out or new_folder(name)
-    before = _written(folder)
     try:
         yield folder
-    except KeyboardInterrupt:
-        if _written(folder) == before:
-            raise
-        output.data["folder"] = str(folder)
-        raise KeyboardInterrupt(f"what was reached is in {folder}") from None
     finally:
         if out is None:
-            # Where nothing was written, no empty folders stay.
             with suppress(OSError):
                 folder.rmdir()
                 folder.parent.rmdir()
                 folder.parent.parent.rmdir()
-
-
-def _written(folder: Path) -> int | None:
-    """Return when the last file of a run was written, or None if it is not there."""
-    record = folder / "run.json"
-    return record.stat().st_mtime_ns if record.is_file() else None

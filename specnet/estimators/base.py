@@ -92,8 +92,8 @@ class SpecEstimator(SpecParameters):
         return resolve(named, inputs=rows.X.shape[1], outputs=outputs)
 
     def _with_model(self, model: Model, result: TrainingResult) -> Self:
-        if result.interrupted:
-            raise KeyboardInterrupt
+        if result.interruption is not None:
+            raise result.interruption
         self.model_ = model
         self.history_ = model.history
         self.n_iter_ = result.epochs

@@ -12,6 +12,12 @@ class Averaging(Part):
     """How much of the new weights goes into their average after each step."""
 
     kind: ClassVar[str] = "averaging"
+    spans_run: ClassVar[bool] = True
+    """Whether the shares depend on the length of the run, so that a longer run begins differently."""
+
+    def depends_on_length(self) -> bool:
+        """Return whether the shares of a run's beginning depend on its length."""
+        return self.spans_run
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         """Return the share of the weights after a step, counted from 0, in the average; the first one is 1."""
@@ -29,6 +35,7 @@ class Exponential(Averaging):
     weights began. Keras and PyTorch start from the initial weights.
     """
 
+    spans_run = False
     type: Literal["exponential"] = "exponential"
     decay: Fraction = Field(0.999, description="β, the share of the average that is kept in a step")
 

@@ -21,9 +21,16 @@ class Schedule(Part):
 
     kind: ClassVar[str] = "schedule"
 
+    spans_run: ClassVar[bool] = True
+    """Whether the factors depend on the length of the run, so that a longer run begins differently."""
+
     unit: Literal["step", "epoch"] = Field(
         "step", description="whether the factor changes with each step or each epoch"
     )
+
+    def depends_on_length(self) -> bool:
+        """Return whether the factors of a run's beginning depend on its length."""
+        return self.spans_run
 
     def multiplier(self, position: int, length: int) -> float:
         """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
@@ -43,6 +50,7 @@ class Schedule(Part):
 class Constant(Schedule):
     """1 throughout: the learning rate as the optimizer says it."""
 
+    spans_run = False
     type: Literal["constant"] = "constant"
 
     def multiplier(self, position: int, length: int) -> float:
@@ -56,6 +64,7 @@ class ExponentialDecay(Schedule):
     """
 
     example = "decay_rate = 0.95, every = 100"
+    spans_run = False
     type: Literal["exponential_decay"] = "exponential_decay"
     decay_rate: PositiveNumber = Field(description="what the learning rate is multiplied by each time")
     every: PositiveInteger = Field(1, description="units over which that happens, evenly")
@@ -68,6 +77,7 @@ class StepDecay(Schedule):
     """factor^⌊n/every⌋ at unit n: exponential decay in stairs (PyTorch's ``StepLR``)."""
 
     example = "factor = 0.5, every = 1000"
+    spans_run = False
     type: Literal["step_decay"] = "step_decay"
     factor: PositiveNumber = Field(description="what the learning rate is multiplied by at each stair")
     every: PositiveInteger = Field(description="units from one stair to the next")
@@ -84,6 +94,7 @@ class PiecewiseConstant(Schedule):
     """
 
     example = "boundaries = [1000, 2000], factors = [1.0, 0.1, 0.01]"
+    spans_run = False
     type: Literal["piecewise_constant"] = "piecewise_constant"
     boundaries: tuple[PositiveInteger, ...] = Field(description="the units at which the factor changes, ascending")
     factors: tuple[NonNegativeNumber, ...] = Field(description="the factors, one more than there are boundaries")
@@ -122,6 +133,7 @@ class InverseTimeDecay(Schedule):
     """1/(1 + decay_rate·n/every) at unit n (Keras's ``InverseTimeDecay`` with every = ``decay_steps``)."""
 
     example = "decay_rate = 0.5, every = 1000"
+    spans_run = False
     type: Literal["inverse_time_decay"] = "inverse_time_decay"
     decay_rate: NonNegativeNumber = Field(description="how fast: 1 halves the learning rate after `every` units")
     every: PositiveInteger = Field(1, description="the units in which time is counted")
@@ -137,6 +149,7 @@ class InverseScaling(Schedule):
     """
 
     aliases = ("invscaling",)
+    spans_run = False
     type: Literal["inverse_scaling"] = "inverse_scaling"
     power: PositiveNumber = Field(0.5, description="how fast: 0.5 halves the learning rate by the fourth unit")
 
@@ -178,6 +191,7 @@ class CosineDecayRestarts(Schedule):
     """
 
     example = "first_length = 1000"
+    spans_run = False
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
     first_length: PositiveInteger = Field(description="units of the first cycle")
     t_mul: Annotated[float, Ge(1)] = Field(2.0, description="how much longer each cycle is than the one before")
@@ -248,6 +262,7 @@ class ReduceOnPlateau(Schedule):
     absolute 1e-4.
     """
 
+    spans_run = False
     type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
     unit: Literal["epoch"] = Field("epoch", description="figures are known after each epoch")
     monitor: Literal["validation_loss", "loss"] = Field("validation_loss", description="the figure")
@@ -299,6 +314,9 @@ class Warmup(Schedule):
         if step < steps:
             return super().factor_at(step, total_steps, steps_per_epoch)
         return self.then.factor_at(step - steps, total_steps - steps, steps_per_epoch)
+
+    def depends_on_length(self) -> bool:
+        return self.then.depends_on_length()
 
     def plateau(self) -> ReduceOnPlateau | None:
         return self.then.plateau()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from specnet.report.figures import count, counted, duration, figure
 from specnet.report.plan import Plan
 from specnet.report.terminal import console, is_lively, write_line
+from specnet.training.course import ALL_EPOCHS
 from specnet.training.observer import Observer
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 BAR_WIDTH = 30
 SECONDS_BETWEEN_FRAMES = 0.1
 """Drawing costs about a millisecond, which is a hundred steps of a small network."""
+SECONDS_TO_FIRST_LINE = 5.0
+"""Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
+LABELS = {"loss": "training loss", "validation_loss": "validation loss"}
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
@@ -37,7 +41,7 @@ def run_header(network: Network, rows: Mapping[str, int]) -> str:
 
 
 class RunProgress(Observer):
-    """Shows a run on a stream: live on a terminal, as a first and a last line elsewhere.
+    """Shows a run on a stream: live on a terminal, line by line and ever more rarely elsewhere.
 
     As a context it leaves the terminal in order however the run ends. A stream that can no longer be written ends
     nothing: the run goes on unseen.
@@ -49,6 +53,7 @@ class RunProgress(Observer):
         self._record: Mapping[str, Any] = {}
         self._epochs = 0
         self._started = self._drawn = 0.0
+        self._next_line = SECONDS_TO_FIRST_LINE
 
     def __enter__(self) -> Self:
         return self
@@ -67,27 +72,40 @@ class RunProgress(Observer):
             if is_lively(self._stream):
                 self._open()
 
+    def resumed(self, epochs: int, seconds: float) -> None:
+        self._started -= seconds
+        self._next_line += seconds
+        self._write(f"resumed after epoch {count(epochs)}")
+
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._record = record
         now = time.monotonic()
-        if self._bar is not None and now - self._drawn >= SECONDS_BETWEEN_FRAMES:
+        if self._bar is None:
+            if now - self._started >= self._next_line:
+                self._next_line = 2 * (now - self._started)
+                self._write(self._line(epoch, record, duration(now - self._started)))
+        elif now - self._drawn >= SECONDS_BETWEEN_FRAMES:
             self._drawn = now
             self._draw(epoch, self._line(epoch, record, duration(now - self._started)))
 
-    def ended(self, epochs: int, steps: int, seconds: float) -> None:
+    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         each = f", {duration(seconds / steps)} a step" if steps else ""
         line = self._line(epochs, self._record, f"{duration(seconds)}{each}")
         if self._bar is not None:
             self._draw(epochs, line)
             self._close()
         else:
-            with suppress(OSError):
-                write_line(self._stream, line)
+            self._write(line)
+        if end != ALL_EPOCHS:
+            self._write(end)
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):
+            write_line(self._stream, line)
+            self._stream.flush()
 
     def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
-        losses = [
-            f"{name.replace('_', ' ')} {figure(record[name])}" for name in ("loss", "validation_loss") if name in record
-        ]
+        losses = [f"{label} {figure(record[name])}" for name, label in LABELS.items() if name in record]
         return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *losses, spent])
 
     def _open(self) -> None:

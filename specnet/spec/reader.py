@@ -14,6 +14,7 @@ from specnet.files import read_file
 from specnet.spec.caps import LARGEST_TEXT, TextCapError, check_caps
 from specnet.spec.overrides import apply_overrides
 from specnet.spec.places import locate
+from specnet.spec.runs import paths_start
 from specnet.spec.text import Document, Format, Text
 from specnet.spec.values import plain
 from specnet.spec.words import shown
@@ -78,7 +79,7 @@ def _read_file(path: str) -> Document:
                 hint="save it as UTF-8",
             )
         ) from None
-    return _parsed(text, "json" if path.endswith(".json") else "toml", FilePath(path).parent)
+    return _parsed(text, "json" if path.endswith(".json") else "toml", paths_start(path))
 
 
 def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:

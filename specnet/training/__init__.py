@@ -2,8 +2,18 @@
 
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
+from specnet.training.identity import RunIdentity
 from specnet.training.loop import TrainingResult, train
 from specnet.training.observer import Observer
 from specnet.training.stepper import Stepper, TrainingRows
 
-__all__ = ["Checkpoint", "Keeper", "Observer", "Stepper", "TrainingResult", "TrainingRows", "train"]
+__all__ = [
+    "Checkpoint",
+    "Keeper",
+    "Observer",
+    "RunIdentity",
+    "Stepper",
+    "TrainingResult",
+    "TrainingRows",
+    "train",
+]

@@ -1,4 +1,4 @@
-"""The whole state of a training run after an epoch, as bytes of a safetensors file and back."""
+"""The whole state of a training run between two steps, as bytes of a safetensors file and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,30 @@ from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.parts.schedules import PlateauMemory
 from specnet.tensor_file import decode, encode, parse_object, read_header, shown
+from specnet.training.identity import RunIdentity
 
 HISTORY = "history"
-FORMAT = 1
+SPEC = "spec"
+FORMAT = 2
+
+
+class Position(NamedTuple):
+    """How far training is within an epoch.
+
+    Attributes
+    ----------
+    batches : int
+        Batches done.
+    loss, weight : float
+        The sum of their losses times their weights, and the sum of their weights.
+    """
+
+    batches: int = 0
+    loss: float = 0.0
+    weight: float = 0.0
+
+
+START = Position()
 
 
 @dataclass(frozen=True)
@@ -29,24 +50,29 @@ class Checkpoint:
     tensors : mapping of str to array
         Parameters, the optimizer's and the layers' states, averages, and the best weights so far.
     facts : mapping
-        Numbers: epochs and steps made, what early stopping and the schedule remember.
+        Numbers: epochs and steps made, the position in the epoch, seconds spent, what early stopping and the schedule
+        remember.
     history : list of dict
         The records so far.
-    run : str
-        What the run is about: a hash of its resolved spec and its data.
+    run : RunIdentity or None
+        What the run is about; None where nobody asks.
     """
 
     tensors: Mapping[str, Array]
     facts: Mapping[str, Any]
     history: list[dict[str, Any]]
-    run: str
+    run: RunIdentity | None = None
 
     def to_bytes(self) -> bytes:
         """Return the checkpoint as a file's content."""
-        history = np.frombuffer(json.dumps(self.history).encode(), np.uint8)
-        metadata = json.dumps({"checkpoint": FORMAT, "run": self.run, "facts": dict(self.facts)})
+        assert self.run is not None, "a file says what run it is of"
+        metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
         tensors = {name: array for name, array in self.tensors.items() if array.size}
-        return encode({**tensors, HISTORY: history}, metadata)
+        # As tensors, for there is no cap on their length.
+        texts = {HISTORY: json.dumps(self.history), SPEC: self.run.spec}
+        return encode(
+            {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Checkpoint:
@@ -62,15 +88,19 @@ class Checkpoint:
         tensors = decode(header, stream.read())
         try:
             data = parse_object(header.metadata.encode(), "the metadata")
+            if data.get("checkpoint") not in (None, FORMAT):
+                found = shown(str(data["checkpoint"]))
+                raise FileError(f"this checkpoint has format {found}; expected {FORMAT}")
             history = json.loads(tensors.pop(HISTORY).tobytes())
+            spec = tensors.pop(SPEC).tobytes()
+            parse_object(spec, "its spec")
+            run = RunIdentity(spec.decode(), str(data["data_sha256"]))
         except (KeyError, ValueError, RecursionError) as error:
             raise FileError("this is no checkpoint of a run") from error
-        if data.get("checkpoint") != FORMAT:
-            raise FileError(f"this checkpoint is of format {shown(str(data.get('checkpoint')))}, and {FORMAT} is read")
         facts, records = _checked_facts(data.get("facts")), checked_history(history)
         if records and records[-1]["epoch"] > facts["epochs"]:
             raise FileError("this checkpoint is damaged: its history goes on after its last epoch")
-        return cls(tensors, facts, records, str(data.get("run")))
+        return cls(tensors, facts, records, run)
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Copy the saved numbers into arrays of the same names and shapes.
@@ -115,6 +145,7 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
 
 
 _LARGEST_COUNT = 2**53
+_FACTS = {"epochs", "steps", "position", "seconds", "best", "waited", "plateau"}
 _PLATEAU = {field.name for field in fields(PlateauMemory)}
 
 
@@ -126,14 +157,25 @@ def _is_best(value: Any) -> bool:
     return value is None or is_number(value)
 
 
+def _is_position(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == len(Position._fields)
+        and _is_count(value[0])
+        and all(map(is_number, value[1:]))
+    )
+
+
 def _checked_facts(facts: Any) -> dict[str, Any]:
     """Return the numbers of a checkpoint, if they are those that `Checkpoint.facts` has."""
-    if not isinstance(facts, dict) or facts.keys() != {"epochs", "steps", "best", "waited", "plateau"}:
+    if not isinstance(facts, dict) or facts.keys() != _FACTS:
         raise FileError("this checkpoint is damaged: it does not say where its run stands")
     plateau = facts["plateau"]
     right = {
-        "epochs": _is_count(facts["epochs"], 1),
+        "epochs": _is_count(facts["epochs"]),
         "steps": _is_count(facts["steps"]),
+        "position": _is_position(facts["position"]),
+        "seconds": is_number(facts["seconds"]) and facts["seconds"] >= 0,
         "best": _is_best(facts["best"]),
         "waited": _is_count(facts["waited"]),
         "plateau": plateau is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
 from specnet.arrays import Array
 from specnet.errors import TrainingError
 from specnet.network import Network
-from specnet.training.checkpoint import Checkpoint
+from specnet.training.checkpoint import START, Checkpoint, Position
 from specnet.training.observer import Observer
 from specnet.training.patience import Patience
 
@@ -18,6 +19,8 @@ Monitor = Callable[[Array, State], float]
 """A figure of a model, from its parameters and the layers' states."""
 Keeper = Callable[[Mapping[str, Array], Mapping[str, Any], list[dict[str, Any]]], None]
 """Keeps a checkpoint: tensors, facts, history."""
+ALL_EPOCHS = "all epochs"
+"""How training ends if nothing ends it earlier."""
 
 
 class Walker(Protocol):
@@ -56,8 +59,12 @@ class Course:
         A record for each logged epoch.
     epochs : int
         How many have ended.
+    position : Position
+        Where training is within the next epoch.
+    is_whole : bool
+        Whether training stands between two steps, so that it could go on from here.
     total : int
-        How many there are at most.
+        How many epochs there are at most.
     """
 
     def __init__(
@@ -72,7 +79,8 @@ class Course:
         training = network.spec.training
         assert training.log_every is not None, "a resolved spec has it"
         self.history: list[dict[str, Any]] = []
-        self.epochs = 0
+        self.epochs, self.position, self.is_whole = 0, START, True
+        self._begin, self._seconds_before = time.perf_counter(), 0.0
         self._network, self._walker, self._monitors, self._observer = network, walker, monitors, observer
         self._keep_checkpoint = keep_checkpoint
         self.total = training.epochs if total is None else total
@@ -81,7 +89,7 @@ class Course:
         self._patience = Patience()
         self._plateau = network.spec.training.optimizer.plateau()
         self._memory = None if self._plateau is None else self._plateau.start()
-        self._watches = self._stopping is not None or self._plateau is not None
+        self._watched = {who.monitor for who in (self._stopping, self._plateau) if who is not None}
         self._best: dict[str, Array] = {}
         if self._stopping is not None and self._stopping.restore_best:
             theta, state = walker.kept()
@@ -89,7 +97,17 @@ class Course:
 
     def wants_loss(self, epoch: int) -> bool:
         """Return whether the loss of an epoch, counted from 0, is needed."""
-        return self._watches or self._is_logged(epoch)
+        return bool(self._watched) or self._is_logged(epoch)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another epoch."""
+        return self.epochs < self.total and not self._is_exhausted
+
+    @property
+    def seconds(self) -> float:
+        """How long training took so far, before an interruption too."""
+        return self._seconds_before + time.perf_counter() - self._begin
 
     @property
     def rate_factor(self) -> float:
@@ -104,28 +122,55 @@ class Course:
         TrainingError
             If a figure is not finite.
         """
-        epoch = self.epochs
-        self.epochs += 1
-        if not self.wants_loss(epoch):
-            return self._goes_on(epoch)
-        theta, state = self._walker.kept()
-        figures = {"loss": loss, **{name: monitor(theta, state) for name, monitor in self._monitors.items()}}
-        for name, figure in figures.items():
-            if not math.isfinite(figure):
-                raise not_finite(self._network, f"the {name.replace('_', ' ')} is {figure} in epoch {epoch + 1}")
-        if self._plateau is not None and self._memory is not None:
-            self._memory = self._plateau.after(self._memory, figures[self._plateau.monitor])
-        ends = not self._watched(figures)
-        if ends or self._is_logged(epoch):
+        epoch, is_logged = self.epochs, self._is_logged(self.epochs)
+        figures = {"loss": loss}
+        if self.wants_loss(epoch):
+            figures = self._figures(figures, None if is_logged else self._watched)
+            for name, figure in figures.items():
+                if not math.isfinite(figure):
+                    raise not_finite(self._network, f"the {name.replace('_', ' ')} is {figure} in epoch {epoch + 1}")
+            self._remember(figures)
+        self.epochs, self.position = epoch + 1, START
+        if is_logged:
             self._log(figures)
-        return not ends and self._goes_on(epoch)
+        elif not self.goes_on:
+            self._log(self._figures(figures))
+        every = self._network.spec.training.checkpoint_every
+        if self._keep_checkpoint is not None and every is not None and self.epochs % every == 0 and self.goes_on:
+            self._keep_checkpoint(self.tensors(), self.facts(), self.history)
+        return self.goes_on
 
     def close(self, loss: float) -> None:
         """Log the last epoch, of which this was the loss, where training ended before its time."""
         self.epochs = max(self.epochs, 1)  # nothing to gain from the start is an epoch too
         if not self.history or self.history[-1]["epoch"] != self.epochs:
-            theta, state = self._walker.kept()
-            self._log({"loss": loss, **{name: monitor(theta, state) for name, monitor in self._monitors.items()}})
+            self._log(self._figures({"loss": loss}))
+
+    def end(self, reason: str) -> str:
+        """Return how training ended, in words; the reason is what ended it before the last epoch, where nothing else.
+
+        Examples: ``all epochs``, ``early stopping after epoch 13, weights of epoch 3 restored``, ``interrupted in
+        epoch 7``.
+        """
+        best = self.epochs - self._patience.waited
+        restored = f", weights of epoch {best} restored" if self._has_best and best < self.epochs else ""
+        if self.position.batches or not self.epochs:
+            return f"{reason} in epoch {self.epochs + 1}{restored}"
+        if self._is_exhausted:
+            return f"early stopping after epoch {self.epochs}{restored}"
+        if self.epochs == self.total:
+            return f"{ALL_EPOCHS}{restored}"
+        return f"{reason} after epoch {self.epochs}{restored}"
+
+    def _figures(self, known: dict[str, float], wanted: Container[str] | None = None) -> dict[str, float]:
+        """Return what is known, and what the monitors say of the weights that would be kept now: the wanted, or all."""
+        theta, state = self._walker.kept()
+        told = {
+            name: known[name] if name in known else monitor(theta, state)
+            for name, monitor in self._monitors.items()
+            if wanted is None or name in wanted
+        }
+        return {"loss": known["loss"], **told}
 
     def _log(self, figures: Mapping[str, float]) -> None:
         record = {"epoch": self.epochs, **figures}
@@ -134,7 +179,7 @@ class Course:
 
     def result(self) -> tuple[Array, State]:
         """Return the parameters and states to keep: the best ones where the spec asks for them."""
-        if self._best and self._patience.best < math.inf:
+        if self._has_best:
             state = {name.removeprefix("state."): kept for name, kept in self._best.items() if name != "theta"}
             return self._best["theta"], state
         theta, state = self._walker.kept()
@@ -146,36 +191,41 @@ class Course:
         facts = checkpoint.facts
         self.history, self.epochs = list(checkpoint.history), facts["epochs"]
         self._walker.step_number = facts["steps"]
+        self.position, self._seconds_before = Position(*facts["position"]), facts["seconds"]
         best = facts["best"]
         self._patience = Patience(math.inf if best is None else best, facts["waited"])
         if self._plateau is not None:
             self._memory = self._plateau.start(**facts["plateau"])
 
-    def _watched(self, figures: Mapping[str, float]) -> bool:
-        """Remember the best figure and its weights, and return whether there is still patience."""
+    def _remember(self, figures: Mapping[str, float]) -> None:
+        """Remember what those who watch were told, and the best weights."""
+        if self._plateau is not None and self._memory is not None:
+            self._memory = self._plateau.after(self._memory, figures[self._plateau.monitor])
         if self._stopping is None:
-            return True
+            return
         self._patience = self._patience.after(figures[self._stopping.monitor], self._stopping.min_delta)
         if self._best and not self._patience.waited:
             theta, state = self._walker.kept()
             self._best["theta"][:] = theta
             for name, kept in state.items():
                 self._best[f"state.{name}"][...] = kept
-        return self._patience.waited < self._stopping.patience
 
-    def _goes_on(self, epoch: int) -> bool:
-        every = self._network.spec.training.checkpoint_every
-        if epoch + 1 == self.total:
-            return False
-        if self._keep_checkpoint is not None and every is not None and (epoch + 1) % every == 0:
-            self._keep_checkpoint(self.tensors(), self.facts(), self.history)
-        return True
+    @property
+    def _is_exhausted(self) -> bool:
+        return self._stopping is not None and self._patience.waited >= self._stopping.patience
+
+    @property
+    def _has_best(self) -> bool:
+        """Whether there are weights to restore."""
+        return bool(self._best) and self._patience.best < math.inf
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers that a checkpoint needs."""
         return {
             "epochs": self.epochs,
             "steps": self._walker.step_number,
+            "position": list(self.position),
+            "seconds": self.seconds,
             "best": self._patience.best if self._patience.best < math.inf else None,
             "waited": self._patience.waited,
             "plateau": None if self._memory is None else self._memory.as_dict(),

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from specnet.arrays import Array
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.streams import StepNoise
 from specnet.training.stepper import BoundBatch, TrainingRows, gradient_program
+
+_REASONS = {0: "converged", 1: "max_evaluations reached"}
+"""By SciPy's status: why there was no further iteration, though more were allowed."""
 
 
 class LbfgsWalker:
@@ -54,10 +58,18 @@ class LbfgsWalker:
         """Return nothing: SciPy keeps to itself what a resumed run would need."""
         return {}
 
-    def run(self, after_epoch: Callable[[float], bool]) -> float:
+    def run(self, after_epoch: Callable[[float], bool], interruptions: Interruptions) -> tuple[float, str]:
         """Minimise; `after_epoch` is given the loss before each iteration, and says whether to go on.
 
-        Returns the loss before the last iteration.
+        Returns
+        -------
+        float, str
+            The loss before the last iteration, and why no further one was made.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C; the parameters are those of the last iteration then, not those that a line search was trying.
         """
         from scipy.optimize import OptimizeResult, minimize
 
@@ -66,6 +78,7 @@ class LbfgsWalker:
         optimizer = self._network.spec.training.optimizer
         assert isinstance(optimizer, Lbfgs), "the spec asks for it"
         losses: list[float] = []
+        accepted = self._learning.copy()
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:
             self._learning[:] = point
@@ -75,10 +88,11 @@ class LbfgsWalker:
             loss = float(self._batch.loss)
             if not losses:
                 losses.append(loss)
+            interruptions.deliver()
             return loss, self._gradient.astype(np.float64)
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
-            self._learning[:] = intermediate_result.x
+            self._learning[:] = accepted[:] = intermediate_result.x
             goes_on = after_epoch(losses[-1])
             losses.append(float(intermediate_result.fun))
             if not goes_on:
@@ -86,14 +100,18 @@ class LbfgsWalker:
 
         options = {"maxcor": optimizer.history_size, "maxiter": self._network.spec.training.epochs, "maxls": 50}
         options["maxfun"] = optimizer.max_evaluations or 2**31 - 1
-        found = minimize(
-            loss_and_gradient,
-            self._learning.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            tol=optimizer.tolerance,
-            callback=after_iteration,
-            options=options,
-        )
+        try:
+            found = minimize(
+                loss_and_gradient,
+                self._learning.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                tol=optimizer.tolerance,
+                callback=after_iteration,
+                options=options,
+            )
+        except KeyboardInterrupt:
+            self._learning[:] = accepted
+            raise
         self._learning[:] = found.x
-        return losses[-2] if len(losses) > 1 else losses[0]
+        return losses[-2] if len(losses) > 1 else losses[0], _REASONS.get(found.status, "line search failed")

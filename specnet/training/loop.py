@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from specnet.arrays import Array
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.streams import stream
-from specnet.training.checkpoint import Checkpoint
+from specnet.training.checkpoint import Checkpoint, Position
 from specnet.training.course import Course, Keeper, Monitor, not_finite
 from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
@@ -34,21 +35,24 @@ class TrainingResult:
     epochs, steps : int
         How many were finished.
     seconds : float
-        Spent in the loop.
-    interrupted : bool
-        Whether the user broke it off.
-    reached : Checkpoint or None
-        Where training stands, to go on from; None with L-BFGS, which cannot.
+        Spent in the loop, before a checkpoint too.
+    end : str
+        How training ended, in words.
+    interruption : KeyboardInterrupt or None
+        What broke it off.
+    reached : Checkpoint
+        Where training stands, to go on from. With L-BFGS that is its start.
     """
 
     theta: Array
     state: dict[str, Array]
-    history: list[dict[str, Any]] = field(default_factory=list)
-    epochs: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
-    reached: Checkpoint | None = None
+    history: list[dict[str, Any]]
+    epochs: int
+    steps: int
+    seconds: float
+    end: str
+    interruption: KeyboardInterrupt | None
+    reached: Checkpoint
 
 
 def train(
@@ -62,6 +66,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     state: Mapping[str, Array] | None = None,
     epochs: int | None = None,
+    interruptions: Interruptions | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -83,6 +88,8 @@ def train(
         What layers keep where training starts, by name.
     epochs : int, optional
         How many epochs there are, those before a checkpoint included, where it is not for the spec to say.
+    interruptions : Interruptions, optional
+        Who takes signals, and holds them from here on; by default Ctrl-C is held until the end of a step.
 
     Raises
     ------
@@ -99,23 +106,31 @@ def train(
     walk = kind(network, theta, rows)
     walk.walker.set_layer_state(state or {})
     course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None, epochs)
+    start = Checkpoint({}, course.facts(), [])
     if checkpoint is not None and walk.resumes:
         course.resume(checkpoint)
-    begin, interrupted = time.perf_counter(), False
-    try:
-        with np.errstate(all="ignore"):
-            walk.run(course)
-    except KeyboardInterrupt:
-        interrupted = True
-    seconds = time.perf_counter() - begin
+        observer.resumed(course.epochs, course.seconds)
+    reason, interruption = "interrupted", None
+    with ExitStack() as stack:
+        if interruptions is None:
+            interruptions = stack.enter_context(Interruptions())
+        interruptions.hold()
+        try:
+            with np.errstate(all="ignore"):
+                reason = walk.run(course, interruptions) or reason
+        except KeyboardInterrupt as error:
+            if not course.is_whole:
+                raise
+            interruption = error
     kept, kept_state = course.result()
-    for name, numbers in {"parameters": kept, **kept_state}.items():
+    reached_numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(course.position.loss)}
+    for name, numbers in reached_numbers.items():
         if not np.isfinite(numbers).all():
             raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
-    observer.ended(course.epochs, walk.walker.step_number, seconds)
-    steps = walk.walker.step_number
-    reached = Checkpoint(course.tensors(), course.facts(), course.history, "") if walk.resumes else None
-    return TrainingResult(kept, kept_state, course.history, course.epochs, steps, seconds, interrupted, reached)
+    steps, seconds, end = walk.walker.step_number, course.seconds, course.end(reason)
+    observer.ended(course.epochs, steps, seconds, end)
+    reached = Checkpoint(course.tensors(), course.facts(), course.history) if walk.resumes else start
+    return TrainingResult(kept, kept_state, course.history, course.epochs, steps, seconds, end, interruption, reached)
 
 
 class _StepEpochs:
@@ -134,13 +149,11 @@ class _StepEpochs:
         steps = len(self._starts)
         self.walker = Stepper(network, theta, rows, steps_per_epoch=steps, total_steps=steps * training.epochs)
 
-    def run(self, course: Course) -> None:
-        """Train until the last epoch, or until the course ends it."""
-        goes_on = course.epochs < course.total
-        while goes_on:
+    def run(self, course: Course, interruptions: Interruptions) -> None:
+        """Train until the last epoch, until the course ends it, or until a signal does."""
+        while course.goes_on:
             self.walker.rate_factor = course.rate_factor
-            loss = self._run_epoch(self._epoch_batches(course.epochs), course.wants_loss(course.epochs))
-            goes_on = course.after_epoch(loss)
+            self._run_epoch(course, interruptions)
 
     def _epoch_batches(self, epoch: int) -> Sequence[Array]:
         if not self._shuffled:
@@ -150,14 +163,30 @@ class _StepEpochs:
     def _in_order(self, order: Array) -> Sequence[Array]:
         return [order[start : start + self._size] for start in self._starts]
 
-    def _run_epoch(self, batches: Sequence[Array], with_loss: bool) -> float:
-        """Return the mean loss over the batches as they were trained, weighted by their sums of weights."""
-        total = total_weight = 0.0
-        for indices in batches:
+    def _run_epoch(self, course: Course, interruptions: Interruptions) -> None:
+        """Train on what is left of an epoch, and record it with the mean loss over its batches as they were trained.
+
+        The mean is weighted by the batches' sums of weights.
+        """
+        epoch, (done, total, total_weight) = course.epochs, course.position
+        batches, with_loss = self._epoch_batches(epoch), course.wants_loss(epoch)
+        course.is_whole = False
+        for indices in batches[done:]:
             loss, weight = self.walker.step(indices, with_loss)
             total += loss * weight
             total_weight += weight
-        return total / total_weight if total_weight else 0.0
+            done += 1
+            if interruptions.pending is not None:
+                course.position, course.is_whole = Position(done, total, total_weight), True
+                interruptions.deliver()
+                course.is_whole = False
+        course.is_whole = True
+        try:
+            course.after_epoch(total / total_weight if total_weight else 0.0)
+        except KeyboardInterrupt:
+            if course.epochs == epoch:  # a figure was not told any more, and the epoch does not count yet
+                course.position = Position(done, total, total_weight)
+            raise
 
 
 class _LbfgsEpochs:
@@ -168,7 +197,11 @@ class _LbfgsEpochs:
     def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
         self.walker = LbfgsWalker(network, theta, rows)
 
-    def run(self, course: Course) -> None:
-        """Train until the last iteration, until nothing is gained, or until the course ends it."""
-        last_loss = self.walker.run(course.after_epoch)
+    def run(self, course: Course, interruptions: Interruptions) -> str:
+        """Train until the last iteration, until nothing is gained, or until the course or a signal ends it.
+
+        Returns why it ended before the last iteration.
+        """
+        last_loss, reason = self.walker.run(course.after_epoch, interruptions)
         course.close(last_loss)
+        return reason

@@ -15,8 +15,11 @@ class Observer:
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
 
+    def resumed(self, epochs: int, seconds: float) -> None:
+        """Training goes on after so many epochs, and so many seconds that were spent on them."""
+
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its line of the history."""
 
-    def ended(self, epochs: int, steps: int, seconds: float) -> None:
-        """Training ended after so many epochs and steps, and so many seconds in its loop."""
+    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
+        """Training ended after so many epochs and steps, and so many seconds in its loop; `end` says how."""

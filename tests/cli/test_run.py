@@ -36,7 +36,7 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
 def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet) -> None:
     first, second, nothing = specnet("run", "moons.toml").err.splitlines()
     assert first == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
-    assert re.fullmatch(r"20/20 epochs   loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
+    assert re.fullmatch(r"20/20 epochs   training loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
     assert nothing == ""
 
 
@@ -189,9 +189,15 @@ def _interrupted(folder: Path) -> tuple[int, str, str]:
 def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     status, out, err = _interrupted(folder)
     assert (status, out) == (130, "")
-    assert err.endswith("error[interrupted]: stopped by Ctrl-C; what was reached is in here\n")
+    *_, message, hint = err.splitlines()
+    assert re.fullmatch(
+        r"error\[interrupted\]: stopped by Ctrl-C; interrupted (in|after) epoch \d+; what was reached is in here",
+        message,
+    )
+    settings = "--set training.epochs=100000000 --set training.log_every=1000 --set training.checkpoint_every=1000"
+    assert hint == f"    to go on: specnet run moons.toml --out here {settings} --resume"
     assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "checkpoint.safetensors"}
-    assert json.loads((folder / "here/run.json").read_text())["end"] == "interrupted"
+    assert json.loads((folder / "here/run.json").read_text())["finished"] is False
     history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
     assert len(history) >= 1
     shown = process("show", "here/model.safetensors", folder=folder)

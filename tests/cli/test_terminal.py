@@ -75,14 +75,14 @@ def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     seen = on_terminal("run", "moons.toml", *settings, folder=folder)
     assert seen.status == 0
     assert "\x1b[" in seen.text
-    drawn = re.findall(r"([\d ]+)/200 000 epochs   loss 0\.\d{4}   ", seen.plain)
+    drawn = re.findall(r"([\d ]+)/200 000 epochs   training loss 0\.\d{4}   ", seen.plain)
     assert len(drawn) >= 3, "the bar was drawn while the run went on"
     numbers = [int(number.replace(" ", "")) for number in drawn]
     assert numbers == sorted(numbers)
     assert numbers[0] < 200_000
     assert numbers[-1] == 200_000
-    assert f"{BAR} 200 000/200 000 epochs   loss 0." in seen.plain
-    assert re.search(r"epochs   loss 0\.\d{4}   [\d.]+ m?s, [\d.]+ [µm]s a step", seen.plain)
+    assert f"{BAR} 200 000/200 000 epochs   training loss 0." in seen.plain
+    assert re.search(r"epochs   training loss 0\.\d{4}   [\d.]+ m?s, [\d.]+ [µm]s a step", seen.plain)
     lines = seen.plain.splitlines()
     assert lines[0].rstrip() == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
     assert lines[-1].startswith("runs/moons/1   model.safetensors")

@@ -20,6 +20,7 @@ from specnet.parts.schedules import (
     PlateauMemory,
     ReduceOnPlateau,
     Schedule,
+    StepDecay,
     Warmup,
 )
 
@@ -48,6 +49,23 @@ def read(schedule: dict) -> Schedule:
     optimizer = {"type": "sgd", "schedule": schedule}
     spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": optimizer}}
     return specnet.parse_spec(spec).training.optimizer.schedule
+
+
+def courses(schedule: Schedule, unit: str) -> set[tuple[float, ...]]:
+    """Return the factors at the first steps of runs of several lengths."""
+    course = schedule.model_copy(update={"unit": unit})
+    return {tuple(course.factor_at(step, 4 * epochs, 4) for step in range(16)) for epochs in (4, 5, 9, 40)}
+
+
+@pytest.mark.parametrize("unit", ["step", "epoch"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.type)
+def test_each_says_whether_a_longer_run_begins_differently(schedule: Schedule, unit: str):
+    assert schedule.depends_on_length() == (len(courses(schedule, unit)) > 1)
+
+
+def test_what_follows_a_warmup_says_whether_a_longer_run_begins_differently():
+    assert Warmup(length=2, then=CosineDecay()).depends_on_length()
+    assert not Warmup(length=2, then=StepDecay(factor=0.5, every=2)).depends_on_length()
 
 
 def test_the_names_are_these():

@@ -1,5 +1,7 @@
 """Penalties, clipping, averages, class weights, early stopping and what the schedule remembers, against plain NumPy."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -211,3 +213,67 @@ def test_lbfgs_solves_least_squares():
     }
     assert result.history[-1]["epoch"] == result.epochs
     assert network.loss(result.theta, X, target) <= result.history[-1]["loss"]
+
+
+@pytest.mark.parametrize("average", [Exponential(), Stochastic(start=0.5)], ids=lambda average: average.type)
+def test_each_average_says_whether_a_longer_run_begins_differently(average):
+    courses = {tuple(average.share(step, 4 * epochs, 4) for step in range(16)) for epochs in (4, 5, 9, 40)}
+    assert average.depends_on_length() == (len(courses) > 1)
+
+
+def asked_for(**training) -> tuple[int, list[dict]]:
+    """Return how often the validation loss is asked for in twelve epochs, and the history."""
+    network, rows = network_of("sgd", batch_size=5, epochs=12, log_every=4, **training), rows_of(20)
+    asked = []
+
+    def validation_loss(theta, state):
+        asked.append(len(asked))
+        return 1.0 / len(asked)
+
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": validation_loss})
+    return len(asked), result.history
+
+
+def test_the_validation_loss_is_computed_where_it_is_logged_or_watched():
+    assert asked_for()[0] == 4
+    assert asked_for(early_stopping={"monitor": "loss", "patience": 12})[0] == 4
+    assert asked_for(early_stopping={"patience": 12})[0] == 12
+    assert all(set(record) == {"epoch", "loss", "validation_loss"} for record in asked_for()[1])
+
+
+def test_an_end_before_its_time_has_all_figures():
+    stopping = {"monitor": "loss", "patience": 1, "min_delta": 1e9}
+    asked, history = asked_for(early_stopping=stopping)
+    assert [record["epoch"] for record in history] == [1, 2]
+    assert asked == 2
+    assert set(history[-1]) == {"epoch", "loss", "validation_loss"}
+
+
+@pytest.mark.parametrize(
+    ("figures", "fields", "end"),
+    [
+        ((5, 4, 3, 2), {}, "all epochs"),
+        ((5, 4, 3, 4, 5), {}, "early stopping after epoch 5, weights of epoch 3 restored"),
+        ((5, 4, 3, 4, 5), {"restore_best": False}, "early stopping after epoch 5"),
+        ((5, 4, 3, 2, 1, 2), {}, "all epochs, weights of epoch 5 restored"),
+    ],
+)
+def test_the_end_says_why(figures, fields, end):
+    stopping = {"patience": 2, **fields}
+    epochs = len(figures) + (end.startswith("early"))
+    network, rows = network_of("sgd", batch_size=5, epochs=epochs, early_stopping=stopping), rows_of(20)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": Figures(*figures)})
+    assert result.end == end
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "end"),
+    [
+        ({"type": "lbfgs", "tolerance": 1e3}, "converged after epoch 1"),
+        ({"type": "lbfgs", "max_evaluations": 3}, r"max_evaluations reached after epoch \d"),
+        ("lbfgs", "all epochs"),
+    ],
+)
+def test_lbfgs_says_why_it_ends(optimizer, end):
+    network, rows = network_of(optimizer, epochs=4), rows_of(20)
+    assert re.fullmatch(end, train(network, network.initial_parameters(), rows).end)

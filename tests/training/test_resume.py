@@ -12,7 +12,7 @@ import specnet
 from specnet.errors import FileError
 from specnet.parts.registry import built_in_registry
 from specnet.run_folder import RUN_FILES
-from specnet.training import Checkpoint, TrainingRows, train
+from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
 from tests.training.test_loop import rows_of
 
 EPOCHS = 6
@@ -62,7 +62,7 @@ def assert_resumes(spec: dict, rows: TrainingRows) -> None:
     network, kept = specnet.build(spec), []
 
     def keep(tensors, facts, history):
-        kept.append(Checkpoint(tensors, facts, history, "run").to_bytes())
+        kept.append(Checkpoint(tensors, facts, history, RunIdentity("{}", "0")).to_bytes())
 
     whole = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
     for content in kept:
@@ -201,7 +201,7 @@ def interrupted(spec: Path, out: Path) -> None:
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
     interrupted(spec, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["end"] == "interrupted"
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["end"] == "interrupted after epoch 5"
     assert (tmp_path / "out" / "checkpoint.safetensors").exists()
     resumed, whole = specnet.run(spec, tmp_path / "out", resume=True), specnet.run(spec)
     np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
 
 def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
     interrupted(spec, tmp_path / "out")
-    with pytest.raises(FileError, match="this checkpoint is of another run"):
+    with pytest.raises(FileError, match="the checkpoint belongs to another run: seed was 3, now 4"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["seed=4"])
     for content in (b"", b"PK\x03\x04", (tmp_path / "out" / "checkpoint.safetensors").read_bytes()[:-5]):
         (tmp_path / "out" / "checkpoint.safetensors").write_bytes(content)
@@ -221,10 +221,10 @@ def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
 def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tmp_path: Path):
     specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
     for override in ("training.epochs=4", "network.hidden_layer_sizes=[5]"):
-        with pytest.raises(FileError, match="the run in this folder is another one"):
+        with pytest.raises(FileError, match="this folder holds a finished run of another spec"):
             specnet.run(spec, tmp_path / "out", resume=True, overrides=[override])
     with np.load(tmp_path / "rows.npz") as rows:
         changed = {"X": rows["X"] + 1, "y": rows["y"]}
     np.savez(tmp_path / "rows.npz", **changed)
-    with pytest.raises(FileError, match="the run in this folder is another one"):
+    with pytest.raises(FileError, match="this folder holds a finished run of another spec"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["training.epochs=3"])

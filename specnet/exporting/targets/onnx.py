@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts import Activation, Layer
+from specnet.version import __version__
 
 OPSET = 20
 IR_VERSION = 9
@@ -169,7 +169,7 @@ class _Graph:
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        model.producer_name, model.producer_version = "specnet", version("specnet")
+        model.producer_name, model.producer_version = "specnet", __version__
         helper.set_model_props(model, {"spec_sha256": program.model.spec.sha256, FACTS: written(self._facts())})
         return model
 

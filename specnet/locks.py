@@ -1,0 +1,108 @@
+"""Locks on files and folders, which the system takes back when their process ends, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from specnet.errors import TakenError
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # a system without such locks
+    flock = None  # type: ignore[assignment] # there is nothing to call
+
+LOCK_NAME = ".specnet-lock"
+_LONGEST_HOLDER = 200
+_NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file for this process until it is closed, without waiting.
+
+    Returns
+    -------
+    bool or None
+        Whether it was free; None where the system or the file system has no locks.
+    """
+    if flock is None:
+        return None
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NOT_SUPPORTED:
+            return None
+        raise
+    return True
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if it is missing, for one run of this or any other process.
+
+    Raises
+    ------
+    TakenError
+        If a run that is still alive holds it; says which.
+    OSError
+        If the folder cannot be made or written.
+    """
+    lock = folder / LOCK_NAME
+    descriptor = _locked(lock)
+    try:
+        yield
+    finally:
+        # Removed first: whoever has opened it meanwhile sees that it is gone, and makes another one.
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(lock: Path) -> int:
+    """Return the descriptor of a folder's lock, held."""
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # an earlier holder took the folder away again
+            continue
+        try:
+            if try_lock(descriptor) is False:
+                raise TakenError(
+                    f"another run is writing here{_holder(descriptor)}",
+                    hint="wait until it has ended, or choose another --out",
+                    source=str(lock.parent),
+                )
+            if is_open_at(lock, descriptor):
+                _sign(descriptor)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def is_open_at(path: str | Path, descriptor: int) -> bool:
+    """Return whether the open file is still what stands at a path."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock who holds it."""
+    since = datetime.now().astimezone().isoformat(" ", "seconds")
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode())
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, _LONGEST_HOLDER, 0).decode(errors="replace")
+    return f": {text}" if text else ""

@@ -1,0 +1,68 @@
+"""What a run is about, and how it differs from another one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+MOST_SHOWN = 5
+LONGEST_SHOWN = 60
+NOT_SET = "not set"
+
+
+class Difference(NamedTuple):
+    """A key of the resolved spec that two runs set differently, as it was and as it is now."""
+
+    key: str
+    then: str
+    now: str
+
+    def __str__(self) -> str:
+        then, now = (text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…" for text in self[1:])
+        return f"{self.key} was {then}, now {now}"
+
+
+class RunIdentity(NamedTuple):
+    """What a run is about: the same spec on the same data give the same run.
+
+    Attributes
+    ----------
+    spec : str
+        The resolved spec, as JSON.
+    data_sha256 : str
+        Of what was read.
+    """
+
+    spec: str
+    data_sha256: str
+
+    @property
+    def spec_sha256(self) -> str:
+        """The SHA-256 of the resolved spec."""
+        return hashlib.sha256(self.spec.encode()).hexdigest()
+
+    def differences(self, now: RunIdentity) -> list[Difference]:
+        """Return in what another run differs from this one, in the order of the spec, the data last."""
+        mine, theirs = dict(_leaves(json.loads(self.spec))), dict(_leaves(json.loads(now.spec)))
+        keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
+        found = [Difference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
+        if self.data_sha256 != now.data_sha256:
+            found.append(Difference("the data", f"{self.data_sha256[:8]}…", f"{now.data_sha256[:8]}… (SHA-256)"))
+        return found
+
+
+def described(differences: list[Difference]) -> str:
+    """Return the first differences in words, and how many more there are."""
+    more = len(differences) - MOST_SHOWN
+    return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every value of a document with its dotted key, as JSON."""
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, json.dumps(value, ensure_ascii=False)

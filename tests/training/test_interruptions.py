@@ -1,0 +1,215 @@
+"""Ctrl-C and SIGTERM at any step leave a whole state, and what goes on from it ends in the same bytes."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.interruptions import Interruptions, Terminated
+from specnet.runner import RunInterrupted
+from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
+from specnet.training.lbfgs import LbfgsWalker
+from tests.training.test_loop import rows_of
+from tests.training.test_resume import EPOCHS, names, part_of, spec_of
+
+IDENTITY = RunIdentity("{}", "0")
+
+
+def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
+    """Send this process a signal in the middle of a step, counted from 0."""
+    made = [0]
+    set_scalars = Stepper._set_scalars
+
+    def interrupted(stepper: Stepper) -> None:
+        if made[0] == number:
+            os.kill(os.getpid(), sent)
+        made[0] += 1
+        set_scalars(stepper)
+
+    monkeypatch.setattr(Stepper, "_set_scalars", interrupted)
+
+
+def assert_goes_on(spec: dict[str, Any], rows: TrainingRows, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    network = specnet.build(spec)
+    whole = train(network, network.initial_parameters(), rows)
+    with monkeypatch.context() as patch:
+        during_step(patch, step)
+        broken = train(network, network.initial_parameters(), rows)
+    assert isinstance(broken.interruption, KeyboardInterrupt)
+    assert broken.steps == step + 1
+    reached = broken.reached
+    content = Checkpoint(reached.tensors, reached.facts, reached.history, IDENTITY).to_bytes()
+    again = train(network, network.initial_parameters(), rows, checkpoint=Checkpoint.from_bytes(content))
+    assert again.interruption is None
+    np.testing.assert_array_equal(again.theta, whole.theta)
+    assert again.history == whole.history
+    assert (again.epochs, again.steps) == (whole.epochs, whole.steps)
+    for name, array in again.state.items():
+        np.testing.assert_array_equal(array, whole.state[name])
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 7, 3 * EPOCHS - 2])
+def test_every_step_is_a_place_to_go_on_from(step: int, monkeypatch: pytest.MonkeyPatch):
+    average = {"type": "exponential", "decay": 0.9}
+    stopping = {"monitor": "loss", "patience": 50}
+    spec = spec_of(batch_size=4, average_weights=average, early_stopping=stopping, l2=0.01, log_every=2)
+    assert_goes_on(spec, rows_of(10), monkeypatch, step)
+
+
+@pytest.mark.parametrize("name", [name for name in names("optimizer") if name != "lbfgs"])
+def test_every_optimizer_goes_on_from_a_step(name: str, monkeypatch: pytest.MonkeyPatch):
+    full = specnet.parts.registry.built_in_registry().find("optimizer", name).full_batch_only
+    spec = spec_of(optimizer=part_of("optimizer", name), batch_size="full" if full else 4)
+    assert_goes_on(spec, rows_of(10), monkeypatch, 3 if full else 10)
+
+
+@pytest.mark.parametrize("name", names("schedule"))
+def test_every_schedule_goes_on_from_a_step(name: str, monkeypatch: pytest.MonkeyPatch):
+    spec = spec_of(optimizer={"type": "adam", "schedule": part_of("schedule", name)}, batch_size=4)
+    assert_goes_on(spec, rows_of(10), monkeypatch, 10)
+
+
+def test_ctrl_c_in_a_line_search_keeps_the_last_iteration(monkeypatch: pytest.MonkeyPatch):
+    spec = spec_of(optimizer="lbfgs", batch_size="full")
+    network, rows = specnet.build(spec), rows_of(10)
+    points: list[np.ndarray] = []
+
+    def kept_points(walker: LbfgsWalker, after_epoch: Callable[[float], bool], interruptions: Interruptions) -> Any:
+        def after(loss: float) -> bool:
+            points.append(walker.theta.copy())
+            if len(points) == 3:
+                signal.raise_signal(signal.SIGINT)  # held until the next evaluation, which tries another point
+            return after_epoch(loss)
+
+        return run(walker, after, interruptions)
+
+    run = LbfgsWalker.run
+    monkeypatch.setattr(LbfgsWalker, "run", kept_points)
+    result = train(network, network.initial_parameters(), rows)
+    assert result.interruption is not None
+    assert result.epochs == 3
+    assert result.end == "interrupted after epoch 3"
+    np.testing.assert_array_equal(result.theta, points[-1])
+
+
+def test_a_second_signal_is_not_held():
+    with Interruptions() as interruptions:
+        interruptions.hold()
+        signal.raise_signal(signal.SIGINT)
+        assert interruptions.pending == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interruptions.deliver()
+        assert interruptions.pending is None
+        interruptions.deliver()
+
+
+def test_a_signal_that_nobody_waits_for_is_handed_on_at_the_end():
+    def trained() -> None:
+        with Interruptions() as interruptions:
+            interruptions.hold()
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trained()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_handler_gets_its_signal_and_training_goes_on(monkeypatch: pytest.MonkeyPatch):
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        network, rows = specnet.build(spec_of(batch_size=4)), rows_of(10)
+        during_step(monkeypatch, 4)
+        assert train(network, network.initial_parameters(), rows).interruption is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT]
+
+
+def test_other_threads_train_without_handlers():
+    network, rows, found = specnet.build(spec_of(batch_size=4)), rows_of(10), []
+    thread = threading.Thread(target=lambda: found.append(train(network, network.initial_parameters(), rows)))
+    thread.start()
+    thread.join()
+    assert found[0].epochs == EPOCHS
+
+
+RUN = """
+seed = 3
+[data]
+type = "make_moons"
+n_samples = 60
+split = { test_size = 0.2 }
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "binary_crossentropy"
+epochs = 8
+batch_size = 16
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_run_without_checkpoints_goes_on_after_a_signal(
+    sent: signal.Signals, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    overrides = ["training.optimizer=lbfgs", "training.batch_size="] if optimizer == "lbfgs" else []
+    whole = specnet.run(RUN, tmp_path / "whole", overrides=overrides)
+    with monkeypatch.context() as patch:
+        if optimizer == "lbfgs":
+            stopped = LbfgsWalker.kept
+            sending = [3]
+
+            def kept(walker: LbfgsWalker) -> Any:
+                sending[0] -= 1
+                if not sending[0]:
+                    signal.raise_signal(sent)
+                return stopped(walker)
+
+            patch.setattr(LbfgsWalker, "kept", kept)
+        else:
+            during_step(patch, 7, sent)
+        with pytest.raises(RunInterrupted) as caught:
+            specnet.run(RUN, tmp_path / "broken", overrides=overrides)
+    assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[sent]
+    assert not caught.value.finished
+    assert (tmp_path / "broken" / "checkpoint.safetensors").exists()
+    specnet.run(RUN, tmp_path / "broken", resume=True, overrides=overrides)
+    files = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {path.name for path in (tmp_path / "broken").iterdir()} == files
+    for name in files - {"run.json"}:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes(), name
+    assert whole.metrics
+
+
+def test_sigterm_before_training_ends_the_run_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.runner.read_data", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Terminated):
+        specnet.run(RUN, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    evaluate, first = specnet.Model.evaluate, [True]
+
+    def interrupted(model: specnet.Model, *arguments: Any) -> Any:
+        if first and first.pop():
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(model, *arguments)
+
+    monkeypatch.setattr(specnet.Model, "evaluate", interrupted)
+    with pytest.raises(RunInterrupted) as caught:
+        specnet.run(RUN, tmp_path / "out")
+    assert caught.value.finished
+    assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
+    assert specnet.run(RUN, tmp_path / "out", resume=True).metrics
