@@ -70,8 +70,10 @@ def _locked(lock: Path) -> int:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:  # an earlier holder took the folder away again
-            continue
+        except (FileNotFoundError, FileExistsError):
+            if os.path.lexists(lock.parent) and not lock.parent.is_dir():
+                raise
+            continue  # an earlier holder took the folder away at this very moment
         try:
             if try_lock(descriptor) is False:
                 raise TakenError(

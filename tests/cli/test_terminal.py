@@ -125,7 +125,7 @@ def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path) -> Non
 
 def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     def interrupt(running: subprocess.Popen[bytes], printed: str) -> bool:
-        drawn = "epochs   loss" in printed
+        drawn = "epochs   training loss" in printed
         if drawn:
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)
@@ -134,8 +134,9 @@ def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     seen = on_terminal("run", "moons.toml", "--out", "here", *LONG, folder=folder, then=interrupt)
     assert seen.status == 130
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
-    last = seen.plain.splitlines()[-1]
-    assert last == "error[interrupted]: stopped by Ctrl-C; what was reached is in here"
+    message, hint = seen.plain.splitlines()[-2:]
+    assert re.fullmatch(r"error\[interrupted\]: stopped by Ctrl-C; .*; what was reached is in here", message)
+    assert hint.startswith("    to go on: specnet run moons.toml --out here --set")
     assert (folder / "here/model.safetensors").is_file()
 
 
