@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from specnet.interruptions import Interruptions
 from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
-from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
+from specnet.training import Checkpoint, Keeper, Observer, Observers, TrainingResult, TrainingRows, train
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def fit(
     sample_weight: ArrayLike | None = None,
     *,
     observer: Observer | None = None,
+    verbose: bool = False,
 ) -> Model:
     """Train the network of a spec on arrays.
 
@@ -81,6 +83,8 @@ def fit(
         Multiplies each row's loss.
     observer : Observer, optional
         Is told of the course of training.
+    verbose : bool
+        Show the progress on standard error, as the command line does.
 
     Raises
     ------
@@ -102,10 +106,23 @@ def fit(
         validation_rows = check_rows(*validation, columns=rows.X.shape[1], prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
-    model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
+    with shown_progress(observer, verbose) as observer:
+        model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
     if result.interruption is not None:
         raise result.interruption
     return model
+
+
+@contextmanager
+def shown_progress(observer: Observer | None, verbose: bool) -> Iterator[Observer | None]:
+    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too."""
+    if not verbose:
+        yield observer
+        return
+    from specnet.report.progress import RunProgress  # the one thing here that needs it
+
+    with RunProgress(sys.stderr) as progress:
+        yield progress if observer is None else Observers(progress, observer)
 
 
 def check_rows(

@@ -17,7 +17,7 @@ from typing import Any
 from specnet.arrays import Array
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors
-from specnet.fitting import Rows, fit_rows, read_data
+from specnet.fitting import Rows, fit_rows, read_data, shown_progress
 from specnet.interruptions import Interruptions, Terminated
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
@@ -80,6 +80,7 @@ def run(
     overrides: Iterable[str] = (),
     parts: Iterable[type[Part]] = (),
     observer: Observer | None = None,
+    verbose: bool = False,
 ) -> RunResult:
     """Train and measure the network of a spec on its own data.
 
@@ -98,6 +99,8 @@ def run(
         What the spec can name beside the built-in and installed parts.
     observer : Observer, optional
         Is told of the course of training.
+    verbose : bool
+        Show the progress on standard error, as the command line does.
 
     Raises
     ------
@@ -124,6 +127,7 @@ def run(
         if out is not None:
             folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
+        observer = stack.enter_context(shown_progress(observer, verbose))
         return _run(parsed, folder, observer, interruptions)
 
 

@@ -1,7 +1,6 @@
 """`specnet run`: train, evaluate, save."""
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,18 +56,16 @@ def run(
         if resume and (force or out is None):
             raise UsageError("--resume needs --out and cannot be combined with --force")
 
-        from specnet.report.progress import RunProgress
         from specnet.report.scores import scores_table
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
         from specnet.spec import parse_spec
 
         parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
-        with _folder(out, parsed.name) as folder, RunProgress(sys.stderr) as progress:
-            observer = progress if output.speaks else None
+        with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             try:
-                result = run_spec(parsed, folder, force=force, resume=resume, observer=observer)
+                result = run_spec(parsed, folder, force=force, resume=resume, verbose=output.speaks)
             except RunInterrupted as stopped:
                 settings = [word for setting in overrides or () for word in ("--set", setting)]
                 settings += [word for number in limit or () for word in ("--limit", number)]

@@ -11,13 +11,13 @@ from specnet.report.tables import Table
 
 
 def scores_table(scores: Mapping[str, Mapping[str, float | None]]) -> Table:
-    """Return a row for each set of rows and a column for each figure; what cannot be told there is a dash."""
+    """Return a row for each set of rows and a column for each metric of the kept model; what is undefined is a dash."""
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     rows = [
         (split, *(metric(name, value) if _is_told(value := figures.get(name)) else "–" for name in names))
         for split, figures in scores.items()
     ]
-    return Table(("", *names), rows, right=frozenset(range(1, len(names) + 1)))
+    return Table(("evaluated on", *names), rows, right=frozenset(range(1, len(names) + 1)))
 
 
 def _is_told(value: float | None) -> TypeGuard[float]:

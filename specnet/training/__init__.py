@@ -4,13 +4,14 @@ from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
 from specnet.training.loop import TrainingResult, train
-from specnet.training.observer import Observer
+from specnet.training.observer import Observer, Observers
 from specnet.training.stepper import Stepper, TrainingRows
 
 __all__ = [
     "Checkpoint",
     "Keeper",
     "Observer",
+    "Observers",
     "RunIdentity",
     "Stepper",
     "TrainingResult",

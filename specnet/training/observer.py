@@ -23,3 +23,26 @@ class Observer:
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after so many epochs and steps, and so many seconds in its loop; `end` says how."""
+
+
+class Observers(Observer):
+    """Tells several observers, one after the other."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        for observer in self._observers:
+            observer.started(network, rows, epochs)
+
+    def resumed(self, epochs: int, seconds: float) -> None:
+        for observer in self._observers:
+            observer.resumed(epochs, seconds)
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        for observer in self._observers:
+            observer.logged(epoch, record)
+
+    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
+        for observer in self._observers:
+            observer.ended(epochs, steps, seconds, end)

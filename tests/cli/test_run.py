@@ -21,7 +21,7 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
     header, train, test, nothing, written = ended.out.splitlines()
-    assert header.split() == ["loss", "accuracy"]
+    assert header.split() == ["evaluated", "on", "loss", "accuracy"]
     assert nothing == ""
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
     for line, split in ((train, "train"), (test, "test")):

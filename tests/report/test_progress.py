@@ -1,0 +1,98 @@
+"""What is seen of a run where nothing can be drawn, and who else is told of it."""
+
+import inspect
+import io
+import re
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.report import progress
+from specnet.training import Observer, Observers
+
+SPEC = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 40}}
+X = np.random.default_rng(0).normal(size=(30, 2))
+Y = X[:, 0]
+
+
+class Clock:
+    """Stands in for time.monotonic: a second goes by between two looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def lines_of(monkeypatch: pytest.MonkeyPatch, before: float = 0.0) -> list[str]:
+    monkeypatch.setattr(progress.time, "monotonic", Clock())
+    stream = io.StringIO()
+    with progress.RunProgress(stream) as shown:
+        shown.started(specnet.build({**SPEC, "network": {"layer_sizes": [2, 4, 1]}}), {"train": 30}, 40)
+        if before:
+            shown.resumed(20, before)
+        for epoch in range(1, 41):
+            shown.logged(epoch, {"epoch": epoch, "loss": 1 / epoch})
+        shown.ended(40, 40, 40.0, "all epochs")
+    return stream.getvalue().splitlines()
+
+
+def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    header, *lines, last = lines_of(monkeypatch)
+    assert header.startswith("2 → 4 relu → 1 linear   17 parameters")
+    assert [line.split("/")[0] for line in lines] == ["5", "10", "20", "40"]
+    assert last.startswith("40/40 epochs   training loss 0.0250   ")
+
+
+def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch):
+    _, resumed, first, *_ = lines_of(monkeypatch, before=100.0)
+    assert resumed == "resumed after epoch 20"
+    assert re.search(r"10\d(\.\d)? s$|1:4\d|1 min", first), first
+
+
+def test_a_verbose_fit_shows_what_the_command_line_shows(capsys: pytest.CaptureFixture[str]):
+    specnet.fit(SPEC, X, Y, verbose=True)
+    out, err = capsys.readouterr()
+    header, line = err.splitlines()
+    assert out == ""
+    assert header == "2 → 4 relu → 1 linear   17 parameters   float32   30 train rows"
+    assert line.startswith("40/40 epochs   training loss ")
+    specnet.fit(SPEC, X, Y)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_verbose_run_tells_its_observer_too(capsys: pytest.CaptureFixture[str]):
+    heard: list[str] = []
+
+    class Listening(Observer):
+        def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
+            heard.append(end)
+
+    stopping = {"monitor": "loss", "patience": 1, "min_delta": 1e9}
+    spec = {**SPEC, "data": {"type": "make_moons"}, "training": {"loss": "bce", "early_stopping": stopping}}
+    specnet.run(spec, observer=Listening(), verbose=True)
+    assert heard == ["early stopping after epoch 2, weights of epoch 1 restored"]
+    assert capsys.readouterr().err.splitlines()[-1] == heard[0]
+
+
+def test_all_observers_hear_of_everything():
+    names = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")]
+
+    class Recording(Observer):
+        def __init__(self) -> None:
+            self.heard: list[tuple] = []
+
+        def __getattribute__(self, name: str):
+            if name not in names:
+                return super().__getattribute__(name)
+            return lambda *told: self.heard.append((name, told))
+
+    first, second = Recording(), Recording()
+    both = Observers(first, second)
+    for name in names:
+        told = tuple(range(len(inspect.signature(getattr(both, name)).parameters)))
+        getattr(both, name)(*told)
+        assert first.heard[-1] == second.heard[-1] == (name, told)
