@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.compiler.reverse import LocalDerivative, postorder
@@ -52,13 +52,14 @@ def lower(
     number = _numbering(values, expansions or {})
     calls = list(number.calls)
     committed = [number.of[state] for state, _ in pairs]
-    if len(set(committed)) < len(committed):
+    overwritten = set(committed)
+    if len(overwritten) < len(committed):
         raise ShapeError("a state is committed twice")
 
     def snapshot(value: Value) -> int:
         """The value's number; of an old state that is about to be overwritten, a copy's."""
         n = number.of[value]
-        if not needs_snapshot(calls, n, committed):
+        if not needs_snapshot(calls, n, overwritten):
             return n
         calls.append(Call(EXPAND, (n,), calls[n].shape, *calls[n].form))
         return len(calls) - 1
@@ -76,11 +77,11 @@ def _fitting(state: Value, value: Value) -> Value:
     return value
 
 
-def needs_snapshot(calls: Sequence[Call], n: int, committed: Sequence[int]) -> bool:
+def needs_snapshot(calls: Sequence[Call], n: int, overwritten: Collection[int]) -> bool:
     """Is the value the old content, or a view of it, of a state that is overwritten at the end?"""
     while calls[n].operation.role == "view":
         n = calls[n].arguments[0]
-    return n in committed
+    return n in overwritten
 
 
 class _Numbers(NamedTuple):

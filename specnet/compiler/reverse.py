@@ -167,12 +167,14 @@ def gradients(loss: Value, wanted: Iterable[Value]) -> dict[Value, Value]:
     return found | {value: expand(constant(0), value.shape) for value in targets if value not in found}
 
 
-def _backward(loss: Value, targets: Collection[Value]) -> dict[Value, Value]:
-    """The pass itself, from a seed of ones. Finds no zeros."""
-    order = postorder([loss], differentiable_operands)
+def _backward(
+    loss: Value, targets: Collection[Value], operands: Callable[[Value], Sequence[Value]] = differentiable_operands
+) -> dict[Value, Value]:
+    """The pass itself, from a seed of ones, as far back as `operands` go. Finds no zeros."""
+    order = postorder([loss], operands)
     needed = set(targets)
     for value in order:
-        if any(argument in needed for argument in differentiable_operands(value)):
+        if any(argument in needed for argument in operands(value)):
             needed.add(value)
     pending: dict[Value, Factors] = {loss: {seed_of(ONE): ONE}}
     found: dict[Value, Value] = {}
@@ -184,7 +186,7 @@ def _backward(loss: Value, targets: Collection[Value]) -> dict[Value, Value]:
             factors = {seed_of(product(factors, y.shape)): ONE}
         if y in targets:
             found[y] = product(factors, y.shape)
-        if not any(argument in needed for argument in differentiable_operands(y)):
+        if not any(argument in needed for argument in operands(y)):
             continue
         for argument, seed, factor in flows(y, factors):
             if argument not in needed or number_of(factor) == 0:
@@ -213,15 +215,12 @@ def with_local_derivative(y: Value, x: Value) -> Value:
     memory for gelu. y comes back as it is where that would gain nothing or say too little: if its derivative can be
     told from y alone, as that of tanh, or if it depends on more than x and constants.
     """
-
-    def operands_after_x(value: Value) -> Sequence[Value]:
-        return () if value is x else value.arguments
-
-    chain = postorder([y], operands_after_x)
+    # All of these stop at x: behind it lies the program so far, which a deep one must not go through for each layer.
+    chain = postorder([y], lambda value: () if value is x else value.arguments)
     if not all(_is_local(value) for value in chain if value is not x) or x not in chain or y.shape != x.shape:
         return y
-    slope = _backward(y, [x])[x]
-    behind = postorder([slope], lambda value: () if value is y else value.arguments)
+    slope = _backward(y, [x], lambda value: () if value is x else differentiable_operands(value))[x]
+    behind = postorder([slope], lambda value: () if value is x or value is y else value.arguments)
     return custom(y, [x], LocalDerivative(slope)) if x in behind else y
 
 

@@ -246,8 +246,8 @@ def _assign(layout: Layout, direct: dict[int, int], reuse: bool) -> tuple[dict[i
         for root in dying:
             free[calls[root].form].append(home[root])
     with_ones = {home[n] for call in calls for n in _read_with_ones(call) if wants_ones_row(layout, n)}
-    states = {home[n] for n, call in enumerate(calls) if call.operation is STATE}
-    return home, tuple(Storage(*form, k in with_ones - states) for k, form in enumerate(made))
+    with_ones -= {home[n] for n, call in enumerate(calls) if call.operation is STATE}
+    return home, tuple(Storage(*form, k in with_ones) for k, form in enumerate(made))
 
 
 def _for_outputs_only(program: Program) -> frozenset[int]:
