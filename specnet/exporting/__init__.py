@@ -50,7 +50,8 @@ def export(
 ) -> Export:
     """Write a model as a file for another place; raw columns go in, final answers come out.
 
-    The export runs, where it can, on 256 rows before it takes its place, and is compared with the model.
+    The very bytes that are written run, where they can, on 256 rows before, and are compared with the model. How far
+    they agree is in what is returned, and in no file.
 
     Parameters
     ----------
@@ -94,7 +95,6 @@ def export(
     if not overwrite:
         refuse_taken(*reversed(files))
     proof = prove(kind, program, files, main.name)
-    files = kind.with_remark(files, program, f"{str(proof)[0].upper()}{str(proof)[1:]}.")
     write_files({str(place): content for place, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
 

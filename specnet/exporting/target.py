@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import uuid4
 
 import numpy as np
 
@@ -18,9 +16,6 @@ from specnet.errors import ExportError, MissingPackageError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
-
-REMARK = f"<agreement {uuid4().hex}>"
-"""What stands in a text until it is known how far the export agrees; no name and no label has it in it."""
 
 
 class CannotRunError(Exception):
@@ -75,7 +70,7 @@ class Target(ABC):
 
     @abstractmethod
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
-        """Return the export's files, the main one last, with `REMARK` where a text says how far it agrees.
+        """Return the export's files as they are to be written, the main one last.
 
         Parameters
         ----------
@@ -88,10 +83,6 @@ class Target(ABC):
         UnsupportedError
             With everything that the target cannot say.
         """
-
-    def with_remark(self, files: Mapping[Path, bytes], program: Program, remark: str) -> dict[Path, bytes]:
-        """Return the files that have been run, with how far they agree with the model kept in them."""
-        return {path: content.replace(REMARK.encode(), remark.encode()) for path, content in files.items()}
 
     @abstractmethod
     def run(self, program: Program, path: Path, X: Array) -> Answers:

@@ -12,7 +12,7 @@ import specnet
 from specnet.errors import DataError, ExportError, FileError, TakenError
 from specnet.estimators import SpecClassifier
 from specnet.exporting import TARGETS, export, find_target
-from specnet.exporting.target import REMARK, Answers
+from specnet.exporting.target import Answers
 from specnet.model import Model
 from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import exported
@@ -130,8 +130,13 @@ def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path):
     assert (tmp_path / "nowhere").is_file()
 
 
-@pytest.mark.parametrize("target", RUNNABLE)
-def test_only_the_remark_is_put_in_after_the_proof(target, tmp_path, monkeypatch):
+LIBRARIES = {"sklearn": ".skops", "torch": ".py", "keras": ".keras"}
+
+
+@pytest.mark.parametrize(
+    "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=pytest.mark.peers) for name in ("torch", "keras"))]
+)
+def test_what_has_run_is_what_is_written(target, tmp_path, monkeypatch):
     proved: dict[str, bytes] = {}
     kind = type(find_target(target))
     run = kind.run
@@ -141,16 +146,8 @@ def test_only_the_remark_is_put_in_after_the_proof(target, tmp_path, monkeypatch
         return run(self, program, path, X)
 
     monkeypatch.setattr(kind, "run", remembering)
-    files = export(make_model("classes, text"), target, tmp_path / f"m{SUFFIXES[target]}").files
-    for path in files:
-        if target in ("numpy", "c", "javascript"):
-            before, mark, after = proved[path.name].partition(REMARK.encode())
-            assert mark
-            assert REMARK.encode() not in after
-            assert path.read_bytes().startswith(before + b"Compared with the model on 256 rows: ")
-            assert path.read_bytes().endswith(after)
-        else:
-            assert b"ompared with the model on 256 rows" in path.read_bytes()
+    exported(make_model("classes, text"), target, tmp_path / f"m{(SUFFIXES | LIBRARIES)[target]}")
+    assert proved == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def sharp_model() -> Model:
@@ -160,13 +157,34 @@ def sharp_model() -> Model:
     return Model(network, 20 * network.initial_parameters())
 
 
+def rounding_of(model: Model) -> float:
+    """Return how far a model is from itself in float64."""
+    X = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    return float(np.abs(model.predict_proba(X) - model.astype("float64").predict_proba(X)).max())
+
+
+def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
+    """They are few, so that the model may be exact on all of them: on which, the kernels of a machine decide."""
+    model, kind = sharp_model(), type(find_target("numpy"))
+    by = 2 * rounding_of(model)
+    run = kind.run
+
+    def rounded(*arguments):
+        answers = run(*arguments)
+        outputs = answers.outputs.copy()
+        outputs[-11:] += by
+        return Answers(outputs, answers.predictions)
+
+    monkeypatch.setattr(kind, "run", rounded)
+    assert exported(model, "numpy", tmp_path / "m.py").proof.difference >= by / 2
+
+
 @pytest.mark.parametrize("target", [*RUNNABLE, "sklearn"])
 def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch):
     model = sharp_model()
-    X = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
-    itself = np.abs(model.predict_proba(X) - model.astype("float64").predict_proba(X)).max()
+    itself = rounding_of(model)
     assert itself > 4e-6
-    path = tmp_path / f"m{SUFFIXES.get(target, '.skops')}"
+    path = tmp_path / f"m{(SUFFIXES | LIBRARIES)[target]}"
     proof = exported(model, target, path).proof
     assert proof.difference <= 4 * proof.rounding if proof.rounding else proof.difference <= 2e-6
     if target == "javascript":  # which computes in float64
@@ -176,7 +194,7 @@ def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, 
 
     def shifted(*arguments):
         answers = run(*arguments)
-        return Answers(answers.outputs + 10 * itself, answers.predictions)
+        return Answers(answers.outputs + 20 * itself, answers.predictions)
 
     monkeypatch.setattr(kind, "run", shifted)
     with pytest.raises(ExportError, match="the export differs from the model"):

@@ -62,7 +62,7 @@ def test_inputs_outputs_and_metadata(dtype, tmp_path):
     }
     assert loaded.opset_import[0].version == OPSET
     assert len({entry.key: entry.value for entry in loaded.metadata_props}["spec_sha256"]) == 64
-    assert "Compared with the model on 256 rows" in loaded.doc_string
+    assert loaded.doc_string == ""
     assert loaded.graph.doc_string == "from 3 columns to one of 2 classes"
 
 
@@ -190,7 +190,7 @@ def test_a_gelu_in_double_precision_falls_back_and_says_so(tmp_path):
     model = operator_model("float64", {"type": "activation", "activation": "gelu"})
     written = exported(model, "onnx", tmp_path / "m.onnx")
     assert (written.dtype, written.note) == ("float32", "float32, since onnxruntime has no float64 Erf")
-    assert onnx.load(tmp_path / "m.onnx").doc_string.startswith(written.note)
+    assert onnx.load(tmp_path / "m.onnx").doc_string == written.note
 
 
 def test_without_onnxruntime_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):

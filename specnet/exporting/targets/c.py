@@ -16,7 +16,7 @@ from specnet.exporting.c_language import C, comment, integer_literal, number_lit
 from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
+from specnet.exporting.target import Answers, CannotRunError, Target
 
 LONGEST_LABEL = 4095
 """Bytes of a text that every C99 compiler takes."""
@@ -86,8 +86,7 @@ def _header(program: Program, stem: str) -> str:
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
-   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
-   {REMARK} */
+   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}. */
 
 #ifndef {macro}_H
 #define {macro}_H
@@ -163,7 +162,6 @@ def _source(program: Program, stem: str, header: str) -> str:
 /* {comment(program.name)}: from {program.summary}.
 
    Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
-   {REMARK}
    Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 
 #include <math.h>

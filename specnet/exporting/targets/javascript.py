@@ -19,7 +19,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, Step
 from specnet.exporting.language import Language, Place
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
-from specnet.exporting.target import REMARK, Answers, CannotRunError, Target
+from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
 
 LARGEST_INTEGER = 2**53
@@ -183,7 +183,6 @@ def _head(program: Program) -> str:
 // {_printable(program.name)}: from {program.summary}.
 //
 // Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
-// {REMARK}
 """
 
 

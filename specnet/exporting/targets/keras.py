@@ -16,10 +16,10 @@ import numpy as np
 from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
-from specnet.exporting.archive import MEMBER, ArchiveTarget, with_said
+from specnet.exporting.archive import MEMBER, with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import LayerStep, Program, Stage
-from specnet.exporting.target import Answers, required
+from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.report.plan import described
@@ -35,7 +35,7 @@ SAME_NAMES = frozenset(
 _ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float32 by default"
 
 
-class KerasTarget(ArchiveTarget):
+class KerasTarget(Target):
     suffix = ".keras"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

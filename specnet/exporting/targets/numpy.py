@@ -22,7 +22,7 @@ from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, CannotRunError, Target, refuse_module_name
+from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
 from specnet.exporting.text import (
     ARITHMETIC,
     CALL,
@@ -195,7 +195,6 @@ class _Writer:
             *(["The columns are those of `FEATURES`, in that order."] if names else []),
             "",
             f"Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.",
-            REMARK,
             '"""',
             "",
             *(line for line in imports if not unused.get(line)),

@@ -96,12 +96,6 @@ class OnnxTarget(Target):
         content: bytes = model.SerializeToString()
         return {path: content}
 
-    def with_remark(self, files: Mapping[Path, bytes], program: Program, remark: str) -> dict[Path, bytes]:
-        ((path, content),) = files.items()
-        model = required("onnx", "onnx").load_model_from_string(content)
-        model.doc_string = ". ".join(filter(None, [program.note, remark]))
-        return {path: model.SerializeToString()}
-
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         try:
             runtime = import_module("onnxruntime")
@@ -170,6 +164,7 @@ class _Graph:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
+        model.doc_string = program.note
         helper.set_model_props(model, {"spec_sha256": program.model.spec.sha256, FACTS: written(self._facts())})
         return model
 

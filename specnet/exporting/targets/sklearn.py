@@ -11,10 +11,10 @@ import numpy as np
 from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
-from specnet.exporting.archive import ArchiveTarget, with_said
+from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, required
+from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
 
@@ -22,7 +22,7 @@ _ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "re
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}
 
 
-class SklearnTarget(ArchiveTarget):
+class SklearnTarget(Target):
     suffix = ".skops"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

@@ -21,7 +21,7 @@ from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.rows import Library, Rows, in_lines, quoted
-from specnet.exporting.target import REMARK, Answers, Target, refuse_module_name, required
+from specnet.exporting.target import Answers, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 
@@ -325,7 +325,6 @@ class _Writer:
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
                 hash=program.model.spec.sha256,
-                remark=REMARK,
                 columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
                 constants="\n".join(["\n", *constants]) if constants else "",
             ),
@@ -352,7 +351,6 @@ _HEAD = '''
 outputs, and `predict` the answers. What was learned are its parameters, so that it can be trained further.
 {columns}
 Written by specnet from the spec with SHA-256 {hash}.
-{remark}
 """
 
 from pathlib import Path
