@@ -136,7 +136,14 @@ def check_weights(
         raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights are not negative")
     if not weights.any():
         raise DataError(f"{name} is 0 everywhere, so that there is nothing to take the mean of")
-    # Only ratios of weights mean anything: sizes that single precision, or a sum, cannot hold are brought near 1.
+    return ordinary_weights(weights)
+
+
+def ordinary_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights whose largest is neither huge nor tiny: only their ratios mean anything.
+
+    Sizes that single precision, or a sum, cannot hold are brought near 1, by a power of two that keeps all digits.
+    """
     _, exponent = np.frexp(weights.max())
     return weights if abs(int(exponent)) <= ORDINARY_EXPONENT else np.ldexp(weights, -int(exponent))
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,7 @@ from specnet.arrays import (
     check_target,
     check_weights,
     column_names,
+    ordinary_weights,
 )
 from specnet.data import Labels, Preparation, load_table, split_rows
 from specnet.errors import DataError
@@ -28,6 +30,9 @@ from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, Observers, TrainingResult, TrainingRows, train
+
+_LEAST_WEIGHT = 2.0**26
+"""Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,12 @@ class Preparations:
             name = f"prepared {name}" if self.target.steps else name
             target = np.ascontiguousarray(as_dtype(self.target.apply(target), network.dtype, name))
             check_domain(target, loss.domain, name)
-        return TrainingRows(X, target, None if rows.weight is None else rows.weight.astype(network.dtype))
+        return TrainingRows(X, target, None if rows.weight is None else _as_weights(rows.weight, network.dtype))
+
+
+def _as_weights(weights: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
+    """Return rows' weights in the run's dtype; 0 for those so small beside others that it cannot hold 1 over them."""
+    return np.where(weights < _LEAST_WEIGHT * np.finfo(dtype).tiny, 0.0, weights).astype(dtype)
 
 
 def prepare(
@@ -348,10 +358,11 @@ def _row_weights(
         if unknown:
             raise DataError(*unknown)
         by_class = np.array([wanted.get(name, 1.0) for name in names])
-    weights = by_class[target] * (1.0 if weight is None else weight)
+    own = np.ones(len(target)) if weight is None else weight
+    weights = ordinary_weights(by_class[target] * (own > 0)) * own
     if not weights.any():
         raise DataError(spec.diagnostic("class-weight", "class_weight leaves all rows with a weight of 0", path))
-    return weights
+    return ordinary_weights(weights)
 
 
 def _encoded(network: Network, labels: Labels | None, y: Array, name: str) -> Array:

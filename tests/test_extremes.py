@@ -62,6 +62,98 @@ def test_a_layers_state_that_is_not_finite_is_no_model():
         specnet.fit(NORMALIZED, X, y)
 
 
+CLASSES = {
+    "network": {"hidden_layer_sizes": [3]},
+    "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": "full", "l2": 0.01},
+}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("own", [1.0, 1e-200, 1e200])
+@pytest.mark.parametrize("factor", [1e-300, 1e-60, 1e-40, 1e39, 1e300])
+def test_only_ratios_of_class_weights_mean_anything(factor: float, own: float, optimizer: str):
+    X, y = arrays(40)
+    labels = np.where(y > 0, "yes", "no")
+    expected, found = (
+        specnet.fit(
+            CLASSES | {"training": CLASSES["training"] | {"optimizer": optimizer, "class_weight": weights}},
+            X,
+            labels,
+            sample_weight=None if own == 1 else np.full(40, own),
+        )
+        for weights in ({"yes": 0.5, "no": 2.0}, {"yes": 0.5 * factor, "no": 2.0 * factor})
+    )
+    np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-5)
+    assert found.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [1e-28, 1e-40, 1e-44, 1e-300])
+def test_a_class_that_weighs_next_to_nothing_hurts_no_batch(ratio: float):
+    X, y = arrays(40)
+    X, labels = X[np.argsort(y)], np.where(np.sort(y) > 0, "yes", "no")
+    training = CLASSES["training"] | {
+        "batch_size": 4,
+        "shuffle": False,
+        "class_weight": {"yes": 1.0, "no": ratio},
+    }
+    assert np.isfinite(specnet.fit(CLASSES | {"training": training}, X, labels).theta).all()
+
+
+def test_class_weights_that_only_rows_of_weight_0_have_are_an_error():
+    X, y = arrays(40)
+    labels = np.where(y > 0, "yes", "no")
+    training = CLASSES["training"] | {"class_weight": {"yes": 0.0, "no": 1e300}}
+    with pytest.raises(DataError, match="class_weight leaves all rows with a weight of 0"):
+        specnet.fit(CLASSES | {"training": training}, X, labels, sample_weight=1.0 * (labels == "yes"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "columns", "target", "clip_norm"),
+    [
+        ("float32", 1e12, 1e12, 1e-3),
+        ("float32", 1e15, 1e12, 1e-25),
+        ("float32", 1.0, 1e-25, 1e-27),
+        ("float64", 1e90, 1e90, 1e-3),
+        ("float64", 1e100, 1e90, 1e-250),
+        ("float64", 1.0, 1e-170, 1e-175),
+    ],
+)
+def test_a_gradient_is_clipped_whatever_its_size(dtype: str, columns: float, target: float, clip_norm: float):
+    network, rows = network_of("sgd", sizes=(3, 2), dtype=dtype, clip_norm=clip_norm), rows_of(6, dtype=dtype)
+    rows = TrainingRows(rows.X * np.asarray(columns, dtype), rows.target * np.asarray(target, dtype))
+    theta = np.zeros(network.parameter_count, dtype)
+    _, gradient = network.loss_and_gradient(theta, rows.X, rows.target)
+    direction = (gradient / np.abs(gradient).max()).astype(np.float64)
+    with np.errstate(all="ignore"):
+        Stepper(network, theta, rows).step(np.arange(6))
+    rate = network.spec.training.optimizer.learning_rate
+    expected = -rate * clip_norm * direction / np.linalg.norm(direction)
+    np.testing.assert_allclose(theta, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
+
+
+def test_a_gradient_within_the_norm_is_not_changed_where_its_squares_vanish():
+    rows = rows_of(6, dtype="float32")
+    rows = TrainingRows(rows.X, rows.target * np.float32(1e-25))
+    ends = []
+    for fields in ({}, {"clip_norm": 1.0}):
+        network = network_of("sgd", sizes=(3, 2), dtype="float32", **fields)
+        ends.append(np.zeros(network.parameter_count, "float32"))
+        with np.errstate(all="ignore"):
+            Stepper(network, ends[-1], rows).step(np.arange(6))
+    assert ends[0].any()
+    np.testing.assert_array_equal(*ends)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clipping_hides_no_gradient_that_is_not_finite(dtype: str):
+    network = network_of("sgd", sizes=(3, 2), dtype=dtype, clip_norm=1.0, epochs=3, batch_size="full")
+    rows = rows_of(6, dtype=dtype)
+    largest = np.finfo(dtype).max
+    rows = TrainingRows(rows.X, np.full_like(rows.target, np.sqrt(largest)))
+    with pytest.raises(TrainingError, match="loss"):
+        train(network, np.full(network.parameter_count, largest, dtype), rows)
+
+
 def test_time_passes_in_batches_of_weight_0():
     schedule = {"type": "step_decay", "factor": 0.5, "every": 2, "unit": "epoch"}
     network = network_of({"type": "adam", "schedule": schedule}, batch_size=10, epochs=6, shuffle=False)

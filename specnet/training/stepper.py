@@ -123,6 +123,8 @@ class Stepper:
         layout = network.layout
         self.theta, self.step_number, self.rate_factor = theta, 0, 1.0
         self.gradient = np.zeros(layout.trainable_size, theta.dtype)
+        information = np.finfo(theta.dtype)
+        self._least_square = float(information.tiny / information.eps)
         self.layer_state = network.fitted_state(rows.X)
         self._network, self._rows = network, rows
         self._steps_per_epoch, self._total_steps = steps_per_epoch, total_steps
@@ -213,8 +215,27 @@ class Stepper:
     def _clipping(self) -> float:
         """Return what makes the gradient no longer than the spec allows."""
         longest = self._network.spec.training.clip_norm
-        length = math.sqrt(float(np.dot(self.gradient, self.gradient)))
-        return longest / length if longest is not None and length > longest else 1.0
+        assert longest is not None, "the update asks for it"
+        squared = float(np.dot(self.gradient, self.gradient))
+        if not self._least_square <= squared < math.inf:
+            return self._clipping_of_extremes(longest)
+        length = math.sqrt(squared)
+        return longest / length if length > longest else 1.0
+
+    def _clipping_of_extremes(self, longest: float) -> float:
+        """Return the same for a gradient whose squares overflow or vanish, which is brought near 1 if it is too long.
+
+        One that is not finite stays as it is: the next loss shows it.
+        """
+        largest = np.abs(self.gradient).max(initial=0)
+        if not 0 < largest < math.inf:
+            return 1.0
+        scaled = self.gradient / largest
+        length = math.sqrt(float(np.dot(scaled, scaled)))
+        if float(largest) * length <= longest:
+            return 1.0
+        self.gradient[...] = scaled  # the factor alone may be beyond the dtype
+        return longest / length
 
     def _average_share(self) -> float:
         averaging = self._network.spec.training.average_weights
