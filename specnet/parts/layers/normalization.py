@@ -1,6 +1,6 @@
 """Layers that bring features, or rows, to a common size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -67,8 +67,7 @@ class BatchNormalization(_Normalization):
         running_mean, running_variance = scope.state("running_mean"), scope.state("running_variance")
         if not scope.training:
             return (x - running_mean) * (scale / sqrt(running_variance + self.epsilon)) + shift
-        mean = scope.batch_mean(x)
-        centred = x - mean
+        mean, centred = _centred(x, scope.batch_mean)
         variance = scope.batch_mean(centred * centred)
         inverse = 1 / sqrt(variance + self.epsilon)
         self._keep(scope, running_mean, mean, 1 - self.momentum)
@@ -106,7 +105,7 @@ class LayerNormalization(_Normalization):
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (scale, shift) = inputs, parameters
-        centred = x - _feature_mean(x)
+        _, centred = _centred(x, _feature_mean)
         inverse = 1 / sqrt(_feature_mean(centred * centred) + self.epsilon)
         normal = centred * inverse
 
@@ -120,6 +119,17 @@ class LayerNormalization(_Normalization):
         d_normal = d * scale
         d_x = (d_normal - normal * _feature_mean(d_normal * normal) - _feature_mean(d_normal)) * inverse
         return d_x, sum_over(d * normal, "batch"), sum_over(d, "batch")
+
+
+def _centred(x: Value, mean_of: Callable[[Value], Value]) -> tuple[Value, Value]:
+    """Return the mean and x less it, taken twice: what the first leaves of large numbers is rounding, and no variance.
+
+    Equal numbers would else differ from their mean by as much as from each other, and become 1.
+    """
+    mean = mean_of(x)
+    centred = x - mean
+    rest = mean_of(centred)
+    return mean + rest, centred - rest
 
 
 def _feature_mean(x: Value) -> Value:
