@@ -9,6 +9,8 @@ import pytest
 from sklearn.datasets import make_moons
 
 import specnet
+from specnet import workspace
+from specnet.compiler import bind
 from specnet.errors import DataError, SpecError
 
 MOONS = Path(__file__).parents[1] / "specs/moons.toml"
@@ -188,6 +190,16 @@ def test_rows_in_chunks_are_the_same_rows():
         np.testing.assert_allclose(network.predict(theta, X[part]), whole[part], rtol=1e-13)
     target = rows(9001, 2, seed=1)
     assert network.loss(theta, X, target) == pytest.approx(((whole - target) ** 2).mean(), rel=1e-12)
+
+
+def test_few_numbers_of_rows_are_bound(monkeypatch):
+    bound = []
+    monkeypatch.setattr(workspace, "bind", lambda *arguments: bound.append(arguments) or bind(*arguments))
+    network = network_of("mean_squared_error", 2)
+    theta = network.initial_parameters()
+    for count in range(1, 65):
+        network.predict(theta, rows(count))
+    assert len(bound) == 4
 
 
 def test_dropout_depends_on_seed_and_step_alone_and_keeps_the_mean():

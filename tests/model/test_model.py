@@ -94,7 +94,11 @@ def test_one_row_is_answered_as_among_others(kind: str, dtype: str) -> None:
     for row, answer in zip(X, together, strict=True):
         alone = model.predict(row[None])
         assert alone.shape == (1, *together.shape[1:])
-        np.testing.assert_array_equal(alone[0], answer)
+        if answer.dtype.kind == "f":  # rounding may depend on the rows beside it
+            tolerance = 10 * np.finfo(dtype).eps
+            np.testing.assert_allclose(alone[0], answer, rtol=tolerance, atol=tolerance * np.abs(together).max())
+        else:
+            np.testing.assert_array_equal(alone[0], answer)
 
 
 def test_lists_integers_and_booleans_convert() -> None:

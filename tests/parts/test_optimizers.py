@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
 
 import specnet
 from specnet.compiler import FLAT, Bound, bind, input_value, plan, state_value
@@ -219,7 +221,7 @@ MOONS_LOSSES = {
     "adadelta": ({}, 0.26),
     "rprop": ({}, 0.28),
     "lion": ({"learning_rate": 0.001}, 0.28),
-    "lbfgs": ({}, 0.06),
+    "lbfgs": ({}, 0.26),  # which of many minima it finds, at 0.055 to 0.065, is decided by rounding
 }
 
 
@@ -254,6 +256,18 @@ def test_two_thousand_epochs_on_the_moons(name: str):
     settings = [f"training.optimizer.{key}={value}" for key, value in fields.items()]
     settings = [f"training.optimizer={{ type = '{name}' }}", *settings, "training.epochs=2000"]
     assert specnet.run(MOONS, overrides=settings).metrics["train"]["loss"] < loss
+
+
+def test_lbfgs_finds_the_one_minimum_that_scikit_learns_newton_finds():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, l2 = (X - X.mean(0)) / X.std(0), 0.01
+    training = {"loss": "binary_crossentropy", "optimizer": {"type": "lbfgs", "tolerance": 1e-12}, "l2": l2}
+    spec = {"network": {"dtype": "float64", "hidden_layer_sizes": []}, "training": {**training, "epochs": 2000}}
+    model = specnet.fit(spec, X, y)
+    newton = LogisticRegression(C=1 / (2 * l2 * len(X)), solver="newton-cholesky", tol=1e-12).fit(X, y)
+    lowest = model.network.loss(np.r_[newton.coef_[0], newton.intercept_], X, y)
+    assert model.network.loss(model.theta, X, y) == pytest.approx(lowest, abs=1e-10)
+    assert model.history[-1]["epoch"] < 2000
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"lbfgs", "rprop"}))
