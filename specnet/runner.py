@@ -22,7 +22,7 @@ from specnet.interruptions import Interruptions, Terminated
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
 from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, MODEL, RunFolder, reserved_folder
-from specnet.spec import Spec, SpecSource, parse_spec
+from specnet.spec import Spec, SpecSource, parse_spec, says_its_document
 from specnet.spec.runs import FACTS, RESOLVED, SPEC_FOLDER, spec_folder
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.version import __version__
@@ -209,7 +209,7 @@ def _texts(
     """Return what is written beside the model, by name of file."""
     document = spec.document
     name, text = "spec.json", spec.to_json()
-    if document.text is not None:
+    if document.text is not None and says_its_document(spec):
         name, text = f"spec.{document.format}", document.text.content
     return {
         name: text,

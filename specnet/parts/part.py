@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SerializationInfo,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -43,6 +44,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
+    def __hash__(self) -> int:
+        return hash((type(self), _hashable(self.__dict__)))
+
     def problems(self) -> Iterator[FieldProblem]:
         """Yield what is wrong with fields that are right one by one."""
         yield from ()
@@ -56,6 +60,13 @@ class Section(BaseModel):
         if details:
             raise ValidationError.from_exception_data(type(self).__name__, details)
         return self
+
+
+def _hashable(value: Any) -> Any:
+    """Return something with a hash that is equal for equal values."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(inner)) for key, inner in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
@@ -101,7 +112,7 @@ class Part(Section):
         # One plain validator and no union: a union would report an error for each of its members.
         return core_schema.with_info_plain_validator_function(
             cls.read,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls.dump),
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.dump, info_arg=True),
         )
 
     @classmethod
@@ -111,9 +122,10 @@ class Part(Section):
         return {KIND_KEY: cls.kind}
 
     @staticmethod
-    def dump(part: "Part") -> dict[str, Any]:
-        """Return a part as the table that it was read from, with every default and without nulls."""
-        return part.model_dump(mode="json", exclude_none=True)
+    def dump(part: "Part", info: SerializationInfo | None = None) -> dict[str, Any]:
+        """Return a part as the table that it was read from, without nulls; with every default, or as `info` says."""
+        unset = info is not None and info.exclude_unset
+        return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
     @classmethod
     def read(cls, value: Any, info: ValidationInfo) -> Self:

@@ -76,8 +76,8 @@ class Registry:
         return (*(part.part_name() for part in parts), *(alias for part in parts for alias in part.aliases))
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
-        """Return a registry that also has these parts."""
-        return Registry((*self._parts, *parts), self.broken)
+        """Return a registry that also has these parts; those that it has already stay single."""
+        return Registry(dict.fromkeys((*self._parts, *parts)), self.broken)
 
 
 def parts_of(module: ModuleType) -> tuple[type[Part], ...]:

@@ -3,7 +3,7 @@
 from specnet.spec.columns import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.limits import Limits
-from specnet.spec.parsing import parse_spec
+from specnet.spec.parsing import parse_spec, says_its_document
 from specnet.spec.reader import SpecSource
 from specnet.spec.resolve import known_outputs, resolve
 from specnet.spec.sizes import outputs_for
@@ -18,5 +18,6 @@ __all__ = [
     "outputs_for",
     "parse_spec",
     "resolve",
+    "says_its_document",
     "with_feature_names",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationInfo
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, SerializationInfo, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -38,13 +38,13 @@ class _OneOrList:
         def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             return handler(value) if isinstance(value, list | tuple) else kind.read(value, info)
 
-        def dump(value: Any) -> Any:
-            return [kind.dump(part) for part in value] if isinstance(value, tuple) else kind.dump(value)
+        def dump(value: Any, info: SerializationInfo) -> Any:
+            return [kind.dump(part, info) for part in value] if isinstance(value, tuple) else kind.dump(value, info)
 
         return core_schema.with_info_wrap_validator_function(
             read,
             handler.generate_schema(several),
-            serialization=core_schema.plain_serializer_function_ser_schema(dump),
+            serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -217,8 +217,7 @@ class Spec(Section):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.__dict__ == other.__dict__
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.seed, self.random_generator, self.data, self.network, self.training))
+    __hash__ = Section.__hash__
 
     @property
     def origin(self) -> Origin:

@@ -1,9 +1,11 @@
 """From a source to a spec that makes sense as far as it can be told without its data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pydantic import ValidationError
 
+from specnet.errors import SpecError
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.diagnostics import Explanation
@@ -28,8 +30,8 @@ def parse_spec(
     ----------
     source : str, path-like, mapping, Document or Spec
         A path, a text with a line break (TOML, or JSON where it starts with ``{``), or plain data, also as a `Document`
-        that has been read. A `Spec` is returned as it is, or read again from what it was read from if there is
-        something to add.
+        that has been read. A `Spec` is returned as it is, or with what there is to add; what was changed in Python
+        since it was read stays changed.
     parts : iterable of part classes
         What the spec can name beside the built-in parts and those of installed plugins.
     overrides : iterable of str
@@ -48,15 +50,38 @@ def parse_spec(
     if isinstance(source, Spec):
         if not parts and not overrides and limits is None:
             return source
-        known, limits = source.registry, limits or source.origin.limits
-        document = read(source.document, overrides)
+        origin = source.origin
+        registry, limits = origin.registry.with_parts(parts), limits or origin.limits
+        if overrides:
+            spec = _read_again(source, overrides, registry, limits)
+        else:
+            spec = source.with_origin(replace(origin, registry=registry, limits=limits))
     else:
-        known, limits = installed_registry(), limits or Limits()
+        registry = installed_registry().with_parts(parts)
         document = read(source, overrides)
-    registry = known.with_parts(parts) if parts else known
-    spec = _validated(document, registry).with_origin(Origin(document, registry, limits))
+        spec = _validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
     check(spec)
     return spec
+
+
+def says_its_document(spec: Spec) -> bool:
+    """Return whether a spec still is what it was read as, and neither resolved nor changed in Python since."""
+    try:
+        return _validated(spec.document, spec.registry) == spec
+    except SpecError:  # made in Python, it has no document
+        return False
+
+
+def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
+    """Return a spec with settings: of its document if that says the same, so that mistakes have their places there."""
+    if says_its_document(spec):
+        source = spec.document
+    else:
+        # Only what is set: defaults stay defaults, and a network has one form.
+        data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
+        source = Document(data, folder=spec.document.folder)
+    document = read(source, overrides)
+    return _validated(document, registry).with_origin(Origin(document, registry, limits))
 
 
 def _validated(document: Document, registry: Registry) -> Spec:

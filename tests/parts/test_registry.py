@@ -68,7 +68,16 @@ def test_a_registry_is_a_value():
 def test_two_parts_of_one_name_are_refused():
     with pytest.raises(DataError, match='FalseRelu and Relu are both the activation "relu"'):
         built_in_registry().with_parts([FalseRelu])
-    assert list(Registry([Cube]).with_parts([Cube]).of_kind("activation")) == [Cube, Cube]
+
+
+def test_parts_that_a_registry_has_already_are_not_added_again():
+    registry = Registry([Cube, Relu])
+    assert list(registry.with_parts([Cube, Cube, Relu])) == [Cube, Relu]
+    assert list(registry.with_parts(registry)) == [Cube, Relu]
+    installed = installed_registry()
+    assert len([*parse_spec(spec("relu"), parts=installed).registry]) == len([*installed])
+    again = parse_spec(parse_spec(spec("cube"), parts=[Cube]), parts=[Cube, *installed])
+    assert len([*again.registry]) == len([*installed]) + 1
 
 
 def test_parts_of_a_module_are_those_with_a_name():
