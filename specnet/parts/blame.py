@@ -24,7 +24,9 @@ def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
     """
     try:
         return method(*arguments)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit among them, which would end a command without a word
         if isinstance(error, SpecnetError) or not _is_foreign(type(part)):
             raise
         raise part_error(type(part), error) from error

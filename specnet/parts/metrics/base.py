@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.blame import ask
 from specnet.parts.part import Part
 
 Task = Literal["binary", "classes", "multilabel", "values"]
@@ -65,8 +66,13 @@ class Metric(Part):
         float
             NaN where scikit-learn does not define the metric for these rows, such as an area under a curve of rows that
             are all of one class.
+
+        Raises
+        ------
+        PartError
+            If a metric from another package fails.
         """
-        keywords = dict(self.keywords())
+        keywords = dict(ask(self, self.keywords))
         response = prediction
         if self.response == "probability":
             assert probability is not None  # tasks with classes always have probabilities
@@ -77,17 +83,23 @@ class Metric(Part):
             keywords["sample_weight"] = sample_weight
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # scikit-learn warns where a metric is 0 or NaN for want of rows
-            try:
-                return self.sign * float(self.compute(target, response, keywords))
-            except ValueError:
-                return float("nan")
+            return self.sign * ask(self, lambda: float(self.compute(target, response, keywords)))
 
     def keywords(self) -> dict[str, Any]:
         """Return what the function is called with, beside target, response and weights."""
         return self.arguments
 
     def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
-        """Return what scikit-learn's function returns."""
+        """Return what scikit-learn's function says of these rows, NaN where it does not define the metric for them."""
         from sklearn import metrics
 
-        return float(getattr(metrics, self.function)(target, response, **keywords))
+        try:
+            return self.chosen(getattr(metrics, self.function)(target, response, **keywords))
+        except ValueError as error:
+            if isinstance(error, TypeError):  # scikit-learn's error about an argument, which is no word on the rows
+                raise
+            return float("nan")
+
+    def chosen(self, returned: Any) -> float:
+        """Return the metric from what scikit-learn's function returns."""
+        return float(returned)

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar, Literal
 
-from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import PositiveInteger
@@ -46,10 +45,8 @@ class LikelihoodRatio(Metric):
     which: ClassVar[int]
     """Which of the two ratios that the function returns."""
 
-    def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
-        from sklearn.metrics import class_likelihood_ratios
-
-        return float(class_likelihood_ratios(target, response, **keywords)[self.which])
+    def chosen(self, returned: Any) -> float:
+        return float(returned[self.which])
 
 
 class PositiveLikelihoodRatio(LikelihoodRatio):
