@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from unicodedata import category, east_asian_width
@@ -141,6 +143,39 @@ class UnsupportedError(ExportError):
 
 class MissingPackageError(ExportError):
     """A package that an export needs is not installed."""
+
+
+_NO_MEMORY = re.compile(
+    "failed to map segment|cannot allocate memory(?! in static)|can't start new thread", re.IGNORECASE
+)
+"""How the system's loader and Python's threads say so; a full table of static storage for threads is another thing."""
+
+
+def is_memory_shortage(error: BaseException | None) -> bool:
+    """Return whether an error, or one that led to it, says that the system gave no more memory."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
+            return True
+        # The first thing that Python says of an extension which loses its MemoryError.
+        if isinstance(error, SystemError) and not _can_allocate(2**26):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
+
+
+def _can_allocate(size: int) -> bool:
+    try:
+        bytearray(size)
+    except MemoryError:
+        return False
+    return True
+
+
+def out_of_memory() -> SpecnetError:
+    """Return the error for whoever has asked for too much."""
+    return SpecnetError(Diagnostic("memory", "this needs more memory than there is"))
 
 
 def render(diagnostic: Diagnostic, level: str = "error") -> str:

@@ -173,9 +173,86 @@ def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty: Faulty, 
     assert reason in ended.stderr
 
 
+UNHARMED = [("schema",), ("show", "parts", "--format", "json"), ("validate", "waves.toml", "--format", "json")]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
+        (PART.format(name="wave", value="x") + "    size: float = float('nan')", "cannot be described in JSON"),
+        (PART.format(name="wave", value="x") + "    size: float = object()", "cannot be described in JSON"),
+        (PART.format(name="wave", value="x") + "    size: object = print", "cannot be described in JSON"),
+        (PART.format(name="wave", value="x") + "    size: 'Missing' = 1", "cannot be described in JSON"),
+        (PART.format(name="wave", value="x") + "    aliases = 'swell'", "its aliases are no tuple of texts"),
+        (
+            "from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'",
+            "its kind is",
+        ),
+    ],
+    ids=["exit", "base exception", "NaN", "object", "function", "unknown type", "aliases", "kind"],
+)
+def test_a_package_that_cannot_be_loaded_disables_no_command(faulty: Faulty, code: str, reason: str):
+    place = faulty("wave", code)
+    place.write("tanh", "dropout")
+    for arguments in UNHARMED:
+        ended = place.specnet(*arguments)
+        assert ended.returncode == 0, ended.stderr
+        json.loads(ended.stdout)
+        assert '"wave"' not in ended.stdout
+        assert 'the plugin "wave" (bad_waves:Wave) of bad-waves 1.2 is left out: ' in ended.stderr
+        assert reason in ended.stderr
+    place.write("wave", "dropout")
+    ended = place.specnet("validate", "waves.toml")
+    assert ended.returncode == 1
+    assert "error[broken-plugin]" in ended.stderr
+
+
+def test_what_a_package_prints_at_import_is_no_output_of_a_command(faulty: Faulty):
+    loud = "import sys; print('hello'); sys.stdout.buffer.write(b'hello')\n"
+    place = faulty("wave", loud + PART.format(name="wave", value="x").replace('"""A wave."""', ""))
+    place.write("wave", "dropout")
+    for arguments in UNHARMED:
+        ended = place.specnet(*arguments)
+        assert ended.returncode == 0, ended.stderr
+        json.loads(ended.stdout)
+        assert "hello" not in ended.stdout
+    assert place.specnet("show", "parts", "wave").returncode == 0
+
+
+def test_ctrl_c_while_a_package_loads_ends_the_command(faulty: Faulty):
+    place = faulty("wave", "raise KeyboardInterrupt")
+    place.write("tanh", "dropout")
+    ended = place.specnet("validate", "waves.toml")
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "error[interrupted]: stopped by Ctrl-C\n"
+
+
+VALIDATOR = """
+    size: float = 1.0
+
+    @field_validator("size")
+    def check(cls, value):
+        raise SystemExit(0)
+"""
+
+
+def test_a_part_that_ends_the_process_while_it_is_read_is_named(faulty: Faulty):
+    code = "from pydantic import field_validator\n" + PART.format(name="wave", value="x") + VALIDATOR
+    place = faulty("wave", code)
+    place.write("wave", "dropout")
+    spec = place.folder / "waves.toml"
+    spec.write_text(spec.read_text().replace('"wave"', '"wave", size = 2.0'))
+    ended = place.specnet("validate", "waves.toml")
+    assert ended.returncode == 1
+    assert "activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: SystemExit" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
+        ("exit(0)", "SystemExit"),
         ("x * (1 / 0)", "ZeroDivisionError"),
         ("0.5", "AttributeError"),
         ("missing(x)", "NameError"),

@@ -43,11 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             application(args=arguments, prog_name="specnet")
         except KeyboardInterrupt:
             raise SystemExit(130) from None
-        except OSError as error:
-            # Standard output or standard error cannot be written.
-            from specnet.cli.output import abandon
+        except (OSError, ImportError, MemoryError, RuntimeError) as error:
+            from specnet.errors import is_memory_shortage, out_of_memory
 
-            abandon(error)
+            if is_memory_shortage(error):
+                # Not even what prints an error for people may be there.
+                sys.stderr.write(f"{out_of_memory()}\n")
+            elif isinstance(error, OSError):
+                # Standard output or standard error cannot be written.
+                from specnet.cli.output import abandon
+
+                abandon(error)
+            else:
+                raise
     raise SystemExit(1)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from specnet.cli.options import OutputFormat
-from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError
+from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError, is_memory_shortage, out_of_memory
 from specnet.interruptions import Terminated
 from specnet.report.tables import Table
 from specnet.report.terminal import write_line, write_mistakes, write_table
@@ -137,7 +137,9 @@ def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
             yield output
         except _OutputError:
             raise
-        except (Exception, KeyboardInterrupt) as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # a part's SystemExit among them, which is no end of a command
             output.mistakes(_told(error))
         output.close()
     except _OutputError as error:
@@ -162,14 +164,14 @@ def abandon(error: OSError) -> None:
 
 def _told(error: BaseException) -> SpecnetError:
     """Return what ended a verb as an error for its user."""
+    if is_memory_shortage(error):
+        return out_of_memory()
     if isinstance(error, SpecnetError):
         return error
     if isinstance(error, KeyboardInterrupt):
         return stopped_by("SIGTERM" if isinstance(error, Terminated) else "Ctrl-C")
     if isinstance(error, OSError):
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
-    if isinstance(error, MemoryError):
-        return SpecnetError(Diagnostic("memory", "this needs more memory than there is"))
     from specnet.parts.blame import part_behind, part_error
 
     # Python's development mode is for whoever looks for the fault.

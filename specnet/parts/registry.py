@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from inspect import get_annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from warnings import warn
+from warnings import catch_warnings, simplefilter, warn
 
 from specnet.errors import DataError
 from specnet.parts.part import Part
@@ -103,7 +106,8 @@ def built_in_registry() -> Registry:
 def installed_registry() -> Registry:
     """Return the parts that specnet and its plugins bring, loaded and found on the first call.
 
-    A plugin that fails to load, or whose name is taken, is left out with a warning that names it.
+    A plugin that fails to load, that no schema can describe, or whose name is taken, is left out with a warning that
+    names it. Ctrl-C while one loads is Ctrl-C.
     """
     from importlib.metadata import entry_points
 
@@ -111,7 +115,9 @@ def installed_registry() -> Registry:
     for point in entry_points(group=PLUGINS):
         try:
             registry = registry.with_parts([_plugin(point)])
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a SystemExit at import would end whatever asked for a part
             problem = error.diagnostics[0].message if isinstance(error, DataError) else None
             broken[point.name] = problem or f"{type(error).__name__}: {error}"
             package = f" of {_package(point)}" if point.dist else ""
@@ -138,9 +144,27 @@ def _package(point: EntryPoint) -> str:
 
 
 def _plugin(point: EntryPoint) -> type[Part]:
-    part = point.load()
-    if not (isinstance(part, type) and issubclass(part, Part)):
-        raise DataError("it is no part")
-    if part.part_name() != point.name:
-        raise DataError(f'its part is called "{part.part_name()}"')
+    # Standard output is for what a command was asked for.
+    with redirect_stdout(sys.stderr):
+        part = point.load()
+        if not (isinstance(part, type) and issubclass(part, Part)):
+            raise DataError("it is no part")
+        if part.part_name() != point.name:
+            raise DataError(f'its part is called "{part.part_name()}"')
+        kinds = {known.kind for known in built_in_registry()}
+        if getattr(part, "kind", None) not in kinds:
+            raise DataError(f"its kind is none of {', '.join(sorted(kinds))}")
+        if not isinstance(part.aliases, tuple) or not all(isinstance(alias, str) for alias in part.aliases):
+            raise DataError("its aliases are no tuple of texts")
+        _check_description(part)
     return part
+
+
+def _check_description(part: type[Part]) -> None:
+    """Refuse a part that the catalogue and the JSON Schema could not show, and a resolved spec not say."""
+    try:
+        with catch_warnings():
+            simplefilter("error")  # pydantic leaves out a default that is no JSON
+            json.dumps(part.model_json_schema(), allow_nan=False)
+    except Exception as error:
+        raise DataError(f"its fields cannot be described in JSON: {error}") from error
