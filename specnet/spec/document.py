@@ -74,6 +74,19 @@ class _OrWord:
         return {"anyOf": [handler(schema), {"const": self.word}]}
 
 
+class _OrSwitch:
+    """Annotates ``Table | None``, which is also written as true, for the table's defaults, and as false for none."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def _read(self, value: Any) -> Any:
+        return value if not isinstance(value, bool) else {} if value else None
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "boolean"}]}
+
+
 Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
 ClassWeight = Annotated[
     dict[str, float] | Literal["balanced"], _OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
@@ -155,7 +168,9 @@ class TrainingSpec(Section):
     clip_norm: PositiveNumber | None = Field(None, description="the greatest Euclidean length of the gradient")
     clip_value: PositiveNumber | None = Field(None, description="the greatest size of each of the gradient's numbers")
     average_weights: Averaging | None = Field(None, description="an average of the weights that is kept instead")
-    early_stopping: EarlyStopping | None = Field(None, description="a stop when a figure no longer becomes smaller")
+    early_stopping: Annotated[EarlyStopping | None, _OrSwitch()] = Field(
+        None, description="stop when the monitored loss no longer improves; true: with the default settings"
+    )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs from one checkpoint to the next, from which an interrupted run can be resumed"
     )

@@ -22,7 +22,8 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
     """Return the data with the settings made, and what each of them did.
 
     The value is read as TOML, and is a text where it is no TOML. Digits in the key index lists. A part that is given
-    by name becomes a table when one of its fields is set. An empty value removes the key.
+    by name, or a table that is switched on by true, becomes a table when one of its fields is set. An empty value
+    removes the key, with all that is in it.
 
     Raises
     ------
@@ -91,6 +92,8 @@ def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: 
         inner = container[step] if isinstance(step, int) else container.get(step, {})
         if isinstance(inner, str):
             inner = {"type": inner}
+        elif isinstance(inner, bool):  # of a table that is switched on or off: its defaults
+            inner = {}
         elif isinstance(inner, Mapping):
             inner = dict(inner)
         elif isinstance(inner, list | tuple):

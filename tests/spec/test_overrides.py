@@ -1,9 +1,13 @@
 """What ``--set`` changes, and where its mistakes point."""
 
+import json
+import tomllib
+
 import pytest
 
 from specnet.errors import Position, SpecError
-from specnet.spec import parse_spec
+from specnet.spec import parse_spec, resolve
+from specnet.spec.document import EarlyStopping
 from specnet.spec.reader import read
 
 TEXT = """\
@@ -115,3 +119,44 @@ def test_a_clash_of_a_setting_and_the_file_has_both_places():
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.source, diagnostic.position) == ("<text>", Position(3, 16))
     assert [note.source for note in diagnostic.notes] == ["--set #1"]
+
+
+TABLES = """\
+[data]
+type = "make_moons"
+[data.split]
+validation_size = 0.2
+[network]
+hidden_layer_sizes = [3]
+[[network.preprocessing]]
+type = "standardize"
+[training]
+loss = "bce"
+[training.early_stopping]
+patience = 3
+"""
+
+
+@pytest.mark.parametrize("text", [TABLES, json.dumps(tomllib.loads(TABLES))], ids=["TOML", "JSON"])
+def test_an_empty_value_removes_tables_with_all_that_is_in_them(text: str):
+    settings = ["training.early_stopping=", "data.split=", "network.preprocessing="]
+    spec = parse_spec(text + "\n", overrides=settings)
+    assert spec.training.early_stopping is None
+    assert spec.network.preprocessing == ()
+    assert spec.data is not None
+    assert "split" not in spec.data.model_fields_set
+    assert parse_spec(text + "\n", overrides=["data="]).data is None
+    assert parse_spec(text + "\n", overrides=["network.preprocessing.0="]).network.preprocessing == ()
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_setting_within_a_table_that_is_switched_makes_it_a_table(switch: str):
+    text = TABLES.replace("[training.early_stopping]\npatience = 3", f"early_stopping = {switch}")
+    defaults = parse_spec(text).training.early_stopping
+    assert defaults == (EarlyStopping() if switch == "true" else None)
+    again = parse_spec(text, overrides=["training.early_stopping.patience=7"])
+    assert again.training.early_stopping == EarlyStopping(patience=7)
+    assert parse_spec(TABLES, overrides=[f"training.early_stopping={switch}"]).training.early_stopping == defaults
+    resolved = resolve(parse_spec(text))
+    shown = json.loads(resolved.to_json())["training"].get("early_stopping")
+    assert shown == (EarlyStopping().model_dump() if switch == "true" else None)
