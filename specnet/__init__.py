@@ -15,6 +15,7 @@ from specnet.errors import (
     PartError,
     SpecError,
     SpecnetError,
+    SpecnetWarning,
     TakenError,
     TrainingError,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "SpecError",
     "SpecRegressor",
     "SpecnetError",
+    "SpecnetWarning",
     "TakenError",
     "TrainingError",
     "build",

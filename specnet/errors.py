@@ -101,6 +101,10 @@ class SpecError(SpecnetError):
     code = "spec"
 
 
+class SpecnetWarning(UserWarning):
+    """A spec and its data can be trained on, and most likely are not what was meant."""
+
+
 class DataError(SpecnetError, ValueError):
     """Arrays, tables or other arguments that do not fit."""
 

@@ -23,13 +23,22 @@ from specnet.arrays import (
     column_names,
     ordinary_weights,
 )
-from specnet.data import Labels, Preparation, load_table, split_rows
+from specnet.data import Labels, Preparation, load_table, split_rows, suspicions
 from specnet.errors import DataError
 from specnet.interruptions import Interruptions
 from specnet.model import Model
 from specnet.network import Network
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
-from specnet.training import Checkpoint, Keeper, Observer, Observers, TrainingResult, TrainingRows, train
+from specnet.training import (
+    Checkpoint,
+    Keeper,
+    Observer,
+    Observers,
+    PythonWarnings,
+    TrainingResult,
+    TrainingRows,
+    train,
+)
 
 _LEAST_WEIGHT = 2.0**26
 """Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
@@ -87,7 +96,8 @@ def fit(
     sample_weight : (rows,), optional
         Multiplies each row's loss.
     observer : Observer, optional
-        Is told of the course of training.
+        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
+        `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error, as the command line does.
 
@@ -111,7 +121,7 @@ def fit(
         validation_rows = check_rows(*validation, columns=rows.X.shape[1], prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
-    with shown_progress(observer, verbose) as observer:
+    with shown_progress(observer, verbose, calls=2) as observer:
         model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
     if result.interruption is not None:
         raise result.interruption
@@ -119,10 +129,13 @@ def fit(
 
 
 @contextmanager
-def shown_progress(observer: Observer | None, verbose: bool) -> Iterator[Observer | None]:
-    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too."""
+def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
+    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too.
+
+    Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
+    """
     if not verbose:
-        yield observer
+        yield observer or PythonWarnings(calls)
         return
     from specnet.report.progress import RunProgress  # the one thing here that needs it
 
@@ -298,6 +311,9 @@ def fit_rows(
             return network.loss(theta, held_out.X, held_out.target, held_out.weight, state, data_only=True)
 
         monitors["validation_loss"] = validation_loss
+    warnings = suspicions(spec, labels, rows.y)
+    if warnings:
+        observer.warned(warnings)
     counts = {name: len(part) for name, part in splits.items() if part is not None}
     observer.started(network, counts, spec.training.epochs)
     result = train(
@@ -321,7 +337,7 @@ def fit_rows(
         labels=None if labels is None else labels.values,
         history=result.history,
     )
-    return model, result
+    return model, replace(result, warnings=warnings)
 
 
 def _network_and_preparations(spec: Spec, start: Model | None) -> tuple[Network, Preparations | None]:

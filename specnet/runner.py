@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.arrays import Array
-from specnet.errors import DataError, TrainingError
+from specnet.errors import DataError, Diagnostic, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data, shown_progress
 from specnet.interruptions import Interruptions, Terminated
@@ -63,12 +63,15 @@ class RunResult:
         The kept model's figures by split and name; None for a figure that cannot be told, such as a score of one row.
     folder : Path or None
         Where the run was written.
+    warnings : tuple of Diagnostic
+        What looked suspicious about the training rows.
     """
 
     model: Model
     history: list[dict[str, Any]]
     metrics: Metrics
     folder: Path | None
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def run(
@@ -98,7 +101,8 @@ def run(
     parts : iterable of part classes
         What the spec can name beside the built-in and installed parts.
     observer : Observer, optional
-        Is told of the course of training.
+        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
+        `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error, as the command line does.
 
@@ -127,7 +131,7 @@ def run(
         if out is not None:
             folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
-        observer = stack.enter_context(shown_progress(observer, verbose))
+        observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
         return _run(parsed, folder, observer, interruptions)
 
 
@@ -157,7 +161,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
     if folder is None:
         if result.interruption is not None:
             raise result.interruption
-        return RunResult(model, result.history, metrics, None)
+        return RunResult(model, result.history, metrics, None, result.warnings)
     earlier = 0.0 if checkpoint is None else checkpoint.facts["seconds"]
     facts = {
         "end": result.end,
@@ -166,6 +170,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
         "steps": result.steps,
         "training_seconds": result.seconds,
         "seconds": earlier + time.perf_counter() - begin,
+        "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
         "overrides": [override.text.content for override in parsed.document.overrides],
         SPEC_FOLDER: spec_folder(parsed.folder, folder.path),
         "spec_sha256": identity.spec_sha256,
@@ -186,7 +191,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
         interruptions.deliver()
     except KeyboardInterrupt as cause:
         raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
-    return RunResult(model, result.history, metrics, folder.path)
+    return RunResult(model, result.history, metrics, folder.path, result.warnings)
 
 
 def _versions() -> dict[str, str]:

@@ -60,12 +60,14 @@ def run(
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
         from specnet.spec import parse_spec
+        from specnet.training import WarningRecorder
 
         parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
         with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
+            recorder = WarningRecorder(output.data.setdefault("warnings", []))
             try:
-                result = run_spec(parsed, folder, force=force, resume=resume, verbose=output.speaks)
+                result = run_spec(parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks)
             except RunInterrupted as stopped:
                 settings = [word for setting in overrides or () for word in ("--set", setting)]
                 settings += [word for number in limit or () for word in ("--limit", number)]

@@ -3,6 +3,7 @@
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
+from specnet.data.suspicions import suspicions
 from specnet.data.tables import load_table, read_inputs, read_table, target_kind
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "read_inputs",
     "read_table",
     "split_rows",
+    "suspicions",
     "target_kind",
     "tensor_shapes",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from specnet.errors import Diagnostic, render
 from specnet.report.figures import count, counted, duration, figure
 from specnet.report.plan import Plan
-from specnet.report.terminal import console, is_lively, write_line
+from specnet.report.terminal import console, is_lively, write_line, write_mistakes
 from specnet.training.course import ALL_EPOCHS
 from specnet.training.observer import Observer
 
@@ -62,6 +63,10 @@ class RunProgress(Observer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        with suppress(OSError):
+            write_mistakes(self._stream, "\n".join(render(diagnostic, "warning") for diagnostic in diagnostics))
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         self._epochs = epochs

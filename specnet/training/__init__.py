@@ -4,7 +4,7 @@ from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
 from specnet.training.loop import TrainingResult, train
-from specnet.training.observer import Observer, Observers
+from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
 from specnet.training.stepper import Stepper, TrainingRows
 
 __all__ = [
@@ -12,9 +12,11 @@ __all__ = [
     "Keeper",
     "Observer",
     "Observers",
+    "PythonWarnings",
     "RunIdentity",
     "Stepper",
     "TrainingResult",
     "TrainingRows",
+    "WarningRecorder",
     "train",
 ]

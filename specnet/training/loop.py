@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from specnet.arrays import Array
+from specnet.errors import Diagnostic
 from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.optimizers import SteppingOptimizer
@@ -42,6 +43,8 @@ class TrainingResult:
         What broke it off.
     reached : Checkpoint
         Where training stands, to go on from. With L-BFGS that is its start.
+    warnings : tuple of Diagnostic
+        What looked suspicious about the training rows.
     """
 
     theta: Array
@@ -53,6 +56,7 @@ class TrainingResult:
     end: str
     interruption: KeyboardInterrupt | None
     reached: Checkpoint
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def train(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from specnet.errors import Diagnostic, SpecnetWarning, render
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -11,6 +14,9 @@ if TYPE_CHECKING:
 
 class Observer:
     """Is told of a run's course, and does nothing; subclasses override what they want to hear."""
+
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """The rows look as if training on them makes no sense; called before training begins, if they do."""
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
@@ -31,6 +37,10 @@ class Observers(Observer):
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        for observer in self._observers:
+            observer.warned(diagnostics)
+
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         for observer in self._observers:
             observer.started(network, rows, epochs)
@@ -46,3 +56,24 @@ class Observers(Observer):
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         for observer in self._observers:
             observer.ended(epochs, steps, seconds, end)
+
+
+class PythonWarnings(Observer):
+    """Turns what looks suspicious into Python's warnings, as of the caller so many calls above `fit_rows`."""
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2 + self._calls)
+
+
+class WarningRecorder(Observer):
+    """Adds what looks suspicious to a list, as plain data."""
+
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        self._found = found
+
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self._found += [diagnostic.as_dict() for diagnostic in diagnostics]

@@ -66,6 +66,7 @@ def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
         "errors": [],
         "folder": "here",
         "metrics": json.loads((folder / "here/metrics.json").read_text()),
+        "warnings": [],
     }
 
 

@@ -1,0 +1,144 @@
+"""A run that is nonsense says so: at its key, before it trains, and in what it writes."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.data import Labels, suspicions
+from specnet.errors import DataError, SpecnetWarning
+from specnet.spec import parse_spec, resolve
+from specnet.spec.document import Spec
+from specnet.training import Observer
+
+ROWS = 24
+
+
+def spec(loss: str, **network: Any) -> Spec:
+    network = {"hidden_layer_sizes": [3]} | network
+    return parse_spec({"network": network, "training": {"loss": loss, "epochs": 1}})
+
+
+def found(given: Spec, y: Any) -> list[tuple[str, str]]:
+    """Return code and hint of each warning about a target."""
+    target, kind = np.asarray(y), given.training.loss.target
+    labels = None
+    if kind != "values" and target.ndim == 1:
+        labels = Labels.from_target(target, 2 if kind == "binary" else None)
+    outputs = len(labels) if labels and kind == "classes" else 1 if target.ndim == 1 else target.shape[1]
+    outputs *= given.training.loss.outputs_per_target
+    told = suspicions(resolve(given, inputs=2, outputs=outputs), labels, target)
+    assert all(diagnostic.path == ("training", "loss") for diagnostic in told)
+    return [(diagnostic.code, diagnostic.hint or "") for diagnostic in told]
+
+
+def test_classes_of_one_row_each_are_numbers_or_the_wrong_column():
+    ((code, hint),) = found(spec("categorical_crossentropy"), np.arange(ROWS) * 7)
+    assert code == "single-rows"
+    assert "mean_squared_error" in hint
+    ((code, hint),) = found(spec("categorical_crossentropy"), [f"row {row}" for row in range(ROWS)])
+    assert code == "single-rows"
+    assert "column" in hint
+
+
+@pytest.mark.parametrize("y", [np.arange(9), np.arange(ROWS) // 2, [*range(10), *range(5), *range(5)]])
+def test_few_or_repeated_classes_are_classes(y: Any):
+    assert found(spec("categorical_crossentropy"), y) == []
+
+
+@pytest.mark.parametrize("y", [np.zeros(ROWS, int), np.ones(ROWS), np.zeros(ROWS, bool)])
+def test_one_class_alone_teaches_nothing(y: Any):
+    assert [code for code, _ in found(spec("binary_crossentropy"), y)] == ["one-class"]
+    assert found(spec("binary_crossentropy"), [*y[:-1], 1 - int(y[0])]) == []
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "told"),
+    [(1, 0, 0), (1, 29, 0), (1, 31, 1), (1, -31, 1), (29, 0, 0), (31, 0, 1), (1e200, 0, 1)],
+)
+@pytest.mark.parametrize("loss", ["mean_squared_error", "huber", "gaussian_nll"])
+def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shift: float, told: int):
+    y = np.tile([-1.0, 1.0], ROWS) * scale + shift
+    codes = found(spec(loss), y)
+    assert [code for code, _ in codes] == ["unscaled-target"] * told
+    assert all("standardize" in hint for _, hint in codes)
+    assert found(spec(loss, target_preprocessing=["standardize"]), y) == []
+
+
+def test_every_column_of_a_target_counts():
+    y = np.array([[0.0, 100.0], [1.0, 300.0]])
+    (diagnostic,) = suspicions(resolve(spec("mse"), inputs=2, outputs=2), None, y)
+    assert diagnostic.message == "target 1 has mean 200 and standard deviation 100, and is not scaled"
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie", "mean_squared_logarithmic_error"])
+def test_a_target_that_stays_in_its_units_is_left_alone(loss: str):
+    assert found(spec(loss), np.full(ROWS, 500.0)) == []
+
+
+def test_an_output_that_was_chosen_for_the_target_s_units_is_left_alone():
+    chosen = spec("mse", activations=["relu", "exponential"])
+    assert found(chosen, np.full(ROWS, 500.0)) == []
+
+
+def test_several_outputs_of_0_and_1_are_no_numbers():
+    assert found(spec("binary_crossentropy"), np.zeros((ROWS, 3))) == []
+
+
+def test_python_callers_are_warned_unless_they_observe():
+    X, y = np.zeros((ROWS, 2)), np.full(ROWS, 500.0)
+    given = spec("mse", hidden_layer_sizes=[])
+    with pytest.warns(SpecnetWarning, match=r"warning\[unscaled-target\]: the target has mean 500") as caught:
+        specnet.fit(given, X, y)
+    assert caught[0].filename == __file__
+    told: list[Any] = []
+
+    class Listener(Observer):
+        def warned(self, diagnostics: Any) -> None:
+            told.extend(diagnostics)
+
+        def started(self, *_: Any) -> None:
+            told.append("started")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        specnet.fit(given, X, y, observer=Listener())
+        specnet.SpecRegressor().fit(X, y)
+    assert [getattr(item, "code", item) for item in told] == ["unscaled-target", "started"]
+
+
+DIABETES = """\
+name = "sugar"
+[data]
+type = "diabetes"
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "mse"
+epochs = 2
+"""
+
+
+def test_a_run_keeps_its_warnings(tmp_path: Path):
+    with pytest.warns(SpecnetWarning) as caught:
+        result = specnet.run(DIABETES, tmp_path / "run")
+    assert caught[0].filename == __file__
+    (kept,) = json.loads((tmp_path / "run" / "run.json").read_text())["warnings"]
+    assert [kept] == [diagnostic.as_dict() for diagnostic in result.warnings]
+    assert (kept["code"], kept["line"]) == ("unscaled-target", 7)
+    scaled = specnet.run(DIABETES, overrides=['network.target_preprocessing=["standardize"]'])
+    assert scaled.warnings == ()
+
+
+def test_a_split_of_numbers_as_classes_says_which_loss_takes_numbers(tmp_path: Path):
+    (tmp_path / "numbers.csv").write_text("a,b,y\n" + "".join(f"{row},{row % 3},{7 * row}\n" for row in range(ROWS)))
+    text = DIABETES.replace('"diabetes"', '"csv"\npath = "numbers.csv"\ntarget = "y"').replace("mse", "cce")
+    text = text.replace('"cce"', '"categorical_crossentropy"')
+    (tmp_path / "numbers.toml").write_text(text)
+    with pytest.raises(DataError, match=r'use training\.loss = "mean_squared_error"') as caught:
+        specnet.run(tmp_path / "numbers.toml")
+    assert "stratify = false" not in str(caught.value)
