@@ -23,7 +23,8 @@ from specnet.arrays import (
     column_names,
     ordinary_weights,
 )
-from specnet.data import Labels, Preparation, load_table, split_rows, suspicions
+from specnet.data import Labels, Preparation, check_labels, load_table, split_rows, suspicions
+from specnet.data.suspicions import is_text, more_than_two_classes, text_for_numbers
 from specnet.errors import DataError
 from specnet.interruptions import Interruptions
 from specnet.model import Model
@@ -157,8 +158,12 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
     """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs."""
     kind = spec.training.loss.target
     columns = 1 if y.ndim == 1 else y.shape[1]
+    if kind == "values" and is_text(y):
+        raise text_for_numbers(spec, y)
     if kind == "values" or (kind == "binary" and columns > 1):
         return None, columns * spec.training.loss.outputs_per_target
+    if kind == "binary" and len(distinct := np.unique(check_labels(y))) > 2:
+        raise more_than_two_classes(spec, distinct)
     labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
     return labels, 1 if kind == "binary" else len(labels)
 

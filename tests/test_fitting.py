@@ -150,7 +150,7 @@ def test_arguments_stay_as_they_are():
         ({"X": np.full((120, 2), np.nan)}, DataError, "X has nan at row 0, column 0"),
         ({"X": np.full((120, 2), "a")}, DataError, "X holds text"),
         ({"y": np.full(120, 0.5)}, DataError, "labels are whole numbers or text"),
-        ({"y": np.arange(120)}, DataError, "120 distinct labels"),
+        ({"y": np.arange(120)}, DataError, "needs two classes, but the target has 120: 0, 1"),
         ({"y": [[0], [1, 0]] * 60}, DataError, "y is no array"),
         ({"validation": (np.zeros((2, 2)), [[0], [1, 0]])}, DataError, "validation y is no array"),
         ({"X": np.ma.masked_greater(np.ones((120, 2)), 0)}, DataError, "X is masked at row 0, column 0"),

@@ -68,7 +68,10 @@ def _cut(table: Table, rows: Rows, count: int, part: str, random_state: int, str
         distinct, sizes = np.unique(labels, axis=0, return_counts=True)
         if sizes.min() < 2:
             message = f"class {distinct[sizes.argmin()]} has one row, and a stratified split needs two of each class"
-            raise _error("stratify", message, other_kind_hint(labels) if looks_like_numbers(labels) else None)
+            if looks_like_numbers(labels):
+                message = f"most of the target's {len(distinct)} classes have a single row"
+                raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
+            raise _error("stratify", message)
         if min(count, len(rows) - count) < len(distinct):
             message = f"{count} of {len(rows)} rows for {part} cannot have rows of all {len(distinct)} classes"
             raise _error("stratify", message)
@@ -79,7 +82,6 @@ def _cut(table: Table, rows: Rows, count: int, part: str, random_state: int, str
     return kept, cut
 
 
-def _error(key: str, message: str, hint: str | None = None) -> DataError:
-    if key == "stratify":
-        hint = hint or "split.stratify = false splits without looking at classes"
+def _error(key: str, message: str) -> DataError:
+    hint = "split.stratify = false splits without looking at classes" if key == "stratify" else None
     return DataError(Diagnostic("split", message, ("data", "split", key), hint=hint))

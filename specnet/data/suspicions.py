@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from specnet.arrays import first_few
 from specnet.data.labels import Labels
-from specnet.errors import Diagnostic
+from specnet.errors import DataError, Diagnostic
 from specnet.parts.activations import Linear
 from specnet.spec import Spec
 
@@ -29,9 +30,44 @@ def looks_like_numbers(labels: NDArray[Any]) -> bool:
 
 def other_kind_hint(labels: NDArray[Any]) -> str:
     """Return what to do about labels of which most are there once."""
-    if labels.dtype.kind == "U":
+    if labels.dtype.kind == "U" and not all(map(is_number, labels.flat)):
         return "choose another target column"
     return 'use training.loss = "mean_squared_error" to predict numbers'
+
+
+def is_text(target: NDArray[Any]) -> bool:
+    """Return whether a target is labels in words."""
+    return target.dtype.kind in "UT" or (
+        target.dtype.kind == "O" and all(isinstance(item, str) for item in target.flat)
+    )
+
+
+def text_for_numbers(spec: Spec, target: NDArray[Any]) -> DataError:
+    """Return the error of a loss of numbers whose target is text."""
+    labels = np.unique(target.astype(np.str_))
+    fitting = "binary_crossentropy" if len(labels) == 2 else "categorical_crossentropy"
+    message = f"{spec.training.loss.part_name()} needs numbers, but the target holds text: {first_few(labels, 6)}"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=f"use {fitting} for text labels"))
+
+
+def more_than_two_classes(spec: Spec, labels: NDArray[Any]) -> DataError:
+    """Return the error of a loss of two classes whose target has more labels, ascending and each once."""
+    numbers = len(labels) >= MANY_CLASSES and all(map(is_number, labels.astype(np.str_)))
+    hint = "use categorical_crossentropy for three or more classes"
+    if numbers:
+        hint += ", mean_squared_error for numbers"
+    loss = spec.training.loss.part_name()
+    message = f"{loss} needs two classes, but the target has {len(labels)}: {first_few(labels, 6)}"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=hint))
+
+
+def is_number(text: Any) -> bool:
+    """Return whether a label can be read as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def suspicions(spec: Spec, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:

@@ -1,6 +1,7 @@
 """Rows for a spec to train on, and for a model to answer: checked, and with every mistake at its place."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from specnet.arrays import Array, as_numbers, check_inputs, check_weights
 from specnet.data.labels import check_labels
+from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.data import Csv, CsvFile, Npz, Table, TargetKind, read_arrays
@@ -53,7 +55,20 @@ def load_table(spec: Spec) -> Table:
     except MemoryError:
         raise DataError(spec.diagnostic("too-large", "these rows do not fit into memory", whole)) from None
     except DataError as error:
+        labels = _words_for_numbers(spec) if target == "values" else None
+        if labels is not None:
+            raise text_for_numbers(spec, labels) from None
         raise DataError(*(_placed(problem, spec, whole) for problem in error.diagnostics)) from None
+
+
+def _words_for_numbers(spec: Spec) -> Array | None:
+    """Return the target of data that cannot be read as numbers, if it is labels in words and all else is right."""
+    with suppress(DataError):
+        assert spec.data is not None, "it has been read"
+        y = np.asarray(spec.data.with_defaults(spec.seed, "classes").load(spec.folder, "classes").y)
+        if is_text(y) and not any(map(is_number, y.flat)):
+            return y
+    return None
 
 
 def read_inputs(path: PathLike, spec: Spec) -> Array:

@@ -71,7 +71,7 @@ def check_columns(spec: Spec, problems: Problems) -> None:
 def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
     """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
     loss = spec.training.loss
-    if loss.target == "classes" and outputs == 1:
+    if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
         fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
         hint = f"{either(fitting[:_NAMED])} tells two classes apart by one output" if fitting else None
         message = f"{loss.part_name()} needs an output for each class, and there is one"
@@ -102,9 +102,13 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         problems.report("batch-size", message, ("training", "batch_size"), hint='"full"')
     tasks = set(_tasks(loss, outputs))
     for index, metric in enumerate(training.metrics):
+        if problems.has("loss-target"):  # the metrics may go with the loss that the data need
+            break
         if not tasks & metric.task:
             message = f"{metric.part_name()} does not go with {loss.part_name()}"
             hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
+            if loss.target == "values":
+                hint += "; for a target of classes use a classification loss, such as categorical_crossentropy"
             problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
         elif metric.response == "probability" and not loss.gives_probabilities:
             message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"

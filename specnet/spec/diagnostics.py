@@ -8,10 +8,11 @@ from pydantic_core import ErrorDetails
 
 from specnet.errors import Diagnostic, Path
 from specnet.parts.fields import NAME_RULES
+from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
-from specnet.spec.document import Spec
-from specnet.spec.hints import close_match, key_hint, part_hint
+from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
+from specnet.spec.hints import close_match, key_hint, layer_hint, name_hint, part_hint
 from specnet.spec.text import MOST_SHOWN, Document
 from specnet.spec.words import either, kind_noun, shown
 
@@ -37,6 +38,9 @@ _LENGTHS = {
     "string_too_short": ("min_length", "fewer than the {} characters that are needed"),
     "string_too_long": ("max_length", "more than the {} characters that fit"),
 }
+
+
+_AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
 
 class Explanation:
@@ -82,7 +86,8 @@ class Explanation:
             case "unknown-value":
                 return self._say(code, f"{shown(value)} is not {context['words']}", path)
             case "string_pattern_mismatch":
-                return self._say("name", f"{shown(value)} is no name", path, NAME_RULES.get(context["pattern"]))
+                hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
+                return self._say("name", f"{shown(value)} is no name", path, hint)
         if code in _NEEDED:
             alone = code == "tuple_type" and isinstance(value, str | int | float)
             message = f"{_NEEDED[code]} is needed, and this is {shown(value)}"
@@ -100,7 +105,9 @@ class Explanation:
 
     def _unknown_key(self, path: Path) -> Diagnostic:
         section, owner = self._section(path[:-1])
-        hint = key_hint(str(path[-1]), section.model_fields, self._other_tables(section))
+        key = str(path[-1])
+        hint = layer_hint(key, self._at(path)) if issubclass(section, _AROUND_LAYERS) else None
+        hint = hint or key_hint(key, section.model_fields, self._other_tables(section))
         message = f"{shown(path[-1])} is not a key of {owner}"
         return self.document.diagnostic("unknown-key", message, path, at_key=True, hint=hint)
 
@@ -123,7 +130,8 @@ class Explanation:
     def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
         """Return the keys of tables that a key of this one may have been meant for."""
         if issubclass(section, Part):
-            return {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
+            alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
+            return alike | {"training": set(TrainingSpec.model_fields)}
         tables = {"a spec": set(Spec.model_fields)}
         for name in ("network", "training"):
             tables[name] = set(_sections_in(Spec.model_fields[name].annotation).model_fields)

@@ -1,10 +1,13 @@
 """What someone may have meant: close names, and the names that other libraries use."""
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
+from specnet.errors import Path
 from specnet.parts.registry import Registry
-from specnet.spec.words import kind_noun
+from specnet.spec.words import kind_noun, shown
 
 KEYS = {
     "lr": "learning_rate",
@@ -79,6 +82,19 @@ KEYS = {
 }
 """From a key of other libraries, or of a neighbouring table, to the one that is meant where that one exists."""
 
+LAYERS = {
+    "dropout": "dropout",
+    "dropout_rate": "dropout",
+    "batch_norm": "batch_normalization",
+    "batch_normalization": "batch_normalization",
+    "batchnorm": "batch_normalization",
+    "use_batch_norm": "batch_normalization",
+    "layer_norm": "layer_normalization",
+    "layer_normalization": "layer_normalization",
+    "layernorm": "layer_normalization",
+}
+"""From what other libraries set for a whole network, or for another layer, to the layer that does it."""
+
 PARTS = {
     "rectifier": "relu",
     "hsigmoid": "hard_sigmoid",
@@ -144,6 +160,27 @@ def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[st
         return f'"{meant}" is a key of {owner}'
     close = close_match(key, keys)
     return f'did you mean "{close}"?' if close else f"its keys are {', '.join(keys)}"
+
+
+def layer_hint(key: str, value: Any) -> str | None:
+    """Return where a key belongs that is a layer of its own, with an example; None if it is none."""
+    layer = LAYERS.get(_form(key))
+    if layer is None:
+        return None
+    rate = value if isinstance(value, float) and 0 <= value < 1 else 0.5
+    fields = f"{{ type = {shown(layer)}{f', rate = {rate}' if layer == 'dropout' else ''} }}"
+    return f'add a layer: layers = [{{ type = "dense", units = 16, activation = "relu" }}, {fields}, …]'
+
+
+_BY_PATH = re.compile(r"(?:(?:network\.)?layers[.\[])?\d+(?:\.\d+)*\]?")
+"""A layer as paths and the names of parameters call it."""
+
+
+def name_hint(name: str, path: Path, rules: str | None) -> str | None:
+    """Return what to write instead of what is no name; `rules` say what is one."""
+    if "inputs" in path and _BY_PATH.fullmatch(name):
+        return 'give that layer a name, such as name = "hidden", and read inputs = ["hidden"]'
+    return rules
 
 
 def part_hint(name: str, kind: str, registry: Registry) -> str:

@@ -1,6 +1,7 @@
 """Mistakes that are found while a spec is resolved, at the places where it was written."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from specnet.errors import Diagnostic, Path
 from specnet.spec.document import Origin, Spec
@@ -28,7 +29,18 @@ class Problems:
     ) -> None:
         """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
         diagnostic = self.spec.diagnostic(code, message, self._source(path), hint=hint, notes=notes)
+        earlier = next(
+            (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path)), None
+        )
+        if earlier is not None:  # both ends of layer_sizes are one mistake
+            note = self.note(message, path)
+            self._found[earlier] = replace(self._found[earlier], notes=(*self._found[earlier].notes, note))
+            return
         self._found.setdefault((code, message, diagnostic.path), diagnostic)
+
+    def has(self, code: str) -> bool:
+        """Return whether there is a mistake of this kind."""
+        return any(known == code for known, _, _ in self._found)
 
     def note(self, message: str, path: Path) -> Diagnostic:
         """Return a second place that a mistake has to do with."""
@@ -47,3 +59,8 @@ class Problems:
 
     def _source(self, path: Path) -> Path:
         return Origin(written=self.written, registry=self.spec.registry).path_of(path)
+
+
+def _of_one_list(first: Path, second: Path) -> bool:
+    """Return whether two paths lead to different entries of ``layer_sizes``."""
+    return first[:2] == second[:2] == ("network", "layer_sizes") and len(first) == len(second) == 3 and first != second

@@ -136,7 +136,18 @@ def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
     position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
     # A little more than what was read before the mistake, so that the last key and its value are in it.
     end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
-    return _duplicates(text, "toml", end) or [_diagnostic(text, "syntax", _sentence(message), position)]
+    syntax = replace(_diagnostic(text, "syntax", _sentence(message), position), hint=_yaml_hint(text))
+    return _duplicates(text, "toml", end) or [syntax]
+
+
+_YAML = re.compile(r"^(?:---\s*$|%YAML\b|(?:- +)?[A-Za-z_][\w-]*:(?:\s|$))")
+
+
+def _yaml_hint(text: Text) -> str | None:
+    """Return what to say of a text that is YAML by its name or its first line."""
+    first = next((line for line in text.lines if line.strip() and not line.lstrip().startswith("#")), "")
+    looks_so = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
+    return "this looks like YAML; write specs in TOML or JSON" if looks_so else None
 
 
 def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Diagnostic]:

@@ -82,13 +82,13 @@ def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
 
 
 def agreed(claims: Sequence[Claim], problems: Problems) -> int:
-    """Return the size that all claims have, 0 if there are none, and report those that differ from the first."""
-    for other in claims[1:]:
-        first = claims[0]
-        if other.size != first.size:
-            notes = [problems.note(other.words, other.path)] if other.path else []
-            message = f"{first.words}, but {other.words}"
-            problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
+    """Return the size that all claims have, 0 if there are none, and report those that differ, as one mistake."""
+    clashing = [other for other in claims[1:] if other.size != claims[0].size]
+    if clashing:
+        first, other = claims[0], clashing[0]
+        notes = [problems.note(claim.words, claim.path) for claim in clashing if claim.path]
+        message = f"{first.words}, but {other.words}"
+        problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
     return claims[0].size if claims else 0
 
 
