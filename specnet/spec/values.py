@@ -69,7 +69,7 @@ class _Check:
             if not math.isfinite(value):
                 self.refuse("not-finite", f"{value} is no finite number", path)
         elif isinstance(value, int):
-            if abs(value) > LARGEST_INTEGER:
+            if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
                 self.refuse("number-range", "this integer does not fit into 64 bits", path)
         elif value is None:
             self.refuse("null", "null says nothing", path, hint="leave the key out")

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specnet.errors import DataError
-from specnet.parts.data import Csv, CsvFile
+from specnet.parts.data import Csv, CsvFile, csv_reading
 from specnet.parts.data.csv_places import faulty_record
+from specnet.parts.data.progress import reading_progress
 
 
 @pytest.fixture
@@ -44,6 +48,12 @@ def load(path, kind="classes", target="y", **fields):
         ('a,y\n1,"say ""hi"", you"\n', [[1]], ['say "hi", you']),
         ("a,y\n1,NA\n2,#x\n3,nan\n", [[1], [2], [3]], ["NA", "#x", "nan"]),
         ("A,a,y\n1,2,ä\n", [[1, 2]], ["ä"]),
+        ("a,y\n1,-9223372036854775808\n2,9223372036854775807\n", [[1], [2]], [-(2**63), 2**63 - 1]),
+        ("a,y\n1e-400,0\n-0,1\n", [[0], [0]], [0, 1]),
+        *(
+            (f'\N{BYTE ORDER MARK}"a{end}{end}b","y"{end}1,0{end}2,1{end}', [[1], [2]], [0, 1])
+            for end in ("\n", "\r\n", "\r")
+        ),
     ],
 )
 def test_what_a_csv_file_says(file, text, X, y):
@@ -67,6 +77,64 @@ def test_features_that_were_found_can_be_kept(file):
     kept = source.with_columns(source.load(path.parent, "classes"))
     assert kept.features == ("a", "b")
     assert kept.sizes().inputs == 2
+
+
+def test_decimals_halfway_between_floats_are_rounded_as_python_rounds_them(file):
+    """The longest and the closest decimals: a sloppy conversion is off in the last digit."""
+    generator = np.random.default_rng(0)
+    cells = ["2.4703282292062327208e-324", "2.2250738585072011e-308", "9007199254740993", "1.7976931348623158e308"]
+    for number in np.abs(generator.integers(1, 2**63 - 2**53, 3000).view(np.float64)):
+        above = math.nextafter(number, math.inf)
+        if math.isfinite(number) and math.isfinite(above):
+            half = (Fraction(float(number)) + Fraction(above)) / 2
+            with localcontext(prec=1200):
+                digits, _, exponent = f"{Decimal(half.numerator) / Decimal(half.denominator):e}".partition("e")
+            cells += [f"{digits}{more}e{exponent}" for more in ("", "00001")]
+            cells += [f"{digits[:length]}e{exponent}" for length in (17, 19, 21, 40)]
+    assert len(cells) > 10_000
+    path = file("a,y\n" + "".join(f"{cell},0\n" for cell in cells))
+    np.testing.assert_array_equal(load(path).X[:, 0], [float(cell) for cell in cells])
+
+
+def test_reading_carefully_changes_no_number(file):
+    """A quoted cell, far away, has every cell looked at as text first."""
+    numbers = np.random.default_rng(0).standard_normal((500, 3))
+    text = "a,b,c,y\n" + "".join(",".join(map(repr, row)) + ",0\n" for row in numbers.tolist())
+    plain, careful = (load(file(text + last)).X for last in ("1,2,3,0\n", '1,2,"3",0\n'))
+    np.testing.assert_array_equal(plain, [*numbers, [1, 2, 3]])
+    np.testing.assert_array_equal(careful, plain)
+
+
+def test_the_first_mistake_of_each_column_is_told_unless_it_is_far_below(file, monkeypatch):
+    monkeypatch.setattr(csv_reading, "CELLS_LOOKED_AT", 24)
+    path = file("a,b,y\n1,2,0\n" + "x,2,0\n" * 8 + "x,z,0\n" + "x,2,\n" * 20)
+    assert mistakes(path) == [("not-a-number", (3, 1, 1)), ("not-a-number", (11, 3, 1))]
+
+
+def test_more_columns_than_are_supported_are_refused_at_the_header(file):
+    names = ",".join(f"x{number}" for number in range(csv_reading.MOST_COLUMNS))
+    with pytest.raises(DataError, match="30001 columns; at most 30000 are supported"):
+        load(file(f"{names},y\n"))
+
+
+def test_many_columns_are_read(file):
+    numbers = np.random.default_rng(0).integers(0, 100, (3, 5000))
+    names = ",".join(f"x{number}" for number in range(5000))
+    path = file(f"{names},y\n" + "".join(",".join(map(str, row)) + ",0\n" for row in numbers.tolist()))
+    np.testing.assert_array_equal(load(path).X, numbers)
+
+
+def test_whoever_watches_is_told_how_far_reading_is(file):
+    told = []
+    path = file("a,y\n" + "1,0\n" * 1000)
+    with reading_progress(lambda done, total: told.append((done, total))):
+        load(path)
+    size = path.stat().st_size
+    assert told[0] == (0, size)
+    assert told[-1] == (size, size)
+    told.clear()
+    load(path)
+    assert not told
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
@@ -112,6 +180,14 @@ def mistakes(path, kind="classes", **fields):
         ("y\n1\n", "classes", [("no-features", None)]),
         ("a,y\n1,0\n2\n", "classes", [("ragged-row", (3, 1, 1))]),
         ("a,y\n1,0\n2,1,3\n", "classes", [("ragged-row", (3, 1, 5))]),
+        ("a,b,y\n1,2,0,\n3,4,1\n", "classes", [("ragged-row", (2, 1, 6))]),
+        ("a,b,y\n1,2,0\n3,4,1,,\n", "classes", [("ragged-row", (3, 1, 7))]),
+        ("a,b,y\r\n1,2,0,\r\n", "classes", [("ragged-row", (2, 1, 6))]),
+        ("a,b,y\n1,2,0,", "classes", [("ragged-row", (2, 1, 6))]),
+        ('a,b,y\n"1,5",2,0\n3,4,1,\n', "classes", [("ragged-row", (3, 1, 6))]),
+        ('a,b,y\n1,2,0\n3,4,1,""\n', "classes", [("ragged-row", (3, 1, 8))]),
+        ("y,a\n1,2\n2,\n", "classes", [("missing-cell", (3, 3, 1))]),
+        ("a,y\n1,lab\n2,lab\0\n", "classes", [("label", (3, 3, 4))]),
         ("a,y\n1,0\n,1\n", "classes", [("missing-cell", (3, 1, 1))]),
         ("a,y\n1,0\n2,\n", "classes", [("missing-cell", (3, 3, 1))]),
         ('a,y\n1,0\n"",1\n', "classes", [("missing-cell", (3, 1, 2))]),
@@ -132,7 +208,25 @@ def mistakes(path, kind="classes", **fields):
         (b"a,y\n1,0\n\x00,1\n", "classes", [("not-a-number", (3, 1, 1))]),
         *(
             (f"a,y\n1,0\n{cell},1\n", "classes", [("not-a-number", (3, 1, len(cell)))])
-            for cell in ("nan", "inf", "1e999", "1_0", "0x1", "1 2", "1;5", "−1", "٣", "1e", "--1", " ")
+            for cell in (
+                "nan",
+                "inf",
+                "Infinity",
+                "1e999",
+                "1_0",
+                "1e1_0",
+                "+-1",
+                "1\v",
+                "\f1",
+                "0x1",
+                "1 2",
+                "1;5",
+                "−1",
+                "٣",
+                "1e",
+                "--1",
+                " ",
+            )
         ),
     ],
 )

@@ -1,17 +1,22 @@
 """CSV files, read without guessing.
 
-Python's ``csv`` reads the header, DuckDB only splits the records, every cell as text, and the rules here turn cells
-into numbers and labels: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a
-comment, and take columns by position. The connection can open this one file and nothing else.
+Python's ``csv`` reads the header, DuckDB splits the records, every cell as text, and the rules here say what is a
+number and what a label: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a
+comment, and take columns by position. Rows that might hold a mistake are read again by Python's ``csv``.
 
 A file is UTF-8, with or without a byte-order mark; cells are separated by commas and quoted as RFC 4180 says. Blank
 lines are passed over, except in a file of one column, where they are missing cells.
 """
 
+import math
 import os
+import shutil
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,25 +24,26 @@ from numpy.typing import NDArray
 
 from specnet.arrays import first_few
 from specnet.errors import DataError, Diagnostic, Position
-from specnet.parts.data.csv_places import LINE_END, PathLike, faulty_record, records
+from specnet.files import open_file
+from specnet.parts.data.csv_places import LINE_END, PathLike, Record, faulty_record, records
+from specnet.parts.data.csv_signs import read_signs
+from specnet.parts.data.csv_splitting import Splitting, SplittingError
+from specnet.parts.data.progress import Progress, current_progress
 
-Cells = Sequence[str | None]
-"""A column of a chunk; None where a cell is empty."""
+CELLS_LOOKED_AT = 500_000
+"""How many cells below the first mistake are searched for more."""
 
-CELLS_AT_ONCE = 500_000
-"""How many cells are held as text at a time."""
+ROWS_ARRANGED = 1024
+"""How many rows are put together from columns at a time: few enough for a processor's cache."""
 
 MOST_MISTAKES = 20
 """How many mistakes are told of at once."""
 
+MOST_COLUMNS = 30_000
+"""DuckDB's time is quadratic in the columns, and a spec that names many more is too large to be saved."""
+
 NUMBER_SIGNS = frozenset("0123456789+-.eE \t")
 """What a number is made of: digits, signs, a point, an exponent, and space around it. No nan, no inf, no 1_000."""
-
-QUERY = """
-    SELECT {columns} FROM read_csv(
-        $path, columns = $types, auto_detect = false, strict_mode = true, all_varchar = true, header = true,
-        delim = ',', quote = '"', escape = '"', compression = 'none', null_padding = false, hive_partitioning = false)
-"""
 
 
 class CsvFile:
@@ -68,6 +74,14 @@ class CsvFile:
             message = "the first line has to name the columns, and is blank" if record else "the file is empty"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
         self.header = record.cells
+        if len(self.header) > MOST_COLUMNS:
+            message = f"{len(self.header)} columns; at most {MOST_COLUMNS} are supported"
+            raise DataError(Diagnostic("too-large", message, source=self.path, position=Position(1, 1)))
+        with open_file(path) as (stream, _):
+            mark = BOM_UTF8 if stream.read(len(BOM_UTF8)) == BOM_UTF8 else b""
+        self._body = len(mark) + len((record.text + record.end).encode())
+        # Behind a byte-order mark DuckDB takes the quote of the first name for a part of it.
+        self._misread_mark = bool(mark and LINE_END.search(self.header[0]))
         self._places: dict[str, int] = {}
         problems = []
         for column, name in enumerate(self.header):
@@ -95,7 +109,7 @@ class CsvFile:
             If it is the header that is not there.
         """
         missing = [number for number, name in enumerate(names) if name not in self._places]
-        if missing and all(map(_is_number, self.header)):
+        if missing and all(_number(name) is not None for name in self.header):
             message = "the first line has to name the columns, and holds numbers"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
         return [(number, self._unknown(names[number])) for number in missing[:MOST_MISTAKES]]
@@ -136,86 +150,119 @@ class CsvFile:
         """
         if missing := self.missing((*numbers, *labels)):
             raise DataError(*(problem for _, problem in missing))
+        progress = current_progress()
         places = [self._places[name] for name in (*numbers, *labels)]
-        parts: list[NDArray[np.float64]] = []
-        texts: list[list[str]] = [[] for _ in labels]
-        rows = 0
-        for chunk in self._chunks(places):
-            cells = list(zip(*chunk, strict=True))
-            converted = [_numbers(column) for column in cells[: len(numbers)]]
-            found = [column for column in converted if column is not None]
-            if len(found) < len(numbers) or any(None in column for column in cells[len(numbers) :]):
-                raise DataError(*self._bad_cells(rows, places, cells, len(numbers)))
-            parts.append(np.array(found).reshape(len(numbers), len(chunk)))
-            for text, column in zip(texts, cells[len(numbers) :], strict=True):
-                text.extend(map(str, column))
-            rows += len(chunk)
+        signs = read_signs(self.path, self._body, progress)
+        columns, texts, odd = self._split(places[: len(numbers)], places[len(numbers) :], signs.odd, progress)
+        rows = len((columns or texts)[0])
+        too_many = signs.empty_ends if signs.quotes else signs.commas != rows * (len(self.header) - 1)
+        if too_many and (problem := faulty_record(self.path, len(self.header))):
+            raise DataError(problem)
         if not rows:
             raise DataError(Diagnostic("empty", "there is no row below the header", source=self.path))
-        return np.concatenate(parts, axis=1).T.copy(), [_labels(text) for text in texts]
+        table, doubtful = _arranged(columns, rows)
+        cells = [text.tolist() for text in texts]  # None where a cell is masked
+        if odd is not None:
+            doubtful |= odd
+        for text in cells:
+            doubtful |= np.fromiter((not _is_label(cell) for cell in text), np.bool_, rows)
+        if doubtful.any():
+            self._look_again(np.flatnonzero(doubtful), places, table)
+        return table, [_labels(text) for text in cells]
 
-    def _chunks(self, places: Sequence[int]) -> Iterator[list[tuple[str | None, ...]]]:
-        import duckdb
-
+    def _split(
+        self, numbers: Sequence[int], texts: Sequence[int], careful: bool, progress: Progress
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any] | None]:
         path = os.path.abspath(self.path)
-        types = {f"c{place}": "VARCHAR" for place in range(len(self.header))}
-        query = QUERY.format(columns=", ".join(f"c{place}" for place in places))
-        with duckdb.connect(":memory:") as connection:
-            allowed = path.replace("'", "''")
-            connection.execute(f"SET allowed_paths = ['{allowed}']")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            try:
-                result = connection.execute(query, {"path": path, "types": types})
-                while chunk := result.fetchmany(max(1, CELLS_AT_ONCE // len(places))):
-                    yield chunk
-            except duckdb.Error as error:
-                message = f"DuckDB cannot read this: {str(error).splitlines()[0]}"
-                hint = "in a path, * ? and [ may stand for other files" if set("*?[") & set(path) else None
-                problem = Diagnostic("csv-syntax", message, source=self.path, hint=hint)
-                raise DataError(faulty_record(self.path, len(self.header)) or problem) from None
+        try:
+            with _without_mark(path) if self._misread_mark else nullcontext(path) as readable:
+                return Splitting(readable, len(self.header), careful).read(numbers, texts, progress)
+        except SplittingError as error:
+            if not careful:
+                return self._split(numbers, texts, True, progress)
+            hint = "in a path, * ? and [ may stand for other files" if set("*?[") & set(path) else None
+            problem = Diagnostic("csv-syntax", f"DuckDB cannot read this: {error}", source=self.path, hint=hint)
+            raise DataError(faulty_record(self.path, len(self.header)) or problem) from None
 
-    def _bad_cells(
-        self, done: int, places: Sequence[int], cells: Sequence[Cells], numbers: int
-    ) -> Iterator[Diagnostic]:
-        """Yield the first mistake of each column in a chunk that begins after `done` rows."""
-        mistakes = []
-        for index, (place, column) in enumerate(zip(places, cells, strict=True)):
-            bad = (row for row, cell in enumerate(column) if cell is None or (index < numbers and not _is_number(cell)))
-            row = next(bad, None)
-            if row is not None:
-                mistakes.append((row, place, column[row]))
+    def _look_again(self, doubtful: NDArray[np.intp], places: Sequence[int], table: NDArray[np.float64]) -> None:
+        """Read rows a second time, as Python splits them: their mistakes are errors, and their numbers are taken.
+
+        Of each column the first mistake is told of, unless it stands far below the first of all.
+        """
+        mistakes: dict[int, tuple[int, Diagnostic]] = {}
         rows = (record for record in records(self.path) if record.cells or len(self.header) == 1)
-        last = -1
-        numbered = islice(rows, done + 1, None)  # the header is the first record
-        for row, place, cell in sorted(mistakes, key=lambda mistake: mistake[:2])[:MOST_MISTAKES]:
-            if row > last:
-                record = next(islice(numbered, row - last - 1, None))
-                last = row
-            name = self.header[place]
-            if cell is None:
-                code, message = "missing-cell", f'row {done + row + 1} has nothing in column "{name}"'
-            else:
-                shown = cell if cell.isprintable() and len(cell) <= 40 else repr(cell[:40])
-                message = f'row {done + row + 1} has "{shown}" in column "{name}", which is not a finite number'
-                code = "not-a-number"
-            yield record.problem(self.path, code, message, place)
+        numbered, last, end = islice(rows, 1, None), -1, len(table)  # the header is the first record
+        for row in doubtful.tolist():
+            if row >= end:
+                break
+            record = next(islice(numbered, row - last - 1, None))
+            last = row
+            for index, place in enumerate(places):
+                cell = record.cells[place] if record.cells else ""
+                is_number = index < table.shape[1]
+                number = _number(cell) if is_number else None
+                if number is not None:
+                    table[row, index] = number
+                elif (is_number or not _is_label(cell)) and place not in mistakes:
+                    mistakes[place] = row, self._mistake(record, row, place, is_number)
+                    end = min(end, row + 1 + CELLS_LOOKED_AT // len(places))
+        if mistakes:
+            found = sorted((row, place, problem) for place, (row, problem) in mistakes.items())
+            raise DataError(*(problem for _, _, problem in found[:MOST_MISTAKES]))
+
+    def _mistake(self, record: Record, row: int, place: int, is_number: bool) -> Diagnostic:
+        cell, name = record.cells[place] if record.cells else "", self.header[place]
+        if not cell:
+            code, message = "missing-cell", f'row {row + 1} has nothing in column "{name}"'
+        elif is_number:
+            shown = cell if cell.isprintable() and len(cell) <= 40 else repr(cell[:40])
+            code, message = (
+                "not-a-number",
+                f'row {row + 1} has "{shown}" in column "{name}", which is not a finite number',
+            )
+        else:
+            code, message = "label", f'row {row + 1}: the label in column "{name}" ends in a null character'
+        return record.problem(self.path, code, message, place)
 
 
-def _numbers(cells: Cells) -> NDArray[np.float64] | None:
-    """Return the numbers of cells, or None if one is missing or none."""
+@contextmanager
+def _without_mark(path: str) -> Iterator[str]:
+    """Give the path of a copy of a file that has no byte-order mark."""
+    with TemporaryDirectory() as folder:
+        copy = os.path.join(os.path.realpath(folder), "rows.csv")
+        with open_file(path) as (stream, _), open(copy, "wb") as target:
+            stream.seek(len(BOM_UTF8))
+            shutil.copyfileobj(stream, target)
+        yield copy
+
+
+def _arranged(columns: Sequence[NDArray[Any]], rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return columns as a table (rows, columns), and which rows (rows,) hold something that is no finite number."""
+    table, doubtful = np.empty((rows, len(columns))), np.zeros(rows, np.bool_)
+    filled = [np.ma.filled(column, np.nan) for column in columns]
+    for column in filled:
+        finite = np.isfinite(column)
+        if not finite.all():
+            doubtful |= ~finite
+    for start in range(0, rows, ROWS_ARRANGED):
+        block = table[start : start + ROWS_ARRANGED]
+        for index, column in enumerate(filled):
+            block[:, index] = column[start : start + ROWS_ARRANGED]
+    return table, doubtful
+
+
+def _number(cell: str) -> float | None:
+    """Return the finite number that a cell holds, or None."""
     try:
-        # A missing cell is None, for which joining raises the TypeError that is caught.
-        if not NUMBER_SIGNS.issuperset("".join(cells)):  # type: ignore[arg-type]
-            return None
-        numbers = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # none is None now
-    except (TypeError, ValueError):
+        number = float(cell) if NUMBER_SIGNS.issuperset(cell) else math.nan
+    except ValueError:
         return None
-    return numbers if np.isfinite(numbers).all() else None
+    return number if math.isfinite(number) else None
 
 
-def _is_number(cell: str) -> bool:
-    return _numbers([cell]) is not None
+def _is_label(cell: str | None) -> bool:
+    """Return whether a cell is there and can be a label: NumPy's text loses null characters at the end."""
+    return bool(cell) and not cell.endswith("\0")  # type: ignore[union-attr]
 
 
 def _labels(cells: list[str]) -> NDArray[Any]:
