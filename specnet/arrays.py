@@ -39,9 +39,27 @@ def as_array(array: ArrayLike, name: str) -> Array:
         hint = f"{name}.filled(…) puts a number there, or leave such rows out"
         raise DataError(f"{name} is masked at {_at(place)}, and a masked number is none", hint=hint)
     try:
-        return np.asarray(array)
+        converted = np.asarray(array)
     except ValueError as error:
         raise DataError(f"{name} is no array: {error}") from None
+    if converted.dtype.kind in "OTU":
+        refuse_null_ends(array, name)
+    return converted
+
+
+def refuse_null_ends(array: Any, name: str) -> None:
+    """Refuse text that ends in a null character, which NumPy's text would lose: two labels would become one.
+
+    Raises
+    ------
+    DataError
+        With the place of the first such text. An array of NumPy's own text has lost it already.
+    """
+    if isinstance(array, np.ndarray) and array.dtype.kind not in "OT":
+        return
+    for place, text in np.ndenumerate(np.asarray(array, np.object_)):
+        if isinstance(text, str) and text.endswith("\0"):
+            raise DataError(f"{name} has text that ends in a null character at {_at(place)}")
 
 
 def column_names(table: Any) -> tuple[str, ...] | None:
@@ -51,21 +69,24 @@ def column_names(table: Any) -> tuple[str, ...] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def check_names(table: Any, names: Sequence[str] | None, name: str = "X") -> None:
-    """Refuse a data frame whose columns are others than those that are known by name, or stand in another order.
+def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> Any:
+    """Return a data frame's columns of these names, in their order; anything else as it is, and without names too.
 
     Raises
     ------
     DataError
+        If a column is missing, or is there twice.
     """
     found = column_names(table)
     if found is None or names is None or found == tuple(names):
-        return
-    missing = [column for column in names if column not in found]
-    if missing:
-        raise DataError(f'{name} has no column "{missing[0]}"', hint=f"the model's columns are {first_few(names)}")
-    hint = "the model has its columns in their order as feature_names: X[list(model.feature_names)]"
-    raise DataError(f"{name} has other columns than the model, or has them in another order", hint=hint)
+        return table
+    known = set(found)
+    if missing := [f'"{column}"' for column in names if column not in known]:
+        word = "column" if len(missing) == 1 else "columns"
+        raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"its columns are {first_few(found)}")
+    if len(known) < len(found) and (repeated := [column for column in names if found.count(column) > 1]):
+        raise DataError(f'{name} has more than one column "{repeated[0]}"')
+    return table[list(names)]
 
 
 def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
@@ -110,8 +131,12 @@ def check_count(number: Any, name: str, at_least: int = 0) -> int:
 
 
 def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
-    """Return rows of numbers as they are, (rows, columns), any number of columns if None."""
-    numbers = as_numbers(X, name)
+    """Return rows of numbers as they are, (rows, columns), any number of columns if None.
+
+    Errors about a data frame name its column, and count its rows by their position, from 0.
+    """
+    names = column_names(X)
+    numbers = as_numbers(X if names is None else _frame_numbers(X, names, name), name)
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
         wanted = "columns" if columns is None else columns
         hint = (
@@ -235,6 +260,43 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
         wrong = target[(indices != target) | (indices < 0) | (indices >= classes)][0]
         raise DataError(f"{name} has {wrong}, and class indices are whole numbers from 0 to {classes - 1}")
     return indices
+
+
+def _frame_numbers(table: Any, names: Sequence[str], name: str) -> ArrayLike:
+    """Return the numbers of a data frame, of columns that may have different types."""
+    whole = np.asarray(table)
+    if whole.ndim == 2 and (whole.dtype.kind in "iub" or (whole.dtype.kind == "f" and np.isfinite(whole).all())):
+        return whole
+    if repeated := [column for column in names if names.count(column) > 1]:
+        raise DataError(f'{name} has more than one column "{repeated[0]}"')
+    prefix = "" if name == "X" else f"{name}: "
+    columns = [_column_numbers(np.asarray(table[column]), column, prefix) for column in names]
+    return np.stack(columns, axis=1)
+
+
+def _column_numbers(column: Array, name: str, prefix: str) -> Array:
+    """Return a data frame's column as numbers, and refuse what is none."""
+    if column.dtype.kind == "O":
+        missing = np.fromiter(map(_is_missing, column), np.bool_, len(column))
+        if all(isinstance(item, Real) for item in column[~missing]):
+            column = (
+                np.where(missing, np.nan, column).astype(np.float64) if missing.any() else np.array(column.tolist())
+            )
+    if column.dtype.kind not in "fiub":
+        raise DataError(f'{prefix}column "{name}" is not numeric')
+    finite = np.isfinite(column)
+    if not finite.all():
+        row = int(finite.argmin())
+        said = "is empty" if np.isnan(column[row]) else f"is {column[row]}; expected a finite number"
+        raise DataError(f'{prefix}row {row}: column "{name}" {said}', hint="rows are counted by position, from 0")
+    return column
+
+
+def _is_missing(item: Any) -> bool:
+    try:
+        return item is None or bool(item != item)
+    except TypeError:  # pandas.NA is neither equal to itself nor not
+        return True
 
 
 def _described(array: Array) -> str:

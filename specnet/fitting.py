@@ -17,18 +17,19 @@ from specnet.arrays import (
     as_dtype,
     check_domain,
     check_inputs,
-    check_names,
     check_target,
     check_weights,
     column_names,
     ordinary_weights,
+    select_columns,
 )
-from specnet.data import Labels, Preparation, check_labels, load_table, split_rows, suspicions
+from specnet.data import Labels, Preparation, check_labels, check_table, load_table, split_rows, suspicions, target_kind
 from specnet.data.suspicions import is_text, more_than_two_classes, text_for_numbers
 from specnet.errors import DataError
 from specnet.interruptions import Interruptions
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts.data import Table
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import (
     Checkpoint,
@@ -85,15 +86,17 @@ def fit(
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec
-        Its ``data`` is not read.
+        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its ``validation_size`` rows are
+        set aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``. There are no test rows: all
+        others train. The model's spec has no ``data``.
     X : (rows, columns)
         Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
-        frame's columns.
+        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order.
     y : (rows,) or (rows, outputs)
         Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
         distinct labels are the K classes. One-hot rows are class indices too.
     validation : (X, y) or (X, y, sample_weight), optional
-        Rows whose loss stands in the history.
+        Rows whose loss stands in the history; all of `X` trains then.
     sample_weight : (rows,), optional
         Multiplies each row's loss.
     observer : Observer, optional
@@ -112,18 +115,25 @@ def fit(
         If the loss is no longer finite.
     """
     parsed = parse_spec(spec)
-    parsed = with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
+    data = None if parsed.data is None else parsed.data.with_defaults(parsed.seed, target_kind(parsed))
+    X = select_columns(X, parsed.feature_names)
+    located, parsed = parsed, with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
     rows = check_rows(X, y, sample_weight)
-    validation_rows = None
+    splits: dict[str, Rows | None] = {"train": rows}
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise DataError("validation is a tuple: (X, y) or (X, y, sample_weight)")
-        check_names(validation[0], column_names(X), "validation X")
-        validation_rows = check_rows(*validation, columns=rows.X.shape[1], prefix="validation ")
+        validation_X = select_columns(validation[0], column_names(X), "validation X")
+        splits["validation"] = check_rows(validation_X, *validation[1:], columns=rows.X.shape[1], prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     resolved = resolve(parsed, inputs=rows.X.shape[1], outputs=outputs)
+    if validation is None and data is not None and data.split.validation_size:
+        split = data.split.model_copy(update={"test_size": 0.0})
+        with _placed(located):
+            parts = split_rows(check_table(Table(rows.X, rows.y, target_kind(parsed))), split, parsed.seed).parts()
+        splits = {name: rows.take(indices) for name, indices in parts.items()}
     with shown_progress(observer, verbose, calls=2) as observer:
-        model, result = fit_rows(resolved, labels, {"train": rows, "validation": validation_rows}, observer)
+        model, result = fit_rows(resolved, labels, splits, observer)
     if result.interruption is not None:
         raise result.interruption
     return model

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.arrays import Array, as_array, check_inputs, check_names, check_target, check_weights
+from specnet.arrays import Array, as_array, check_inputs, check_target, check_weights, select_columns
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
@@ -106,7 +106,7 @@ class Model:
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns, as the model was fitted to.
+            Raw columns, as the model was fitted to; of a data frame those of its `feature_names`, by name.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Model:
         Raises
         ------
         DataError
-            If X is no finite numbers of that shape, or a data frame with other columns than `feature_names`.
+            If X is no finite numbers of that shape, or a data frame without a column of `feature_names`.
         """
         return self._answers(self._outputs(X))
 
@@ -233,8 +233,7 @@ class Model:
 
     def _prepared(self, X: ArrayLike) -> Array:
         """Return raw columns as the network sees them, (rows, inputs)."""
-        check_names(X, self.feature_names)
-        columns = check_inputs(X, self.network.inputs)
+        columns = check_inputs(select_columns(X, self.feature_names), self.network.inputs)
         if not self.preprocessing.steps:
             return columns
         with np.errstate(over="ignore"):  # the network refuses what is not finite, and says where it stands

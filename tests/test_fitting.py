@@ -1,5 +1,7 @@
 """Fitting a spec to arrays: labels, targets, preprocessing, validation, weights, and what is refused."""
 
+import math
+
 import numpy as np
 import pandas
 import pytest
@@ -225,27 +227,117 @@ def test_names_that_a_spec_may_not_have_are_left_out(names, tmp_path):
     model.save(tmp_path / "model")
 
 
-def test_columns_of_other_names_than_the_specs_are_refused():
-    spec = spec_of("binary_crossentropy", network={"feature_names": ["a", "b"]})
-    with pytest.raises(SpecError, match=r'feature_names\.0: .* column 1 is "a" here and "b" in the data'):
-        specnet.fit(spec, *frame("b", "a"))
+def test_columns_are_taken_by_the_names_in_the_spec():
+    table, y = frame("a", "b")
+    spec = spec_of("binary_crossentropy", network={"feature_names": ["b", "a"]}, training={"epochs": 2})
+    model = specnet.fit(spec, table.assign(c="text"), y)
+    assert model.feature_names == ("b", "a")
+    np.testing.assert_array_equal(model.theta, specnet.fit(spec, table[["b", "a"]].to_numpy(), y).theta)
+    with pytest.raises(DataError, match='X has no columns "b", "a"') as caught:
+        specnet.fit(spec, *frame("c", "d"))
+    assert caught.value.diagnostics[0].hint == "its columns are c, d"
     spec["network"]["feature_names"] = ["a", "b", "c"]
     with pytest.raises(SpecError, match="feature_names has 3 names, but inputs=2 is asked for"):
-        specnet.fit(spec, *frame("a", "b"))
+        specnet.fit(spec, table.to_numpy(), y)
 
 
-def test_a_frame_with_other_columns_than_the_models_is_refused():
+def test_a_model_takes_its_columns_by_name():
     table, y = frame("a", "b")
-    model = specnet.fit(spec_of("binary_crossentropy", training={"epochs": 1}), table, y)
-    np.testing.assert_array_equal(model.predict(table), model.predict(table.to_numpy()))
-    for answer in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)):
-        with pytest.raises(DataError, match="X has other columns than the model, or has them in another order"):
-            answer(table[["b", "a"]])
+    spec = spec_of("binary_crossentropy", training={"epochs": 1})
+    model = specnet.fit(spec, table, y)
+    np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(table.to_numpy()))
+    other = table.assign(id=[f"row {row}" for row in range(len(table))])[["b", "id", "a"]]
+    for answer in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)["loss"]):
+        np.testing.assert_array_equal(answer(other), answer(table))
         with pytest.raises(DataError, match='X has no column "b"'):
             answer(table.rename(columns={"b": "c"}))
-    np.testing.assert_array_equal(model.predict(table[["b", "a"]][list(model.feature_names)]), model.predict(table))
-    with pytest.raises(DataError, match="validation X has other columns"):
-        specnet.fit(spec_of("binary_crossentropy"), table, y, validation=(table[["b", "a"]], y))
+    with pytest.raises(DataError, match='X has more than one column "a"'):
+        model.predict(pandas.concat([table, table], axis=1))
+    watched = specnet.fit(spec, table, y, validation=(other, y))
+    assert watched.history == specnet.fit(spec, table, y, validation=(table, y)).history
+    with pytest.raises(DataError, match='validation X has no column "b"'):
+        specnet.fit(spec, table, y, validation=(table[["a"]], y))
+
+
+@pytest.mark.parametrize(
+    "column", [[True, False] * 2, pandas.array([1, 0, 1, 0], "Int64"), pandas.array([True, False] * 2, "boolean")]
+)
+def test_columns_of_several_types_are_numbers(column):
+    table = pandas.DataFrame({"a": column, "b": [0.5, 1.5, 2.5, 3.5]})
+    spec = spec_of("binary_crossentropy", training={"epochs": 1})
+    model = specnet.fit(spec, table, [0, 1, 0, 1])
+    numbers = np.array([[1, 0.5], [0, 1.5], [1, 2.5], [0, 3.5]])
+    np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(numbers))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["Bonn", "Ulm"], 'column "mean radius" is not numeric'),
+        (["Bonn", None], 'column "mean radius" is not numeric'),
+        (pandas.to_datetime(["2024-01-31", "2024-02-01"]), 'column "mean radius" is not numeric'),
+        ([1.0, np.nan], 'row 1: column "mean radius" is empty'),
+        ([None, 1], 'row 0: column "mean radius" is empty'),
+        ([None, None], 'row 0: column "mean radius" is empty'),
+        (pandas.array([1, None], "Int64"), 'row 1: column "mean radius" is empty'),
+        ([1.0, np.inf], 'row 1: column "mean radius" is inf; expected a finite number'),
+    ],
+)
+def test_what_is_wrong_with_a_column_is_said_by_its_name(column, message):
+    table = pandas.DataFrame({"mean radius": column, "sick": [True, False]})
+    with pytest.raises(DataError) as caught:
+        specnet.fit(spec_of("binary_crossentropy"), table, [0, 1])
+    assert caught.value.diagnostics[0].message == message
+
+
+def test_labels_that_differ_by_a_null_character_do_not_become_one():
+    X, spec = np.eye(4), spec_of("binary_crossentropy", training={"epochs": 1})
+    labels = ["lab", "lab\0", "lab", "lab\0"]
+    for y in (labels, np.array(labels, object), pandas.Series(labels), np.array(labels, np.dtypes.StringDType())):
+        with pytest.raises(DataError, match="y has text that ends in a null character at row 1"):
+            specnet.fit(spec, X, y)
+        with pytest.raises(ValueError, match="y has text that ends in a null character at row 1"):
+            specnet.SpecClassifier(epochs=1).fit(X, y)
+    model = specnet.fit(spec, X, ["l\0b", "lab"] * 2)
+    assert model.labels.tolist() == ["l\0b", "lab"]
+    with pytest.raises(DataError, match="y has text that ends in a null character at row 3"):
+        model.evaluate(X, ["lab", "lab", "lab", "lab\0"])
+
+
+SPLIT = {"test_size": 0.0, "validation_size": 0.3, "random_state": 5}
+STOPPED = {"epochs": 40, "early_stopping": {"patience": 2}}
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1]), np.array(["no", "yes"])])
+@pytest.mark.parametrize("split", [SPLIT, {**SPLIT, "stratify": False}, {"test_size": 0.0, "validation_size": 0.3}])
+def test_validation_rows_are_set_aside_as_a_run_does_it(tmp_path, labels, split):
+    X, y = blobs(labels)
+    np.savez(tmp_path / "rows.npz", X=X, y=y)
+    data = {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": split}
+    spec = {**spec_of("binary_crossentropy", training=STOPPED), "data": data}
+    model, ran = specnet.fit(spec, X, y), specnet.run(spec)
+    assert model.spec.data is None
+    assert model.history == ran.history
+    np.testing.assert_array_equal(model.theta, ran.model.theta)
+
+
+def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first():
+    X, y = blobs([0, 1])
+    sizes = []
+
+    class Listening(Observer):
+        def started(self, network, rows, epochs):
+            sizes.append(dict(rows))
+
+    data = {"type": "make_moons", "split": {**SPLIT, "test_size": 0.2}}
+    spec = {**spec_of("binary_crossentropy", training={"epochs": 1}), "data": data}
+    specnet.fit(spec, X, y, observer=Listening())
+    specnet.fit(spec, X, y, validation=(X[:7], y[:7]), observer=Listening())
+    held_out = math.ceil(0.3 * len(X))
+    assert sizes == [{"train": len(X) - held_out, "validation": held_out}, {"train": len(X), "validation": 7}]
+    with pytest.raises(DataError, match="class 1 has one row") as caught:
+        specnet.fit(spec, X[:3], [0, 0, 1])
+    assert caught.value.diagnostics[0].path == ("data", "split", "stratify")
 
 
 def test_ctrl_c_in_a_fit_goes_on_to_the_caller():

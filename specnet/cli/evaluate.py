@@ -1,5 +1,7 @@
 """`specnet evaluate`: a model measured on rows."""
 
+import sys
+
 from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 
@@ -23,10 +25,12 @@ def evaluate(
     with reporting(output_format, quiet) as output:
         from specnet.data import read_table
         from specnet.importing import open_model
+        from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
 
         loaded = open_model(model)
-        rows = read_table(data, loaded.spec, loaded.labels)
+        with reading_shown(sys.stderr if output.speaks else None):
+            rows = read_table(data, loaded.spec, loaded.labels)
         figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}
         output.table(scores_table({data.name: figures}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,11 +43,13 @@ def predict(
         from specnet.data import read_inputs
         from specnet.files import refuse_taken, write_file
         from specnet.importing import open_model
+        from specnet.report.counting import reading_shown
 
         if out is not None and not force:
             refuse_taken(out)
         loaded = open_model(model)
-        X = read_inputs(data, loaded.spec)
+        with reading_shown(sys.stderr if output.speaks else None):
+            X = read_inputs(data, loaded.spec)
         columns = _columns("prediction", loaded.predict(X), None)
         if loaded.gives_probabilities:
             columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)

@@ -1,6 +1,7 @@
 """`specnet run`: train, evaluate, save."""
 
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,7 @@ def run(
         if resume and (force or out is None):
             raise UsageError("--resume needs --out and cannot be combined with --force")
 
+        from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
@@ -67,7 +69,10 @@ def run(
             output.data["folder"] = str(folder)
             recorder = WarningRecorder(output.data.setdefault("warnings", []))
             try:
-                result = run_spec(parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks)
+                with reading_shown(sys.stderr if output.speaks else None):
+                    result = run_spec(
+                        parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks
+                    )
             except RunInterrupted as stopped:
                 settings = [word for setting in overrides or () for word in ("--set", setting)]
                 settings += [word for number in limit or () for word in ("--limit", number)]

@@ -4,13 +4,14 @@ from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
-from specnet.data.tables import load_table, read_inputs, read_table, target_kind
+from specnet.data.tables import check_table, load_table, read_inputs, read_table, target_kind
 
 __all__ = [
     "Labels",
     "Preparation",
     "RowSplit",
     "check_labels",
+    "check_table",
     "load_table",
     "read_inputs",
     "read_table",

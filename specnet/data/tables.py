@@ -51,7 +51,7 @@ def load_table(spec: Spec) -> Table:
         raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
     whole: Place = ("data", "path") if "path" in type(data).model_fields else ("data",)
     try:
-        return _checked(data.with_defaults(spec.seed, target).load(spec.folder, target))
+        return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))
     except MemoryError:
         raise DataError(spec.diagnostic("too-large", "these rows do not fit into memory", whole)) from None
     except DataError as error:
@@ -129,7 +129,7 @@ def read_table(path: PathLike, spec: Spec, labels: Array | None = None) -> Table
     """
     part, source = _part_for(path, spec), os.fspath(path)
     try:
-        table = _checked(part.load(Path(), target_kind(spec)))
+        table = check_table(part.load(Path(), target_kind(spec)))
     except DataError as error:
         raise _about(error, source) from None
     if isinstance(part, Csv) and labels is not None and labels.dtype.kind == "U":
@@ -152,8 +152,15 @@ def _part_for(path: PathLike, spec: Spec) -> Csv | Npz:
             raise DataError("data is read from .npz and .csv files", source=source)
 
 
-def _checked(table: Table) -> Table:
-    X = check_inputs(table.X, None).astype(np.float64)
+def check_table(table: Table) -> Table:
+    """Return a table as `load_table` does: X as float64, y as labels or float64, and nothing else in either.
+
+    Raises
+    ------
+    DataError
+        If X or y holds something else, or they have different numbers of rows.
+    """
+    X = check_inputs(table.X, None).astype(np.float64, copy=False)
     y = np.asarray(table.y)
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: one row for each")

@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
-from specnet.arrays import Array
+from specnet.arrays import Array, refuse_null_ends
 from specnet.data import Labels, check_labels
 from specnet.estimators.base import SpecEstimator, check_weighted_rows
 from specnet.spec import Spec
@@ -114,6 +114,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             If the loss is no longer finite.
         """
         start = self.model_ if self._goes_on() else None
+        refuse_null_ends(y, "y")
         X, y = self._checked_rows(X, y, reset=start is None)
         y = _checked_target(y)
         classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
@@ -138,6 +139,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             columns.
         """
         first = not hasattr(self, "model_")
+        refuse_null_ends(y, "y")
         X, y = self._checked_rows(X, y, reset=first)
         y = _checked_target(y)
         _check_partial_fit_first_call(self, classes)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from specnet.parts.data import reading_progress
 from specnet.report.figures import count
 from specnet.report.progress import BAR_WIDTH, SECONDS_BETWEEN_FRAMES
 from specnet.report.terminal import console, is_lively
@@ -41,21 +43,36 @@ class CountProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def show(self, done: int, total: int) -> None:
+        """Show that so many of all are done; the bar goes when all are."""
+        now = time.monotonic()
+        if self._stream is not None and now >= self._next:
+            self._next = now + SECONDS_BETWEEN_FRAMES
+            self._draw(self._stream, done, total)
+        if done >= total:
+            self._close()
+
+    def _draw(self, stream: TextIO, done: int, total: int) -> None:
+        with suppress(OSError):
+            if self._bar is None:
+                self._bar = _opened(stream)
+            line = f"{count(done)}/{count(total)} {self._things}"
+            self._bar.update(self._bar.task_ids[0], total=total, completed=done, description=line, refresh=True)
+
+    def _close(self) -> None:
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.stop()
+            self._bar = None
 
-    def show(self, done: int, total: int) -> None:
-        """Show that so many of all are done."""
-        now = time.monotonic()
-        if self._stream is None or now < self._next:
-            return
-        self._next = now + SECONDS_BETWEEN_FRAMES
-        with suppress(OSError):
-            if self._bar is None:
-                self._bar = _opened(self._stream)
-            line = f"{count(done)}/{count(total)} {self._things}"
-            self._bar.update(self._bar.task_ids[0], total=total, completed=done, description=line, refresh=True)
+
+@contextmanager
+def reading_shown(stream: TextIO | None) -> Iterator[None]:
+    """Show how much is read of a large file that is read within this context."""
+    with CountProgress(stream, "bytes read") as progress, reading_progress(progress.show):
+        yield
 
 
 def _opened(stream: TextIO) -> Progress:

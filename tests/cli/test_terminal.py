@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
+
+import pytest
 
 from tests.cli.conftest import COMMAND, environment, process, take_interrupts
 
@@ -87,6 +90,22 @@ def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     assert lines[0].rstrip() == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
     assert lines[-1].startswith("runs/moons/1   model.safetensors")
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
+
+
+@pytest.mark.parametrize("verb", ["run", "evaluate", "predict"])
+def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path) -> None:
+    """As large as it takes to be seen, and no larger: short work shows no bar."""
+    loss = {"loss": "binary_crossentropy", "epochs": 1}
+    spec = {"data": {"type": "csv", "path": "rows.csv", "target": "y"}, "training": loss}
+    (folder / "rows.json").write_text(json.dumps({**spec, "network": {"hidden_layer_sizes": [2]}}))
+    (folder / "rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 100)
+    assert process("run", "rows.json", "--out", "done", folder=folder).status == 0
+    unhurried = "import specnet.report.counting as counting; counting.SECONDS_UNSEEN = 0.0"
+    (folder / "sitecustomize.py").write_text(unhurried)
+    said = ("run", "rows.json") if verb == "run" else (verb, "done/model.safetensors", "rows.csv")
+    assert "/804 bytes read" in on_terminal(*said, folder=folder, PYTHONPATH=str(folder)).plain
+    assert "bytes read" not in on_terminal(*said, "--quiet", folder=folder, PYTHONPATH=str(folder)).plain
+    assert "bytes read" not in on_terminal(*said, folder=folder, PYTHONPATH=str(folder), NO_COLOR="1").plain
 
 
 def test_no_color_means_no_codes_and_no_live_progress(folder: Path) -> None:

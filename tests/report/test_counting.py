@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
+from specnet.parts.data import CsvFile
 from specnet.report import counting
-from specnet.report.counting import CountProgress
+from specnet.report.counting import CountProgress, reading_shown
 
 
 class Terminal(io.StringIO):
@@ -36,6 +38,28 @@ def test_work_that_takes_longer_is_seen_on_a_terminal(monkeypatch: pytest.Monkey
     counted(terminal)
     assert "1/3 000 things done" in terminal.getvalue()
     assert "3/3 000 things done" in terminal.getvalue()
+
+
+def test_the_bar_goes_when_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+    terminal = Terminal()
+    with CountProgress(terminal, "things done") as progress:
+        progress.show(1, 2)
+        progress.show(2, 2)
+        assert terminal.getvalue().count("\x1b[?25h") == 1, "the cursor is shown again"
+
+
+def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n" + "1\n" * 500)
+    terminal, stream = Terminal(), io.StringIO()
+    with reading_shown(terminal):
+        CsvFile(path).read(["a"])
+    assert "/1 002 bytes read" in terminal.getvalue()
+    with reading_shown(stream), reading_shown(None):
+        CsvFile(path).read(["a"])
+    assert stream.getvalue() == ""
 
 
 def test_short_work_shows_nothing() -> None:

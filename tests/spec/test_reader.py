@@ -121,6 +121,11 @@ def test_a_mapping_may_hold_numbers_and_arrays_of_numpy_tuples_and_paths():
     assert {type(number) for number in plain["a"]} == {int}
 
 
+def test_the_least_and_the_largest_of_64_bits_are_integers():
+    assert read({"a": -(2**63), "b": 2**63 - 1}).data == {"a": -(2**63), "b": 2**63 - 1}
+    assert read("a = -9223372036854775808\n").data == {"a": -(2**63)}
+
+
 def test_what_a_mapping_may_not_hold():
     endless: list[object] = []
     endless.append(endless)
@@ -131,6 +136,7 @@ def test_what_a_mapping_may_not_hold():
         (None, "null"),
         (float("nan"), "not-finite"),
         (2**63, "number-range"),
+        (-(2**63) - 1, "number-range"),
         ("\udc00", "encoding"),
         ({1, 2}, "wrong-type"),
         (print, "wrong-type"),

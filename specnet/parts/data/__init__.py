@@ -6,6 +6,7 @@ from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.files import Csv, Npz
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
 from specnet.parts.data.npz_reading import read_arrays
+from specnet.parts.data.progress import reading_progress
 
 __all__ = [
     "BreastCancer",
@@ -27,4 +28,5 @@ __all__ = [
     "TargetKind",
     "Wine",
     "read_arrays",
+    "reading_progress",
 ]
