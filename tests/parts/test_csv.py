@@ -3,6 +3,9 @@
 import csv
 import io
 import math
+import os
+import signal
+import threading
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -135,6 +138,54 @@ def test_whoever_watches_is_told_how_far_reading_is(file):
     told.clear()
     load(path)
     assert not told
+
+
+def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeypatch):
+    import duckdb
+
+    class Asked(KeyboardInterrupt):
+        pass
+
+    class Endless:
+        """A connection whose query ends when it is interrupted."""
+
+        interrupted = threading.Event()
+
+        def __init__(self, *args):
+            self.connection = connect(*args)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.connection.close()
+
+        def __getattr__(self, name):
+            return getattr(self.connection, name)
+
+        def sql(self, query, params):
+            assert self.interrupted.wait(60)
+            return self.connection.sql(query, params=params)
+
+        def interrupt(self):
+            self.interrupted.set()
+
+        def query_progress(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return -1.0
+
+    def asked(number, frame):
+        raise Asked
+
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", Endless)
+    before = signal.signal(signal.SIGTERM, asked)
+    try:
+        with pytest.raises(Asked):
+            load(file("a,y\n1,0\n"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert Endless.interrupted.is_set()
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
@@ -307,20 +358,22 @@ def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch)
         def __exit__(self, *error):
             self.connection.close()
 
-        def execute(self, query, parameters=None):
-            if "read_csv" in query:
-                attempts = [
-                    f"SELECT * FROM read_csv('{other}')",
-                    f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
-                    f"ATTACH '{tmp_path}/out.db'",
-                    "SET enable_external_access = true",
-                    "INSTALL httpfs",
-                ]
-                for attempt in attempts:
-                    with pytest.raises(duckdb.Error):
-                        self.connection.execute(attempt)
-                    refused.append(attempt)
-            return self.connection.execute(query, parameters)
+        def __getattr__(self, name):
+            return getattr(self.connection, name)
+
+        def sql(self, query, params):
+            attempts = [
+                f"SELECT * FROM read_csv('{other}')",
+                f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+                f"ATTACH '{tmp_path}/out.db'",
+                "SET enable_external_access = true",
+                "INSTALL httpfs",
+            ]
+            for attempt in attempts:
+                with pytest.raises(duckdb.Error):
+                    self.connection.execute(attempt)
+                refused.append(attempt)
+            return self.connection.sql(query, params=params)
 
     monkeypatch.setattr(duckdb, "connect", Prying)
     assert load(path).X.tolist() == [[1]]

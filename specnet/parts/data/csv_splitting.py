@@ -7,10 +7,9 @@ rounds correctly, as Python's does; what else it takes for a number is marked as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from threading import Event, Thread
 from typing import Any
 
 from numpy.typing import NDArray
@@ -89,17 +88,38 @@ class Splitting:
             connection.execute(SETTINGS)
             parameters = {"path": self.path, "types": {f"c{place}": "VARCHAR" for place in range(self.width)}}
             try:
-                with _watched(connection, os.path.getsize(self.path), progress):
-                    found = connection.execute(self._query(numbers, texts), parameters).fetchnumpy()
+                found = self._fetched(connection, self._query(numbers, texts), parameters, progress)
             except duckdb.Error as error:
                 raise SplittingError(str(error).splitlines()[0]) from None
-            except RuntimeError as error:
-                if "interrupt" in str(error).lower():  # how DuckDB passes Ctrl-C on
-                    raise KeyboardInterrupt from None
-                raise
         columns = list(found.values())
         end = len(numbers) + len(texts)
         return columns[: len(numbers)], columns[len(numbers) : end], columns[end] if len(columns) > end else None
+
+    def _fetched(
+        self, connection: Any, query: str, parameters: dict[str, Any], progress: Progress
+    ) -> dict[str, NDArray[Any]]:
+        """Return what a query finds. It has a thread of its own, so that this one can take signals and tell of it."""
+        size, done = os.path.getsize(self.path), 0
+
+        def fetch() -> Any:
+            # sql reads with all processors, and plans twice, which is what takes time with many columns.
+            wide = self.width > WIDE
+            found = connection.execute(query, parameters) if wide else connection.sql(query, params=parameters)
+            return found.fetchnumpy()
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(fetch)
+            try:
+                while not wait([future], SECONDS_BETWEEN_LOOKS).done:
+                    # DuckDB says -1 before it begins and after it has read all.
+                    done = max(done, int(min(connection.query_progress(), 99.0) / 100 * size))
+                    progress(done, size)
+            except BaseException:
+                connection.interrupt()
+                raise
+            progress(size, size)
+            found: dict[str, NDArray[Any]] = future.result()
+            return found
 
     def _disabled_optimizers(self, connection: Any) -> list[str]:
         found = [name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()]
@@ -116,22 +136,3 @@ class Splitting:
             records = f"SELECT *, concat({joined}) AS joined FROM ({records})"
             selected.append(f"{ODD} AS odd")
         return f"SELECT {', '.join(selected)} FROM ({records})"
-
-
-@contextmanager
-def _watched(connection: Any, size: int, progress: Progress) -> Iterator[None]:
-    """Tell of DuckDB's progress from a thread of its own: DuckDB has the main one until all is read."""
-    ended = Event()
-
-    def look() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            progress(int(max(0.0, min(connection.query_progress(), 99.0)) / 100 * size), size)
-
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        progress(size, size)
