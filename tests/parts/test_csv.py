@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specnet.errors import DataError
-from specnet.parts.data import Csv, CsvFile, csv_reading
+from specnet.parts.data import Csv, CsvFile, csv_reading, csv_signs
 from specnet.parts.data.csv_places import faulty_record
 from specnet.parts.data.progress import reading_progress
 
@@ -112,6 +112,22 @@ def test_the_first_mistake_of_each_column_is_told_unless_it_is_far_below(file, m
     monkeypatch.setattr(csv_reading, "CELLS_LOOKED_AT", 24)
     path = file("a,b,y\n1,2,0\n" + "x,2,0\n" * 8 + "x,z,0\n" + "x,2,\n" * 20)
     assert mistakes(path) == [("not-a-number", (3, 1, 1)), ("not-a-number", (11, 3, 1))]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('a,b,y\n"1",2,0\n3,4,1,""\n', "ragged-row"),
+        ('a,b,y\n"1",2,0\n3,4,1,\n', "ragged-row"),
+        ('a,b,y\n"1",2,0\n3,4,1,', "ragged-row"),
+        ("a,b,y\n1,2,0\n3,4,1,,\n", "ragged-row"),
+        ("a,b,y\n1,+-2,0\n", "not-a-number"),
+    ],
+)
+def test_signs_are_seen_wherever_the_file_is_cut(file, monkeypatch, text, code, piece):
+    monkeypatch.setattr(csv_signs, "PIECE", piece)
+    assert [found for found, _ in mistakes(file(text))] == [code]
 
 
 def test_more_columns_than_are_supported_are_refused_at_the_header(file):

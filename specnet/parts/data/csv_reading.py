@@ -270,4 +270,4 @@ def _labels(cells: list[str]) -> NDArray[Any]:
         integers = np.array([int(cell) for cell in cells], np.int64)
     except (ValueError, OverflowError):
         return np.array(cells)
-    return integers if list(map(str, integers)) == cells else np.array(cells)
+    return integers if list(map(str, integers.tolist())) == cells else np.array(cells)

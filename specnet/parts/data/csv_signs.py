@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class Signs:
     odd : bool
         Some cells hold what DuckDB might take for a part of a number.
     empty_ends : bool
-        Some rows end in an empty cell.
+        Some cells are quoted, and some rows may end in an empty cell.
     """
 
     commas: int
@@ -46,20 +47,32 @@ def read_signs(path: str, start: int, progress: Progress) -> Signs:
     FileError
         If the file cannot be read.
     """
-    commas, last = 0, b""
-    quotes = odd = empty_ends = False
+    commas, quotes, odd = 0, False, False
+    for last, piece, size in _pieces(path, start):
+        joined = last + piece
+        commas += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord(",")))
+        odd = odd or any(sign in joined for sign in ODD) or (b"+" in joined and b"+-" in joined)
+        quotes = quotes or b'"' in piece
+        progress(0, size)
+    return Signs(commas, quotes, odd or quotes, quotes and _has_empty_ends(path, start))
+
+
+def _has_empty_ends(path: str, start: int) -> bool:
+    joined = b""
+    for last, piece, _ in _pieces(path, start):
+        joined = last + piece
+        codes = np.frombuffer(joined, np.uint8)
+        ends = (codes[1:] == ord("\n")) | (codes[1:] == ord("\r"))
+        if (ends & (codes[:-1] == ord(","))).any() or b',""' in joined:
+            return True
+    return joined.endswith(b",")
+
+
+def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield a file from a byte on in pieces, with the two bytes before each, and the size of the file."""
     with open_file(path) as (stream, size):
         stream.seek(start)
+        last = b""
         while piece := stream.read(PIECE):
-            joined = last + piece
-            codes = np.frombuffer(joined, np.uint8)
-            is_comma = codes == ord(",")
-            commas += int(np.count_nonzero(is_comma[len(last) :]))
-            is_break = (codes == ord("\n")) | (codes == ord("\r"))
-            empty_ends = empty_ends or bool((is_comma[:-1] & is_break[1:]).any())
-            odd = odd or any(sign in joined for sign in ODD) or (b"+" in joined and b"+-" in joined)
-            if b'"' in joined:
-                quotes, empty_ends = True, empty_ends or b',""' in joined
-            last = joined[-2:]
-            progress(0, size)
-    return Signs(commas, quotes, odd or quotes, empty_ends or last.endswith(b","))
+            yield last, piece, size
+            last = (last + piece[-2:])[-2:]
