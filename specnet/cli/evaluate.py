@@ -1,5 +1,6 @@
 """`specnet evaluate`: a model measured on rows."""
 
+from specnet.cli.inputs import check_model_and_data, rows_file, rows_name
 from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 
@@ -17,7 +18,7 @@ def evaluate(
 
     Examples
     --------
-    specnet evaluate runs/moons_2_5_1/1/model.safetensors rows.npz
+    specnet evaluate runs/moons_2_5_1/1 rows.npz
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
@@ -25,8 +26,10 @@ def evaluate(
         from specnet.importing import open_model
         from specnet.report.scores import scores_table
 
+        check_model_and_data(model, data)
         loaded = open_model(model)
-        rows = read_table(data, loaded.spec, loaded.labels)
+        with rows_file(data) as file:
+            rows = read_table(file, loaded.spec, loaded.labels)
         figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}
-        output.table(scores_table({data.name: figures}))
+        output.table(scores_table({rows_name(data): figures}))

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SpecArgument, read_limits
+from specnet.cli.inputs import parse
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import UsageError, reporting, stopped_by
 
 
@@ -16,16 +17,9 @@ def run(
     spec: SpecArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The folder to write; runs/<name>/<number> where nothing is said."),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Put a value in place of the spec's, as often as needed; KEY= removes the key.",
-        ),
-    ] = None,
+    overrides: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier run in --out.")] = False,
     resume: Annotated[
         bool,
@@ -46,22 +40,17 @@ def run(
     Examples
     --------
     specnet run specs/moons.toml
-    specnet run specs/moons.toml --out moons --set training.epochs=100 --set network.activations.0=tanh
+    specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     """
     with reporting(output_format, quiet) as output:
-        for number, setting in enumerate(overrides or (), 1):
-            if "=" not in setting:
-                hint = "write it as in --set training.epochs=100"
-                raise UsageError(f'"{setting}" has no "="', hint=hint, source=f"--set #{number}")
         if resume and (force or out is None):
             raise UsageError("--resume needs --out and cannot be combined with --force")
 
         from specnet.report.scores import scores_table
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
-        from specnet.spec import parse_spec
 
-        parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
+        parsed = parse(spec, overrides, limit)
         with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             try:
