@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+# What `signal` wraps: its enumerations take longer to import than all else before `main`.
+import _signal as signal  # type: ignore[import-not-found]
 import sys
 
 TYPE_CHECKING = False

@@ -116,6 +116,7 @@ class Output:
                 document = _without_nan({"errors": self._errors, **self.data})
                 _write_data(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
             sys.stdout.flush()
+            sys.stderr.flush()
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
