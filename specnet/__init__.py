@@ -5,23 +5,28 @@ and `run` train it, and a `Model` answers, saves and loads; `import_model` makes
 `SpecClassifier` and `SpecRegressor` do so for scikit-learn.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-from specnet.errors import (
-    DataError,
-    ExportError,
-    FileError,
-    PartError,
-    SpecError,
-    SpecnetError,
-    SpecnetWarning,
-    TakenError,
-    TrainingError,
-)
+from importlib import import_module
+
 from specnet.version import __version__ as __version__
 
+# As in `typing`, whose import would take as long as all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from specnet.errors import (
+        DataError,
+        ExportError,
+        FileError,
+        PartError,
+        SpecError,
+        SpecnetError,
+        SpecnetWarning,
+        TakenError,
+        TrainingError,
+    )
     from specnet.estimators import SpecClassifier, SpecRegressor
     from specnet.exporting import export
     from specnet.fitting import fit
@@ -59,13 +64,22 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DataError": "errors",
+    "ExportError": "errors",
+    "FileError": "errors",
     "Limits": "spec",
     "Model": "model",
     "Network": "network",
+    "PartError": "errors",
     "RunResult": "runner",
     "Spec": "spec",
     "SpecClassifier": "estimators",
+    "SpecError": "errors",
     "SpecRegressor": "estimators",
+    "SpecnetError": "errors",
+    "SpecnetWarning": "errors",
+    "TakenError": "errors",
+    "TrainingError": "errors",
     "build": "network",
     "export": "exporting",
     "fit": "fitting",

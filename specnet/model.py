@@ -17,6 +17,7 @@ from specnet.model_file import Contents, decode_model, encode_model
 from specnet.network import Network
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
+from specnet.run_files import model_file
 from specnet.spec import Limits, Spec
 
 _TASKS = {
@@ -296,7 +297,7 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file, or the folder of a run.
     parts : iterable of part classes
         Those that its spec names beside the built-in and installed ones.
     limits : Limits, optional
@@ -307,7 +308,7 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     FileError
         If the file is missing, is something else, or is damaged; says what is wrong with it.
     """
-    with open_file(path) as (stream, size):
+    with open_file(model_file(path)) as (stream, size):
         return Model(*decode_model(stream, size, parts, limits))
 
 

@@ -19,21 +19,19 @@ from specnet.files import (
     write_files,
 )
 from specnet.locks import LOCK_NAME, locked_folder
+from specnet.run_files import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
 from specnet.spec.document import TrainingSpec
-from specnet.spec.runs import FACTS, RESOLVED, WRITTEN
 from specnet.tensor_file import parse_object
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.checkpoint import checked_history, is_number
 from specnet.training.identity import Difference, described
 
-MODEL = "model.safetensors"
 HISTORY = "history.jsonl"
 METRICS = "metrics.json"
 CHECKPOINT = "checkpoint.safetensors"
 RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT)
 """All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
-LARGEST_RECORD = 2**30
 START_ANEW = "choose another --out, or use --force to replace it"
 
 

@@ -21,9 +21,9 @@ from specnet.fitting import Rows, fit_rows, read_data, shown_progress
 from specnet.interruptions import Interruptions, Terminated
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
-from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, MODEL, RunFolder, reserved_folder
+from specnet.run_files import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
+from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
 from specnet.spec import Spec, SpecSource, parse_spec, says_its_document
-from specnet.spec.runs import FACTS, RESOLVED, SPEC_FOLDER, spec_folder
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.version import __version__
 

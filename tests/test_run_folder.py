@@ -12,7 +12,8 @@ import pytest
 import specnet
 import specnet.files
 from specnet.errors import FileError, TakenError
-from specnet.run_folder import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
+from specnet.run_files import FACTS
+from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, RUN_FILES
 from specnet.tensor_file import encode
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT

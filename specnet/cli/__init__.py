@@ -1,4 +1,7 @@
-"""The command line: each verb parses its arguments, calls the public interface, and prints."""
+"""The command line: each verb parses its arguments, calls the public interface, and prints.
+
+Little is imported before `main` runs: until then Ctrl-C ends in Python's own traceback.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,21 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import NoReturn, TextIO
+
+from specnet.cli import interrupts
+from specnet.cli.shells import VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn, TextIO
 
 RARE_COLLECTIONS = 100_000, 100
 """Allocations before new objects are looked through, and how often that happens before older ones are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command ``specnet`` and end with its exit status.
+    """Run the command ``specnet`` and end with its exit status; Ctrl-C is ignored from then on.
 
     Parameters
     ----------
@@ -27,8 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     ------
     SystemExit
         Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
-        the command line is; 130 after Ctrl-C.
+        the command line is; 130 after Ctrl-C; 141 when whoever read the output has gone.
     """
+    try:
+        interrupts.install()
+        status = _status(sys.argv[1:] if arguments is None else arguments)
+        interrupts.ignore()
+    except KeyboardInterrupt:
+        interrupts.ignore()
+        status = 130
+    raise SystemExit(status)
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status."""
     # What a command imports stays. Looking through it for cycles, now and then and at the end, would take longer than
     # most verbs do.
     gc.set_threshold(*RARE_COLLECTIONS)
@@ -37,26 +58,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         warnings.showwarning = _show_warning
         try:
             _prepare_streams()
-            # Imported late, so that Ctrl-C during the imports ends as it does later on.
-            from specnet.cli.application import application
+            if VARIABLE in os.environ:
+                from specnet.cli.completion import complete
 
-            application(args=arguments, prog_name="specnet")
-        except KeyboardInterrupt:
-            raise SystemExit(130) from None
+                complete(arguments[-1] if arguments else "")
+                sys.stdout.flush()
+                return 0
+            from specnet.cli.application import call
+
+            return call(arguments)
         except (OSError, ImportError, MemoryError, RuntimeError) as error:
             from specnet.errors import is_memory_shortage, out_of_memory
 
             if is_memory_shortage(error):
                 # Not even what prints an error for people may be there.
                 sys.stderr.write(f"{out_of_memory()}\n")
-            elif isinstance(error, OSError):
-                # Standard output or standard error cannot be written.
-                from specnet.cli.output import abandon
-
-                abandon(error)
-            else:
+                return 1
+            if not isinstance(error, OSError):
                 raise
-    raise SystemExit(1)
+            # Standard output or standard error cannot be written.
+            from specnet.cli.output import abandon
+
+            return abandon(error)
 
 
 def _prepare_streams() -> None:
@@ -82,6 +105,10 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
+    from contextlib import suppress
+
     from specnet.report.terminal import write_line
 
-    write_line(sys.stderr, f"warning: {message}")
+    # Nobody is left to be warned where standard error cannot be written, and the work goes on.
+    with suppress(OSError):
+        write_line(sys.stderr, f"warning: {message}")

@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 from specnet.cli.check import check
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
 from specnet.cli.import_ import import_
 from specnet.cli.init import init
+from specnet.cli.parts import parts
 from specnet.cli.predict import predict
 from specnet.cli.run import run
 from specnet.cli.schema import schema
+from specnet.cli.shells import SCRIPTS
 from specnet.cli.show import show
+from specnet.cli.usage import Fault, report
 from specnet.cli.validate import validate
 
 _SECTION = "\n\nExamples\n--------\n"
 
+
+class Verb(TyperCommand):
+    """A verb whose help shows arguments as a user writes them."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the verb in its usage line."""
+        return ["[OPTIONS]", *(name for name, _ in self._arguments())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of arguments and options."""
+        if arguments := self._arguments():
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        options = [parameter for parameter in self.get_params(ctx) if parameter.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([option.get_help_record(ctx) for option in options])
+
+    def _arguments(self) -> list[tuple[str, str]]:
+        arguments: list[Any] = [parameter for parameter in self.params if parameter.param_type_name == "argument"]
+        return [(str(argument.metavar), argument.help or "") for argument in arguments]
+
+
 application = typer.Typer(
     help="Small and middle-sized neural networks from a spec: checked, trained, evaluated, saved.",
     epilog="Exit status: 0 done; 1 the spec, the data, a file or the training is at fault; 2 the command line is; "
-    "130 after Ctrl-C.",
+    "130 after Ctrl-C; 141 if the output's reader has gone.",
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain help: rich's costs as much time as all the rest together.
@@ -41,12 +68,31 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_completion(shell: str | None) -> None:
+    if shell is None:
+        return
+    if shell not in SCRIPTS:
+        raise typer.BadParameter(shell)
+    typer.echo(SCRIPTS[shell])
+    raise typer.Exit
+
+
 @application.callback(invoke_without_command=True)
 def _without_verb(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    completion: Annotated[
+        str | None,
+        typer.Option(
+            "--completion",
+            metavar="|".join(SCRIPTS),
+            callback=_print_completion,
+            is_eager=True,
+            help="Print the script that completes commands in a shell.",
+        ),
+    ] = None,
 ) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
@@ -57,8 +103,22 @@ def _register(verb: Callable[..., Any]) -> None:
     """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options."""
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
-    application.command(verb.__name__.rstrip("_"), help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
+    application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, check, predict, evaluate, export, import_, schema, init):
+for _verb in (run, validate, show, parts, check, predict, evaluate, export, import_, schema, init):
     _register(_verb)
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run a command line and return the exit status."""
+    command: Any = get_command(application)
+    try:
+        try:
+            with command.make_context("specnet", [*arguments]) as context:
+                command.invoke(context)
+        except Fault as error:
+            report(error, arguments)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SpecArgument, read_limits
+from specnet.cli.inputs import parse
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import Output, reporting
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def check(
     spec: SpecArgument,
+    overrides: SetOption = None,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -34,14 +36,13 @@ def check(
     Examples
     --------
     specnet check specs/moons.toml
-    specnet check specs/digits.toml --format json
+    specnet check specs/digits.toml --set network.dtype=float64 --format json
     """
     with reporting(output_format, quiet) as output:
         from specnet.checking import check_spec
         from specnet.report.counting import CountProgress
-        from specnet.spec import parse_spec
 
-        parsed = parse_spec(spec, limits=read_limits(limit))
+        parsed = parse(spec, overrides, limit)
         with CountProgress(sys.stderr if output.speaks else None, "coordinates compared") as progress:
             found = check_spec(parsed, progress.show)
         output.data |= found.as_dict()

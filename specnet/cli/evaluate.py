@@ -2,6 +2,7 @@
 
 import sys
 
+from specnet.cli.inputs import check_model_and_data, rows_file, rows_name
 from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 
@@ -19,7 +20,7 @@ def evaluate(
 
     Examples
     --------
-    specnet evaluate runs/moons_2_5_1/1/model.safetensors rows.npz
+    specnet evaluate runs/moons_2_5_1/1 rows.npz
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
@@ -28,9 +29,10 @@ def evaluate(
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
 
+        check_model_and_data(model, data)
         loaded = open_model(model)
-        with reading_shown(sys.stderr if output.speaks else None):
-            rows = read_table(data, loaded.spec, loaded.labels)
+        with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
+            rows = read_table(file, loaded.spec, loaded.labels)
         figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}
-        output.table(scores_table({data.name: figures}))
+        output.table(scores_table({rows_name(data): figures}))

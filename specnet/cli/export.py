@@ -1,17 +1,17 @@
 """`specnet export`: a model as a file for another place."""
 
 import pkgutil
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.inputs import check_suffix, load
+from specnet.cli.options import ForceOption, FormatOption, ModelArgument, OutputFormat, QuietOption
 from specnet.cli.output import UsageError, reporting
 
-_TARGETS = sorted(
-    module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "exporting/targets")])
-)
+TARGETS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "exporting/targets")]))
 """As `specnet.exporting` has them, which takes longer to import."""
 
 
@@ -21,21 +21,21 @@ def export(
         str,
         typer.Option(
             "--to",
-            metavar="TARGET",
+            metavar="FORMAT",
             show_default=False,
-            help=f"What to write: {', '.join(_TARGETS)}.",
+            help=f"Format of the export: {', '.join(TARGETS)}.",
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The file to write; the network's name in this folder if none is named."
+            "--out", "-o", metavar="FILE", help="File to write. Default: the network's name in the working directory."
         ),
     ] = None,
     float32: Annotated[
-        bool, typer.Option("--float32", help="Store a float64 model as float32, where the target can.")
+        bool, typer.Option("--float32", help="Store a float64 model as float32, if the format supports it.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -46,17 +46,21 @@ def export(
 
     Examples
     --------
-    specnet export runs/moons_2_5_1/1/model.safetensors --to onnx
+    specnet export runs/moons_2_5_1/1 --to onnx
     specnet export runs/moons_2_5_1/1/model.safetensors --to c -o moons.c
     """
     with reporting(output_format, quiet) as output:
-        from specnet.exporting import TARGETS
         from specnet.exporting import export as export_model
-        from specnet.model import load_model
+        from specnet.exporting import find_target
 
         if target not in TARGETS:
-            raise UsageError(f'"{target}" is no target; there are {", ".join(TARGETS)}')
-        written = export_model(load_model(model), target, out, float32=float32, overwrite=force)
+            close = get_close_matches(target, TARGETS, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else None
+            raise UsageError(f'unknown format "{target}"; choose from {", ".join(TARGETS)}', hint=hint, source="--to")
+        if out is not None:
+            kind = find_target(target)
+            check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the name of a file for {target}")
+        written = export_model(load(model), target, out, float32=float32, overwrite=force)
         names = ", ".join(map(str, written.files))
         output.data |= {
             "files": [str(file) for file in written.files],

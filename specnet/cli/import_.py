@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, read_limits
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.inputs import check_suffix, read_limits
+from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption
+from specnet.cli.output import reporting
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An ONNX, .keras or .skops file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An .onnx, .keras or .skops file.")],
     out: Annotated[
         Path,
         typer.Option(
@@ -18,10 +19,10 @@ def import_(
             "-o",
             metavar="NAME.toml",
             show_default=False,
-            help="The spec to write; NAME.safetensors, the model, goes beside it.",
+            help="Spec to write; the model is written beside it, as NAME.safetensors.",
         ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Replace NAME.toml and NAME.safetensors.")] = False,
+    force: ForceOption = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -39,8 +40,8 @@ def import_(
         from specnet.importing import read_network, weights_path, write_network
         from specnet.report.plan import Plan
 
-        if out.suffix != ".toml":
-            raise UsageError("the spec is TOML: its name must end in .toml", source=str(out))
+        check_suffix(file, (".onnx", ".keras", ".skops"), "the name of a file to import")
+        check_suffix(out, (".toml",), "the spec is TOML: its name")
         imported = read_network(file, limits=read_limits(limit))
         write_network(imported, out, overwrite=force)
         network = imported.model.network

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, OutputFormat, QuietOption
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.inputs import check_suffix
+from specnet.cli.options import ForceOption, FormatOption, OutputFormat, QuietOption
+from specnet.cli.output import reporting
 
 SCHEMA_NAME = "specnet.schema.json"
 
@@ -19,7 +20,7 @@ STARTER = Template("""\
 #   specnet show $file       the plan: layers, sizes, parameters
 #   specnet run $file        train, evaluate, save
 #
-# `specnet show parts` lists all that can be named here, `specnet show parts adam` one of them with its fields.
+# `specnet parts` lists all that can be named here, `specnet parts adam` explains one of them.
 
 name = "$name"
 seed = 0                                # the same seed gives the same model
@@ -51,39 +52,34 @@ metrics = ["accuracy"]                  # numbers: r2, root_mean_squared_error, 
 
 def init(
     file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", show_default=False, help="The spec to write; spec.toml by default.")
+        Path, typer.Argument(metavar="[FILE]", show_default=False, help="Spec to write. Default: spec.toml.")
     ] = Path("spec.toml"),
+    force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Write a spec to start from.
 
-    It has comments, is ready to run, and has specnet.schema.json beside it for the editor. Nothing is overwritten.
+    It has comments, is ready to run, and has specnet.schema.json beside it for the editor.
 
     Examples
     --------
     specnet init flowers.toml
+    specnet init flowers.toml --force
     """
     with reporting(output_format, quiet) as output:
-        from specnet.files import write_file
+        from specnet.files import refuse_taken, write_file
         from specnet.parts.fields import spec_name
         from specnet.parts.registry import installed_registry
         from specnet.report.terminal import visible
         from specnet.spec.schema import schema_text
 
-        if file.suffix != ".toml":
-            raise UsageError("a starter spec has comments, so it is TOML: its name must end in .toml", source=str(file))
-        if file.exists() or file.is_symlink():
-            raise UsageError("this file is there already, and nothing is overwritten", source=str(file))
+        check_suffix(file, (".toml",), "a starter spec has comments, so it is TOML: its name")
         schema_file = file.with_name(SCHEMA_NAME)
         schema = schema_text(installed_registry())
-        kept = schema_file.exists() and schema_file.read_bytes() == schema.encode()
-        if schema_file.exists() and not kept:
-            raise UsageError(
-                "this file is there already, and is not this version's schema",
-                hint=f"remove it, or renew it: specnet schema > {schema_file}",
-                source=str(schema_file),
-            )
+        kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
+        if not force:
+            refuse_taken(file, *([] if kept else [schema_file]))
         write_file(file, STARTER.substitute(name=spec_name(file.stem), file=visible(str(file))))
         written = [str(file)]
         if not kept:

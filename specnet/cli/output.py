@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import typer
 
+from specnet.cli import interrupts
 from specnet.cli.options import OutputFormat
 from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError, is_memory_shortage, out_of_memory
 from specnet.interruptions import Terminated
@@ -114,6 +116,7 @@ class Output:
                 document = _without_nan({"errors": self._errors, **self.data})
                 _write_data(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
             sys.stdout.flush()
+            sys.stderr.flush()
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
@@ -129,7 +132,7 @@ def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
     Raises
     ------
     typer.Exit
-        With 1 or 2 after mistakes, with 130 after Ctrl-C, 143 after SIGTERM.
+        With 1 or 2 after mistakes, with 130 after Ctrl-C, 143 after SIGTERM, 141 when whoever read the output has gone.
     """
     output = Output(output_format, quiet)
     try:
@@ -140,26 +143,37 @@ def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
         except GeneratorExit:
             raise
         except BaseException as error:  # a part's SystemExit among them, which is no end of a command
-            output.mistakes(_told(error))
+            # What a library makes of Ctrl-C may be any error.
+            stopped = interrupts.asked() and not isinstance(error, KeyboardInterrupt | _StoppedError)
+            output.mistakes(_told(KeyboardInterrupt() if stopped else error))
         output.close()
     except _OutputError as error:
-        abandon(error.cause)
-        raise typer.Exit(1) from None
+        raise typer.Exit(abandon(error.cause)) from None
     if output.status:
         raise typer.Exit(output.status)
 
 
-def abandon(error: OSError) -> None:
-    """Say that standard output or standard error cannot be written, and keep the interpreter from trying again."""
-    with suppress(OSError):
-        write_line(sys.stderr, f"error[file]: the output cannot be written: {error.strerror or error}")
-        sys.stderr.flush()
+def abandon(error: OSError) -> int:
+    """Say that standard output or standard error cannot be written, and keep the interpreter from trying again.
+
+    Returns
+    -------
+    int
+        The exit status. A reader that has gone, such as ``head``, has what it wanted: the end is silent then, with the
+        status of a process that ended by SIGPIPE.
+    """
+    status = 128 + 13 if error.errno == errno.EPIPE else 1
+    if status == 1:
+        with suppress(OSError):
+            write_line(sys.stderr, f"error[file]: the output cannot be written: {error.strerror or error}")
+            sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
             os.dup2(nowhere, stream.fileno())
+    return status
 
 
 def _told(error: BaseException) -> SpecnetError:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
+from specnet.cli.inputs import check_model_and_data, check_suffix, rows_file
+from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 from specnet.report.figures import counted
 
@@ -23,9 +24,9 @@ def predict(
     data: DataArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write; standard output if none is named."),
+        typer.Option("--out", "-o", metavar="FILE.csv", help="CSV file to write. Default: standard output."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -36,7 +37,7 @@ def predict(
 
     Examples
     --------
-    specnet predict runs/moons_2_5_1/1/model.safetensors rows.npz
+    specnet predict runs/moons_2_5_1/1 rows.npz
     specnet predict runs/moons_2_5_1/1/model.safetensors rows.npz -o predictions.csv
     """
     with reporting(output_format, quiet) as output:
@@ -45,11 +46,14 @@ def predict(
         from specnet.importing import open_model
         from specnet.report.counting import reading_shown
 
-        if out is not None and not force:
-            refuse_taken(out)
+        check_model_and_data(model, data)
+        if out is not None:
+            check_suffix(out, (".csv",), "predictions are CSV: the file")
+            if not force:
+                refuse_taken(out)
         loaded = open_model(model)
-        with reading_shown(sys.stderr if output.speaks else None):
-            X = read_inputs(data, loaded.spec)
+        with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
+            X = read_inputs(file, loaded.spec)
         columns = _columns("prediction", loaded.predict(X), None)
         if loaded.gives_probabilities:
             columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)

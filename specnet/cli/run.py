@@ -2,14 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SpecArgument, read_limits
+from specnet.cli.inputs import STANDARD_INPUT, parse
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import UsageError, reporting, stopped_by
 
 
@@ -17,16 +18,9 @@ def run(
     spec: SpecArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The folder to write; runs/<name>/<number> where nothing is said."),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Put a value in place of the spec's, as often as needed; KEY= removes the key.",
-        ),
-    ] = None,
+    overrides: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier run in --out.")] = False,
     resume: Annotated[
         bool,
@@ -47,13 +41,9 @@ def run(
     Examples
     --------
     specnet run specs/moons.toml
-    specnet run specs/moons.toml --out moons --set training.epochs=100 --set network.activations.0=tanh
+    specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     """
     with reporting(output_format, quiet) as output:
-        for number, setting in enumerate(overrides or (), 1):
-            if "=" not in setting:
-                hint = "write it as in --set training.epochs=100"
-                raise UsageError(f'"{setting}" has no "="', hint=hint, source=f"--set #{number}")
         if resume and (force or out is None):
             raise UsageError("--resume needs --out and cannot be combined with --force")
 
@@ -61,10 +51,9 @@ def run(
         from specnet.report.scores import scores_table
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
-        from specnet.spec import parse_spec
         from specnet.training import WarningRecorder
 
-        parsed = parse_spec(spec, overrides=tuple(overrides or ()), limits=read_limits(limit))
+        parsed = parse(spec, overrides, limit)
         with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             recorder = WarningRecorder(output.data.setdefault("warnings", []))
@@ -74,16 +63,22 @@ def run(
                         parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks
                     )
             except RunInterrupted as stopped:
-                settings = [word for setting in overrides or () for word in ("--set", setting)]
-                settings += [word for number in limit or () for word in ("--limit", number)]
-                again = shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
-                going_on = None if stopped.finished else f"to go on: {again}"
+                going_on = None if stopped.finished else f"to go on: {_again(spec, folder, overrides, limit)}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         output.data["metrics"] = result.metrics
         output.remark("")
         output.table(scores_table(result.metrics))
         output.line()
         output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
+
+
+def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> str:
+    """Return the command that goes on with an interrupted run."""
+    settings = [word for setting in overrides or () for word in ("--set", setting)]
+    if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
+        spec, settings = folder, []
+    settings += [word for number in limit or () for word in ("--limit", number)]
+    return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 
 @contextmanager

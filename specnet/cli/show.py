@@ -1,4 +1,4 @@
-"""`specnet show`: a spec's or a model's plan, long form, calls and learning rate; the catalogue of parts."""
+"""`specnet show`: a spec's or a model's plan, long form, calls and learning rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.options import CatalogueFormat, CatalogueFormatOption, OutputFormat, QuietOption
+from specnet.cli.inputs import is_model, load, parse
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
 from specnet.cli.output import Output, UsageError, reporting
 
 if TYPE_CHECKING:
@@ -18,59 +19,44 @@ if TYPE_CHECKING:
 
 def show(
     target: Annotated[
-        str,
+        Path,
         typer.Argument(
-            metavar="SPEC|MODEL|parts",
+            metavar="SPEC|MODEL",
             show_default=False,
-            help="A spec, a model.safetensors file, or the word parts for the catalogue of what a spec can name.",
+            help="Spec, TOML or JSON; .safetensors file; folder of a run; or - for a spec from standard input.",
         ),
     ],
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[KIND|NAME]", show_default=False, help="After parts: a part, or a kind such as activation."
-        ),
-    ] = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="The spec with every default filled in.")] = False,
-    code: Annotated[bool, typer.Option("--code", help="The closures' calls in order, forward and backward.")] = False,
-    schedule: Annotated[bool, typer.Option("--schedule", help="The learning rate over the run, as a curve.")] = False,
-    output_format: CatalogueFormatOption = CatalogueFormat.TEXT,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Show the spec with every default filled in.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Show the program's calls in order.")] = False,
+    schedule: Annotated[bool, typer.Option("--schedule", help="Show the learning rate over the run.")] = False,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Show a plan, or the catalogue of parts.
+    """Show the plan of a spec or a model.
 
-    The plan of a spec or of a model has each layer's inputs, size, parameters and initializer, and their totals. The
-    data are read where the spec alone does not tell the sizes, and for the schedule, whose steps depend on the rows.
+    The plan has each layer's inputs, size, parameters and initializer, and their totals. The data are read if the spec
+    alone does not tell the sizes, and for the schedule, whose steps depend on the rows.
 
     Examples
     --------
     specnet show specs/moons.toml
     specnet show specs/moons.toml --code
-    specnet show specs/digits.toml --schedule
-    specnet show runs/moons_2_5_1/1/model.safetensors --resolved
-    specnet show parts
-    specnet show parts adam
-    specnet show parts loss --format markdown
+    specnet show specs/digits.toml --schedule --set training.epochs=20
+    specnet show runs/moons_2_5_1/1 --resolved
     """
-    as_markdown = output_format is CatalogueFormat.MARKDOWN
-    with reporting(OutputFormat.TEXT if as_markdown else OutputFormat(output_format), quiet) as output:
+    with reporting(output_format, quiet) as output:
         options = {"--resolved": resolved, "--code": code, "--schedule": schedule}
         asked = [option for option, given in options.items() if given]
-        if target == "parts":
-            if asked:
-                raise UsageError(f"{asked[0]} is for a spec or a model, not for parts")
-            _show_parts(name, output, as_markdown=as_markdown)
-            return
-        if as_markdown:
-            raise UsageError("--format markdown is for parts, not for a spec or a model")
-        if name is not None:
-            raise UsageError(f'"{name}" has no meaning here', hint="only `specnet show parts` takes a name")
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} show different things; ask for one of them")
+        if target.name == str(target) == "parts" and not target.exists():
+            raise UsageError('"parts" is no spec', hint="use `specnet parts`")
         if schedule:
-            _show_schedule(target, output)
+            _show_schedule(_spec(target, overrides, limit), output)
             return
-        network = _network(target)
+        network = _network(target, overrides, limit)
         if resolved:
             output.document(network.spec.to_json())
         elif code:
@@ -79,22 +65,28 @@ def show(
             _show_plan(network, output)
 
 
-def _network(target: str) -> Network:
-    if target.endswith(".safetensors"):
-        from specnet.model import load_model
-
-        return load_model(target).network
+def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
+    if is_model(target) and not overrides:
+        return load(target, limit).network
     from specnet.errors import SpecError
     from specnet.network import build
-    from specnet.spec import parse_spec
 
-    spec = parse_spec(Path(target))
+    spec = _spec(target, overrides, limit)
     try:
         return build(spec)
     except SpecError as error:
         if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
             raise
     return build(_with_sizes_of_data(spec))
+
+
+def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
+    """Return the spec that was named, or that a model keeps."""
+    if not is_model(target) or target.is_dir():
+        return parse(target, overrides, limit)
+    if overrides:
+        raise UsageError("--set needs a spec or the folder of a run, not a model", source=str(target))
+    return load(target, limit).spec
 
 
 def _with_sizes_of_data(spec: Spec) -> Spec:
@@ -131,14 +123,11 @@ def _show_code(network: Network, output: Output) -> None:
             output.line(f"    {call}")
 
 
-def _show_schedule(target: str, output: Output) -> None:
+def _show_schedule(spec: Spec, output: Output) -> None:
     from specnet.fitting import read_data
-    from specnet.model import load_model
     from specnet.parts.optimizers import SteppingOptimizer
     from specnet.report.schedule import RateCurve
-    from specnet.spec import parse_spec
 
-    spec = load_model(target).spec if target.endswith(".safetensors") else parse_spec(Path(target))
     training = spec.training
     if not isinstance(training.optimizer, SteppingOptimizer):
         raise UsageError(f"{training.optimizer.part_name()} finds the lengths of its steps itself: it has no schedule")
@@ -151,28 +140,3 @@ def _show_schedule(target: str, output: Output) -> None:
     output.line()
     for line in curve.lines():
         output.line(line)
-
-
-def _show_parts(name: str | None, output: Output, *, as_markdown: bool) -> None:
-    from specnet.parts.registry import installed_registry
-    from specnet.report.catalogue import Catalogue, parts_page, parts_table
-
-    catalogue = Catalogue(installed_registry())
-    listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
-    found = catalogue.find(name) if name is not None else []
-    if not listed and not found:
-        raise UsageError(f'"{name}" is no part and no kind of parts', hint=catalogue.hint(str(name)))
-    output.data["parts"] = [entry.as_dict() for entry in (*listed, *found)]
-    if as_markdown:
-        output.document(parts_page((*listed, *found)))
-        return
-    if listed:
-        output.table(parts_table(listed))
-    for number, entry in enumerate(found):
-        if number or listed:
-            output.line()
-        for line in entry.lines():
-            output.line(line)
-        if entry.fields:
-            output.line()
-            output.table(entry.table())

@@ -5,12 +5,19 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, read_limits
-from specnet.cli.output import reporting
+from specnet.cli.inputs import STANDARD_INPUT, STDIN_NAME, parse
+from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
+from specnet.cli.output import UsageError, reporting
 
 
 def validate(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", show_default=False, help="Specs, TOML or JSON.")],
+    specs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SPEC...", show_default=False, help="Specs, TOML or JSON; folders of runs; or - for standard input."
+        ),
+    ],
+    overrides: SetOption = None,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -23,18 +30,20 @@ def validate(
     --------
     specnet validate specs/moons.toml
     specnet validate --format json specs/moons.toml specs/iris.json
+    specnet validate specs/moons.toml --set training.epochs=100
     """
     with reporting(output_format, quiet) as output:
         from specnet.errors import SpecnetError
-        from specnet.spec import parse_spec
 
-        limits = read_limits(limit)
+        if specs.count(STANDARD_INPUT) > 1:
+            raise UsageError("standard input can be read only once", source=str(STANDARD_INPUT))
         valid = output.data["valid"] = []
         for source in specs:
             try:
-                parse_spec(source, limits=limits)
+                parse(source, overrides, limit)
             except SpecnetError as error:
                 output.mistakes(error)
             else:
-                valid.append(str(source))
-                output.line(f"{source}: ok")
+                name = STDIN_NAME if source == STANDARD_INPUT else str(source)
+                valid.append(name)
+                output.line(f"{name}: ok")

@@ -65,7 +65,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
 
 
 def open_model(path: PathLike) -> Model:
-    """Return a model that answers and can be measured: specnet's own, or a file that export has written of it.
+    """Return a model that answers and can be measured: specnet's own, a run's, or a file that export has written of it.
 
     ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
 
@@ -75,7 +75,7 @@ def open_model(path: PathLike) -> Model:
         If the file is missing, is something else, or is damaged.
     """
     suffix = Path(path).suffix
-    if suffix == ".safetensors":
+    if suffix == ".safetensors" or os.path.isdir(path):
         return load_model(path)
     kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
     if not kinds:

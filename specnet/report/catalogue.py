@@ -1,8 +1,7 @@
-"""The catalogue of parts: what a spec can name, from the parts' docstrings and from the JSON Schema."""
+"""The catalogue of parts, sections and keys, from the parts' docstrings and from the JSON Schema."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import itertools
 import json
@@ -13,7 +12,9 @@ from typing import Any
 
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
+from specnet.report.keys import ROOT, Key, Keys
 from specnet.report.tables import Table
+from specnet.spec.hints import KEYS, close_match
 from specnet.spec.schema import json_schema
 
 NEEDED = "needed"
@@ -49,12 +50,12 @@ class FieldEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """A part as the catalogue shows it.
+    """A part or a section as the catalogue shows it.
 
     Attributes
     ----------
     kind, name, aliases
-        What a spec calls it.
+        What a spec calls it. The kind of a section is ``section``, and its name is its path.
     origin : str
         ``built-in``, or the distribution that brings it, with its version.
     text : str
@@ -99,11 +100,7 @@ class Entry:
             *map(_escaped, self.text.splitlines()),
         ]
         lines += ["", "```toml", self.example, "```", ""]
-        if self.fields:
-            table = self.table()
-            rows = [[f"`{name}`", *map(_escaped, others)] for name, *others in table.rows]
-            lines += [_row(table.header), _row(["---"] * len(table.header)), *map(_row, rows), ""]
-        return lines
+        return [*lines, *_markdown_table(self.table())] if self.fields else lines
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as plain data for ``--format json``."""
@@ -118,12 +115,36 @@ class Entry:
         }
 
 
+@dataclass(frozen=True)
+class KeyEntry:
+    """A key as the catalogue shows it.
+
+    Attributes
+    ----------
+    path : str
+        Where it stands.
+    owners : tuple of str
+        The sections or parts that have it with the same values, default and meaning.
+    field : FieldEntry
+    """
+
+    path: str
+    owners: tuple[str, ...]
+    field: FieldEntry
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as plain data for ``--format json``."""
+        return {"path": self.path, "owners": list(self.owners), **vars(self.field)}
+
+
 class Catalogue:
-    """All parts of a registry, in its order."""
+    """The sections of a spec, and all parts of a registry in its order."""
 
     def __init__(self, registry: Registry) -> None:
-        definitions = json_schema(registry)["definitions"]
-        self._entries = [_entry(part, definitions) for part in registry]
+        self._keys = Keys(json_schema(registry))
+        definitions = self._keys.definitions
+        sections = [_section(path, schema, definitions) for path, schema in self._keys.sections.items()]
+        self._entries = [*sections, *(_entry(part, definitions) for part in registry)]
         self.kinds = tuple(dict.fromkeys(entry.kind for entry in self._entries))
 
     def entries(self, kind: str | None) -> list[Entry]:
@@ -131,20 +152,52 @@ class Catalogue:
         return [entry for entry in self._entries if kind in (None, entry.kind)]
 
     def find(self, name: str) -> list[Entry]:
-        """Return the entries with this name or alias: one for each kind that has it."""
-        return [entry for entry in self._entries if name == entry.name or name in entry.aliases]
+        """Return the entries with this name or alias, or whose path ends in it: one for each kind that has it."""
+        return [
+            entry
+            for entry in self._entries
+            if name in (entry.name, *entry.aliases) or (entry.kind == "section" and entry.name.endswith(f".{name}"))
+        ]
+
+    def keys(self, name: str) -> list[KeyEntry]:
+        """Return the keys with this name or path; those that mean the same are one entry."""
+        owners: dict[tuple[str, FieldEntry], list[str]] = {}
+        for key in self._keys.find(name):
+            owners.setdefault((key.path, _field(key, self._keys.definitions)), []).append(key.owner)
+        return [KeyEntry(path, tuple(owner), field) for (path, field), owner in owners.items()]
 
     def hint(self, name: str) -> str:
         """Return what a wrong name was likely meant to be."""
         names = [*self.kinds, *(name for entry in self._entries for name in (entry.name, *entry.aliases))]
-        close = difflib.get_close_matches(name, names, n=1)
-        return f'did you mean "{close[0]}"?' if close else "`specnet show parts` lists them all"
+        names += [key.name for key in self._keys]
+        close = KEYS.get(name) or close_match(name, names)
+        return f'did you mean "{close}"?' if close else "`specnet parts` lists them all"
 
 
 def parts_table(entries: Iterable[Entry]) -> Table:
-    """Return a row for each part."""
-    rows = [(entry.kind, entry.name, ", ".join(entry.aliases), entry.summary) for entry in entries]
+    """Return a row for each entry, with its kind where a kind begins."""
+    rows, last = [], None
+    for entry in entries:
+        if last not in (None, entry.kind):
+            rows.append(("", "", "", ""))
+        kind = "" if entry.kind == last else entry.kind
+        rows.append((kind, entry.name, ", ".join(entry.aliases), entry.summary))
+        last = entry.kind
     return Table(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
+
+
+def keys_table(entries: Iterable[KeyEntry]) -> Table:
+    """Return a row for each key."""
+    rows = [
+        (entry.path, ", ".join(entry.owners), entry.field.values, entry.field.default, entry.field.description)
+        for entry in entries
+    ]
+    return Table(("key", "of", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3, 4}))
+
+
+def keys_page(entries: Iterable[KeyEntry]) -> str:
+    """Return keys as a page of Markdown."""
+    return "\n".join(["# Keys", "", *_markdown_table(keys_table(entries))])
 
 
 def parts_page(entries: Iterable[Entry]) -> str:
@@ -157,6 +210,11 @@ def parts_page(entries: Iterable[Entry]) -> str:
             lines += [f"## {kind}", ""]
         lines += entry.markdown()
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_table(table: Table) -> list[str]:
+    rows = [[f"`{name}`", *map(_escaped, others)] for name, *others in table.rows]
+    return [_row(table.header), _row(["---"] * len(table.header)), *map(_row, rows), ""]
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -182,18 +240,37 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
     return Entry(part.kind, part.part_name(), part.aliases, origin(part), text, example, tuple(ordered))
 
 
-def _fields(definition: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "") -> Iterator[FieldEntry]:
-    """Yield the fields of a table, those of a table within it by their dotted keys."""
+def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Entry:
+    """Return a section with its own keys and those of the tables within it; of the whole spec only its own."""
+    if path == ROOT:
+        schema = {
+            **schema,
+            "properties": {name: field for name, field in schema["properties"].items() if name[0] != "$"},
+        }
+    fields = tuple(_fields(schema, definitions, inner=path != ROOT))
+    example = "seed = 1" if path == ROOT else f"[{path}]"
+    return Entry("section", path, (), "built-in", schema.get("description", ""), example, fields)
+
+
+def _field(key: Key, definitions: Mapping[str, Any]) -> FieldEntry:
+    table = {"properties": {key.name: key.schema}, "required": [key.name] if key.required else []}
+    return next(_fields(table, definitions, inner=False))
+
+
+def _fields(
+    definition: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "", *, inner: bool = True
+) -> Iterator[FieldEntry]:
+    """Yield the fields of a table, and instead of a table within it, unless not `inner`, its fields by dotted keys."""
     for name, schema in definition["properties"].items():
-        inner = definitions.get(_values(schema), {})
-        if "properties" in inner:
-            yield from _fields(inner, definitions, f"{prefix}{name}.")
+        values = _values(schema)
+        table = definitions.get(values, {})
+        if "properties" in table and inner:
+            yield from _fields(table, definitions, f"{prefix}{name}.")
         elif name != "type":
             needed = name in definition.get("required", ())
             default = json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
-            yield FieldEntry(
-                f"{prefix}{name}", _values(schema), NEEDED if needed else default, schema.get("description", "")
-            )
+            values = "table" if "properties" in table else values
+            yield FieldEntry(f"{prefix}{name}", values, NEEDED if needed else default, schema.get("description", ""))
 
 
 def _values(schema: Mapping[str, Any]) -> str:

@@ -195,7 +195,7 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
     if others:
         return f'"{name}" is {kind_noun(others[0])}'
     if len(names) > 30:
-        return "`specnet show parts` lists them all"
+        return "`specnet parts` lists them all"
     return f"there are {', '.join(part.part_name() for part in registry.of_kind(kind))}"
 
 

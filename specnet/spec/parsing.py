@@ -29,9 +29,9 @@ def parse_spec(
     Parameters
     ----------
     source : str, path-like, mapping, Document or Spec
-        A path, a text with a line break (TOML, or JSON where it starts with ``{``), or plain data, also as a `Document`
-        that has been read. A `Spec` is returned as it is, or with what there is to add; what was changed in Python
-        since it was read stays changed.
+        A path, also of the folder of a run, a text with a line break (TOML, or JSON where it starts with ``{``), or
+        plain data, also as a `Document` that has been read. A `Spec` is returned as it is, or with what there is to
+        add; what was changed in Python since it was read stays changed.
     parts : iterable of part classes
         What the spec can name beside the built-in parts and those of installed plugins.
     overrides : iterable of str

@@ -11,10 +11,10 @@ from typing import Any
 
 from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.files import read_file
+from specnet.run_files import paths_start, spec_file
 from specnet.spec.caps import LARGEST_TEXT, TextCapError, check_caps
 from specnet.spec.overrides import apply_overrides
 from specnet.spec.places import locate
-from specnet.spec.runs import paths_start
 from specnet.spec.text import Document, Format, Text
 from specnet.spec.values import plain
 from specnet.spec.words import shown
@@ -30,7 +30,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     ----------
     source : str, path-like, mapping or Document
         A text is told from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
-        ends in ``.json``.
+        ends in ``.json``. The folder of a run stands for its spec.
     overrides : iterable of str
         Settings ``KEY=VALUE`` that are made in order, after reading.
 
@@ -48,7 +48,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     elif isinstance(source, str) and "\n" in source:
         document = _parsed(Text("<text>", source), "toml", None)
     elif isinstance(source, str | os.PathLike):
-        document = _read_file(os.fsdecode(source))
+        document = _read_file(os.fsdecode(spec_file(source)))
     else:
         raise DataError(f"spec must be a path, a text or a mapping, not {type(source).__name__}")
     data, applied = apply_overrides(document.data, overrides)
@@ -66,20 +66,40 @@ def _read_file(path: str) -> Document:
             hint = "a text is told from a path by its line break"
             raise FileError(*(problem.message for problem in error.diagnostics), source=path, hint=hint) from None
         raise
+    return document_of(content, path, paths_start(path))
+
+
+def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Document:
+    """Return the document in the bytes of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON where it starts with ``{`` or the name ends in ``.json``; else TOML.
+    name : str
+        By which errors call it.
+    folder : Path, optional
+        Where its relative paths start, if not in the working directory.
+
+    Raises
+    ------
+    SpecError
+        If it is no text, or neither TOML nor JSON.
+    """
     try:
-        text = Text(path, content.decode())
+        text = Text(name, content.decode())
     except UnicodeDecodeError as error:
-        start = Text(path, content[: error.start].decode(errors="replace"))
+        start = Text(name, content[: error.start].decode(errors="replace"))
         raise SpecError(
             Diagnostic(
                 "encoding",
                 "this is no UTF-8 text",
-                source=path,
+                source=name,
                 position=start.position(len(start.content)),
                 hint="save it as UTF-8",
             )
         ) from None
-    return _parsed(text, "json" if path.endswith(".json") else "toml", paths_start(path))
+    return _parsed(text, "json" if name.endswith(".json") else "toml", folder)
 
 
 def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Give this process back how it took signals: `main` is the last thing in a process otherwise."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM), sys.unraisablehook
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGALRM, before[1])
+        sys.unraisablehook = before[2]
+
+
 @pytest.fixture
 def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
     """Run a command within this process."""
 
     def run(*arguments: str | Path) -> Ended:
-        with pytest.raises(SystemExit) as ending:
+        with own_signals(), pytest.raises(SystemExit) as ending:
             main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert isinstance(ending.value.code, int)

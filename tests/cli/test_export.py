@@ -39,7 +39,16 @@ def test_quiet_says_nothing(specnet: Specnet, model: str):
 def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: str):
     ended = specnet("export", model, "--to", "cobol")
     assert ended.status == 2
-    assert ended.err == f'error[usage]: "cobol" is no target; there are {", ".join(TARGETS)}\n'
+    assert ended.err == f'--to: error[usage]: unknown format "cobol"; choose from {", ".join(TARGETS)}\n'
+    assert 'did you mean "onnx"?' in specnet("export", model, "--to", "onx").err
+
+
+@pytest.mark.parametrize(("target", "file"), [("onnx", "m.txt"), ("c", "m.h"), ("javascript", "m"), ("numpy", "m.c")])
+def test_a_file_of_another_kind_is_the_command_lines_fault(specnet: Specnet, model: str, target: str, file: str):
+    ended = specnet("export", model, "--to", target, "-o", file)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"{file}: error[usage]: the name of a file for {target} must end in .")
+    assert not Path(file).exists()
 
 
 def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder: Path):
@@ -51,7 +60,7 @@ def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder:
 
 
 def test_help_names_every_target(specnet: Specnet):
-    assert f"What to write: {', '.join(TARGETS)}." in " ".join(specnet("export", "--help").out.split())
+    assert f"Format of the export: {', '.join(TARGETS)}." in " ".join(specnet("export", "--help").out.split())
 
 
 def test_the_command_line_prints_the_same_table(specnet: Specnet, folder: Path):

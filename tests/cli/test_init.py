@@ -68,14 +68,35 @@ def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
     before = (folder / "moons.toml").read_bytes()
     ended = specnet("init", "moons.toml")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("moons.toml: error[usage]: ")
+    assert ended.err.startswith("moons.toml: error[taken]: ")
     assert (folder / "moons.toml").read_bytes() == before
     (folder / "specnet.schema.json").write_text("mine")
     ended = specnet("init", "new.toml")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("specnet.schema.json: error[usage]: ")
+    assert ended.err.startswith("specnet.schema.json: error[taken]: ")
     assert (folder / "specnet.schema.json").read_text() == "mine"
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "specnet.schema.json"}
+
+
+def test_force_overwrites_both(specnet: Specnet, folder: Path) -> None:
+    (folder / "specnet.schema.json").write_text("old")
+    assert specnet("init", "moons.toml", "--force").status == 0
+    assert (folder / "moons.toml").read_text(encoding="utf-8").startswith("#:schema ")
+    assert (folder / "specnet.schema.json").read_text(encoding="utf-8") == schema_text(built_in_registry())
+
+
+def test_the_schema_can_be_written_to_a_file(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("schema", "-o", "s.json")
+    assert (ended.status, ended.out, ended.err) == (0, "s.json\n", "")
+    text = schema_text(built_in_registry())
+    assert (folder / "s.json").read_text(encoding="utf-8") == text
+    refused = specnet("schema", "-o", "s.json")
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.startswith("s.json: error[taken]: ")
+    (folder / "s.json").write_text("old")
+    assert specnet("schema", "-o", "s.json", "--force", "--format", "json").document == {"errors": [], "file": "s.json"}
+    assert (folder / "s.json").read_text(encoding="utf-8") == text
+    assert specnet("schema", "-o", "s.toml").status == 2
 
 
 def test_a_link_that_leads_nowhere_is_in_the_way_too(specnet: Specnet, folder: Path) -> None:

@@ -184,8 +184,6 @@ def test_a_figure_that_cannot_be_told_is_a_dash_and_null(specnet: Specnet, folde
     ("name", "content", "words"),
     [
         ("rows.csv", "a,b\n1,2\n", "names"),
-        ("rows.txt", "1 2\n", ".npz"),
-        ("rows", "1 2\n", ".npz"),
         ("broken.npz", "not an archive", ".npz archive"),
     ],
 )
@@ -241,8 +239,12 @@ def test_no_file_is_replaced_unless_it_is_forced(specnet: Specnet, moons: Model,
     rows = (folder / "rows.npz").read_bytes()
     ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "rows.npz")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("rows.npz: error[taken]: this file is there already")
+    assert ended.err.startswith("rows.npz: error[usage]: predictions are CSV")
     assert (folder / "rows.npz").read_bytes() == rows
     (folder / "answers.csv").write_text("old")
+    ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("answers.csv: error[taken]: this file is there already")
+    assert (folder / "answers.csv").read_text() == "old"
     assert specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--force").status == 0
     assert (folder / "answers.csv").read_text().startswith("prediction,")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
-from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
 
@@ -195,76 +193,13 @@ def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None
     assert head.startswith("moons   2 → 3 relu → 3 relu → 3 relu → … 35 more … → 3 relu → 3 relu → 1 sigmoid   ")
 
 
-def test_parts_lists_every_part(specnet: Specnet) -> None:
-    ended = specnet("show", "parts")
-    assert (ended.status, ended.err) == (0, "")
-    listed = [tuple(line.split()[:2]) for line in ended.out.splitlines()[1:]]
-    assert listed == [(part.kind, part.part_name()) for part in built_in_registry()]
-    assert all(len(line.split()) > 2 for line in ended.out.splitlines()), "each part has a description"
-
-
-def test_parts_of_a_kind(specnet: Specnet) -> None:
-    lines = specnet("show", "parts", "optimizer").out.splitlines()
-    assert {line.split()[0] for line in lines[1:]} == {"optimizer"}
-    assert "adamw" in {line.split()[1] for line in lines[1:]}
-
-
-def test_a_part_shows_its_fields_with_bounds_and_defaults(specnet: Specnet) -> None:
-    ended = specnet("show", "parts", "adam")
-    assert ended.status == 0
-    lines = ended.out.splitlines()
-    assert lines[0] == "adam   optimizer   built-in"
-    assert '    training.optimizer = "adam"' in lines
-    rows = {row[0]: row[1:3] for row in (re.split(r" {3,}", line) for line in lines) if len(row) == 4}
-    assert rows["learning_rate"] == ["number > 0", "0.001"]
-    assert rows["beta_1"] == ["0 ≤ number < 1", "0.9"]
-    assert rows["amsgrad"] == ["true or false", "false"]
-
-
-def test_a_part_is_found_by_an_alias_and_in_every_kind(specnet: Specnet) -> None:
-    assert specnet("show", "parts", "bce").out.splitlines()[0] == (
-        "binary_crossentropy   loss   also called bce, log_loss   built-in"
-    )
-    kinds = [entry["kind"] for entry in specnet("show", "parts", "identity", "--format", "json").document["parts"]]
-    assert kinds == ["activation", "initializer"]
-
-
-def test_parts_as_markdown(specnet: Specnet) -> None:
-    ended = specnet("show", "parts", "adam", "--format", "markdown")
-    assert (ended.status, ended.err) == (0, "")
-    assert ended.out.startswith("# Parts\n\n## optimizer\n\n### `adam`\n\noptimizer · built-in\n")
-    assert "\n| `learning_rate` | number \\> 0 | 0.001 | " in ended.out
-    assert '\n```toml\ntraining.optimizer = "adam"\n```\n' in ended.out
-    wrong = specnet("show", "moons.toml", "--format", "markdown")
-    assert wrong.status == 2
-    assert "--format markdown is for parts" in wrong.err
-
-
-def test_what_must_be_said_stands_first_and_tables_within_last(specnet: Specnet) -> None:
-    (entry,) = specnet("show", "parts", "csv", "--format", "json").document["parts"]
-    names = [field["name"] for field in entry["fields"]]
-    assert names[:2] == ["path", "target"]
-    assert {"split.test_size", "split.stratify"} < set(names[3:])
-    assert [field["default"] for field in entry["fields"]][:2] == ["needed", "needed"]
-
-
-def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
-    ended = specnet("show", "parts", "activation")
-    assert "activation   relu " in ended.out
-    assert "\n\nactivation   layer   built-in\n" in ended.out
-    kinds = [entry["kind"] for entry in specnet("show", "parts", "activation", "--format", "json").document["parts"]]
-    assert kinds.count("layer") == 1
-    assert set(kinds) == {"activation", "layer"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["moons.toml", "adam"], "only `specnet show parts` takes a name"),
-        (["parts", "adem"], 'did you mean "adam"?'),
-        (["parts", "zzzzz"], "`specnet show parts` lists them all"),
-        (["parts", "--code"], "--code is for a spec or a model, not for parts"),
-        (["parts", "--schedule"], "--schedule is for a spec or a model, not for parts"),
+        (["parts"], "use `specnet parts`"),
+        (["parts", "adam"], "use `specnet parts adam`"),
+        (["moons.toml", "adam"], 'unexpected argument "adam"'),
+        (["moons.toml", "--format", "markdown"], "choose from text, json"),
         (["moons.toml", "--code", "--resolved"], "ask for one of them"),
         (["moons.toml", "--schedule", "--code"], "--code and --schedule show different things"),
     ],

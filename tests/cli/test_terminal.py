@@ -127,18 +127,18 @@ def test_mistakes_are_coloured_and_say_the_same(folder: Path) -> None:
 
 
 def test_a_file_or_a_pipe_gets_no_codes(folder: Path) -> None:
-    for arguments in (["run", "moons.toml"], ["show", "moons.toml"], ["show", "parts"], ["validate", "no.toml"]):
+    for arguments in (["run", "moons.toml"], ["show", "moons.toml"], ["parts"], ["validate", "no.toml"]):
         ended = process(*arguments, folder=folder, FORCE_COLOR="1")
         assert "\x1b" not in ended.out + ended.err
         assert "━" not in ended.err
 
 
 def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path) -> None:
-    seen = on_terminal("show", "parts", "loss", folder=folder, columns=70)
+    seen = on_terminal("parts", "loss", folder=folder, columns=70)
     assert seen.status == 0
     assert all(len(line) <= 70 for line in seen.plain.splitlines())
     assert "binary_crossentropy" in seen.plain
-    words = set(process("show", "parts", "loss", folder=folder).out.split())
+    words = set(process("parts", "loss", folder=folder).out.split())
     assert {word for word in words if len(word) < 10} <= set(seen.plain.split())
 
 

@@ -71,7 +71,7 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
 
 
 def test_kinds_and_hints(catalogue: Catalogue) -> None:
-    assert set(catalogue.kinds) == {part.kind for part in built_in_registry()}
+    assert set(catalogue.kinds) == {"section", *(part.kind for part in built_in_registry())}
     assert {entry.kind for entry in catalogue.entries("loss")} == {"loss"}
     assert catalogue.find("nothing") == []
     assert catalogue.hint("optimiser") == 'did you mean "optimizer"?'
@@ -109,8 +109,10 @@ def test_the_page_is_markdown_with_a_section_for_each_part() -> None:
     assert headings[0] == "Parts"
     kinds = [heading for heading in headings[1:] if not heading.startswith("`")]
     assert kinds == list(catalogue.kinds)
+    sections = [entry.name for entry in catalogue.entries("section")]
     assert [heading.strip("`") for heading in headings if heading.startswith("`")] == [
-        part.part_name() for part in registry
+        *sections,
+        *(part.part_name() for part in registry),
     ]
     examples = [token.content.rstrip() for token in tokens if token.type == "fence"]
     assert examples == [entry.example for entry in catalogue.entries(None)]

@@ -1,0 +1,287 @@
+"""What a command line may name, and what it gets wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import MOONS, Specnet, process
+from tests.cli.test_application import VERBS
+from tests.cli.test_predict import CSV_SPEC
+
+
+@pytest.fixture
+def ended(specnet: Specnet) -> str:
+    """The folder of a run that ended, and rows for its model in ``rows.npz``."""
+    assert specnet("run", "moons.toml", "-o", "ended", "-q").status == 0
+    np.savez("rows.npz", X=np.random.default_rng(0).normal(size=(5, 2)), y=[0, 1, 0, 1, 1])
+    return "ended"
+
+
+@pytest.fixture
+def kinds(specnet: Specnet, folder: Path) -> str:
+    """The text of the CSV file on which the model in ``kinds/`` was trained."""
+    rows = [f'{i},{i * 2 % 7},"kind {"abc"[i % 3]}",{i % 5}' for i in range(30)]
+    (folder / "table.csv").write_text("\n".join(["first,second,kind,third", *rows]) + "\n")
+    (folder / "kinds.toml").write_text(CSV_SPEC)
+    assert specnet("run", "kinds.toml", "-o", "kinds", "-q").status == 0
+    return (folder / "table.csv").read_text()
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
+    """Let standard input be a text."""
+    content = text.encode() if isinstance(text, str) else text
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("show {}", "show {} --resolved", "show {} --code", "predict {} rows.npz", "evaluate {} rows.npz"),
+        "export {} --to c --force",
+    ],
+)
+def test_a_run_is_its_model(specnet: Specnet, ended: str, arguments: str) -> None:
+    by_file = specnet(*arguments.format(f"{ended}/model.safetensors").split())
+    by_folder = specnet(*arguments.format(ended).split())
+    assert by_file.status == 0
+    assert by_folder == by_file
+
+
+@pytest.mark.parametrize("arguments", ["run {} -q", "validate {}", "check {} -q", "show {} --schedule", "show {}"])
+def test_a_run_is_its_spec(specnet: Specnet, ended: str, arguments: str) -> None:
+    assert specnet(*arguments.format(ended).split()).status == 0
+    changed = specnet(*arguments.format(ended).split(), "--set", "training.optimizer=adem")
+    assert changed.status == 1
+    assert changed.err.startswith("--set #1:1:20: error[unknown-part]: ")
+
+
+def test_a_run_is_repeated_with_a_change(specnet: Specnet, ended: str, folder: Path) -> None:
+    assert specnet("run", ended, "-o", "again", "-q").status == 0
+    assert (folder / "again/model.safetensors").read_bytes() == (folder / "ended/model.safetensors").read_bytes()
+    assert specnet("run", ended, "-o", "other", "-q", "--set", "seed=2").status == 0
+    assert specnet("run", "other", "-o", "others", "-q").status == 0
+    assert json.loads((folder / "others/spec.resolved.json").read_text())["seed"] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", ["run . -q", "validate .", "check .", "show .", "predict . r.npz", "export . --to c"]
+)
+def test_a_folder_of_something_else_is_a_mistake(specnet: Specnet, arguments: str) -> None:
+    ended = specnet(*arguments.split())
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith(".: error[file]: is a folder without run.json; expected a ")
+
+
+@pytest.mark.parametrize("verb", ["run", "validate", "check", "show"])
+def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb: str) -> None:
+    assert specnet(verb, "moons.toml", "-q", "--set", "training.epochs=2", "--set", "name=other").status == 0
+    refused = specnet(verb, "moons.toml", "--set", "training.epochs=0")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith("--set #1:1:17: error[")
+    assert specnet(verb, "moons.toml", "--limit", "parameters=21", "-q").status == 0
+    refused = specnet(verb, "moons.toml", "--limit", "parameters=20")
+    assert refused.status == 1
+    assert "21 parameters" in refused.err
+    assert specnet(verb, "moons.toml", "--set", "training.epochs").status == 2
+
+
+def test_what_is_shown_is_what_was_set(specnet: Specnet, ended: str) -> None:
+    for source in ("moons.toml", ended):
+        shown = specnet("show", source, "--set", "network.layer_sizes.1=7").out
+        assert shown.startswith("moons   2 → 7 relu → 1 sigmoid   29 parameters")
+    refused = specnet("show", "ended/model.safetensors", "--set", "seed=2")
+    assert (refused.status, refused.out) == (2, "")
+    assert "--set needs a spec" in refused.err
+    assert specnet("show", ended, "--limit", "parameters=20").status == 1
+
+
+@pytest.mark.parametrize("text", [MOONS, json.dumps({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}})])
+@pytest.mark.parametrize("verb", ["validate", "show", "check"])
+def test_a_spec_is_read_from_standard_input(
+    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, verb: str
+) -> None:
+    (folder / "same.toml").write_text(text)
+    type_in(monkeypatch, text)
+    read = specnet(verb, "-")
+    assert read.status == 0
+    assert read.out == specnet(verb, "same.toml").out.replace("same.toml", "<stdin>")
+
+
+def test_a_run_reads_standard_input_and_paths_from_the_working_folder(
+    specnet: Specnet, kinds: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_in(monkeypatch, CSV_SPEC)
+    assert specnet("run", "-", "-o", "again", "-q").status == 0
+    assert (folder / "again/model.safetensors").read_bytes() == (folder / "kinds/model.safetensors").read_bytes()
+    assert (folder / "again/spec.toml").read_text() == CSV_SPEC
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (MOONS.replace("make_moons", "make_moon"), "<stdin>:3:8: error[unknown-part]: "),
+        ("name = ", "<stdin>:1:8: error[syntax]: "),
+        ('{"network": 3}', "<stdin>:1:"),
+        (b"\xff", "<stdin>:1:1: error[encoding]: "),
+        (b"#" * 1_000_001, "<stdin>: error[too-large]: "),
+        ("", "<stdin>:1:1: error[missing-key]: "),
+    ],
+)
+def test_mistakes_on_standard_input_have_its_name(
+    specnet: Specnet, monkeypatch: pytest.MonkeyPatch, text: str | bytes, start: str
+) -> None:
+    for verb in ("run", "validate", "show", "check"):
+        type_in(monkeypatch, text)
+        ended = specnet(verb, "-")
+        assert (ended.status, ended.out) == (1, "")
+        assert ended.err.startswith(start)
+
+
+def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for verb in ("predict", "evaluate"):
+        type_in(monkeypatch, kinds)
+        read = specnet(verb, "kinds", "-")
+        assert (read.status, read.err) == (0, "")
+        assert read.out.split() == specnet(verb, "kinds", "table.csv").out.replace("table.csv", "<stdin>").split()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("first,second,third\n1,2,3\n4,five,6\n", "<stdin>:3:3: error["),
+        ("first,second\n1,2\n", "<stdin>: error[unknown-column]: <stdin> has no column "),
+        ("", "<stdin>:1:1: error[missing-header]: "),
+        ("first,second,third\n", "<stdin>: error[empty]: "),
+    ],
+)
+def test_mistakes_in_rows_on_standard_input_have_its_name(
+    specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch, text: str, start: str
+) -> None:
+    for options in ([], ["--format", "json"]):
+        type_in(monkeypatch, text)
+        ended = specnet("predict", "kinds", "-", *options)
+        assert ended.status == 1
+        if options:
+            assert ended.document["errors"][0]["source"] == "<stdin>"
+        else:
+            assert ended.err.startswith(start)
+
+
+def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
+    assert specnet("validate", "-", "-").status == 2
+    for verb in ("predict", "evaluate"):
+        ended = specnet(verb, "-", "rows.csv")
+        assert (ended.status, ended.err) == (2, "-: error[usage]: a model cannot be read from standard input\n")
+    ended = process("validate", "-", folder=folder, PYTHONSTARTUP="")
+    assert ended.status == 1
+    assert ended.err.startswith("<stdin>:1:1: error[missing-key]: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "words"),
+    [
+        *((f"{verb} rows.csv", "rows.csv", "expected a spec") for verb in ("run", "validate", "show", "check")),
+        *((f"{verb} spec.yaml", "spec.yaml", "YAML is not supported") for verb in ("run", "validate", "show", "check")),
+        ("run model.safetensors", "model.safetensors", "expected a spec"),
+        ("show network.onnx", "network.onnx", "`specnet import` makes a spec of it"),
+        ("predict rows.csv other.csv", "rows.csv", "expected a model"),
+        ("evaluate moons.toml rows.csv", "moons.toml", "expected a model"),
+        ("predict model.py rows.csv", "model.py", "expected a model"),
+        ("predict model.safetensors rows.txt", "rows.txt", "expected a .csv or .npz file"),
+        ("evaluate model.safetensors rows", "rows", "expected a .csv or .npz file"),
+        ("predict model.safetensors rows.csv -o out.txt", "out.txt", "must end in .csv"),
+        ("predict model.safetensors rows.csv -o out", "out", "must end in .csv"),
+        ("export network.onnx --to c", "network.onnx", "expected a model"),
+        ("export rows.npz --to c", "rows.npz", "expected a model"),
+        ("import rows.csv -o new.toml", "rows.csv", "must end in .onnx, .keras or .skops"),
+        ("import network.onnx -o new.json", "new.json", "must end in .toml"),
+        ("init new.json", "new.json", "must end in .toml"),
+        ("schema -o new.toml", "new.toml", "must end in .json"),
+    ],
+)
+def test_a_name_that_cannot_be_right_is_a_faulty_command_line(
+    specnet: Specnet, folder: Path, arguments: str, name: str, words: str
+) -> None:
+    ended = specnet(*arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"{name}: error[usage]: ")
+    assert words in ended.err
+    (error,) = specnet(*arguments.split(), "--format", "json").document["errors"]
+    assert (error["code"], error["source"]) == ("usage", name)
+    assert {entry.name for entry in folder.iterdir()} == {"moons.toml"}
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+@pytest.mark.parametrize("model", ["model.safetensors", "moons.onnx", "ended"])
+@pytest.mark.parametrize("data", ["rows.csv", "rows.npz", "-"])
+def test_a_model_and_data_that_are_swapped_are_told(
+    specnet: Specnet, ended: str, verb: str, model: str, data: str
+) -> None:
+    refused = specnet(verb, data, model)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == f"error[usage]: MODEL and DATA are swapped\n    the model comes first: {model} {data}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("run x.toml --epochs 10", 'unknown option "--epochs"', "use --set training.epochs=10"),
+        ("run x.toml --epochs=10", 'unknown option "--epochs"', "use --set training.epochs=10"),
+        ("run --epochs", 'unknown option "--epochs"', "use --set training.epochs=VALUE"),
+        ("show x.toml --batch-size full", 'unknown option "--batch-size"', "use --set training.batch_size=full"),
+        ("check x.toml --lr 0.1", 'unknown option "--lr"', "use --set training.optimizer.learning_rate=0.1"),
+        ("validate x.toml --seed 3", 'unknown option "--seed"', "use --set seed=3"),
+        ("run x.toml --patience 5", 'unknown option "--patience"', "use --set training.early_stopping.patience=5"),
+        ("run x.toml --test-size 0.3", 'unknown option "--test-size"', "use --set data.split.test_size=0.3"),
+        ("run x.toml --epoch 10", 'unknown option "--epoch"', "use --set training.epochs=10"),
+        ("run x.toml --forse", 'unknown option "--forse"', "did you mean --force?"),
+        ("predict m r --fromat json", 'unknown option "--fromat"', "did you mean --format?"),
+        ("predict m r --epochs 10", 'unknown option "--epochs"', None),
+        ("run x.toml --zzzzz", 'unknown option "--zzzzz"', None),
+        ("trian x.toml", 'unknown command "trian"', 'did you mean "run"?'),
+        ("vaildate x.toml", 'unknown command "vaildate"', 'did you mean "validate"?'),
+        ("zzzzz", 'unknown command "zzzzz"', f"choose from {', '.join(VERBS)}"),
+        ("run", "missing argument SPEC", None),
+        ("predict m", "missing argument DATA", None),
+        ("run a.toml b.toml", 'unexpected argument "b.toml"', None),
+        ("run a.toml --set", "option --set requires an argument", None),
+        ("show a.toml --format xml", "unknown value of --format; choose from text, json", None),
+        ("show a.toml --format jsn", "unknown value of --format; choose from text, json", 'did you mean "json"?'),
+        ("--completion zhs", "unknown value of --completion; choose from bash, zsh, fish", 'did you mean "zsh"?'),
+        ("export m", "missing option --to", None),
+        ("export m --to onx", None, 'did you mean "onnx"?'),
+    ],
+)
+def test_what_may_have_been_meant_is_told(
+    specnet: Specnet, arguments: str, message: str | None, hint: str | None
+) -> None:
+    ended = specnet(*arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    (line,) = [line for line in ended.err.splitlines() if "error[" in line]
+    assert message is None or line.split("error[usage]: ")[1] == message
+    assert ended.err.endswith(f"\n    {hint}\n" if hint else f"{line}\n")
+    if "--format" not in arguments and arguments[:2] != "--":
+        verb, *others = arguments.split()
+        as_json = specnet(verb, "--format=json", *others)
+        assert as_json.err == ""
+        (error,) = as_json.document["errors"]
+        assert (error["code"], error["hint"]) == ("usage", hint)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_what_a_user_types(specnet: Specnet, verb: str) -> None:
+    usage, _, rest = specnet(verb, "--help").out.partition("\n\n")
+    assert usage.startswith(f"Usage: specnet {verb} [OPTIONS]")
+    assert not set("{}<") & set(usage)
+    options = rest.split("Options:\n")[1].split("\n\n")[0]
+    assert "<" not in options.replace("<name>/<number>", "")
+    assert "--format text|json" in options
+    summary = rest.strip().splitlines()[0]
+    assert len(summary.split()) <= 10
+    assert all(len(line) <= 80 for line in rest.split("  Examples:")[0].splitlines())

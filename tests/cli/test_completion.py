@@ -1,0 +1,228 @@
+"""Completion in bash, zsh and fish."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from specnet.cli.shells import SCRIPTS, VARIABLE
+from specnet.errors import SpecError
+from specnet.exporting import TARGETS
+from specnet.parts.registry import built_in_registry
+from specnet.report.keys import Keys, shipped_schema
+from specnet.report.settings import Settings
+from specnet.spec import parse_spec
+from specnet.spec.schema import json_schema
+from tests.cli.conftest import COMMAND, MOONS, Specnet, environment
+from tests.cli.test_application import VERBS
+
+BIN = str(Path(sys.executable).parent)
+INSTALLED = [shell for shell in SCRIPTS if shutil.which(shell)]
+LAYERS = """\
+[network]
+input_size = 2
+layers = [{ type = "dense", units = 4 }, { type = "dropout", rate = 0.25 }, { type = "dense", units = 1 }]
+[training]
+loss = "mse"
+optimizer = { type = "sgd", schedule = "cosine_decay" }
+"""
+
+
+def offered(line: str, folder: Path, shell: str = "zsh", **changes: str) -> list[str]:
+    """Return what a shell would get for a line, without what it means."""
+    changes = {VARIABLE: shell, **changes}
+    ended = subprocess.run(
+        [*COMMAND, line], cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == ""
+    return [text.split("\t")[0] for text in ended.stdout.splitlines()]
+
+
+def test_verbs_and_options(folder: Path) -> None:
+    assert offered("specnet ", folder) == VERBS
+    assert offered("specnet e", folder) == ["evaluate", "export"]
+    assert {"--set", "--out", "-o", "--limit", "--help"} <= set(offered("specnet run -", folder))
+    assert offered("specnet run moons.toml --fo", folder) == ["--force", "--format"]
+    assert offered("specnet --v", folder) == ["--version"]
+    assert offered("/usr/bin/specnet val", folder) == ["validate"]
+
+
+def test_values_of_options(folder: Path) -> None:
+    assert offered("specnet export model.safetensors --to ", folder) == list(TARGETS)
+    assert offered("specnet export model.safetensors --to=o", folder) == ["--to=onnx"]
+    assert offered("specnet show moons.toml --format ", folder) == ["text", "json"]
+    assert offered("specnet parts --format m", folder) == ["markdown"]
+    assert offered("specnet --completion ", folder) == list(SCRIPTS)
+
+
+def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
+    for line in ("specnet run ", "specnet run moo", "specnet predict model.safetensors ", "specnet run moons.toml -o "):
+        assert offered(line, folder) == []
+
+
+def test_names_of_parts(folder: Path) -> None:
+    names = set(offered("specnet parts ", folder))
+    assert {name for part in built_in_registry() for name in (part.part_name(), *part.aliases)} <= names
+    assert {part.kind for part in built_in_registry()} | {"training", "network", "data.split"} <= names
+    assert offered("specnet parts class_w", folder) == ["class_weight"]
+
+
+def test_keys_of_settings(folder: Path) -> None:
+    top = offered("specnet run moons.toml --set ", folder)
+    assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training."]
+    assert offered("specnet run moons.toml --set training.opt", folder) == [
+        "training.optimizer.",
+        "training.optimizer=",
+    ]
+    assert offered("specnet run moons.toml --set=training.ep", folder) == ["--set=training.epochs="]
+    assert offered("specnet run moons.toml --set 'training.ep", folder) == ["training.epochs="]
+    assert offered("specnet run moons.toml --set network.layer_sizes.", folder) == [
+        *("network.layer_sizes.0=", "network.layer_sizes.1=", "network.layer_sizes.2=")
+    ]
+
+
+def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
+    (folder / "layers.toml").write_text(LAYERS)
+    line = "specnet show layers.toml --set "
+    assert "network.layers.1.rate=" in offered(f"{line}network.layers.1.", folder)
+    assert "network.layers.1.units=" not in offered(f"{line}network.layers.1.", folder)
+    assert "training.optimizer.nesterov=" in offered(f"{line}training.optimizer.", folder)
+    assert "training.optimizer.beta_1=" not in offered(f"{line}training.optimizer.", folder)
+    assert "training.optimizer.beta_1=" in offered("specnet run moons.toml --set training.optimizer.", folder)
+    assert "training.optimizer.schedule.alpha=" in offered(f"{line}training.optimizer.schedule.", folder)
+    for unread in ("missing.toml", "broken.toml", ""):
+        (folder / "broken.toml").write_text("name = ")
+        assert "training.epochs=" in offered(f"specnet run {unread} --set training.", folder)
+
+
+def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "-o", "ended", "-q", "--set", "training.optimizer=rprop").status == 0
+    assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
+
+
+def test_values_of_settings(folder: Path) -> None:
+    line = "specnet run moons.toml --set "
+    assert offered(f"{line}training.optimizer=adam", folder) == [
+        *("training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adamax")
+    ]
+    assert offered(f"{line}training.shuffle=", folder) == ["training.shuffle=true", "training.shuffle=false"]
+    assert offered(f"{line}network.dtype=", folder) == ["network.dtype=float32", "network.dtype=float64"]
+    assert offered(f"{line}training.epochs=", folder) == ["training.epochs=100"]
+
+
+def test_every_key_that_is_offered_can_be_set() -> None:
+    """Each offered key of the sections is one that the spec knows, whatever is wrong with the value."""
+    settings = Settings(Keys(shipped_schema()), tomllib.loads(MOONS))
+    waiting, keys = [""], []
+    while waiting:
+        for key, _ in settings.candidates(waiting.pop()):
+            (waiting if key.endswith(".") else keys).append(key)
+    assert len(keys) > 50
+    for key in keys:
+        assert "unknown-key" not in _codes(f'{key}"§"'), key
+
+
+def _codes(setting: str) -> set[str]:
+    try:
+        parse_spec(MOONS, overrides=[setting])
+    except SpecError as error:
+        return {problem.code for problem in error.diagnostics}
+    return set()
+
+
+def test_the_shipped_schema_is_that_of_the_parts() -> None:
+    assert shipped_schema() == json_schema(built_in_registry())
+
+
+def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:
+    line = "specnet run moons.toml --set training.optimizer=adamw"
+    assert offered(line, folder, "bash", COMP_WORDBREAKS=" =:") == ["adamw"]
+    assert offered(line, folder, "bash", COMP_WORDBREAKS=" ") == ["training.optimizer=adamw"]
+    assert offered("specnet val", folder, "bash", COMP_WORDBREAKS=" =:") == ["validate"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_zsh_and_fish_get_meanings(folder: Path, shell: str) -> None:
+    changes = {VARIABLE: shell}
+    ended = subprocess.run(
+        [*COMMAND, "specnet val"], cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "validate\tFind every mistake in specs.\n"
+
+
+def test_nothing_dear_is_imported(folder: Path) -> None:
+    changes = {VARIABLE: "bash"}
+    for line in ("specnet r", "specnet parts ad", "specnet run moons.toml --set training.opt"):
+        ended = subprocess.run(
+            [sys.executable, "-X", "importtime", *COMMAND[1:], line],
+            cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        imported = {row.split("|")[2].strip() for row in ended.stderr.splitlines() if row.count("|") == 2}
+        assert "typer" in imported
+        assert not {"numpy", "pydantic", "rich", "sklearn", "tree_sitter", "specnet.spec", "specnet.parts"} & imported
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_script_is_printed(specnet: Specnet, shell: str) -> None:
+    ended = specnet("--completion", shell)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == f"{SCRIPTS[shell]}\n"
+    assert f"{VARIABLE}={shell}" in ended.out
+
+
+@pytest.mark.parametrize("shell", INSTALLED)
+def test_the_shell_understands_its_script(specnet: Specnet, folder: Path, shell: str) -> None:
+    (folder / "script").write_text(specnet("--completion", shell).out)
+    subprocess.run([shell, "-n", "script"], cwd=folder, check=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("specnet valid", "specnet validate END"),
+        ("specnet run moo", "specnet run moons.toml END"),
+        ("specnet run moons.toml --set training.ep", "specnet run moons.toml --set training.epochs=END"),
+        ("specnet run moons.toml --set training.optimizer=adamw", "--set training.optimizer=adamw END"),
+        ("specnet parts class_w", "specnet parts class_weight END"),
+        ("specnet export x --to on", "specnet export x --to onnx END"),
+    ],
+)
+def test_bash_completes_what_is_typed(folder: Path, typed: str, completed: str) -> None:
+    """On a terminal: the line is typed, TAB, END; then it is seen as bash has it."""
+    master, slave = pty.openpty()
+    running = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=folder,
+        env=environment(PATH=f"{BIN}:{os.environ['PATH']}", PS1="prompt> ", COLUMNS="200", INPUTRC=os.devnull),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        os.write(
+            master, b"bind 'set enable-bracketed-paste off'; eval \"$(specnet --completion bash)\"; echo rea''dy\n"
+        )
+        # With the prompt readline has taken the terminal over.
+        _read_until(master, "ready\r\nprompt> ")
+        os.write(master, f"{typed}\tEND".encode())
+        assert completed in _read_until(master, "END")
+    finally:
+        running.kill()
+        running.wait()
+        os.close(master)
+
+
+def _read_until(terminal: int, end: str) -> str:
+    printed = b""
+    while end.encode() not in printed:
+        printed += os.read(terminal, 65536)
+    return printed.decode()

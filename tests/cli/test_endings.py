@@ -1,0 +1,259 @@
+"""How a command ends that nobody reads any more, or that Ctrl-C stops: without a word of Python, at whatever moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, take_interrupts
+from tests.cli.test_application import VERBS
+
+NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
+LINES = {
+    "run": "run moons.toml -o new --force",
+    "validate": "validate moons.toml",
+    "show": "show moons.toml",
+    "parts": "parts",
+    "check": "check moons.toml",
+    "predict": "predict ended rows.npz",
+    "evaluate": "evaluate ended rows.npz",
+    "export": "export ended --to numpy -o new.py --force",
+    "import": "import network.onnx -o new.toml --force",
+    "schema": "schema",
+    "init": "init new.toml --force",
+}
+"""A command line of each verb that prints on standard output."""
+
+INTERRUPTED = """\
+import os, sys
+from specnet.cli import interrupts, main
+left = [{moment}]
+def count(event, arguments):
+    if event == "import":
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), {signal})
+sys.addaudithook(count)
+interrupts.install()
+main()
+"""
+"""Sends itself Ctrl-C at an import, the first one being 1."""
+
+READY = """\
+import os
+from specnet.cli import interrupts, main
+interrupts.install()
+os.close({descriptor})
+main()
+"""
+"""Closes a pipe when Ctrl-C finds its own code."""
+
+
+@pytest.fixture
+def ready(specnet: Specnet, folder: Path) -> Path:
+    """A folder with all that the lines need."""
+    assert specnet("run", "moons.toml", "-o", "ended", "-q").status == 0
+    np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
+    shutil.copy(NETWORK, folder / "network.onnx")
+    return folder
+
+
+def closed_pipe() -> int:
+    """Return the writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def ended_with(
+    arguments: list[str], folder: Path, changes: dict[str, str] | None = None, **streams: Any
+) -> tuple[int, str]:
+    """Run a command with one stream that nobody reads; return its status and what it said on the other."""
+    other = "stderr" if "stdout" in streams else "stdout"
+    try:
+        ended = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=folder,
+            env=environment(**changes or {}),
+            text=True,
+            encoding="utf-8",
+            check=False,
+            **{other: subprocess.PIPE},
+            **streams,
+        )
+    finally:
+        os.close(*streams.values())
+    return ended.returncode, ended.stdout if other == "stdout" else ended.stderr
+
+
+def test_there_is_a_line_for_each_verb() -> None:
+    assert list(LINES) == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("changes", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str, changes: dict[str, str]) -> None:
+    status, err = ended_with(LINES[verb].split(), ready, changes, stdout=closed_pipe())
+    assert status == 141
+    # A run shows its course on standard error.
+    assert [line for line in err.splitlines() if not (verb == "run" and ("epochs" in line or "→" in line))] in (
+        [],
+        [""],
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", "run --help", "--completion bash", "schema --format json"]
+)
+def test_nor_is_one_of_help(ready: Path, arguments: str) -> None:
+    assert ended_with(arguments.split(), ready, stdout=closed_pipe()) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["validate missing.toml", "run", "fly", "run moons.toml --epochs 3", "parts adem"]
+)
+def test_mistakes_that_nobody_reads_end_in_silence(ready: Path, arguments: str) -> None:
+    assert ended_with(arguments.split(), ready, stderr=closed_pipe()) == (141, "")
+
+
+def test_a_warning_that_nobody_reads_ends_nothing(folder: Path) -> None:
+    code = (
+        "import warnings, specnet.spec\n"
+        "def parse_spec(source, **options): warnings.warn('the plugin x has no part')\n"
+        "specnet.spec.parse_spec = parse_spec\n"
+        "from specnet.cli import main\n"
+        "main(['validate', 'moons.toml'])"
+    )
+    writing = closed_pipe()
+    ended = subprocess.run(
+        [sys.executable, "-c", code], stderr=writing, stdout=subprocess.PIPE, check=False, cwd=folder
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stdout) == (141, b"moons.toml: ok\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["schema", "parts", "parts --format markdown", "show moons.toml", "validate moons.toml"]
+)
+def test_a_reader_may_go_after_the_first_line(ready: Path, arguments: str) -> None:
+    running = subprocess.Popen(
+        [*COMMAND, *arguments.split()], cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.readline()
+    running.stdout.close()
+    err = running.stderr.read()
+    running.stderr.close()
+    # What fits into the pipe has been written before the reader goes.
+    assert (running.wait(), err) in [(0, b""), (141, b"")]
+
+
+def _check(running: subprocess.Popen[str], complete: bool) -> None:
+    """Check that Ctrl-C ended a command, or that it had done all before."""
+    out, err = running.communicate(timeout=120)
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+    if running.returncode == 0:
+        assert complete or out
+        assert "error" not in err
+    else:
+        assert running.returncode == 130
+        said = [line for line in err.splitlines() if "error[" in line]
+        assert all(line.startswith("error[interrupted]: stopped by Ctrl-C") for line in said)
+        assert len(said) <= 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("moment", [1, 3, 30, 200, 400])
+def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) -> None:
+    code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, *LINES[verb].split()],
+        cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        preexec_fn=take_interrupts,
+    )  # fmt: skip
+    _check(running, complete=moment > 200)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb: str) -> None:
+    moments = random.Random(verb)
+    for _ in range(4):
+        reading, writing = os.pipe()
+        running = subprocess.Popen(
+            [sys.executable, "-c", READY.format(descriptor=writing), *LINES[verb].split()],
+            cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            preexec_fn=take_interrupts, pass_fds=[writing],
+        )  # fmt: skip
+        os.close(writing)
+        os.read(reading, 1)  # its end is seen when the child has closed it too
+        os.close(reading)
+        time.sleep(moments.uniform(0, 0.5))
+        running.send_signal(signal.SIGINT)
+        _check(running, complete=True)
+    assert not list(ready.rglob(".specnet-*"))
+
+
+def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(folder: Path) -> None:
+    code = (
+        "import os, signal, specnet.spec\n"
+        "def parse_spec(source, **options):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise RuntimeError('query interrupted') from None\n"
+        "specnet.spec.parse_spec = parse_spec\n"
+        "from specnet.cli import main\n"
+        "main(['validate', 'moons.toml'])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder,
+        preexec_fn=take_interrupts,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "error[interrupted]: stopped by Ctrl-C\n"
+
+
+def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(folder: Path) -> None:
+    code = "import os, signal; from specnet.cli import interrupts, main; interrupts.install()\n"
+    code += "os.kill(os.getpid(), signal.SIGINT); main(['validate', 'moons.toml'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "moons.toml: ok\n", "")
+
+
+def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
+    (folder / "long.toml").write_text(MOONS.replace("epochs = 20", "epochs = 100000000"))
+    code = (
+        "import os, signal, sys\n"
+        "from specnet.cli import main\n"
+        "import specnet.runner\n"
+        "class Dies:\n"
+        "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); [None for _ in range(1000)]\n"
+        "read_data = specnet.runner.read_data\n"
+        "def read(spec):\n"
+        "    Dies()\n"
+        "    return read_data(spec)\n"
+        "specnet.runner.read_data = read\n"
+        "main(['run', 'long.toml', '-q'])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder, timeout=120,
+        preexec_fn=take_interrupts,
+    )  # fmt: skip
+    assert ended.returncode == 130
+    assert "Exception ignored" not in ended.stderr
+    assert ended.stderr.startswith("error[interrupted]: stopped by Ctrl-C")

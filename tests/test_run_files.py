@@ -1,0 +1,82 @@
+"""The folder of a run in place of its spec and of its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import specnet
+from specnet.importing import open_model
+
+MOONS = """\
+name = "moons"
+data = { type = "make_moons", n_samples = 60, noise = 0.2 }
+network.layer_sizes = [2, 5, 1]
+training = { loss = "binary_crossentropy", epochs = 3 }
+"""
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Path:
+    """The folder of a run that ended."""
+    specnet.run(MOONS, tmp_path / "ended")
+    return tmp_path / "ended"
+
+
+def test_a_run_is_its_model(ended: Path) -> None:
+    wanted = (ended / "model.safetensors").read_bytes()
+    assert specnet.load_model(ended).to_bytes() == wanted
+    assert specnet.load_model(str(ended)).to_bytes() == wanted
+    assert open_model(ended).to_bytes() == wanted
+
+
+def test_a_suffix_does_not_make_a_folder_a_file(ended: Path) -> None:
+    renamed = ended.rename(ended.with_name("ended.onnx"))
+    assert open_model(renamed).to_bytes() == (renamed / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["spec.toml", "spec.json"])
+def test_a_run_is_its_spec_as_written(tmp_path: Path, name: str) -> None:
+    text = MOONS if name.endswith("toml") else json.dumps(dict(specnet.parse_spec(MOONS).document.data))
+    (tmp_path / name).write_text(text)
+    specnet.run(tmp_path / name, tmp_path / "ended")
+    spec = specnet.parse_spec(tmp_path / "ended")
+    assert spec == specnet.parse_spec(MOONS)
+    assert spec.document.text is not None
+    assert spec.document.text.content == text
+    assert spec.document.text.name == str(tmp_path / "ended" / name)
+
+
+def test_settings_are_part_of_what_was_run(tmp_path: Path) -> None:
+    specnet.run(MOONS, tmp_path / "ended", overrides=["training.epochs=2", "seed=5"])
+    spec = specnet.parse_spec(tmp_path / "ended", overrides=["training.batch_size=7"])
+    assert (spec.training.epochs, spec.seed, spec.training.batch_size) == (2, 5, 7)
+    assert specnet.run(tmp_path / "ended").model.to_bytes() == specnet.load_model(tmp_path / "ended").to_bytes()
+
+
+def test_a_run_can_be_run_built_and_changed(ended: Path) -> None:
+    assert specnet.run(ended).model.to_bytes() == specnet.load_model(ended).to_bytes()
+    assert specnet.parse_spec(ended, overrides=["seed=2"]).seed == 2
+    assert specnet.build(ended).inputs == 2
+
+
+@pytest.mark.parametrize("read", [specnet.load_model, specnet.parse_spec, open_model])
+def test_another_folder_is_none_of_them(tmp_path: Path, read: object) -> None:
+    (tmp_path / "spec.toml").write_text(MOONS)
+    message = r"is a folder without run\.json; expected a (spec|model) file or the folder of a run"
+    with pytest.raises(specnet.FileError, match=message) as no:
+        read(tmp_path)  # type: ignore[operator]
+    assert no.value.diagnostics[0].source == str(tmp_path)
+
+
+def test_a_run_that_has_lost_a_file_names_it(ended: Path) -> None:
+    (ended / "model.safetensors").unlink()
+    with pytest.raises(specnet.FileError, match="there is no such file") as missing:
+        specnet.load_model(ended)
+    assert missing.value.diagnostics[0].source == str(ended / "model.safetensors")
+    (ended / "run.json").write_text("[]")
+    with pytest.raises(specnet.FileError) as damaged:
+        specnet.parse_spec(ended)
+    assert damaged.value.diagnostics[0].source == str(ended / "run.json")
