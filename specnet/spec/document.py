@@ -21,7 +21,7 @@ from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import Adam, Optimizer
-from specnet.parts.part import FieldProblem, Section, named_twice
+from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.schedules import ReduceOnPlateau
@@ -306,3 +306,14 @@ class Spec(Section):
     ) -> SpecError:
         """Return an error of one such mistake, for a later stage to raise."""
         return SpecError(self.diagnostic(code, message, path, at_key=at_key, hint=hint, notes=notes))
+
+
+def default_part(path: Path) -> str | None:
+    """Return the name of the part that stands at a path of every spec which says nothing there, None if none does."""
+    value: Any = Spec
+    for step in path:
+        field = value.model_fields.get(str(step)) if isinstance(value, type) and issubclass(value, Section) else None
+        if field is None:
+            return None
+        value = field.annotation if field.is_required() else field.get_default(call_default_factory=True)
+    return value.part_name() if isinstance(value, Part) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from specnet.errors import Diagnostic, Path, Position, SpecError
 from specnet.spec.caps import TextCapError, check_caps
+from specnet.spec.document import default_part
 from specnet.spec.text import Override, Text
 from specnet.spec.words import shown
 
@@ -89,7 +90,7 @@ def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: 
         path = (*path, step)
         if depth == len(names) - 1:
             break
-        inner = container[step] if isinstance(step, int) else container.get(step, {})
+        inner = container[step] if isinstance(step, int) else container.get(step, default_part(path) or {})
         if isinstance(inner, str):
             inner = {"type": inner}
         elif isinstance(inner, bool):  # of a table that is switched on or off: its defaults

@@ -160,3 +160,8 @@ def test_a_setting_within_a_table_that_is_switched_makes_it_a_table(switch: str)
     resolved = resolve(parse_spec(text))
     shown = json.loads(resolved.to_json())["training"].get("early_stopping")
     assert shown == (EarlyStopping().model_dump() if switch == "true" else None)
+
+
+def test_a_field_of_the_default_optimizer_can_be_set():
+    spec = parse_spec(TEXT.replace('optimizer = "adam"\n', ""), overrides=["training.optimizer.learning_rate=0.1"])
+    assert (spec.training.optimizer.type, spec.training.optimizer.learning_rate) == ("adam", 0.1)
