@@ -116,12 +116,14 @@ def test_the_two_commands_stand_as_they_must():
     assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
 
 
-def test_the_csv_spec_shown_is_the_one_there_is():
-    def settings(text: str) -> list[str]:
-        return [re.sub(r"\s*#.*", "", line) for line in text.splitlines()]
+def settings(text: str) -> str:
+    """A spec's lines without comments."""
+    return "\n".join(re.sub(r"\s*#.*", "", line) for line in text.splitlines())
 
-    (shown,) = blocks("toml")
-    assert "\n".join(settings(shown)) in "\n".join(settings((ROOT / "specs" / "wine_csv.toml").read_text()))
+
+@pytest.mark.parametrize(("shown", "name"), [*zip(blocks("toml"), ["wine_csv", "breast_cancer"], strict=True)])
+def test_a_spec_that_is_shown_is_the_one_there_is(shown, name):
+    assert settings(shown) in settings((ROOT / "specs" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def test_the_mistaken_gradient_ends_where_is_said():
