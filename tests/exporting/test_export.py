@@ -130,11 +130,12 @@ def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path):
     assert (tmp_path / "nowhere").is_file()
 
 
+PEER = (pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning"))
 LIBRARIES = {"sklearn": ".skops", "torch": ".py", "keras": ".keras"}
 
 
 @pytest.mark.parametrize(
-    "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=pytest.mark.peers) for name in ("torch", "keras"))]
+    "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=PEER) for name in ("torch", "keras"))]
 )
 def test_what_has_run_is_what_is_written(target, tmp_path, monkeypatch):
     proved: dict[str, bytes] = {}
