@@ -28,7 +28,7 @@ def install() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
         if hasattr(signal, "setitimer"):
-            signal.signal(signal.SIGALRM, _interrupt)
+            signal.signal(signal.SIGALRM, _interrupt_now)
             sys.unraisablehook = _wait_or_show
 
 
@@ -47,12 +47,20 @@ def asked() -> bool:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     global _asked
-    pressed_again = _asked and number == signal.SIGINT
-    _asked = True
+    pressed_again, _asked = _asked, True
     if hasattr(signal, "setitimer") and not pressed_again and _imports(frame):
         signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_WAIT)
     else:
         raise KeyboardInterrupt
+
+
+def _interrupt_now(number: int, frame: FrameType | None) -> None:
+    """Hand on the Ctrl-C that waited to whoever takes it by now, which may be a run."""
+    taker = signal.getsignal(signal.SIGINT)
+    if _imports(frame):
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_WAIT)
+    elif callable(taker):
+        taker(signal.SIGINT, frame)
 
 
 def _imports(frame: FrameType | None) -> bool:
