@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,13 +29,12 @@ from specnet.interruptions import Interruptions
 from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.data import Table
+from specnet.report.progress import shown_progress
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import (
     Checkpoint,
     Keeper,
     Observer,
-    Observers,
-    PythonWarnings,
     TrainingResult,
     TrainingRows,
     train,
@@ -137,21 +135,6 @@ def fit(
     if result.interruption is not None:
         raise result.interruption
     return model
-
-
-@contextmanager
-def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
-    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too.
-
-    Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
-    """
-    if not verbose:
-        yield observer or PythonWarnings(calls)
-        return
-    from specnet.report.progress import RunProgress  # the one thing here that needs it
-
-    with RunProgress(sys.stderr) as progress:
-        yield progress if observer is None else Observers(progress, observer)
 
 
 def check_rows(

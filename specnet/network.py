@@ -29,10 +29,7 @@ from specnet.workspace import BoundProgram, Workspace
 CHUNK_BYTES = 2**20
 """About what the widest layer of a chunk of rows may take."""
 ROW_MULTIPLE = 16
-"""A remainder of rows is padded to a multiple of this, which keeps the bindings few.
-
-A row's last bits may depend on the rows beside it: by their places in a matrix product its kernels round differently.
-"""
+"""A remainder of rows is padded to a multiple of this: few bindings. A row's last bits may depend on its company."""
 
 
 def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any) -> Network:

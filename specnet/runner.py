@@ -17,10 +17,11 @@ from typing import Any
 from specnet.arrays import Array
 from specnet.errors import DataError, Diagnostic, TrainingError
 from specnet.files import PathLike, file_errors
-from specnet.fitting import Rows, fit_rows, read_data, shown_progress
+from specnet.fitting import Rows, fit_rows, read_data
 from specnet.interruptions import Interruptions, Terminated
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
+from specnet.report.progress import shown_progress
 from specnet.run_files import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
 from specnet.run_folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
 from specnet.spec import Spec, SpecSource, parse_spec, says_its_document

@@ -269,8 +269,9 @@ def _fields(
         elif name != "type":
             needed = name in definition.get("required", ())
             default = json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
-            values = "table" if "properties" in table else values
-            yield FieldEntry(f"{prefix}{name}", values, NEEDED if needed else default, schema.get("description", ""))
+            words = ["table" if "properties" in definitions.get(word, {}) else word for word in values.split(" or ")]
+            default, meaning = NEEDED if needed else default, schema.get("description", "")
+            yield FieldEntry(f"{prefix}{name}", " or ".join(words), default, meaning)
 
 
 def _values(schema: Mapping[str, Any]) -> str:

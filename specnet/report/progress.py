@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -13,7 +14,7 @@ from specnet.report.figures import count, counted, duration, figure
 from specnet.report.plan import Plan
 from specnet.report.terminal import console, is_lively, write_line, write_mistakes
 from specnet.training.course import ALL_EPOCHS
-from specnet.training.observer import Observer
+from specnet.training.observer import Observer, Observers, PythonWarnings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -135,3 +136,16 @@ class RunProgress(Observer):
             with suppress(OSError):
                 self._bar.stop()
             self._bar = None
+
+
+@contextmanager
+def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
+    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too.
+
+    Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
+    """
+    if not verbose:
+        yield observer or PythonWarnings(calls)
+        return
+    with RunProgress(sys.stderr) as progress:
+        yield progress if observer is None else Observers(progress, observer)
