@@ -51,7 +51,7 @@ class Verb(TyperCommand):
 application = typer.Typer(
     help="Small and middle-sized neural networks from a spec: checked, trained, evaluated, saved.",
     epilog="Exit status: 0 done; 1 the spec, the data, a file or the training is at fault; 2 the command line is; "
-    "130 after Ctrl-C; 141 if the output's reader has gone.",
+    "130 after Ctrl-C, 143 after SIGTERM; 141 if the output's reader has gone.",
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain help: rich's costs as much time as all the rest together.

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from specnet.cli.output import UsageError
-from specnet.run_files import MODEL
 
 if TYPE_CHECKING:
     from specnet.model import Model
@@ -83,6 +82,8 @@ def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
 
 def is_model(path: Path) -> bool:
     """Return whether what names a spec or a model names a model, as the folder of a run does that has one."""
+    from specnet.run_files import MODEL
+
     return path.suffix.lower() in _MODEL or (path / MODEL).is_file()
 
 
