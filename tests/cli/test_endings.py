@@ -52,8 +52,11 @@ main()
 READY = """\
 import os
 from specnet.cli import interrupts, main
-interrupts.install()
-os.close({descriptor})
+install = interrupts.install
+def install_and_tell():
+    install()
+    os.close({descriptor})
+interrupts.install = install_and_tell
 main()
 """
 """Closes a pipe when Ctrl-C finds its own code."""
