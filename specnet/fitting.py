@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from specnet.arrays import (
     select_columns,
 )
 from specnet.data import Labels, Preparation, check_labels, check_table, load_table, split_rows, suspicions, target_kind
-from specnet.data.suspicions import is_text, more_than_two_classes, text_for_numbers
+from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
 from specnet.errors import DataError
 from specnet.interruptions import Interruptions
 from specnet.model import Model
@@ -112,7 +113,9 @@ def fit(
     TrainingError
         If the loss is no longer finite.
     """
-    parsed = parse_spec(spec)
+    parsed = parsed_for_target(
+        lambda settings: parse_spec(spec, overrides=settings), lambda parsed: read_target(parsed, as_array(y, "y"))
+    )
     data = None if parsed.data is None else parsed.data.with_defaults(parsed.seed, target_kind(parsed))
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
@@ -300,7 +303,8 @@ def fit_rows(
     validation, monitors = splits.get("validation"), {}
     watched = [".".join(map(str, path)) for path, who in spec.training.watchers() if who.monitor == "validation_loss"]
     if watched and validation is None:
-        raise DataError(f"training.{watched[0]} watches the loss of validation rows, and there are none")
+        hint = "set data.split.validation_size, or give fit validation=(X, y)"
+        raise DataError(f"training.{watched[0]} watches the loss of validation rows, and there are none", hint=hint)
     if validation is not None:
         name = "validation y"
         held_out = fitted.apply(network, validation, _encoded(network, labels, validation.y, name), name)
@@ -364,7 +368,11 @@ def _row_weights(
         names = [str(label) for label in labels.values]
         unknown = [
             spec.diagnostic(
-                "class-weight", f'class_weight has "{name}", and the labels are {labels}', (*path, name), at_key=True
+                "class-weight",
+                f'class_weight has "{name}", and the labels are {labels}',
+                (*path, name),
+                at_key=True,
+                hint=f'did you mean "{close[0]}"?' if (close := get_close_matches(name, names, n=1)) else None,
             )
             for name in wanted
             if name not in names

@@ -70,6 +70,10 @@ class Model:
         self.history = list(history)
         self._labels = _checked_labels(labels, network)
 
+    def __repr__(self) -> str:
+        name = f"{self.spec.name}, " if self.spec.name else ""
+        return f"<{type(self).__name__} {name}{self.network.inputs} inputs, {self.theta.size} parameters>"
+
     def astype(self, dtype: str) -> Model:
         """Return the same model, computed in another precision, ``float32`` or ``float64``."""
         network = Network(self.spec.with_dtype(dtype))

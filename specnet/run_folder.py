@@ -68,6 +68,9 @@ class RunFolder:
             message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         differences = self._identity().differences(identity)
+        if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
+            hint = f"only an interrupted run can be resumed with more epochs; {START_ANEW}"
+            raise FileError("the run in this folder has finished", hint=hint, source=str(self.path))
         if differences:
             raise FileError(
                 f"this folder holds a finished run of another spec: {described(differences)}",

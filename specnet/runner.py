@@ -9,12 +9,14 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from specnet.arrays import Array
+from specnet.data import load_table
+from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, Diagnostic, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.fitting import Rows, fit_rows, read_data
@@ -69,7 +71,7 @@ class RunResult:
     """
 
     model: Model
-    history: list[dict[str, Any]]
+    history: list[dict[str, Any]] = field(repr=False)
     metrics: Metrics
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
@@ -126,7 +128,10 @@ def run(
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
-    parsed = parse_spec(spec, parts=parts, overrides=overrides)
+    parts, overrides = tuple(parts), tuple(overrides)
+    parsed = parsed_for_target(
+        lambda settings: parse_spec(spec, parts=parts, overrides=(*overrides, *settings)), load_table
+    )
     with ExitStack() as stack:
         folder = None
         if out is not None:

@@ -12,7 +12,7 @@ import typer
 
 from specnet.cli.inputs import check_model_and_data, check_suffix, rows_file
 from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, FormatOption, OutputFormat, QuietOption
-from specnet.cli.output import reporting
+from specnet.cli.output import UsageError, reporting
 from specnet.report.figures import counted
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def predict(
         check_model_and_data(model, data)
         if out is not None:
             check_suffix(out, (".csv",), "predictions are CSV: the file")
+            if out.exists() and data.exists() and out.samefile(data):
+                raise UsageError("predictions would replace the rows that they are of", source=str(out))
             if not force:
                 refuse_taken(out)
         loaded = open_model(model)

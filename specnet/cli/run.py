@@ -44,16 +44,22 @@ def run(
     specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     """
     with reporting(output_format, quiet) as output:
-        if resume and (force or out is None):
-            raise UsageError("--resume needs --out and cannot be combined with --force")
+        if resume and force:
+            raise UsageError("--resume cannot be combined with --force")
+        if resume and out is None:
+            used = str(spec) if spec.is_dir() else "DIR"
+            again = shlex.join(["specnet", "run", str(spec), "--out", used, "--resume"])
+            raise UsageError("--resume needs --out, the folder of the run", hint=f"use {again}")
 
+        from specnet.data import load_table
+        from specnet.data.suspicions import parsed_for_target
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
         from specnet.runner import RunInterrupted
         from specnet.runner import run as run_spec
         from specnet.training import WarningRecorder
 
-        parsed = parse(spec, overrides, limit)
+        parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
         with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             recorder = WarningRecorder(output.data.setdefault("warnings", []))

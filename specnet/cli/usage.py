@@ -21,6 +21,7 @@ _UNEXPECTED = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", 
 
 _MEANT = {
     "create": "init",
+    "help": "--help",
     "convert": "export",
     "eval": "evaluate",
     "fit": "run",
@@ -69,6 +70,8 @@ def _explained(error: Any, arguments: Sequence[str]) -> UsageError:
     if found := _UNEXPECTED.match(message):
         shows_parts = [*arguments[:2]] == ["show", "parts"]
         hint = f"use `specnet {shlex.join(arguments[1:])}`" if shows_parts else None
+        if "=" in found[1] and _takes_settings(error):
+            hint = f"use --set {shlex.quote(found[1])}"
         return UsageError(f'unexpected argument "{found[1]}"', hint=hint)
     if message.startswith("Invalid") and parameter is not None and "|" in str(parameter.metavar):
         option, choices = parameter.opts[0], str(parameter.metavar).split("|")
@@ -86,14 +89,18 @@ def _unknown_verb(name: str, verbs: Sequence[str]) -> UsageError:
 
 def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
     """Return the setting that an option stands for which is a key of specs, or the option that is meant."""
-    takes_settings = error.ctx is not None and any("--set" in parameter.opts for parameter in error.ctx.command.params)
+    takes_settings = _takes_settings(error)
     name = error.option_name.lstrip("-").replace("-", "_")
     path = _path(name, exactly=True) if takes_settings and len(name) > 1 else None
-    if path is None and error.possibilities:
-        return f"did you mean {sorted(error.possibilities)[0]}?"
+    if path is None and (close := get_close_matches(error.option_name, error.possibilities or (), n=1)):
+        return f"did you mean {close[0]}?"
     if path is None and takes_settings and len(name) > 1:
         path = _path(name, exactly=False)
     return f"use --set {path}={_value(error.option_name, arguments)}" if path else None
+
+
+def _takes_settings(error: Any) -> bool:
+    return error.ctx is not None and any("--set" in parameter.opts for parameter in error.ctx.command.params)
 
 
 def _path(name: str, *, exactly: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.arrays import first_few
 from specnet.data.labels import Labels
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.parts.activations import Linear
 from specnet.spec import Spec
 
@@ -68,6 +68,30 @@ def is_number(text: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Spec], object]) -> Spec:
+    """Return a spec; if its metrics do not fit its loss, and neither does its target, the target is told of.
+
+    Parameters
+    ----------
+    parse : callable
+        Reads the spec, with these settings in addition.
+    look : callable
+        Raises the error of the target of a spec, if there is one.
+    """
+    try:
+        return parse(())
+    except SpecError as error:
+        if any(problem.code == "metric-task" for problem in error.diagnostics):
+            try:
+                look(parse(["training.metrics="]))
+            except DataError as other:
+                if any(problem.code == "loss-target" for problem in other.diagnostics):
+                    raise other from None
+            except SpecnetError:  # the mistakes of the spec come first
+                pass
+        raise
 
 
 def suspicions(spec: Spec, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:

@@ -13,7 +13,7 @@ from specnet.errors import Diagnostic, render
 from specnet.report.figures import count, counted, duration, figure
 from specnet.report.plan import Plan
 from specnet.report.terminal import console, is_lively, write_line, write_mistakes
-from specnet.training.course import ALL_EPOCHS
+from specnet.training.course import ALL_EPOCHS, INTERRUPTED
 from specnet.training.observer import Observer, Observers, PythonWarnings
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class RunProgress(Observer):
             self._close()
         else:
             self._write(line)
-        if end != ALL_EPOCHS:
+        if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # which the interruption says itself
             self._write(end)
 
     def _write(self, line: str) -> None:

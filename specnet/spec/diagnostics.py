@@ -89,7 +89,7 @@ class Explanation:
                 hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
                 return self._say("name", f"{shown(value)} is no name", path, hint)
         if code in _NEEDED:
-            alone = code == "tuple_type" and isinstance(value, str | int | float)
+            alone = code == "tuple_type" and isinstance(value, str | int | float) and not str(value).startswith("[")
             message = f"{_NEEDED[code]} is needed, and this is {shown(value)}"
             return self._say("wrong-type", message, path, f"write [{shown(value)}]" if alone else None)
         if code in _BOUNDS:

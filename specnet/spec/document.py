@@ -161,7 +161,8 @@ class TrainingSpec(Section):
         None, description="epochs from one line of the history to the next; about 1000 lines where nothing is said"
     )
     class_weight: ClassWeight | None = Field(
-        None, description='how much rows count by their label; "balanced": inversely to how often it occurs'
+        None,
+        description='weight of each label, as in { yes = 2.0 }; others weigh 1; "balanced": inverse to its frequency',
     )
     l1: NonNegativeNumber = Field(0.0, description="the penalty l1·Σ|w| over all weights, whatever the batch size")
     l2: NonNegativeNumber = Field(0.0, description="the penalty l2·Σw² over all weights, whatever the batch size")

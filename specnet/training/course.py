@@ -21,6 +21,8 @@ Keeper = Callable[[Mapping[str, Array], Mapping[str, Any], list[dict[str, Any]]]
 """Keeps a checkpoint: tensors, facts, history."""
 ALL_EPOCHS = "all epochs"
 """How training ends if nothing ends it earlier."""
+INTERRUPTED = "interrupted"
+"""How it ends, in or after an epoch, if a signal ends it."""
 
 
 class Walker(Protocol):

@@ -16,7 +16,7 @@ from specnet.network import Network
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.streams import stream
 from specnet.training.checkpoint import Checkpoint, Position
-from specnet.training.course import Course, Keeper, Monitor, not_finite
+from specnet.training.course import INTERRUPTED, Course, Keeper, Monitor, not_finite
 from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
 from specnet.training.stepper import Stepper, TrainingRows
@@ -114,7 +114,7 @@ def train(
     if checkpoint is not None and walk.resumes:
         course.resume(checkpoint)
         observer.resumed(course.epochs, course.seconds)
-    reason, interruption = "interrupted", None
+    reason, interruption = INTERRUPTED, None
     with ExitStack() as stack:
         if interruptions is None:
             interruptions = stack.enter_context(Interruptions())
