@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from io import FileIO
 from typing import BinaryIO
 
 from specnet.errors import FileError, TakenError
@@ -188,7 +189,7 @@ def check_place(path: PathLike) -> None:
             raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
 
 
-def _temporary(folder: str, held: ExitStack) -> tuple[str, BinaryIO]:
+def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
     """Make a new file in a folder, open and locked until `held` is closed; those of dead processes are removed.
 
     Its name is not made from that of the file to come, which may already be as long as a name can be.
@@ -196,16 +197,17 @@ def _temporary(folder: str, held: ExitStack) -> tuple[str, BinaryIO]:
     remove_temporary_files(folder)
     while True:
         name = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
-        stream = held.enter_context(open(name, "x+b"))  # noqa: SIM115 - `held` closes it
+        stream = held.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `held` closes it
         # Before it was locked, another process may have taken it for a dead one's.
         if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
             return name, stream
 
 
-def _write_whole(stream: BinaryIO, data: bytes) -> None:
+def _write_whole(stream: FileIO, data: bytes) -> None:
     """Write a new file, force it to the disk, and compare what is there."""
-    stream.write(data)
-    stream.flush()
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
     os.fsync(stream.fileno())
     stream.seek(0)
     if stream.read() != data:

@@ -69,7 +69,7 @@ def _locked(lock: Path) -> int:
     while True:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except (FileNotFoundError, FileExistsError):
             if os.path.lexists(lock.parent) and not lock.parent.is_dir():
                 raise
@@ -82,7 +82,11 @@ def _locked(lock: Path) -> int:
                     source=str(lock.parent),
                 )
             if is_open_at(lock, descriptor):
-                _sign(descriptor)
+                try:
+                    _sign(descriptor)
+                except OSError:
+                    lock.unlink(missing_ok=True)
+                    raise
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,8 +55,8 @@ class RunFolder:
         Raises
         ------
         FileError
-            If a run has ended here of another spec or on other data, or a run was interrupted that has left no
-            checkpoint to resume from.
+            If a run has ended here of another spec or on other data, or its model is another one, or a run was
+            interrupted that has left no checkpoint to resume from.
         """
         if not self.resumes or self._checkpoint.exists():
             return False
@@ -77,6 +78,10 @@ class RunFolder:
                 hint=START_ANEW,
                 source=str(self.path),
             )
+        model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
+        if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
+            message = f"this is not the model of the run in this folder, as {FACTS} knows it"
+            raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
 
     def _identity(self) -> RunIdentity:
@@ -209,8 +214,9 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
     """
     path = Path(out)
     with file_errors(path):
-        if path.exists() and not path.is_dir():
-            raise TakenError("this is a file, and a run writes a folder", source=os.fspath(out))
+        if os.path.lexists(path) and not path.is_dir():
+            what = "a file" if path.exists() else "a link that leads nowhere"
+            raise TakenError(f"this is {what}, and a run writes a folder", source=os.fspath(out))
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         with ExitStack() as stack:

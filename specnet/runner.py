@@ -128,7 +128,7 @@ def run(
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
-    parts, overrides = tuple(parts), tuple(overrides)
+    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
     parsed = parsed_for_target(
         lambda settings: parse_spec(spec, parts=parts, overrides=(*overrides, *settings)), load_table
     )
@@ -185,7 +185,9 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
         "versions": versions,
     }
     with file_errors(folder.path / MODEL):
-        contents = {MODEL: model.to_bytes(), **_texts(parsed, model, result, metrics, facts)}
+        content = model.to_bytes()
+    facts["model_sha256"] = hashlib.sha256(content).hexdigest()
+    contents = {MODEL: content, **_texts(parsed, model, result, metrics, facts)}
     if result.interruption is not None:
         contents[CHECKPOINT] = Checkpoint(
             result.reached.tensors, result.reached.facts, result.reached.history, identity

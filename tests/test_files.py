@@ -81,12 +81,13 @@ def test_a_path_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pyte
     assert read_file("file", 7) == b"content"
 
 
-def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(old_file: Path) -> None:
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(old_file: Path, size: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 10, hard))
     try:
         with pytest.raises(FileError) as error:
-            write_file(old_file, bytes(100_000))
+            write_file(old_file, bytes(size))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert message(error) == "larger than a file may be here"

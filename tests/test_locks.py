@@ -1,5 +1,6 @@
 """Two runs never write into one folder, whoever they are and whenever they start."""
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import specnet
-from specnet.errors import TakenError
+from specnet.errors import FileError, TakenError
 from specnet.locks import LOCK_NAME, locked_folder
 from specnet.run_folder import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
@@ -129,3 +130,31 @@ def test_a_run_that_is_killed_leaves_a_folder_for_the_next(tmp_path: Path) -> No
     again = started(tmp_path, 2)
     assert again.communicate(timeout=100)[1] == ""
     assert json.loads((tmp_path / "out" / "run.json").read_text())["seed"] == 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "out").mkdir()
+    if there:
+        (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out" / LOCK_NAME).symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError):
+        specnet.run(SPEC, tmp_path / "out")
+    assert (tmp_path / "precious").exists() == there
+    assert not there or (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TakenError, match="a link that leads nowhere"):
+        specnet.run(SPEC, tmp_path / "out")
+
+
+def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(FileError, match="no space left"):
+        specnet.run(SPEC, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -64,8 +64,8 @@ def test_what_differs_is_named(tmp_path: Path):
 
 def test_what_differs_from_a_finished_run_is_named(tmp_path: Path):
     specnet.run(SPEC, tmp_path)
-    message = "this folder holds a finished run of another spec: training.epochs was 12, now 20"
-    assert refusal(tmp_path, "training.epochs=20") == message
+    message = "this folder holds a finished run of another spec: training.l2 was 0.0, now 0.5"
+    assert refusal(tmp_path, "training.l2=0.5") == message
 
 
 def test_many_differences_are_counted(tmp_path: Path):
@@ -143,3 +143,16 @@ def test_an_early_stop_is_not_forgotten(tmp_path: Path):
     again = resumed(tmp_path, stopping)
     assert again.history == whole.history
     np.testing.assert_array_equal(again.model.theta, whole.model.theta)
+
+
+def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path):
+    for seed in (0, 1):
+        specnet.run(SPEC, tmp_path / str(seed), overrides=[f"seed={seed}"])
+    (tmp_path / "0" / "model.safetensors").write_bytes((tmp_path / "1" / "model.safetensors").read_bytes())
+    assert refusal(tmp_path / "0") == "this is not the model of the run in this folder, as run.json knows it"
+
+
+@pytest.mark.parametrize("setting", ["training.epochs=20", "training.epochs=1200"])
+def test_a_finished_run_is_not_trained_longer(tmp_path: Path, setting: str):
+    specnet.run(SPEC, tmp_path)
+    assert refusal(tmp_path, setting) == "the run in this folder has finished"

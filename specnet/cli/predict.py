@@ -26,6 +26,10 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE.csv", help="CSV file to write. Default: standard output."),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", metavar="COLUMN,…", help="Columns of a CSV file to copy beside the predictions."),
+    ] = None,
     force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -38,7 +42,7 @@ def predict(
     Examples
     --------
     specnet predict runs/moons_2_5_1/1 rows.npz
-    specnet predict runs/moons_2_5_1/1/model.safetensors rows.npz -o predictions.csv
+    specnet predict runs/wine_csv/1 rows.csv --keep id,name -o predictions.csv
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_inputs
@@ -56,9 +60,13 @@ def predict(
         loaded = open_model(model)
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             X = read_inputs(file, loaded.spec)
+            kept = {} if keep is None else _kept(keep, file)
         columns = _columns("prediction", loaded.predict(X), None)
         if loaded.gives_probabilities:
             columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)
+        if taken := [name for name in kept if name in columns]:
+            raise UsageError(f'a column of the predictions is called "{taken[0]}" too', source="--keep")
+        columns = kept | columns
         output.data |= {"rows": len(X), "columns": columns}
         if out is not None:
             write_file(out, _csv(columns))
@@ -66,6 +74,15 @@ def predict(
             output.remark(f"{out}   {counted(len(X), 'row')}")
         elif not output.as_json:
             output.document(_csv(columns))
+
+
+def _kept(names: str, file: Path) -> dict[str, list[Any]]:
+    """Return the columns of these names, separated by commas, as the file has them."""
+    from specnet.parts.data import CsvFile
+
+    if file.suffix.lower() != ".csv":
+        raise UsageError("columns have names in a CSV file only", source="--keep")
+    return CsvFile(file).cells(next(csv.reader([names])))
 
 
 def _columns(title: str, values: NDArray[Any], labels: NDArray[Any] | None) -> dict[str, list[Any]]:

@@ -46,7 +46,7 @@ def parse_spec(
     FileError
         If the file cannot be read.
     """
-    parts, overrides = tuple(parts), tuple(overrides)
+    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
     if isinstance(source, Spec):
         if not parts and not overrides and limits is None:
             return source

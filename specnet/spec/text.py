@@ -59,12 +59,12 @@ class Override:
     value: Position
     removed: bool = False
 
-    def replay(self, places: dict[Path, Place]) -> dict[Path, Place]:
-        """Return the places of a document after this setting."""
+    def replay(self, places: dict[Path, Place], tables: bool) -> dict[Path, Place]:
+        """Return the places of a document after this setting, the `tables` around it too if they have none."""
         path = self.path
         places = {known: place for known, place in places.items() if known[: len(path)] != path}
         if not self.removed:
-            for depth in range(1, len(path) + 1):
+            for depth in range(1 if tables else len(path), len(path) + 1):
                 places.setdefault(path[:depth], Place(self.text, self.value, self.keys[depth - 1]))
         elif isinstance(path[-1], int):
             places = {_moved_up(known, path): place for known, place in places.items()}
@@ -114,7 +114,8 @@ class Document:
         if self.text is not None and self.format is not None:
             places = locate(self.text, self.format).places
         for override in self.overrides:
-            places = override.replay(places)
+            # The tables of a mapping stand nowhere, and not where a setting changes one of their keys.
+            places = override.replay(places, tables=self.text is not None)
         return places
 
     def place(self, path: Path) -> tuple[Place | None, bool]:

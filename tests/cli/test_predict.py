@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import specnet as specnet_package
 from specnet.model import Model, load_model
 from tests.cli.conftest import MOONS, Specnet
 
@@ -143,7 +144,7 @@ def test_an_evaluation_is_a_row_of_figures(specnet: Specnet, moons: Model, folde
     rows = _arrays(folder / "rows.npz")
     figures = moons.evaluate(rows["X"], rows["y"])
     header, row = ended.out.splitlines()
-    assert header.split() == ["loss", "accuracy"]
+    assert header.split() == ["evaluated", "on", "loss", "accuracy"]
     assert row.split() == ["rows.npz", f"{figures['loss']:.4f}", f"{100 * figures['accuracy']:.1f}", "%"]
     as_json = specnet("evaluate", "moons/model.safetensors", "rows.npz", "--format", "json")
     assert as_json.document == {"errors": [], "rows": 7, "metrics": figures}
@@ -248,3 +249,63 @@ def test_no_file_is_replaced_unless_it_is_forced(specnet: Specnet, moons: Model,
     assert (folder / "answers.csv").read_text() == "old"
     assert specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--force").status == 0
     assert (folder / "answers.csv").read_text().startswith("prediction,")
+
+
+KEPT = 'id,a,b,note\r\n007,0.5,-1,"x,\r\ny"\r\n\r\n,1.5,2,\r\n008,-1,0,é\r\n'
+
+
+@pytest.fixture
+def named(folder: Path) -> Path:
+    """A model that knows its columns by name."""
+    rows = np.random.default_rng(0).normal(size=(20, 2)).round(2).tolist()
+    lines = ["a,b,y", *(f"{a},{b},{'yes' if a > b else 'no'}" for a, b in rows)]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    spec = {
+        "data": {"type": "csv", "path": "rows.csv", "target": "y"},
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 3},
+    }
+    specnet_package.run(spec, folder / "named")
+    return folder / "named"
+
+
+def test_columns_are_kept_beside_their_predictions(specnet: Specnet, folder: Path, named: Path) -> None:
+    (folder / "new.csv").write_text(KEPT, newline="", encoding="utf-8")
+    assert specnet("predict", named, "new.csv", "--keep", "note,id", "-o", "out.csv").status == 0
+    with (folder / "out.csv").open(newline="", encoding="utf-8") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == ["note", "id", "prediction", "probability_no", "probability_yes"]
+    assert [row[:2] for row in rows] == [["x,\r\ny", "007"], ["", ""], ["é", "008"]]
+    expected = specnet_package.load_model(named).predict([[0.5, -1], [1.5, 2], [-1, 0]])
+    assert [row[2] for row in rows] == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "keep", "status", "message"),
+    [
+        ("id,a,b\n1,2,3\n", "name", 1, 'has no column "name"'),
+        ("prediction,a,b\n1,2,3\n", "prediction", 2, 'a column of the predictions is called "prediction" too'),
+        ("id,a,b\n1,2,3,\n", "id", 1, "ragged-row"),
+    ],
+)
+def test_what_cannot_be_kept(
+    specnet: Specnet, folder: Path, named: Path, text: str, keep: str, status: int, message: str
+) -> None:
+    (folder / "new.csv").write_text(text)
+    ended = specnet("predict", named, "new.csv", "--keep", keep, "-o", "out.csv")
+    assert ended.status == status
+    assert message in ended.err
+    assert not (folder / "out.csv").exists()
+
+
+def test_columns_of_arrays_have_no_names_to_keep(specnet: Specnet, folder: Path, named: Path) -> None:
+    np.savez(folder / "rows.npz", X=np.ones((2, 2)))
+    ended = specnet("predict", named, "rows.npz", "--keep", "id")
+    assert (ended.status, "columns have names in a CSV file only" in ended.err) == (2, True)
+
+
+def test_predictions_do_not_replace_their_rows(specnet: Specnet, folder: Path, named: Path) -> None:
+    before = (folder / "rows.csv").read_bytes()
+    ended = specnet("predict", named, "rows.csv", "-o", "./rows.csv", "--force")
+    assert ended.status == 2
+    assert (folder / "rows.csv").read_bytes() == before

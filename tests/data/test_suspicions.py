@@ -10,7 +10,7 @@ import pytest
 
 import specnet
 from specnet.data import Labels, suspicions
-from specnet.errors import DataError, SpecnetWarning
+from specnet.errors import DataError, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import Spec
 from specnet.training import Observer
@@ -142,3 +142,24 @@ def test_a_split_of_numbers_as_classes_says_which_loss_takes_numbers(tmp_path: P
     with pytest.raises(DataError, match=r'use training\.loss = "mean_squared_error"') as caught:
         specnet.run(tmp_path / "numbers.toml")
     assert "stratify = false" not in str(caught.value)
+
+
+def test_a_target_in_words_is_told_of_before_the_metrics():
+    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "metrics": ["accuracy"]}}
+    with pytest.raises(DataError, match="mean_squared_error needs numbers, but the target holds text"):
+        specnet.fit(spec, [[1.0], [2.0], [3.0]], ["a", "b", "a"])
+    with pytest.raises(SpecError, match="accuracy needs classes, but mean_squared_error predicts numbers"):
+        specnet.fit(spec, [[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
+
+
+def test_a_column_in_words_is_told_of_before_the_metrics(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,y\n1,no\n2,yes\n3,no\n4,yes\n")
+    text = '[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "{}"\n[network]\nhidden_layer_sizes = [2]\n'
+    text += '[training]\nloss = "mse"\nmetrics = ["accuracy"]\n'
+    (tmp_path / "words.toml").write_text(text.format("y"))
+    with pytest.raises(DataError) as caught:
+        specnet.run(tmp_path / "words.toml")
+    assert [(problem.code, problem.position.line) for problem in caught.value.diagnostics] == [("loss-target", 8)]
+    (tmp_path / "numbers.toml").write_text(text.format("a"))
+    with pytest.raises(SpecError, match="metric-task"):
+        specnet.run(tmp_path / "numbers.toml")

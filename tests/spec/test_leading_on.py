@@ -105,7 +105,7 @@ def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
 def test_a_metric_of_classes_asks_for_a_loss_of_classes():
     hint = only(with_keys(training="metrics = ['accuracy']")).hint
     assert hint is not None
-    assert "use a classification loss, such as categorical_crossentropy" in hint
+    assert "a classification loss, such as categorical_crossentropy" in hint
 
 
 @pytest.mark.parametrize(

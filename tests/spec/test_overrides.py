@@ -165,3 +165,17 @@ def test_a_setting_within_a_table_that_is_switched_makes_it_a_table(switch: str)
 def test_a_field_of_the_default_optimizer_can_be_set():
     spec = parse_spec(TEXT.replace('optimizer = "adam"\n', ""), overrides=["training.optimizer.learning_rate=0.1"])
     assert (spec.training.optimizer.type, spec.training.optimizer.learning_rate) == ("adam", 0.1)
+
+
+def test_a_mistake_in_a_mapping_does_not_stand_at_a_setting_beside_it():
+    data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "optimizer": {"type": "adam", "lr": 0.1}}}
+    with pytest.raises(SpecError) as caught:
+        parse_spec(data, overrides=["training.epochs=5", "training.optimizer.beta_1=2.0"])
+    problems = {problem.code: problem for problem in caught.value.diagnostics}
+    assert (problems["unknown-key"].source, problems["unknown-key"].position) == (None, None)
+    assert problems["out-of-bounds"].source == "--set #2"
+
+
+def test_one_setting_may_be_a_text():
+    data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
+    assert parse_spec(data, overrides="training.epochs=5").training.epochs == 5

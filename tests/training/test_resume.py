@@ -220,7 +220,7 @@ def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
 
 def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tmp_path: Path):
     specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
-    for override in ("training.epochs=4", "network.hidden_layer_sizes=[5]"):
+    for override in ("training.l2=0.5", "network.hidden_layer_sizes=[5]"):
         with pytest.raises(FileError, match="this folder holds a finished run of another spec"):
             specnet.run(spec, tmp_path / "out", resume=True, overrides=[override])
     with np.load(tmp_path / "rows.npz") as rows:

@@ -170,6 +170,28 @@ class CsvFile:
             self._look_again(np.flatnonzero(doubtful), places, table)
         return table, [_labels(text) for text in cells]
 
+    def cells(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return columns as they are written, a cell for each row that `read` gives.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read.
+        DataError
+            If there is no such column, or a row has too few cells.
+        """
+        if missing := self.missing(names):
+            raise DataError(*(problem for _, problem in missing))
+        if problem := faulty_record(self.path, len(self.header)):
+            raise DataError(problem)
+        rows = [record.cells or [""] for record in self._rows()]
+        return {name: [row[self._places[name]] for row in rows] for name in names}
+
+    def _rows(self) -> Iterator[Record]:
+        """Yield the records below the header, without blank lines where these are no rows."""
+        filled = (record for record in records(self.path) if record.cells or len(self.header) == 1)
+        return islice(filled, 1, None)
+
     def _split(
         self, numbers: Sequence[int], texts: Sequence[int], careful: bool, progress: Progress
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any] | None]:
@@ -190,8 +212,7 @@ class CsvFile:
         Of each column the first mistake is told of, unless it stands far below the first of all.
         """
         mistakes: dict[int, tuple[int, Diagnostic]] = {}
-        rows = (record for record in records(self.path) if record.cells or len(self.header) == 1)
-        numbered, last, end = islice(rows, 1, None), -1, len(table)  # the header is the first record
+        numbered, last, end = self._rows(), -1, len(table)
         for row in doubtful.tolist():
             if row >= end:
                 break
