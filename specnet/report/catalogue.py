@@ -260,18 +260,21 @@ def _field(key: Key, definitions: Mapping[str, Any]) -> FieldEntry:
 def _fields(
     definition: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "", *, inner: bool = True
 ) -> Iterator[FieldEntry]:
-    """Yield the fields of a table, and instead of a table within it, unless not `inner`, its fields by dotted keys."""
+    """Yield the fields of a table and, unless not `inner`, those of a table within it by dotted keys.
+
+    A key that can hold nothing but such a table has no row of its own then.
+    """
     for name, schema in definition["properties"].items():
         values = _values(schema)
-        table = definitions.get(values, {})
-        if "properties" in table and inner:
-            yield from _fields(table, definitions, f"{prefix}{name}.")
-        elif name != "type":
+        tables = [word for word in values.split(" or ") if "properties" in definitions.get(word, {})]
+        if name != "type" and not (inner and tables == [values]):
             needed = name in definition.get("required", ())
             default = json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
-            words = ["table" if "properties" in definitions.get(word, {}) else word for word in values.split(" or ")]
+            words = ["table" if word in tables else word for word in values.split(" or ")]
             default, meaning = NEEDED if needed else default, schema.get("description", "")
             yield FieldEntry(f"{prefix}{name}", " or ".join(words), default, meaning)
+        for table in tables if inner else ():
+            yield from _fields(definitions[table], definitions, f"{prefix}{name}.")
 
 
 def _values(schema: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ class Settings:
             meaning = inner.schema.get("description", "")
             if any(self._inner(inner)):
                 yield f"{before}{name}.", meaning
-            if not self._is_section(inner.schema):
+            if not self._is_table_alone(inner.schema):
                 yield f"{before}{name}=", meaning
 
     def _inner(self, node: _Node) -> Iterator[tuple[str, _Node]]:
@@ -77,8 +77,8 @@ class Settings:
             parts = self._keys.parts(reference).values()
             yield from [part for part in parts if named in part["properties"]["type"]["enum"]] or parts
 
-    def _is_section(self, schema: Schema) -> bool:
-        return any(reference in self._keys.tables for reference, _ in references(schema))
+    def _is_table_alone(self, schema: Schema) -> bool:
+        return "anyOf" not in schema and any(reference in self._keys.tables for reference, _ in references(schema))
 
     def _values(self, schema: Schema) -> Iterator[str]:
         if "enum" in schema:

@@ -107,6 +107,13 @@ def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
     assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
 
 
+def test_a_table_or_a_switch_can_be_either(folder: Path) -> None:
+    assert offered("specnet run moons.toml --set training.early", folder) == [
+        *("training.early_stopping.", "training.early_stopping=")
+    ]
+    assert offered("specnet run moons.toml --set data.sp", folder) == ["data.split."]
+
+
 def test_values_of_settings(folder: Path) -> None:
     line = "specnet run moons.toml --set "
     assert offered(f"{line}training.optimizer=adam", folder) == [

@@ -41,7 +41,7 @@ def test_too_little_memory_is_a_message_wherever_it_is_missed(
     assert (specnet("show", "moons.toml").status, specnet("show", "moons.toml").err) == (1, message)
     if isinstance(error, SpecnetError):
         return
-    monkeypatch.setattr("specnet.cli.application.application", fail)
+    monkeypatch.setattr("specnet.cli.application.call", fail)
     assert (specnet("show", "moons.toml").status, specnet("show", "moons.toml").err) == (1, message)
 
 

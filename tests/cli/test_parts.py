@@ -104,7 +104,11 @@ def test_the_long_sections_stand_for_themselves(specnet: Specnet) -> None:
         *("name", "seed", "random_generator", "data", "network", "training")
     }
     (training,) = specnet("parts", "training", "--format", "json").document["parts"]
-    assert "early_stopping.patience" in {field["name"] for field in training["fields"]}
+    names = [field["name"] for field in training["fields"]]
+    assert {"early_stopping", "early_stopping.patience"} < set(names)
+    (iris,) = specnet("parts", "iris", "--format", "json").document["parts"]
+    assert "split.test_size" in {field["name"] for field in iris["fields"]}
+    assert "split" not in {field["name"] for field in iris["fields"]}, "a table alone is its keys"
 
 
 @pytest.mark.parametrize("name", ["class_weight", "training.class_weight"])
