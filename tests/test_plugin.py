@@ -79,14 +79,14 @@ def test_its_own_tests_pass(waves: Place):
 
 
 def test_the_catalogue_says_where_parts_come_from(waves: Place):
-    ended = waves.specnet("show", "parts", "snake", "--format", "json")
+    ended = waves.specnet("parts", "snake", "--format", "json")
     (entry,) = json.loads(ended.stdout)["parts"]
     assert (entry["kind"], entry["name"], entry["aliases"]) == ("activation", "snake", ["serpent"])
     assert entry["origin"] == "specnet-waves 0.1.0"
-    shown = waves.specnet("show", "parts", "serpent").stdout
+    shown = waves.specnet("parts", "serpent").stdout
     assert "x + sin²(a·x)/a" in shown
     assert "specnet-waves 0.1.0" in shown
-    assert "snake" in waves.specnet("show", "parts", "activation").stdout
+    assert "snake" in waves.specnet("parts", "activation").stdout
 
 
 def test_a_spec_can_name_its_parts(waves: Place):
@@ -173,7 +173,7 @@ def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty: Faulty, 
     assert reason in ended.stderr
 
 
-UNHARMED = [("schema",), ("show", "parts", "--format", "json"), ("validate", "waves.toml", "--format", "json")]
+UNHARMED = [("schema",), ("parts", "--format", "json"), ("validate", "waves.toml", "--format", "json")]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_what_a_package_prints_at_import_is_no_output_of_a_command(faulty: Fault
         assert ended.returncode == 0, ended.stderr
         json.loads(ended.stdout)
         assert "hello" not in ended.stdout
-    assert place.specnet("show", "parts", "wave").returncode == 0
+    assert place.specnet("parts", "wave").returncode == 0
 
 
 def test_ctrl_c_while_a_package_loads_ends_the_command(faulty: Faulty):

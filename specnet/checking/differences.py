@@ -102,8 +102,8 @@ class Comparison:
 
     @property
     def share(self) -> float:
-        """The largest error as a share of the largest entry; the error itself where all entries are 0."""
-        return self.error / (self.largest or 1.0)
+        """The largest error as a share of the largest entry, or of what is as good as 0 where that is larger."""
+        return self.error / max(self.largest, self.tolerance / TOLERANCE)
 
     @property
     def verdict(self) -> str:

@@ -40,8 +40,8 @@ def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]],
     FileError
         If they do not agree.
     """
-    X = [_rows(model, spread, seed).astype(precision).astype(np.float64) for seed, spread in enumerate(SPREADS)]
     with np.errstate(all="ignore"):
+        X = [_rows(model, spread, seed).astype(precision).astype(np.float64) for seed, spread in enumerate(SPREADS)]
         given = [answers(rows) for rows in X]
         try:
             numbers = _numbers_compared(given, model, X, precision, judge)

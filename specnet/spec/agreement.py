@@ -109,7 +109,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
             hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
             if loss.target == "values" and "values" not in metric.task:
                 message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-                hint = "use r2 or root_mean_squared_error; for classes a classification loss, such as categorical_crossentropy"
+                hint = "use r2, or for classes a classification loss, such as categorical_crossentropy"
             problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
         elif metric.response == "probability" and not loss.gives_probabilities:
             message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"

@@ -243,7 +243,7 @@ def test_places_without_a_model(tmp_path: Path) -> None:
     (tmp_path / "other.safetensors").write_bytes(save({"weight": np.ones(3)}, {"format": "pt"}))
     for name, expected in {
         "absent": "there is no such file",
-        ".": "this is a folder, not a file",
+        ".": "is a folder without run.json; expected a model file or the folder of a run",
         "spec.toml": "this is no model file: it seems to be a text",
         "data.npz": "this is no model file: it seems to be a zip archive, as .npz, .keras and .pt files are",
         "other.safetensors": 'this is a safetensors file, but no specnet model: its metadata is not one text "specnet"',

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,16 @@ from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, names, part_of, spec_of
 
 IDENTITY = RunIdentity("{}", "0")
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Let signals arrive as in a shell's foreground: a process in the background ignores Ctrl-C."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
