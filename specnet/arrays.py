@@ -103,6 +103,10 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
         If it is anything else, with the argument's name.
     """
     numbers = as_array(array, name)
+    if numbers.dtype.kind == "O":
+        for place, item in np.ndenumerate(numbers):
+            if _is_missing(item):
+                raise DataError(f"{name} is empty at {_at(place)}", hint="fill it in, or leave such rows out")
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
         hint = (
@@ -297,6 +301,8 @@ def _is_missing(item: Any) -> bool:
         return item is None or bool(item != item)
     except TypeError:  # pandas.NA is neither equal to itself nor not
         return True
+    except ValueError:  # an array
+        return False
 
 
 def _described(array: Array) -> str:

@@ -159,7 +159,7 @@ def test_arguments_stay_as_they_are():
         ({"y": np.ma.masked_equal([0, 1] * 60, 1)}, DataError, r"y is masked at row 1, .*\n    y.filled"),
         ({"sample_weight": np.ma.masked_equal([1, 2] * 60, 2)}, DataError, "sample_weight is masked at row 1"),
         ({"X": np.ones((120, 2), object)}, DataError, r"X holds objects, .*\n    all of them are numbers: X.astype"),
-        ({"X": np.full((120, 2), None)}, DataError, "X holds objects, and numbers are needed$"),
+        ({"X": np.full((120, 2), None)}, DataError, "X is empty at row 0, column 0"),
         ({"sample_weight": np.ones(3)}, DataError, r"sample_weight has shape \(3,\)"),
         ({"validation": (np.zeros((3, 2)), np.zeros(2))}, DataError, r"validation y has shape \(2,\)"),
         ({"validation": np.zeros((3, 2))}, DataError, "validation is a tuple"),
@@ -357,3 +357,12 @@ def test_a_masked_array_without_a_masked_number_is_an_array():
     np.testing.assert_array_equal(model.theta, expected.theta)
     with pytest.raises(DataError, match="y is masked at row 3"):
         model.evaluate(X, np.ma.masked_array(y, np.arange(120) == 3))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
+def test_a_label_that_is_missing_has_its_place(missing):
+    X, _ = blobs([0, 1])
+    y = np.array(["no", "yes"] * 60, dtype=object)
+    y[7] = missing
+    with pytest.raises(DataError, match="y is empty at row 7"):
+        specnet.fit(spec_of("binary_crossentropy"), X, pandas.Series(y))

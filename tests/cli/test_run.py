@@ -9,9 +9,13 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import specnet as specnet_package
+from specnet.cli.run import _again
+from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
@@ -231,3 +235,22 @@ def test_a_run_that_fails_leaves_none_of_its_folders(specnet: Specnet, folder: P
     ended = specnet("run", "moons.toml", "--set", "training.optimizer={type='sgd', learning_rate=1e300}")
     assert ended.status == 1
     assert not (folder / "runs").exists()
+
+
+def test_the_command_that_goes_on_needs_no_standard_input_again() -> None:
+    settings = ["seed=1", "name=a b"]
+    assert _again(Path("a.toml"), Path("out"), settings, ["layers=5"]) == (
+        "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --resume"
+    )
+    assert _again(Path("-"), Path("out"), settings, None) == "specnet run out --out out --resume"
+
+
+def test_a_run_from_standard_input_goes_on_from_its_folder(specnet: Specnet, folder: Path) -> None:
+    class Stopping(Observer):
+        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        specnet_package.run(MOONS, "out", overrides=["seed=3"], observer=Stopping())
+    assert specnet("run", "out", "--out", "out", "--resume").status == 0
+    assert json.loads((folder / "out/run.json").read_text())["epochs"] == 20

@@ -277,7 +277,7 @@ def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, expected:
         ([[1, 2, np.nan]], "X has nan at row 0, column 2; numbers must be finite"),
         ([["1", "2", "3"]], "X holds text, and numbers are needed"),
         ([[1j, 2, 3]], "X holds complex numbers, and numbers are needed"),
-        ([[None, 2, 3]], "X holds objects, and numbers are needed"),
+        ([[None, 2, 3]], "X is empty at row 0, column 0"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(X: Array, expected: str) -> None:
