@@ -13,6 +13,7 @@ import os
 import shutil
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from itertools import islice
@@ -26,7 +27,7 @@ from specnet.arrays import first_few
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.parts.data.csv_places import LINE_END, PathLike, Record, faulty_record, records
-from specnet.parts.data.csv_signs import read_signs
+from specnet.parts.data.csv_signs import begins_odd, read_signs
 from specnet.parts.data.csv_splitting import Splitting, SplittingError
 from specnet.parts.data.progress import Progress, current_progress
 
@@ -152,8 +153,14 @@ class CsvFile:
             raise DataError(*(problem for _, problem in missing))
         progress = current_progress()
         places = [self._places[name] for name in (*numbers, *labels)]
-        signs = read_signs(self.path, self._body, progress)
-        columns, texts, odd = self._split(places[: len(numbers)], places[len(numbers) :], signs.odd, progress)
+        looked_for = places[: len(numbers)], places[len(numbers) :]
+        careful = begins_odd(self.path, self._body)
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(read_signs, self.path, self._body)
+            columns, texts, odd = self._split(*looked_for, careful, progress)
+            signs = looking.result()
+        if signs.odd and not careful and odd is None:
+            columns, texts, odd = self._split(*looked_for, True, progress)
         rows = len((columns or texts)[0])
         too_many = signs.empty_ends if signs.quotes else signs.commas != rows * (len(self.header) - 1)
         if too_many and (problem := faulty_record(self.path, len(self.header))):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from specnet.files import open_file
-from specnet.parts.data.progress import Progress
 
 PIECE = 2**22
 """Bytes that are searched at a time."""
@@ -39,7 +38,13 @@ class Signs:
     empty_ends: bool
 
 
-def read_signs(path: str, start: int, progress: Progress) -> Signs:
+def begins_odd(path: str, start: int) -> bool:
+    """Return whether `read_signs` will find something odd, as far as the first piece tells."""
+    _, piece = next(_pieces(path, start), (b"", b""))
+    return b'"' in piece or _is_odd(piece)
+
+
+def read_signs(path: str, start: int) -> Signs:
     """Return what stands in a file from a byte on.
 
     Raises
@@ -48,18 +53,20 @@ def read_signs(path: str, start: int, progress: Progress) -> Signs:
         If the file cannot be read.
     """
     commas, quotes, odd = 0, False, False
-    for last, piece, size in _pieces(path, start):
-        joined = last + piece
+    for last, piece in _pieces(path, start):
         commas += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord(",")))
-        odd = odd or any(sign in joined for sign in ODD) or (b"+" in joined and b"+-" in joined)
+        odd = odd or _is_odd(last + piece)
         quotes = quotes or b'"' in piece
-        progress(0, size)
     return Signs(commas, quotes, odd or quotes, quotes and _has_empty_ends(path, start))
+
+
+def _is_odd(text: bytes) -> bool:
+    return any(sign in text for sign in ODD) or (b"+" in text and b"+-" in text)
 
 
 def _has_empty_ends(path: str, start: int) -> bool:
     joined = b""
-    for last, piece, _ in _pieces(path, start):
+    for last, piece in _pieces(path, start):
         joined = last + piece
         codes = np.frombuffer(joined, np.uint8)
         ends = (codes[1:] == ord("\n")) | (codes[1:] == ord("\r"))
@@ -68,11 +75,11 @@ def _has_empty_ends(path: str, start: int) -> bool:
     return joined.endswith(b",")
 
 
-def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield a file from a byte on in pieces, with the two bytes before each, and the size of the file."""
-    with open_file(path) as (stream, size):
+def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a file from a byte on in pieces, with the two bytes before each."""
+    with open_file(path) as (stream, _):
         stream.seek(start)
         last = b""
         while piece := stream.read(PIECE):
-            yield last, piece, size
+            yield last, piece
             last = (last + piece[-2:])[-2:]

@@ -109,6 +109,7 @@ class Splitting:
 
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(fetch)
+            progress(0, size)
             try:
                 while not wait([future], SECONDS_BETWEEN_LOOKS).done:
                     # DuckDB says -1 before it begins and after it has read all.
