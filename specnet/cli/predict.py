@@ -42,7 +42,7 @@ def predict(
     Examples
     --------
     specnet predict runs/moons_2_5_1/1 rows.npz
-    specnet predict runs/wine_csv/1 rows.csv --keep id,name -o predictions.csv
+    specnet predict runs/wine_csv/1 specs/data/wine.csv --keep alcohol,cultivar -o predictions.csv
     """
     with reporting(output_format, quiet) as output:
         from specnet.data import read_inputs

@@ -27,6 +27,7 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
     shutil.copytree(SPECS, folder / "specs")
     shutil.copy(NETWORK, folder / "network.onnx")
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
+    assert specnet("run", "specs/wine_csv.toml").status == 0
     tried = 0
     for verb in sorted(VERBS, key=lambda verb: verb == "evaluate"):  # it reads what export has written
         for example in _examples(specnet, verb):

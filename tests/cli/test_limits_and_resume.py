@@ -46,8 +46,14 @@ def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder
     assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
 
 
-@pytest.mark.parametrize("arguments", [[], ["--out", "out", "--force"]])
-def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "use specnet run moons.toml --out DIR --resume"),
+        (["--out", "out", "--force"], "--resume cannot be combined with --force"),
+    ],
+)
+def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], message: str) -> None:
     ended = specnet("run", "moons.toml", "--resume", *arguments)
     assert ended.status == 2
-    assert "--out" in ended.err
+    assert message in ended.err
