@@ -172,7 +172,8 @@ class CsvFile:
         if odd is not None:
             doubtful |= odd
         for text in cells:
-            doubtful |= np.fromiter((not _is_label(cell) for cell in text), np.bool_, rows)
+            if none := {cell for cell in set(text) if not _is_label(cell)}:
+                doubtful |= np.fromiter((cell in none for cell in text), np.bool_, rows)
         if doubtful.any():
             self._look_again(np.flatnonzero(doubtful), places, table)
         return table, [_labels(text) for text in cells]
@@ -299,7 +300,9 @@ def _is_label(cell: str | None) -> bool:
 
 def _labels(cells: list[str]) -> NDArray[Any]:
     try:
-        integers = np.array([int(cell) for cell in cells], np.int64)
+        integers = {cell: int(cell) for cell in set(cells)}
+        if all(str(integer) == cell for cell, integer in integers.items()):
+            return np.array([integers[cell] for cell in cells], np.int64)
     except (ValueError, OverflowError):
-        return np.array(cells)
-    return integers if list(map(str, integers.tolist())) == cells else np.array(cells)
+        pass
+    return np.array(cells)
