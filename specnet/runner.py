@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -189,9 +189,7 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
     contents = {MODEL: content, **_texts(parsed, model, result, metrics, facts)}
     if result.interruption is not None:
-        contents[CHECKPOINT] = Checkpoint(
-            result.reached.tensors, result.reached.facts, result.reached.history, identity
-        ).to_bytes()
+        contents[CHECKPOINT] = replace(result.reached, run=identity).to_bytes()
     folder.write(contents)
     try:
         if result.interruption is not None:
