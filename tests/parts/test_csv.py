@@ -179,9 +179,9 @@ def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeyp
         def __getattr__(self, name):
             return getattr(self.connection, name)
 
-        def sql(self, query, params):
-            assert self.interrupted.wait(60)
-            return self.connection.sql(query, params=params)
+        def execute(self, query, parameters=None):
+            assert parameters is None or self.interrupted.wait(60)
+            return self.connection.execute(query, parameters)
 
         def interrupt(self):
             self.interrupted.set()
@@ -377,7 +377,9 @@ def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch)
         def __getattr__(self, name):
             return getattr(self.connection, name)
 
-        def sql(self, query, params):
+        def execute(self, query, parameters=None):
+            if parameters is None:
+                return self.connection.execute(query)
             attempts = [
                 f"SELECT * FROM read_csv('{other}')",
                 f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
@@ -389,7 +391,7 @@ def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch)
                 with pytest.raises(duckdb.Error):
                     self.connection.execute(attempt)
                 refused.append(attempt)
-            return self.connection.sql(query, params=params)
+            return self.connection.execute(query, parameters)
 
     monkeypatch.setattr(duckdb, "connect", Prying)
     assert load(path).X.tolist() == [[1]]
