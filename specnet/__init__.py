@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     )
     from specnet.estimators import SpecClassifier, SpecRegressor
     from specnet.exporting import export
-    from specnet.fitting import fit
     from specnet.importing import import_model
     from specnet.model import Model, load_model
     from specnet.network import Network, build
-    from specnet.runner import RunResult, run
+    from specnet.running import RunResult, fit, run
     from specnet.spec import Limits, Spec, parse_spec, resolve
 
 __all__ = [
@@ -71,7 +70,7 @@ _HOMES = {
     "Model": "model",
     "Network": "network",
     "PartError": "errors",
-    "RunResult": "runner",
+    "RunResult": "running",
     "Spec": "spec",
     "SpecClassifier": "estimators",
     "SpecError": "errors",
@@ -82,12 +81,12 @@ _HOMES = {
     "TrainingError": "errors",
     "build": "network",
     "export": "exporting",
-    "fit": "fitting",
+    "fit": "running",
     "import_model": "importing",
     "load_model": "model",
     "parse_spec": "spec",
     "resolve": "spec",
-    "run": "runner",
+    "run": "running",
 }
 
 

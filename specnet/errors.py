@@ -149,6 +149,10 @@ class MissingPackageError(ExportError):
     """A package that an export needs is not installed."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM."""
+
+
 _NO_MEMORY = re.compile(
     "failed to map segment|cannot allocate memory(?! in static)|can't start new thread", re.IGNORECASE
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.builder import INPUTS
 from specnet.checking.differences import Comparison, Coordinates, Measured, compare
 from specnet.checking.layers import LayerComparison, compare_layers
 from specnet.checking.point import Point
@@ -16,6 +15,7 @@ from specnet.checking.rows import rows_to_check
 from specnet.checking.start import LayerStart, layer_starts
 from specnet.errors import TrainingError
 from specnet.network import Network
+from specnet.network.blueprint import INPUTS
 from specnet.spec import Spec
 
 Progress = Callable[[int, int], None]

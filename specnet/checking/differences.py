@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.arrays import Array
 from specnet.checking.switches import switches
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
+from specnet.parts.arrays import Array
 
 Floats = NDArray[np.float64]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
-from specnet.builder import NOISE, AppliedLayer, Forward, LayerScope, Recorder
 from specnet.checking.differences import Comparison, Coordinates, Measured, compare
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, input_value, sum_over
-from specnet.layout import PlacedBlock
+from specnet.network.blueprint import NOISE, AppliedLayer, Forward, LayerScope, Recorder
+from specnet.network.layout import PlacedBlock
 from specnet.parts import Layer
+from specnet.parts.arrays import Array
 
 COORDINATES = 50
 """Of each array that a layer reads, so many coordinates are checked."""

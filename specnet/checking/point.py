@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from specnet.arrays import Array, check_target
-from specnet.builder import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.checking.rows import CheckedRows
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
-from specnet.streams import StepNoise
+from specnet.network.blueprint import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
+from specnet.network.random import StepNoise
+from specnet.parts.arrays import Array, check_target
 
 
 class Point:

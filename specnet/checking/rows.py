@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import DataError
-from specnet.fitting import prepare, read_data
 from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.running.fitting import prepare, read_data
 from specnet.spec import Spec, resolve
 
 ROWS = 16

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.checking.layers import described
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, sum_over
+from specnet.parts.arrays import Array
 
 SATURATED_BELOW = 1e-3
 """The absolute slope of an activation under which a unit hardly learns."""

@@ -22,9 +22,9 @@ from specnet.cli.application import application
 from specnet.cli.export import TARGETS
 from specnet.cli.shells import VARIABLE
 from specnet.errors import FileError
+from specnet.files.runs import spec_file
 from specnet.report.keys import Keys, shipped_schema
 from specnet.report.settings import Candidate, Settings
-from specnet.run_files import spec_file
 
 
 def complete(line: str) -> None:

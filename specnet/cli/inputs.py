@@ -15,7 +15,7 @@ from specnet.cli.output import UsageError
 if TYPE_CHECKING:
     from specnet.model import Model
     from specnet.spec import Limits, Spec, SpecSource
-    from specnet.spec.text import Document
+    from specnet.spec.reading.document import Document
 
 STANDARD_INPUT = Path("-")
 STDIN_NAME = "<stdin>"
@@ -82,7 +82,7 @@ def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
 
 def is_model(path: Path) -> bool:
     """Return whether what names a spec or a model names a model, as the folder of a run does that has one."""
-    from specnet.run_files import MODEL
+    from specnet.files.runs import MODEL
 
     return path.suffix.lower() in _MODEL or (path / MODEL).is_file()
 
@@ -181,8 +181,8 @@ def read_limits(settings: Sequence[str] | None) -> Limits:
 def _source(path: Path) -> SpecSource | Document:
     if path != STANDARD_INPUT:
         return path
-    from specnet.spec.caps import LARGEST_TEXT
-    from specnet.spec.reader import document_of
+    from specnet.spec.reading.caps import LARGEST_TEXT
+    from specnet.spec.reading.reader import document_of
 
     # One byte more than is allowed, so that what is too large is refused and not cut.
     return document_of(_standard_input().read(LARGEST_TEXT + 1), STDIN_NAME)

@@ -15,8 +15,15 @@ import typer
 
 from specnet.cli import interrupts
 from specnet.cli.options import OutputFormat
-from specnet.errors import Diagnostic, FileError, SpecnetError, TakenError, is_memory_shortage, out_of_memory
-from specnet.interruptions import Terminated
+from specnet.errors import (
+    Diagnostic,
+    FileError,
+    SpecnetError,
+    TakenError,
+    Terminated,
+    is_memory_shortage,
+    out_of_memory,
+)
 from specnet.report.tables import Table
 from specnet.report.terminal import write_line, write_mistakes, write_table
 

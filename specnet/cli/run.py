@@ -55,8 +55,8 @@ def run(
         from specnet.data.suspicions import parsed_for_target
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
-        from specnet.runner import RunInterrupted
-        from specnet.runner import run as run_spec
+        from specnet.running.runner import RunInterrupted
+        from specnet.running.runner import run as run_spec
         from specnet.training import WarningRecorder
 
         parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
@@ -90,7 +90,7 @@ def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Seq
 @contextmanager
 def _folder(out: Path | None, name: str | None) -> Iterator[Path]:
     """Give the folder to write; where nothing was written, no empty folders stay."""
-    from specnet.run_folder import new_folder
+    from specnet.running.folder import new_folder
 
     folder = out or new_folder(name)
     try:

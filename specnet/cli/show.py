@@ -91,7 +91,7 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
 
 def _with_sizes_of_data(spec: Spec) -> Spec:
     from specnet.data import load_table
-    from specnet.fitting import read_target
+    from specnet.running.fitting import read_target
     from specnet.spec import resolve
 
     table = load_table(spec)
@@ -124,9 +124,9 @@ def _show_code(network: Network, output: Output) -> None:
 
 
 def _show_schedule(spec: Spec, output: Output) -> None:
-    from specnet.fitting import read_data
     from specnet.parts.optimizers import SteppingOptimizer
     from specnet.report.schedule import RateCurve
+    from specnet.running.fitting import read_data
 
     training = spec.training
     if not isinstance(training.optimizer, SteppingOptimizer):

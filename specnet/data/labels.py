@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import as_array, as_numbers, check_target, first_few
 from specnet.errors import DataError
+from specnet.parts.arrays import as_array, as_numbers, check_target, first_few
 
 KINDS = {"i": "integers", "U": "text"}
 

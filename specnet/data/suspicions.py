@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.arrays import first_few
 from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.parts.activations import Linear
+from specnet.parts.arrays import first_few
 from specnet.spec import Spec
 
 FAR_FROM_ZERO = 30.0

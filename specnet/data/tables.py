@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.arrays import Array, as_numbers, check_inputs, check_weights
 from specnet.data.labels import check_labels
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
+from specnet.parts.arrays import Array, as_numbers, check_inputs, check_weights
 from specnet.parts.data import Csv, CsvFile, Npz, Table, TargetKind, read_arrays
 from specnet.spec import Spec
 

@@ -9,14 +9,14 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from specnet.arrays import Array
 from specnet.data import Labels, split_rows
 from specnet.errors import DataError
 from specnet.estimators.parameters import SpecParameters
-from specnet.fitting import Rows, check_rows, fit_rows
 from specnet.model import Model
+from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
+from specnet.running.fitting import Rows, check_rows, fit_rows
 from specnet.spec import Spec, resolve, with_feature_names
 from specnet.training import Checkpoint, TrainingResult
 

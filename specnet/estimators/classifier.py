@@ -12,9 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
-from specnet.arrays import Array, refuse_null_ends
 from specnet.data import Labels, check_labels
 from specnet.estimators.base import SpecEstimator, check_weighted_rows
+from specnet.parts.arrays import Array, refuse_null_ends
 from specnet.spec import Spec
 
 

@@ -15,9 +15,9 @@ from specnet.data import check_labels
 from specnet.errors import SpecError, SpecnetError
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, SpecSource, parse_spec
-from specnet.spec.overrides import CannotSetError, with_change
-from specnet.spec.reader import read
-from specnet.spec.text import Document
+from specnet.spec.reading.document import Document
+from specnet.spec.reading.overrides import CannotSetError, with_change
+from specnet.spec.reading.reader import read
 
 NESTED = "spec__"
 """How names begin that lead into the spec; the steps of a path are joined by two underscores."""

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import RegressorMixin
 
-from specnet.arrays import Array
 from specnet.estimators.base import SpecEstimator, check_weighted_rows
 from specnet.estimators.parameters import DEFAULT_SPEC
+from specnet.parts.arrays import Array
 from specnet.spec import Spec
 
 

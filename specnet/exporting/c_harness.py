@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import ExportError
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers
+from specnet.parts.arrays import Array
 
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 

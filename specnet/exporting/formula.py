@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Expansions, Kind, Operation, Shape, Value, bind, input_value, plan
 from specnet.compiler import operations as op
 from specnet.compiler.groups import GROUPED_MATMUL
 from specnet.compiler.lowering import Call, lower
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import CONSTANT, INPUT, STATE
+from specnet.parts.arrays import Array
 
 LINEAR = Operation("linear")
 """x times a weight (outputs, inputs), plus a bias where there is a third operand."""

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from specnet.arrays import Array
 from specnet.compiler import Operation
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
 from specnet.exporting.formula import LINEAR, Formula, Operand, Source, Step, Table
@@ -22,6 +21,7 @@ from specnet.exporting.language import Language, Place
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.scratch import Scratch
 from specnet.exporting.text import CALL, Names, Text
+from specnet.parts.arrays import Array
 
 _FOLDED = re.compile(r"constant_\d+$")
 """How the name of a table ends that the layer itself has no name for."""

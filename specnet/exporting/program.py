@@ -8,19 +8,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from specnet.arrays import Array
-from specnet.builder import LayerScope, Recorder
 from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Formula, Table, formula_of, sources_of
-from specnet.layout import PlacedBlock
 from specnet.model import Model
+from specnet.network.blueprint import LayerScope, Recorder
+from specnet.network.layout import PlacedBlock
 from specnet.parts.activations import Activation
+from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
 from specnet.report.plan import described
-from specnet.spec.graph import Node
+from specnet.spec.resolving.graph import Node
 
 _LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
 _SAID_OTHERWISE = frozenset({"name", "inputs", "units", "activation", *_LEARNING})

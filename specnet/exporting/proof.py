@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import ExportError
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
+from specnet.parts.arrays import Array
 from specnet.parts.layers import Embedding
 
 ROWS = 256

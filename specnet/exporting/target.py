@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import ExportError, MissingPackageError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
+from specnet.parts.arrays import Array
 
 
 class CannotRunError(Exception):

@@ -12,14 +12,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.archive import MEMBER
 from specnet.exporting.facts import FACTS
+from specnet.files.tensors import shown
 from specnet.importing.facts import FACTS_LIMIT, read_facts
 from specnet.importing.onnx_file import as_texts
+from specnet.parts.arrays import Array
 from specnet.parts.data.npz_reading import strictly_opened
-from specnet.tensor_file import shown
 
 _MOST_MEMBERS = 1000
 _HIGHEST_COMPRESSION = 100

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
 from specnet.importing.facts import names_of, training_of
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts.arrays import Array
 from specnet.parts.fields import spec_name
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import installed_registry

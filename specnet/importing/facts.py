@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from specnet.errors import FileError
-from specnet.tensor_file import parse_object
+from specnet.files.tensors import parse_object
 
 FACTS_LIMIT = 2**24
 """Bytes."""

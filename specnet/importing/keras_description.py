@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from specnet.errors import FileError
+from specnet.files.tensors import shown
 from specnet.importing.keras_layers import LAYERS
 from specnet.spec import Limits
-from specnet.tensor_file import shown
 
 INPUT_LAYER, SEQUENTIAL, FUNCTIONAL = "InputLayer", "Sequential", "Functional"
 _MODELS = (SEQUENTIAL, FUNCTIONAL)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, open_file
+from specnet.files.tensors import parse_object
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.keras_description import describe
 from specnet.importing.keras_models import read_model
 from specnet.importing.keras_weights import WEIGHTS, Weights
 from specnet.spec import Limits
-from specnet.tensor_file import parse_object
 
 CONFIG = "config.json"
 _CONFIG_LIMIT = 2**24

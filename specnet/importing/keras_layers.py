@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.targets.keras import SAME_NAMES
+from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Scaling
-from specnet.tensor_file import shown
+from specnet.parts.arrays import Array
 
 Part = str | dict[str, Any]
 

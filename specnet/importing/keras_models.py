@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 from specnet.errors import FileError
+from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Scaling
 from specnet.importing.keras_description import FUNCTIONAL, INPUT_LAYER, Described
 from specnet.importing.keras_layers import LAYERS, KerasLayer, dtype_of
 from specnet.importing.keras_weights import Weights
 from specnet.spec import Limits
-from specnet.tensor_file import shown
 
 _TENSOR = "__keras_tensor__"
 _DTYPES = ("float32", "float64")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
-from specnet.tensor_file import shown
+from specnet.files.tensors import shown
+from specnet.parts.arrays import Array
 
 WEIGHTS = "model.weights.h5"
 _NUMBERS = ("float32", "float64", "int32", "int64", "uint32", "uint64")

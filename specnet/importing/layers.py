@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.importing.algebra import CONSTANT, VARIABLE, Formula, TooInvolvedError
 from specnet.importing.draft import AFFINE_EPSILON, Draft
 from specnet.importing.functions import algebra_of, is_of_rows
 from specnet.importing.recognition import Recognized, Recognizer
+from specnet.parts.arrays import Array
 
 _FUNCTIONS = {"exp": "exponential", "sigmoid": "sigmoid", "softplus": "softplus", "relu": "relu"}
 """The functions of formulas that are activations by themselves."""

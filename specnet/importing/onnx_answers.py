@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
+from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.onnx_origins import UnknownFormulaError
 from specnet.importing.onnx_values import (
@@ -25,7 +25,7 @@ from specnet.importing.onnx_values import (
     Value,
     Winner,
 )
-from specnet.tensor_file import shown
+from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from specnet.importing.onnx_call import Call

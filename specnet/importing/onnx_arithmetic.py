@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.importing import functions as fn
 from specnet.importing.algebra import CONSTANT, Formula
 from specnet.importing.draft import INPUT, DraftLayer, Scaling
 from specnet.importing.onnx_call import Call, row
 from specnet.importing.onnx_values import Departure, Features, Normal, Part, Value
+from specnet.parts.arrays import Array
 
 Result = Value | Array | list[Value | Array]
 Operator = Callable[[Call], Result]

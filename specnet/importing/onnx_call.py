@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.importing.onnx_file import as_texts
 from specnet.importing.onnx_values import Features, Value
+from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto

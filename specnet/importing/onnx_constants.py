@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.importing.functions import positive
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_file import NUMBER_LIMIT
@@ -24,6 +23,7 @@ from specnet.importing.onnx_values import (
     Value,
     Winner,
 )
+from specnet.parts.arrays import Array
 
 Result = Value | Array
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.importing import functions as fn
 from specnet.importing.algebra import Formula, TooInvolvedError, reciprocal, relu, sigmoid
 from specnet.importing.expressions import formula_of
@@ -15,6 +14,7 @@ from specnet.importing.onnx_arithmetic import Operator, Result, arithmetic, chec
 from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_values import Dimensions, Features, Part
 from specnet.parts.activations import Activation, Celu, Elu, HardSwish, Mish, Softsign
+from specnet.parts.arrays import Array
 
 _LARGEST = 3e38
 """A bound of a clip from here on is none."""

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.files import PathLike, open_file, read_file
-from specnet.model_file import LABEL_CHARACTERS_LIMIT
-from specnet.tensor_file import known_kind, shown
+from specnet.files.tensors import known_kind, shown
+from specnet.model.file import LABEL_CHARACTERS_LIMIT
+from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
+from specnet.files.tensors import shown
 from specnet.importing.algebra import TooInvolvedError
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.facts import read_facts
@@ -27,8 +27,8 @@ from specnet.importing.onnx_origins import Origins, UnknownFormulaError
 from specnet.importing.onnx_proof import prove_file
 from specnet.importing.onnx_sections import read_section, section_end
 from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
+from specnet.parts.arrays import Array
 from specnet.spec import Limits
-from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specnet.errors import FileError
-from specnet.tensor_file import shown
+from specnet.files.tensors import shown
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto

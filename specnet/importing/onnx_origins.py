@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from specnet.errors import FileError
+from specnet.files.tensors import shown
 from specnet.importing.onnx_values import Features, Value
-from specnet.tensor_file import shown
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.exporting.target import CannotRunError
 from specnet.files import PathLike
 from specnet.importing.proof import ROWS, prove
 from specnet.model import Model
+from specnet.parts.arrays import Array
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError, SpecError
 from specnet.importing.onnx_values import Features
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts.arrays import Array
 from specnet.spec import parse_spec, resolve
 
 if TYPE_CHECKING:

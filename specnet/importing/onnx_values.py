@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specnet.arrays import Array
 from specnet.importing.algebra import Formula
+from specnet.parts.arrays import Array
 
 
 @dataclass(frozen=True)

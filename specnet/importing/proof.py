@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import DataError, FileError
 from specnet.exporting.proof import outputs_of, put_categories
 from specnet.model import Model
+from specnet.parts.arrays import Array
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
 """Rows of each spread, in standard deviations of the columns where the model knows them."""

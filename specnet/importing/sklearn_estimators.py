@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import DataError, SpecnetError
+from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
+from specnet.parts.arrays import Array
 from specnet.spec import Limits
-from specnet.tensor_file import shown
 
 _ACTIVATIONS: Mapping[Any, Any] = {
     "identity": None,

@@ -7,11 +7,11 @@ from typing import Any
 
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file
+from specnet.files.tensors import shown
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
 from specnet.importing.sklearn_estimators import import_estimator
 from specnet.spec import Limits
-from specnet.tensor_file import shown
 
 SCHEMA = "schema.json"
 _LIMIT = 2**31

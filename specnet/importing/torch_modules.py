@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import DataError, FileError
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.proof import prove
+from specnet.parts.arrays import Array
 from specnet.spec import Limits
 
 _SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}

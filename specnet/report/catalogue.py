@@ -14,7 +14,7 @@ from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
 from specnet.report.keys import ROOT, Key, Keys
 from specnet.report.tables import Table
-from specnet.spec.hints import KEYS, close_match
+from specnet.spec.reading.hints import KEYS, close_match
 from specnet.spec.schema import json_schema
 
 NEEDED = "needed"

@@ -11,7 +11,7 @@ from specnet.report.tables import Table
 
 if TYPE_CHECKING:
     from specnet.spec.document import Spec
-    from specnet.spec.graph import Node
+    from specnet.spec.resolving.graph import Node
 
 LONGEST_SUMMARY = 9
 """The most steps that a one-line summary names; of a deeper network it names the first and the last."""
@@ -47,7 +47,7 @@ class Plan:
     spec : Spec
         In its resolved form.
     nodes : sequence of Node
-        Its layers, blocks unrolled, as `specnet.spec.graph.walk` gives them.
+        Its layers, blocks unrolled, as `specnet.spec.resolving.graph.walk` gives them.
     """
 
     def __init__(self, spec: Spec, nodes: Sequence[Node]) -> None:

@@ -4,9 +4,9 @@ from specnet.spec.columns import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec, says_its_document
-from specnet.spec.reader import SpecSource
-from specnet.spec.resolve import known_outputs, resolve
-from specnet.spec.sizes import outputs_for
+from specnet.spec.reading.reader import SpecSource
+from specnet.spec.resolving.resolve import known_outputs, resolve
+from specnet.spec.resolving.sizes import outputs_for
 
 __all__ = [
     "Limits",

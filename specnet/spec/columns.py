@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from specnet.spec.caps import LARGEST_TEXT, MOST_TOKENS
 from specnet.spec.document import Spec
-from specnet.spec.words import shown
+from specnet.spec.reading.caps import LARGEST_TEXT, MOST_TOKENS
+from specnet.spec.reading.words import shown
 
 PATH = ("network", "feature_names")
 

@@ -26,7 +26,7 @@ from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.schedules import ReduceOnPlateau
 from specnet.spec.limits import Limits
-from specnet.spec.text import Document
+from specnet.spec.reading.document import Document
 
 
 class _OneOrList:

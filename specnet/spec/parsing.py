@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from specnet.errors import SpecError
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
-from specnet.spec.diagnostics import Explanation
 from specnet.spec.document import Origin, Spec
 from specnet.spec.limits import Limits
-from specnet.spec.reader import SpecSource, read
-from specnet.spec.resolve import check
+from specnet.spec.reading.diagnostics import Explanation
+from specnet.spec.reading.document import Document
+from specnet.spec.reading.reader import SpecSource, read
+from specnet.spec.resolving.resolve import check
 from specnet.spec.rules import broken_rules
-from specnet.spec.text import Document
 
 
 def parse_spec(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from specnet.errors import Diagnostic
-from specnet.spec.text import Document
+from specnet.spec.reading.document import Document
 
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")

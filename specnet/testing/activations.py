@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.arrays import Array
 from specnet.compiler import BATCH, input_value, state_value
 from specnet.parts import Activation, Value
+from specnet.parts.arrays import Array
 from specnet.testing.numbers import Function, agree, check_gradients, check_line, fail
 
 Forward = Callable[..., ArrayLike]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.arrays import Array
-from specnet.builder import INVERSE_ROWS, NOISE, LayerScope, Recorder
 from specnet.compiler import BATCH, Value, input_value, state_value
 from specnet.network import build
+from specnet.network.blueprint import INVERSE_ROWS, NOISE, LayerScope, Recorder
 from specnet.parts import Layer
+from specnet.parts.arrays import Array
 from specnet.parts.part import Part
-from specnet.spec.graph import Node
+from specnet.spec.resolving.graph import Node
 from specnet.testing.common import unregistered
 from specnet.testing.numbers import Function, agree, check_gradients, fail
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.arrays import Array
 from specnet.compiler import BATCH, input_value
 from specnet.parts import Loss, Value
+from specnet.parts.arrays import Array
 from specnet.testing.numbers import Floats, Function, agree, check_gradients, check_line, fail
 
 Forward = Callable[..., ArrayLike]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.arrays import Array
 from specnet.checking.switches import switches
 from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Bound, Value, bind, gradients, input_value, plan, sum_over
+from specnet.parts.arrays import Array
 
 Floats = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.arrays import Array
 from specnet.compiler import FLAT, bind
 from specnet.network import build
 from specnet.parts import Initializer, Optimizer, Place, Schedule, SteppingOptimizer
+from specnet.parts.arrays import Array
 from specnet.testing.numbers import agree, arrays_of, fail
 
 Forward = Callable[..., ArrayLike]

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import FileError
+from specnet.files.tensors import decode, encode, parse_object, read_header, shown
+from specnet.parts.arrays import Array
 from specnet.parts.schedules import PlateauMemory
-from specnet.tensor_file import decode, encode, parse_object, read_header, shown
 from specnet.training.identity import RunIdentity
 
 HISTORY = "history"

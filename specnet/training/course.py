@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
-from specnet.arrays import Array
 from specnet.errors import TrainingError
 from specnet.network import Network
+from specnet.parts.arrays import Array
 from specnet.training.checkpoint import START, Checkpoint, Position
 from specnet.training.observer import Observer
 from specnet.training.patience import Patience

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from specnet.arrays import Array
-from specnet.interruptions import Interruptions
 from specnet.network import Network
-from specnet.streams import StepNoise
+from specnet.network.random import StepNoise
+from specnet.parts.arrays import Array
+from specnet.training.interruptions import Interruptions
 from specnet.training.stepper import BoundBatch, TrainingRows, gradient_program
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}

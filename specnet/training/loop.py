@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import Diagnostic
-from specnet.interruptions import Interruptions
 from specnet.network import Network
+from specnet.network.random import stream
+from specnet.parts.arrays import Array
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.streams import stream
 from specnet.training.checkpoint import Checkpoint, Position
 from specnet.training.course import INTERRUPTED, Course, Keeper, Monitor, not_finite
+from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
 from specnet.training.stepper import Stepper, TrainingRows

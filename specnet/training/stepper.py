@@ -13,13 +13,22 @@ from functools import partial
 
 import numpy as np
 
-from specnet.arrays import Array
-from specnet.builder import AVERAGE_SHARE, CLIPPING, INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.compiler import BATCH, FLAT, Plan, bind
 from specnet.network import Network
+from specnet.network.blueprint import (
+    AVERAGE_SHARE,
+    CLIPPING,
+    INPUTS,
+    INVERSE_ROWS,
+    INVERSE_WEIGHT,
+    NOISE,
+    ROW_WEIGHT,
+    TARGET,
+)
+from specnet.network.random import StepNoise
+from specnet.parts.arrays import Array
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.schedules import Constant
-from specnet.streams import StepNoise
 
 Call = Callable[[], object]
 

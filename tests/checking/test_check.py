@@ -12,8 +12,8 @@ from specnet.checking.rows import ROWS, rows_to_check
 from specnet.compiler import operations as op
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
+from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
-from tests.test_gradients import replaced, wrong_by_a_thousandth
 from tests.test_specs import FOLDER, SPECS
 
 STACK: dict[str, Any] = {

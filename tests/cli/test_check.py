@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specnet.compiler import operations as op
 from tests.cli.conftest import Specnet
-from tests.test_gradients import replaced, wrong_by_a_thousandth
+from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 
 MADE = """\
 [network]

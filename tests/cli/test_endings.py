@@ -243,14 +243,14 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from specnet.cli import main\n"
-        "import specnet.runner\n"
+        "import specnet.running.runner\n"
         "class Dies:\n"
         "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); [None for _ in range(1000)]\n"
-        "read_data = specnet.runner.read_data\n"
+        "read_data = specnet.running.runner.read_data\n"
         "def read(spec):\n"
         "    Dies()\n"
         "    return read_data(spec)\n"
-        "specnet.runner.read_data = read\n"
+        "specnet.running.runner.read_data = read\n"
         "main(['run', 'long.toml', '-q'])"
     )
     ended = subprocess.run(

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import specnet
 from specnet.estimators import SpecClassifier, SpecRegressor
-from specnet.fitting import fit_rows
+from specnet.running.fitting import fit_rows
 
 SPECS = Path(__file__).parents[2] / "specs"
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import FileError
 from specnet.model import Model, load_model
 from specnet.network import Network
+from specnet.parts.arrays import Array
 from specnet.spec import parse_spec, resolve
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -15,9 +15,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from specnet.arrays import Array
 from specnet.errors import FileError
 from specnet.model import load_model
+from specnet.parts.arrays import Array
 from tests.model.models import make_model, refusal, saved
 
 Change = Callable[[dict[str, Array], dict[str, Any]], None]

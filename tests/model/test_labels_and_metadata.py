@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specnet.arrays import Array
 from specnet.errors import FileError
-from specnet.model_file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
+from specnet.model.file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
+from specnet.parts.arrays import Array
 
 
 def test_metadata_is_a_version_and_a_spec() -> None:

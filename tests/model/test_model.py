@@ -11,9 +11,9 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from specnet.arrays import Array
 from specnet.errors import DataError, SpecError
 from specnet.model import Model
+from specnet.parts.arrays import Array
 from specnet.parts.metrics import TopAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
 

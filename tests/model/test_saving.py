@@ -14,16 +14,16 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from specnet.arrays import Array
 from specnet.compiler import Value
 from specnet.errors import FileError
+from specnet.files.tensors import HEADER_LIMIT
 from specnet.model import Model, load_model
 from specnet.network import Network
 from specnet.parts.activations import Activation
+from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer, Scope
 from specnet.parts.parameters import StateTensor
 from specnet.spec import parse_spec, resolve
-from specnet.tensor_file import HEADER_LIMIT
 from tests.model.models import KINDS, make_model, make_rows, refusal, saved
 
 

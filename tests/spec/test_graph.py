@@ -3,7 +3,7 @@
 import pytest
 
 from specnet.spec import parse_spec, resolve
-from specnet.spec.graph import layer_count, walk
+from specnet.spec.resolving.graph import layer_count, walk
 from tests.spec.cases import GOOD
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from specnet.errors import SpecError, SpecnetError
 from specnet.spec import parse_spec
-from specnet.spec.caps import MOST_TOKENS
+from specnet.spec.reading.caps import MOST_TOKENS
 from tests.spec.cases import DOCUMENTS, GOOD, marked
 
 SPEC = "[network]\nlayer_sizes = [2, 3, 1]\n[training]\nloss = 'mse'\n"

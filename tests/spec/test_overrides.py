@@ -8,7 +8,7 @@ import pytest
 from specnet.errors import Position, SpecError
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import EarlyStopping
-from specnet.spec.reader import read
+from specnet.spec.reading.reader import read
 
 TEXT = """\
 name = "a"

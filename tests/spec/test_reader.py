@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from specnet.errors import DataError, FileError, Position, SpecError
-from specnet.spec.reader import read
+from specnet.spec.reading.reader import read
 
 TEXT = """\
 name = "é"

@@ -7,9 +7,9 @@ import pytest
 
 import specnet
 from specnet.errors import DataError
-from specnet.fitting import check_rows, fit_rows
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
+from specnet.running.fitting import check_rows, fit_rows
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
 from tests.training.test_loop import rows_of

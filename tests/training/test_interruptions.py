@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.interruptions import Interruptions, Terminated
-from specnet.runner import RunInterrupted
+from specnet.errors import Terminated
+from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
+from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsWalker
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, names, part_of, spec_of
@@ -203,7 +204,7 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
 
 
 def test_sigterm_before_training_ends_the_run_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.runner.read_data", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("specnet.running.runner.read_data", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Terminated):
         specnet.run(RUN, tmp_path / "out")
     assert not (tmp_path / "out").exists()

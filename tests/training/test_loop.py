@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.streams import stream
+from specnet.network.random import stream
 from specnet.training import Stepper, TrainingRows, stepper, train
 
 

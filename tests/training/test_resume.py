@@ -11,7 +11,7 @@ import pytest
 import specnet
 from specnet.errors import FileError
 from specnet.parts.registry import built_in_registry
-from specnet.run_folder import RUN_FILES
+from specnet.running.folder import RUN_FILES
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
 from tests.training.test_loop import rows_of
 
@@ -123,7 +123,7 @@ optimizer = { type = "adam", schedule = { type = "reduce_on_plateau", monitor = 
 # that ends before the last kill, as on a fast machine, is followed by the next, in a folder of its own.
 DRIVER = """
 import os, random, signal, sys, time
-import specnet, specnet.runner
+import specnet, specnet.running.runner
 
 spec, out, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
 specnet.run(spec, out + "/whole")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
@@ -17,6 +16,7 @@ from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
+from specnet.parts.arrays import Array
 
 LONGEST_LABEL = 4095
 """Bytes of a text that every C99 compiler takes."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.value import CAST
 from specnet.errors import ExportError, UnsupportedError
@@ -21,6 +20,7 @@ from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
+from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
 """Up to here a JavaScript number tells each integer from the next."""

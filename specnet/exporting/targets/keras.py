@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
@@ -22,6 +21,7 @@ from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
+from specnet.parts.arrays import Array
 from specnet.report.plan import described
 
 SAME_NAMES = frozenset(

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
@@ -34,6 +33,7 @@ from specnet.exporting.text import (
     python_number,
 )
 from specnet.exporting.text import SUM as SUM_LEVEL
+from specnet.parts.arrays import Array
 
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""

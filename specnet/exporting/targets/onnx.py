@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
@@ -22,6 +21,7 @@ from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts import Activation, Layer
+from specnet.parts.arrays import Array
 from specnet.version import __version__
 
 OPSET = 20

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
 from specnet.exporting.archive import with_said
@@ -17,6 +16,7 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
+from specnet.parts.arrays import Array
 
 _ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.arrays import Array
 from specnet.compiler import operations as op
 from specnet.compiler.groups import REPEAT
 from specnet.compiler.value import CAST, EXPAND, SUM
@@ -24,6 +23,7 @@ from specnet.exporting.rows import Library, Rows, in_lines, quoted
 from specnet.exporting.target import Answers, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
+from specnet.parts.arrays import Array
 
 _FUNCTIONS = {
     op.EXP: "torch.exp",

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.arrays import first_few
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
+from specnet.parts.arrays import first_few
 from specnet.parts.data.csv_places import LINE_END, PathLike, Record, faulty_record, records
 from specnet.parts.data.csv_signs import begins_odd, read_signs
 from specnet.parts.data.csv_splitting import Splitting, SplittingError

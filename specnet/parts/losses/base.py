@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Literal, Self
 
-from specnet.arrays import Domain
 from specnet.compiler import Value, exp, log, max_over, stop_gradient, sum_over
+from specnet.parts.arrays import Domain
 from specnet.parts.part import Part
 
 

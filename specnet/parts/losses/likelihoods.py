@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from specnet.arrays import Domain
 from specnet.compiler import Value, exp, greater, log, maximum, rows, sum_over, where
+from specnet.parts.arrays import Domain
 from specnet.parts.losses.base import Loss, count_outputs, log_softmax, mean_over_outputs
 
 

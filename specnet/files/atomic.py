@@ -1,0 +1,254 @@
+"""Files, whole or not at all: written beside their place and then renamed, read with a cap on their size.
+
+Every failure of the operating system becomes a `FileError` that names the file and says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from io import FileIO
+from typing import BinaryIO
+
+from specnet.errors import FileError, TakenError
+from specnet.files.locks import is_open_at, try_lock
+
+PathLike = str | os.PathLike[str]
+
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".specnet-", ".tmp"
+_REASONS = {
+    errno.EISDIR: "this is a folder, not a file",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EACCES: "no permission to open this",
+    errno.EPERM: "no permission to open this",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "no space left on the device",
+    errno.EDQUOT: "no space left within the disk quota",
+    errno.EFBIG: "larger than a file may be here",
+    errno.ENAMETOOLONG: "the file's name is too long",
+    errno.ELOOP: "the symbolic links go in a circle",
+}
+
+
+@contextmanager
+def file_errors(path: PathLike) -> Iterator[None]:
+    """Turn the operating system's errors into a `FileError` about `path`, and put the path on those without a source.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file as the user named it.
+
+    Raises
+    ------
+    FileError
+        In place of any `OSError`, and of the `ValueError` for a path with a null character.
+    """
+    source = os.fspath(path)
+    try:
+        yield
+    except FileError as error:
+        raise type(error)(*(replace(item, source=item.source or source) for item in error.diagnostics)) from error
+    except OSError as error:
+        raise FileError(_reason(error, source), source=source) from error
+
+
+@contextmanager
+def open_file(path: PathLike) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file for reading, and give its stream and its size in bytes.
+
+    Never waits: a named pipe or a device is refused, not read.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, a folder, a device, or may not be read, or if reading it fails.
+    """
+    with file_errors(path):
+        _refuse_null(path)
+        # Without this flag, which Windows does not have, opening a named pipe waits for a writer.
+        no_wait = getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_wait)) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise FileError("this is a device or a pipe, not a file")
+            yield stream, status.st_size
+
+
+def read_file(path: PathLike, limit: int) -> bytes:
+    """Return the bytes of a regular file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    limit : int
+        The most bytes that it may have.
+
+    Raises
+    ------
+    FileError
+        As `open_file` does, and if the file is larger than `limit` (it is not read then).
+    """
+    with open_file(path) as (stream, size):
+        if size > limit:
+            raise FileError(f"{size} bytes are more than the {limit} that are read here")
+        content = stream.read(size + 1)
+        if len(content) != size:
+            raise FileError(f"the size changed from {size} bytes while this was read")
+        return content
+
+
+def write_file(path: PathLike, content: bytes | str) -> None:
+    """Write a file whole or not at all; text is written as UTF-8, its line ends as they are.
+
+    The content goes to a new file in the same folder, is forced to the disk, read back and compared, and then takes
+    the old file's place in one step: whatever happens, either the old file is there or the new one, whole. A symbolic
+    link stays, and the file that it leads to is replaced. Permissions are those of any new file (umask).
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; its folder has to exist.
+    content : bytes or str
+        All of it.
+
+    Raises
+    ------
+    FileError
+        If the folder is missing or may not be written, the place is taken by something that is no file, or there is
+        no space. Nothing is left behind then.
+    """
+    write_files({path: content})
+
+
+def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
+    """Write several files, each as `write_file` does; none takes its place before all are on the disk.
+
+    Raises
+    ------
+    FileError
+        If one of them cannot be written. Nothing is left behind then, and earlier files stay.
+    """
+    staged: dict[str, tuple[PathLike, str]] = {}
+    made: list[str] = []
+    with ExitStack() as held:
+        try:
+            for path, content in contents.items():
+                with file_errors(path):
+                    check_place(path)
+                    target = os.path.realpath(path)
+                    temporary, stream = _temporary(os.path.dirname(target), held)
+                    staged[temporary] = path, target
+                    _write_whole(stream, content.encode() if isinstance(content, str) else content)
+            for temporary, (path, target) in staged.items():
+                with file_errors(path):
+                    is_new = not os.path.exists(target)
+                    os.replace(temporary, target)
+                    if is_new:
+                        made.append(target)
+        except BaseException:
+            for name in (*staged, *made):
+                with suppress(OSError):
+                    os.unlink(name)
+            raise
+    for folder in {os.path.dirname(target) for _, target in staged.values()}:
+        _sync_folder(folder)
+
+
+def refuse_taken(*paths: PathLike) -> None:
+    """Refuse to write where something is already.
+
+    Raises
+    ------
+    TakenError
+        About the first of these places that is taken, by a link that leads nowhere too.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            hint = "with --force, or overwrite=True, it is replaced"
+            raise TakenError("this file is there already", hint=hint, source=os.fspath(path))
+
+
+def check_place(path: PathLike) -> None:
+    """Refuse a place that is taken by something that is no file.
+
+    Raises
+    ------
+    FileError
+        If a folder, a device or a pipe is there.
+    """
+    with file_errors(path):
+        _refuse_null(path)
+        target = os.path.realpath(path)
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
+
+
+def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
+    """Make a new file in a folder, open and locked until `held` is closed; those of dead processes are removed.
+
+    Its name is not made from that of the file to come, which may already be as long as a name can be.
+    """
+    remove_temporary_files(folder)
+    while True:
+        name = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
+        stream = held.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `held` closes it
+        # Before it was locked, another process may have taken it for a dead one's.
+        if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
+            return name, stream
+
+
+def _write_whole(stream: FileIO, data: bytes) -> None:
+    """Write a new file, force it to the disk, and compare what is there."""
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
+    os.fsync(stream.fileno())
+    stream.seek(0)
+    if stream.read() != data:
+        raise FileError("what was written does not read back the same; the disk may be damaged")
+
+
+def remove_temporary_files(folder: PathLike) -> None:
+    """Remove what is left in a folder of files whose writing was cut off, not what a living process writes."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
+                _remove_if_abandoned(entry.path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if try_lock(descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_folder(folder: str) -> None:
+    """Force a folder's new entry to the disk where the system can do that; the file itself is already there."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _refuse_null(path: PathLike) -> None:
+    if "\0" in os.fspath(path):
+        raise FileError("a path cannot hold a null character", source=repr(os.fspath(path)))
+
+
+def _reason(error: OSError, source: str) -> str:
+    if error.errno == errno.ENOENT:
+        folder = os.path.dirname(source)
+        return "there is no such file" if not folder or os.path.isdir(folder) else "its folder does not exist"
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)

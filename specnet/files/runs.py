@@ -1,0 +1,87 @@
+"""The files of a run's folder, and the spec and the model for which the folder stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError
+from specnet.files import PathLike, file_errors, read_file
+
+MODEL = "model.safetensors"
+FACTS = "run.json"
+RESOLVED = "spec.resolved.json"
+WRITTEN = ("spec.toml", "spec.json")
+"""The spec as it was given; a run has one of them."""
+SPEC_FOLDER = "spec_folder"
+"""The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
+
+LARGEST_RECORD = 2**30
+
+
+def model_file(path: PathLike) -> PathLike:
+    """Return the path of a model; the folder of a run stands for the model in it.
+
+    Raises
+    ------
+    FileError
+        If it is a folder, and no run's.
+    """
+    if not os.path.isdir(path):
+        return path
+    _check_run(path, "model")
+    return Path(path) / MODEL
+
+
+def spec_file(path: PathLike) -> PathLike:
+    """Return the path of a spec; the folder of a run stands for the spec that was run.
+
+    That is the spec as it was given, or the resolved one where settings changed it.
+
+    Raises
+    ------
+    FileError
+        If it is a folder, and no run's, or its ``run.json`` cannot be read.
+    """
+    if not os.path.isdir(path):
+        return path
+    _check_run(path, "spec")
+    folder = Path(path)
+    written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
+    return folder / RESOLVED if written is None or _facts(folder).get("overrides") else written
+
+
+def paths_start(path: str) -> Path:
+    """Return where relative paths in a spec file start.
+
+    That is its folder; for a file in a run's folder, it is the folder of the spec that was run.
+    """
+    folder = Path(path).parent
+    if Path(path).name not in (RESOLVED, *WRITTEN):
+        return folder
+    try:
+        facts = _facts(folder)
+    except FileError:  # no run's folder
+        return folder
+    start = facts.get(SPEC_FOLDER)
+    return Path(os.path.realpath(folder), start) if isinstance(start, str) else folder
+
+
+def spec_folder(spec: Path, run: Path) -> str:
+    """Return the folder of a spec as seen from that of a run."""
+    return Path(os.path.relpath(os.path.realpath(spec), os.path.realpath(run))).as_posix()
+
+
+def _check_run(folder: PathLike, wanted: str) -> None:
+    if not os.path.isfile(os.path.join(folder, FACTS)):
+        message = f"is a folder without {FACTS}; expected a {wanted} file or the folder of a run"
+        raise FileError(message, source=os.fspath(folder))
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    # Imported late: whoever asks for a plain file's path has no use for NumPy.
+    from specnet.files.tensors import parse_object
+
+    with file_errors(folder / FACTS):
+        return parse_object(read_file(folder / FACTS, LARGEST_RECORD), "the record of a run")

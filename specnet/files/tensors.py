@@ -1,0 +1,237 @@
+"""Named arrays and one text in a safetensors file, written so that equal contents are equal bytes, read with distrust.
+
+The header is checked against the format and the file's size before a number is read, and nothing is allocated that the
+file does not really hold. Nothing in a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import FileError
+
+HEADER_LIMIT = 2**21
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+_KEY = "specnet"
+_DTYPES = {
+    name: np.dtype(code) for name, code in {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1", "BOOL": "?"}.items()
+}
+_MOST_AXES = 8
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive, as .npz, .keras and .pt files are",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as .h5 files are",
+    b"\x93NUMPY": "a NumPy array (.npy)",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x03": "a Python pickle",
+    b"\x80\x04": "a Python pickle",
+    b"\x80\x05": "a Python pickle",
+    b"\x1f\x8b": "compressed by gzip",
+    b"GGUF": "a GGUF model",
+    b"{": "a JSON text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a tensor lies: its bytes begin and end, counted from the start of the data."""
+
+    dtype: np.dtype[Any]
+    shape: Shape
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a model file says of itself before any of its numbers are read.
+
+    Attributes
+    ----------
+    metadata : str
+        The text under the key ``specnet``.
+    entries : dict of str to Entry
+        The tensors; they fill the data without gap or overlap.
+    data_size : int
+        Bytes of data after the header.
+    """
+
+    metadata: str
+    entries: dict[str, Entry]
+    data_size: int
+
+
+def encode(tensors: Mapping[str, Array], metadata: str) -> bytes:
+    """Return the bytes of a model file; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    tensors : mapping of str to ndarray
+        Any of the dtypes float64, float32, int64, uint8 and bool. Views of any strides are saved as what they show.
+    metadata : str
+        The text to keep under the key ``specnet``.
+    """
+    from safetensors.numpy import save  # not at the top: importing specnet stays fast
+
+    # The writer ignores strides, and would save the bytes under a view in the wrong order without a word.
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    return bytes(save(contiguous, metadata={_KEY: metadata}))
+
+
+def read_header(stream: BinaryIO, size: int) -> Header:
+    """Read the front of a model file and check it against the format and the file's size.
+
+    Nothing is allocated beyond the header's own text, whatever the header claims.
+
+    Parameters
+    ----------
+    stream : binary stream
+        At its start; afterwards at the data.
+    size : int
+        Bytes of the whole file.
+
+    Raises
+    ------
+    FileError
+        If this is no model file, saying what it seems to be, or is a damaged one.
+    """
+    start = stream.read(9)
+    length = int.from_bytes(start[:8], "little")
+    if start[8:] != b"{" or _is_text(start[:8]):
+        raise FileError(f"this is no model file: {_seems_to_be(start + stream.read(1000))}")
+    if length > min(HEADER_LIMIT, size - 8):
+        raise FileError(
+            f"this is no model file, or a damaged one: its header should have {length} bytes, but "
+            + (f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}")
+        )
+    header = parse_object(start[8:] + stream.read(length - 1), "the header")
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or list(metadata) != [_KEY] or not isinstance(metadata[_KEY], str):
+        raise FileError(f'this is a safetensors file, but no specnet model: its metadata is not one text "{_KEY}"')
+    entries = {name: _entry(name, value) for name, value in header.items()}
+    data_size = size - 8 - length
+    _check_extents(entries, data_size)
+    return Header(metadata[_KEY], entries, data_size)
+
+
+def decode(header: Header, data: bytes) -> dict[str, Array]:
+    """Return the tensors as read-only views of the data.
+
+    Raises
+    ------
+    FileError
+        If the data is shorter than the header says, a float is not finite, or a boolean is neither 0 nor 1.
+    """
+    if len(data) != header.data_size:
+        raise FileError(f"the file ends after {len(data)} of {header.data_size} bytes of data")
+    tensors = {}
+    for name, entry in header.entries.items():
+        flat: Array = np.frombuffer(data, entry.dtype, math.prod(entry.shape), entry.begin)
+        if entry.dtype.kind == "f" and not np.isfinite(flat).all():
+            raise FileError(f"{shown(name)} holds numbers that are not finite")
+        if entry.dtype.kind == "b" and (flat.view(np.uint8) > 1).any():
+            raise FileError(f"{shown(name)} holds booleans that are neither 0 nor 1")
+        tensors[name] = flat.reshape(entry.shape)
+    return tensors
+
+
+def shown(name: str) -> str:
+    """Return a name from a file for a message: quoted, one line, short, and safe to print."""
+    return repr(name if len(name) <= 60 else name[:60] + "…")
+
+
+def parse_object(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise FileError(f"{what} is nested too deeply") from None
+    except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
+        raise FileError(f"{what} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise FileError(f"{what} is not a JSON object")
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f"{shown(name)} stands there twice")
+        result[name] = value
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _entry(name: str, value: Any) -> Entry:
+    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FileError(f"{shown(name)} is not described by dtype, shape and data_offsets")
+    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise FileError(f"{shown(name)} has another dtype than {', '.join(_DTYPES)}: {shown(str(dtype))}")
+    if not _integers(shape, smallest=1) or len(shape) > _MOST_AXES:
+        raise FileError(f"{shown(name)} has a shape that is not at most {_MOST_AXES} positive integers")
+    if not _integers(offsets, smallest=0) or len(offsets) != 2:
+        raise FileError(f"{shown(name)} has offsets that are not two integers")
+    begin, end = offsets
+    needed = math.prod(shape) * _DTYPES[dtype].itemsize
+    if end - begin != needed:
+        raise FileError(f"{shown(name)} needs {needed} bytes for its shape, but has {end - begin}")
+    return Entry(_DTYPES[dtype], tuple(shape), begin, end)
+
+
+def _integers(value: Any, smallest: int) -> bool:
+    """Whether this is a list of integers between `smallest` and the largest file size; `true` is no integer here."""
+    return isinstance(value, list) and all(type(item) is int and smallest <= item < 2**63 for item in value)
+
+
+def _check_extents(entries: Mapping[str, Entry], data_size: int) -> None:
+    reached = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
+        if entry.begin != reached:
+            raise FileError(
+                f"{shown(name)} {'overlaps' if entry.begin < reached else 'leaves a gap after'} another tensor"
+            )
+        reached = entry.end
+    if reached != data_size:
+        raise FileError(f"the file should have {reached} bytes of data after its header, but has {data_size}")
+
+
+def _seems_to_be(start: bytes) -> str:
+    """Guess from the first bytes what a file is, in words that follow "this is no model file: "."""
+    if len(start) < 9:
+        return f"it is cut off after {len(start)} bytes" if start else "it is empty"
+    if (kind := known_kind(start)) is not None:
+        return f"it seems to be {kind}"
+    # A protocol buffer whose first field is a small number (ONNX's version) and whose next is another of its fields.
+    if start[0] == 0x08 and start[1] < 0x80 and start[2] in b"\x12\x1a\x22\x28\x32\x3a\x42":
+        return "it seems to be an ONNX model"
+    return "its first bytes are those of no format known here"
+
+
+def known_kind(start: bytes) -> str | None:
+    """Return what a file is by its first bytes, in words with an article; None where they tell nothing."""
+    kind = next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
+    # The last bytes may be a part of a character.
+    if kind is None and any(_is_text(start[: len(start) - cut]) for cut in range(4)):
+        kind = "a text"
+    return kind
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character in "\t\r\n\ufeff" for character in text)

@@ -1,0 +1,271 @@
+"""The model file's format: named arrays and one text, in a file that any safetensors reader opens.
+
+The format, version 1. A *writer* is whoever makes a file, a *reader* whoever takes one.
+
+- A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
+- The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
+- Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
+  (1) and ``spec`` (a resolved spec), in this order. A reader MUST refuse a version that it does not know; every change
+  that an older reader would misread MUST raise the version.
+- Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty; and MUST fill the data without gap
+  or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
+- There MUST be exactly these tensors, with the shapes that follow from the spec:
+
+  - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).
+    Layers count as in the spec's list, or carry their name; in a block ``layers.3.0.1``: repeat, then position or name;
+  - ``<layer>.<state>``, such as ``layers.2.running_mean``;
+  - ``preprocessing.<group>.<step>.<name>`` and ``target_preprocessing.<group>.<step>.<name>``, F64; a plain list of
+    steps is group 0;
+  - where the network tells classes apart, their labels in the order of its outputs, ascending and distinct: integers
+    as ``labels``, I64 (classes,); texts as ``labels.bytes``, U8 (all of them in UTF-8, one after the other), and
+    ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
+    end in a null character, and classes times characters of the longest text MUST be at most 2²².
+
+- Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
+- A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from specnet.data import Preparation, tensor_shapes
+from specnet.errors import Diagnostic, FileError, SpecError
+from specnet.files.tensors import Entry, Shape, decode, encode, parse_object, read_header, shown
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.parts.part import Part
+from specnet.spec import Limits, parse_spec, resolve
+
+FORMAT_VERSION = 1
+LABEL_CHARACTERS_LIMIT = 2**22
+
+Kind = tuple[np.dtype[Any], Shape]
+
+_UTF8_LONGEST = 4
+"""Bytes of a character."""
+
+
+class Contents(NamedTuple):
+    """What a model consists of."""
+
+    network: Network
+    theta: Array
+    state: Mapping[str, Array]
+    preprocessing: Preparation
+    target_preprocessing: Preparation
+    labels: Array | None
+
+
+def encode_model(contents: Contents) -> bytes:
+    """Return the bytes of a model's file; equal models give equal bytes.
+
+    Raises
+    ------
+    FileError
+        If a label cannot be kept.
+    """
+    network = contents.network
+    tensors = {
+        **network.parameters(contents.theta),
+        **contents.state,
+        **_prefixed("preprocessing", contents.preprocessing.tensors()),
+        **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
+        **({} if contents.labels is None else encode_labels(contents.labels)),
+    }
+    metadata = {"format_version": FORMAT_VERSION, "spec": network.spec.model_dump(mode="json", exclude_none=True)}
+    return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def decode_model(
+    stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
+) -> Contents:
+    """Read a model's file.
+
+    Parameters
+    ----------
+    stream : binary stream
+        At the file's start.
+    size : int
+        Bytes of the file. Not much more memory than these is ever taken, whatever the file says.
+    parts : iterable of part classes
+        Those that the spec may name beside the built-in and installed ones.
+    limits : Limits, optional
+        How large the network may be.
+
+    Raises
+    ------
+    FileError
+        If this is no model file, or a damaged one, or its spec is not valid.
+    """
+    header = read_header(stream, size)
+    network = _network(parse_metadata(header.metadata), parts, limits)
+    spec = network.spec.network
+    required = _required(network)
+    labels = _label_entries(header.entries, network)
+    _compare(header.entries, required | labels)
+    tensors = decode(header, stream.read(header.data_size))
+    theta = np.zeros(network.parameter_count, network.dtype)
+    for name, view in network.parameters(theta).items():
+        view[...] = tensors[name]
+    return Contents(
+        network,
+        theta,
+        {name: tensors[name].copy() for name in network.initial_state()},
+        Preparation.from_tensors(spec.preprocessing, _without("preprocessing", tensors)),
+        Preparation.from_tensors(spec.target_preprocessing, _without("target_preprocessing", tensors)),
+        decode_labels(tensors),
+    )
+
+
+def parse_metadata(text: str) -> Any:
+    """Return the spec in a model file's metadata, as plain data that is not yet validated.
+
+    Raises
+    ------
+    FileError
+        If the metadata is no object of this format's version.
+    """
+    metadata = parse_object(text.encode("utf-8", "surrogatepass"), "the metadata")
+    version = metadata.get("format_version")
+    if type(version) is not int or version < 1:
+        raise FileError("the metadata has no format version")
+    if version > FORMAT_VERSION:
+        raise FileError(
+            f"the file was written by a newer specnet, in format {version}; this one reads up to {FORMAT_VERSION}"
+        )
+    if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
+        raise FileError("the metadata is not exactly a format version and a spec")
+    return metadata["spec"]
+
+
+def encode_labels(labels: Array) -> dict[str, Array]:
+    """Return the tensors that keep class labels.
+
+    Parameters
+    ----------
+    labels : ndarray (classes,)
+        int64 or str, ascending and distinct.
+
+    Raises
+    ------
+    FileError
+        If a text cannot be kept: with half a surrogate pair, or far too long.
+    """
+    if labels.dtype.kind != "U":
+        return {"labels": labels.astype(np.int64)}
+    _check_label_size(len(labels), max(map(len, labels.tolist())))
+    try:
+        texts = [label.encode() for label in labels.tolist()]
+    except UnicodeEncodeError as error:
+        raise FileError(f"the label {shown(error.object)} is not valid Unicode") from error
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return {"labels.bytes": np.frombuffer(b"".join(texts), np.uint8), "labels.offsets": offsets}
+
+
+def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
+    """Return class labels (classes,) as `encode_labels` was given them, or None where the tensors hold none.
+
+    Raises
+    ------
+    FileError
+        If they are not ascending and distinct, or the texts are damaged.
+    """
+    if "labels" in tensors:
+        labels: Array = tensors["labels"].copy()
+    elif "labels.offsets" in tensors:
+        labels = _decode_texts(tensors["labels.bytes"].tobytes(), tensors["labels.offsets"])
+    else:
+        return None
+    if not (labels[1:] > labels[:-1]).all():
+        raise FileError("the class labels are not in ascending order, each once")
+    return labels
+
+
+def _decode_texts(data: bytes, offsets: Array) -> Array:
+    ends = offsets.tolist()
+    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
+        raise FileError("the class labels' offsets do not divide their bytes")
+    try:
+        texts = [data[begin:end].decode() for begin, end in pairwise(ends)]
+    except UnicodeDecodeError as error:
+        raise FileError("a class label is not valid UTF-8") from error
+    if any(text.endswith("\0") for text in texts):  # NumPy drops it, so that another text would come back
+        raise FileError("a class label ends in a null character")
+    _check_label_size(len(texts), max(map(len, texts)))
+    return np.array(texts)
+
+
+def _check_label_size(classes: int, longest: int) -> None:
+    """NumPy gives every text the room of the longest: one long label among many would ask for any amount of memory."""
+    if classes * longest > LABEL_CHARACTERS_LIMIT:
+        raise FileError(
+            f"{classes} class labels of up to {longest} characters are too long; "
+            f"classes times characters may be {LABEL_CHARACTERS_LIMIT}"
+        )
+
+
+def _network(document: dict[str, Any], parts: Iterable[type[Part]], limits: Limits | None) -> Network:
+    try:
+        return Network(resolve(parse_spec(document, parts=parts, limits=limits)))
+    except SpecError as error:
+        raise FileError(*map(_inside, error.diagnostics)) from error
+
+
+def _inside(mistake: Diagnostic) -> Diagnostic:
+    """Return a mistake of the spec as one of the file that holds it."""
+    place = ".".join(map(str, mistake.path))
+    message = f"the spec in this file is not valid{f', at {shown(place)}' if place else ''}: {mistake.message}"
+    return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
+
+
+def _required(network: Network) -> dict[str, Kind]:
+    """Return dtype and shape of the tensors that follow from the spec, labels apart."""
+    spec, float64 = network.spec.network, np.dtype(np.float64)
+    inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.inputs))
+    outputs = _prefixed("target_preprocessing", tensor_shapes(spec.target_preprocessing, network.target_size))
+    return {
+        **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
+        **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
+        **{name: (float64, shape) for name, shape in (inputs | outputs).items()},
+    }
+
+
+def _label_entries(entries: Mapping[str, Entry], network: Network) -> dict[str, Kind]:
+    """Return dtype and shape of the tensors that hold labels, as integers or as text, whichever the file has."""
+    count, int64 = network.class_count, np.dtype(np.int64)
+    if count is None:
+        return {}
+    if "labels.bytes" not in entries:
+        return {"labels": (int64, (count,))}
+    size = min(entries["labels.bytes"].end - entries["labels.bytes"].begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
+    return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
+
+
+def _compare(entries: Mapping[str, Entry], required: Mapping[str, Kind]) -> None:
+    for name, (dtype, shape) in required.items():
+        entry = entries.get(name)
+        if entry is None:
+            raise FileError(f"{shown(name)} is missing")
+        if (entry.dtype, entry.shape) != (dtype, shape):
+            raise FileError(
+                f"{shown(name)} is {entry.dtype} of shape {entry.shape}, and the spec needs {dtype} of shape {shape}"
+            )
+    for name in entries:
+        if name not in required:
+            raise FileError(f"{shown(name)} is no tensor of this spec")
+
+
+def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": item for name, item in items.items()}
+
+
+def _without(prefix: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return copies of the tensors under a prefix, by the rest of their names."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor.copy() for name, tensor in tensors.items() if name.startswith(start)}

@@ -1,0 +1,326 @@
+"""A trained network that can be asked, saved and loaded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from specnet.data import Labels, Preparation
+from specnet.errors import DataError, FileError
+from specnet.files import PathLike, file_errors, open_file, write_file
+from specnet.files.runs import model_file
+from specnet.model.file import Contents, decode_model, encode_model
+from specnet.network import Network
+from specnet.parts.arrays import Array, as_array, check_inputs, check_target, check_weights, select_columns
+from specnet.parts.metrics import Metric
+from specnet.parts.part import Part
+from specnet.spec import Limits, Spec
+
+_TASKS = {
+    "binary": "tells two classes apart",
+    "classes": "tells several classes apart",
+    "multilabel": "has several binary outputs",
+    "values": "predicts values",
+}
+
+
+class Model:
+    """A network with its parameters, and with what turns raw columns into its inputs and its outputs into answers.
+
+    Parameters
+    ----------
+    network : Network
+    theta : array_like (parameter_count,)
+        The parameters, copied in the network's dtype.
+    state : mapping of str to ndarray, optional
+        Running averages, as `Network.initial_state` makes them.
+    preprocessing, target_preprocessing : Preparation, optional
+        What was fitted to the training rows' columns and to their target.
+    labels : ndarray (classes,), optional
+        int64 or text, ascending and distinct; 0, 1, … where nothing is said. Only for networks that tell classes apart.
+    history : iterable of dict
+        The records of its training; not saved with the model.
+
+    Raises
+    ------
+    DataError
+        If theta or labels do not fit the network.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        theta: ArrayLike,
+        state: Mapping[str, Array] | None = None,
+        preprocessing: Preparation | None = None,
+        target_preprocessing: Preparation | None = None,
+        labels: Array | None = None,
+        history: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        self.network = network
+        self.theta = np.array(theta, network.dtype)
+        network.parameters(self.theta)  # refuses another shape
+        self.state = network.initial_state() if state is None else dict(state)
+        self.preprocessing = preprocessing or Preparation()
+        self.target_preprocessing = target_preprocessing or Preparation()
+        self.history = list(history)
+        self._labels = _checked_labels(labels, network)
+
+    def __repr__(self) -> str:
+        name = f"{self.spec.name}, " if self.spec.name else ""
+        return f"<{type(self).__name__} {name}{self.network.inputs} inputs, {self.theta.size} parameters>"
+
+    def astype(self, dtype: str) -> Model:
+        """Return the same model, computed in another precision, ``float32`` or ``float64``."""
+        network = Network(self.spec.with_dtype(dtype))
+        state = {name: array.astype(network.dtype) for name, array in self.state.items()}
+        return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
+
+    @property
+    def boundary(self) -> float:
+        """The binary output above which the answer is 1: an even probability, or no margin at all."""
+        return 0.5 if self.gives_probabilities else 0.0
+
+    @property
+    def spec(self) -> Spec:
+        """The resolved spec."""
+        return self.network.spec
+
+    @property
+    def labels(self) -> Array | None:
+        """The label of each class, (classes,), int64 or text; None where the network tells no classes apart."""
+        return None if self._labels is None else self._labels.values
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the columns, where they are known: from a CSV file, a data frame, or the spec."""
+        return self.spec.feature_names
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether `predict_proba` has an answer."""
+        return self.network.task != "values" and self.spec.training.loss.gives_probabilities
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return an answer for each row.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+            Raw columns, as the model was fitted to; of a data frame those of its `feature_names`, by name.
+
+        Returns
+        -------
+        ndarray
+            The most probable label, (rows,); 0 and 1, (rows, outputs), where a network has several independent binary
+            outputs; otherwise values in the target's own units, (rows,) for one output and (rows, outputs) for more.
+
+        Raises
+        ------
+        DataError
+            If X is no finite numbers of that shape, or a data frame without a column of `feature_names`.
+        """
+        return self._answers(self._outputs(X))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probability of each class, (rows, classes), in the order of `labels`.
+
+        With one binary output that is both classes; with several, the probability of 1 for each, (rows, outputs).
+
+        Raises
+        ------
+        DataError
+            If X does not fit, or the model predicts values or margins.
+        """
+        if self.network.task == "values":
+            raise DataError("this model predicts values, which have no probabilities")
+        if not self.gives_probabilities:
+            raise DataError(f"this model's outputs are margins of {self.spec.training.loss.type}, not probabilities")
+        return self._probabilities(self._outputs(X))
+
+    def raw_outputs(self, X: ArrayLike) -> Array:
+        """Return the outputs as the loss sees them, (rows, outputs): logits or margins where it tells classes apart.
+
+        Raises
+        ------
+        DataError
+            If X does not fit.
+        """
+        return self.network.raw_outputs(self.theta, self._prepared(X), self.state)
+
+    def evaluate(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
+    ) -> dict[str, float]:
+        """Return how good the model's answers are.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+            Raw columns.
+        y : array_like (rows,) or (rows, outputs)
+            Labels, 0 and 1 for each output, or values in their own units.
+        sample_weight : array_like (rows,), optional
+            How much each row counts.
+        metrics : str, Metric or sequence of them, optional
+            Those of the spec where nothing is said.
+
+        Returns
+        -------
+        dict
+            ``loss``, the mean loss of the rows as training sees their target, without dropout, penalties and label
+            smoothing; then each metric by its name.
+
+        Raises
+        ------
+        DataError
+            If an argument does not fit, with its name and both shapes, or a metric is none for this model.
+        """
+        if isinstance(metrics, str | Metric):
+            metrics = [metrics]
+        chosen = [self._metric(metric) for metric in (self.spec.training.metrics if metrics is None else metrics)]
+        prepared = self._prepared(X)
+        target, wanted = self._target(y, prepared)
+        weights = check_weights(sample_weight, len(prepared))
+        figures = {"loss": self.network.loss(self.theta, prepared, wanted, weights, self.state, data_only=True)}
+        if chosen:
+            outputs = self.network.predict(self.theta, prepared, self.state)
+            prediction = self._answers(outputs, decoded=False)
+            probability = self._probabilities(outputs) if self.gives_probabilities else None
+            figures |= {metric.type: metric.score(target, prediction, probability, weights) for metric in chosen}
+        return figures
+
+    def save(self, path: PathLike) -> None:
+        """Write the model to a file, whole or not at all; equal models make equal bytes.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Usually ends in ``.safetensors``; a file that is there is replaced.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written, or the model is one that could not be read again, such as one with weights
+            that are not finite. A file that was there stays then.
+        """
+        with file_errors(path):
+            content = self.to_bytes()
+        write_file(path, content)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes.
+
+        Raises
+        ------
+        FileError
+            If the model is one that could not be read again.
+        """
+        contents = Contents(
+            self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
+        )
+        content = encode_model(contents)
+        read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
+        if encode_model(read_back) != content:
+            raise FileError("this model would not read back the same")
+        return content
+
+    def _outputs(self, X: ArrayLike) -> Array:
+        """Return the network's outputs for raw columns, (rows, outputs)."""
+        return self.network.predict(self.theta, self._prepared(X), self.state)
+
+    def _prepared(self, X: ArrayLike) -> Array:
+        """Return raw columns as the network sees them, (rows, inputs)."""
+        columns = check_inputs(select_columns(X, self.feature_names), self.network.inputs)
+        if not self.preprocessing.steps:
+            return columns
+        with np.errstate(over="ignore"):  # the network refuses what is not finite, and says where it stands
+            prepared: Array = self.preprocessing.apply(columns.astype(np.float64))
+        return prepared
+
+    def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
+        """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""
+        match self.network.task:
+            case "values":
+                values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
+                return values[:, 0] if values.shape[1] == 1 else values
+            case "multilabel":
+                return (outputs > self.boundary).astype(np.int64)
+            case "binary":
+                indices = (outputs[:, 0] > self.boundary).astype(np.intp)
+            case "classes":
+                indices = outputs.argmax(axis=1)
+        return self._labels.decode(indices) if decoded and self._labels is not None else indices
+
+    def _probabilities(self, outputs: Array) -> Array:
+        if self.network.task == "binary":
+            return np.concatenate([1 - outputs, outputs], axis=1)
+        return outputs
+
+    def _target(self, y: ArrayLike, prepared: Array) -> tuple[Array, Array]:
+        """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
+        y, rows = as_array(y, "y"), len(prepared)
+        if y.shape[:1] != (rows,):
+            raise DataError(f"y has shape {y.shape}, and X has shape {prepared.shape}: a row of each belong together")
+        if self._labels is not None:
+            indices = self._labels.encode(y)
+            return indices, indices
+        kind = self.spec.training.loss.target
+        target = check_target(y, kind, rows, self.network.target_size).T  # (rows, outputs)
+        if kind == "binary":
+            return target, target
+        prepared = self.target_preprocessing.apply(target.astype(np.float64))
+        return target[:, 0] if target.shape[1] == 1 else target, prepared
+
+    def _metric(self, metric: str | Metric) -> Metric:
+        if not isinstance(metric, str | Metric):
+            raise DataError(f"metrics has {metric!r}, and names of metrics are needed, or metrics")
+        if isinstance(metric, str):
+            part = self.spec.registry.find("metric", metric)
+            if part is None:
+                raise DataError(f'metrics has "{metric}", which is no metric')
+            metric = cast(Metric, part.model_validate({"type": part.part_name()}))
+        task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
+        if task not in metric.task:
+            raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[task]}')
+        if metric.response == "probability" and not self.gives_probabilities:
+            raise DataError(f'metrics has "{metric.type}", which needs probabilities, and this model has margins')
+        return metric
+
+
+def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
+    """Read a model from a file that `Model.save` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, or the folder of a run.
+    parts : iterable of part classes
+        Those that its spec names beside the built-in and installed ones.
+    limits : Limits, optional
+        How large its network may be, where the usual limits are too small.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, is something else, or is damaged; says what is wrong with it.
+    """
+    with open_file(model_file(path)) as (stream, size):
+        return Model(*decode_model(stream, size, parts, limits))
+
+
+def _checked_labels(labels: Array | None, network: Network) -> Labels | None:
+    count = network.class_count
+    if labels is None:
+        return None if count is None else Labels(np.arange(count))
+    if count is None or labels.shape != (count,):
+        needed = "tells no classes apart" if count is None else f"needs ({count},)"
+        raise DataError(f"labels has shape {labels.shape}, and this network {needed}")
+    return Labels(labels)

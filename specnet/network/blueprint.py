@@ -1,0 +1,310 @@
+"""From a resolved spec to programs: what is computed from what.
+
+A `Blueprint` knows the network's layers in order and the layout of its flat parameter vector, and writes the network's
+programs in the compiler's language: predictions, losses of rows, gradients, and the optimizer's step. It binds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from specnet.compiler import (
+    BATCH,
+    FLAT,
+    NUMPY_EXPANSIONS,
+    Plan,
+    Shape,
+    ShapeError,
+    Value,
+    absolute,
+    gradients,
+    input_value,
+    maximum,
+    minimum,
+    plan,
+    rows,
+    state_value,
+    sum_over,
+)
+from specnet.compiler.value import INPUT
+from specnet.errors import PartError
+from specnet.network.layout import Layout
+from specnet.parts.blame import ask, ask_value, part_error
+from specnet.parts.losses import Loss
+from specnet.parts.optimizers import SteppingOptimizer
+from specnet.spec import Spec
+from specnet.spec.resolving.graph import Node, walk
+
+Commits = list[tuple[Value, Value]]
+
+INPUTS = "x"
+TARGET = "target"
+ROW_WEIGHT = "row_weight"
+INVERSE_WEIGHT = "inverse_weight"
+"""1 over the sum of the batch's weights, over its number of rows where they have none."""
+INVERSE_ROWS = "inverse_rows"
+"""1 over the number of rows of the batch."""
+CLIPPING = "clipping"
+"""What the gradient is multiplied by so that it is not too long."""
+AVERAGE_SHARE = "average_share"
+"""The share of the new weights in their average."""
+NOISE = ("uniform.", "normal.")
+"""How the names of inputs begin that the host fills with random numbers."""
+
+
+@dataclass
+class Recorder:
+    """What the layers of one program have asked for so far."""
+
+    training: bool
+    drawn: int = 0
+    commits: Commits = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LayerScope:
+    """The program, as the layer that is placed in it sees it."""
+
+    program: Recorder
+    node: Node
+
+    @property
+    def training(self) -> bool:
+        return self.program.training
+
+    @property
+    def inverse_rows(self) -> Value:
+        return input_value(INVERSE_ROWS, ())
+
+    def uniform(self, shape: Shape) -> Value:
+        return self._noise("uniform", shape)
+
+    def normal(self, shape: Shape) -> Value:
+        return self._noise("normal", shape)
+
+    def batch_mean(self, x: Value) -> Value:
+        return sum_over(x, "batch") * self.inverse_rows
+
+    def state(self, name: str) -> Value:
+        (shape,) = (tensor.shape for tensor in self.node.layer.states(self.node.input_sizes) if tensor.name == name)
+        return state_value(f"state.{self.node.key}.{name}", shape)
+
+    def commit(self, state: Value, value: Value) -> None:
+        self.program.commits.append((state, value))
+
+    def _noise(self, distribution: str, shape: Shape) -> Value:
+        self.program.drawn += 1
+        return input_value(f"{distribution}.{self.program.drawn}", shape)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedLayer:
+    """A layer in a program: what it reads, its value before its last activation and after it, and its parameters."""
+
+    inputs: tuple[Value, ...]
+    raw: Value
+    output: Value
+    blocks: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The network applied to its input x, layer by layer, and the new values of what the layers keep."""
+
+    x: Value
+    layers: tuple[AppliedLayer, ...]
+    commits: Commits
+
+    @property
+    def output(self) -> Value:
+        """The network's activated output, (outputs, batch)."""
+        return self.layers[-1].output
+
+    @property
+    def blocks(self) -> tuple[Value, ...]:
+        """The blocks of parameters, in the order of the layers."""
+        return tuple(block for layer in self.layers for block in layer.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The optimizer's program, what its states are before the first step (vectors of what learns), and its numbers."""
+
+    program: Plan
+    states: dict[str, float]
+    scalars: tuple[str, ...]
+
+
+class Blueprint:
+    """The programs of a network.
+
+    Parameters
+    ----------
+    spec : Spec
+        Resolved: in the long form, with all sizes.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        layers, inputs, outputs = spec.network.layers, spec.network.input_size, spec.network.output_size
+        assert layers is not None and inputs is not None and outputs is not None, "a resolved spec has all of these"
+        self.inputs, self.outputs = inputs, outputs
+        self.nodes = tuple(walk(layers, inputs))
+        self.layout = Layout(self.nodes)
+
+    @property
+    def target_size(self) -> int:
+        """Return how many numbers a row's target has, where it is no class: one for each output, or for several."""
+        return self.outputs // self.loss.outputs_per_target
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that training makes small."""
+        return self.spec.training.loss
+
+    def widest(self) -> int:
+        """Return the largest number of features that any layer reads or writes."""
+        return max([self.inputs, *(node.size for node in self.nodes)])
+
+    def predict(self) -> Plan:
+        """Return the program of the activated output, (outputs, batch)."""
+        return _plan([self.forward(training=False).output])
+
+    def raw_outputs(self) -> Plan:
+        """Return the program of the output as the loss sees it, (outputs, batch)."""
+        return _plan([self.seen_by_loss(self.forward(training=False))])
+
+    def row_losses(self, *, evaluation: bool) -> Plan:
+        """Return the program of each row's loss, (1, batch), without what only regularises if `evaluation`."""
+        loss = self.loss.for_evaluation() if evaluation else self.loss
+        return _plan([self._row_losses(self.forward(training=False), loss)])
+
+    def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
+        """Return the program that commits the gradient of each block, with the mean loss as its output.
+
+        Without `frozen` only what learns has a gradient. While training, layers' states are committed too.
+        """
+        forward = self.forward(training=training)
+        loss = self.mean_loss(forward, weighted=weighted)
+        names = {
+            parameter: f"gradient.{placed.name}"
+            for parameter, placed in zip(forward.blocks, self.layout.blocks, strict=True)
+            if frozen or placed.rules.trainable
+        }
+        found = gradients(loss, names)
+        commits = [(state_value(names[parameter], parameter.shape), d) for parameter, d in found.items()]
+        return _plan([loss], [*commits, *forward.commits])
+
+    def input_gradient(self, *, weighted: bool) -> Plan:
+        """Return the program of the mean loss's gradient by the input, (inputs, batch)."""
+        forward = self.forward(training=False)
+        return _plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
+
+    @cached_property
+    def update(self) -> Update:
+        """The optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
+        optimizer = self.spec.training.optimizer
+        assert isinstance(optimizer, SteppingOptimizer), "the others have no program"
+        theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
+        states: dict[str, float] = {}
+        scalars: dict[str, Value] = {}
+        leaves: dict[str, Value] = {}
+        rates_differ = bool((self.layout.rate_factors() != 1).any())
+
+        def state(name: str, start: float = 0.0) -> Value:
+            states[name] = start
+            return leaves.setdefault(name, state_value(f"optimizer.{name}", (FLAT,)))
+
+        def scalar(name: str) -> Value:
+            value = scalars.setdefault(name, input_value(name, ()))
+            return value * state_value("rate_factors", (FLAT,)) if name == "rate" and rates_differ else value
+
+        training = self.spec.training
+        if training.clip_norm is not None:
+            gradient = gradient * scalar(CLIPPING)
+        if training.clip_value is not None:
+            gradient = maximum(minimum(gradient, training.clip_value), -training.clip_value)
+        shrunk = theta
+        if optimizer.decay:
+            shrunk = theta * (1 - state_value("decay_factors", (FLAT,)) * scalar("decay"))
+        commits = ask(optimizer, optimizer.update, shrunk, gradient, state, scalar)
+        commits = [(theta if target is shrunk else target, value) for target, value in commits]
+        if training.average_weights is not None:
+            average, (new_theta,) = (
+                state_value("average", (FLAT,)),
+                (value for target, value in commits if target is theta),
+            )
+            commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
+        program = _plan([], commits)
+        return Update(program, states, tuple(scalars))
+
+    def checked(self, program: Plan) -> Plan:
+        """Return a program that reads what the network is given: columns, and a target where it has one.
+
+        Raises
+        ------
+        PartError
+            If a part leaves out what it should read, so that the program does without it.
+        """
+        read = {call.attributes for call in program.calls if call.operation is INPUT}
+        if INVERSE_WEIGHT in read and TARGET not in read:
+            raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))
+        if INPUTS not in read:
+            raise PartError("the network's output does not depend on its columns: a part leaves out what it reads")
+        return program
+
+    def forward(self, *, training: bool) -> Forward:
+        """Return the network's values as a program computes them that trains, or one that does not."""
+        recorder, x = Recorder(training), input_value(INPUTS, (self.inputs, BATCH))
+        applied: list[AppliedLayer] = []
+        for number, node in enumerate(self.nodes):
+            inputs = [x if source < 0 else applied[source].output for source in node.inputs]
+            blocks = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in self.layout.of_node(number)]
+            layer, activation = node.layer.split_activation()
+            count = len(layer.parameters(node.input_sizes)) if layer else 0
+            raw = output = inputs[0]
+            if layer is not None:
+                scope, shape = LayerScope(recorder, node), (layer.output_size(node.input_sizes), BATCH)
+                raw = output = ask_value(layer, shape, layer.apply, scope, inputs, blocks[:count])
+            if activation is not None:
+                output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])
+            applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
+        return Forward(x, tuple(applied), recorder.commits)
+
+    def seen_by_loss(self, forward: Forward) -> Value:
+        """Return the output as the loss reads it: without the last activation where the loss has it inside."""
+        last = forward.layers[-1]
+        return last.output if self.loss.accepted_activations is None else last.raw
+
+    def mean_loss(self, forward: Forward, *, weighted: bool) -> Value:
+        """Return the mean of the rows' losses with the penalties, of shape ()."""
+        losses = self._row_losses(forward, self.loss)
+        if weighted:
+            losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
+        loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
+        for penalty in self._penalties(forward.blocks):
+            loss = loss + penalty
+        return loss
+
+    def _row_losses(self, forward: Forward, loss: Loss) -> Value:
+        classes = loss.target == "classes"
+        target = input_value(TARGET, (1, BATCH), "index") if classes else input_value(TARGET, (self.target_size, BATCH))
+        return ask_value(loss, (1, BATCH), loss.expression, self.seen_by_loss(forward), target)
+
+    def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
+        """Yield the penalties on the weights, each of shape ()."""
+        l1, l2 = self.spec.training.l1, self.spec.training.l2
+        for block, placed in zip(parameters, self.layout.blocks, strict=True):
+            for tensor in placed.block.tensors if l1 or l2 else ():
+                if tensor.decays:
+                    weights = rows(block, *tensor.rows)
+                    if l1:
+                        yield sum_over(absolute(weights), "all") * l1
+                    if l2:
+                        yield sum_over(weights * weights, "all") * l2
+
+
+def _plan(outputs: list[Value], commits: Sequence[tuple[Value, Value]] = ()) -> Plan:
+    return plan(outputs, commits, expansions=NUMPY_EXPANSIONS)

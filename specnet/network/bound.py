@@ -1,0 +1,114 @@
+"""One thread's arrays of a network, and the network's programs bound to them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from specnet.compiler import BATCH, Bound, Plan, bind
+from specnet.errors import DataError
+from specnet.network.blueprint import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
+from specnet.parts.arrays import Array
+
+BOUND_KEPT = 16
+"""How many bound programs are kept, the most recently used ones."""
+
+
+class BoundProgram:
+    """A program bound to a number of rows.
+
+    Attributes
+    ----------
+    inputs : dict
+        Arrays to be filled, by name; features first.
+    outputs : list of array
+        What the program makes.
+    noise : dict
+        Those inputs that are random numbers.
+    """
+
+    def __init__(self, bound: Bound, rows: int) -> None:
+        self.inputs, self.outputs = bound.inputs, bound.outputs
+        for array in self.inputs.values():
+            array[...] = 0
+        if INVERSE_ROWS in self.inputs:
+            self.inputs[INVERSE_ROWS][...] = 1 / rows
+        self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
+        self._calls = bound.calls
+        self._views: dict[int, tuple[Array, Array | None, Array]] = {}
+
+    def run(self) -> None:
+        """Make all calls."""
+        for call in self._calls:
+            call()
+
+    def first_rows(self, count: int) -> tuple[Array, Array | None, Array]:
+        """Return the first rows of x, of the target where there is one, and of the output, rows first."""
+        views = self._views.get(count)
+        if views is None:
+            target = self.inputs.get(TARGET)
+            x, output = self.inputs[INPUTS], self.outputs[0]
+            views = x.T[:count], None if target is None else target.T[:count], output.T[:count]
+            self._views[count] = views
+        return views
+
+
+class Workspace:
+    """What one thread needs to compute with a network: parameters, a gradient, layers' states, bound programs.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+    plan : callable
+        Gives the network's program of a name.
+    """
+
+    def __init__(self, blueprint: Blueprint, plan: Callable[[str], Plan]) -> None:
+        layout, self._dtype = blueprint.layout, np.dtype(blueprint.spec.network.dtype)
+        self.theta = np.zeros(layout.size, self._dtype)
+        self.gradient = np.zeros(layout.size, self._dtype)
+        self.state = layout.initial_state(self._dtype)
+        self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
+        self._arrays |= layout.state_arrays(self.state)
+        self._initial_state = {name: kept.copy() for name, kept in self.state.items()}
+        self._plan = plan
+        self._kept: OrderedDict[tuple[str, int], BoundProgram] = OrderedDict()
+
+    def program(self, name: str, rows: int) -> BoundProgram:
+        """Return a program bound to a number of rows."""
+        key = (name, rows)
+        program = self._kept.get(key)
+        if program is None:
+            bound = bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
+            program = self._kept[key] = BoundProgram(bound, rows)
+            if len(self._kept) > BOUND_KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return program
+
+    def set_state(self, state: Mapping[str, Array] | None) -> None:
+        """Copy in what layers keep, as it is before training if None.
+
+        Raises
+        ------
+        DataError
+            If it has other names or shapes than the network's.
+        """
+        if not self.state and state is None:
+            return
+        given = self._initial_state if state is None else state
+        if not isinstance(given, Mapping):
+            raise DataError(f"state is a {type(given).__name__}, and a mapping from names to arrays is needed")
+        if given.keys() != self.state.keys():
+            raise DataError(f"state has {_listed(given)}, and this network keeps {_listed(self.state)}")
+        for name, kept in self.state.items():
+            if np.shape(given[name]) != kept.shape:
+                raise DataError(f'state "{name}" has shape {np.shape(given[name])}, and {kept.shape} is needed')
+            kept[...] = given[name]
+
+
+def _listed(state: Mapping[str, Array]) -> str:
+    return ", ".join(sorted(state)) or "nothing"

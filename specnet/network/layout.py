@@ -1,0 +1,136 @@
+"""Where each parameter lies in the flat vector, and where what layers keep is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.parts.arrays import Array
+from specnet.parts.blame import ask
+from specnet.parts.layers import LearningRules
+from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
+from specnet.spec.resolving.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """A block of parameters: of which layer, where in the flat vector, and how it learns."""
+
+    key: str
+    block: ParameterBlock
+    rules: LearningRules
+    start: int
+
+    @property
+    def name(self) -> str:
+        """The block's name, by its first tensor."""
+        return f"{self.key}.{self.block.tensors[0].name}"
+
+    def view(self, flat: Array) -> Array:
+        """Return the block as a view of a flat vector."""
+        return flat[self.start : self.start + self.block.size].reshape(self.block.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedState:
+    """What a layer keeps, by its full name."""
+
+    name: str
+    tensor: StateTensor
+
+
+class Layout:
+    """The flat parameter vector: what learns first, then what is frozen, each in the order of the layers.
+
+    Parameters
+    ----------
+    nodes : tuple of Node
+
+    Attributes
+    ----------
+    blocks : tuple of PlacedBlock
+        In the order of the layers.
+    states : tuple of PlacedState
+    size : int
+        The length of the vector.
+    trainable_size : int
+        How much of it learns.
+    """
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        declared = [
+            (number, block)
+            for number, node in enumerate(nodes)
+            for block in ask(node.layer, node.layer.parameters, node.input_sizes)
+        ]
+        self._of_node: dict[int, list[PlacedBlock]] = {}
+        starts, end, self.trainable_size = {}, 0, 0
+        for trainable in (True, False):
+            for index, (number, block) in enumerate(declared):
+                if nodes[number].layer.rules.trainable == trainable:
+                    starts[index], end = end, end + block.size
+            self.trainable_size = end if trainable else self.trainable_size
+        for index, (number, block) in enumerate(declared):
+            node = nodes[number]
+            placed = PlacedBlock(node.key, block, node.layer.rules, starts[index])
+            self._of_node.setdefault(number, []).append(placed)
+        self.size = end
+        self.blocks = tuple(placed for number in range(len(nodes)) for placed in self.of_node(number))
+        self.states = tuple(
+            PlacedState(f"{node.key}.{tensor.name}", tensor)
+            for node in nodes
+            for tensor in node.layer.states(node.input_sizes)
+        )
+
+    def of_node(self, number: int) -> list[PlacedBlock]:
+        """Return the blocks of a layer, by its number in the walk."""
+        return self._of_node.get(number, [])
+
+    def tensors(self) -> Iterator[tuple[str, Tensor, PlacedBlock]]:
+        """Yield what a user sees, by name and in the order of the layers."""
+        for placed in self.blocks:
+            for tensor in placed.block.tensors:
+                yield f"{placed.key}.{tensor.name}", tensor, placed
+
+    def views(self, flat: Array) -> dict[str, Array]:
+        """Return the vector's arrays by name, as views: a weight is (outputs, inputs)."""
+        return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}
+
+    def arrays(self, flat: Array, prefix: str) -> dict[str, Array]:
+        """Return the blocks of a vector (or of its trainable part) by the names that programs give them."""
+        return {
+            f"{prefix}.{placed.name}": placed.view(flat)
+            for placed in self.blocks
+            if placed.start + placed.block.size <= len(flat)
+        }
+
+    def initial_state(self, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """Return what layers keep, before training, as a user sees it."""
+        return {placed.name: np.full(placed.tensor.user_shape, placed.tensor.start, dtype) for placed in self.states}
+
+    def state_arrays(self, state: Mapping[str, Array]) -> dict[str, Array]:
+        """Return a user's state in the engine's shapes, as views, by the names that programs give them."""
+        return {f"state.{placed.name}": state[placed.name].reshape(placed.tensor.shape) for placed in self.states}
+
+    def rate_factors(self) -> NDArray[np.float64]:
+        """Return the factors on the learning rate, in the layout of what learns."""
+        return self._per_number(lambda _, rules: rules.learning_rate_factor)
+
+    def decay_factors(self) -> NDArray[np.float64]:
+        """Return the factors on weight decay, in the layout of what learns; 0 for what does not decay.
+
+        Decay is a share per step times the learning rate, so that a factor on the rate is one on the decay too.
+        """
+        return self._per_number(
+            lambda tensor, rules: tensor.decays * rules.weight_decay_factor * rules.learning_rate_factor
+        )
+
+    def _per_number(self, number: Callable[[Tensor, LearningRules], float]) -> NDArray[np.float64]:
+        vector = np.zeros(self.size)
+        for _, tensor, placed in self.tensors():
+            tensor.view(placed.view(vector))[...] = number(tensor, placed.rules)
+        return vector[: self.trainable_size]

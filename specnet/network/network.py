@@ -1,0 +1,399 @@
+"""A network as functions of one flat parameter vector: no files, no printing, no global state.
+
+All arrays at this interface have rows first, (rows, features). What is given is copied in, and what is returned belongs
+to the caller. A network can be used from several threads: what is bound to arrays is bound for each thread anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from specnet.compiler import Plan
+from specnet.errors import DataError
+from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
+from specnet.network.bound import BoundProgram, Workspace
+from specnet.network.layout import Layout
+from specnet.network.random import StepNoise, stream
+from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
+from specnet.parts.blame import ask
+from specnet.parts.metrics.base import Task
+from specnet.parts.optimizers import SteppingOptimizer
+from specnet.spec import Spec, SpecSource, parse_spec, resolve
+from specnet.spec.resolving.graph import Node
+
+CHUNK_BYTES = 2**20
+"""About what the widest layer of a chunk of rows may take."""
+ROW_MULTIPLE = 16
+"""A remainder of rows is padded to a multiple of this: few bindings. A row's last bits may depend on its company."""
+
+
+def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any) -> Network:
+    """Return the network that a spec describes.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    inputs, outputs : int, optional
+        Numbers of columns and of outputs, where neither the spec nor its data part says them.
+    **options
+        What `parse_spec` takes, such as ``parts``.
+
+    Raises
+    ------
+    SpecError
+        With every mistake of the spec.
+    """
+    for name, size in (("inputs", inputs), ("outputs", outputs)):
+        if size is not None:
+            check_count(size, name, at_least=1)
+    return Network(resolve(parse_spec(spec, **options), inputs=inputs, outputs=outputs))
+
+
+class Network:
+    """A network, as functions of its flat parameter vector theta and of rows.
+
+    Parameters
+    ----------
+    spec : Spec
+        Resolved, as `build` makes it.
+
+    Attributes
+    ----------
+    spec : Spec
+        The resolved spec.
+    dtype : numpy.dtype
+        Of theta, gradients and predictions.
+    parameter_count : int
+        The length of theta.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.dtype = np.dtype(spec.network.dtype)
+        self._blueprint = Blueprint(spec)
+        self.parameter_count = self._blueprint.layout.size
+        rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
+        self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
+        self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
+        self._plans: dict[str, Plan] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.spec,)
+
+    @property
+    def inputs(self) -> int:
+        """The number of columns that the network reads."""
+        return self._blueprint.inputs
+
+    @property
+    def outputs(self) -> int:
+        """The number of columns that `predict` returns."""
+        return self._blueprint.outputs
+
+    @property
+    def target_size(self) -> int:
+        """How many numbers a row's target has, where it is no class; the first so many outputs are its prediction."""
+        return self._blueprint.target_size
+
+    @property
+    def task(self) -> Task:
+        """What it answers: which of two classes or of several, 0 or 1 for each output, or values."""
+        target = self.spec.training.loss.target
+        return "multilabel" if target == "binary" and self.outputs > 1 else target
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes it tells apart, None where it answers something else."""
+        return {"binary": 2, "classes": self.outputs}.get(self.task)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The layers in order, blocks opened."""
+        return self._blueprint.nodes
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the network's programs are made from."""
+        return self._blueprint
+
+    @property
+    def layout(self) -> Layout:
+        """Where each parameter lies in theta."""
+        return self._blueprint.layout
+
+    def initial_parameters(self) -> Array:
+        """Return the parameters before training, drawn as the spec's seed and initializers say: (parameter_count,)."""
+        seed, theta = self.spec.seed, np.zeros(self.parameter_count)
+        legacy = self.spec.random_generator == "legacy"
+        generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
+        for _, tensor, placed in self.layout.tensors():
+            draw = tensor.initializer.draw
+            drawn = ask(tensor.initializer, draw, generator, tensor.shape, tensor.place)
+            tensor.view(placed.view(theta))[...] = drawn
+        return theta.astype(self.dtype)
+
+    def initial_state(self) -> dict[str, Array]:
+        """Return what layers keep besides parameters, such as running averages, by name; empty for most networks."""
+        return self.layout.initial_state(self.dtype)
+
+    def fitted_state(self, X: Array) -> dict[str, Array]:
+        """Return what layers keep at the start of training on rows (rows, inputs), such as bins of its columns."""
+        state = self.initial_state()
+        for node in self._column_nodes:
+            for name, array in node.layer.fitted_states(X).items():
+                state[f"{node.key}.{name}"][...] = array
+        return state
+
+    def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
+        """Return rows that are already preprocessed, (rows, inputs), if the network can read them.
+
+        Raises
+        ------
+        DataError
+            With the argument's name, if they are no finite numbers of that shape, or no categories where these are
+            needed.
+        """
+        numbers = check_inputs(X, self.inputs, name)
+        for node in self._column_nodes:
+            node.layer.check_columns(numbers, name)
+        return as_dtype(numbers, self.dtype, name)
+
+    def parameters(self, theta: Array) -> dict[str, Array]:
+        """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
+
+        Works for everything in theta's layout, such as a gradient.
+        """
+        if not isinstance(theta, np.ndarray) or theta.shape != (self.parameter_count,):
+            raise DataError(f"theta has shape {np.shape(theta)}, and this network needs ({self.parameter_count},)")
+        return self.layout.views(theta)
+
+    def predict(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the activated outputs of rows that are already preprocessed: (rows, outputs).
+
+        Parameters
+        ----------
+        theta : (parameter_count,)
+        X : (rows, inputs)
+        state : mapping, optional
+            What layers keep, as it was after training; what `initial_state` returns if None.
+        """
+        return self._for_all_rows("predict", theta, self.check_inputs(X), state, self.outputs)
+
+    def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
+        return self._for_all_rows("raw outputs", theta, self.check_inputs(X), state, self.outputs)
+
+    def loss(
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
+        *,
+        data_only: bool = False,
+    ) -> float:
+        """Return the mean loss of rows, in evaluation mode.
+
+        Parameters
+        ----------
+        theta : (parameter_count,)
+        X : (rows, inputs)
+        y : (rows,) or (rows, outputs)
+            Class indices, one-hot rows, 0 and 1, or values, as the loss needs.
+        sample_weight : (rows,), optional
+            Multiplies each row's loss; the sum of weights divides.
+        state : mapping, optional
+            As for `predict`.
+        data_only : bool
+            Leave out what only regularises: penalties and label smoothing.
+        """
+        X = self.check_inputs(X)
+        target = self._target(y, len(X))
+        name = "row losses, data only" if data_only else "row losses"
+        losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
+        weights = check_weights(sample_weight, len(X))
+        mean = float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
+        return mean if data_only else mean + self._penalty(theta)
+
+    def loss_and_gradient(
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
+        training: bool = False,
+        step: int = 0,
+    ) -> tuple[float, Array]:
+        """Return the mean loss of rows and its gradient in theta's layout.
+
+        Parameters
+        ----------
+        theta, X, y, sample_weight
+            As for `loss`.
+        state : mapping, optional
+            As for `predict`; its arrays are updated in place while training.
+        training : bool
+            Whether dropout's masks are drawn, from the spec's seed and the step's number.
+        step : int
+            The step's number, from 0.
+        """
+        check_count(step, "step")
+        if training:
+            _check_writable(state or {})
+        workspace, program = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
+        if program.noise:
+            StepNoise(self.spec.seed).fill(program.noise, step)
+        with np.errstate(all="ignore"):
+            program.run()
+        for name, kept in (state or {}).items() if training else ():
+            kept[...] = workspace.state[name]
+        return float(program.outputs[0]), workspace.gradient.copy()
+
+    def input_gradient(
+        self,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
+    ) -> Array:
+        """Return the gradient of the mean loss by the rows themselves, of X's shape."""
+        _, program = self._filled("input gradient", theta, X, y, sample_weight, state)
+        with np.errstate(all="ignore"):
+            program.run()
+        return program.outputs[0].T.copy()
+
+    def listing(self) -> list[tuple[str, list[str]]]:
+        """Return the calls of the main programs in order, readable: (title, lines)."""
+        programs = [
+            ("prediction", self.plan("predict")),
+            ("gradient, while training", self.plan("step")),
+        ]
+        if isinstance(self.spec.training.optimizer, SteppingOptimizer):
+            programs.append(("update", self._blueprint.update.program))
+        return [(title, program.listing()) for title, program in programs]
+
+    def plan(self, name: str) -> Plan:
+        """Return one of the network's programs, made on the first call."""
+        blueprint = self._blueprint
+        makers: dict[str, Callable[[], Plan]] = {
+            "predict": blueprint.predict,
+            "raw outputs": blueprint.raw_outputs,
+            "row losses": lambda: blueprint.row_losses(evaluation=False),
+            "row losses, data only": lambda: blueprint.row_losses(evaluation=True),
+            "gradient": lambda: blueprint.gradient(training=False, weighted=False),
+            "gradient, weighted": lambda: blueprint.gradient(training=False, weighted=True),
+            "gradient, training": lambda: blueprint.gradient(training=True, weighted=False),
+            "gradient, training, weighted": lambda: blueprint.gradient(training=True, weighted=True),
+            "step": lambda: blueprint.gradient(training=True, weighted=False, frozen=False),
+            "step, weighted": lambda: blueprint.gradient(training=True, weighted=True, frozen=False),
+            "input gradient": lambda: blueprint.input_gradient(weighted=False),
+            "input gradient, weighted": lambda: blueprint.input_gradient(weighted=True),
+        }
+        with self._lock:
+            if name not in self._plans:
+                self._plans[name] = blueprint.checked(makers[name]())
+            return self._plans[name]
+
+    def _workspace(self) -> Workspace:
+        """Return this thread's workspace."""
+        workspace: Workspace | None = getattr(self._local, "workspace", None)
+        if workspace is None:
+            workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
+        return workspace
+
+    def _penalty(self, theta: ArrayLike) -> float:
+        """Return the penalties on the weights, in float64."""
+        l1, l2 = self.spec.training.l1, self.spec.training.l2
+        if not (l1 or l2):
+            return 0.0
+        vector = np.asarray(theta, np.float64)
+        weights = [tensor.view(placed.view(vector)) for _, tensor, placed in self.layout.tensors() if tensor.decays]
+        return float(sum(l1 * abs(weight).sum() + l2 * (weight * weight).sum() for weight in weights))
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        try:
+            array = np.asarray(theta)
+        except ValueError as error:
+            raise DataError(f"theta is no array of numbers: {error}") from None
+        if array.shape != (self.parameter_count,) or array.dtype.kind not in "fiu":
+            raise DataError(
+                f"theta is {array.dtype} of shape {array.shape}, and this network needs floats of shape"
+                f" ({self.parameter_count},)"
+            )
+        return array
+
+    def _target(self, y: ArrayLike, rows: int) -> Array:
+        loss = self.spec.training.loss
+        target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
+        check_domain(target.T, loss.domain)
+        return target if loss.target == "classes" else as_dtype(target.T, self.dtype, "y").T
+
+    def _filled(
+        self,
+        name: str,
+        theta: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        state: Mapping[str, Array] | None,
+        *,
+        training: bool = False,
+    ) -> tuple[Workspace, BoundProgram]:
+        """Return this thread's workspace and a program in it, with all that it needs but random numbers."""
+        X = self.check_inputs(X)
+        rows = len(X)
+        weights = check_weights(sample_weight, rows)
+        workspace = self._workspace()
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
+        program = workspace.program(name + ", training" * training + ", weighted" * (weights is not None), rows)
+        program.inputs[INPUTS][...] = X.T
+        program.inputs[TARGET][...] = self._target(y, rows)
+        program.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
+        if weights is not None:
+            program.inputs[ROW_WEIGHT][...] = weights
+        return workspace, program
+
+    def _for_all_rows(
+        self,
+        name: str,
+        theta: ArrayLike,
+        X: Array,
+        state: Mapping[str, Array] | None,
+        features: int,
+        target: Array | None = None,
+    ) -> Array:
+        """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
+        workspace, rows = self._workspace(), len(X)
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
+        result = np.empty((rows, features), self.dtype)
+        with np.errstate(all="ignore"):
+            for start in range(0, rows, self._chunk):
+                stop = min(start + self._chunk, rows)
+                program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
+                # What earlier calls left in the rows beyond these does no harm: no row depends on another.
+                x, wanted, output = program.first_rows(stop - start)
+                x[...] = X[start:stop]
+                if wanted is not None and target is not None:
+                    wanted[...] = target[:, start:stop].T
+                program.run()
+                result[start:stop] = output
+        return result
+
+
+def _check_writable(state: Mapping[str, Array]) -> None:
+    """Refuse a state that could not be updated in place."""
+    for name, kept in state.items():
+        if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
+            raise DataError(f'state "{name}" is updated while training, and has to be a writable array of floats')

@@ -1,0 +1,241 @@
+"""The folder of a run: what is in it, who may write it, and how an interrupted run is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError, TakenError
+from specnet.files import (
+    PathLike,
+    check_place,
+    file_errors,
+    read_file,
+    remove_temporary_files,
+    write_file,
+    write_files,
+)
+from specnet.files.locks import LOCK_NAME, locked_folder
+from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
+from specnet.files.tensors import parse_object
+from specnet.spec.document import TrainingSpec
+from specnet.training import Checkpoint, RunIdentity
+from specnet.training.checkpoint import checked_history, is_number
+from specnet.training.identity import Difference, described
+
+HISTORY = "history.jsonl"
+METRICS = "metrics.json"
+CHECKPOINT = "checkpoint.safetensors"
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT)
+"""All that a run writes; what `force` may replace."""
+LARGEST_CHECKPOINT = 2**36
+START_ANEW = "choose another --out, or use --force to replace it"
+
+
+class RunFolder:
+    """The folder that a run writes.
+
+    Parameters
+    ----------
+    path : Path
+    resumes : bool
+        Whether the run goes on from a checkpoint that is there; otherwise that is of an earlier run.
+    """
+
+    def __init__(self, path: Path, *, resumes: bool = False) -> None:
+        self.path, self.resumes = path, resumes
+
+    def is_finished(self, identity: RunIdentity) -> bool:
+        """Return whether a run has ended here that may be taken for this one, as far as there is one to resume.
+
+        Raises
+        ------
+        FileError
+            If a run has ended here of another spec or on other data, or its model is another one, or a run was
+            interrupted that has left no checkpoint to resume from.
+        """
+        if not self.resumes or self._checkpoint.exists():
+            return False
+        if not (self.path / FACTS).exists():
+            if (self.path / MODEL).exists():
+                hint = f"a model without {FACTS} or a checkpoint is not resumed; {START_ANEW}"
+                raise FileError("nothing to resume, and there is a model", hint=hint, source=str(self.path))
+            return False
+        if not self.facts()["finished"]:
+            message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
+        differences = self._identity().differences(identity)
+        if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
+            hint = f"only an interrupted run can be resumed with more epochs; {START_ANEW}"
+            raise FileError("the run in this folder has finished", hint=hint, source=str(self.path))
+        if differences:
+            raise FileError(
+                f"this folder holds a finished run of another spec: {described(differences)}",
+                hint=START_ANEW,
+                source=str(self.path),
+            )
+        model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
+        if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
+            message = f"this is not the model of the run in this folder, as {FACTS} knows it"
+            raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
+        return True
+
+    def _identity(self) -> RunIdentity:
+        """Return what the run that was written here is about."""
+        with file_errors(self.path / RESOLVED):
+            spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
+            parse_object(spec, "this spec")
+        return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``run.json`` says."""
+        facts = self._record(FACTS)
+        if not isinstance(facts.get("finished"), bool):
+            message = "this is no record of a run: it does not say whether it has finished"
+            raise FileError(message, source=str(self.path / FACTS))
+        return facts
+
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Return what ``metrics.json`` says."""
+        metrics = self._record(METRICS)
+        for split, figures in metrics.items():
+            if not isinstance(figures, dict) or not all(item is None or is_number(item) for item in figures.values()):
+                raise FileError(f"the figures of {split!r} are no numbers", source=str(self.path / METRICS))
+        return metrics
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of ``history.jsonl``."""
+        with file_errors(self.path / HISTORY):
+            lines = read_file(self.path / HISTORY, LARGEST_RECORD).splitlines()
+            return checked_history([parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)])
+
+    def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
+        """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
+
+        Parameters
+        ----------
+        identity : RunIdentity
+            A checkpoint of another run is an error, unless it only goes on for more epochs and would have begun in the
+            same way.
+        training : TrainingSpec
+            How it trains; a checkpoint that cannot be of such a run is an error.
+        """
+        if not self.resumes or not self._checkpoint.exists():
+            return None
+        with file_errors(self._checkpoint):
+            checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
+            assert checkpoint.run is not None, "it was read from a file"
+            check_same_beginning(checkpoint.run.differences(identity), training)
+            reached, plateau = checkpoint.facts["epochs"], training.optimizer.plateau()
+            if reached >= training.epochs:
+                raise FileError(f"this checkpoint is damaged: it is of epoch {reached} of {training.epochs}")
+            if (checkpoint.facts["plateau"] is None) != (plateau is None):
+                raise FileError("this checkpoint is damaged: it is of another schedule")
+        return checkpoint
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint in place of the one before."""
+        write_file(self._checkpoint, checkpoint.to_bytes())
+
+    def write(self, contents: Mapping[str, str | bytes]) -> None:
+        """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
+        write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
+        for stale in {*WRITTEN, CHECKPOINT} - contents.keys():
+            (self.path / stale).unlink(missing_ok=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / CHECKPOINT
+
+    def _record(self, name: str) -> dict[str, Any]:
+        with file_errors(self.path / name):
+            return parse_object(read_file(self.path / name, LARGEST_RECORD), "this record of a run")
+
+
+def check_same_beginning(differences: list[Difference], training: TrainingSpec) -> None:
+    """Refuse to go on where a run that differs in this way would have begun in another way.
+
+    Parameters
+    ----------
+    differences : list of Difference
+        From the run of the checkpoint to the one that is to go on.
+    training : TrainingSpec
+        Of the one that is to go on.
+
+    Raises
+    ------
+    FileError
+        Unless nothing differs, or the epochs alone, and there are more of them and nothing depends on their number.
+    """
+    longer = [item for item in differences if item.key == "training.epochs" and int(item.now) > int(item.then)]
+    others = [item for item in differences if item not in longer]
+    if longer and [item.key for item in others] == ["training.log_every"]:
+        hint = f"add --set training.log_every={others[0].then}"
+        raise FileError(f"other epochs would be in the history: {others[0]}", hint=hint)
+    if others:
+        hint = f"use the same spec and data to go on; {START_ANEW}"
+        raise FileError(f"the checkpoint belongs to another run: {described(differences)}", hint=hint)
+    spanning = [
+        f"{part.kind} {part.part_name()}"
+        for part in (getattr(training.optimizer, "schedule", None), training.average_weights)
+        if part is not None and part.depends_on_length()
+    ]
+    if longer and spanning:
+        message = f"cannot train longer: {longer[0]}, but the {spanning[0]} depends on the number of epochs"
+        raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
+
+
+def new_folder(name: str | None) -> Path:
+    """Make and return the folder of the next run of that name: ``runs/<name>/<number>``."""
+    runs = Path("runs") / (name or "unnamed")
+    with file_errors(runs):
+        while True:
+            runs.mkdir(parents=True, exist_ok=True)
+            # Another run may make the folder at the same moment, or take the empty ones away that it has made.
+            with suppress(FileNotFoundError, FileExistsError):
+                number = 1 + max((int(entry.name) for entry in runs.iterdir() if entry.name.isdecimal()), default=0)
+                (runs / str(number)).mkdir()
+                return runs / str(number)
+
+
+@contextmanager
+def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[RunFolder]:
+    """Give the folder to write, held for this run alone; made if it is missing, and gone again if nothing is written.
+
+    Raises
+    ------
+    TakenError
+        If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
+        the name of a file to be written is taken by something else.
+    """
+    path = Path(out)
+    with file_errors(path):
+        if os.path.lexists(path) and not path.is_dir():
+            what = "a file" if path.exists() else "a link that leads nowhere"
+            raise TakenError(f"this is {what}, and a run writes a folder", source=os.fspath(out))
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        with ExitStack() as stack:
+            with file_errors(path):
+                stack.enter_context(locked_folder(path))
+                remove_temporary_files(path)
+                entries = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK_NAME)
+            if entries and not (force or resume):
+                more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+                hint = "choose another --out, use --resume to go on with an interrupted run, or --force to replace one"
+                raise TakenError(f"the folder has {entries[0]}{more} in it", hint=hint, source=os.fspath(out))
+            for name in RUN_FILES:
+                try:
+                    check_place(path / name)
+                except FileError as error:
+                    raise TakenError(*error.diagnostics) from error
+            yield RunFolder(path, resumes=resume)
+    except BaseException:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise

@@ -1,0 +1,245 @@
+"""A run: the spec's data are read and split, its network is trained and measured, and a folder keeps all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from specnet.data import load_table
+from specnet.data.suspicions import parsed_for_target
+from specnet.errors import DataError, Diagnostic, Terminated, TrainingError
+from specnet.files import PathLike, file_errors
+from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
+from specnet.model import Model, load_model
+from specnet.parts.arrays import Array
+from specnet.parts.part import Part
+from specnet.report.progress import shown_progress
+from specnet.running.fitting import Rows, fit_rows, read_data
+from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
+from specnet.spec import Spec, SpecSource, parse_spec, says_its_document
+from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
+from specnet.training.interruptions import Interruptions
+from specnet.version import __version__
+
+Metrics = dict[str, dict[str, float | None]]
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was broken off, and what it had reached has been written.
+
+    Attributes
+    ----------
+    signal : str
+        ``Ctrl-C`` or ``SIGTERM``.
+    end : str
+        How far it came, in words.
+    folder : Path
+        Where it was written; with a checkpoint to resume from, unless the run had finished.
+    finished : bool
+    """
+
+    def __init__(self, cause: KeyboardInterrupt, end: str, folder: Path, *, finished: bool) -> None:
+        self.signal = "SIGTERM" if isinstance(cause, Terminated) else "Ctrl-C"
+        self.end, self.folder, self.finished = end, folder, finished
+        super().__init__(f"{end}; what was reached is in {folder}")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run reached.
+
+    Attributes
+    ----------
+    model : Model
+    history : list of dict
+        A record for each logged epoch.
+    metrics : dict
+        The kept model's figures by split and name; None for a figure that cannot be told, such as a score of one row.
+    folder : Path or None
+        Where the run was written.
+    warnings : tuple of Diagnostic
+        What looked suspicious about the training rows.
+    """
+
+    model: Model
+    history: list[dict[str, Any]] = field(repr=False)
+    metrics: Metrics
+    folder: Path | None
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def run(
+    spec: SpecSource | Spec,
+    out: PathLike | None = None,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    overrides: Iterable[str] = (),
+    parts: Iterable[type[Part]] = (),
+    observer: Observer | None = None,
+    verbose: bool = False,
+) -> RunResult:
+    """Train and measure the network of a spec on its own data.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    out : path, optional
+        The folder to write; nothing is written where it is None.
+    force : bool
+        Replace the files of an earlier run in `out`. Other files stay.
+    resume : bool
+        Go on from the checkpoint in `out`; begin where there is no run yet, and train no more where it has ended.
+    overrides : iterable of str
+        Settings ``KEY=VALUE``, as ``specnet run --set`` takes them.
+    parts : iterable of part classes
+        What the spec can name beside the built-in and installed parts.
+    observer : Observer, optional
+        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
+        `SpecnetWarning`.
+    verbose : bool
+        Show the progress on standard error, as the command line does.
+
+    Raises
+    ------
+    SpecError, DataError, TrainingError
+        If the spec, the data or the training is at fault.
+    FileError
+        If a file cannot be read or written.
+    TakenError
+        If `out` has something in it, and may not be replaced.
+    RunInterrupted
+        After Ctrl-C or SIGTERM, in the main thread; what was reached, and a checkpoint, are written to `out` first. It
+        is a KeyboardInterrupt, which is raised without `out`.
+
+    Notes
+    -----
+    While it writes, a run holds a lock in `out` against other runs. After any other error there is nothing in `out`
+    that was not there before, but for the last checkpoint.
+    """
+    if resume and (force or out is None):
+        raise DataError("resume needs out and cannot be combined with force")
+    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    parsed = parsed_for_target(
+        lambda settings: parse_spec(spec, parts=parts, overrides=(*overrides, *settings)), load_table
+    )
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
+        interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
+        observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
+        return _run(parsed, folder, observer, interruptions)
+
+
+def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, interruptions: Interruptions) -> RunResult:
+    begin, versions = time.perf_counter(), _versions()
+    read = read_data(parsed)
+    identity = RunIdentity(read.spec.to_json(), _data_hash(read.rows))
+    if folder is not None and folder.is_finished(identity):
+        model = load_model(folder.path / MODEL, parts=parsed.registry)
+        return RunResult(model, folder.history(), folder.metrics(), folder.path)
+
+    def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
+        if folder is not None:
+            folder.keep(Checkpoint(tensors, facts, history, identity))
+
+    checkpoint = None if folder is None else folder.checkpoint(identity, read.spec.training)
+    model, result = fit_rows(
+        read.spec,
+        read.labels,
+        read.splits,
+        observer,
+        keep_checkpoint=keep,
+        checkpoint=checkpoint,
+        interruptions=interruptions,
+    )
+    metrics = {name: _measured(model, part) for name, part in read.splits.items()}
+    if folder is None:
+        if result.interruption is not None:
+            raise result.interruption
+        return RunResult(model, result.history, metrics, None, result.warnings)
+    earlier = 0.0 if checkpoint is None else checkpoint.facts["seconds"]
+    facts = {
+        "end": result.end,
+        "finished": result.interruption is None,
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "training_seconds": result.seconds,
+        "seconds": earlier + time.perf_counter() - begin,
+        "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
+        "overrides": [override.text.content for override in parsed.document.overrides],
+        SPEC_FOLDER: spec_folder(parsed.folder, folder.path),
+        "spec_sha256": identity.spec_sha256,
+        "data_sha256": identity.data_sha256,
+        "seed": model.spec.seed,
+        "versions": versions,
+    }
+    with file_errors(folder.path / MODEL):
+        content = model.to_bytes()
+    facts["model_sha256"] = hashlib.sha256(content).hexdigest()
+    contents = {MODEL: content, **_texts(parsed, model, result, metrics, facts)}
+    if result.interruption is not None:
+        contents[CHECKPOINT] = replace(result.reached, run=identity).to_bytes()
+    folder.write(contents)
+    try:
+        if result.interruption is not None:
+            raise result.interruption
+        interruptions.deliver()
+    except KeyboardInterrupt as cause:
+        raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
+    return RunResult(model, result.history, metrics, folder.path, result.warnings)
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+    return {"specnet": __version__, **libraries, "python": platform.python_version()}
+
+
+def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
+    figures = model.evaluate(rows.X, rows.y, rows.weight)
+    if not math.isfinite(figures["loss"]):
+        raise TrainingError(
+            f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
+        )
+    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
+
+
+def _texts(
+    spec: Spec, model: Model, result: TrainingResult, metrics: Metrics, facts: Mapping[str, Any]
+) -> dict[str, str | bytes]:
+    """Return what is written beside the model, by name of file."""
+    document = spec.document
+    name, text = "spec.json", spec.to_json()
+    if document.text is not None and says_its_document(spec):
+        name, text = f"spec.{document.format}", document.text.content
+    return {
+        name: text,
+        RESOLVED: model.spec.to_json(),
+        HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
+        METRICS: _json(metrics),
+        FACTS: _json(facts),
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _data_hash(rows: Rows) -> str:
+    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
+    digest = hashlib.sha256()
+    for array in (rows.X, rows.y, rows.weight):
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

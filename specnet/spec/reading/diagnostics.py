@@ -1,0 +1,186 @@
+"""From what pydantic found to what a user reads: a code, one sentence, the place, and what to write instead."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from specnet.errors import Diagnostic, Path
+from specnet.parts.fields import NAME_RULES
+from specnet.parts.layers import Layer
+from specnet.parts.part import Part, Section
+from specnet.parts.registry import Registry
+from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
+from specnet.spec.reading.document import MOST_SHOWN, Document
+from specnet.spec.reading.hints import close_match, key_hint, layer_hint, name_hint, part_hint
+from specnet.spec.reading.words import either, kind_noun, shown
+
+_NEEDED = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+_LENGTHS = {
+    "too_short": ("min_length", "fewer than the {} entries that are needed"),
+    "too_long": ("max_length", "more than the {} entries that fit"),
+    "string_too_short": ("min_length", "fewer than the {} characters that are needed"),
+    "string_too_long": ("max_length", "more than the {} characters that fit"),
+}
+
+
+_AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
+
+
+class Explanation:
+    """Tells the mistakes of one validation."""
+
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self.document, self.registry = document, registry
+
+    def of(self, error: ValidationError) -> tuple[list[Diagnostic], int]:
+        """Return a diagnostic for each of the first mistakes, and how many are left out."""
+        found = error.errors(include_url=False)
+        if len(found) > MOST_SHOWN:
+            found.sort(key=lambda details: self.document.rank(details["loc"]))
+        told = [diagnostic for details in found[:MOST_SHOWN] for diagnostic in self._diagnostics(details)]
+        return told, max(0, len(found) - MOST_SHOWN)
+
+    def _diagnostics(self, details: ErrorDetails) -> Iterator[Diagnostic]:
+        """Yield the diagnostic of a mistake, or nothing where another mistake is its cause."""
+        if details["type"] != "too_short" or len(self._at(details["loc"])) < details["ctx"]["min_length"]:
+            yield self._diagnostic(details)
+
+    def _diagnostic(self, details: ErrorDetails) -> Diagnostic:
+        code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
+        match code:
+            case "extra_forbidden":
+                return self._unknown_key(path)
+            case "missing":
+                section, owner = self._section(path[:-1])
+                hint = section.model_fields[str(path[-1])].description
+                return self._say("missing-key", f'{owner} needs "{path[-1]}"', path, hint)
+            case "missing-key":
+                return self._missing_type(path, context["kind"])
+            case "unknown-part":
+                return self._unknown_part(path, context["kind"], context["name"])
+            case "wrong-type":
+                message = f"{kind_noun(context['kind'])} is a name or a table with type, and this is {shown(value)}"
+                return self._say("wrong-type", message, path)
+            case "literal_error":
+                choices = self._choices(path)
+                meant = close_match(value, choices) if isinstance(value, str) else None
+                hint = f'did you mean "{meant}"?' if meant else None
+                return self._say("unknown-value", f"{shown(value)} is not {either(choices)}", path, hint)
+            case "unknown-value":
+                return self._say(code, f"{shown(value)} is not {context['words']}", path)
+            case "string_pattern_mismatch":
+                hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
+                return self._say("name", f"{shown(value)} is no name", path, hint)
+        if code in _NEEDED:
+            alone = code == "tuple_type" and isinstance(value, str | int | float) and not str(value).startswith("[")
+            message = f"{_NEEDED[code]} is needed, and this is {shown(value)}"
+            return self._say("wrong-type", message, path, f"write [{shown(value)}]" if alone else None)
+        if code in _BOUNDS:
+            words, key = _BOUNDS[code]
+            return self._say("out-of-bounds", f"{shown(value)} is not {words} {shown(context[key])}", path)
+        if code in _LENGTHS:
+            key, words = _LENGTHS[code]
+            return self._say("length", f"{len(self._at(path))} is {words.format(context[key])}", path)
+        return self._say(code.replace("_", "-"), details["msg"].removeprefix("Value error, "), path)
+
+    def _say(self, code: str, message: str, path: Path, hint: str | None = None) -> Diagnostic:
+        return self.document.diagnostic(code, message, path, hint=hint)
+
+    def _unknown_key(self, path: Path) -> Diagnostic:
+        section, owner = self._section(path[:-1])
+        key = str(path[-1])
+        hint = layer_hint(key, self._at(path)) if issubclass(section, _AROUND_LAYERS) else None
+        hint = hint or key_hint(key, section.model_fields, self._other_tables(section))
+        message = f"{shown(path[-1])} is not a key of {owner}"
+        return self.document.diagnostic("unknown-key", message, path, at_key=True, hint=hint)
+
+    def _missing_type(self, path: Path, kind: str) -> Diagnostic:
+        close = close_match("type", self._at(path))
+        known = ", ".join(part.part_name() for part in self.registry.of_kind(kind)[:5])
+        hint = f'instead of "{close}"?' if close else f"for instance {known}"
+        return self._say("missing-key", f'{kind_noun(kind)} needs "type"', (*path, "type"), hint)
+
+    def _unknown_part(self, path: Path, kind: str, name: Any) -> Diagnostic:
+        if isinstance(self._at(path), Mapping):
+            path = (*path, "type")
+        if not isinstance(name, str):
+            return self._say("wrong-type", f"a text is needed, and this is {shown(name)}", path)
+        if name in self.registry.broken:
+            return self._say("broken-plugin", f"{shown(name)} cannot be used: {self.registry.broken[name]}", path)
+        hint = part_hint(name, kind, self.registry)
+        return self._say("unknown-part", f"{shown(name)} is not {kind_noun(kind)}", path, hint)
+
+    def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
+        """Return the keys of tables that a key of this one may have been meant for."""
+        if issubclass(section, Part):
+            alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
+            return alike | {"training": set(TrainingSpec.model_fields)}
+        tables = {"a spec": set(Spec.model_fields)}
+        for name in ("network", "training"):
+            tables[name] = set(_sections_in(Spec.model_fields[name].annotation).model_fields)
+        tables["the optimizer"] = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
+        return tables
+
+    def _at(self, path: Path) -> Any:
+        value: Any = self.document.data
+        for step in path:
+            value = value[step]
+        return value
+
+    def _choices(self, path: Path) -> list[str]:
+        section, _ = self._section(path[:-1])
+        return list(_words_in(section.model_fields[str(path[-1])].annotation))
+
+    def _section(self, path: Path) -> tuple[type[Section], str]:
+        """Return the class that reads the table at a path, and how messages call it."""
+        section: type[Section] = Spec
+        owner = "a spec"
+        value: Any = self.document.data
+        for step in path:
+            value = value[step]
+            if isinstance(step, str):
+                inside = _sections_in(section.model_fields[step].annotation)
+                owner = step
+            section = inside
+            if "kind" in section.__dict__ and not isinstance(value, list | tuple):
+                name = value["type"] if isinstance(value, Mapping) else value
+                part = self.registry.find(section.__dict__["kind"], name)
+                assert part is not None  # its fields were read, so its name was known
+                section, owner = part, part.part_name()
+        return section, owner
+
+
+def _words_in(annotation: Any) -> Iterator[str]:
+    """Yield the words that an annotation allows, through options."""
+    for argument in get_args(annotation):
+        if isinstance(argument, str):
+            yield argument
+        else:
+            yield from _words_in(argument)
+
+
+def _sections_in(annotation: Any) -> type[Section]:
+    """Return the one class of tables that an annotation speaks of, through lists and options."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for argument in get_args(annotation):
+        if argument is not Ellipsis and (found := _sections_in(argument)) is not Section:
+            return found
+    return Section

@@ -1,0 +1,123 @@
+"""``--set KEY=VALUE``: what a command line changes in a document before it is validated."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from specnet.errors import Diagnostic, Path, Position, SpecError
+from specnet.spec.document import default_part
+from specnet.spec.reading.caps import TextCapError, check_caps
+from specnet.spec.reading.text import Override, Text
+from specnet.spec.reading.words import shown
+
+
+class CannotSetError(Exception):
+    """A key of a setting that leads nowhere; `depth` is its step."""
+
+    def __init__(self, depth: int, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.depth, self.message, self.hint = depth, message, hint
+
+
+def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[Mapping[str, Any], tuple[Override, ...]]:
+    """Return the data with the settings made, and what each of them did.
+
+    The value is read as TOML, and is a text where it is no TOML. Digits in the key index lists. A part that is given
+    by name, or a table that is switched on by true, becomes a table when one of its fields is set. An empty value
+    removes the key, with all that is in it.
+
+    Raises
+    ------
+    SpecError
+        With a mistake for each setting whose key leads nowhere.
+    """
+    applied, problems = [], []
+    for number, setting in enumerate(settings, 1):
+        text = Text(f"--set #{number}", setting)
+        key, equals, value_text = setting.partition("=")
+        names = [name.strip() for name in key.split(".")]
+        keys, column = [], 1
+        for name in key.split("."):
+            keys.append(Position(1, column + len(name) - len(name.lstrip()), max(1, len(name.strip()))))
+            column += len(name) + 1
+        try:
+            if not equals or not all(names):
+                raise CannotSetError(0, "a setting has the form KEY=VALUE", "for instance training.epochs=100")
+            value, removed = _value(text, value_text), not value_text.strip()
+            data, path = with_change(data, names, value, removed)
+        except TextCapError as cap:
+            problems.append(_problem(text, cap.code, cap.message, Position(1, 1, len(key) or 1)))
+        except CannotSetError as error:
+            problems.append(_problem(text, "override", error.message, keys[error.depth], error.hint))
+        else:
+            place = Position(1, len(key) + 2, max(1, len(value_text.split("\n")[0])))
+            applied.append(Override(text, path, tuple(keys), keys[-1] if removed else place, removed))
+    if problems:
+        raise SpecError(*problems)
+    return data, tuple(applied)
+
+
+def _problem(text: Text, code: str, message: str, position: Position, hint: str | None = None) -> Diagnostic:
+    return Diagnostic(code, message, (), text.name, position, text.lines[0], hint)
+
+
+def _value(text: Text, value: str) -> Any:
+    assignment = f"value = {value}"
+    check_caps(Text(text.name, assignment))
+    try:
+        read = tomllib.loads(assignment)
+    except ValueError:  # tomllib's own, or Python's for an integer of thousands of digits
+        return value
+    return read["value"] if len(read) == 1 else value
+
+
+def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: bool) -> tuple[dict[str, Any], Path]:
+    """Return a copy of the data with the change, and the path that was changed.
+
+    Raises
+    ------
+    CannotSetError
+        If the names lead nowhere.
+    """
+    # The containers along the way are copied, so that the data which was given stays as it was.
+    changed = dict(data)
+    container: Any = changed
+    path: Path = ()
+    for depth, name in enumerate(names):
+        step: str | int = name
+        if isinstance(container, list):
+            step = _index(container, name, depth)
+        path = (*path, step)
+        if depth == len(names) - 1:
+            break
+        inner = container[step] if isinstance(step, int) else container.get(step, default_part(path) or {})
+        if isinstance(inner, str):
+            inner = {"type": inner}
+        elif isinstance(inner, bool):  # of a table that is switched on or off: its defaults
+            inner = {}
+        elif isinstance(inner, Mapping):
+            inner = dict(inner)
+        elif isinstance(inner, list | tuple):
+            inner = list(inner)
+        else:
+            raise CannotSetError(depth + 1, f'"{name}" is {shown(inner)}, in which nothing can be set')
+        container[step] = inner
+        container = inner
+    if not removed:
+        container[step] = value
+    elif isinstance(step, str) and step not in container:
+        raise CannotSetError(len(names) - 1, f'there is no "{step}" to remove')
+    else:
+        del container[step]
+    return changed, path
+
+
+def _index(container: list[Any], name: str, depth: int) -> int:
+    if not name.isdecimal() or not name.isascii():
+        raise CannotSetError(depth, f'"{name}" is no index, and this is a list', "entries are counted from 0")
+    if len(name) > 9 or int(name) >= len(container):
+        length = f"{len(container)} {'entry' if len(container) == 1 else 'entries'}"
+        raise CannotSetError(
+            depth, f"there is no entry {name[:20]}: the list has {length}", "entries are counted from 0"
+        )
+    return int(name)

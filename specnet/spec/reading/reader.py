@@ -1,0 +1,208 @@
+"""From a path, a text or a mapping to a document: plain data, and the places of what it says."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
+from specnet.files import read_file
+from specnet.files.runs import paths_start, spec_file
+from specnet.spec.reading.caps import LARGEST_TEXT, TextCapError, check_caps
+from specnet.spec.reading.document import Document
+from specnet.spec.reading.overrides import apply_overrides
+from specnet.spec.reading.places import locate
+from specnet.spec.reading.text import Format, Text
+from specnet.spec.reading.values import plain
+from specnet.spec.reading.words import shown
+
+SpecSource = str | os.PathLike[str] | Mapping[str, Any]
+"""A path, a text that has a line break, or a mapping."""
+
+
+def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Document:
+    """Read a document.
+
+    Parameters
+    ----------
+    source : str, path-like, mapping or Document
+        A text is told from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
+        ends in ``.json``. The folder of a run stands for its spec.
+    overrides : iterable of str
+        Settings ``KEY=VALUE`` that are made in order, after reading.
+
+    Raises
+    ------
+    SpecError
+        With every mistake that can be seen without knowing what a spec means.
+    FileError
+        If the file cannot be read.
+    """
+    if isinstance(source, Document):
+        document = source
+    elif isinstance(source, Mapping):
+        document = Document(source)
+    elif isinstance(source, str) and "\n" in source:
+        document = _parsed(Text("<text>", source), "toml", None)
+    elif isinstance(source, str | os.PathLike):
+        document = _read_file(os.fsdecode(spec_file(source)))
+    else:
+        raise DataError(f"spec must be a path, a text or a mapping, not {type(source).__name__}")
+    data, applied = apply_overrides(document.data, overrides)
+    document = replace(document, data=data, overrides=(*document.overrides, *applied))
+    return plain(document)
+
+
+def _read_file(path: str) -> Document:
+    try:
+        content = read_file(path, LARGEST_TEXT)
+    except UnicodeEncodeError:
+        raise FileError("no file can have this name", source=path) from None
+    except FileError as error:
+        if "=" in path or path.lstrip().startswith("{"):
+            hint = "a text is told from a path by its line break"
+            raise FileError(*(problem.message for problem in error.diagnostics), source=path, hint=hint) from None
+        raise
+    return document_of(content, path, paths_start(path))
+
+
+def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Document:
+    """Return the document in the bytes of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON where it starts with ``{`` or the name ends in ``.json``; else TOML.
+    name : str
+        By which errors call it.
+    folder : Path, optional
+        Where its relative paths start, if not in the working directory.
+
+    Raises
+    ------
+    SpecError
+        If it is no text, or neither TOML nor JSON.
+    """
+    try:
+        text = Text(name, content.decode())
+    except UnicodeDecodeError as error:
+        start = Text(name, content[: error.start].decode(errors="replace"))
+        raise SpecError(
+            Diagnostic(
+                "encoding",
+                "this is no UTF-8 text",
+                source=name,
+                position=start.position(len(start.content)),
+                hint="save it as UTF-8",
+            )
+        ) from None
+    return _parsed(text, "json" if name.endswith(".json") else "toml", folder)
+
+
+def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
+    text = Text(text.name, text.content.removeprefix("\N{BYTE ORDER MARK}"))
+    if text.content.lstrip().startswith("{"):
+        language = "json"
+    try:
+        check_caps(text)
+        data = _json(text) if language == "json" else tomllib.loads(text.content)
+    except TextCapError as cap:
+        raise _error(text, cap.code, cap.message, cap.position) from None
+    except UnicodeEncodeError as error:
+        message = "half of a surrogate pair is no character"
+        raise _error(text, "encoding", message, text.position(error.start)) from None
+    except _DuplicateKeyError:
+        raise Document({}, text).error(_duplicates(text, language)) from None
+    except json.JSONDecodeError as error:
+        raise _json_error(text, error) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Document({}, text).error(_toml_problems(text, str(error))) from None
+    except RecursionError:
+        raise _error(text, "too-deep", "nested too deeply for what is left of the stack", None) from None
+    except ValueError:  # Python's, for an integer of thousands of digits
+        digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
+        position = text.position(digits.start()) if digits else None
+        raise _error(text, "number-range", "this number has too many digits", position) from None
+    if not isinstance(data, dict):
+        raise _error(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
+    return Document(data, text, language, folder)
+
+
+_LONGEST_MESSAGE = 200
+
+
+class _DuplicateKeyError(ValueError):
+    """A JSON object names a key twice."""
+
+
+def _json(text: Text) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) != len(pairs):
+            raise _DuplicateKeyError
+        return table
+
+    return json.loads(text.content, object_pairs_hook=unique)
+
+
+def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
+    """Return what is wrong with a text that is no TOML: keys that stand twice, or the first mistake of the syntax."""
+    message, _, place = message.rpartition(" (at ")
+    numbers = [int(number) for number in re.findall(r"\d+", place)]
+    lines = text.content.rstrip("\n").split("\n")
+    position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
+    # A little more than what was read before the mistake, so that the last key and its value are in it.
+    end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
+    syntax = replace(_diagnostic(text, "syntax", _sentence(message), position), hint=_yaml_hint(text))
+    return _duplicates(text, "toml", end) or [syntax]
+
+
+_YAML = re.compile(r"^(?:---\s*$|%YAML\b|(?:- +)?[A-Za-z_][\w-]*:(?:\s|$))")
+
+
+def _yaml_hint(text: Text) -> str | None:
+    """Return what to say of a text that is YAML by its name or its first line."""
+    first = next((line for line in text.lines if line.strip() and not line.lstrip().startswith("#")), "")
+    looks_so = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
+    return "this looks like YAML; write specs in TOML or JSON" if looks_so else None
+
+
+def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Diagnostic]:
+    """Return the keys that stand twice before an end."""
+    found = []
+    for path, first, second in locate(Text(text.name, text.content[:end]), language).duplicates:
+        message = f"{shown(path[-1])} stands here a second time"
+        note = _diagnostic(text, "note", "here is the first", first.key or first.value)
+        twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
+        found.append(replace(twice, path=path, notes=(note,)))
+    return found
+
+
+def _json_error(text: Text, error: json.JSONDecodeError) -> SpecError:
+    """Return the error of a text that is no JSON, the same from every version of Python."""
+    # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
+    before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
+    after = text.content[len(before) :].lstrip()
+    if before.endswith(",") and after.startswith(("}", "]")):
+        return _error(text, "syntax", "nothing follows this comma", text.position(len(before) - 1))
+    return _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno))
+
+
+def _sentence(message: str) -> str:
+    """Return a parser's message as ours look: short, small at the start, and keys as a document writes them."""
+    message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
+    message = re.sub(r"\('.*',?\)", lambda keys: '"' + ".".join(re.findall(r"'(.*?)'", keys[0])) + '"', message)
+    return message[:1].lower() + message[1:]
+
+
+def _error(text: Text, code: str, message: str, position: Position | None) -> SpecError:
+    return SpecError(_diagnostic(text, code, message, position))
+
+
+def _diagnostic(text: Text, code: str, message: str, position: Position | None) -> Diagnostic:
+    line = text.lines[position.line - 1] if position and position.line <= len(text.lines) else None
+    return Diagnostic(code, message, source=text.name, position=position, line_text=line)

@@ -1,0 +1,215 @@
+"""What goes with what: the loss with the data and the output, the metrics with the loss, the plan with its caps."""
+
+from collections.abc import Iterator, Sequence
+
+from specnet.errors import Path
+from specnet.parts.data import Csv
+from specnet.parts.layers import Layer
+from specnet.parts.losses import Loss
+from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.registry import Registry
+from specnet.spec.columns import PATH, differences
+from specnet.spec.document import Spec
+from specnet.spec.limits import training_bytes
+from specnet.spec.reading.words import either, shown
+from specnet.spec.resolving.graph import Node, layer_count
+from specnet.spec.resolving.long_form import LAYERS
+from specnet.spec.resolving.problems import Problems
+from specnet.spec.resolving.sizes import data_sizes
+
+
+def check_layer_count(spec: Spec, problems: Problems) -> bool:
+    """Report more layers than there may be, at what asks for them; return whether there are."""
+    most, network = spec.origin.limits.layers, spec.network
+    path: Path = LAYERS
+    if network.layers is not None:
+        counts = [layer_count([layer]) for layer in network.layers]
+        count, largest = sum(counts), max(counts, default=0)
+        if largest > most:
+            path = (*LAYERS, counts.index(largest), "repeat")
+    elif network.layer_sizes is not None:
+        count, path = len(network.layer_sizes) - 1, ("network", "layer_sizes")
+    else:
+        count, path = len(network.hidden_layer_sizes or ()) + 1, ("network", "hidden_layer_sizes")
+    if count > most:
+        problems.report(
+            "too-many-layers", f"{shown(count)} layers are more than {most}", path, hint=_raise("layers", count)
+        )
+    return count > most
+
+
+def check_target(spec: Spec, problems: Problems) -> None:
+    """Report a loss that wants another kind of target than the data have."""
+    if spec.data is None:
+        return
+    loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
+    wanted = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
+    if loss.target != "values" and sizes.target == "values":
+        needed, words = "classes", f"the target of {data} is numbers"
+    elif loss.target == "values" and (sizes.classes or 2) > 2:
+        needed, words = "numbers", f"{data} has {sizes.classes} classes"
+    elif loss.target == "binary" and (sizes.classes or 2) > 2:
+        needed, words = "two classes", f"{data} has {sizes.classes} classes"
+    else:
+        return
+    fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
+    hint = f"{either(fitting[:_NAMED])} goes with such data" if fitting else None
+    notes = [problems.note(words, ("data",))]
+    problems.report(
+        "loss-target", f"{loss.part_name()} needs {needed}, and {words}", ("training", "loss"), hint=hint, notes=notes
+    )
+
+
+def check_columns(spec: Spec, problems: Problems) -> None:
+    """Report names of columns that are not those of a CSV file's."""
+    said, features = spec.network.feature_names, spec.data.features if isinstance(spec.data, Csv) else None
+    for index, message in differences(said or (), features or ()):
+        notes = [problems.note("here are the data's names", ("data", "features"))]
+        problems.report("feature-names", message, (*PATH, index), notes=notes)
+
+
+def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
+    """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
+    loss = spec.training.loss
+    if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
+        fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
+        hint = f"{either(fitting[:_NAMED])} tells two classes apart by one output" if fitting else None
+        message = f"{loss.part_name()} needs an output for each class, and there is one"
+        problems.report("output-size", message, ("training", "loss"), hint=hint)
+    if outputs % loss.outputs_per_target:
+        message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs for each target, and there are {outputs}"
+        problems.report("output-size", message, ("training", "loss"))
+    activation = layers[-1].split_activation()[1]
+    accepted = loss.accepted_activations
+    if accepted is not None and activation is not None and activation.parametric:
+        message = f"{loss.part_name()} works on the value before the output's activation, which cannot be mixed with it"
+        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
+    elif accepted is not None and activation is not None and activation.part_name() not in accepted:
+        name = activation.part_name()
+        takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
+        alike, asking = [p for p in takers if p.target == loss.target], [p for p in takers if p.accepted_activations]
+        fitting = [part.part_name() for part in alike or asking or takers]
+        hint = f"{either(fitting[:_NAMED])} goes with {name}" if fitting else None
+        message = f"{name} does not go with {loss.part_name()}, which needs {either(sorted(accepted))}"
+        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
+
+
+def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
+    """Report what under training, or around the target, does not go with the loss or the optimizer."""
+    training, loss = spec.training, spec.training.loss
+    if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
+        message = f"{training.optimizer.part_name()} needs all rows in one batch"
+        problems.report("batch-size", message, ("training", "batch_size"), hint='"full"')
+    tasks = set(_tasks(loss, outputs))
+    for index, metric in enumerate(training.metrics):
+        if problems.has("loss-target"):  # the metrics may go with the loss that the data need
+            break
+        if not tasks & metric.task:
+            message = f"{metric.part_name()} does not fit {loss.part_name()}"
+            hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
+            if loss.target == "values" and "values" not in metric.task:
+                message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
+                hint = "use r2, or for classes a classification loss, such as categorical_crossentropy"
+            problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
+        elif metric.response == "probability" and not loss.gives_probabilities:
+            message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"
+            problems.report("metric-task", message, ("training", "metrics", index))
+    if training.class_weight is not None and loss.target == "values":
+        message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
+        problems.report("class-weight", message, ("training", "class_weight"))
+    elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
+        message = f"class_weight needs a class for each row, and {loss.part_name()} of {outputs} outputs has several"
+        problems.report("class-weight", message, ("training", "class_weight"))
+    if not isinstance(training.optimizer, SteppingOptimizer):
+        for key in ("clip_norm", "clip_value", "average_weights"):
+            if getattr(training, key) is not None:
+                message = f"{training.optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                problems.report("optimizer-option", message, ("training", key))
+    _check_watched_figures(spec, problems)
+    if spec.network.target_preprocessing and loss.target != "values":
+        message = f"{loss.part_name()} has classes as its target, which stay as they are"
+        problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
+    elif spec.network.target_preprocessing and loss.domain != "any":
+        message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}, which a prepared target no longer is"
+        hint = "leave target_preprocessing out: this loss takes the target in its own units"
+        problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
+
+
+def _check_watched_figures(spec: Spec, problems: Problems) -> None:
+    """Report who watches the loss of validation rows where the data have none."""
+    if spec.data is None or spec.data.split.validation_size:
+        return
+    hint = "validation_size = 0.2 under data.split sets rows aside"
+    for path, who in spec.training.watchers():
+        if who.monitor == "validation_loss":
+            problems.report("no-validation", "there are no validation rows to watch", ("training", *path), hint=hint)
+
+
+def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+    """Report a layer's factors on rates and decay where the optimizer has neither."""
+    optimizer = spec.training.optimizer
+    if isinstance(optimizer, SteppingOptimizer):
+        return
+    for node in nodes:
+        for key in ("learning_rate_factor", "weight_decay_factor"):
+            if getattr(node.layer.rules, key) != 1:
+                message = f"{optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                problems.report("optimizer-option", message, (*node.path, key))
+
+
+def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
+    """Report a network that is larger than its limits, before anything of it is allocated."""
+    limits, network, training = spec.origin.limits, spec.network, spec.training
+    counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
+    parameters = sum(counts)
+    largest = max(range(len(nodes)), key=lambda index: counts[index])
+    path: Path = (*nodes[largest].path, "units")
+    if parameters > limits.parameters:
+        message = f"{parameters} parameters are more than {limits.parameters}"
+        problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
+        return
+    rows = getattr(spec.data, "n_samples", None)
+    if isinstance(training.batch_size, int):
+        rows = training.batch_size if rows is None else min(rows, training.batch_size)
+    values = inputs + sum(node.layer.value_count(node.input_sizes) for node in nodes)
+    size = training_bytes(values, parameters, rows or 1, network.dtype)
+    if size > limits.memory:
+        alone = training_bytes(values, parameters, 1, network.dtype)
+        if alone <= limits.memory and training.batch_size is not None:
+            path = ("training", "batch_size")
+        message = f"about {size / 2**30:.3g} GiB of memory are more than {limits.memory / 2**30:.3g}"
+        problems.report("too-much-memory", message, path, hint=_raise("memory", size))
+
+
+_NAMED = 3
+"""How many of the losses that would fit a hint names."""
+_TASKS = {
+    "binary": "two classes",
+    "classes": "more classes",
+    "multilabel": "several outputs of 0 or 1",
+    "values": "numbers",
+}
+
+_DOMAINS = {
+    "not negative": "numbers not below 0",
+    "positive": "numbers above 0",
+    "distribution": "distributions, with sum 1",
+}
+
+
+def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
+    """Yield what a loss and that many outputs may be about; 0 outputs are not known."""
+    if loss.target == "values":
+        yield "values"
+    elif loss.target == "binary":
+        yield from [task for task, fits in (("binary", outputs <= 1), ("multilabel", outputs != 1)) if fits]
+    else:
+        yield from [task for task, fits in (("binary", outputs in (0, 2)), ("classes", outputs != 2)) if fits]
+
+
+def _losses(registry: Registry) -> list[type[Loss]]:
+    return [part for part in registry.of_kind(Loss.kind) if issubclass(part, Loss)]
+
+
+def _raise(limit: str, needed: int) -> str:
+    return f"--limit {limit}={needed} allows it, in Python parse_spec(…, limits=Limits({limit}={needed}))"

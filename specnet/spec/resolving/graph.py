@@ -1,0 +1,174 @@
+"""The layers of a network as a graph: blocks unrolled, names looked up, sizes followed from input to output."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from specnet.errors import Path
+from specnet.parts.layers import Block, Layer
+from specnet.spec.reading.hints import close_match
+from specnet.spec.reading.words import either, shown
+
+INPUT = "input"
+"""The name of what goes into the network, or into a block for the layers inside it."""
+INPUT_INDEX = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A layer in its place.
+
+    Attributes
+    ----------
+    layer : Layer
+        Never a block.
+    key : str
+        The first part of its parameters' names: ``layers.0``, ``layers.head`` for a layer with a name, and for one in a
+        block the block, the repetition and the layer: ``layers.3.0.1``.
+    path : tuple
+        Where it stands in the resolved spec.
+    inputs : tuple of int
+        The nodes that it reads, by number; -1 is the network's input.
+    input_sizes : tuple of int
+        The features of each of these; 0 where that is not known, which no resolved spec has.
+    size : int
+        Features of its output, or 0.
+    """
+
+    layer: Layer
+    key: str
+    path: Path
+    inputs: tuple[int, ...]
+    input_sizes: tuple[int, ...]
+    size: int
+
+
+class Report(Protocol):
+    """Takes a mistake at a path."""
+
+    def __call__(self, code: str, message: str, path: Path, *, hint: str | None = None) -> None: ...
+
+
+def walk(layers: Sequence[Layer], input_size: int) -> list[Node]:
+    """Return the nodes of a resolved spec's layers in the order in which they are computed; the last is the output.
+
+    Raises
+    ------
+    ValueError
+        If the layers do not fit together; those of a resolved spec do.
+    """
+
+    def refuse(code: str, message: str, path: Path, *, hint: str | None = None) -> None:
+        raise ValueError(message)
+
+    return survey(layers, input_size, refuse)
+
+
+def survey(layers: Sequence[Layer], input_size: int, report: Report) -> list[Node]:
+    """Return the nodes of layers that may have mistakes, and report these; an input size of 0 is one not known."""
+    graph = _Graph(input_size, report)
+    graph.add(layers, INPUT_INDEX, ("network", "layers"), "layers")
+    return graph.nodes
+
+
+def layer_count(layers: Sequence[Layer]) -> int:
+    """Return the number of layers, blocks unrolled, without unrolling them."""
+    return sum(layer.repeat * layer_count(layer.layers) if isinstance(layer, Block) else 1 for layer in layers)
+
+
+class _Graph:
+    def __init__(self, input_size: int, report: Report) -> None:
+        self.nodes: list[Node] = []
+        self.input_size = input_size
+        self.report = report
+
+    def add(self, layers: Sequence[Layer], source: int, path: Path, key: str) -> int:
+        """Add layers that read `source`, and return the node of the last one's output."""
+        outputs: dict[str, int] = {INPUT: source}  # of the layers with a name
+        unread: dict[int, Path] = {}
+        later = {layer.name for layer in layers if layer.name}
+        output, clear = source, True
+        for index, layer in enumerate(layers):
+            here = (*path, index)
+            inputs = tuple(self._named(layer, here, outputs, later)) if layer.inputs else (output,)
+            for number in inputs:
+                unread.pop(number, None)
+            clear &= self._count_fits(layer, here, inputs) and _UNKNOWN not in inputs
+            output = self._place(layer, inputs, here, f"{key}.{layer.name or index}")
+            unread[output] = here
+            if layer.name in outputs:
+                clear = False
+                message = "what goes in has this name" if layer.name == INPUT else "a layer above has this name"
+                code = "reserved-name" if layer.name == INPUT else "duplicate-name"
+                self.report(code, f"{shown(layer.name)}: {message}", (*here, "name"))
+            elif layer.name:
+                outputs[layer.name] = output
+        unread.pop(output, None)
+        for here in unread.values() if clear else ():  # a wrong name may be what should have read it
+            hint = "name it in another layer's inputs"
+            self.report("unread-layer", "no layer reads this one's output", here, hint=hint)
+        return output
+
+    def _named(self, layer: Layer, here: Path, outputs: dict[str, int], later: set[str]) -> list[int]:
+        found = []
+        for position, name in enumerate(layer.inputs or ()):
+            if name in outputs:
+                found.append(outputs[name])
+                continue
+            if name in later:
+                hint = "a layer reads only what stands above it"
+            else:
+                close = close_match(name, outputs)
+                hint = f'did you mean "{close}"?' if close else f"above it are {either(outputs, 'and')}"
+            self.report(
+                "unknown-layer",
+                f"there is no layer {shown(name)} above this one",
+                (*here, "inputs", position),
+                hint=hint,
+            )
+            found.append(_UNKNOWN)
+        return found
+
+    def _count_fits(self, layer: Layer, here: Path, inputs: tuple[int, ...]) -> bool:
+        if layer.input_count == "several" and len(inputs) < 2:
+            hint = f'name them: inputs = ["…", "{INPUT}"]'
+            self.report("layer-inputs", f"{layer.type} needs several inputs", here, hint=hint)
+        elif layer.input_count == "one" and len(inputs) > 1:
+            message = f"{layer.type} reads one layer, and {len(inputs)} are named"
+            self.report("layer-inputs", message, (*here, "inputs"), hint='"add" or "concatenate" make one of several')
+        return (layer.input_count == "one") == (len(inputs) == 1)
+
+    def _place(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
+        if isinstance(layer, Block):
+            output = inputs[0]
+            for repetition in range(layer.repeat):
+                output = self.add(layer.layers, output, (*here, "layers"), f"{key}.{repetition}")
+            return output
+        if layer.reads_columns and any(number >= 0 for number in inputs):
+            hint = f'put it first, or say inputs = ["{INPUT}"]'
+            self.report(
+                "layer-place",
+                f"{layer.type} reads columns of the data, not what a layer makes of them",
+                here,
+                hint=hint,
+            )
+        sizes = tuple(map(self._size_of, inputs))
+        self.nodes.append(Node(layer, key, here, inputs, sizes, self._size(layer, sizes, here)))
+        return len(self.nodes) - 1
+
+    def _size(self, layer: Layer, sizes: tuple[int, ...], here: Path) -> int:
+        unknown = 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1)
+        if unknown and "units" not in type(layer).model_fields:
+            return 0
+        try:
+            return layer.output_size((1,) if unknown else sizes)  # what it reads does not matter to a layer with units
+        except ValueError as error:
+            self.report("layer-sizes", str(error), here)
+            return 0
+
+    def _size_of(self, number: int) -> int:
+        return self.input_size if number == INPUT_INDEX else 0 if number == _UNKNOWN else self.nodes[number].size
+
+
+_UNKNOWN = -2
+"""In place of a node that was named and is not there."""

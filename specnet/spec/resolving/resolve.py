@@ -1,0 +1,114 @@
+"""From what was written to the long form with every default, and the mistakes that only the whole shows."""
+
+import math
+
+from specnet.parts.data import Data
+from specnet.spec.document import Spec
+from specnet.spec.resolving.agreement import (
+    check_columns,
+    check_layer_count,
+    check_output,
+    check_plan,
+    check_rules,
+    check_target,
+    check_training,
+)
+from specnet.spec.resolving.graph import survey
+from specnet.spec.resolving.long_form import LongForm
+from specnet.spec.resolving.problems import Problems
+from specnet.spec.resolving.sizes import agreed, input_claims, last_layer_claim, output_claims
+
+DEFAULT_BATCH_SIZE = 32
+HISTORY_LINES = 1000
+
+
+def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None, data: Data | None = None) -> Spec:
+    """Return the long form of a spec with every default filled in; resolving that again changes nothing.
+
+    Parameters
+    ----------
+    spec : Spec
+        As written, or resolved.
+    inputs, outputs : int, optional
+        The network's sizes, where they are known from elsewhere than the spec.
+    data : Data, optional
+        What stands in place of the spec's data: the same part with what was learned by reading it.
+
+    Raises
+    ------
+    SpecError
+        With every mistake in sizes, names and what goes with what, or if a size is not known.
+    """
+    if data is not None:
+        spec = spec.model_copy(update={"data": data})
+    problems = Problems(spec)
+    resolved = _resolved(spec, inputs, outputs, problems)
+    problems.raise_all()
+    network = resolved.network
+    for name, size in (("inputs", network.input_size), ("outputs", network.output_size)):
+        if not size:
+            message = f"the number of {name} is not known: neither the spec nor its data say it"
+            hint = f"{name.removesuffix('s')}_size = …, or {name}=… in Python"
+            problems.report("unknown-size", message, ("network",), hint=hint)
+    problems.raise_all()
+    return resolved
+
+
+def check(spec: Spec) -> None:
+    """Raise what `resolve` would, as far as it can be told without the sizes that only data know."""
+    problems = Problems(spec)
+    _resolved(spec, None, None, problems)
+    problems.raise_all()
+
+
+def known_outputs(spec: Spec) -> int | None:
+    """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
+    return _resolved(spec, None, None, Problems(spec)).network.output_size or None
+
+
+def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Spec:
+    """Return the spec in its long form, with sizes of 0 where they are not known, and report its mistakes."""
+    network, training, loss = spec.network, spec.training, spec.training.loss
+    check_target(spec, problems)
+    check_columns(spec, problems)
+    if check_layer_count(spec, problems):
+        return spec
+    input_size = agreed([*input_claims(spec, inputs)], problems)
+    claims = [*output_claims(spec, outputs)]
+    output_size = claims[0].size if claims else 0
+    long = LongForm(spec, output_size, problems)
+    nodes = survey(long.layers, input_size, problems.report)
+    layers_say = last_layer_claim(nodes)
+    if layers_say is not None and network.hidden_layer_sizes is None:
+        claims = [layers_say, *claims]
+    output_size = agreed(claims, problems)
+    check_output(spec, long.layers, output_size, problems)
+    check_training(spec, output_size, problems)
+    check_rules(spec, nodes, problems)
+    if not problems and input_size and output_size:
+        check_plan(spec, nodes, input_size, problems)
+    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
+    return spec.model_copy(
+        update={
+            "data": spec.data
+            and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
+            "network": network.model_copy(
+                update={
+                    "input_size": input_size,
+                    "output_size": output_size,
+                    "layer_sizes": None,
+                    "hidden_layer_sizes": None,
+                    "activations": None,
+                    "weight_initializer": None,
+                    "bias_initializer": None,
+                    "layers": long.layers,
+                }
+            ),
+            "training": training.model_copy(
+                update={
+                    "batch_size": batch_size,
+                    "log_every": training.log_every or math.ceil(training.epochs / HISTORY_LINES),
+                }
+            ),
+        }
+    ).with_origin(problems.origin())

@@ -1,0 +1,100 @@
+"""How many inputs and outputs a network has: whoever says it must say the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from specnet.errors import Path
+from specnet.parts.data import DataSizes
+from specnet.parts.layers import Layer
+from specnet.parts.losses import Loss
+from specnet.spec.document import Spec
+from specnet.spec.resolving.graph import INPUT_INDEX, Node
+from specnet.spec.resolving.problems import Problems
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A size that is said somewhere; without a path it was said in Python."""
+
+    size: int
+    words: str
+    path: Path | None
+
+
+def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
+    """Return how many outputs a loss needs for data of these sizes, None if that cannot be told."""
+    if loss.target == "classes":
+        return sizes.classes
+    if sizes.classes is not None:
+        return 1 if sizes.classes == 2 else None
+    return None if sizes.outputs is None else sizes.outputs * loss.outputs_per_target
+
+
+def data_sizes(spec: Spec) -> DataSizes:
+    """Return what a spec's data part says of itself."""
+    return spec.data.sizes() if spec.data is not None else DataSizes()
+
+
+def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
+    """Yield what is said of the number of inputs, the network's own words first."""
+    network, sizes = spec.network, data_sizes(spec)
+    if network.input_size is not None:
+        yield Claim(network.input_size, _counted(network.input_size, "input"), ("network", "input_size"))
+    if network.feature_names is not None:
+        size = len(network.feature_names)
+        yield Claim(size, f"feature_names has {_counted(size, 'name')}", ("network", "feature_names"))
+    if network.layer_sizes is not None:
+        size = network.layer_sizes[0]
+        yield Claim(size, _counted(size, "input"), ("network", "layer_sizes", 0))
+    if spec.data is not None and sizes.inputs is not None:
+        yield Claim(sizes.inputs, f"{spec.data.part_name()} has {_counted(sizes.inputs, 'column')}", ("data",))
+    if argument is not None:
+        yield Claim(argument, f"inputs={argument} is asked for", None)
+
+
+def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
+    """Yield what is said of the number of outputs beside the layers themselves, the network's own words first."""
+    network, sizes, loss = spec.network, data_sizes(spec), spec.training.loss
+    if network.output_size is not None:
+        yield Claim(network.output_size, _counted(network.output_size, "output"), ("network", "output_size"))
+    needed = outputs_for(loss, sizes)
+    if spec.data is not None and needed is not None:
+        if sizes.classes is not None:
+            has = f"{sizes.classes} classes, for which {loss.part_name()} needs {_counted(needed, 'output')}"
+        else:
+            has = f"{_counted(needed // loss.outputs_per_target, 'number')} per row in its target"
+            if loss.outputs_per_target > 1:
+                has += f", for which {loss.part_name()} needs {_counted(needed, 'output')}"
+        yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
+    if argument is not None:
+        yield Claim(argument, f"outputs={argument} is asked for", None)
+
+
+def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
+    """Return what the layers say of the number of outputs, at the layer that decides it; None if they say nothing."""
+    if not nodes or nodes[-1].size == 0:
+        return None
+    node = nodes[-1]
+    while not _says_units(node.layer) and len(node.inputs) == 1 and node.inputs[0] != INPUT_INDEX:
+        node = nodes[node.inputs[0]]
+    path = (*node.path, "units") if _says_units(node.layer) else node.path
+    return Claim(nodes[-1].size, _counted(nodes[-1].size, "output"), path)
+
+
+def agreed(claims: Sequence[Claim], problems: Problems) -> int:
+    """Return the size that all claims have, 0 if there are none, and report those that differ, as one mistake."""
+    clashing = [other for other in claims[1:] if other.size != claims[0].size]
+    if clashing:
+        first, other = claims[0], clashing[0]
+        notes = [problems.note(claim.words, claim.path) for claim in clashing if claim.path]
+        message = f"{first.words}, but {other.words}"
+        problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
+    return claims[0].size if claims else 0
+
+
+def _says_units(layer: Layer) -> bool:
+    return "units" in type(layer).model_fields
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM during training: they wait until nothing is half done, such as a step or a file."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from specnet.errors import Terminated
+
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+class Interruptions:
+    """Takes signals in place of whoever takes them now, and hands each on at a moment that suits.
+
+    As a context it does so in the main thread; in others no signal arrives. The first signal after `hold` waits for
+    `deliver` or the context's end, a second one is handed on at once. A signal that is ignored stays ignored.
+
+    Parameters
+    ----------
+    terminates : bool
+        Take SIGTERM too where it would end the process: it raises `Terminated`.
+
+    Attributes
+    ----------
+    pending : int or None
+        The signal that waits.
+    """
+
+    def __init__(self, *, terminates: bool = False) -> None:
+        self.pending: int | None = None
+        self._numbers = (signal.SIGINT, signal.SIGTERM) if terminates else (signal.SIGINT,)
+        self._handlers: dict[int, Handler] = {}
+        self._holds = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._numbers:
+                handler = signal.getsignal(number)
+                if callable(handler) or (handler is signal.SIG_DFL and number == signal.SIGTERM):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if error is None:
+            self.deliver()
+
+    def hold(self) -> None:
+        """Let the next signal wait for `deliver`."""
+        self._holds = True
+
+    def deliver(self) -> None:
+        """Hand on the signal that waits, if there is one.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            For Ctrl-C; `Terminated` for SIGTERM.
+        """
+        number, self.pending = self.pending, None
+        if number is not None:
+            self._hand_on(number)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._holds:
+            self._holds, self.pending = False, number
+        else:
+            self._hand_on(number)
+
+    def _hand_on(self, number: int) -> None:
+        handler = self._handlers[number]
+        if not callable(handler):
+            raise Terminated
+        handler(number, None)

@@ -1,0 +1,260 @@
+"""Files are written whole or not at all, and every failure is a FileError that says what is wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from specnet.errors import FileError
+from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file
+from specnet.files.locks import try_lock
+
+
+def message(error: pytest.ExceptionInfo[FileError]) -> str:
+    (diagnostic,) = error.value.diagnostics
+    return diagnostic.message
+
+
+@pytest.fixture
+def old_file(tmp_path: Path) -> Path:
+    """Return a file that a failing write must leave as it is."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"old")
+    return path
+
+
+def assert_untouched(path: Path) -> None:
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_bytes_and_text_read_back_as_they_were(tmp_path: Path) -> None:
+    write_file(tmp_path / "bytes", b"\x00\r\n\xff")
+    write_file(str(tmp_path / "text"), "é\r\nb\n")
+    assert read_file(tmp_path / "bytes", 100) == b"\x00\r\n\xff"
+    assert read_file(tmp_path / "text", 100) == "é\r\nb\n".encode()
+    assert sorted(os.listdir(tmp_path)) == ["bytes", "text"]
+
+
+def test_an_old_file_is_replaced(old_file: Path) -> None:
+    write_file(old_file, b"new")
+    assert old_file.read_bytes() == b"new"
+    assert os.listdir(old_file.parent) == [old_file.name]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o000])
+def test_permissions_follow_the_umask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_file(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "file"
+    target.write_bytes(b"old")
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    write_file(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    write_file(tmp_path / ("n" * 255), b"content")
+    assert read_file(tmp_path / ("n" * 255), 7) == b"content"
+
+
+def test_a_path_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_file("file", b"content")
+    assert read_file("file", 7) == b"content"
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(old_file: Path, size: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 10, hard))
+    try:
+        with pytest.raises(FileError) as error:
+            write_file(old_file, bytes(size))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert message(error) == "larger than a file may be here"
+    assert_untouched(old_file)
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "expected"),
+    [
+        ("fsync", errno.ENOSPC, "no space left on the device"),
+        ("fsync", errno.EDQUOT, "no space left within the disk quota"),
+        ("replace", errno.EACCES, "no permission to open this"),
+        ("replace", errno.EROFS, "the file system is read-only"),
+        ("replace", errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_a_failing_system_call_leaves_the_old_file(
+    old_file: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int, expected: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, function, fail)
+    with pytest.raises(FileError) as error:
+        write_file(old_file, b"new")
+    assert message(error) == expected
+    assert error.value.diagnostics[0].source == str(old_file)
+    assert_untouched(old_file)
+
+
+def test_an_interrupt_leaves_the_old_file(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(old_file, b"new")
+    assert_untouched(old_file)
+
+
+def test_content_that_changes_on_its_way_to_the_disk_leaves_the_old_file(
+    old_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"X", 1))
+    with pytest.raises(FileError, match="does not read back the same"):
+        write_file(old_file, b"new")
+    assert_untouched(old_file)
+
+
+def test_places_where_no_file_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    os.mkfifo(tmp_path / "pipe")
+    for path, expected in {
+        tmp_path: "this is a folder, not a file",
+        tmp_path / "absent" / "file": "its folder does not exist",
+        tmp_path / "file" / "file": "a part of this path is a file, not a folder",
+        tmp_path / ("n" * 256): "the file's name is too long",
+        tmp_path / "pipe": "this is no regular file",
+        Path("/dev/null"): "this is no regular file",
+    }.items():
+        with pytest.raises(FileError) as error:
+            write_file(path, b"new")
+        assert message(error) == expected
+    assert sorted(os.listdir(tmp_path)) == ["file", "pipe"]
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "file").write_bytes(b"old")
+    for path, expected in {
+        tmp_path: "this is a folder, not a file",
+        tmp_path / "absent": "there is no such file",
+        tmp_path / "absent" / "file": "its folder does not exist",
+        tmp_path / "file" / "file": "a part of this path is a file, not a folder",
+        tmp_path / "pipe": "this is a device or a pipe, not a file",
+        tmp_path / "circle": "the symbolic links go in a circle",
+        Path("/dev/zero"): "this is a device or a pipe, not a file",
+        tmp_path / "null\0": "a path cannot hold a null character",
+    }.items():
+        with pytest.raises(FileError) as error:
+            read_file(path, 100)
+        assert message(error) == expected
+
+
+def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(FileError) as error:
+        read_file(old_file, 100)
+    assert str(error.value) == f"{old_file}: error[file]: no permission to open this"
+
+
+def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with open(path, "wb") as stream:
+        stream.truncate(2**40)  # a file of zeros that takes no space on the disk
+    with pytest.raises(FileError, match="1099511627776 bytes are more than the 1000 that are read here"):
+        read_file(path, 1000)
+    path.write_bytes(b"12345")
+    assert read_file(path, 5) == b"12345"
+    with pytest.raises(FileError, match="5 bytes are more than the 4"):
+        read_file(path, 4)
+
+
+def test_a_file_whose_size_is_not_what_it_says(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="the size changed"):
+        read_file("/proc/self/status", 10_000)
+
+
+def test_an_error_about_the_content_gets_the_path(old_file: Path) -> None:
+    def refuse() -> None:
+        with open_file(old_file) as (stream, size):
+            assert (stream.read(), size) == (b"old", 3)
+            raise FileError("no model")
+
+    with pytest.raises(FileError) as error:
+        refuse()
+    assert str(error.value) == f"{old_file}: error[file]: no model"
+
+
+HOLDER = """
+import sys
+from contextlib import ExitStack
+from specnet.files.atomic import _temporary
+held = ExitStack()
+_temporary(sys.argv[1], held)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def temporary_files(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.startswith(TEMPORARY_PREFIX)]
+
+
+def test_what_a_living_process_writes_stays_and_what_a_dead_one_has_left_goes(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            write_file(tmp_path / "file", b"new")
+            assert len(temporary_files(tmp_path)) == 1
+        finally:
+            holder.kill()
+    assert len(temporary_files(tmp_path)) == 1
+    write_file(tmp_path / "file", b"newer")
+    assert temporary_files(tmp_path) == []
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_is_taken_for_a_dead_ones_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = []
+
+    def lock_too_late(descriptor: int) -> bool | None:
+        if not lost:
+            lost.extend(temporary_files(tmp_path))
+            os.unlink(tmp_path / lost[0])
+        return try_lock(descriptor)
+
+    monkeypatch.setattr("specnet.files.atomic.try_lock", lock_too_late)
+    write_file(tmp_path / "file", b"new")
+    assert lost
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["file"]

@@ -1,0 +1,160 @@
+"""Two runs never write into one folder, whoever they are and whenever they start."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import specnet
+from specnet.errors import FileError, TakenError
+from specnet.files.locks import LOCK_NAME, locked_folder
+from specnet.running.folder import RUN_FILES
+from tests.cli.conftest import COMMAND, environment
+
+SPEC = """
+name = "moons"
+[data]
+type = "make_moons"
+n_samples = 60
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "binary_crossentropy"
+epochs = 300
+"""
+
+HOLDER = """
+import sys
+from pathlib import Path
+from specnet.files.locks import locked_folder
+with locked_folder(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(folder: Path) -> subprocess.Popen[str]:
+    """Return a process that holds a folder."""
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+@pytest.mark.parametrize("option", ["force", "resume"])
+def test_a_run_in_a_held_folder_is_told_who_holds_it(tmp_path: Path, option: str) -> None:
+    with holding(tmp_path) as holder:
+        try:
+            with pytest.raises(TakenError) as caught:
+                specnet.run(SPEC, tmp_path, **{option: True})
+            assert os.listdir(tmp_path) == [LOCK_NAME]
+        finally:
+            holder.kill()
+    (problem,) = caught.value.diagnostics
+    assert problem.message.startswith(f"another run is writing here: process {holder.pid} on ")
+    assert problem.source == str(tmp_path)
+    specnet.run(SPEC, tmp_path)  # a dead process holds nothing
+    assert LOCK_NAME not in os.listdir(tmp_path)
+
+
+def test_two_threads_are_two_runs(tmp_path: Path) -> None:
+    with locked_folder(tmp_path), pytest.raises(TakenError, match=f"process {os.getpid()} on "):
+        specnet.run(SPEC, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
+    folder, failures = tmp_path / "a" / "b", []
+
+    def hold_often() -> None:
+        for _ in range(200):
+            try:
+                with locked_folder(folder):
+                    pass
+                folder.rmdir()
+            except TakenError:
+                continue
+            except OSError as error:  # the other thread was in it, or has removed it
+                if isinstance(error, FileNotFoundError) or "not empty" in str(error):
+                    continue
+                failures.append(error)
+
+    threads = [threading.Thread(target=hold_often) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def started(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
+    command = [*COMMAND, "run", "moons.toml", "--out", "out", "--set", f"seed={seed}", "--quiet", *options]
+    return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+@pytest.mark.parametrize("pair", range(3))
+def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, options: tuple[str, ...], pair: int) -> None:
+    (tmp_path / "moons.toml").write_text(SPEC)
+    runs = [started(tmp_path, seed, *options) for seed in (1, 2)]
+    errors = [run.communicate(timeout=100)[1] for run in runs]
+    statuses = [run.returncode for run in runs]
+    assert set(statuses) <= {0, 2}
+    assert 0 in statuses
+    for status, error in zip(statuses, errors, strict=True):
+        assert (status == 2) == ("error[taken]" in error), error
+    if not options:
+        assert sorted(statuses) == [0, 2]
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert facts["seed"] in [seed for seed, status in zip((1, 2), statuses, strict=True) if status == 0]
+    expected = specnet.run(SPEC, overrides=[f"seed={facts['seed']}"])
+    assert (specnet.load_model(tmp_path / "out" / "model.safetensors").theta == expected.model.theta).all()
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == expected.metrics
+    assert set(os.listdir(tmp_path / "out")) <= set(RUN_FILES)
+
+
+def test_a_run_that_is_killed_leaves_a_folder_for_the_next(tmp_path: Path) -> None:
+    (tmp_path / "moons.toml").write_text(SPEC)
+    running = started(tmp_path, 1, "--set", "training.epochs=100000000", "--set", "training.log_every=1000")
+    while not (tmp_path / "out" / LOCK_NAME).exists() and running.poll() is None:
+        pass
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    again = started(tmp_path, 2)
+    assert again.communicate(timeout=100)[1] == ""
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["seed"] == 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "out").mkdir()
+    if there:
+        (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out" / LOCK_NAME).symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError):
+        specnet.run(SPEC, tmp_path / "out")
+    assert (tmp_path / "precious").exists() == there
+    assert not there or (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TakenError, match="a link that leads nowhere"):
+        specnet.run(SPEC, tmp_path / "out")
+
+
+def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(FileError, match="no space left"):
+        specnet.run(SPEC, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

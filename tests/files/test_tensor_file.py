@@ -1,0 +1,297 @@
+"""The file format: what goes in comes out bit for bit, and anything else is refused with words, quickly and cheaply."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import random
+import tracemalloc
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from specnet.errors import FileError
+from specnet.files.tensors import HEADER_LIMIT, decode, encode, read_header
+from specnet.parts.arrays import Array
+
+TENSORS = {
+    "layers.0.weight": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "layers.0.bias": np.array([-0.0, 1e-45, 3.0], np.float32),
+    "preprocessing.0.0.mean": np.array([0.1, -5e-324]),
+    "labels": np.array([-(2**63), 7, 2**63 - 1]),
+    "bytes": np.array([0, 255], np.uint8),
+    "flags": np.array([True, False, True]),
+    "scalar": np.array(2.5),
+}
+ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+def read(content: bytes) -> tuple[str, dict[str, Array]]:
+    stream = io.BytesIO(content)
+    header = read_header(stream, len(content))
+    return header.metadata, decode(header, stream.read())
+
+
+def forge(tensors: Any, data: bytes = bytes(8), metadata: Any = None) -> bytes:
+    """Return a file with any header: a mapping of tensors, or the text itself."""
+    if not isinstance(tensors, str | bytes):
+        tensors = json.dumps({"__metadata__": {"specnet": "{}"} if metadata is None else metadata, **tensors})
+    text = tensors if isinstance(tensors, bytes) else tensors.encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(FileError) as error:
+        read(content)
+    (diagnostic,) = error.value.diagnostics
+    return diagnostic.message
+
+
+def assert_same_bits(tensors: dict[str, Array], expected: dict[str, Array]) -> None:
+    assert tensors.keys() == expected.keys()
+    for name, tensor in tensors.items():
+        assert (tensor.dtype, tensor.shape) == (expected[name].dtype, expected[name].shape)
+        assert tensor.tobytes() == expected[name].tobytes()
+
+
+def test_every_dtype_comes_back_bit_for_bit() -> None:
+    metadata, tensors = read(encode(TENSORS, 'a "text" with é and 𝛼'))
+    assert metadata == 'a "text" with é and 𝛼'
+    assert_same_bits(tensors, TENSORS)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.bool_]),
+        hnp.array_shapes(max_dims=4),
+        elements={"allow_nan": False, "allow_infinity": False},
+    )
+)
+def test_any_array_comes_back_bit_for_bit(array: Array) -> None:
+    assert_same_bits(read(encode({"array": array}, ""))[1], {"array": array})
+
+
+def test_equal_contents_are_equal_bytes_in_any_order() -> None:
+    backwards = dict(reversed(TENSORS.items()))
+    assert encode(TENSORS, "text") == encode(backwards, "text")
+    assert encode({"a": np.zeros(1)}, "text") != encode({"a": np.array([-0.0])}, "text")
+
+
+def test_views_are_saved_as_what_they_show() -> None:
+    block = np.arange(12.0).reshape(4, 3)  # (inputs + 1, outputs): the transposed weight, then the bias
+    views = {
+        "transposed": block[:3].T,
+        "row": block[3],
+        "column": block[:, 1],
+        "reversed": block[::-1, ::-2],
+        "repeated": np.broadcast_to(block[0], (5, 3)),
+    }
+    assert_same_bits(read(encode(views, ""))[1], {name: view.copy() for name, view in views.items()})
+
+
+def test_a_plain_safetensors_reader_reads_it(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import load
+
+    content = encode(TENSORS, "text")
+    assert_same_bits(load(content), TENSORS)
+    (tmp_path / "file").write_bytes(content)
+    with safe_open(tmp_path / "file", framework="numpy") as file:
+        assert file.metadata() == {"specnet": "text"}
+
+
+def test_a_file_cut_anywhere_is_refused() -> None:
+    content = encode(TENSORS, "text")
+    for length in range(len(content)):
+        assert refusal(content[:length])
+    size = sum(tensor.nbytes for tensor in TENSORS.values())
+    expected = f"the file should have {size} bytes of data after its header, but has {size + 1}"
+    assert refusal(content + b"\0") == expected
+
+
+def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
+    content = encode(TENSORS, "text")
+    length = int.from_bytes(content[:8], "little")
+    generator = random.Random(0)
+    for place in range(8 + length):
+        for value in generator.sample(range(256), 16):
+            changed = content[:place] + bytes([value]) + content[place + 1 :]
+            with suppress(FileError):
+                _, tensors = read(changed)
+                assert sum(tensor.nbytes for tensor in tensors.values()) == len(content) - 8 - length
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_are_refused(content: bytes) -> None:
+    assert refusal(content)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
+def test_a_header_of_any_json_is_refused(value: Any) -> None:
+    assert refusal(forge(json.dumps(value)))
+    assert refusal(forge({"a": value}))
+    assert refusal(forge({"a": ENTRY}, metadata=[value]))
+
+
+def test_other_files_are_called_by_their_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "npz.npz", x=np.ones(3))
+    np.save(tmp_path / "npy.npy", np.ones(3))
+    files = {
+        "": b"",
+        "it is cut off after 3 bytes": b"\x10\0\0",
+        "it seems to be a zip archive, as .npz, .keras and .pt files are": (tmp_path / "npz.npz").read_bytes(),
+        "it seems to be a NumPy array (.npy)": (tmp_path / "npy.npy").read_bytes(),
+        "it seems to be an HDF5 file, as .h5 files are": b"\x89HDF\r\n\x1a\n" + bytes(100),
+        "it seems to be an ONNX model": b"\x08\x08\x12\x07pytorch\x1a\x051.2.3",
+        "it seems to be compressed by gzip": b"\x1f\x8b\x08\0" + bytes(20),
+        "it seems to be a GGUF model": b"GGUF\x03" + bytes(20),
+        "it seems to be a JSON text": b'{"name": "moons"}',
+        "it seems to be a text": 'name = "môons"\n'.encode() * 100,
+        "its first bytes are those of no format known here": bytes(range(128, 256)),
+    }
+    for expected, content in files.items():
+        assert refusal(content) == "this is no model file: " + (expected or "it is empty")
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert refusal(pickle.dumps([1.0] * 10, protocol)) == "this is no model file: it seems to be a Python pickle"
+
+
+def test_a_pickle_is_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert refusal(pickle.dumps(Trap(), protocol))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, [], "text", {"format": "pt"}, {"specnet": 1}, {"specnet": "{}", "format": "pt"}]
+)
+def test_a_safetensors_file_of_other_make_is_no_model(metadata: Any) -> None:
+    expected = 'this is a safetensors file, but no specnet model: its metadata is not one text "specnet"'
+    assert refusal(forge({"a": ENTRY}, metadata=metadata)) == expected
+    assert refusal(forge(json.dumps({"a": ENTRY}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ([], "'a' is not described by dtype, shape and data_offsets"),
+        ({"dtype": "F32", "shape": [2]}, "'a' is not described by dtype, shape and data_offsets"),
+        ({**ENTRY, "more": 1}, "'a' is not described by dtype, shape and data_offsets"),
+        ({**ENTRY, "dtype": "F16"}, "'a' has another dtype than F64, F32, I64, U8, BOOL: 'F16'"),
+        ({**ENTRY, "dtype": ["F32"]}, "'a' has another dtype than F64, F32, I64, U8, BOOL: \"['F32']\""),
+        ({**ENTRY, "dtype": None}, "'a' has another dtype than F64, F32, I64, U8, BOOL: 'None'"),
+        ({**ENTRY, "shape": 2}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [2.0]}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [True, 2]}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [-1, -2]}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [0]}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [2**63]}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [1] * 9}, "'a' has a shape that is not at most 8 positive integers"),
+        ({**ENTRY, "shape": [2**32, 2**32]}, f"'a' needs {2**66} bytes for its shape, but has 8"),
+        ({**ENTRY, "shape": [3]}, "'a' needs 12 bytes for its shape, but has 8"),
+        ({**ENTRY, "data_offsets": [0]}, "'a' has offsets that are not two integers"),
+        ({**ENTRY, "data_offsets": [0, 8.0]}, "'a' has offsets that are not two integers"),
+        ({**ENTRY, "data_offsets": [-8, 0]}, "'a' has offsets that are not two integers"),
+        ({**ENTRY, "data_offsets": "08"}, "'a' has offsets that are not two integers"),
+        ({**ENTRY, "data_offsets": [8, 0]}, "'a' needs 8 bytes for its shape, but has -8"),
+        ({**ENTRY, "data_offsets": [1, 9]}, "'a' leaves a gap after another tensor"),
+    ],
+)
+def test_a_forged_tensor_is_refused(entry: Any, expected: str) -> None:
+    assert refusal(forge({"a": entry})) == expected
+
+
+def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
+    def entries(*begins: int) -> dict[str, Any]:
+        return {f"t{begin}": {**ENTRY, "data_offsets": [begin, begin + 8]} for begin in begins}
+
+    assert len(read(forge(entries(8, 0), bytes(16)))[1]) == 2
+    assert refusal(forge(entries(0, 4), bytes(16))) == "'t4' overlaps another tensor"
+    assert refusal(forge(entries(0, 12), bytes(20))) == "'t12' leaves a gap after another tensor"
+    assert (
+        refusal(forge(entries(0, 8), bytes(15))) == "the file should have 16 bytes of data after its header, but has 15"
+    )
+    assert (
+        refusal(forge(entries(0, 8), bytes(17))) == "the file should have 16 bytes of data after its header, but has 17"
+    )
+    assert refusal(forge({}, b"\0")) == "the file should have 0 bytes of data after its header, but has 1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"__metadata__":{"specnet":"{}"},"a":1,"a":2}',
+        '{"__metadata__":{"specnet":"{}","specnet":"{}"}}',
+        '{"__metadata__":{"specnet":"{}"}',
+        '{"__metadata__":{"specnet":"{}"}} x',
+        '{"a":NaN}',
+        '{"a":' + "9" * 5000 + "}",
+        '{"a":' * 100_000,
+        "{" + "[" * 100_000,
+        b'{"\xff":1}',
+        '{"__metadata__":{"specnet":"{}"}}'.encode("utf-16-le"),
+    ],
+)
+def test_a_header_that_is_no_plain_json_is_refused(header: str | bytes) -> None:
+    assert refusal(forge(header)).startswith(("the header is damaged: ", "the header is nested too deeply"))
+
+
+def test_names_from_a_file_are_safe_to_print() -> None:
+    for name in ("\x1b[31mred", "two\nlines", "\ud800", "x" * 10_000, "\u202eright to left"):
+        message = refusal(forge({name: []}))
+        assert message.isprintable()
+        assert len(message) < 130
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    for number in (np.nan, np.inf, -np.inf):
+        for dtype in (np.float32, np.float64):
+            content = encode({"a": np.array([0.0, number], dtype)}, "")
+            assert refusal(content) == "'a' holds numbers that are not finite"
+    booleans = encode({"a": np.array([True])}, "")
+    assert refusal(booleans[:-1] + b"\2") == "'a' holds booleans that are neither 0 nor 1"
+
+
+def amplified(piece: str) -> bytes:
+    """Return the largest header of many equal pieces."""
+    return forge('{"a":[' + piece * ((HEADER_LIMIT - 8) // len(piece)), b"")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param((2**64 - 1).to_bytes(8, "little") + b"{", id="header of 2^64 bytes"),
+        pytest.param((HEADER_LIMIT + 1).to_bytes(8, "little") + b"{" + bytes(HEADER_LIMIT), id="header over the limit"),
+        pytest.param((HEADER_LIMIT).to_bytes(8, "little") + b"{" + bytes(100), id="header longer than the file"),
+        pytest.param(forge({"a": {**ENTRY, "shape": [2**40], "data_offsets": [0, 2**42]}}), id="terabytes"),
+        pytest.param(forge({f"t{k}": ENTRY for k in range(25_000)}), id="many tensors"),
+        pytest.param(forge({"a": {**ENTRY, "shape": [2**62] * 90_000}}), id="many axes"),
+        pytest.param(forge('{"a":[' + "9" * (HEADER_LIMIT - 100) + "]}"), id="a number of millions of digits"),
+        pytest.param(amplified("{},"), id="many objects"),
+        pytest.param(amplified("[],"), id="many lists"),
+        pytest.param(amplified("1e9,"), id="many numbers"),
+        pytest.param(amplified('"ab",'), id="many texts"),
+    ],
+)
+def test_a_forged_header_costs_no_memory(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        assert refusal(content)
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()

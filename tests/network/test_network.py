@@ -1,0 +1,273 @@
+"""The network's interface: shapes, ownership, errors, threads, pickles, and the example that embedders start from."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+
+import specnet
+from specnet.compiler import bind
+from specnet.errors import DataError, SpecError
+
+MOONS = Path(__file__).parents[2] / "specs/moons.toml"
+DROPOUT = """
+[network]
+input_size = 3
+output_size = 2
+dtype = "float64"
+layers = [
+    { type = "dense", units = 6, activation = "tanh" },
+    { type = "dropout", rate = 0.4 },
+    { type = "dense", units = 2 },
+]
+[training]
+loss = "mean_squared_error"
+"""
+
+
+def network_of(loss: str, outputs: int, dtype: str = "float64") -> specnet.Network:
+    network = {"dtype": dtype, "layer_sizes": [3, 4, outputs]}
+    return specnet.build({"network": network, "training": {"loss": loss}})
+
+
+def rows(count: int, columns: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, columns))
+
+
+def test_the_embedders_example():
+    X, y = make_moons(300, noise=0.2, random_state=0)
+    spec = specnet.parse_spec(MOONS)
+    network = specnet.build(spec, inputs=2, outputs=1)
+    theta = network.initial_parameters()
+    loss, gradient = network.loss_and_gradient(theta, X, y, sample_weight=None, state=None, training=False, step=0)
+    assert theta.shape == gradient.shape == (21,)
+    assert loss == pytest.approx(network.loss(theta, X, y), rel=1e-14)
+    assert network.predict(theta, X).shape == (300, 1)
+    assert network.input_gradient(theta, X, y).shape == X.shape
+    assert {name: view.shape for name, view in network.parameters(theta).items()} == {
+        "layers.0.weight": (5, 2),
+        "layers.0.bias": (5,),
+        "layers.1.weight": (1, 5),
+        "layers.1.bias": (1,),
+    }
+    assert network.initial_state() == {}
+    model = specnet.fit(spec, X, y, validation=None, sample_weight=None)
+    assert model.network.spec.network.layers == network.spec.network.layers
+    assert set(model.predict(X)) == {0, 1}
+    assert model.predict_proba(X).shape == (300, 2)
+    assert model.state == {}
+    assert len(model.history) == 1001
+
+
+def test_every_public_name_is_there_and_no_other():
+    assert set(specnet.__all__) == {name for name in dir(specnet) if not name.startswith("_")}
+    for name in specnet.__all__:
+        assert getattr(specnet, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = specnet.nothing
+
+
+def test_forward_pass_is_plain_numpy():
+    network = network_of("mean_squared_error", 2)
+    theta, X = network.initial_parameters(), rows(7)
+    p = network.parameters(theta)
+    hidden = np.maximum(X @ p["layers.0.weight"].T + p["layers.0.bias"], 0)
+    expected = hidden @ p["layers.1.weight"].T + p["layers.1.bias"]
+    np.testing.assert_allclose(network.predict(theta, X), expected, rtol=1e-13)
+
+
+def test_parameters_are_views_of_theta_and_of_gradients():
+    network = network_of("mean_squared_error", 2)
+    theta = network.initial_parameters()
+    network.parameters(theta)["layers.1.bias"][:] = 7
+    assert (theta == 7).sum() == 2
+    assert all(np.shares_memory(view, theta) for view in network.parameters(theta).values())
+    with pytest.raises(DataError, match=r"theta has shape \(3,\), and this network needs \(26,\)"):
+        network.parameters(np.zeros(3))
+
+
+def test_results_belong_to_the_caller_and_arguments_stay():
+    network = network_of("mean_squared_error", 2)
+    theta, X, y = network.initial_parameters(), rows(5), rows(5, 2)
+    before = theta.copy(), X.copy(), y.copy()
+    first, (_, gradient) = network.predict(theta, X), network.loss_and_gradient(theta, X, y)
+    kept = first.copy(), gradient.copy()
+    network.predict(theta, X + 1)
+    network.loss_and_gradient(theta, X + 1, y)
+    np.testing.assert_array_equal(first, kept[0])
+    np.testing.assert_array_equal(gradient, kept[1])
+    for now, then in zip((theta, X, y), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_everything_has_the_network_s_dtype_whatever_comes_in(dtype: str):
+    network = network_of("mean_squared_error", 2, dtype)
+    for given in (np.float16, np.float32, np.float64, int, bool):
+        X, y = rows(4).astype(given), rows(4, 2).astype(given)
+        theta = np.asarray(network.initial_parameters(), np.float64)
+        assert network.predict(theta, X).dtype == dtype
+        loss, gradient = network.loss_and_gradient(theta, X, y)
+        assert isinstance(loss, float)
+        assert gradient.dtype == dtype
+        assert network.input_gradient(theta, X, y).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "forms"),
+    [
+        ("mean_squared_error", 1, [np.array([0.5, -1, 2]), np.array([[0.5], [-1], [2]])]),
+        ("binary_crossentropy", 1, [np.array([0, 1, 1]), np.array([[0], [1], [1]]), np.array([False, True, True])]),
+        ("categorical_crossentropy", 3, [np.array([0, 2, 1]), np.array([0.0, 2.0, 1.0]), np.eye(3)[[0, 2, 1]]]),
+    ],
+)
+def test_forms_of_a_target_mean_the_same(loss: str, outputs: int, forms: list[np.ndarray]):
+    network = network_of(loss, outputs)
+    theta, X = network.initial_parameters(), rows(3)
+    assert len({network.loss(theta, X, y) for y in forms}) == 1
+    assert len({network.loss_and_gradient(theta, X, y)[1].tobytes() for y in forms}) == 1
+
+
+def test_sample_weights_repeat_rows():
+    network = network_of("categorical_crossentropy", 3)
+    theta, X, y = network.initial_parameters(), rows(4), np.array([0, 1, 2, 1])
+    times = np.array([1, 3, 0, 2])
+    weighted, gradient = network.loss_and_gradient(theta, X, y, sample_weight=times)
+    repeated, expected = network.loss_and_gradient(theta, np.repeat(X, times, 0), np.repeat(y, times))
+    assert weighted == pytest.approx(repeated, rel=1e-13)
+    assert network.loss(theta, X, y, times) == pytest.approx(repeated, rel=1e-13)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": rows(4, 2)}, r"X has shape \(4, 2\), and \(rows, 3\) is needed"),
+        ({"X": rows(4)[0]}, r"X has shape \(3,\), and \(rows, 3\) is needed"),
+        ({"X": rows(4).astype(object)}, "X holds objects"),
+        ({"X": np.array([["a", "b", "c"]])}, "X holds text"),
+        ({"X": rows(4).astype(complex)}, "X holds complex numbers"),
+        ({"X": rows(4)[:0]}, r"X is empty: its shape is \(0, 3\)"),
+        ({"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)}, "X has nan at row 2, column 1"),
+        ({"X": rows(4) * np.inf}, "X has -?inf at row 0, column 0"),
+        ({"X": [[1.0, 2.0], [3.0]]}, "X is no array"),
+        ({"y": rows(3)}, r"y has shape \(3, 3\), and X has 4 rows"),
+        ({"y": rows(4, 2)}, r"y has shape \(4, 2\), and \(4,\) class indices or \(4, 3\) one-hot rows are needed"),
+        ({"y": rows(4, 3)}, "must be one-hot"),
+        ({"y": [0, 1, 3, 2]}, "y has 3, and class indices are whole numbers from 0 to 2"),
+        ({"y": [0, 1, -1, 2]}, "y has -1"),
+        ({"y": [0, 1, 0.5, 2]}, "y has 0.5"),
+        ({"theta": np.zeros(4)}, r"theta is float64 of shape \(4,\), and this network needs floats of shape \(31,\)"),
+        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\), and X has 4 rows"),
+        ({"sample_weight": [1, 1, -1, 1]}, "sample_weight has -1.0 at row 2"),
+        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0 everywhere"),
+        ({"state": {"layers.0.mean": np.zeros(3)}}, "state has layers.0.mean, and this network keeps nothing"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(arguments: dict, message: str):
+    network = network_of("categorical_crossentropy", 3)
+    given = {"theta": network.initial_parameters(), "X": rows(4), "y": [0, 1, 2, 1]} | arguments
+    with pytest.raises(DataError, match=message) as caught:
+        network.loss_and_gradient(**given)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_binary_targets_are_0_and_1():
+    network = network_of("binary_crossentropy", 2)
+    with pytest.raises(DataError, match=r"y has 0.5, and this loss needs 0 and 1"):
+        network.loss(network.initial_parameters(), rows(2), [[0, 0.5], [1, 1]])
+
+
+def test_rows_in_chunks_are_the_same_rows():
+    network = network_of("mean_squared_error", 2)
+    theta, X = network.initial_parameters(), rows(9001)
+    whole = network.predict(theta, X)
+    for part in (slice(0, 1), slice(3, 20), slice(4095, 4098), slice(8190, 9001)):
+        np.testing.assert_allclose(network.predict(theta, X[part]), whole[part], rtol=1e-13)
+    target = rows(9001, 2, seed=1)
+    assert network.loss(theta, X, target) == pytest.approx(((whole - target) ** 2).mean(), rel=1e-12)
+
+
+def test_few_numbers_of_rows_are_bound(monkeypatch):
+    bound = []
+    monkeypatch.setattr("specnet.network.bound.bind", lambda *arguments: bound.append(arguments) or bind(*arguments))
+    network = network_of("mean_squared_error", 2)
+    theta = network.initial_parameters()
+    for count in range(1, 65):
+        network.predict(theta, rows(count))
+    assert len(bound) == 4
+
+
+def test_dropout_depends_on_seed_and_step_alone_and_keeps_the_mean():
+    network = specnet.build(DROPOUT)
+    theta, X, y = network.initial_parameters(), rows(50), rows(50, 2)
+    first = network.loss_and_gradient(theta, X, y, training=True, step=3)
+    network.loss_and_gradient(theta, X, y, training=True, step=4)
+    again = network.loss_and_gradient(theta, X, y, training=True, step=3)
+    other = specnet.build(DROPOUT.replace("[network]", "seed = 1\n[network]", 1))
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])
+    assert first[0] != network.loss_and_gradient(theta, X, y, training=True, step=4)[0]
+    assert first[0] != other.loss_and_gradient(theta, X, y, training=True, step=3)[0]
+    assert network.loss_and_gradient(theta, X, y)[0] == pytest.approx(network.loss(theta, X, y), rel=1e-14)
+
+
+def test_a_pickled_network_is_the_same_network():
+    network = specnet.build(DROPOUT)
+    theta, X = network.initial_parameters(), rows(5)
+    expected = network.predict(theta, X)
+    copy = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(copy.predict(theta, X), expected)
+    assert copy.spec == network.spec
+
+
+def test_eight_threads_do_not_disturb_each_other():
+    network = network_of("mean_squared_error", 2)
+    thetas = [np.random.default_rng(seed).normal(size=network.parameter_count) for seed in range(8)]
+    X, y = rows(30), rows(30, 2)
+    expected = [(network.predict(theta, X), network.loss_and_gradient(theta, X, y)[1]) for theta in thetas]
+
+    def work(number: int) -> bool:
+        theta = thetas[number % 8]
+        same = np.array_equal(network.predict(theta, X), expected[number % 8][0])
+        return same and np.array_equal(network.loss_and_gradient(theta, X, y)[1], expected[number % 8][1])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(1600)))
+
+
+def test_a_network_without_parameters_is_a_network():
+    spec = {"network": {"input_size": 2, "layers": ["activation"]}, "training": {"loss": "mean_squared_error"}}
+    spec["network"]["layers"] = [{"type": "activation", "activation": "tanh"}]
+    network = specnet.build(spec)
+    theta = network.initial_parameters()
+    assert theta.shape == (0,)
+    np.testing.assert_allclose(network.predict(theta, [[0.5, -1]]), np.tanh([[0.5, -1]]), rtol=1e-6)
+    assert network.loss_and_gradient(theta, [[0.5, -1]], [[0, 0]])[1].shape == (0,)
+
+
+def test_sizes_that_nobody_says_are_an_error():
+    spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mean_squared_error"}}
+    with pytest.raises(SpecError, match="inputs"):
+        specnet.build(spec)
+    assert specnet.build(spec, inputs=3, outputs=2).parameter_count == 26
+
+
+def test_the_initial_weights_are_the_legacy_generator_s():
+    network = specnet.build(MOONS)
+    generator = np.random.RandomState(0)
+    expected = [generator.randn(5, 2) / np.sqrt(2), generator.randn(1, 5) / np.sqrt(5)]
+    found = network.parameters(network.initial_parameters())
+    np.testing.assert_allclose(found["layers.0.weight"], expected[0], rtol=1e-15)
+    np.testing.assert_allclose(found["layers.1.weight"], expected[1], rtol=1e-15)
+    assert not found["layers.0.bias"].any()
+
+
+def test_the_listing_has_the_programs_that_there_are():
+    titles = [title for title, lines in specnet.build(MOONS).listing() if lines]
+    assert titles == ["prediction", "gradient, while training", "update"]
+    spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": "lbfgs"}}
+    assert [title for title, _ in specnet.build(spec).listing()] == titles[:2]

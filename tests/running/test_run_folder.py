@@ -1,0 +1,250 @@
+"""A run's folder: nothing half-written, nothing taken away too early, and damage told as damage."""
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+import specnet.files
+from specnet.errors import FileError, TakenError
+from specnet.files.runs import FACTS
+from specnet.files.tensors import encode
+from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RUN_FILES
+from specnet.training import Checkpoint, Observer
+from specnet.training.checkpoint import FORMAT
+
+SPEC = """
+[data]
+type = "make_moons"
+n_samples = 60
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "binary_crossentropy"
+epochs = 12
+checkpoint_every = 4
+"""
+
+
+class Interrupting(Observer):
+    """Presses Ctrl-C in an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def logged(self, epoch: int, record: dict[str, Any]) -> None:
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def interrupted(out: Path, epoch: int = 6, **options: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(SPEC, out, observer=Interrupting(epoch), **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let no more than so many files get to the disk."""
+    left, fsync = [after], os.fsync
+
+    def forced(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", forced)
+
+
+def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forced, first = specnet.files.atomic._sync_folder, [True]
+
+    def interrupting(folder: str) -> None:
+        if first and first.pop():
+            raise KeyboardInterrupt
+        forced(folder)
+
+    monkeypatch.setattr("specnet.files.atomic._sync_folder", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(SPEC, tmp_path)
+    assert json.loads((tmp_path / FACTS).read_text())["epochs"] == 4
+    assert reached_in(tmp_path) == 4
+    heard: list[int] = []
+
+    class Listening(Observer):
+        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+            heard.append(epoch)
+
+    specnet.run(SPEC, tmp_path, resume=True, observer=Listening())
+    assert heard[0] == 5
+
+
+def reached_in(folder: Path) -> int:
+    return Checkpoint.from_bytes((folder / CHECKPOINT).read_bytes()).facts["epochs"]
+
+
+def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):
+    interrupted(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(specnet.TrainingError):
+        specnet.run(SPEC, tmp_path, force=True, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
+    assert contents(tmp_path) == before
+    assert reached_in(tmp_path) == 6
+    interrupted(tmp_path, epoch=2, force=True)  # before its first checkpoint that was asked for
+    assert reached_in(tmp_path) == 2
+    specnet.run(SPEC, tmp_path, force=True)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
+    interrupted(tmp_path)
+    heard = []
+
+    class Listening(Observer):
+        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+            heard.append(epoch)
+
+    specnet.run(SPEC, tmp_path, force=True, observer=Listening())
+    assert heard[0] == 1
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_a_full_disk_leaves_nothing_of_a_new_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int):
+    fill_the_disk(monkeypatch, after)
+    with pytest.raises(FileError, match="no space left"):
+        specnet.run(SPEC, tmp_path / "runs" / "first", overrides=["training.checkpoint_every="])
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_a_full_disk_leaves_an_earlier_run_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int):
+    specnet.run(SPEC, tmp_path)
+    before = contents(tmp_path)
+    fill_the_disk(monkeypatch, after)
+    with pytest.raises(FileError, match="no space left"):
+        specnet.run(SPEC, tmp_path, force=True, overrides=["training.checkpoint_every=", "seed=3"])
+    assert contents(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch, 5)  # two checkpoints, each of them and its folder's entry, and one file more
+        with pytest.raises(FileError, match="no space left"):
+            specnet.run(SPEC, tmp_path / "out")
+    assert list(contents(tmp_path / "out")) == [CHECKPOINT]
+    resumed, whole = specnet.run(SPEC, tmp_path / "out", resume=True), specnet.run(SPEC)
+    np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("option", ["force", "resume"])
+def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path, name: str, option: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(TakenError, match="this is a folder, not a file") as caught:
+        specnet.run(SPEC, tmp_path, **{option: True}, observer=Interrupting(1))
+    assert caught.value.diagnostics[0].source == str(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path: Path):
+    with pytest.raises(specnet.TrainingError):
+        specnet.run(SPEC, tmp_path, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
+    assert tmp_path.is_dir()
+
+
+DAMAGED = [
+    (FACTS, b"", "this record of a run is damaged"),
+    (FACTS, b"[1]", "this record of a run is not a JSON object"),
+    (FACTS, b"[" * 10**5, "this record of a run is nested too deeply"),
+    (FACTS, b"{}", "it does not say whether it has finished"),
+    (FACTS, b'{"finished": "yes"}', "it does not say whether it has finished"),
+    (METRICS, b"\xff", "this record of a run is damaged"),
+    (METRICS, b'{"train": 3}', "the figures of 'train' are no numbers"),
+    (METRICS, b'{"train": {"loss": "low"}}', "the figures of 'train' are no numbers"),
+    (METRICS, b'{"train": {"loss": NaN}}', "NaN is no number"),
+    (HISTORY, b"3\n", "line 1 is not a JSON object"),
+    (HISTORY, b'{"epoch": 1}\n{"epoch": 1}\n', "the history is damaged after epoch 1"),
+    (HISTORY, b'{"epoch": 1, "loss": "low"}\n', "the history is damaged after epoch 0"),
+    (HISTORY, b'{"epoch": true}\n', "the history is damaged after epoch 0"),
+    (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n", "the history is damaged after epoch 0"),
+    (HISTORY, b'\xff\xfe{"epoch": 1}', "line 1 is damaged"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    specnet.run(SPEC, folder)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "content", "message"), DAMAGED)
+def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: bytes, message: str):
+    whole = (finished / name).read_bytes()
+    try:
+        (finished / name).write_bytes(content)
+        with pytest.raises(FileError, match=message) as caught:
+            specnet.run(SPEC, finished, resume=True)
+    finally:
+        (finished / name).write_bytes(whole)
+    assert caught.value.diagnostics[0].source == str(finished / name)
+
+
+def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
+    texts = {"history": json.dumps(history), "spec": checkpoint.run.spec}
+    tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
+    return encode(
+        tensors, json.dumps({"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts})
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": None}, "damaged: its \"epochs\" cannot be 'None'"),
+        ({"epochs": "4"}, "damaged: its \"epochs\" cannot be '4'"),
+        ({"epochs": 10**30}, 'damaged: its "epochs" cannot be'),
+        ({"epochs": 12}, "damaged: it is of epoch 12 of 12"),
+        ({"epochs": 1}, "its history goes on after its last epoch"),
+        ({"steps": -1}, 'damaged: its "steps" cannot be'),
+        ({"steps": 2**63}, 'damaged: its "steps" cannot be'),
+        ({"position": [1, 2]}, 'damaged: its "position" cannot be'),
+        ({"position": [-1, 0, 0]}, 'damaged: its "position" cannot be'),
+        ({"position": [1, "low", 0]}, 'damaged: its "position" cannot be'),
+        ({"seconds": -1}, 'damaged: its "seconds" cannot be'),
+        ({"seconds": "long"}, 'damaged: its "seconds" cannot be'),
+        ({"best": "low"}, 'damaged: its "best" cannot be'),
+        ({"best": 10**400}, 'damaged: its "best" cannot be'),
+        ({"waited": 1.5}, 'damaged: its "waited" cannot be'),
+        ({"plateau": 3}, 'damaged: its "plateau" cannot be'),
+        ({"plateau": {"factor": 1.0}}, 'damaged: its "plateau" cannot be'),
+        ({"plateau": {"factor": 1.0, "best": None, "waited": 0}}, "damaged: it is of another schedule"),
+        ({"more": 3}, "it does not say where its run stands"),
+        (None, "it does not say where its run stands"),
+    ],
+)
+def test_a_checkpoint_of_wrong_facts_is_refused(tmp_path: Path, changes: dict[str, Any] | None, message: str):
+    interrupted(tmp_path)
+    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
+    facts = None if changes is None else {**checkpoint.facts, **changes}
+    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, facts, checkpoint.history))
+    with pytest.raises(FileError, match=message) as caught:
+        specnet.run(SPEC, tmp_path, resume=True)
+    assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
+
+
+@pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
+def test_a_checkpoint_of_a_wrong_history_is_refused(tmp_path: Path, history: Any):
+    interrupted(tmp_path)
+    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
+    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, dict(checkpoint.facts), history))
+    with pytest.raises(FileError, match="the history is"):
+        specnet.run(SPEC, tmp_path, resume=True)
