@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, gradients, input_value, plan, sum_over
+from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, plan, sum_over
+from specnet.compiler.numpy import bind
 
 STEP = 1e-200
 """Of the complex step: its square vanishes, so that the derivative has no truncation error."""
@@ -13,12 +14,11 @@ STEP = 1e-200
 def evaluate(outputs: Sequence[Value], arrays: dict[str, np.ndarray], dtype: type = np.float64) -> list[np.ndarray]:
     """Return the values of outputs for inputs by name; the last axis of the inputs is the batch."""
     batch = max((array.shape[-1] for array in arrays.values() if array.ndim), default=1)
-    bound = bind(plan(list(outputs), [], expansions=NUMPY_EXPANSIONS), dtype, {BATCH: batch}, check=True)
+    bound = bind(plan(list(outputs), [], expansions=NUMPY.expansions), dtype, {BATCH: batch}, check=True)
     for name, array in arrays.items():
         bound.inputs[name][...] = array
     with np.errstate(all="ignore"):
-        for call in bound.calls:
-            call()
+        bound.run()
     return [output.copy() for output in bound.outputs]
 
 

@@ -8,19 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import (
-    BATCH,
-    NUMPY_EXPANSIONS,
-    Shape,
-    Value,
-    bind,
-    gradients,
-    input_value,
-    operations,
-    plan,
-    state_value,
-    sum_over,
-)
+from specnet.compiler import BATCH, NUMPY, Shape, Value, gradients, input_value, plan, state_value, sum_over
+from specnet.compiler.numpy import bind
+from specnet.compiler.operations import derivatives
 from specnet.parts.layers import Layer
 
 Array = np.ndarray[Any, Any]
@@ -78,7 +68,7 @@ class LayerProgram:
         x = input_value("x", (features, BATCH))
         parameters = [state_value(block.tensors[0].name, block.shape) for block in self.blocks]
         self.value = layer.apply(scope, [x], parameters)
-        if unaided and self.value.operation is operations.CUSTOM:
+        if unaided and self.value.operation is derivatives.CUSTOM:
             self.value = self.value.arguments[0]
         self.loss = sum_over(self.value * input_value("weights", self.value.shape), "all")
         self.wanted = {"x": x, **{value.attributes: value for value in parameters}}
@@ -119,11 +109,10 @@ class LayerProgram:
 
     def _evaluated(self, outputs: list[Value], arrays: Mapping[str, Array], dtype: type) -> list[Array]:
         rows = len(arrays["x"])
-        bound = bind(plan(outputs, expansions=NUMPY_EXPANSIONS), dtype, {BATCH: rows}, check=True)
+        bound = bind(plan(outputs, expansions=NUMPY.expansions), dtype, {BATCH: rows}, check=True)
         given = {"inverse_rows": np.array(1 / rows), "weights": np.ones((rows, 1)), **arrays}
         for name, array in {**bound.inputs, **bound.states}.items():
             array[...] = given[name].T if name in ("x", "weights") or name.startswith("noise") else given[name]
         with np.errstate(all="ignore"):
-            for call in bound.calls:
-                call()
+            bound.run()
         return [output.copy() for output in bound.outputs]

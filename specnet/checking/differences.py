@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.checking.switches import switches
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
+from specnet.compiler import BATCH, NUMPY, Value, plan
 from specnet.parts.arrays import Array
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ class Measured:
         Of shape ().
     rows : int
     arrays : mapping
-        States by leaf name, as for `bind`; to be changed in place from evaluation to evaluation.
+        States by leaf name, as for `Backend.bind`; to be changed in place from evaluation to evaluation.
 
     Attributes
     ----------
@@ -44,17 +44,16 @@ class Measured:
     """
 
     def __init__(self, number: Value, rows: int, arrays: Mapping[str, Array]) -> None:
-        program = plan([number, *switches([number])], expansions=NUMPY_EXPANSIONS)
-        bound = bind(program, np.float64, {BATCH: rows}, arrays)
+        program = plan([number, *switches([number])], expansions=NUMPY.expansions)
+        bound = NUMPY.bind(program, np.float64, {BATCH: rows}, arrays)
         self.inputs = bound.inputs
-        self._calls = bound.calls
+        self._run = bound.run
         self._number, *self._masks = bound.outputs
 
     def __call__(self) -> float:
         """Return the number."""
         with np.errstate(all="ignore"):
-            for call in self._calls:
-                call()
+            self._run()
         return float(self._number)
 
     def sides(self) -> list[Array]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from specnet.checking.rows import CheckedRows
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Value, bind, plan
+from specnet.compiler import BATCH, NUMPY, Value, plan
 from specnet.network.blueprint import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array, check_target
@@ -69,17 +69,17 @@ class Point:
 
     def evaluate(self, outputs: list[Value], others: Mapping[str, Array] = MappingProxyType({})) -> list[Array]:
         """Return values of the network at this point; `others` are further inputs, by name."""
-        bound = bind(plan(outputs, expansions=NUMPY_EXPANSIONS), np.float64, {BATCH: len(self.rows)}, self.states())
+        program = plan(outputs, expansions=NUMPY.expansions)
+        bound = NUMPY.bind(program, np.float64, {BATCH: len(self.rows)}, self.states())
         self.fill(bound.inputs, others)
         with np.errstate(all="ignore"):
-            for call in bound.calls:
-                call()
+            bound.run()
         return [output.copy() for output in bound.outputs]
 
     def _noise(self) -> dict[str, Array]:
         """Return the noise of step 0 as training draws it: in the order in which its program has its inputs."""
         weighted = ", weighted" * (self.rows.weight is not None)
-        bound = bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self.rows)})
+        bound = NUMPY.bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self.rows)})
         noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         StepNoise(self.network.spec.seed).fill(noise, 0)
         return noise

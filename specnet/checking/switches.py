@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from specnet.compiler import Value, equal, greater
-from specnet.compiler import operations as op
+from specnet.compiler.operations import derivatives, functions, picking, reductions, selection
 from specnet.compiler.reverse import postorder
 
 
@@ -27,21 +27,21 @@ def switches(outputs: Iterable[Value]) -> list[Value]:
 
 
 def _operands(value: Value) -> Sequence[Value]:
-    if value.operation is op.STOP_GRADIENT:
+    if value.operation is derivatives.STOP_GRADIENT:
         return ()
-    return value.arguments[:1] if value.operation is op.CUSTOM else value.arguments
+    return value.arguments[:1] if value.operation is derivatives.CUSTOM else value.arguments
 
 
 def _sides(value: Value) -> Iterator[Value]:
-    if value.operation is op.TO_INDEX:
+    if value.operation is picking.TO_INDEX:
         yield value
-    elif value.operation is op.MAX:
+    elif value.operation is reductions.MAX:
         (x,) = value.arguments
         yield equal(x, value)
-    elif value.operation in (op.ABSOLUTE, op.SIGN):
+    elif value.operation in (functions.ABSOLUTE, functions.SIGN):
         (x,) = value.arguments
         yield from (greater(x, 0), greater(0, x))
-    elif value.operation in (op.MAXIMUM, op.MINIMUM, op.GREATER, op.EQUAL):
+    elif value.operation in (selection.MAXIMUM, selection.MINIMUM, selection.GREATER, selection.EQUAL):
         a, b = value.arguments
         if a.kind == b.kind == "float":
             yield from (greater(a, b), greater(b, a))

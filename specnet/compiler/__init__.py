@@ -1,4 +1,4 @@
-r"""A small compiler for array programs: symbolic arrays in, a list of bound NumPy calls out.
+r"""A small compiler for array programs: symbolic arrays in, programs bound to arrays out.
 
 It knows nothing of networks or specs and can be used alone, in four steps.
 
@@ -6,8 +6,9 @@ It knows nothing of networks or specs and can be used alone, in four steps.
 before a run, `state_value` outlives it, `constant` is a number. Operators and functions (`exp`, `maximum`, `where`,
 `sum_over`, `affine` …) make values of values. Arrays stand features first: `(features, "batch")`, with `(features, 1)`
 and `(1, "batch")` broadcasting against it as in NumPy; a parameter is `(rows, columns)`, a single number `()`. Named
-axes get their length when a program is bound. Kinds are "float", "mask" (what `greater` gives, what `where` takes) and
-"index" (what `gather` and `one_hot` take). What is said twice is computed once; what is not needed is not computed.
+axes get their length when a program is bound. There are at most two axes. Kinds are "float", "mask" (what `greater`
+gives, what `where` takes) and "index" (what `gather` and `one_hot` take). What is said twice is computed once; what is
+not needed is not computed.
 
 **Differentiate.** `gradients(loss, wanted)` gives the derivatives of a single number, again as values. A tie of
 `maximum` or `minimum` is the second argument's, so `maximum(x, 0)` has the derivative 0 at 0; a branch that `where`
@@ -18,21 +19,21 @@ does not take may be infinite or NaN. `custom` replaces a derivative, `stop_grad
 where possible, taken from dead values else. A commit `(state, value)` writes a state when its old value is no longer
 needed. `Plan.listing()` shows the calls; a plan belongs to no backend.
 
-**Bind and call.** `bind(plan, dtype, sizes, arrays)` makes arrays, or takes those given by leaf name, and returns a
-`Bound`: fill `bound.inputs`, call each of `bound.calls`, read `bound.outputs`. `bound.commit_calls` leaves out what
-only outputs need. Bound calls allocate nothing; so a bound program belongs to one thread at a time.
+**Bind and run.** A `Backend` says what it lacks, which `plan` must know, and binds a plan to arrays that it makes, or
+takes those given by leaf name: `NUMPY.bind(plan, dtype, sizes, arrays)` gives a `Bound`. Fill `bound.inputs`, say
+`bound.run()`, read `bound.outputs`; `bound.run_commits()` leaves out what only outputs need. A run allocates nothing;
+so a bound program belongs to one thread at a time.
 
 A least-squares fit by gradient descent (a dense layer's block is the transposed weight with the bias below it):
 
 >>> import numpy as np
->>> from specnet.compiler import BATCH, NUMPY_EXPANSIONS, affine, bind, gradients, input_value, plan
->>> from specnet.compiler import state_value, sum_over
+>>> from specnet.compiler import BATCH, NUMPY, affine, gradients, input_value, plan, state_value, sum_over
 >>> x, target = input_value("x", (2, BATCH)), input_value("target", (1, BATCH))
 >>> block, rate = state_value("block", (3, 1)), input_value("rate", ())
 >>> error = affine(block, x) - target
 >>> loss = sum_over(error**2, "all") / 4
 >>> gradient = gradients(loss, [block])[block]
->>> step = plan([loss], [(block, block - rate * gradient)], expansions=NUMPY_EXPANSIONS)
+>>> step = plan([loss], [(block, block - rate * gradient)], expansions=NUMPY.expansions)
 >>> print("\n".join(step.listing()))
 v2 = affine(block, x)   (1, batch)  buffer 5
 v4 = subtract(v2, target)   (1, batch)  buffer 5
@@ -45,129 +46,21 @@ v12 = affine_gradient(x, v11)   (3, 1)  buffer 8
 v13 = multiply(rate, v12)   (3, 1)  buffer 8
 v14 = subtract(block, v13)   (3, 1)  block
 
->>> bound = bind(step, np.float64, {"batch": 4}, {"block": np.zeros((3, 1))})
+>>> bound = NUMPY.bind(step, np.float64, {"batch": 4}, {"block": np.zeros((3, 1))})
 >>> bound.inputs["x"][:] = [[0, 0, 1, 1], [0, 1, 0, 1]]
 >>> bound.inputs["target"][:] = [[1, 3, 2, 4]]  # x[0] + 2 * x[1] + 1
 >>> bound.inputs["rate"][()] = 0.5
 >>> for _ in range(200):
-...     for call in bound.calls:
-...         _ = call()
+...     bound.run()
 >>> bound.states["block"].ravel().round(6).tolist(), round(float(bound.outputs[0]), 6)
 ([1.0, 2.0, 1.0], 0.0)
 """
 
-from specnet.compiler.groups import fold, grouped_matmul, repeat
-from specnet.compiler.lowering import Call, Expansions
-from specnet.compiler.numpy_backend import Bound, bind
-from specnet.compiler.numpy_calls import NUMPY_EXPANSIONS
-from specnet.compiler.operations import (
-    absolute,
-    affine,
-    concatenate,
-    cos,
-    custom,
-    equal,
-    erf,
-    exp,
-    expm1,
-    gather,
-    greater,
-    linear_map,
-    log,
-    log1p,
-    matmul,
-    max_over,
-    maximum,
-    minimum,
-    one_hot,
-    rows,
-    scatter_add,
-    sigmoid,
-    sign,
-    sin,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-    to_index,
-    where,
-)
-from specnet.compiler.reverse import gradients, with_local_derivative
-from specnet.compiler.storage import Place, Plan, Storage, plan
-from specnet.compiler.value import (
-    BATCH,
-    FLAT,
-    Axis,
-    Kind,
-    MissingRuleError,
-    Operation,
-    Shape,
-    ShapeError,
-    Value,
-    constant,
-    expand,
-    input_value,
-    state_value,
-    sum_over,
-)
-
-__all__ = [
-    "BATCH",
-    "FLAT",
-    "NUMPY_EXPANSIONS",
-    "Axis",
-    "Bound",
-    "Call",
-    "Expansions",
-    "Kind",
-    "MissingRuleError",
-    "Operation",
-    "Place",
-    "Plan",
-    "Shape",
-    "ShapeError",
-    "Storage",
-    "Value",
-    "absolute",
-    "affine",
-    "bind",
-    "concatenate",
-    "constant",
-    "cos",
-    "custom",
-    "equal",
-    "erf",
-    "exp",
-    "expand",
-    "expm1",
-    "fold",
-    "gather",
-    "gradients",
-    "greater",
-    "grouped_matmul",
-    "input_value",
-    "linear_map",
-    "log",
-    "log1p",
-    "matmul",
-    "max_over",
-    "maximum",
-    "minimum",
-    "one_hot",
-    "plan",
-    "repeat",
-    "rows",
-    "scatter_add",
-    "sigmoid",
-    "sign",
-    "sin",
-    "softplus",
-    "sqrt",
-    "state_value",
-    "stop_gradient",
-    "sum_over",
-    "tanh",
-    "to_index",
-    "where",
-    "with_local_derivative",
-]
+from specnet.compiler.backend import *
+from specnet.compiler.lowering import *
+from specnet.compiler.numpy import NUMPY as NUMPY
+from specnet.compiler.operations import *
+from specnet.compiler.reverse import *
+from specnet.compiler.shapes import *
+from specnet.compiler.storage import *
+from specnet.compiler.value import *

@@ -6,7 +6,10 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.compiler.reverse import LocalDerivative, postorder
-from specnet.compiler.value import CONSTANT, EXPAND, Kind, Operation, Shape, ShapeError, Value, cast, expand
+from specnet.compiler.shapes import Shape, ShapeError
+from specnet.compiler.value import CONSTANT, EXPAND, Kind, Operation, Value, cast, expand
+
+__all__ = ["Call", "Expansions"]
 
 Expansions = Mapping[Operation, Callable[..., Value]]
 """For each operation that a backend lacks, the same in operations that it has."""

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from specnet.compiler.operations import custom, where
+from specnet.compiler.shapes import Shape, ShapeError
 from specnet.compiler.value import (
     CONSTANT,
     EXPAND,
     MissingRuleError,
-    Shape,
-    ShapeError,
     Value,
     as_value,
     constant,
@@ -26,6 +25,8 @@ from specnet.compiler.value import (
     number_of,
     sum_to,
 )
+
+__all__ = ["gradients", "with_local_derivative"]
 
 
 class OpenWhere:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from specnet.compiler.lowering import Call, Expansions, Program, lower
-from specnet.compiler.operations import CONCATENATE, row_bounds
-from specnet.compiler.value import STATE, Kind, Shape, Value
+from specnet.compiler.operations.pieces import CONCATENATE, row_bounds
+from specnet.compiler.shapes import Shape
+from specnet.compiler.value import STATE, Kind, Value
+
+__all__ = ["Plan", "Storage", "plan"]
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """Where a value lies: a storage (or, while planning, another value), and its first row there."""
 
     storage: int
@@ -41,7 +44,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A program with a place for every value. Backends consume it; nothing in it belongs to one of them.
+    """A program with a slot for every value. Backends consume it; nothing in it belongs to one of them.
 
     Attributes
     ----------
@@ -49,10 +52,10 @@ class Plan:
         In order; a call's number is its result's.
     outputs
         Numbers of the values asked for.
-    places
+    slots
         Of each call's result.
     storages
-        What the places lie in.
+        What the slots lie in.
     copies
         (state, value) pairs still to be written when every call has been made. The other commits write in place.
     for_outputs_only
@@ -61,7 +64,7 @@ class Plan:
 
     calls: tuple[Call, ...]
     outputs: tuple[int, ...]
-    places: tuple[Place, ...]
+    slots: tuple[Slot, ...]
     storages: tuple[Storage, ...]
     copies: tuple[tuple[int, int], ...]
     for_outputs_only: frozenset[int]
@@ -78,7 +81,7 @@ class Plan:
 
     def describe(self, n: int) -> str:
         """One line on one call: result, operation, operands, shape, where it lies."""
-        call, (storage, first_row) = self.calls[n], self.places[n]
+        call, (storage, first_row) = self.calls[n], self.slots[n]
         operands = [self.name(argument) for argument in call.arguments]
         if call.attributes not in ((), call.shape, (False, False)):
             operands.append(str(call.attributes))
@@ -97,7 +100,7 @@ def plan(
     expansions: Expansions | None = None,
     reuse: bool = True,
 ) -> Plan:
-    """Lower a program and give each of its values a place.
+    """Lower a program and give each of its values a slot.
 
     Parameters
     ----------
@@ -111,15 +114,15 @@ def plan(
         False gives every value a storage of its own and commits at the end: the reference to compare with.
     """
     program = lower(outputs, commits, expansions)
-    layout = Layout(program)
-    direct = direct_commits(layout) if reuse else {}
-    home, storages = _assign(layout, direct, reuse)
-    places = tuple(Place(home[layout.root[n]], layout.locate(n).first_row) for n in range(len(program.calls)))
+    lifetimes = Lifetimes(program)
+    direct = direct_commits(lifetimes) if reuse else {}
+    home, storages = _assign(lifetimes, direct, reuse)
+    slots = tuple(Slot(home[lifetimes.root[n]], lifetimes.locate(n).first_row) for n in range(len(program.calls)))
     copies = tuple((state, value) for state, value in program.commits if direct.get(value) != state)
-    return Plan(program.calls, program.outputs, places, storages, copies, _for_outputs_only(program))
+    return Plan(program.calls, program.outputs, slots, storages, copies, _for_outputs_only(program))
 
 
-class Layout:
+class Lifetimes:
     """What lies inside what, and which call reads a storage last."""
 
     def __init__(self, program: Program) -> None:
@@ -129,13 +132,13 @@ class Layout:
         self.root = [self.locate(n).storage for n in range(len(self.calls))]
         self.last = last_reads(self.calls, self.root, self.kept)
 
-    def locate(self, n: int) -> Place:
+    def locate(self, n: int) -> Slot:
         """The value in whose storage this one lies (itself, if it has its own), and its first row there."""
         first_row = 0
         while n in self.inside:
             n, offset = self.inside[n]
             first_row += offset
-        return Place(n, first_row)
+        return Slot(n, first_row)
 
 
 def kept_values(program: Program) -> set[int]:
@@ -149,27 +152,27 @@ def last_reads(calls: Sequence[Call], root: Sequence[int], kept: set[int]) -> di
     return last | {root[n]: len(calls) for n in kept}
 
 
-def may_take(layout: Layout, n: int, owner: int) -> bool:
+def may_take(lifetimes: Lifetimes, n: int, owner: int) -> bool:
     """May call n's result overwrite `owner`: elementwise, of the same form, and every read of it whole?"""
-    call = layout.calls[n]
-    reads = [k for k, argument in enumerate(call.arguments) if layout.root[argument] == owner]
+    call = lifetimes.calls[n]
+    reads = [k for k, argument in enumerate(call.arguments) if lifetimes.root[argument] == owner]
     whole = all(call.arguments[k] == owner and k in call.operation.overwrites for k in reads)
-    return whole and call.form == layout.calls[owner].form
+    return whole and call.form == lifetimes.calls[owner].form
 
 
-def may_commit_in_place(layout: Layout, state: int, value: int) -> bool:
+def may_commit_in_place(lifetimes: Lifetimes, state: int, value: int) -> bool:
     """May the new value be computed straight into the state: has the old one no reader left, but in the same call?"""
-    read = layout.last.get(state, -1)
-    return read < value or (read == value and may_take(layout, value, state))
+    read = lifetimes.last.get(state, -1)
+    return read < value or (read == value and may_take(lifetimes, value, state))
 
 
-def direct_commits(layout: Layout) -> dict[int, int]:
+def direct_commits(lifetimes: Lifetimes) -> dict[int, int]:
     """For each new value that is computed in place, its state."""
     direct: dict[int, int] = {}
-    for state, value in layout.commits:
-        call = layout.calls[value]
+    for state, value in lifetimes.commits:
+        call = lifetimes.calls[value]
         fresh = call.operation.role == "call" and call.operation is not CONCATENATE and value not in direct
-        if fresh and call.form == layout.calls[state].form and may_commit_in_place(layout, state, value):
+        if fresh and call.form == lifetimes.calls[state].form and may_commit_in_place(lifetimes, state, value):
             direct[value] = state
     return direct
 
@@ -179,22 +182,22 @@ def piece_rows(shapes: Sequence[Shape]) -> list[int]:
     return [low for low, _ in row_bounds(shapes)]
 
 
-def _views_and_pieces(calls: Sequence[Call], kept: set[int]) -> dict[int, Place]:
+def _views_and_pieces(calls: Sequence[Call], kept: set[int]) -> dict[int, Slot]:
     """Views lie inside their operand; a piece is written where its concatenation will be.
 
     A piece is not if it is kept, or feeds a dense layer: then it has a row of ones below it.
     """
     fixed = kept | {n for call in calls for n in _read_with_ones(call)}
-    inside: dict[int, Place] = {}
+    inside: dict[int, Slot] = {}
     for n, call in enumerate(calls):
         if call.operation.role == "view":
             low, _ = call.attributes
-            inside[n] = Place(call.arguments[0], low)
+            inside[n] = Slot(call.arguments[0], low)
         if call.operation is CONCATENATE:
             for a, first_row in zip(call.arguments, piece_rows([calls[a].shape for a in call.arguments]), strict=True):
                 free = a not in fixed and a not in inside and call.arguments.count(a) == 1
                 if free and calls[a].operation.role == "call":
-                    inside[a] = Place(n, first_row)
+                    inside[a] = Slot(n, first_row)
     return inside
 
 
@@ -203,20 +206,20 @@ def _read_with_ones(call: Call) -> tuple[int, ...]:
     return () if position is None else (call.arguments[position],)
 
 
-def wants_ones_row(layout: Layout, n: int) -> bool:
+def wants_ones_row(lifetimes: Lifetimes, n: int) -> bool:
     """Can the storage of a value that feeds a dense layer carry a row of ones? A part of another storage cannot."""
-    return n not in layout.inside
+    return n not in lifetimes.inside
 
 
-def dying_roots(layout: Layout, n: int) -> list[int]:
+def dying_roots(lifetimes: Lifetimes, n: int) -> list[int]:
     """Roots, other than the result's own, that call n is the last one to read."""
-    roots = dict.fromkeys(layout.root[argument] for argument in layout.calls[n].arguments)
-    return [root for root in roots if layout.last[root] == n and root != layout.root[n]]
+    roots = dict.fromkeys(lifetimes.root[argument] for argument in lifetimes.calls[n].arguments)
+    return [root for root in roots if lifetimes.last[root] == n and root != lifetimes.root[n]]
 
 
-def _assign(layout: Layout, direct: dict[int, int], reuse: bool) -> tuple[dict[int, int], tuple[Storage, ...]]:
+def _assign(lifetimes: Lifetimes, direct: dict[int, int], reuse: bool) -> tuple[dict[int, int], tuple[Storage, ...]]:
     """One scan in order: each root's storage, and all storages."""
-    calls = layout.calls
+    calls = lifetimes.calls
     made: list[tuple[Shape, Kind, int | None]] = []
     home: dict[int, int] = {}
     free: defaultdict[tuple[Shape, Kind], list[int]] = defaultdict(list)
@@ -231,10 +234,10 @@ def _assign(layout: Layout, direct: dict[int, int], reuse: bool) -> tuple[dict[i
     for n, call in enumerate(calls):
         if call.operation.role != "call":
             continue
-        owner = layout.root[n]
-        dying = [root for root in dying_roots(layout, n) if reuse and made[home[root]][2] is None]
+        owner = lifetimes.root[n]
+        dying = [root for root in dying_roots(lifetimes, n) if reuse and made[home[root]][2] is None]
         if owner not in home:
-            taken = next((root for root in dying if owner == n and may_take(layout, n, root)), None)
+            taken = next((root for root in dying if owner == n and may_take(lifetimes, n, root)), None)
             if n in direct:
                 home[n] = home[direct[n]]
             elif taken is not None:
@@ -245,7 +248,7 @@ def _assign(layout: Layout, direct: dict[int, int], reuse: bool) -> tuple[dict[i
                 home[owner] = pool.pop() if pool else new(owner, None)
         for root in dying:
             free[calls[root].form].append(home[root])
-    with_ones = {home[n] for call in calls for n in _read_with_ones(call) if wants_ones_row(layout, n)}
+    with_ones = {home[n] for call in calls for n in _read_with_ones(call) if wants_ones_row(lifetimes, n)}
     with_ones -= {home[n] for n, call in enumerate(calls) if call.operation is STATE}
     return home, tuple(Storage(*form, k in with_ones) for k, form in enumerate(made))
 

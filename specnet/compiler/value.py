@@ -1,7 +1,10 @@
-"""Symbolic arrays, and the record that says everything about one operation on them.
+"""Symbolic arrays with their operators, and the record that says everything about one operation on them.
 
 A `Value` is one array of a program: the operation that makes it, from which values, and its shape. Values are never
-changed, are equal by identity, and live in no table. Their operators simplify only what keeps every bit of the result.
+changed, have at most two axes, are equal by identity, and live in no table. Their operators simplify only what keeps
+every bit of the result.
+
+Here are the operations that every other one needs: arithmetic, and repetition with the sum that undoes it.
 """
 
 from __future__ import annotations
@@ -11,20 +14,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Axis = int | str
-Shape = tuple[Axis, ...]
+from specnet.compiler.shapes import Shape, ShapeError, broadcast_shapes, checked_shape
+
+__all__ = [
+    "Kind",
+    "MissingRuleError",
+    "Operation",
+    "Value",
+    "constant",
+    "expand",
+    "input_value",
+    "state_value",
+    "sum_over",
+]
+
 Kind = Literal["float", "mask", "index"]
 Number = int | float
 Reduced = Literal["features", "batch", "all"]
-
-BATCH = "batch"
-"""The axis along which a program sees many rows at once; its size is given when the program is bound."""
-FLAT = "flat"
-"""The one axis of a parameter vector, or of a part of it."""
-
-
-class ShapeError(ValueError):
-    """Operands whose shapes or kinds an operation cannot take."""
+SWITCH = "it is constant between its switches"
+"""Why nothing flows back through a comparison."""
 
 
 class MissingRuleError(NotImplementedError):
@@ -92,7 +100,7 @@ class Operation:
 
 
 class Value:
-    """One array of a program.
+    """One array of a program, of at most two axes.
 
     Attributes
     ----------
@@ -118,7 +126,7 @@ class Value:
         self, operation: Operation, arguments: tuple[Value, ...], attributes: Any, shape: Shape, kind: Kind
     ) -> None:
         self.operation, self.arguments, self.attributes = operation, arguments, attributes
-        self.shape, self.kind = shape, kind
+        self.shape, self.kind = checked_shape(shape), kind
 
     def __repr__(self) -> str:
         attributes = "" if self.attributes == () else f" {self.attributes!r}"
@@ -149,7 +157,7 @@ class Value:
         return _divide(as_value(other), self)
 
     def __neg__(self) -> Value:
-        return self.arguments[0] if self.operation is NEGATIVE else elementwise(NEGATIVE, self)
+        return _negative(self)
 
     def __pow__(self, power: int) -> Value:
         if not isinstance(power, int):
@@ -176,14 +184,23 @@ def leaf(operation: Operation, attributes: Any, shape: Shape, kind: Kind) -> Val
     return Value(operation, (), attributes, shape, kind)
 
 
+CONSTANT = Operation("constant", role="leaf", constant_because="it never changes")
+
+
 def constant(number: Number) -> Value:
     """A number that never changes, of shape ()."""
     return leaf(CONSTANT, float(number), (), "float")
 
 
+INPUT = Operation("input", role="leaf", constant_because="it has no operands")
+
+
 def input_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
     """An array that the host fills before a call."""
     return leaf(INPUT, name, shape, kind)
+
+
+STATE = Operation("state", role="leaf", constant_because="it has no operands")
 
 
 def state_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
@@ -196,24 +213,14 @@ def as_value(number: Value | Number) -> Value:
     return number if isinstance(number, Value) else constant(number)
 
 
-def broadcast_shapes(*shapes: Shape) -> Shape:
-    """The shape to which all of these can be repeated, as NumPy would.
+def number_of(x: Value) -> float | None:
+    """The number of a constant, repeated or not; None for other values."""
+    x = x.arguments[0] if x.operation is EXPAND else x
+    number: float | None = x.attributes if x.operation is CONSTANT else None
+    return number
 
-    Raises
-    ------
-    ShapeError
-        If two axes that should match differ and neither is 1.
-    """
-    if all(shape == shapes[0] for shape in shapes):
-        return shapes[0]
-    rank = max(map(len, shapes))
-    result: list[Axis] = []
-    for axis in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
-        sizes: set[Axis] = set(axis) - {1}
-        if len(sizes) > 1:
-            raise ShapeError(f"shapes {', '.join(map(str, shapes))} do not broadcast")
-        result.append(sizes.pop() if sizes else 1)
-    return tuple(result)
+
+# ------------------------------------------------------------------------------------------- conversion and repetition
 
 
 def broadcast(attributes: Any, *arguments: Value) -> Shape:
@@ -235,9 +242,15 @@ def elementwise(operation: Operation, *operands: Value | Number) -> Value:
     return expand(apply(operation, *arguments), full)
 
 
+CAST = Operation("cast", broadcast, operand_kinds=("mask",), constant_because=SWITCH)
+
+
 def cast(x: Value) -> Value:
     """A mask as the floats 0 and 1; anything else as it is."""
     return apply(CAST, x) if x.kind == "mask" else x
+
+
+EXPAND = Operation("expand", lambda attributes, x: tuple(attributes), adjoint=lambda d, y, x: (sum_to(d, x.shape),))
 
 
 def expand(x: Value | Number, shape: Shape) -> Value:
@@ -278,19 +291,15 @@ def reduce(operation: Operation, x: Value, axis: Reduced) -> Value:
     return y.arguments[0] if y.shape == x.shape else y
 
 
+SUM = Operation("sum", axis_shape, operand_kinds=("float",), adjoint=lambda d, y, x: (expand(d, x.shape),))
+
+
 def sum_over(x: Value, axis: Reduced) -> Value:
     """The sum along an axis, which becomes 1; of everything, with shape ()."""
     return reduce(SUM, x, axis)
 
 
 # --------------------------------------------------------------------------------------------------------- arithmetic
-
-
-def number_of(x: Value) -> float | None:
-    """The number of a constant, repeated or not; None for other values."""
-    x = x.arguments[0] if x.operation is EXPAND else x
-    number: float | None = x.attributes if x.operation is CONSTANT else None
-    return number
 
 
 def _simplest(operation: Operation, a: Value, b: Value) -> Value:
@@ -305,6 +314,18 @@ def _same(x: Value, other: Value) -> Value:
     return expand(cast(x), broadcast_shapes(x.shape, other.shape))
 
 
+NEGATIVE = Operation("negative", broadcast, slopes=lambda y, a: (-1,), overwrites=(0,))
+
+
+def _negative(x: Value) -> Value:
+    return x.arguments[0] if x.operation is NEGATIVE else elementwise(NEGATIVE, x)
+
+
+ADD = Operation(
+    "add", broadcast, slopes=lambda y, a, b: (1, 1), overwrites=(0, 1), commutative=True, fold=lambda a, b: a + b
+)
+
+
 def _add(a: Value, b: Value) -> Value:
     if number_of(b) == 0:
         return _same(a, b)
@@ -316,14 +337,22 @@ def _add(a: Value, b: Value) -> Value:
     return _simplest(ADD, a, b)
 
 
+SUBTRACT = Operation("subtract", broadcast, slopes=lambda y, a, b: (1, -1), overwrites=(0, 1), fold=lambda a, b: a - b)
+
+
 def _subtract(a: Value, b: Value) -> Value:
     if number_of(b) == 0:
         return _same(a, b)
     if number_of(a) == 0:
-        return -_same(b, a)
+        return _negative(_same(b, a))
     if b.operation is NEGATIVE:
         return _add(a, b.arguments[0])
     return _simplest(SUBTRACT, a, b)
+
+
+MULTIPLY = Operation(
+    "multiply", broadcast, slopes=lambda y, a, b: (b, a), overwrites=(0, 1), commutative=True, fold=lambda a, b: a * b
+)
 
 
 def _multiply(a: Value, b: Value) -> Value:
@@ -331,8 +360,13 @@ def _multiply(a: Value, b: Value) -> Value:
         if number_of(one) == 1:
             return _same(other, one)
         if number_of(one) == -1:
-            return -_same(other, one)
+            return _negative(_same(other, one))
     return _simplest(MULTIPLY, a, b)
+
+
+DIVIDE = Operation(
+    "divide", broadcast, slopes=lambda y, a, b: (1 / b, -(y / b)), overwrites=(0, 1), fold=lambda a, b: a / b
+)
 
 
 def _divide(a: Value, b: Value) -> Value:
@@ -356,32 +390,3 @@ def _power(x: Value, power: int) -> Value:
         power //= 2
         square = square * square if power else square
     return cast(x) if result is None else cast(result)
-
-
-def _sum_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
-    return (expand(d, x.shape),)
-
-
-def _target_shape(attributes: Any, x: Value) -> Shape:
-    return tuple(attributes)
-
-
-CONSTANT = Operation("constant", role="leaf", constant_because="it never changes")
-INPUT = Operation("input", role="leaf", constant_because="it has no operands")
-STATE = Operation("state", role="leaf", constant_because="it has no operands")
-
-CAST = Operation("cast", broadcast, operand_kinds=("mask",), constant_because="a mask is constant between its switches")
-EXPAND = Operation("expand", _target_shape, adjoint=lambda d, y, x: (sum_to(d, x.shape),))
-SUM = Operation("sum", axis_shape, operand_kinds=("float",), adjoint=_sum_adjoint)
-
-NEGATIVE = Operation("negative", broadcast, slopes=lambda y, a: (-1,), overwrites=(0,))
-ADD = Operation(
-    "add", broadcast, slopes=lambda y, a, b: (1, 1), overwrites=(0, 1), commutative=True, fold=lambda a, b: a + b
-)
-SUBTRACT = Operation("subtract", broadcast, slopes=lambda y, a, b: (1, -1), overwrites=(0, 1), fold=lambda a, b: a - b)
-MULTIPLY = Operation(
-    "multiply", broadcast, slopes=lambda y, a, b: (b, a), overwrites=(0, 1), commutative=True, fold=lambda a, b: a * b
-)
-DIVIDE = Operation(
-    "divide", broadcast, slopes=lambda y, a, b: (1 / b, -(y / b)), overwrites=(0, 1), fold=lambda a, b: a / b
-)

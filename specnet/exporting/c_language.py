@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import operations as op
+from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.language import Language, Place
@@ -18,16 +18,16 @@ from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, S
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 _FUNCTIONS = {
-    op.EXP: "exp",
-    op.EXPM1: "expm1",
-    op.LOG: "log",
-    op.LOG1P: "log1p",
-    op.SQRT: "sqrt",
-    op.SIN: "sin",
-    op.COS: "cos",
-    op.TANH: "tanh",
-    op.ERF: "erf",
-    op.ABSOLUTE: "fabs",
+    functions.EXP: "exp",
+    functions.EXPM1: "expm1",
+    functions.LOG: "log",
+    functions.LOG1P: "log1p",
+    functions.SQRT: "sqrt",
+    functions.SIN: "sin",
+    functions.COS: "cos",
+    functions.TANH: "tanh",
+    functions.ERF: "erf",
+    functions.ABSOLUTE: "fabs",
 }
 
 
@@ -46,7 +46,7 @@ class C(Language):
 
     name = "c"
     nothing = "0"
-    twice = MappingProxyType({op.MAXIMUM: (0, 1), op.MINIMUM: (0, 1), op.SIGN: (0,)})
+    twice = MappingProxyType({selection.MAXIMUM: (0, 1), selection.MINIMUM: (0, 1), functions.SIGN: (0,)})
 
     def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:
         super().__init__(dtype)
@@ -62,18 +62,20 @@ class C(Language):
             ARITHMETIC
             | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
             | {
-                op.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                op.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                op.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
-                op.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
+                selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+                selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+                selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
+                functions.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
                 CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
             }
         )
 
     def form(self, step: Step, forms: Forms) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
-        if step.operation in (op.MAXIMUM, op.MINIMUM) and any(isinstance(x, float) for x in step.operands):
-            sign = "<" if step.operation is op.MAXIMUM else ">"
+        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and any(
+            isinstance(x, float) for x in step.operands
+        ):
+            sign = "<" if step.operation is selection.MAXIMUM else ">"
             first, second = ("{0}", "{1}") if isinstance(step.operands[1], float) else ("{1}", "{0}")
             return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
         return forms[step.operation]

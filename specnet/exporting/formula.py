@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Expansions, Kind, Operation, Shape, Value, bind, input_value, plan
-from specnet.compiler import operations as op
-from specnet.compiler.groups import GROUPED_MATMUL
+from specnet.compiler import BATCH, NUMPY, Expansions, Kind, Operation, Shape, Value, input_value, plan
 from specnet.compiler.lowering import Call, lower
+from specnet.compiler.operations import picking, products
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import CONSTANT, INPUT, STATE
 from specnet.parts.arrays import Array
@@ -153,12 +152,11 @@ def _constants(value: Value, arrays: Mapping[str, Array], dtype: np.dtype[Any]) 
     found = {x: arrays[x.attributes] for x in frontier if x.operation is STATE}
     made = [x for x in frontier if x not in found]
     if made:
-        program = plan(made, expansions=NUMPY_EXPANSIONS)
+        program = plan(made, expansions=NUMPY.expansions)
         needed = {call.attributes for call in program.calls if call.operation is STATE}
-        bound = bind(program, dtype, {}, {name: arrays[name].astype(dtype) for name in needed})
+        bound = NUMPY.bind(program, dtype, {}, {name: arrays[name].astype(dtype) for name in needed})
         with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
-            for call in bound.calls:
-                call()
+            bound.run()
         found |= {x: array.copy() for x, array in zip(made, bound.outputs, strict=True)}
     return found
 
@@ -185,7 +183,7 @@ class _Reader:
                 found[number] = self.sources[call.attributes]
             elif call.operation is CONSTANT:
                 found[number] = float(call.attributes)
-            elif call.operation is op.TO_INDEX:
+            elif call.operation is picking.TO_INDEX:
                 found[number] = found[call.arguments[0]]
             elif number not in arrays:
                 found[number] = self._step(call, found, arrays, program.calls)
@@ -203,20 +201,20 @@ class _Reader:
         operation, attributes = call.operation, call.attributes
         first, *others = call.arguments
         operands: list[Operand]
-        if operation is op.AFFINE and first in arrays:
+        if operation is products.AFFINE and first in arrays:
             weight, bias = arrays[first][:-1].T, arrays[first][-1]
             operands = [found[others[0]], Table(f"{self.key}.weight", weight), Table(f"{self.key}.bias", bias)]
             operation = LINEAR
-        elif operation is op.MATMUL and first in arrays and not attributes[1]:
+        elif operation is products.MATMUL and first in arrays and not attributes[1]:
             weight = arrays[first].T if attributes[0] else arrays[first]
             operands, operation, attributes = [found[others[0]], Table(f"{self.key}.weight", weight)], LINEAR, ()
-        elif operation is GROUPED_MATMUL and first in arrays and not attributes[2]:
+        elif operation is products.GROUPED_MATMUL and first in arrays and not attributes[2]:
             groups, flipped, _ = attributes
             block = arrays[first].reshape(-1, groups, arrays[first].shape[1])
             weight = block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)
             operands = [found[others[0]], Table(f"{self.key}.weight", weight)]
             operation, attributes = GROUPED, ()
-        elif operation is op.GATHER and first in arrays:
+        elif operation is picking.GATHER and first in arrays:
             operands = [found[others[0]], Table(self._name(calls[first]), arrays[first].T)]
             operation = LOOKUP
         else:

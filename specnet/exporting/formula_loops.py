@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from specnet.compiler import Operation
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step, Table
@@ -199,10 +198,10 @@ _WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Place]] = {
     LINEAR: FormulaLoops._linear,
     GROUPED: FormulaLoops._grouped,
     LOOKUP: FormulaLoops._lookup,
-    REPEAT: FormulaLoops._repeated,
-    op.ROWS: FormulaLoops._rows,
-    op.CONCATENATE: FormulaLoops._concatenated,
+    pieces.REPEAT: FormulaLoops._repeated,
+    pieces.ROWS: FormulaLoops._rows,
+    pieces.CONCATENATE: FormulaLoops._concatenated,
     SUM: FormulaLoops._total,
-    op.MAX: FormulaLoops._largest,
+    reductions.MAX: FormulaLoops._largest,
 }
 """How operations are written that are not elementwise."""

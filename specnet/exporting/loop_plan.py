@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step
 
-_WHOLE = (LINEAR, GROUPED, op.ROWS, REPEAT)
+_WHOLE = (LINEAR, GROUPED, pieces.ROWS, pieces.REPEAT)
 """Operations that read arrays, and not numbers one by one."""
-_OWN_LENGTH = (SUM, op.MAX, LOOKUP, op.CONCATENATE)
+_OWN_LENGTH = (SUM, reductions.MAX, LOOKUP, pieces.CONCATENATE)
 """Operations that read numbers in loops as long as what they read."""
 
 
@@ -84,7 +83,7 @@ def _kept(formula: Formula) -> dict[Step, bool]:
                 if step not in kept:
                     loops[operand] |= loops[step]
                 else:
-                    part = position if step.operation is op.CONCATENATE else 0
+                    part = position if step.operation is pieces.CONCATENATE else 0
                     loops[operand].add(
                         (step, part, operand.features if step.operation in _OWN_LENGTH else step.features)
                     )

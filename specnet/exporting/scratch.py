@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import pieces
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand
 from specnet.exporting.language import Place
 from specnet.exporting.program import Program
 from specnet.exporting.text import Names
 
-_MAKERS = (LINEAR, GROUPED, LOOKUP, op.CONCATENATE, REPEAT)
+_MAKERS = (LINEAR, GROUPED, LOOKUP, pieces.CONCATENATE, pieces.REPEAT)
 """Operations whose result cannot take the place of what they read."""
 
 

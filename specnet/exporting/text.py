@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
-from specnet.compiler import operations as op
+from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
 from specnet.exporting.formula import Operand, Step
 
@@ -55,8 +55,8 @@ ARITHMETIC: dict[Operation, Form] = {
     MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
     DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
     NEGATIVE: Form("-{}", SIGN, (CALL,)),
-    op.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
-    op.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
+    selection.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
+    selection.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
 }
 """What Python, C and JavaScript write in the same way."""
 
@@ -69,7 +69,7 @@ def _softplus(x: Value) -> Value:
     return maximum(x, 0.0) + log1p(exp(-absolute(x)))
 
 
-TEXT_EXPANSIONS: Expansions = {op.SIGMOID: _sigmoid, op.SOFTPLUS: _softplus}
+TEXT_EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
 """What no language has a function for, in terms of what they have."""
 
 

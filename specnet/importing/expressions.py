@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from specnet.compiler import BATCH, Operation, Value, input_value
-from specnet.compiler import operations as op
+from specnet.compiler.operations import derivatives, functions, reductions, selection
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CAST, CONSTANT, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.importing import functions as fn
@@ -18,29 +18,29 @@ _FUNCTIONS: dict[Operation, Callable[..., Formula]] = {
     SUBTRACT: lambda p, q: p - q,
     MULTIPLY: lambda p, q: p * q,
     DIVIDE: lambda p, q: p / q,
-    op.EXP: fn.exp,
-    op.EXPM1: lambda p: fn.exp(p) - 1.0,
-    op.LOG: fn.log,
-    op.LOG1P: lambda p: fn.log(p + 1.0),
-    op.SQRT: fn.sqrt,
-    op.TANH: fn.tanh,
-    op.ERF: fn.erf,
-    op.SIGMOID: sigmoid,
-    op.SOFTPLUS: fn.softplus,
-    op.ABSOLUTE: fn.absolute,
-    op.SIGN: fn.sign,
-    op.MAXIMUM: fn.maximum,
-    op.MINIMUM: fn.minimum,
-    op.GREATER: lambda p, q: fn.positive(p - q),
-    op.WHERE: fn.where,
+    functions.EXP: fn.exp,
+    functions.EXPM1: lambda p: fn.exp(p) - 1.0,
+    functions.LOG: fn.log,
+    functions.LOG1P: lambda p: fn.log(p + 1.0),
+    functions.SQRT: fn.sqrt,
+    functions.TANH: fn.tanh,
+    functions.ERF: fn.erf,
+    functions.SIGMOID: sigmoid,
+    functions.SOFTPLUS: fn.softplus,
+    functions.ABSOLUTE: fn.absolute,
+    functions.SIGN: fn.sign,
+    selection.MAXIMUM: fn.maximum,
+    selection.MINIMUM: fn.minimum,
+    selection.GREATER: lambda p, q: fn.positive(p - q),
+    selection.WHERE: fn.where,
     CAST: lambda p: p,
     EXPAND: lambda p: p,
-    op.STOP_GRADIENT: lambda p: p,
-    op.CUSTOM: lambda p, *inputs: p,
+    derivatives.STOP_GRADIENT: lambda p: p,
+    derivatives.CUSTOM: lambda p, *inputs: p,
 }
 _OVER_FEATURES: dict[Operation, Callable[[Formula, int], Formula]] = {
     SUM: lambda p, size: fn.mean(p) * size,
-    op.MAX: lambda p, size: fn.largest(p),
+    reductions.MAX: lambda p, size: fn.largest(p),
 }
 _X = input_value("x", ("features", BATCH))
 """What expressions are written over; no number of features, since sums of a single one are left out."""

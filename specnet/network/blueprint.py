@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from specnet.compiler import (
     BATCH,
     FLAT,
-    NUMPY_EXPANSIONS,
+    NUMPY,
     Plan,
     Shape,
     ShapeError,
@@ -146,6 +147,9 @@ class Blueprint:
         Resolved: in the long form, with all sizes.
     """
 
+    backend: Final = NUMPY
+    """What runs the programs."""
+
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         layers, inputs, outputs = spec.network.layers, spec.network.input_size, spec.network.output_size
@@ -170,16 +174,16 @@ class Blueprint:
 
     def predict(self) -> Plan:
         """Return the program of the activated output, (outputs, batch)."""
-        return _plan([self.forward(training=False).output])
+        return self._plan([self.forward(training=False).output])
 
     def raw_outputs(self) -> Plan:
         """Return the program of the output as the loss sees it, (outputs, batch)."""
-        return _plan([self.seen_by_loss(self.forward(training=False))])
+        return self._plan([self.seen_by_loss(self.forward(training=False))])
 
     def row_losses(self, *, evaluation: bool) -> Plan:
         """Return the program of each row's loss, (1, batch), without what only regularises if `evaluation`."""
         loss = self.loss.for_evaluation() if evaluation else self.loss
-        return _plan([self._row_losses(self.forward(training=False), loss)])
+        return self._plan([self._row_losses(self.forward(training=False), loss)])
 
     def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
@@ -195,12 +199,12 @@ class Blueprint:
         }
         found = gradients(loss, names)
         commits = [(state_value(names[parameter], parameter.shape), d) for parameter, d in found.items()]
-        return _plan([loss], [*commits, *forward.commits])
+        return self._plan([loss], [*commits, *forward.commits])
 
     def input_gradient(self, *, weighted: bool) -> Plan:
         """Return the program of the mean loss's gradient by the input, (inputs, batch)."""
         forward = self.forward(training=False)
-        return _plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
+        return self._plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
 
     @cached_property
     def update(self) -> Update:
@@ -237,7 +241,7 @@ class Blueprint:
                 (value for target, value in commits if target is theta),
             )
             commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
-        program = _plan([], commits)
+        program = self._plan([], commits)
         return Update(program, states, tuple(scalars))
 
     def checked(self, program: Plan) -> Plan:
@@ -305,6 +309,5 @@ class Blueprint:
                     if l2:
                         yield sum_over(weights * weights, "all") * l2
 
-
-def _plan(outputs: list[Value], commits: Sequence[tuple[Value, Value]] = ()) -> Plan:
-    return plan(outputs, commits, expansions=NUMPY_EXPANSIONS)
+    def _plan(self, outputs: list[Value], commits: Sequence[tuple[Value, Value]] = ()) -> Plan:
+        return plan(outputs, commits, expansions=self.backend.expansions)

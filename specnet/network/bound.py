@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from specnet.compiler import BATCH, Bound, Plan, bind
+from specnet.compiler import BATCH, Bound, Plan
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
 from specnet.parts.arrays import Array
@@ -27,6 +27,8 @@ class BoundProgram:
         What the program makes.
     noise : dict
         Those inputs that are random numbers.
+    run : callable
+        Computes the outputs from the inputs.
     """
 
     def __init__(self, bound: Bound, rows: int) -> None:
@@ -36,13 +38,8 @@ class BoundProgram:
         if INVERSE_ROWS in self.inputs:
             self.inputs[INVERSE_ROWS][...] = 1 / rows
         self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
-        self._calls = bound.calls
+        self.run = bound.run
         self._views: dict[int, tuple[Array, Array | None, Array]] = {}
-
-    def run(self) -> None:
-        """Make all calls."""
-        for call in self._calls:
-            call()
 
     def first_rows(self, count: int) -> tuple[Array, Array | None, Array]:
         """Return the first rows of x, of the target where there is one, and of the output, rows first."""
@@ -73,7 +70,7 @@ class Workspace:
         self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.state)
         self._initial_state = {name: kept.copy() for name, kept in self.state.items()}
-        self._plan = plan
+        self._plan, self._bind = plan, blueprint.backend.bind
         self._kept: OrderedDict[tuple[str, int], BoundProgram] = OrderedDict()
 
     def program(self, name: str, rows: int) -> BoundProgram:
@@ -81,7 +78,7 @@ class Workspace:
         key = (name, rows)
         program = self._kept.get(key)
         if program is None:
-            bound = bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
+            bound = self._bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
             program = self._kept[key] = BoundProgram(bound, rows)
             if len(self._kept) > BOUND_KEPT:
                 self._kept.popitem(last=False)

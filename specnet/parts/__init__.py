@@ -4,133 +4,37 @@ Base classes of the kinds, the kinds of numbers that fields hold, and the operat
 activations, layers, losses and optimizers are written. A part is one class; see `specnet.parts.activations` for many.
 """
 
-from specnet.compiler import (
-    BATCH,
-    FLAT,
-    Value,
-    absolute,
-    affine,
-    concatenate,
-    constant,
-    cos,
-    custom,
-    equal,
-    erf,
-    exp,
-    expand,
-    expm1,
-    fold,
-    gather,
-    greater,
-    grouped_matmul,
-    linear_map,
-    log,
-    log1p,
-    matmul,
-    max_over,
-    maximum,
-    minimum,
-    one_hot,
-    repeat,
-    rows,
-    scatter_add,
-    sigmoid,
-    sign,
-    sin,
-    softplus,
-    sqrt,
-    stop_gradient,
-    sum_over,
-    tanh,
-    to_index,
-    where,
-    with_local_derivative,
-)
-from specnet.parts.activations import Activation
-from specnet.parts.data import Data
-from specnet.parts.fields import (
-    Fraction,
-    Integer,
-    NonNegativeInteger,
-    NonNegativeNumber,
-    PositiveInteger,
-    PositiveNumber,
-    Share,
-)
-from specnet.parts.initializers import Initializer, Place
-from specnet.parts.layers import Layer, LearningLayer, Scope
-from specnet.parts.losses import Loss, mean_over_outputs
-from specnet.parts.metrics import Metric
-from specnet.parts.optimizers import DecayingOptimizer, Optimizer, SteppingOptimizer
-from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor, per_feature
-from specnet.parts.preprocessing import Preprocessing
-from specnet.parts.schedules import Schedule
-
-__all__ = [
-    "BATCH",
-    "FLAT",
-    "Activation",
-    "Data",
-    "DecayingOptimizer",
-    "Fraction",
-    "Initializer",
-    "Integer",
-    "Layer",
-    "LearningLayer",
-    "Loss",
-    "Metric",
-    "NonNegativeInteger",
-    "NonNegativeNumber",
-    "Optimizer",
-    "ParameterBlock",
-    "Place",
-    "PositiveInteger",
-    "PositiveNumber",
-    "Preprocessing",
-    "Schedule",
-    "Scope",
-    "Share",
-    "StateTensor",
-    "SteppingOptimizer",
-    "Tensor",
-    "Value",
-    "absolute",
-    "affine",
-    "concatenate",
-    "constant",
-    "cos",
-    "custom",
-    "equal",
-    "erf",
-    "exp",
-    "expand",
-    "expm1",
-    "fold",
-    "gather",
-    "greater",
-    "grouped_matmul",
-    "linear_map",
-    "log",
-    "log1p",
-    "matmul",
-    "max_over",
-    "maximum",
-    "mean_over_outputs",
-    "minimum",
-    "one_hot",
-    "per_feature",
-    "repeat",
-    "rows",
-    "scatter_add",
-    "sigmoid",
-    "sign",
-    "sin",
-    "softplus",
-    "sqrt",
-    "stop_gradient",
-    "sum_over",
-    "tanh",
-    "to_index",
-    "where",
-    "with_local_derivative",
-]
+from specnet.compiler import BATCH as BATCH
+from specnet.compiler import FLAT as FLAT
+from specnet.compiler import Value as Value
+from specnet.compiler import constant as constant
+from specnet.compiler import expand as expand
+from specnet.compiler import sum_over as sum_over
+from specnet.compiler import with_local_derivative as with_local_derivative
+from specnet.compiler.operations import *
+from specnet.parts.activations import Activation as Activation
+from specnet.parts.data import Data as Data
+from specnet.parts.fields import Fraction as Fraction
+from specnet.parts.fields import Integer as Integer
+from specnet.parts.fields import NonNegativeInteger as NonNegativeInteger
+from specnet.parts.fields import NonNegativeNumber as NonNegativeNumber
+from specnet.parts.fields import PositiveInteger as PositiveInteger
+from specnet.parts.fields import PositiveNumber as PositiveNumber
+from specnet.parts.fields import Share as Share
+from specnet.parts.initializers import Initializer as Initializer
+from specnet.parts.initializers import Place as Place
+from specnet.parts.layers import Layer as Layer
+from specnet.parts.layers import LearningLayer as LearningLayer
+from specnet.parts.layers import Scope as Scope
+from specnet.parts.losses import Loss as Loss
+from specnet.parts.losses import mean_over_outputs as mean_over_outputs
+from specnet.parts.metrics import Metric as Metric
+from specnet.parts.optimizers import DecayingOptimizer as DecayingOptimizer
+from specnet.parts.optimizers import Optimizer as Optimizer
+from specnet.parts.optimizers import SteppingOptimizer as SteppingOptimizer
+from specnet.parts.parameters import ParameterBlock as ParameterBlock
+from specnet.parts.parameters import StateTensor as StateTensor
+from specnet.parts.parameters import Tensor as Tensor
+from specnet.parts.parameters import per_feature as per_feature
+from specnet.parts.preprocessing import Preprocessing as Preprocessing
+from specnet.parts.schedules import Schedule as Schedule

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.checking.switches import switches
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, Bound, Value, bind, gradients, input_value, plan, sum_over
+from specnet.compiler import BATCH, NUMPY, Bound, Value, gradients, input_value, plan, sum_over
+from specnet.compiler.numpy import BoundCalls, bind
 from specnet.parts.arrays import Array
 
 Floats = NDArray[np.float64]
@@ -100,8 +101,8 @@ class Function:
     def _number(self) -> Value:
         return sum_over(self.value * input_value(WEIGHTS, self.value.shape), "all")
 
-    def _bound(self, outputs: Sequence[Value], dtype: type) -> Bound:
-        return bind(plan(list(outputs), expansions=NUMPY_EXPANSIONS), dtype, {BATCH: self.rows})
+    def _bound(self, outputs: Sequence[Value], dtype: type) -> BoundCalls:
+        return bind(plan(list(outputs), expansions=NUMPY.expansions), dtype, {BATCH: self.rows})
 
     def _fill(self, bound: Bound, reads: Mapping[str, Array]) -> None:
         for name, array in (*bound.inputs.items(), *bound.states.items()):
@@ -110,8 +111,7 @@ class Function:
 
 def _call(bound: Bound) -> None:
     with np.errstate(all="ignore"):
-        for call in bound.calls:
-            call()
+        bound.run()
 
 
 def arrays_of(call: Any) -> Iterator[Array]:

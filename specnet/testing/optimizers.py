@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.compiler import FLAT, bind
+from specnet.compiler import FLAT
+from specnet.compiler.numpy import bind
 from specnet.network import build
 from specnet.parts import Initializer, Optimizer, Place, Schedule, SteppingOptimizer
 from specnet.parts.arrays import Array
@@ -35,7 +36,7 @@ class _Walk:
         arrays = {"theta": theta, "gradient": self.gradient, "decay_factors": np.ones_like(theta)}
         arrays |= {f"optimizer.{name}": np.full_like(theta, start) for name, start in update.states.items()}
         self.scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
-        self.calls = bind(update.program, theta.dtype, {FLAT: theta.size}, arrays | self.scalars).calls
+        self.bound = bind(update.program, theta.dtype, {FLAT: theta.size}, arrays | self.scalars)
         self.steps = 0
 
     def step(self, gradient: Array) -> None:
@@ -46,8 +47,7 @@ class _Walk:
         for name, scalar in self.scalars.items():
             scalar[()] = numbers[name]
         with np.errstate(all="ignore"):
-            for call in self.calls:
-                call()
+            self.bound.run()
 
 
 def check_optimizer(subject: str, optimizer: Optimizer, forward: Forward | None, settings: Mapping[str, Any]) -> None:
@@ -65,7 +65,7 @@ def check_optimizer(subject: str, optimizer: Optimizer, forward: Forward | None,
         expected = np.asarray(forward(start.copy(), drawn.copy(), **settings), np.float64)
         agree(subject, f"theta after {STEPS} steps", walk.theta, expected, 1e-9)
     walk = _Walk(optimizer, np.ones(NUMBERS, np.float32))
-    if any(array.dtype == np.float64 for call in walk.calls for array in arrays_of(call)):
+    if any(array.dtype == np.float64 for call in walk.bound.calls for array in arrays_of(call)):
         fail(subject, "its update in float32 computes in float64")
     for _ in range(DOWNHILL_STEPS):
         walk.step(walk.theta)

@@ -10,7 +10,7 @@ from specnet.network import Network
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
-from specnet.training.stepper import BoundBatch, TrainingRows, gradient_program
+from specnet.training.stepper import BoundBatch, TrainingRows
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """By SciPy's status: why there was no further iteration, though more were allowed."""
@@ -39,8 +39,7 @@ class LbfgsWalker:
         self._gradient = np.zeros_like(self._learning)
         self._state = network.fitted_state(rows.X)
         arrays = layout.arrays(theta, "theta") | layout.arrays(self._gradient, "gradient")
-        program = gradient_program(network, rows)
-        self._batch = BoundBatch(program, len(rows), rows, arrays | layout.state_arrays(self._state))
+        self._batch = BoundBatch(network, len(rows), rows, arrays | layout.state_arrays(self._state))
         StepNoise(network.spec.seed).fill(self._batch.noise, 0)
         if rows.weight is not None:
             self._batch.inverse_weight[...] = 1 / float(rows.weight.sum(dtype=np.float64))
@@ -82,8 +81,7 @@ class LbfgsWalker:
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:
             self._learning[:] = point
-            for call in self._batch.calls_with_loss:
-                call()
+            self._batch.run_with_loss()
             self.step_number += 1
             loss = float(self._batch.loss)
             if not losses:

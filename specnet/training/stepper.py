@@ -1,6 +1,6 @@
 """One training step, bound to its arrays: rows are gathered, the gradient is taken, the optimizer moves theta.
 
-Gradient and update are flat lists of calls, the first made once for each size of batch. Nothing is allocated while they
+Gradient and update are bound programs, the first made once for each size of batch. Nothing is allocated while they
 run.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from specnet.compiler import BATCH, FLAT, Plan, bind
+from specnet.compiler import BATCH, FLAT
 from specnet.network import Network
 from specnet.network.blueprint import (
     AVERAGE_SHARE,
@@ -67,8 +67,9 @@ class TrainingRows:
 class BoundBatch:
     """The gradient program bound to a number of rows, and what brings rows into its inputs."""
 
-    def __init__(self, program: Plan, size: int, rows: TrainingRows, arrays: dict[str, Array]) -> None:
-        bound = bind(program, rows.X.dtype, {BATCH: size}, arrays)
+    def __init__(self, network: Network, size: int, rows: TrainingRows, arrays: dict[str, Array]) -> None:
+        program = network.plan("step" + ", weighted" * (rows.weight is not None))
+        bound = network.blueprint.backend.bind(program, rows.X.dtype, {BATCH: size}, arrays)
         self.indices = np.arange(size, dtype=np.intp)
         self.loss = bound.outputs[0]
         self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
@@ -87,7 +88,7 @@ class BoundBatch:
                 call()
             feed = []
         self.feed = tuple(feed)
-        self.calls, self.calls_with_loss = bound.commit_calls, bound.calls
+        self.run, self.run_with_loss = bound.run_commits, bound.run
 
     def _gather(self, source: Array, target: Array) -> list[Call]:
         if source.ndim == 1:
@@ -95,11 +96,6 @@ class BoundBatch:
         taken = np.empty((len(self.indices), source.shape[1]), source.dtype)
         # Gathering whole rows and transposing a copy is an order of magnitude faster than gathering columns.
         return [partial(source.take, self.indices, 0, taken, "clip"), partial(np.copyto, target, taken.T)]
-
-
-def gradient_program(network: Network, rows: TrainingRows) -> Plan:
-    """Return the program of the gradient of what learns, for rows with weights if they have any."""
-    return network.plan("step" + ", weighted" * (rows.weight is not None))
 
 
 class Stepper:
@@ -143,7 +139,6 @@ class Stepper:
         self._noise = StepNoise(network.spec.seed)
         self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.layer_state)
-        self._program = gradient_program(network, rows)
         self._passed_over = np.zeros((), np.int64)
         self._average: dict[str, Array] = {}
         if network.spec.training.average_weights is not None:
@@ -159,7 +154,7 @@ class Stepper:
     def batch(self, size: int) -> BoundBatch:
         """Return the program bound to a number of rows."""
         if size not in self._batches:
-            self._batches[size] = BoundBatch(self._program, size, self._rows, self._arrays)
+            self._batches[size] = BoundBatch(self._network, size, self._rows, self._arrays)
         return self._batches[size]
 
     def step(self, indices: Array, with_loss: bool = False) -> tuple[float, float]:
@@ -186,11 +181,13 @@ class Stepper:
             batch.inverse_weight[...] = 1 / weight
         if batch.noise:
             self._noise.fill(batch.noise, self.step_number)
-        for call in batch.calls_with_loss if with_loss else batch.calls:
-            call()
+        if with_loss:
+            batch.run_with_loss()
+        else:
+            batch.run()
         self._set_scalars()
-        for call in self._update:
-            call()
+        for run in self._update:
+            run()
         if self._average and self.layer_state:
             self._average_layer_state()
         self.step_number += 1
@@ -282,6 +279,7 @@ class Stepper:
 
     def _bind_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Call]]:
         update, layout = self._network.blueprint.update, self._network.layout
+        bind = self._network.blueprint.backend.bind
         theta = self.theta[: layout.trainable_size]
         states = {name: np.full_like(theta, start) for name, start in update.states.items()}
         vectors = {"theta": theta, "gradient": self.gradient}
@@ -292,8 +290,9 @@ class Stepper:
         vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
         scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
         width = theta.size if theta.size <= BLOCKED_ABOVE else UPDATE_BLOCK
-        calls: list[Call] = []
+        runs: list[Call] = []
         for start in range(0, theta.size, max(width, 1)):
             block = {name: vector[start : start + width] for name, vector in vectors.items()}
-            calls += bind(update.program, theta.dtype, {FLAT: block["theta"].size}, block | scalars).calls
-        return states, scalars, calls
+            bound = bind(update.program, theta.dtype, {FLAT: block["theta"].size}, block | scalars)
+            runs.append(bound.run)
+        return states, scalars, runs

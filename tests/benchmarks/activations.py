@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from specnet.compiler import BATCH, NUMPY_EXPANSIONS, bind, gradients, input_value, plan, sum_over
+from specnet.compiler import BATCH, NUMPY, gradients, input_value, plan, sum_over
+from specnet.compiler.numpy import bind
 from specnet.parts.activations import Activation
 from specnet.parts.registry import built_in_registry
 from tests.benchmarks.peers import THREADS
@@ -77,15 +78,14 @@ def specnet_run(part: Activation) -> Run:
     y = part.apply(x, learned)
     upstream = input_value("d", y.shape)
     found = gradients(sum_over(y * upstream, "all"), [x, *learned])
-    program = plan([y, *found.values()], expansions=NUMPY_EXPANSIONS)
+    program = plan([y, *found.values()], expansions=NUMPY.expansions)
     bound = bind(program, DTYPE, {BATCH: ROWS})
     bound.inputs["x"][...], bound.inputs["d"][...] = (array.T for array in arrays(part.output_size(FEATURES)))
     for value in learned:
         bound.inputs[value.attributes][...] = 0.25
 
     def step() -> None:
-        for call in bound.calls:
-            call()
+        bound.run()
 
     return once(step)
 

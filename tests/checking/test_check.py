@@ -9,7 +9,7 @@ import specnet
 from specnet.checking import GradientCheck, check_spec
 from specnet.checking.check import LEAST_EACH, MOST_EACH
 from specnet.checking.rows import ROWS, rows_to_check
-from specnet.compiler import operations as op
+from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
@@ -69,12 +69,12 @@ def test_every_tensor_and_the_input_is_compared_by_its_name():
 
 
 PLANTED = {
-    "tanh": ((op.TANH, "slopes"), {"layers.first"}),
-    "sigmoid, within silu": ((op.SIGMOID, "slopes"), {"layers.second"}),
+    "tanh": ((functions.TANH, "slopes"), {"layers.first"}),
+    "sigmoid, within silu": ((functions.SIGMOID, "slopes"), {"layers.second"}),
     "selu's own": ((Selu, "derivative_from_output"), {"layers.third"}),
-    "affine": ((op.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
-    "softplus": ((op.SOFTPLUS, "slopes"), {"loss"}),
-    "absolute, of a penalty": ((op.ABSOLUTE, "slopes"), {"loss"}),
+    "affine": ((products.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
+    "softplus": ((functions.SOFTPLUS, "slopes"), {"loss"}),
+    "absolute, of a penalty": ((functions.ABSOLUTE, "slopes"), {"loss"}),
 }
 
 
@@ -91,7 +91,7 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_named_with_its_layer(name: str)
 
 
 def test_a_fault_behind_a_layer_does_not_reach_those_after_it():
-    with replaced((op.SIGMOID, "slopes"), wrong_by_a_thousandth):
+    with replaced((functions.SIGMOID, "slopes"), wrong_by_a_thousandth):
         wrong = {comparison.name for comparison in check(STACK).wrong}
     assert not wrong & {"layers.third.weight", "layers.head.weight", "layers.head.bias"}
 

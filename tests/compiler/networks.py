@@ -9,11 +9,10 @@ import numpy as np
 
 from specnet.compiler import (
     BATCH,
-    NUMPY_EXPANSIONS,
+    NUMPY,
     Value,
     absolute,
     affine,
-    bind,
     concatenate,
     cos,
     custom,
@@ -45,6 +44,7 @@ from specnet.compiler import (
     where,
     with_local_derivative,
 )
+from specnet.compiler.numpy import bind
 from tests.compiler.running import Array, complex_step, fill, run
 
 BATCH_SIZE = 5
@@ -233,7 +233,7 @@ def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generat
 def bind_training(network: RandomNetwork, *, reuse: bool = True, dtype: Any = np.float64, **options: Any) -> Any:
     """The network's commits and loss, bound and filled."""
     commits = network.commits()
-    program = plan([network.loss], commits, expansions=NUMPY_EXPANSIONS, reuse=reuse)
+    program = plan([network.loss], commits, expansions=NUMPY.expansions, reuse=reuse)
     states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
     states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
     given = {name: array.astype(dtype) for name, array in states.items() if array is not None}

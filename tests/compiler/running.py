@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler import NUMPY_EXPANSIONS, Bound, Value, bind, gradients, input_value, plan, sum_over
+from specnet.compiler import NUMPY, Bound, Value, gradients, input_value, plan, sum_over
+from specnet.compiler.numpy import bind
 
 Array = npt.NDArray[Any]
 SIZES = {"batch": 4, "flat": 6}
@@ -16,8 +17,7 @@ STEP = 1e-200
 
 
 def run(bound: Bound) -> None:
-    for call in bound.calls:
-        call()
+    bound.run()
 
 
 def fill(bound: Bound, arrays: Mapping[str, Array]) -> None:
@@ -32,7 +32,7 @@ def evaluate(
     sizes: Mapping[str, int] = SIZES,
 ) -> list[Array]:
     """The values' arrays, from the inputs' arrays by name."""
-    bound = bind(plan(values, expansions=NUMPY_EXPANSIONS), dtype, sizes, check=True)
+    bound = bind(plan(values, expansions=NUMPY.expansions), dtype, sizes, check=True)
     fill(bound, arrays)
     run(bound)
     return [output.copy() for output in bound.outputs]
@@ -44,7 +44,7 @@ def complex_step(
     """Derivatives of the loss by inputs or states, one element at a time."""
     names = [value.attributes for value in wanted]
     given = {name: np.asarray(array).astype(complex) for name, array in arrays.items() if array.dtype.kind == "f"}
-    bound = bind(plan([loss], expansions=NUMPY_EXPANSIONS), complex, sizes, states_of(loss, given), check=True)
+    bound = bind(plan([loss], expansions=NUMPY.expansions), complex, sizes, states_of(loss, given), check=True)
     fill(bound, arrays)
     found = []
     for name in names:

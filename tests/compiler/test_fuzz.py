@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler import lowering, operations, reverse, storage, where
+from specnet.compiler import lowering, reverse, storage, where
+from specnet.compiler.operations import functions, selection
 from tests.compiler import networks
 from tests.compiler.commits import commits_are_right
 from tests.compiler.networks import gradient_error, random_network, storage_is_right
@@ -36,14 +37,13 @@ def test_commits_of_random_programs(block: int) -> None:
 
 def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     with_ones = [networks.bind_training(random_network(seed)) for seed in range(40)]
-    monkeypatch.setattr(storage, "wants_ones_row", lambda layout, n: False)
+    monkeypatch.setattr(storage, "wants_ones_row", lambda lifetimes, n: False)
     without = [networks.bind_training(random_network(seed)) for seed in range(40)]
     assert sum(len(bound.calls) for bound in without) > sum(len(bound.calls) for bound in with_ones)
     for one, other in zip(with_ones, without, strict=True):
         assert not any(len(array) > len(other.inputs[name]) for name, array in other.storage.items() if array.ndim)
         for bound in (one, other):
-            for call in bound.calls:
-                call()
+            bound.run()
         for name, array in one.states.items():
             np.testing.assert_allclose(array, other.states[name], rtol=1e-9, atol=1e-11)
     assert all(gradient_error(random_network(seed)) < 1e-12 for seed in range(40))
@@ -69,12 +69,12 @@ def fails(check: Callable[[], Any]) -> bool:
         return True
 
 
-def take_when_elementwise(layout: storage.Layout, n: int, owner: int) -> bool:
-    return layout.calls[n].operation.elementwise
+def take_when_elementwise(lifetimes: storage.Lifetimes, n: int, owner: int) -> bool:
+    return lifetimes.calls[n].operation.elementwise
 
 
-def commit_before_readers_of_the_same_call(layout: storage.Layout, state: int, value: int) -> bool:
-    return layout.last.get(state, -1) <= value
+def commit_before_readers_of_the_same_call(lifetimes: storage.Lifetimes, state: int, value: int) -> bool:
+    return lifetimes.last.get(state, -1) <= value
 
 
 def forget_views(calls: Any, root: Any, kept: set[int]) -> dict[int, int]:
@@ -83,8 +83,10 @@ def forget_views(calls: Any, root: Any, kept: set[int]) -> dict[int, int]:
     return last | {root[n]: len(calls) for n in kept}
 
 
-def free_at_first_read(layout: storage.Layout, n: int) -> list[int]:
-    return list(dict.fromkeys(layout.root[a] for a in layout.calls[n].arguments if layout.root[a] != layout.root[n]))
+def free_at_first_read(lifetimes: storage.Lifetimes, n: int) -> list[int]:
+    return list(
+        dict.fromkeys(lifetimes.root[a] for a in lifetimes.calls[n].arguments if lifetimes.root[a] != lifetimes.root[n])
+    )
 
 
 STORAGE_FAULTS: dict[str, tuple[Any, str, Any]] = {
@@ -111,7 +113,7 @@ def test_a_fault_of_storage_is_caught(module: Any, name: str, fault: Any, monkey
 
 
 def test_a_where_over_any_operand_is_caught() -> None:
-    with planted(operations.WHERE, overwrites=(0, 1, 2)):
+    with planted(selection.WHERE, overwrites=(0, 1, 2)):
         assert storage_fails()
 
 
@@ -132,7 +134,7 @@ def test_a_fault_of_branches_is_caught(fault: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_wrong_slope_of_tanh_is_caught() -> None:
-    with planted(operations.TANH, slopes=lambda y, a: (1 - y,)):
+    with planted(functions.TANH, slopes=lambda y, a: (1 - y,)):
         assert gradients_fail()
 
 

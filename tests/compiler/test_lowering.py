@@ -41,7 +41,7 @@ def test_zeros_of_both_signs_are_two_constants() -> None:
 def test_names_and_expansions_leave_no_call() -> None:
     y = c.custom(c.stop_gradient(c.exp(x)), [x], lambda d: (d,))
     assert names(y) == ["exp"]
-    program = lower([c.sigmoid(x)], [], c.NUMPY_EXPANSIONS)
+    program = lower([c.sigmoid(x)], [], c.NUMPY.expansions)
     calls = [call.operation.name for call in program.calls if call.operation.role == "call"]
     assert calls == ["negative", "exp", "add", "divide"]
 

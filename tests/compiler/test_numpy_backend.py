@@ -15,7 +15,9 @@ import pytest
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import operations, storage
+from specnet.compiler import storage
+from specnet.compiler.numpy import bind
+from specnet.compiler.operations import functions
 from tests.compiler import networks
 from tests.compiler.networks import bind_training, random_network
 from tests.compiler.running import run
@@ -81,18 +83,17 @@ def test_commit_calls_leave_out_what_only_outputs_need() -> None:
         whole, quiet = (bind_training(network) for _ in range(2))
         with np.errstate(all="ignore"):
             run(whole)
-            for call in quiet.commit_calls:
-                call()
+            quiet.run_commits()
         assert len(quiet.commit_calls) < len(quiet.calls)
         assert all(np.array_equal(array, quiet.states[name]) for name, array in whole.states.items())
 
 
 def test_an_input_is_shared_with_its_row_of_ones() -> None:
-    first = c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK})
+    first = bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK})
     assert first.storage["x"].shape == (4, 5)
     assert first.inputs["x"].shape == (3, 5)
     assert (first.storage["x"][-1] == 1).all()
-    second = c.bind(c.plan([c.affine(block, x) * 2]), float, {"batch": 5}, {"block": BLOCK} | first.storage)
+    second = bind(c.plan([c.affine(block, x) * 2]), float, {"batch": 5}, {"block": BLOCK} | first.storage)
     assert np.shares_memory(second.inputs["x"], first.inputs["x"])
     assert len(second.calls) == 2
     first.inputs["x"][:] = np.arange(15).reshape(3, 5)
@@ -104,7 +105,7 @@ def test_an_input_is_shared_with_its_row_of_ones() -> None:
 @pytest.mark.parametrize("rows", [3, 4])
 def test_an_input_is_taken_with_and_without_a_spare_row(rows: int) -> None:
     given = np.zeros((rows, 5))
-    bound = c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK, "x": given})
+    bound = bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK, "x": given})
     numbers = np.random.default_rng(1).standard_normal((3, 5))
     bound.inputs["x"][:] = numbers
     run(bound)
@@ -125,17 +126,17 @@ def test_an_input_is_taken_with_and_without_a_spare_row(rows: int) -> None:
 )
 def test_an_array_that_does_not_fit_is_an_error(name: str, array: Any) -> None:
     with pytest.raises(ValueError, match=name):
-        c.bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {name: array})
+        bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {name: array})
 
 
 def test_an_axis_without_a_size_is_an_error() -> None:
     with pytest.raises(c.ShapeError, match="batch"):
-        c.bind(c.plan([c.exp(x)]), float, {})
+        bind(c.plan([c.exp(x)]), float, {})
 
 
 def test_states_keep_their_numbers_between_runs_and_are_made_if_not_given() -> None:
     total = c.state_value("total", ())
-    bound = c.bind(c.plan([], [(total, total + c.sum_over(x, "all"))]), float, {"batch": 2})
+    bound = bind(c.plan([], [(total, total + c.sum_over(x, "all"))]), float, {"batch": 2})
     bound.inputs["x"][:] = 1
     for _ in range(3):
         run(bound)
@@ -147,7 +148,7 @@ def test_arrays_that_are_not_contiguous_are_read_right() -> None:
     strided = wide[::2, ::2]
     y = c.state_value("y", (3, 4))
     outputs = [c.sum_over(y, "all"), c.sum_over(y, "batch"), c.sum_over(y, "features"), c.linear_map(y, x)]
-    bound = c.bind(c.plan(outputs), float, {"batch": 2}, {"y": strided})
+    bound = bind(c.plan(outputs), float, {"batch": 2}, {"y": strided})
     bound.inputs["x"][:] = 1
     run(bound)
     expected = [
@@ -165,7 +166,7 @@ def test_a_matrix_product_into_an_array_that_is_not_contiguous() -> None:
     b = c.state_value("b", (3, 4))
     numbers = np.random.default_rng(0).standard_normal((3, 7))
     given = {"a": numbers[:, :3].copy(), "b": numbers[:, 3:].copy(), "target": wide[:, ::2]}
-    run(c.bind(c.plan([], [(target, c.matmul(a, b))]), float, {}, given))
+    run(bind(c.plan([], [(target, c.matmul(a, b))]), float, {}, given))
     np.testing.assert_allclose(wide[:, ::2], given["a"] @ given["b"], rtol=1e-14)
     assert not wide[:, 1::2].any()
 
@@ -175,19 +176,19 @@ def test_the_check_asserts_overlaps_and_shows_reads_before_writes(monkeypatch: p
     monkeypatch.setattr(storage, "may_take", lambda *_: True)
     plan = c.plan([y])
     with pytest.raises(AssertionError, match=r"matmul\(w, v2"):
-        c.bind(plan, float, {"batch": 2}, check=True)
+        bind(plan, float, {"batch": 2}, check=True)
     monkeypatch.undo()
-    with planted(operations.EXP, overwrites=(0,)):
-        bound = c.bind(c.plan([c.exp(c.sin(x))]), float, {"batch": 2}, check=True)
+    with planted(functions.EXP, overwrites=(0,)):
+        bound = bind(c.plan([c.exp(c.sin(x))]), float, {"batch": 2}, check=True)
     assert np.isnan(bound.outputs[0]).all()
 
 
 def test_scipy_is_imported_only_for_erf_in_double_precision() -> None:
     code = (
         "import sys, specnet.compiler as c; x = c.input_value('x', (1, 1)); loaded = lambda: 'scipy' in sys.modules;"
-        "c.bind(c.plan([c.softplus(x)], expansions=c.NUMPY_EXPANSIONS), float, {});"
-        "c.bind(c.plan([c.erf(x)]), 'float32', {}); before = loaded();"
-        "c.bind(c.plan([c.erf(x)]), float, {}); sys.exit((before, loaded()) != (False, True))"
+        "c.NUMPY.bind(c.plan([c.softplus(x)], expansions=c.NUMPY.expansions), float, {});"
+        "c.NUMPY.bind(c.plan([c.erf(x)]), 'float32', {}); before = loaded();"
+        "c.NUMPY.bind(c.plan([c.erf(x)]), float, {}); sys.exit((before, loaded()) != (False, True))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -195,7 +196,7 @@ def test_scipy_is_imported_only_for_erf_in_double_precision() -> None:
 def test_erf_in_single_precision() -> None:
     line = np.concatenate([np.linspace(-6, 6, 100_001), np.geomspace(1e-30, 1, 1000), [-np.inf, np.inf, 0, -1e30]])
     y = c.input_value("y", (1, "flat"))
-    bound = c.bind(c.plan([c.erf(y), c.erf(y * 1.0)]), np.float32, {"flat": len(line)}, check=True)
+    bound = bind(c.plan([c.erf(y), c.erf(y * 1.0)]), np.float32, {"flat": len(line)}, check=True)
     bound.inputs["y"][:] = line
     run(bound)
     numbers = bound.inputs["y"].astype(float)

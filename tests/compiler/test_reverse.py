@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import operations
+from specnet.compiler.numpy import bind
+from specnet.compiler.operations import derivatives
 from specnet.compiler.value import Value, apply, broadcast, elementwise
 from tests.compiler.networks import gelu
 from tests.compiler.running import complex_step, evaluate, gradient_error
@@ -85,16 +86,15 @@ def test_second_derivatives() -> None:
     gradient = c.gradients(loss, [block])[block]
     second = c.sum_over(gradient * gradient, "all")
     arrays = ARRAYS | {"block": np.random.default_rng(2).standard_normal((4, 3))}
-    bound = c.bind(
-        c.plan([c.gradients(second, [block])[block]], expansions=c.NUMPY_EXPANSIONS),
+    bound = bind(
+        c.plan([c.gradients(second, [block])[block]], expansions=c.NUMPY.expansions),
         np.float64,
         {"batch": 4},
         {"block": arrays["block"]},
     )
     for name, array in bound.inputs.items():
         array[...] = arrays[name]
-    for call in bound.calls:
-        call()
+    bound.run()
     (truth,) = complex_step(second, [block], arrays)
     np.testing.assert_allclose(bound.outputs[0], truth, atol=1e-12 * np.abs(truth).max())
 
@@ -131,7 +131,7 @@ def test_a_missing_rule_names_the_operation() -> None:
     with pytest.raises(c.MissingRuleError, match="cube_root"):
         c.gradients(c.sum_over(elementwise(cube_root, x), "all"), [x])
     with pytest.raises(c.MissingRuleError, match="cube_root"):
-        c.bind(c.plan([elementwise(cube_root, x)]), float, {"batch": 2})
+        bind(c.plan([elementwise(cube_root, x)]), float, {"batch": 2})
     with pytest.raises(c.MissingRuleError, match="lonely"):
         apply(c.Operation("lonely"), x)
 
@@ -178,10 +178,9 @@ def test_a_local_derivative_saves_storage_and_changes_no_result() -> None:
     def scratch(activation: object) -> tuple[int, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
         loss, blocks = layers(activation, 4)
         arrays = {b.attributes: np.random.default_rng(0).standard_normal((4, 3)) for b in blocks}
-        bound = c.bind(c.plan(list(c.gradients(loss, blocks).values())), np.float64, {"batch": 4}, arrays)
+        bound = bind(c.plan(list(c.gradients(loss, blocks).values())), np.float64, {"batch": 4}, arrays)
         bound.inputs["x"][:], bound.inputs["t"][:] = ARRAYS["x"], ARRAYS["t"]
-        for call in bound.calls:
-            call()
+        bound.run()
         return bound.scratch_bytes, bound.outputs[-1]
 
     early, late = scratch(lambda z: c.with_local_derivative(gelu(z), z)), scratch(gelu)
@@ -197,4 +196,4 @@ def test_a_local_derivative_is_left_where_it_is_found_when_nothing_is_gained() -
     alpha = c.state_value("alpha", (3, 1))
     for y in (c.tanh(x), c.maximum(x, 0), x * alpha, c.sum_over(x, "features") * x, c.constant(1), c.tanh(t)):
         assert c.with_local_derivative(y, x) is y
-    assert c.with_local_derivative(gelu(x), x).operation is operations.CUSTOM
+    assert c.with_local_derivative(gelu(x), x).operation is derivatives.CUSTOM

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import operations, value
+from specnet.compiler import value
+from specnet.compiler.operations import functions
 from specnet.compiler.value import Value, number_of
 from tests.compiler.running import evaluate
 
@@ -120,4 +121,17 @@ def test_values_are_equal_by_identity_and_say_what_they_are() -> None:
     assert (x + z) != (x + z)
     assert len({x, x, z}) == 2
     assert repr(c.sum_over(x, "batch")) == "<sum 'batch' (3, 1) float>"
-    assert repr(operations.EXP) == "<operation exp>"
+    assert repr(functions.EXP) == "<operation exp>"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: c.input_value("x", (2, 3, "batch")),
+        lambda: c.state_value("s", (1, 2, 3)),
+        lambda: c.expand(1, (2, 3, 4)),
+    ],
+)
+def test_a_value_has_at_most_two_axes(wrong: Callable[[], Value]) -> None:
+    with pytest.raises(c.ShapeError, match="at most two axes, not the 3 of"):
+        wrong()

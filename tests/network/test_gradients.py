@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler import BATCH, Operation, bind, groups, operations, value
+from specnet.compiler import BATCH
+from specnet.compiler.numpy import bind
 from specnet.network import Network
 from specnet.network.blueprint import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.network.random import StepNoise
 from specnet.parts.activations import Selu
 from specnet.parts.layers import Embedding
 from specnet.parts.registry import built_in_registry
+from tests.compiler.cases import all_operations
 from tests.random_specs import ACTIVATIONS, LAYERS, LOSSES, kinds_of, random_rows, random_spec
 
 NETWORKS = 200
@@ -68,8 +70,7 @@ class Case:
         with np.errstate(all="ignore"):
             for place in range(theta.size):
                 moved[place] += 1j * STEP
-                for call in bound.calls:
-                    call()
+                bound.run()
                 exact[place] = bound.outputs[0].imag / STEP
                 moved[place] = moved[place].real
         return float(bound.outputs[0].real), exact
@@ -127,8 +128,7 @@ Rule = tuple[Any, str]
 
 def all_rules() -> list[Rule]:
     """Return the operations' rules, and those that parts write beside their forward way."""
-    modules = (operations, groups, value)
-    records = [item for module in modules for item in vars(module).values() if isinstance(item, Operation)]
+    records = all_operations()
     rules: list[Rule] = [
         (record, field)
         for record in dict.fromkeys(records)

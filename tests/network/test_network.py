@@ -9,8 +9,8 @@ import pytest
 from sklearn.datasets import make_moons
 
 import specnet
-from specnet.compiler import bind
 from specnet.errors import DataError, SpecError
+from specnet.network.bound import BoundProgram
 
 MOONS = Path(__file__).parents[2] / "specs/moons.toml"
 DROPOUT = """
@@ -193,7 +193,12 @@ def test_rows_in_chunks_are_the_same_rows():
 
 def test_few_numbers_of_rows_are_bound(monkeypatch):
     bound = []
-    monkeypatch.setattr("specnet.network.bound.bind", lambda *arguments: bound.append(arguments) or bind(*arguments))
+
+    def counted(*arguments):
+        bound.append(arguments)
+        return BoundProgram(*arguments)
+
+    monkeypatch.setattr("specnet.network.bound.BoundProgram", counted)
     network = network_of("mean_squared_error", 2)
     theta = network.initial_parameters()
     for count in range(1, 65):

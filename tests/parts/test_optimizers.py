@@ -10,7 +10,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 import specnet
-from specnet.compiler import FLAT, Bound, bind, input_value, plan, state_value
+from specnet.compiler import FLAT, Bound, input_value, plan, state_value
+from specnet.compiler.numpy import bind
 from specnet.errors import SpecError
 from specnet.parts import Loss, Value, rows
 from specnet.parts.optimizers import NEGLIGIBLE, Nadam, Optimizer, Rprop, SteppingOptimizer
@@ -65,8 +66,7 @@ def walk(optimizer: SteppingOptimizer, theta: np.ndarray, gradients, dtype: type
             arrays[name][()] = number
         if optimizer.decay:
             arrays["decay"][()] = optimizer.learning_rate * optimizer.decay
-        for call in bound.calls:
-            call()
+        bound.run()
         path.append(arrays["theta"].copy())
     return np.array(path)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.compiler import operations as op
+from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, Step
@@ -26,27 +26,27 @@ LARGEST_INTEGER = 2**53
 """Up to here a JavaScript number tells each integer from the next."""
 
 _FUNCTIONS = {
-    op.EXP: "Math.exp",
-    op.EXPM1: "Math.expm1",
-    op.LOG: "Math.log",
-    op.LOG1P: "Math.log1p",
-    op.SQRT: "Math.sqrt",
-    op.SIN: "Math.sin",
-    op.COS: "Math.cos",
-    op.TANH: "Math.tanh",
-    op.ERF: "erf",
-    op.ABSOLUTE: "Math.abs",
-    op.SIGN: "Math.sign",
+    functions.EXP: "Math.exp",
+    functions.EXPM1: "Math.expm1",
+    functions.LOG: "Math.log",
+    functions.LOG1P: "Math.log1p",
+    functions.SQRT: "Math.sqrt",
+    functions.SIN: "Math.sin",
+    functions.COS: "Math.cos",
+    functions.TANH: "Math.tanh",
+    functions.ERF: "erf",
+    functions.ABSOLUTE: "Math.abs",
+    functions.SIGN: "Math.sign",
     CAST: "Number",
 }
 FORMS: Forms = (
     ARITHMETIC
     | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
     | {
-        op.MAXIMUM: Form("Math.max({}, {})"),
-        op.MINIMUM: Form("Math.min({}, {})"),
-        op.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
-        op.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
+        selection.MAXIMUM: Form("Math.max({}, {})"),
+        selection.MINIMUM: Form("Math.min({}, {})"),
+        selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
+        selection.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
     }
 )
 _RESERVED = """
@@ -280,7 +280,7 @@ function grouped(groups, inputs, outputs, weight, x, y) {
   }
 }
 """
-_HELPERS = {LINEAR: _DENSE, GROUPED: _GROUPED, op.ERF: _ERF}
+_HELPERS = {LINEAR: _DENSE, GROUPED: _GROUPED, functions.ERF: _ERF}
 
 
 def _capital(text: str) -> str:

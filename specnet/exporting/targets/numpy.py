@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
@@ -39,32 +38,32 @@ MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
 
 _FUNCTIONS = {
-    op.EXP: "np.exp",
-    op.EXPM1: "np.expm1",
-    op.LOG: "np.log",
-    op.LOG1P: "np.log1p",
-    op.SQRT: "np.sqrt",
-    op.SIN: "np.sin",
-    op.COS: "np.cos",
-    op.TANH: "np.tanh",
-    op.ERF: "erf",
-    op.ABSOLUTE: "np.abs",
-    op.SIGN: "np.sign",
+    functions.EXP: "np.exp",
+    functions.EXPM1: "np.expm1",
+    functions.LOG: "np.log",
+    functions.LOG1P: "np.log1p",
+    functions.SQRT: "np.sqrt",
+    functions.SIN: "np.sin",
+    functions.COS: "np.cos",
+    functions.TANH: "np.tanh",
+    functions.ERF: "erf",
+    functions.ABSOLUTE: "np.abs",
+    functions.SIGN: "np.sign",
 }
 FORMS = (
     ARITHMETIC
     | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
     | {
-        op.MAXIMUM: Form("np.maximum({}, {})"),
-        op.MINIMUM: Form("np.minimum({}, {})"),
-        op.WHERE: Form("np.where({}, {}, {})"),
+        selection.MAXIMUM: Form("np.maximum({}, {})"),
+        selection.MINIMUM: Form("np.minimum({}, {})"),
+        selection.WHERE: Form("np.where({}, {}, {})"),
         LOOKUP: Form("lookup({}, {})"),
         GROUPED: Form("grouped({}, {})"),
     }
 )
 
 _HELPERS = {
-    op.ERF: '''
+    functions.ERF: '''
 def erf(x):
     """The error function."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x)
@@ -141,18 +140,18 @@ class _NumPy(Library):
             return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
         if operation is LINEAR:
             return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
-        if operation in (SUM, op.MAX) and attributes == "features":
+        if operation in (SUM, reductions.MAX) and attributes == "features":
             return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
-        if operation is op.ROWS:
+        if operation is pieces.ROWS:
             low, high = attributes
             return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-        if operation is op.CONCATENATE:
+        if operation is pieces.CONCATENATE:
             return Form(f"np.concatenate([{', '.join(['{}'] * len(operands))}], axis=1)")
         if operation is EXPAND:
             return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
         if operation is CAST:
             return Form(f"{{}}.astype(np.{dtype.name})", CALL, (CALL,))
-        if operation is REPEAT:
+        if operation is pieces.REPEAT:
             count, each = attributes
             return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
         raise UnsupportedError(f"numpy has no form of the operation {operation.name}")
@@ -185,7 +184,7 @@ class _Writer:
         program = self.program
         probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
         imports = ["import csv", "import math", "import sys", "from pathlib import Path"]
-        unused = {"import math": op.ERF not in program.operations, "from pathlib import Path": not stored}
+        unused = {"import math": functions.ERF not in program.operations, "from pathlib import Path": not stored}
         names = program.model.feature_names
         lines = [
             '"""' + quoted(f"{program.name}: from {program.summary}, with NumPy alone."),

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Expansions, Operation, Value, exp, log
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
@@ -39,26 +38,26 @@ OPERATORS: Mapping[Operation, str] = {
     MULTIPLY: "Mul",
     DIVIDE: "Div",
     NEGATIVE: "Neg",
-    op.EXP: "Exp",
-    op.LOG: "Log",
-    op.SQRT: "Sqrt",
-    op.SIN: "Sin",
-    op.COS: "Cos",
-    op.TANH: "Tanh",
-    op.ERF: "Erf",
-    op.SIGMOID: "Sigmoid",
-    op.SOFTPLUS: "Softplus",
-    op.ABSOLUTE: "Abs",
-    op.SIGN: "Sign",
-    op.MAXIMUM: "Max",
-    op.MINIMUM: "Min",
-    op.GREATER: "Greater",
-    op.EQUAL: "Equal",
-    op.WHERE: "Where",
+    functions.EXP: "Exp",
+    functions.LOG: "Log",
+    functions.SQRT: "Sqrt",
+    functions.SIN: "Sin",
+    functions.COS: "Cos",
+    functions.TANH: "Tanh",
+    functions.ERF: "Erf",
+    functions.SIGMOID: "Sigmoid",
+    functions.SOFTPLUS: "Softplus",
+    functions.ABSOLUTE: "Abs",
+    functions.SIGN: "Sign",
+    selection.MAXIMUM: "Max",
+    selection.MINIMUM: "Min",
+    selection.GREATER: "Greater",
+    selection.EQUAL: "Equal",
+    selection.WHERE: "Where",
 }
 _WORDS = {False: "none", True: "tanh"}
 """What Gelu calls its exact and its approximate form."""
-_REDUCTIONS = {SUM: "ReduceSum", op.MAX: "ReduceMax"}
+_REDUCTIONS = {SUM: "ReduceSum", reductions.MAX: "ReduceMax"}
 
 
 def _expm1(x: Value) -> Value:
@@ -69,7 +68,7 @@ def _log1p(x: Value) -> Value:
     return log(1 + x)
 
 
-_EXPANSIONS: Expansions = {op.EXPM1: _expm1, op.LOG1P: _log1p}
+_EXPANSIONS: Expansions = {functions.EXPM1: _expm1, functions.LOG1P: _log1p}
 
 
 class OnnxTarget(Target):
@@ -80,7 +79,11 @@ class OnnxTarget(Target):
         """Return a model in its own precision, or in float32 where onnxruntime has no other."""
         required("onnx", "onnx")
         if dtype == np.float64:
-            softplus = {op.SOFTPLUS: TEXT_EXPANSIONS[op.SOFTPLUS], op.EXPM1: _expm1, op.LOG1P: _log1p}
+            softplus = {
+                functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS],
+                functions.EXPM1: _expm1,
+                functions.LOG1P: _log1p,
+            }
             program = Program(model, dtype, softplus)
             missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
             if not missing:
@@ -202,7 +205,7 @@ class _Graph:
         if formula.is_identity:
             return name
         float64, self.title = np.dtype(np.float64), key
-        computes = any(step.operation is not op.ROWS for step in formula.steps)
+        computes = any(step.operation is not pieces.ROWS for step in formula.steps)
         if self.program.dtype == float64 or not computes:
             return self._formula(formula, [name], key, self.program.dtype)
         name = self._node("Cast", [name], f"{key}.double", to=self._type(float64))
@@ -244,12 +247,12 @@ class _Graph:
         if operation in _REDUCTIONS and attributes == "features":
             names = [*names, self._integers(1)]
             return self._node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
-        if operation is op.CONCATENATE:
+        if operation is pieces.CONCATENATE:
             return self._node("Concat", names, f"{key}.concatenate", axis=1)
-        if operation is op.ROWS:
+        if operation is pieces.ROWS:
             bounds = [self._integers(attributes[0]), self._integers(attributes[1]), self._integers(1)]
             return self._node("Slice", [*names, *bounds], f"{key}.features")
-        if operation is REPEAT:
+        if operation is pieces.REPEAT:
             count, each = attributes
             order = np.arange(step.features // count)
             places = np.repeat(order, count) if each else np.tile(order, count)

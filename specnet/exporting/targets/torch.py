@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import operations as op
-from specnet.compiler.groups import REPEAT
+from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
@@ -26,26 +25,26 @@ from specnet.model import Model
 from specnet.parts.arrays import Array
 
 _FUNCTIONS = {
-    op.EXP: "torch.exp",
-    op.EXPM1: "torch.expm1",
-    op.LOG: "torch.log",
-    op.LOG1P: "torch.log1p",
-    op.SQRT: "torch.sqrt",
-    op.SIN: "torch.sin",
-    op.COS: "torch.cos",
-    op.TANH: "torch.tanh",
-    op.ERF: "torch.erf",
-    op.SIGMOID: "torch.sigmoid",
-    op.ABSOLUTE: "torch.abs",
-    op.SIGN: "torch.sign",
+    functions.EXP: "torch.exp",
+    functions.EXPM1: "torch.expm1",
+    functions.LOG: "torch.log",
+    functions.LOG1P: "torch.log1p",
+    functions.SQRT: "torch.sqrt",
+    functions.SIN: "torch.sin",
+    functions.COS: "torch.cos",
+    functions.TANH: "torch.tanh",
+    functions.ERF: "torch.erf",
+    functions.SIGMOID: "torch.sigmoid",
+    functions.ABSOLUTE: "torch.abs",
+    functions.SIGN: "torch.sign",
 }
 FORMS = (
     ARITHMETIC
     | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
     | {
-        op.MAXIMUM: Form("torch.maximum({}, {})"),
-        op.MINIMUM: Form("torch.minimum({}, {})"),
-        op.WHERE: Form("torch.where({}, {}, {})"),
+        selection.MAXIMUM: Form("torch.maximum({}, {})"),
+        selection.MINIMUM: Form("torch.minimum({}, {})"),
+        selection.WHERE: Form("torch.where({}, {}, {})"),
         GROUPED: Form("grouped({}, {})"),
         LOOKUP: Form("lookup({}, {})"),
     }
@@ -110,7 +109,7 @@ class TorchTarget(Target):
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
-        return Program(model, dtype, {op.SOFTPLUS: TEXT_EXPANSIONS[op.SOFTPLUS]})
+        return Program(model, dtype, {functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS]})
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "torch")
@@ -153,8 +152,10 @@ class _Torch(Library):
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, attributes = step.operation, step.attributes
-        if operation in (op.MAXIMUM, op.MINIMUM) and any(isinstance(operand, float) for operand in step.operands):
-            bound = "min" if operation is op.MAXIMUM else "max"
+        if operation in (selection.MAXIMUM, selection.MINIMUM) and any(
+            isinstance(operand, float) for operand in step.operands
+        ):
+            bound = "min" if operation is selection.MAXIMUM else "max"
             first, second = (0, 1) if isinstance(step.operands[1], float) else (1, 0)
             return Form(f"torch.clamp({{{first}}}, {bound}={{{second}}})")
         if operation in FORMS:
@@ -165,12 +166,12 @@ class _Torch(Library):
             return Form(f"nn.functional.linear({', '.join(['{}'] * len(operands))})")
         if operation is SUM and attributes == "features":
             return Form("{}.sum(dim=1, keepdim=True)", CALL, (CALL,))
-        if operation is op.MAX and attributes == "features":
+        if operation is reductions.MAX and attributes == "features":
             return Form("{}.amax(dim=1, keepdim=True)", CALL, (CALL,))
-        if operation is op.ROWS:
+        if operation is pieces.ROWS:
             low, high = attributes
             return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-        if operation is op.CONCATENATE:
+        if operation is pieces.CONCATENATE:
             return Form(f"torch.cat([{', '.join(['{}'] * len(operands))}], dim=1)")
         if operation is EXPAND and isinstance(step.operands[0], float):
             return Form(f"torch.full((len({array}), {step.features}), {{}}, dtype=torch.{dtype.name})")
@@ -178,7 +179,7 @@ class _Torch(Library):
             return Form(f"{{}}.expand(len({array}), {step.features})", CALL, (CALL,))
         if operation is CAST:
             return Form(f"{{}}.to(torch.{dtype.name})", CALL, (CALL,))
-        if operation is REPEAT:
+        if operation is pieces.REPEAT:
             count, each = attributes
             return Form(
                 f"{{}}.repeat_interleave({count}, dim=1)" if each else f"{{}}.repeat(1, {count})", CALL, (CALL,)

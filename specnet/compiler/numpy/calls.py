@@ -14,17 +14,25 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from specnet.compiler import groups
-from specnet.compiler import operations as op
-from specnet.compiler import value as arithmetic
-from specnet.compiler.lowering import Call
-from specnet.compiler.numpy_erf import erf_float32
-from specnet.compiler.operations import exp, log1p, maximum, minimum
+from specnet.compiler import value
+from specnet.compiler.backend import Array
+from specnet.compiler.lowering import Call, Expansions
+from specnet.compiler.numpy.erf import erf_float32
+from specnet.compiler.operations import (
+    exp,
+    functions,
+    log1p,
+    maximum,
+    minimum,
+    picking,
+    pieces,
+    products,
+    reductions,
+    selection,
+)
 from specnet.compiler.value import Operation, Value
 
-Array = npt.NDArray[Any]
 Step = Callable[[], object]
 
 
@@ -62,8 +70,8 @@ def _softplus(x: Value) -> Value:
     return larger + log1p(exp(minimum(0, x) - larger))  # the difference is -|x|, and smooth in the complex forms too
 
 
-NUMPY_EXPANSIONS: dict[Operation, Callable[..., Value]] = {op.SIGMOID: _sigmoid, op.SOFTPLUS: _softplus}
-"""What NumPy has no function for, in terms of what it has; for `plan`."""
+EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
+"""What NumPy has no function for, in terms of what it has."""
 
 
 def dot(a: Array, b: Array, out: Array) -> Step:
@@ -240,45 +248,45 @@ def _one_hot(site: Site, out: Array, index: Array) -> list[Step]:
 AXES: dict[Any, int | None] = {"features": 0, "batch": 1, "all": None}
 
 RENDERINGS: dict[Operation, Rendering] = {
-    arithmetic.CAST: _copy,
-    arithmetic.EXPAND: _copy,
-    arithmetic.SUM: _sum,
-    arithmetic.NEGATIVE: ufunc(np.negative),
-    arithmetic.ADD: ufunc(np.add),
-    arithmetic.SUBTRACT: ufunc(np.subtract),
-    arithmetic.MULTIPLY: ufunc(np.multiply),
-    arithmetic.DIVIDE: ufunc(np.divide),
-    op.EXP: ufunc(np.exp),
-    op.EXPM1: ufunc(np.expm1),
-    op.LOG: ufunc(np.log),
-    op.LOG1P: ufunc(np.log1p),
-    op.SQRT: ufunc(np.sqrt),
-    op.SIN: ufunc(np.sin),
-    op.COS: ufunc(np.cos),
-    op.TANH: ufunc(np.tanh),
-    op.ERF: _erf,
-    op.ABSOLUTE: ufunc(np.absolute),
-    op.SIGN: ufunc(np.sign),
-    op.MAXIMUM: extremum(np.maximum),
-    op.MINIMUM: extremum(np.minimum),
-    op.GREATER: ufunc(np.greater),
-    op.EQUAL: ufunc(np.equal),
-    op.WHERE: _where,
-    op.MAX: _max,
-    op.MATMUL: _matmul,
-    op.AFFINE: _affine,
-    op.AFFINE_GRADIENT: _affine_gradient,
-    groups.GROUPED_MATMUL: _grouped_matmul,
-    groups.REPEAT: _repeat,
-    groups.FOLD: _fold,
-    op.TO_INDEX: _to_index,
-    op.GATHER: _gather,
-    op.SCATTER_ADD: _scatter_add,
-    op.ONE_HOT: _one_hot,
-    op.PAD: _pad,
-    op.CONCATENATE: _concatenate,
+    value.CAST: _copy,
+    value.EXPAND: _copy,
+    value.SUM: _sum,
+    value.NEGATIVE: ufunc(np.negative),
+    value.ADD: ufunc(np.add),
+    value.SUBTRACT: ufunc(np.subtract),
+    value.MULTIPLY: ufunc(np.multiply),
+    value.DIVIDE: ufunc(np.divide),
+    functions.EXP: ufunc(np.exp),
+    functions.EXPM1: ufunc(np.expm1),
+    functions.LOG: ufunc(np.log),
+    functions.LOG1P: ufunc(np.log1p),
+    functions.SQRT: ufunc(np.sqrt),
+    functions.SIN: ufunc(np.sin),
+    functions.COS: ufunc(np.cos),
+    functions.TANH: ufunc(np.tanh),
+    functions.ERF: _erf,
+    functions.ABSOLUTE: ufunc(np.absolute),
+    functions.SIGN: ufunc(np.sign),
+    selection.MAXIMUM: extremum(np.maximum),
+    selection.MINIMUM: extremum(np.minimum),
+    selection.GREATER: ufunc(np.greater),
+    selection.EQUAL: ufunc(np.equal),
+    selection.WHERE: _where,
+    reductions.MAX: _max,
+    products.MATMUL: _matmul,
+    products.AFFINE: _affine,
+    products.AFFINE_GRADIENT: _affine_gradient,
+    products.GROUPED_MATMUL: _grouped_matmul,
+    pieces.REPEAT: _repeat,
+    pieces.FOLD: _fold,
+    picking.TO_INDEX: _to_index,
+    picking.GATHER: _gather,
+    picking.SCATTER_ADD: _scatter_add,
+    picking.ONE_HOT: _one_hot,
+    pieces.PAD: _pad,
+    pieces.CONCATENATE: _concatenate,
 }
-"""Every operation but leaves, views, names and what `NUMPY_EXPANSIONS` rewrites."""
+"""Every operation but leaves, views, names and what `EXPANSIONS` rewrites."""
 
 
 # ------------------------------------------------------------------------------------------------------ complex forms
@@ -316,11 +324,11 @@ def _complex_max(site: Site, out: Array, x: Array) -> list[Step]:
 
 
 COMPLEX_RENDERINGS: dict[Operation, Rendering] = RENDERINGS | {
-    op.MAXIMUM: _complex_choice(np.greater),
-    op.MINIMUM: _complex_choice(np.less),
-    op.GREATER: _complex_comparison(np.greater),
-    op.EQUAL: _complex_comparison(np.equal),
-    op.ABSOLUTE: _complex_absolute,
-    op.SIGN: _complex_sign,
-    op.MAX: _complex_max,
+    selection.MAXIMUM: _complex_choice(np.greater),
+    selection.MINIMUM: _complex_choice(np.less),
+    selection.GREATER: _complex_comparison(np.greater),
+    selection.EQUAL: _complex_comparison(np.equal),
+    functions.ABSOLUTE: _complex_absolute,
+    functions.SIGN: _complex_sign,
+    reductions.MAX: _complex_max,
 }

@@ -9,42 +9,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.numpy_calls import COMPLEX_RENDERINGS, RENDERINGS, Array, Site, Step, concatenation_slots, copy
-from specnet.compiler.operations import CONCATENATE
+from specnet.compiler.backend import Array, Bound
+from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, Site, Step, concatenation_slots, copy
+from specnet.compiler.operations.pieces import CONCATENATE
+from specnet.compiler.shapes import ShapeError
 from specnet.compiler.storage import Plan
-from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError, ShapeError
+from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """A program bound to arrays. It belongs to one thread at a time.
+class BoundCalls(Bound):
+    """A program as calls of NumPy.
 
     Attributes
     ----------
     calls
-        One run: call each in order.
+        What `run` calls, in order.
     commit_calls
-        The same without those that only the outputs need: the commits get the same bits, the outputs nothing new. All
-        calls, if there are no commits.
-    inputs
-        For each input's name its array, in the leaf's shape, to be filled before a run.
-    storage
-        The same arrays with their row of ones, where they have one: what another program is given to share an input.
-    states
-        For each state's name its array.
-    outputs
-        The arrays in which the outputs are found after a run, and until the next one.
-    scratch_bytes
-        Size of what was made for values between leaves and results.
+        What `run_commits` calls.
     """
 
     calls: tuple[Step, ...]
     commit_calls: tuple[Step, ...]
-    inputs: dict[str, Array]
-    storage: dict[str, Array]
-    states: dict[str, Array]
-    outputs: list[Array]
-    scratch_bytes: int
 
 
 def bind(
@@ -53,30 +39,11 @@ def bind(
     sizes: Mapping[str, int],
     arrays: Mapping[str, Array] | None = None,
     check: bool = False,
-) -> Bound:
-    """Make a plan's arrays and bind its calls to them.
+) -> BoundCalls:
+    """Bind a plan to arrays as every backend does; the complex step in complex128 too.
 
-    Parameters
-    ----------
-    plan
-        Made with `expansions=NUMPY_EXPANSIONS`.
-    dtype
-        float32 or float64; complex128 for the complex step.
-    sizes
-        The length of each named axis, such as ``{"batch": 32}``.
-    arrays
-        By leaf name the arrays of states, and of inputs that several programs share; others are made, with zeros. An
-        input's may have one row more than the leaf, which is filled with ones and saves a dense layer's bias a call.
-    check
-        Assert of each call that no storage is written while it is read, except element by element, and fill scratch
-        with NaN, which shows a read before the first write.
-
-    Raises
-    ------
-    ValueError
-        If an array does not fit its leaf, or an axis has no size.
-    MissingRuleError
-        If NumPy has no form of an operation.
+    With `check` it asserts of each call that no storage is written while it is read, except element by element, and
+    fills scratch with NaN, which shows a read before the first write.
     """
     binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check)
     steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
@@ -85,15 +52,27 @@ def bind(
     leaves = {
         operation: [n for n, c in enumerate(plan.calls) if c.operation is operation] for operation in (INPUT, STATE)
     }
-    return Bound(
-        calls=(*(step for n in steps for step in steps[n]), *late),
-        commit_calls=(*(step for n in needed for step in steps[n]), *late),
+    calls = (*(step for n in steps for step in steps[n]), *late)
+    commit_calls = (*(step for n in needed for step in steps[n]), *late)
+    return BoundCalls(
+        run=_running(calls),
+        run_commits=_running(commit_calls),
         inputs={plan.name(n): binder.view(n) for n in leaves[INPUT]},
-        storage={plan.name(n): binder.buffers[plan.places[n].storage] for n in leaves[INPUT]},
+        storage={plan.name(n): binder.buffers[plan.slots[n].storage] for n in leaves[INPUT]},
         states={plan.name(n): binder.view(n) for n in leaves[STATE]},
         outputs=[binder.view(n) for n in plan.outputs],
         scratch_bytes=binder.scratch_bytes(),
+        calls=calls,
+        commit_calls=commit_calls,
     )
+
+
+def _running(calls: tuple[Step, ...]) -> Callable[[], None]:
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
 
 
 class _Binder:
@@ -138,7 +117,7 @@ class _Binder:
 
     def view(self, n: int, with_ones: bool = False) -> Array:
         """The array of a value; with its row of ones below it, if that is asked for and there."""
-        (storage, first_row), shape = self.plan.places[n], self.plan.calls[n].shape
+        (storage, first_row), shape = self.plan.slots[n], self.plan.calls[n].shape
         buffer = self.buffers[storage]
         if len(shape) < 2 or (with_ones and shape == self.plan.storages[storage].shape):
             return buffer

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from specnet.compiler.backend import Array
 
 LIMIT = 3.832506856900711
 NUMERATOR = (

@@ -1,0 +1,10 @@
+"""The backend that makes every call with NumPy."""
+
+from specnet.compiler.backend import Backend
+from specnet.compiler.numpy.binding import BoundCalls, bind
+from specnet.compiler.numpy.calls import EXPANSIONS
+
+__all__ = ["NUMPY", "BoundCalls", "bind"]
+
+NUMPY = Backend(EXPANSIONS, bind)
+"""Computes in float32 or float64, and in complex128 for the complex step."""
