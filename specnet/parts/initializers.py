@@ -14,6 +14,7 @@ from specnet.parts.part import FieldProblem, Part, written
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator | np.random.RandomState
+Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
 TRUNCATED_DEVIATION = 0.87962566103423978
 """The standard deviation of a standard normal distribution cut off at ±2."""
@@ -56,12 +57,9 @@ class Constant(Initializer):
     """The same number everywhere."""
 
     example = "value = 0.1"
+    legacy: ClassVar[bool] = True
     type: Literal["constant"] = "constant"
     value: float = Field(description="the number")
-
-    @property
-    def legacy(self) -> bool:
-        return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.full(shape, float(self.value))
@@ -70,11 +68,8 @@ class Constant(Initializer):
 class Zeros(Initializer):
     """0 everywhere."""
 
+    legacy: ClassVar[bool] = True
     type: Literal["zeros"] = "zeros"
-
-    @property
-    def legacy(self) -> bool:
-        return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.zeros(shape)
@@ -83,11 +78,8 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """1 everywhere."""
 
+    legacy: ClassVar[bool] = True
     type: Literal["ones"] = "ones"
-
-    @property
-    def legacy(self) -> bool:
-        return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.ones(shape)
@@ -96,13 +88,10 @@ class Ones(Initializer):
 class RandomNormal(Initializer):
     """The normal distribution."""
 
+    legacy: ClassVar[bool] = True
     type: Literal["random_normal"] = "random_normal"
     mean: float = Field(0.0, description="the distribution's mean")
     stddev: NonNegativeNumber = Field(0.05, description="the distribution's standard deviation")
-
-    @property
-    def legacy(self) -> bool:
-        return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return self.mean + self.stddev * generator.standard_normal(shape)
@@ -144,7 +133,7 @@ class VarianceScaling(Initializer):
 
     type: Literal["variance_scaling"] = "variance_scaling"
     scale: PositiveNumber = Field(1.0, description="the variance times the fan")
-    mode: Literal["fan_in", "fan_out", "fan_avg"] = Field("fan_in", description="inputs, outputs, or their mean")
+    mode: Mode = Field("fan_in", description="inputs, outputs, or their mean")
     distribution: Distribution = Field("truncated_normal", description="the form of the distribution")
 
     @property
@@ -152,72 +141,69 @@ class VarianceScaling(Initializer):
         return self.distribution == "untruncated_normal"
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        fan = {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[self.mode]
-        return _with_variance(generator, shape, self.scale / fan, self.distribution)
+        return _scaled(generator, shape, place, self.scale, self.mode, self.distribution)
 
 
-class GlorotUniform(Initializer):
+class Scaled(Initializer):
+    """What `VarianceScaling` draws with settings that have a name of their own."""
+
+    scaling: ClassVar[tuple[float, Mode, Distribution]]
+    """Its scale, mode and distribution."""
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return _scaled(generator, shape, place, *self.scaling)
+
+
+class GlorotUniform(Scaled):
     """Uniform with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010)."""
 
     aliases = ("xavier_uniform",)
+    scaling = (1, "fan_avg", "uniform")
     type: Literal["glorot_uniform"] = "glorot_uniform"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 1 / place.fan_average, "uniform")
 
-
-class GlorotNormal(Initializer):
+class GlorotNormal(Scaled):
     """Normal, cut at two standard deviations, with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010).
 
     PyTorch's ``xavier_normal_`` is not cut.
     """
 
     aliases = ("xavier_normal",)
+    scaling = (1, "fan_avg", "truncated_normal")
     type: Literal["glorot_normal"] = "glorot_normal"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 1 / place.fan_average, "truncated_normal")
 
-
-class HeUniform(Initializer):
+class HeUniform(Scaled):
     """Uniform with variance 2/fan_in, for rectifiers (He et al. 2015)."""
 
     aliases = ("kaiming_uniform",)
+    scaling = (2, "fan_in", "uniform")
     type: Literal["he_uniform"] = "he_uniform"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 2 / place.fan_in, "uniform")
 
-
-class HeNormal(Initializer):
+class HeNormal(Scaled):
     """Normal, cut at two standard deviations, with variance 2/fan_in, for rectifiers (He et al. 2015).
 
     PyTorch's ``kaiming_normal_`` is not cut.
     """
 
     aliases = ("kaiming_normal",)
+    scaling = (2, "fan_in", "truncated_normal")
     type: Literal["he_normal"] = "he_normal"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 2 / place.fan_in, "truncated_normal")
 
-
-class LecunUniform(Initializer):
+class LecunUniform(Scaled):
     """Uniform with variance 1/fan_in (LeCun et al. 1998)."""
 
+    scaling = (1, "fan_in", "uniform")
     type: Literal["lecun_uniform"] = "lecun_uniform"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 1 / place.fan_in, "uniform")
 
-
-class LecunNormal(Initializer):
+class LecunNormal(Scaled):
     """Normal, cut at two standard deviations, with variance 1/fan_in, as selu needs it (LeCun et al. 1998)."""
 
+    scaling = (1, "fan_in", "truncated_normal")
     type: Literal["lecun_normal"] = "lecun_normal"
-
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _with_variance(generator, shape, 1 / place.fan_in, "truncated_normal")
 
 
 class Orthogonal(Initializer):
@@ -240,11 +226,8 @@ class Identity(Initializer):
     """1 on the diagonal and 0 elsewhere: each output starts as the input of its number."""
 
     needs_matrix = True
+    legacy: ClassVar[bool] = True
     type: Literal["identity"] = "identity"
-
-    @property
-    def legacy(self) -> bool:
-        return True
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         rows, columns = shape
@@ -276,7 +259,10 @@ class SklearnMlp(Initializer):
         return generator.uniform(-bound, bound, shape)
 
 
-def _with_variance(generator: Generator, shape: tuple[int, ...], variance: float, distribution: Distribution) -> Array:
+def _scaled(
+    generator: Generator, shape: tuple[int, ...], place: Place, scale: float, mode: Mode, distribution: Distribution
+) -> Array:
+    variance = scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]
     if distribution == "uniform":
         bound = math.sqrt(3 * variance)
         return generator.uniform(-bound, bound, shape)

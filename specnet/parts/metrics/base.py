@@ -27,8 +27,8 @@ class Metric(Part):
     kind: ClassVar[str] = "metric"
     task: ClassVar[frozenset[Task]]
     """Where the metric makes sense: two classes, more classes, several 0/1 outputs, or numbers."""
-    function: ClassVar[str]
-    """The function of ``sklearn.metrics``."""
+    function: ClassVar[str] = ""
+    """The function of ``sklearn.metrics``, where its name is not the metric's without ``neg_``."""
     arguments: ClassVar[dict[str, Any]] = {}
     """What the function is called with, beside target, response and weights."""
     response: ClassVar[Literal["prediction", "probability"]] = "prediction"
@@ -93,8 +93,9 @@ class Metric(Part):
         """Return what scikit-learn's function says of these rows, NaN where it does not define the metric for them."""
         from sklearn import metrics
 
+        function = getattr(metrics, self.function or self.type.removeprefix("neg_"))
         try:
-            return self.chosen(getattr(metrics, self.function)(target, response, **keywords))
+            return self.chosen(function(target, response, **keywords))
         except ValueError as error:
             if isinstance(error, TypeError):  # scikit-learn's error about an argument, which is no word on the rows
                 raise

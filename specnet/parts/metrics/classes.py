@@ -7,6 +7,25 @@ from pydantic import Field
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, Metric, Task
 
+__all__ = [
+    "Accuracy",
+    "AreaUnderCurve",
+    "AreaUnderCurvePairs",
+    "AreaUnderCurvePairsWeighted",
+    "AreaUnderCurveRest",
+    "AreaUnderCurveRestWeighted",
+    "AveragePrecision",
+    "BalancedAccuracy",
+    "BrierScore",
+    "BrierScoreExplained",
+    "LogLoss",
+    "LogLossExplained",
+    "MatthewsCorrelation",
+    "NegativeLikelihoodRatio",
+    "PositiveLikelihoodRatio",
+    "TopAccuracy",
+]
+
 
 class Accuracy(Metric):
     """Share of rows whose class is predicted; with several 0/1 outputs, of rows that are right in all of them."""
@@ -28,7 +47,6 @@ class MatthewsCorrelation(Metric):
     """Correlation of target and prediction, from −1 to 1; 0 is chance (Matthews 1975, Gorodkin 2004)."""
 
     task = CLASSES
-    function = "matthews_corrcoef"
     type: Literal["matthews_corrcoef"] = "matthews_corrcoef"
 
 
@@ -107,7 +125,6 @@ class BrierScore(OfProbabilities):
 class BrierScoreExplained(OfProbabilities):
     """Share of the Brier score that the model takes away from that of the classes' frequencies."""
 
-    function = "d2_brier_score"
     knows_classes = True
     type: Literal["d2_brier_score"] = "d2_brier_score"
 
@@ -115,7 +132,6 @@ class BrierScoreExplained(OfProbabilities):
 class LogLoss(OfProbabilities):
     """Mean of ln p of the row's class: the negative cross-entropy."""
 
-    function = "log_loss"
     sign = -1
     knows_classes = True
     type: Literal["neg_log_loss"] = "neg_log_loss"
@@ -124,48 +140,48 @@ class LogLoss(OfProbabilities):
 class LogLossExplained(OfProbabilities):
     """Share of the cross-entropy that the model takes away from that of the classes' frequencies."""
 
-    function = "d2_log_loss_score"
     knows_classes = True
     type: Literal["d2_log_loss_score"] = "d2_log_loss_score"
 
 
-class AreaUnderCurve(OfProbabilities):
+class OfCurve(OfProbabilities):
+    """An area under the ROC curve."""
+
+    function = "roc_auc_score"
+
+
+class AreaUnderCurve(OfCurve):
     """Probability that a row of the second class gets a higher probability of it than a row of the first."""
 
     task: ClassVar[frozenset[Task]] = frozenset({"binary", "multilabel"})
-    function = "roc_auc_score"
     type: Literal["roc_auc"] = "roc_auc"
 
 
-class AreaUnderCurveRest(OfProbabilities):
+class AreaUnderCurveRest(OfCurve):
     """Area under the ROC curve, each class against the rest, the mean over classes."""
 
-    function = "roc_auc_score"
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovr"}
     type: Literal["roc_auc_ovr"] = "roc_auc_ovr"
 
 
-class AreaUnderCurveRestWeighted(OfProbabilities):
+class AreaUnderCurveRestWeighted(OfCurve):
     """Area under the ROC curve, each class against the rest, classes weighted by their rows."""
 
-    function = "roc_auc_score"
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovr", "average": "weighted"}
     type: Literal["roc_auc_ovr_weighted"] = "roc_auc_ovr_weighted"
 
 
-class AreaUnderCurvePairs(OfProbabilities):
+class AreaUnderCurvePairs(OfCurve):
     """Area under the ROC curve, the mean over pairs of classes (Hand and Till 2001). Rows count alike."""
 
-    function = "roc_auc_score"
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovo"}
     weighted = False
     type: Literal["roc_auc_ovo"] = "roc_auc_ovo"
 
 
-class AreaUnderCurvePairsWeighted(OfProbabilities):
+class AreaUnderCurvePairsWeighted(OfCurve):
     """Area under the ROC curve, the mean over pairs of classes weighted by their rows. Rows count alike."""
 
-    function = "roc_auc_score"
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovo", "average": "weighted"}
     weighted = False
     type: Literal["roc_auc_ovo_weighted"] = "roc_auc_ovo_weighted"

@@ -4,6 +4,25 @@ from typing import Literal
 
 from specnet.parts.metrics.base import VALUES, Metric
 
+__all__ = [
+    "AbsoluteErrorExplained",
+    "DeterminationCoefficient",
+    "ExplainedVariance",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "NegativeMaximumError",
+    "NegativeMeanAbsoluteError",
+    "NegativeMeanAbsolutePercentageError",
+    "NegativeMeanGammaDeviance",
+    "NegativeMeanPoissonDeviance",
+    "NegativeMeanSquaredError",
+    "NegativeMeanSquaredLogarithmicError",
+    "NegativeMedianAbsoluteError",
+    "NegativeRootMeanSquaredError",
+    "NegativeRootMeanSquaredLogarithmicError",
+    "RootMeanSquaredError",
+]
+
 
 class OfValues(Metric):
     """A metric that compares numbers."""
@@ -11,19 +30,22 @@ class OfValues(Metric):
     task = VALUES
 
 
+class Negated(OfValues):
+    """The negative of an error."""
+
+    sign = -1
+
+
 class MeanSquaredError(OfValues):
     """Mean of (y − t)²."""
 
     aliases = ("mse",)
-    function = "mean_squared_error"
     type: Literal["mean_squared_error"] = "mean_squared_error"
 
 
-class NegativeMeanSquaredError(OfValues):
+class NegativeMeanSquaredError(Negated):
     """Negative mean of (y − t)²."""
 
-    function = "mean_squared_error"
-    sign = -1
     type: Literal["neg_mean_squared_error"] = "neg_mean_squared_error"
 
 
@@ -31,15 +53,12 @@ class RootMeanSquaredError(OfValues):
     """Square root of the mean of (y − t)²."""
 
     aliases = ("rmse",)
-    function = "root_mean_squared_error"
     type: Literal["root_mean_squared_error"] = "root_mean_squared_error"
 
 
-class NegativeRootMeanSquaredError(OfValues):
+class NegativeRootMeanSquaredError(Negated):
     """Negative square root of the mean of (y − t)²."""
 
-    function = "root_mean_squared_error"
-    sign = -1
     type: Literal["neg_root_mean_squared_error"] = "neg_root_mean_squared_error"
 
 
@@ -47,72 +66,55 @@ class MeanAbsoluteError(OfValues):
     """Mean of |y − t|."""
 
     aliases = ("mae",)
-    function = "mean_absolute_error"
     type: Literal["mean_absolute_error"] = "mean_absolute_error"
 
 
-class NegativeMeanAbsoluteError(OfValues):
+class NegativeMeanAbsoluteError(Negated):
     """Negative mean of |y − t|."""
 
-    function = "mean_absolute_error"
-    sign = -1
     type: Literal["neg_mean_absolute_error"] = "neg_mean_absolute_error"
 
 
-class NegativeMedianAbsoluteError(OfValues):
+class NegativeMedianAbsoluteError(Negated):
     """Negative median of |y − t|."""
 
-    function = "median_absolute_error"
-    sign = -1
     type: Literal["neg_median_absolute_error"] = "neg_median_absolute_error"
 
 
-class NegativeMaximumError(OfValues):
+class NegativeMaximumError(Negated):
     """Negative of the largest |y − t|, of one output. Rows count alike."""
 
-    function = "max_error"
-    sign = -1
     weighted = False
     type: Literal["neg_max_error"] = "neg_max_error"
 
 
-class NegativeMeanAbsolutePercentageError(OfValues):
+class NegativeMeanAbsolutePercentageError(Negated):
     """Negative mean of |y − t| / |t|, as a share and not in hundreds."""
 
-    function = "mean_absolute_percentage_error"
-    sign = -1
     type: Literal["neg_mean_absolute_percentage_error"] = "neg_mean_absolute_percentage_error"
 
 
-class NegativeMeanSquaredLogarithmicError(OfValues):
+class NegativeMeanSquaredLogarithmicError(Negated):
     """Negative mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
 
-    function = "mean_squared_log_error"
-    sign = -1
     type: Literal["neg_mean_squared_log_error"] = "neg_mean_squared_log_error"
 
 
-class NegativeRootMeanSquaredLogarithmicError(OfValues):
+class NegativeRootMeanSquaredLogarithmicError(Negated):
     """Negative square root of the mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
 
-    function = "root_mean_squared_log_error"
-    sign = -1
     type: Literal["neg_root_mean_squared_log_error"] = "neg_root_mean_squared_log_error"
 
 
-class NegativeMeanPoissonDeviance(OfValues):
+class NegativeMeanPoissonDeviance(Negated):
     """Negative mean of 2·(t·ln(t/y) − t + y), of one output; NaN where a prediction is not positive."""
 
-    function = "mean_poisson_deviance"
-    sign = -1
     type: Literal["neg_mean_poisson_deviance"] = "neg_mean_poisson_deviance"
 
 
-class NegativeMeanGammaDeviance(OfValues):
+class NegativeMeanGammaDeviance(Negated):
     """Negative mean of 2·(ln(y/t) + t/y − 1), of one output; NaN where a number is not positive."""
 
-    function = "mean_gamma_deviance"
-    sign = -1
     type: Literal["neg_mean_gamma_deviance"] = "neg_mean_gamma_deviance"
 
 
@@ -133,5 +135,4 @@ class ExplainedVariance(OfValues):
 class AbsoluteErrorExplained(OfValues):
     """The share of the target's mean absolute deviation from its median that the prediction takes away."""
 
-    function = "d2_absolute_error_score"
     type: Literal["d2_absolute_error_score"] = "d2_absolute_error_score"
