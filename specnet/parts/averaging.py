@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specnet.parts.fields import Fraction
-from specnet.parts.part import Part
+from specnet.parts.kind import PartKind
 
 
-class Averaging(Part):
+class Averaging(PartKind):
     """How much of the new weights goes into their average after each step."""
 
     kind: ClassVar[str] = "averaging"

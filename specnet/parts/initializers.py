@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.part import FieldProblem, Part, written
+from specnet.parts.kind import PartKind
+from specnet.parts.part import FieldProblem, written
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator | np.random.RandomState
@@ -34,7 +35,7 @@ class Place:
         return (self.fan_in + self.fan_out) / 2
 
 
-class Initializer(Part):
+class Initializer(PartKind):
     """The distribution from which a weight or a bias is drawn, always in float64."""
 
     kind: ClassVar[str] = "initializer"

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from specnet.compiler import Value, absolute, maximum, minimum, sign, sqrt
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber
-from specnet.parts.part import FieldProblem, Part, written
+from specnet.parts.kind import PartKind
+from specnet.parts.part import FieldProblem, written
 from specnet.parts.schedules import Constant, ReduceOnPlateau, Schedule
 
 Commits = list[tuple[Value, Value]]
@@ -27,7 +28,7 @@ class StateLookup(Protocol):
         """Return a vector of theta's layout, all of it `start` before the first step."""
 
 
-class Optimizer(Part):
+class Optimizer(PartKind):
     """What is done with the gradient."""
 
     kind: ClassVar[str] = "optimizer"

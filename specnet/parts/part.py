@@ -1,29 +1,11 @@
-"""What all parts have in common: a frozen model, a name, and a place in a registry."""
+"""What all parts have in common: a frozen model and a name."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    SerializationInfo,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
-
-if TYPE_CHECKING:
-    from specnet.parts.registry import Registry
-
-
-KIND_KEY = "x-kind"
-"""What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
-
+from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 OnnxOperator = tuple[str, dict[str, str]]
 """An operator's name, and for each of its attributes the field that has its value. It reads what the part reads, then
@@ -89,8 +71,7 @@ def written(section: Section, *fields: str) -> str:
 class Part(Section):
     """Something that a network or a run is made of, described by the fields that a spec may set.
 
-    A direct subclass is a *kind* (activation, layer, loss, …) and sets `kind`; a class below a kind is a part, whose
-    field ``type`` is a literal with the part's name as its default.
+    Each is below a `PartKind`, and its field ``type`` is a literal with the part's name as its default.
     """
 
     kind: ClassVar[str]
@@ -105,50 +86,8 @@ class Part(Section):
         """Return the name by which a spec calls this part."""
         return str(cls.model_fields["type"].default)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        if "kind" not in cls.__dict__:
-            return handler(source)
-        # One plain validator and no union: a union would report an error for each of its members.
-        return core_schema.with_info_plain_validator_function(
-            cls.read,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls.dump, info_arg=True),
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        if "kind" not in cls.__dict__:
-            return handler(schema)
-        return {KIND_KEY: cls.kind}
-
     @staticmethod
     def dump(part: "Part", info: SerializationInfo | None = None) -> dict[str, Any]:
         """Return a part as the table that it was read from, without nulls; with every default, or as `info` says."""
         unset = info is not None and info.exclude_unset
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
-
-    @classmethod
-    def read(cls, value: Any, info: ValidationInfo) -> Self:
-        """Return the part of this kind that a name, or a table with ``type``, stands for.
-
-        The registry comes from the validation's context; parts made in Python find the built-in and installed ones.
-        """
-        if isinstance(value, cls):
-            return value
-        registry: Registry = (info.context or {}).get("registry") or _installed()
-        fields = {"type": value} if isinstance(value, str) else value
-        if not isinstance(fields, Mapping):
-            raise PydanticCustomError("wrong-type", "a name or a table with type is needed", {"kind": cls.kind})
-        if "type" not in fields:
-            raise PydanticCustomError("missing-key", "this table needs a type", {"kind": cls.kind})
-        part = registry.find(cls.kind, fields["type"])
-        if part is None or fields["type"] in registry.broken:
-            raise PydanticCustomError("unknown-part", "unknown part", {"kind": cls.kind, "name": fields["type"]})
-        # A registry's parts of a kind are of the kind's base class, which no annotation says.
-        return part.model_validate({**fields, "type": part.part_name()}, context={"registry": registry})  # type: ignore[return-value]
-
-
-def _installed() -> "Registry":
-    from specnet.parts.registry import installed_registry
-
-    return installed_registry()

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.parts.part import Part
+from specnet.parts.kind import PartKind
 
 Fitted = Mapping[str, Any]
 """What a step learned, by name: arrays (columns,), or symbolic values in their place."""
 
 
-class Preprocessing(Part):
+class Preprocessing(PartKind):
     """A step from columns to columns that can be undone."""
 
     kind: ClassVar[str] = "preprocessing"

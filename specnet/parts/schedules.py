@@ -13,10 +13,11 @@ from annotated_types import Ge
 from pydantic import Field
 
 from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
-from specnet.parts.part import FieldProblem, Part
+from specnet.parts.kind import PartKind
+from specnet.parts.part import FieldProblem
 
 
-class Schedule(Part):
+class Schedule(PartKind):
     """A factor on the learning rate that changes over the run."""
 
     kind: ClassVar[str] = "schedule"

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from specnet.parts.part import KIND_KEY, Part, Section
+from specnet.parts.kind import KIND_KEY
+from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.rules import FORMS, OF_STACKS

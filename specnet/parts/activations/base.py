@@ -7,11 +7,12 @@ from pydantic import Field
 
 from specnet.compiler import Value, custom, with_local_derivative
 from specnet.parts.initializers import Ones
+from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, per_feature
-from specnet.parts.part import FieldProblem, OnnxOperator, Part
+from specnet.parts.part import FieldProblem, OnnxOperator
 
 
-class Activation(Part):
+class Activation(PartKind):
     """A function of a layer's values."""
 
     kind: ClassVar[str] = "activation"

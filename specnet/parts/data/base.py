@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import Fraction, Seed
-from specnet.parts.part import FieldProblem, Part, Section, written
+from specnet.parts.kind import PartKind
+from specnet.parts.part import FieldProblem, Section, written
 
 TargetKind = Literal["classes", "values"]
 
@@ -76,7 +77,7 @@ class Table:
     sample_weight: NDArray[Any] | None = None
 
 
-class Data(Part):
+class Data(PartKind):
     """Where rows come from, and how they are split."""
 
     kind: ClassVar[str] = "data"

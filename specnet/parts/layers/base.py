@@ -10,8 +10,9 @@ from pydantic import Field
 from specnet.compiler import Shape, Value
 from specnet.parts.activations import Activation
 from specnet.parts.fields import LayerName, NonNegativeNumber
+from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, StateTensor
-from specnet.parts.part import OnnxOperator, Part
+from specnet.parts.part import OnnxOperator
 
 
 class Scope(Protocol):
@@ -50,7 +51,7 @@ class LearningRules:
     weight_decay_factor: float = 1.0
 
 
-class Layer(Part):
+class Layer(PartKind):
     """A step from one or several arrays to one."""
 
     kind: ClassVar[str] = "layer"

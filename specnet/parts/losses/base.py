@@ -4,10 +4,10 @@ from typing import ClassVar, Literal, Self
 
 from specnet.compiler import Value, exp, log, max_over, stop_gradient, sum_over
 from specnet.parts.arrays import Domain
-from specnet.parts.part import Part
+from specnet.parts.kind import PartKind
 
 
-class Loss(Part):
+class Loss(PartKind):
     """What training makes small."""
 
     kind: ClassVar[str] = "loss"

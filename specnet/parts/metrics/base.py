@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.parts.blame import ask
-from specnet.parts.part import Part
+from specnet.parts.kind import PartKind
 
 Task = Literal["binary", "classes", "multilabel", "values"]
 
@@ -18,7 +18,7 @@ MULTILABEL: frozenset[Task] = frozenset({"multilabel"})
 VALUES: frozenset[Task] = frozenset({"values"})
 
 
-class Metric(Part):
+class Metric(PartKind):
     """A figure that says how good predictions are, by the name and in the sense of scikit-learn's scorer.
 
     A name that begins with ``neg_`` is the negative of an error, so that more is better.
