@@ -85,7 +85,7 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
         measured = sum_over(output * input_value(WEIGHTS, output.shape), "all")
         reads = {leaf: values[value] for value, leaf in leaves.items()}
         compared = _compared(point, measured, reads, blocks, blueprint.layout.of_node(number))
-        yield LayerComparison(node.key, described(node.layer), compared)
+        yield LayerComparison(node.key, types_of(node.layer), compared)
     seen = blueprint.seen_by_loss(forward)
     leaf = input_value("output", seen.shape)
     alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [])
@@ -94,7 +94,7 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
     yield LayerComparison(LOSS, blueprint.loss.type, compared)
 
 
-def described(layer: Layer) -> str:
+def types_of(layer: Layer) -> str:
     """Return a layer's type, and its activation's."""
     activation = getattr(layer, "activation", None)
     return layer.type if activation is None else f"{layer.type}, {activation.type}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.checking.layers import described
+from specnet.checking.layers import types_of
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, sum_over
 from specnet.parts.arrays import Array
@@ -70,5 +70,5 @@ def layer_starts(point: Point, gradient: Array) -> list[LayerStart]:
         own = [placed.view(gradient).reshape(-1) for placed in network.layout.of_node(number)]
         size = float(np.sqrt(np.mean(np.concatenate(own) ** 2))) if own else None
         mean, deviation = float(output.mean()), float(output.std())
-        starts.append(LayerStart(node.key, described(node.layer), node.size, mean, deviation, dead, saturated, size))
+        starts.append(LayerStart(node.key, types_of(node.layer), node.size, mean, deviation, dead, saturated, size))
     return starts

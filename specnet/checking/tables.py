@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from specnet.checking.check import GradientCheck
 from specnet.report.figures import count, figure
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 
 
-def start_table(check: GradientCheck) -> Table:
+def start_table(check: GradientCheck) -> TextTable:
     """Return a row for each layer: what it gives and how large its gradient is before the first step."""
     header = ("layer", "type", "units", "dead", "saturated", "mean", "deviation", "gradient")
     rows = [
@@ -23,10 +23,10 @@ def start_table(check: GradientCheck) -> Table:
         )
         for start in check.start
     ]
-    return Table(header, rows, right=frozenset(range(2, 8)), folded=frozenset({1}))
+    return TextTable(header, rows, right=frozenset(range(2, 8)), folded=frozenset({1}))
 
 
-def comparison_table(check: GradientCheck) -> Table:
+def comparison_table(check: GradientCheck) -> TextTable:
     """Return a row for each tensor: how many coordinates were compared, and how well they agree."""
     header = ("tensor", "shape", "compared", "left out", "largest gradient", "worst error", "share", "verdict")
     rows = [
@@ -42,7 +42,7 @@ def comparison_table(check: GradientCheck) -> Table:
         )
         for comparison in check.comparisons
     ]
-    return Table(header, rows, right=frozenset(range(1, 7)))
+    return TextTable(header, rows, right=frozenset(range(1, 7)))
 
 
 def _counted(number: int | None) -> str:

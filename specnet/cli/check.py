@@ -55,9 +55,9 @@ def _show(found: GradientCheck, output: Output) -> None:
     from specnet.checking import STEP, TOLERANCE
     from specnet.checking.tables import comparison_table, start_table
     from specnet.report.figures import count, counted, figure
-    from specnet.report.plan import Plan
+    from specnet.report.overview import Overview
 
-    plan = Plan(found.network.spec, found.network.nodes)
+    plan = Overview(found.network.spec, found.network.nodes)
     head = [plan.spec.name, plan.summary(), counted(plan.parameter_count, "parameter"), found.source]
     output.line("   ".join(part for part in head if part))
     output.line()

@@ -38,14 +38,14 @@ def import_(
     """
     with reporting(output_format, quiet) as output:
         from specnet.importing import read_network, weights_path, write_network
-        from specnet.report.plan import Plan
+        from specnet.report.overview import Overview
 
         check_suffix(file, (".onnx", ".keras", ".skops"), "the name of a file to import")
         check_suffix(out, (".toml",), "the spec is TOML: its name")
         imported = read_network(file, limits=read_limits(limit))
         write_network(imported, out, overwrite=force)
         network = imported.model.network
-        plan = Plan(network.spec, network.nodes)
+        plan = Overview(network.spec, network.nodes)
         files = [str(out), str(weights_path(out))]
         output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
         output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))

@@ -25,7 +25,7 @@ _SPEC, _DATA, _MODEL, _EXPORTS = (".toml", ".json"), (".csv", ".npz"), (".safete
 _PROGRAMS = (".py", ".c", ".h", ".js", ".mjs", ".mts", ".pt", ".pth")
 
 
-def check_spec(path: Path) -> None:
+def check_spec_name(path: Path) -> None:
     """Refuse a file whose name says that it is something else than a spec.
 
     Raises
@@ -97,7 +97,7 @@ def parse(path: Path, settings: Sequence[str] | None, limits: Sequence[str] | No
     """
     from specnet.spec import parse_spec
 
-    check_spec(path)
+    check_spec_name(path)
     for number, setting in enumerate(settings or (), 1):
         if "=" not in setting:
             hint = "write it as in --set training.epochs=100"

@@ -24,7 +24,7 @@ from specnet.errors import (
     is_memory_shortage,
     out_of_memory,
 )
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 from specnet.report.terminal import write_line, write_mistakes, write_table
 
 
@@ -88,7 +88,7 @@ class Output:
             with _writing():
                 write_line(sys.stdout, text)
 
-    def table(self, table: Table) -> None:
+    def table(self, table: TextTable) -> None:
         """Print a table of results for people."""
         if self.speaks:
             with _writing():

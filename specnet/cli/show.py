@@ -101,9 +101,9 @@ def _with_sizes_of_data(spec: Spec) -> Spec:
 
 
 def _show_plan(network: Network, output: Output) -> None:
-    from specnet.report.plan import Plan
+    from specnet.report.overview import Overview
 
-    plan = Plan(network.spec, network.nodes)
+    plan = Overview(network.spec, network.nodes)
     output.data |= plan.as_dict()
     head = [plan.spec.name, plan.summary(), plan.totals(), plan.spec.network.dtype]
     output.line("   ".join(part for part in head if part))

@@ -30,7 +30,7 @@ class Call(NamedTuple):
         return self.shape, self.kind
 
 
-class Program(NamedTuple):
+class Lowered(NamedTuple):
     """Calls in order, the outputs' numbers, and (state, new value) pairs to be written when a run is over."""
 
     calls: tuple[Call, ...]
@@ -40,7 +40,7 @@ class Program(NamedTuple):
 
 def lower(
     outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]], expansions: Expansions | None = None
-) -> Program:
+) -> Lowered:
     """Number every distinct value that outputs and commits need.
 
     Equal calls on equal operands are one call; the table that finds them lives as long as this function.
@@ -70,7 +70,7 @@ def lower(
     new_values = [snapshot(value) if value is not state else number.of[value] for state, value in pairs]
     results = tuple(snapshot(output) for output in outputs)
     changes = [(old, new) for old, new in zip(committed, new_values, strict=True) if old != new]
-    return Program(tuple(calls), results, tuple(changes))
+    return Lowered(tuple(calls), results, tuple(changes))
 
 
 def _fitting(state: Value, value: Value) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from specnet.compiler.lowering import Call, Expansions, Program, lower
+from specnet.compiler.lowering import Call, Expansions, Lowered, lower
 from specnet.compiler.operations.pieces import CONCATENATE, row_bounds
 from specnet.compiler.shapes import Shape
 from specnet.compiler.value import STATE, Kind, Value
@@ -125,7 +125,7 @@ def plan(
 class Lifetimes:
     """What lies inside what, and which call reads a storage last."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Lowered) -> None:
         self.calls, self.commits = program.calls, program.commits
         self.kept = kept_values(program)
         self.inside = _views_and_pieces(self.calls, self.kept)
@@ -141,7 +141,7 @@ class Lifetimes:
         return Slot(n, first_row)
 
 
-def kept_values(program: Program) -> set[int]:
+def kept_values(program: Lowered) -> set[int]:
     """What must outlive the run: outputs and committed values."""
     return {*program.outputs, *(value for _, value in program.commits)}
 
@@ -253,7 +253,7 @@ def _assign(lifetimes: Lifetimes, direct: dict[int, int], reuse: bool) -> tuple[
     return home, tuple(Storage(*form, k in with_ones) for k, form in enumerate(made))
 
 
-def _for_outputs_only(program: Program) -> frozenset[int]:
+def _for_outputs_only(program: Lowered) -> frozenset[int]:
     needed = {value for _, value in program.commits} or set(range(len(program.calls)))
     for n in reversed(range(len(program.calls))):
         if n in needed:

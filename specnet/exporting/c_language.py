@@ -13,7 +13,7 @@ import numpy as np
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
-from specnet.exporting.language import Language, Place
+from specnet.exporting.language import Language, Variable
 from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text, number_text
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
@@ -99,7 +99,7 @@ class C(Language):
         inside = "".join(f"    {line}\n" for line in [*lines, f"return {result};"])
         return f"/* {comment(summary)} */\n{head}\n{{\n{inside}}}\n"
 
-    def part(self, place: Place) -> str:
+    def part(self, place: Variable) -> str:
         return f"{place.name} + {place.low}"
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:

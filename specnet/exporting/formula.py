@@ -29,7 +29,7 @@ LOOKUP = Operation("lookup")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class Constants:
     """Numbers that never change: (features,), a weight (outputs, inputs …), or rows to pick (categories, features)."""
 
     name: str
@@ -55,7 +55,7 @@ class Step:
     kind: Kind
 
 
-Operand = Step | Source | Table | float
+Operand = Step | Source | Constants | float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +81,9 @@ class Formula:
         return self.output is self.sources[0]
 
     @property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[Constants, ...]:
         """The tables in the order of their use, each once."""
-        used = (operand for step in self.steps for operand in step.operands if isinstance(operand, Table))
+        used = (operand for step in self.steps for operand in step.operands if isinstance(operand, Constants))
         return tuple(dict.fromkeys(used))
 
     def uses(self) -> dict[Operand, int]:
@@ -190,7 +190,7 @@ class _Reader:
             elif arrays[number].size == 1 and call.operation is not STATE:
                 found[number] = float(arrays[number].reshape(()))
             elif arrays[number].shape[1] == 1:
-                found[number] = Table(self._name(call), arrays[number][:, 0])
+                found[number] = Constants(self._name(call), arrays[number][:, 0])
         output = found[result]
         steps = tuple(operand for operand in found.values() if isinstance(operand, Step))
         return Formula(tuple(self.sources.values()), steps, output)
@@ -203,19 +203,19 @@ class _Reader:
         operands: list[Operand]
         if operation is products.AFFINE and first in arrays:
             weight, bias = arrays[first][:-1].T, arrays[first][-1]
-            operands = [found[others[0]], Table(f"{self.key}.weight", weight), Table(f"{self.key}.bias", bias)]
+            operands = [found[others[0]], Constants(f"{self.key}.weight", weight), Constants(f"{self.key}.bias", bias)]
             operation = LINEAR
         elif operation is products.MATMUL and first in arrays and not attributes[1]:
             weight = arrays[first].T if attributes[0] else arrays[first]
-            operands, operation, attributes = [found[others[0]], Table(f"{self.key}.weight", weight)], LINEAR, ()
+            operands, operation, attributes = [found[others[0]], Constants(f"{self.key}.weight", weight)], LINEAR, ()
         elif operation is products.GROUPED_MATMUL and first in arrays and not attributes[2]:
             groups, flipped, _ = attributes
             block = arrays[first].reshape(-1, groups, arrays[first].shape[1])
             weight = block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)
-            operands = [found[others[0]], Table(f"{self.key}.weight", weight)]
+            operands = [found[others[0]], Constants(f"{self.key}.weight", weight)]
             operation, attributes = GROUPED, ()
         elif operation is picking.GATHER and first in arrays:
-            operands = [found[others[0]], Table(self._name(calls[first]), arrays[first].T)]
+            operands = [found[others[0]], Constants(self._name(calls[first]), arrays[first].T)]
             operation = LOOKUP
         else:
             operands = [found[argument] for argument in call.arguments]

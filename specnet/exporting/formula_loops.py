@@ -8,8 +8,8 @@ from specnet.compiler import Operation
 from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Source, Step, Table
-from specnet.exporting.language import Language, Place
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Source, Step
+from specnet.exporting.language import Language, Variable
 from specnet.exporting.loop_plan import LoopPlan
 from specnet.exporting.scratch import Scratch
 from specnet.exporting.text import CHOICE, NAME, Names, Text
@@ -21,7 +21,7 @@ class FormulaLoops:
     Parameters
     ----------
     formula : Formula
-    sources : sequence of Place
+    sources : sequence of Variable
         Where what it reads lies.
     tables : mapping
         How each table is called.
@@ -33,15 +33,15 @@ class FormulaLoops:
     ----------
     lines : list of str
         The statements.
-    result : Place
+    result : Variable
         Where the formula's result lies: in an array.
     """
 
     def __init__(
         self,
         formula: Formula,
-        sources: Sequence[Place],
-        tables: Mapping[Table, str],
+        sources: Sequence[Variable],
+        tables: Mapping[Constants, str],
         language: Language,
         scratch: Scratch,
         names: Names,
@@ -50,31 +50,31 @@ class FormulaLoops:
         self.scratch, self.names = scratch, names
         self.lines: list[str] = []
         self._plan = LoopPlan(formula)
-        self._places: dict[Operand, Place] = {source: sources[source.number] for source in formula.sources}
+        self._places: dict[Operand, Variable] = {source: sources[source.number] for source in formula.sources}
         for step in self._plan.kept:
             self._places[step] = _WRITERS.get(step.operation, FormulaLoops._elementwise)(self, step)
         if formula.output not in self._places:
             raise UnsupportedError(f"{language.name} cannot write a layer whose result is the same for all rows")
         self.result = self._places[formula.output]
 
-    def _linear(self, step: Step) -> Place:
+    def _linear(self, step: Step) -> Variable:
         x, weight, *bias = step.operands
         source, target = self._places[x], self._array(step)
         tables = [self._table(weight), self._table(bias[0]) if bias else self.language.nothing]
         self._call("dense", source.features, step.features, *tables, self._argument(source), target.name)
         return target
 
-    def _grouped(self, step: Step) -> Place:
+    def _grouped(self, step: Step) -> Variable:
         x, weight = step.operands
-        assert isinstance(weight, Table)
+        assert isinstance(weight, Constants)
         source, target = self._places[x], self._array(step)
         outputs, inputs, groups = weight.array.shape
         self._call("grouped", groups, inputs, outputs, self._table(weight), self._argument(source), target.name)
         return target
 
-    def _lookup(self, step: Step) -> Place:
+    def _lookup(self, step: Step) -> Variable:
         number, table = step.operands
-        assert isinstance(table, Table)
+        assert isinstance(table, Constants)
         target, language = self._array(step), self.language
         body: list[str] = []
         category = self.names.new("category")
@@ -85,32 +85,32 @@ class FormulaLoops:
         self._fill(target, Text(language.lookup(self._table(table), place, category, categories), CHOICE))
         return target
 
-    def _repeated(self, step: Step) -> Place:
+    def _repeated(self, step: Step) -> Variable:
         count, each = step.attributes
         source, target = self._places[step.operands[0]], self._array(step)
         self._fill(target, Text(self.language.repeated(source, count, each)))
         return target
 
-    def _rows(self, step: Step) -> Place:
+    def _rows(self, step: Step) -> Variable:
         source = self._places[step.operands[0]]
-        return Place(source.name, step.features, low=source.low + step.attributes[0])
+        return Variable(source.name, step.features, low=source.low + step.attributes[0])
 
-    def _concatenated(self, step: Step) -> Place:
+    def _concatenated(self, step: Step) -> Variable:
         target, low = self._array(step), 0
         for operand in step.operands:
             assert isinstance(operand, (Step, Source))
             body: list[str] = []
             value = self._value(operand, operand.features, body)
-            self._fill(Place(target.name, operand.features, low=low), value, body)
+            self._fill(Variable(target.name, operand.features, low=low), value, body)
             low += operand.features
         return target
 
-    def _total(self, step: Step) -> Place:
+    def _total(self, step: Step) -> Variable:
         name = self.names.new("total")
         start = self.language.number(0.0).code
         return self._reduced(step, name, start, lambda value, body: f"{name} += {value.code};")
 
-    def _largest(self, step: Step) -> Place:
+    def _largest(self, step: Step) -> Variable:
         name = self.names.new("largest")
 
         def change(value: Text, body: list[str]) -> str:
@@ -122,7 +122,7 @@ class FormulaLoops:
 
         return self._reduced(step, name, self.language.smallest, change)
 
-    def _reduced(self, step: Step, name: str, start: str, change: Callable[[Text, list[str]], str]) -> Place:
+    def _reduced(self, step: Step, name: str, start: str, change: Callable[[Text, list[str]], str]) -> Variable:
         """Write the loop that changes a number with each of those that are read."""
         (operand,) = step.operands
         if step.attributes != "features" or not isinstance(operand, (Step, Source)):
@@ -130,9 +130,9 @@ class FormulaLoops:
         body: list[str] = []
         changed = change(self._value(operand, operand.features, body), body)
         self.lines += [self.language.variable(name, start), *self.language.loop(operand.features, [*body, changed])]
-        return Place(name, 1, is_array=False)
+        return Variable(name, 1, is_array=False)
 
-    def _elementwise(self, step: Step) -> Place:
+    def _elementwise(self, step: Step) -> Variable:
         if not (step.operation.elementwise or step.operation is EXPAND):
             raise self._refusal(step)
         body: list[str] = []
@@ -140,12 +140,12 @@ class FormulaLoops:
         if step.features == 1 and not self._plan.kept[step]:
             name = self.names.new("t")
             self.lines += [*body, self.language.constant(name, value.code)]
-            return Place(name, 1, is_array=False)
+            return Variable(name, 1, is_array=False)
         target = self._array(step, in_turn=True)
         self._fill(target, value, body)
         return target
 
-    def _array(self, step: Step, in_turn: bool = False) -> Place:
+    def _array(self, step: Step, in_turn: bool = False) -> Variable:
         """Return an array for a step's result.
 
         Parameters
@@ -162,17 +162,17 @@ class FormulaLoops:
         return self.scratch.place(step, step.features, over, fixed | later)
 
     def _table(self, operand: Operand) -> str:
-        assert isinstance(operand, Table)
+        assert isinstance(operand, Constants)
         return self.tables[operand]
 
-    def _argument(self, place: Place) -> str:
+    def _argument(self, place: Variable) -> str:
         """Return an array as an argument: what is read need not begin where the array does."""
         return self.language.part(place) if place.low else place.name
 
     def _call(self, function: str, *arguments: str | int) -> None:
         self.lines.append(f"{function}({', '.join(map(str, arguments))});")
 
-    def _fill(self, target: Place, value: Text, before: Sequence[str] = ()) -> None:
+    def _fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> None:
         self.lines += self.language.fill(target, value, before)
 
     def _value(self, operand: Operand, count: int, body: list[str]) -> Text:
@@ -181,8 +181,8 @@ class FormulaLoops:
         def leaf(operand: Operand) -> Text:
             if isinstance(operand, float):
                 return self.language.number(operand)
-            if isinstance(operand, Table):
-                return Place(self.tables[operand], operand.array.size).at(count)
+            if isinstance(operand, Constants):
+                return Variable(self.tables[operand], operand.array.size).at(count)
             place = self._places[operand]
             return self.language.read(place.at(count)) if place.is_array else place.at(count)
 
@@ -194,7 +194,7 @@ class FormulaLoops:
         return UnsupportedError(f"{self.language.name} has no form of the operation {step.operation.name}")
 
 
-_WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Place]] = {
+_WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Variable]] = {
     LINEAR: FormulaLoops._linear,
     GROUPED: FormulaLoops._grouped,
     LOOKUP: FormulaLoops._lookup,

@@ -18,7 +18,7 @@ from specnet.exporting.text import Form, Forms, Names, Text, write_expression
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Variable:
     """Where a result lies: in an array, from `low` on, or in a variable."""
 
     name: str
@@ -84,7 +84,7 @@ class Language(ABC):
         """Return the definition of a function from numbers to a number, whose body ends with its result."""
 
     @abstractmethod
-    def part(self, place: Place) -> str:
+    def part(self, place: Variable) -> str:
         """Return a part of an array, as an array."""
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Language(ABC):
         """Return a whole number, as an index."""
         return number
 
-    def repeated(self, place: Place, count: int, each: bool) -> str:
+    def repeated(self, place: Variable, count: int, each: bool) -> str:
         """Return element `i` of an array that is repeated, or whose elements each are."""
         if place.features == 1:
             return place.at(1).code
@@ -128,7 +128,7 @@ class Language(ABC):
             return [self.loop_head(count), *inside]
         return [f"{self.loop_head(count)} {{", *inside, "}"]
 
-    def fill(self, target: Place, value: Text, before: Sequence[str] = ()) -> list[str]:
+    def fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> list[str]:
         """Return the loop that fills a place, each round after lines for the variables that the value needs."""
         return self.loop(target.features, [*before, f"{target.at(target.features).code} = {self.stored(value)};"])
 

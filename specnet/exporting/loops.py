@@ -15,9 +15,9 @@ from typing import Any
 
 from specnet.compiler import Operation
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
-from specnet.exporting.formula import LINEAR, Formula, Operand, Source, Step, Table
+from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_loops import FormulaLoops
-from specnet.exporting.language import Language, Place
+from specnet.exporting.language import Language, Variable
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.scratch import Scratch
 from specnet.exporting.text import CALL, Names, Text
@@ -51,7 +51,7 @@ class Loops:
 
     Attributes
     ----------
-    tables : dict of Table to str
+    tables : dict of Constants to str
         The names of tables.
     functions : list of str
         Definitions, in the order of their first use.
@@ -76,13 +76,13 @@ class Loops:
         """The scratch arrays and their sizes."""
         return self._scratch.sizes
 
-    def numbers(self, table: Table) -> Array:
+    def numbers(self, table: Constants) -> Array:
         """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs)."""
         return table.array.T if table in self._transposed else table.array
 
     def _write(self) -> None:
         program, answer = self.program, self._scratch.answer
-        places = {-1: Place("x", program.inputs)}
+        places = {-1: Variable("x", program.inputs)}
         if not program.prepare.is_identity:
             self.lines.append("// preprocessing")
             places[-1] = self._formula(program.prepare, [places[-1]], self.prepared)
@@ -102,18 +102,18 @@ class Loops:
         if last != answer:
             self.lines += self.computed.fill(answer, last.at(program.outputs))
 
-    def _formula(self, formula: Formula, sources: Sequence[Place], language: Language) -> Place:
+    def _formula(self, formula: Formula, sources: Sequence[Variable], language: Language) -> Variable:
         loops = FormulaLoops(formula, sources, self.tables, language, self._scratch, self.names)
         self.lines += loops.lines
         return loops.result
 
-    def _stage(self, stage: Stage, sources: Sequence[Place]) -> Place:
+    def _stage(self, stage: Stage, sources: Sequence[Variable]) -> Variable:
         formula = stage.formula
         if not stage.is_elementwise or self._is_a_call(formula):
             return self._formula(formula, sources, self.computed)
         (source,), features = sources, sources[0].features
         target = self._scratch.place(formula.output, features, [source.name])
-        tables = (Place(self.tables[table], table.array.size) for table in formula.tables)
+        tables = (Variable(self.tables[table], table.array.size) for table in formula.tables)
         arguments = ", ".join(place.at(features).code for place in (source, *tables))
         self.lines += self.computed.fill(target, Text(f"{self._function(stage)}({arguments})", CALL))
         return target
@@ -138,7 +138,7 @@ class Loops:
                     return self.computed.number(operand)
                 if isinstance(operand, Source):
                     return Text("x")
-                assert isinstance(operand, Table), "a step's result has a name of its own"
+                assert isinstance(operand, Constants), "a step's result has a name of its own"
                 return Text(parameters[operand])
 
             lines: list[str] = []
@@ -152,13 +152,13 @@ class Loops:
         return self._known[key]
 
 
-def _table_names(program: Program) -> dict[Table, str]:
+def _table_names(program: Program) -> dict[Constants, str]:
     """Return what each table is called; one that was folded, by what it does."""
-    found: dict[Table, str] = {}
+    found: dict[Constants, str] = {}
     for formula in program.formulas:
         for step in formula.steps:
             for position, operand in enumerate(step.operands):
-                if isinstance(operand, Table) and operand not in found:
+                if isinstance(operand, Constants) and operand not in found:
                     role = _ROLES.get((step.operation, position))
                     found[operand] = _FOLDED.sub(role, operand.name) if role else operand.name
     return found

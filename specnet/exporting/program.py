@@ -11,7 +11,7 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import Formula, Table, formula_of, sources_of
+from specnet.exporting.formula import Constants, Formula, formula_of, sources_of
 from specnet.model import Model
 from specnet.network.blueprint import LayerScope, Recorder
 from specnet.network.layout import PlacedBlock
@@ -19,7 +19,7 @@ from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
-from specnet.report.plan import described
+from specnet.parts.part import described
 from specnet.spec.resolving.graph import Node
 
 _LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
@@ -152,7 +152,7 @@ class Program:
         return {step.operation for formula in self.formulas for step in formula.steps}
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[Constants]:
         """All numbers that were learned, in order."""
         return [table for formula in self.formulas for table in formula.tables]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.exporting.formula import Formula, Operand, Source, Step, Table
+from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.text import CALL, SUM, Form, Names, Text, write_expression
 from specnet.parts import Activation
@@ -65,7 +65,7 @@ class Library(ABC):
         """Return an array in another precision."""
 
 
-class Rows:
+class RowWriter:
     """Writes one program.
 
     Parameters
@@ -85,7 +85,7 @@ class Rows:
         From `x`, raw columns in float64, to the line that returns what is answered.
     """
 
-    def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Table, str]) -> None:
+    def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Constants, str]) -> None:
         self.program, self.library, self.names, self.tables = program, library, names, tables
         self.definitions: list[str] = []
         self.lines: list[str] = []
@@ -160,7 +160,7 @@ class Rows:
         self,
         formula: Formula,
         sources: Sequence[Text],
-        tables: Mapping[Table, str],
+        tables: Mapping[Constants, str],
         lines: list[str],
         names: Names,
         dtype: np.dtype[Any],
@@ -171,7 +171,7 @@ class Rows:
             match operand:
                 case Source():
                     return sources[operand.number]
-                case Table():
+                case Constants():
                     return Text(tables[operand])
                 case _:
                     assert isinstance(operand, float)
@@ -203,7 +203,7 @@ def _is_one_call(formula: Formula) -> bool:
     return [step.operands for step in formula.steps] == [tuple(formula.sources)]
 
 
-def _by_last_word(formula: Formula, tables: Mapping[Table, str]) -> dict[str, str]:
+def _by_last_word(formula: Formula, tables: Mapping[Constants, str]) -> dict[str, str]:
     """Return how a formula's tables are called, by the last words of their names."""
     return {table.name.rpartition(".")[2]: tables[table] for table in formula.tables if table in tables}
 

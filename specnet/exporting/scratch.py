@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 
 from specnet.compiler.operations import pieces
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand
-from specnet.exporting.language import Place
+from specnet.exporting.language import Variable
 from specnet.exporting.program import Program
 from specnet.exporting.text import Names
 
@@ -28,7 +28,7 @@ class Scratch:
         How many numbers each array holds.
     awaited : set of str
         The arrays that later layers read.
-    answer : Place
+    answer : Variable
         Where the program's outputs belong.
     """
 
@@ -36,10 +36,10 @@ class Scratch:
         self.names = names
         self.sizes: dict[str, int] = {}
         self.awaited: Set[str] = frozenset()
-        self.answer = Place("y", program.outputs)
+        self.answer = Variable("y", program.outputs)
         self._last = frozenset(_last_results(program))
 
-    def place(self, result: Operand, features: int, over: Sequence[str] = (), busy: Set[str] = frozenset()) -> Place:
+    def place(self, result: Operand, features: int, over: Sequence[str] = (), busy: Set[str] = frozenset()) -> Variable:
         """Return an array for a result.
 
         Parameters
@@ -59,7 +59,7 @@ class Scratch:
         free = [name for name in known if name not in busy and name not in self.awaited]
         name = free[0] if free else self.names.new(f"a{len(self.sizes)}")
         self.sizes[name] = max(features, self.sizes.get(name, 0))
-        return Place(name, features)
+        return Variable(name, features)
 
 
 def _last_results(program: Program) -> Iterable[Operand]:

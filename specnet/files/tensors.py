@@ -42,7 +42,7 @@ _SIGNATURES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TensorEntry:
     """Where a tensor lies: its bytes begin and end, counted from the start of the data."""
 
     dtype: np.dtype[Any]
@@ -59,14 +59,14 @@ class Header:
     ----------
     metadata : str
         The text under the key ``specnet``.
-    entries : dict of str to Entry
+    entries : dict of str to TensorEntry
         The tensors; they fill the data without gap or overlap.
     data_size : int
         Bytes of data after the header.
     """
 
     metadata: str
-    entries: dict[str, Entry]
+    entries: dict[str, TensorEntry]
     data_size: int
 
 
@@ -174,7 +174,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _entry(name: str, value: Any) -> Entry:
+def _entry(name: str, value: Any) -> TensorEntry:
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise FileError(f"{shown(name)} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
@@ -188,7 +188,7 @@ def _entry(name: str, value: Any) -> Entry:
     needed = math.prod(shape) * _DTYPES[dtype].itemsize
     if end - begin != needed:
         raise FileError(f"{shown(name)} needs {needed} bytes for its shape, but has {end - begin}")
-    return Entry(_DTYPES[dtype], tuple(shape), begin, end)
+    return TensorEntry(_DTYPES[dtype], tuple(shape), begin, end)
 
 
 def _integers(value: Any, smallest: int) -> bool:
@@ -196,7 +196,7 @@ def _integers(value: Any, smallest: int) -> bool:
     return isinstance(value, list) and all(type(item) is int and smallest <= item < 2**63 for item in value)
 
 
-def _check_extents(entries: Mapping[str, Entry], data_size: int) -> None:
+def _check_extents(entries: Mapping[str, TensorEntry], data_size: int) -> None:
     reached = 0
     for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
         if entry.begin != reached:

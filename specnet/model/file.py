@@ -36,7 +36,7 @@ import numpy as np
 
 from specnet.data import Preparation, tensor_shapes
 from specnet.errors import Diagnostic, FileError, SpecError
-from specnet.files.tensors import Entry, Shape, decode, encode, parse_object, read_header, shown
+from specnet.files.tensors import Shape, TensorEntry, decode, encode, parse_object, read_header, shown
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -45,7 +45,7 @@ from specnet.spec import Limits, parse_spec, resolve
 FORMAT_VERSION = 1
 LABEL_CHARACTERS_LIMIT = 2**22
 
-Kind = tuple[np.dtype[Any], Shape]
+TensorForm = tuple[np.dtype[Any], Shape]
 
 _UTF8_LONGEST = 4
 """Bytes of a character."""
@@ -224,7 +224,7 @@ def _inside(mistake: Diagnostic) -> Diagnostic:
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
 
 
-def _required(network: Network) -> dict[str, Kind]:
+def _required(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
     spec, float64 = network.spec.network, np.dtype(np.float64)
     inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.inputs))
@@ -236,7 +236,7 @@ def _required(network: Network) -> dict[str, Kind]:
     }
 
 
-def _label_entries(entries: Mapping[str, Entry], network: Network) -> dict[str, Kind]:
+def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that hold labels, as integers or as text, whichever the file has."""
     count, int64 = network.class_count, np.dtype(np.int64)
     if count is None:
@@ -247,7 +247,7 @@ def _label_entries(entries: Mapping[str, Entry], network: Network) -> dict[str, 
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
-def _compare(entries: Mapping[str, Entry], required: Mapping[str, Kind]) -> None:
+def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorForm]) -> None:
     for name, (dtype, shape) in required.items():
         entry = entries.get(name)
         if entry is None:

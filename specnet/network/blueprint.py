@@ -34,11 +34,9 @@ from specnet.errors import PartError
 from specnet.network.layout import Layout
 from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
-from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.optimizers import Commits, SteppingOptimizer
 from specnet.spec import Spec
 from specnet.spec.resolving.graph import Node, walk
-
-Commits = list[tuple[Value, Value]]
 
 INPUTS = "x"
 TARGET = "target"

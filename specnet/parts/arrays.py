@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.errors import DataError
 
 Array = NDArray[Any]
-TargetKind = Literal["values", "binary", "classes"]
+TargetForm = Literal["values", "binary", "classes"]
 Domain = Literal["any", "not negative", "positive", "distribution"]
 """Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
 
@@ -196,7 +196,7 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
     return converted
 
 
-def check_target(y: ArrayLike, kind: TargetKind, rows: int, outputs: int, name: str = "y") -> Array:
+def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: str = "y") -> Array:
     """Return targets as the engine reads them: features first.
 
     Parameters

@@ -1,6 +1,6 @@
 """What all parts have in common: a frozen model and a name."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -91,3 +91,22 @@ class Part(Section):
         """Return a part as the table that it was read from, without nulls; with every default, or as `info` says."""
         unset = info is not None and info.exclude_unset
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
+
+
+def described(part: Part | None, without: Set[str] = frozenset()) -> str:
+    """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
+    if part is None:
+        return ""
+    fields = [
+        f"{name}={_shown(value)}"
+        for name, field in type(part).model_fields.items()
+        if name not in ("type", *without)
+        and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
+    ]
+    return f"{part.type}({', '.join(fields)})" if fields else part.type
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Part):
+        return described(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ from typing import Any
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
 from specnet.report.keys import ROOT, Key, Keys
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 from specnet.spec.reading.hints import KEYS, close_match
 from specnet.spec.schema import json_schema
 
@@ -84,10 +84,10 @@ class Entry:
         heading = f"{self.name}   {self.kind}{aliases}   {self.origin}"
         return [heading, "", *self.text.splitlines(), "", f"    {self.example}"]
 
-    def table(self) -> Table:
+    def table(self) -> TextTable:
         """Return the fields with their values and defaults."""
         rows = [(field.name, field.values, field.default, field.description) for field in self.fields]
-        return Table(("field", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3}))
+        return TextTable(("field", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3}))
 
     def markdown(self) -> list[str]:
         """Return the entry as a section of a page, line by line."""
@@ -174,7 +174,7 @@ class Catalogue:
         return f'did you mean "{close}"?' if close else "`specnet parts` lists them all"
 
 
-def parts_table(entries: Iterable[Entry]) -> Table:
+def parts_table(entries: Iterable[Entry]) -> TextTable:
     """Return a row for each entry, with its kind where a kind begins."""
     rows, last = [], None
     for entry in entries:
@@ -183,16 +183,16 @@ def parts_table(entries: Iterable[Entry]) -> Table:
         kind = "" if entry.kind == last else entry.kind
         rows.append((kind, entry.name, ", ".join(entry.aliases), entry.summary))
         last = entry.kind
-    return Table(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
+    return TextTable(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
 
 
-def keys_table(entries: Iterable[KeyEntry]) -> Table:
+def keys_table(entries: Iterable[KeyEntry]) -> TextTable:
     """Return a row for each key."""
     rows = [
         (entry.path, ", ".join(entry.owners), entry.field.values, entry.field.default, entry.field.description)
         for entry in entries
     ]
-    return Table(("key", "of", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3, 4}))
+    return TextTable(("key", "of", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3, 4}))
 
 
 def keys_page(entries: Iterable[KeyEntry]) -> str:
@@ -212,7 +212,7 @@ def parts_page(entries: Iterable[Entry]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown_table(table: Table) -> list[str]:
+def _markdown_table(table: TextTable) -> list[str]:
     rows = [[f"`{name}`", *map(_escaped, others)] for name, *others in table.rows]
     return [_row(table.header), _row(["---"] * len(table.header)), *map(_row, rows), ""]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from specnet.errors import Diagnostic, render
 from specnet.report.figures import count, counted, duration, figure
-from specnet.report.plan import Plan
+from specnet.report.overview import Overview
 from specnet.report.terminal import console, is_lively, write_line, write_mistakes
 from specnet.training.course import ALL_EPOCHS, INTERRUPTED
 from specnet.training.observer import Observer, Observers, PythonWarnings
@@ -31,7 +31,7 @@ LABELS = {"loss": "training loss", "validation_loss": "validation loss"}
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
     """Return a run's first line: name, network, parameters, number format and rows of each split."""
-    plan = Plan(network.spec, network.nodes)
+    plan = Overview(network.spec, network.nodes)
     parts = [
         network.spec.name or "",
         plan.summary(),

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from typing import Any
 
 from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.part import described
 from specnet.report.figures import count, counted
-from specnet.report.plan import described
 
 WIDTH, HEIGHT = 61, 11
 """Characters of the curve; both odd, so that there is a middle."""

@@ -15,7 +15,7 @@ NARROWEST = 12
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Rows under a header.
 
     Attributes

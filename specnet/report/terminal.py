@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, TextIO
 
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,9 +43,9 @@ def write_line(stream: TextIO, text: str = "") -> None:
     stream.write(visible(text) + "\n")
 
 
-def write_table(stream: TextIO, table: Table) -> None:
+def write_table(stream: TextIO, table: TextTable) -> None:
     """Write a table; on a terminal with colour, and folded into the window if that is wide enough for it."""
-    shown = Table(table.header, [[visible(cell) for cell in row] for row in table.rows], table.right, table.folded)
+    shown = TextTable(table.header, [[visible(cell) for cell in row] for row in table.rows], table.right, table.folded)
     if is_lively(stream) and shown.least_width <= (terminal := console(stream)).width:
         terminal.print(shown.for_terminal(), soft_wrap=False)
     else:

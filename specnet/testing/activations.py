@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, input_value, state_value
 from specnet.parts import Activation, Value
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import Function, agree, check_gradients, check_line, fail
-
-Forward = Callable[..., ArrayLike]
+from specnet.testing.numbers import Forward, Function, agree, check_gradients, check_line, fail
 
 FEATURES = 6
 EDGES = (0.0, 0.5, -0.5, 20.0, -20.0, 1000.0, -1000.0)

@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
 from specnet.testing.activations import FEATURES, check_activation
-from specnet.testing.common import check_class, check_document, described, example, made, registry_with, telling
+from specnet.testing.common import check_class, check_document, example, made, registry_with, subject_of, telling
 from specnet.testing.exports import check_exports
 from specnet.testing.layers import check_values_and_gradients, resolved
 from specnet.testing.losses import check_loss
+from specnet.testing.numbers import Forward
 from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
 
 USUAL_FEATURES = 4
 Settings = Sequence[Mapping[str, Any]]
-Forward = Callable[..., ArrayLike]
 
 _CHECKS: dict[type[Part], Callable[..., None]] = {
     Activation: check_activation,
@@ -69,7 +69,7 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
     registry = registry_with(part)
     for variant in [example(part)] if settings is None else settings:
         check_document(part, variant, registry)
-        subject = described(part, variant)
+        subject = subject_of(part, variant)
         for kind, check in _CHECKS.items():
             if issubclass(part, kind):
                 with telling(subject):
@@ -111,7 +111,7 @@ def check_layer(
     registry = registry_with(layer)
     for variant in [example(layer)] if settings is None else settings:
         check_document(layer, variant, registry)
-        subject = described(layer, variant)
+        subject = subject_of(layer, variant)
         for arrays in [inputs] if inputs is not None else _usual_inputs(layer):
             given = [np.asarray(array, np.float64) for array in arrays]
             instance = made(layer, variant, registry)

@@ -18,7 +18,7 @@ from specnet.spec.schema import json_schema
 from specnet.testing.numbers import fail
 
 
-def described(part: type[Part], settings: Mapping[str, Any]) -> str:
+def subject_of(part: type[Part], settings: Mapping[str, Any]) -> str:
     """Return what messages call a part with these settings."""
     fields = ", ".join(f"{name} = {value!r}" for name, value in settings.items())
     return f"{part.kind} {part.part_name()}" + (f" with {fields}" if fields else "")
@@ -60,10 +60,10 @@ def check_class(part: type[Part]) -> None:
         message = 'type is not said as in `type: Literal["snake"] = "snake"`'
         raise AssertionError(f"{part.__qualname__}: {message}")
     if not (part.__dict__.get("__doc__") or "").strip():
-        fail(described(part, {}), "it has no docstring, which is its description everywhere")
+        fail(subject_of(part, {}), "it has no docstring, which is its description everywhere")
     for name, field in part.model_fields.items():
         if name != "type" and not field.description:
-            fail(described(part, {}), f"the field {name} has no description")
+            fail(subject_of(part, {}), f"the field {name} has no description")
 
 
 def example(part: type[Part]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def example(part: type[Part]) -> dict[str, Any]:
     try:
         fields: dict[str, Any] = tomllib.loads(f"fields = {{ {part.example} }}")["fields"]
     except tomllib.TOMLDecodeError as error:
-        raise AssertionError(f"{described(part, {})}: its example is not TOML: {error}") from None
+        raise AssertionError(f"{subject_of(part, {})}: its example is not TOML: {error}") from None
     return fields
 
 
@@ -82,12 +82,12 @@ def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> P
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise AssertionError(f"{described(part, settings)}: {where}: {problem['msg']}") from None
+        raise AssertionError(f"{subject_of(part, settings)}: {where}: {problem['msg']}") from None
 
 
 def check_document(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> None:
     """Refuse a part that is another one when it is written and read, or that engine and schema judge differently."""
-    subject, instance = described(part, settings), made(part, settings, registry)
+    subject, instance = subject_of(part, settings), made(part, settings, registry)
     table = Part.dump(instance)
     again = made(part, json.loads(json.dumps(table)), registry)
     if again != instance or Part.dump(again) != table:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, Value, input_value, state_value
 from specnet.network import build
@@ -16,9 +15,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec.resolving.graph import Node
 from specnet.testing.common import unregistered
-from specnet.testing.numbers import Function, agree, check_gradients, fail
-
-Forward = Callable[..., ArrayLike]
+from specnet.testing.numbers import Forward, Function, agree, check_gradients, fail
 
 KEY = "layer"
 VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}

@@ -7,14 +7,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, input_value
 from specnet.parts import Loss, Value
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import Floats, Function, agree, check_gradients, check_line, fail
-
-Forward = Callable[..., ArrayLike]
+from specnet.testing.numbers import Floats, Forward, Function, agree, check_gradients, check_line, fail
 
 TARGETS = 3
 VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}

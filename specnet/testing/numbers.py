@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.checking.switches import switches
 from specnet.compiler import BATCH, NUMPY, Bound, Value, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import BoundCalls, bind
 from specnet.parts.arrays import Array
 
+Forward = Callable[..., ArrayLike]
+"""A part's function in plain NumPy, from the package that has the part."""
 Floats = NDArray[np.float64]
 
 STEP = 1e-200

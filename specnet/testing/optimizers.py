@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from specnet.compiler import FLAT
 from specnet.compiler.numpy import bind
 from specnet.network import build
 from specnet.parts import Initializer, Optimizer, Place, Schedule, SteppingOptimizer
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import agree, arrays_of, fail
-
-Forward = Callable[..., ArrayLike]
+from specnet.testing.numbers import Forward, agree, arrays_of, fail
 
 NUMBERS = 5
 STEPS = 10

@@ -15,7 +15,7 @@ from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, Step
-from specnet.exporting.language import Language, Place
+from specnet.exporting.language import Language, Variable
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
@@ -87,7 +87,7 @@ class _JavaScript(Language):
         inside = "".join(f"  {line}\n" for line in [*lines, f"return {result};"])
         return f"// {summary}\nfunction {name}({', '.join(parameters)}) {{\n{inside}}}\n"
 
-    def part(self, place: Place) -> str:
+    def part(self, place: Variable) -> str:
         return f"{place.name}.subarray({place.low}, {place.low + place.features})"
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:

@@ -22,7 +22,7 @@ from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
 from specnet.parts.arrays import Array
-from specnet.report.plan import described
+from specnet.parts.part import described
 
 SAME_NAMES = frozenset(
     {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}

@@ -19,7 +19,7 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.program import Program
-from specnet.exporting.rows import Library, Rows, filled, in_lines, quoted
+from specnet.exporting.rows import Library, RowWriter, filled, in_lines, quoted
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
 from specnet.exporting.text import (
     ARITHMETIC,
@@ -170,7 +170,7 @@ class _Writer:
         self.program = program
         names = Names(_RESERVED)
         self.tables = {table: names.new(table.name) for table in program.tables}
-        self.rows = Rows(program, _NumPy(), names, self.tables)
+        self.rows = RowWriter(program, _NumPy(), names, self.tables)
 
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""

@@ -14,7 +14,7 @@ from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Operand, Step, Table
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
 from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
@@ -227,7 +227,7 @@ class _Graph:
 
         def name_of(operand: Operand) -> str:
             match operand:
-                case Table():
+                case Constants():
                     return self._initializer(operand.name, operand.array.astype(dtype))
                 case float():
                     return self._initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
@@ -262,7 +262,7 @@ class _Graph:
             number = self._node("Cast", [number], f"{key}.category", to=self._type(np.dtype(np.int64)))
             return self._node("Gather", [names[1], number], f"{key}.lookup", axis=0)
         if operation is GROUPED:
-            (table,) = (operand for operand in step.operands if isinstance(operand, Table))
+            (table,) = (operand for operand in step.operands if isinstance(operand, Constants))
             outputs, inputs, groups = table.array.shape
             x = self._node("Reshape", [names[0], self._integers(0, inputs, groups)], f"{key}.groups")
             y = self._node("Einsum", [x, names[1]], f"{key}.grouped", equation="nig,oig->nog")
@@ -277,7 +277,7 @@ class _Graph:
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""
-        assert isinstance(table, Table)
+        assert isinstance(table, Constants)
         count = len(table.array)
         beyond = self._initializer(f"{count}.{dtype.name}", np.array(count, dtype))
         number = self._node("Squeeze", [column, self._integers(1)], f"{key}.column")

@@ -16,9 +16,9 @@ import numpy as np
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Formula, Step, Table
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Step
 from specnet.exporting.program import Program, Stage
-from specnet.exporting.rows import Library, Rows, in_lines, quoted
+from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
 from specnet.exporting.target import Answers, Target, refuse_module_name, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
@@ -200,7 +200,7 @@ def _field(value: Any) -> str:
     return python_number(value).code if isinstance(value, float) else str(value)
 
 
-def _of_waves(table: Table, arrays: Mapping[str, Array]) -> tuple[str, Array, str]:
+def _of_waves(table: Constants, arrays: Mapping[str, Array]) -> tuple[str, Array, str]:
     """Return which of a periodic embedding's arrays a table was computed from, and how, so that it can be learned."""
     key, _, word = table.name.rpartition(".")
     frequency, bias = arrays["frequency"].reshape(-1), arrays["bias"].reshape(-1)
@@ -229,7 +229,7 @@ class _Writer:
         self.setup: list[str] = []
         self.state: dict[str, Array] = {}
         self._attributes = Names({*dir(required("torch", "torch").nn.Module), "predict"})
-        self._references: dict[Table, str] = {}
+        self._references: dict[Constants, str] = {}
         self._modules: dict[Stage, str] = {}
         for formula in (program.prepare, program.finish):
             self._keep(formula, frozenset())
@@ -237,7 +237,7 @@ class _Writer:
             for stage in step.stages:
                 self._place(stage, step.node.key)
         names = Names({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
-        self.rows = Rows(program, _Torch(self._modules), names, self._references)
+        self.rows = RowWriter(program, _Torch(self._modules), names, self._references)
 
     def _place(self, stage: Stage, key: str) -> None:
         """Give all that a stage learned and keeps its place: in a module of PyTorch's, or by itself."""
@@ -268,7 +268,7 @@ class _Writer:
         self._modules[stage] = f"self.{name}({{}}.to(torch.float64)).to(torch.float32)" if far else f"self.{name}({{}})"
 
     def _linear(self, step: Step, key: str) -> None:
-        weight, *bias = (operand for operand in step.operands if isinstance(operand, Table))
+        weight, *bias = (operand for operand in step.operands if isinstance(operand, Constants))
         outputs, inputs = weight.array.shape
         made = f"nn.Linear({inputs}, {outputs}{'' if bias else ', bias=False'}, dtype={self.dtype})"
         name = self._module(key, made, {"weight": weight.array} | ({"bias": bias[0].array} if bias else {}))

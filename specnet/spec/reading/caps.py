@@ -3,7 +3,7 @@
 import re
 
 from specnet.errors import Position
-from specnet.spec.reading.text import Text
+from specnet.spec.reading.text import SourceText
 
 LARGEST_TEXT = 1_000_000
 """Bytes."""
@@ -32,12 +32,12 @@ class TextCapError(Exception):
         self.code, self.message, self.position = code, message, position
 
 
-def check_caps(text: Text) -> None:
+def check_caps(text: SourceText) -> None:
     """Refuse what would be too large, too deep or too much for a parser.
 
     Parameters
     ----------
-    text : Text
+    text : SourceText
         TOML or JSON, valid or not. Where it is not valid the pass may lose its way, but only after the place at which
         a parser stops.
 

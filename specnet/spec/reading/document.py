@@ -8,7 +8,7 @@ from typing import Any
 
 from specnet.errors import Diagnostic, Path, Position, SpecError
 from specnet.spec.reading.places import locate
-from specnet.spec.reading.text import Format, Override, Place, Text
+from specnet.spec.reading.text import Format, Location, Override, SourceText
 
 MOST_SHOWN = 100
 """Mistakes of one stage that are told one by one; a text with more of them is no spec."""
@@ -22,7 +22,7 @@ class Document:
     ----------
     data : mapping
         Tables, tuples, texts and numbers.
-    text : Text or None
+    text : SourceText or None
         The text it was read from; None for a mapping.
     format : "toml", "json" or None
         What the text is written in.
@@ -33,13 +33,13 @@ class Document:
     """
 
     data: Mapping[str, Any]
-    text: Text | None = None
+    text: SourceText | None = None
     format: Format | None = None
     folder: FilePath | None = None
     overrides: tuple[Override, ...] = field(default=())
 
     @cached_property
-    def places(self) -> dict[Path, Place]:
+    def places(self) -> dict[Path, Location]:
         """The place of each path, found when the first error asks for one."""
         places = {}
         if self.text is not None and self.format is not None:
@@ -49,7 +49,7 @@ class Document:
             places = override.replay(places, tables=self.text is not None)
         return places
 
-    def place(self, path: Path) -> tuple[Place | None, bool]:
+    def place(self, path: Path) -> tuple[Location | None, bool]:
         """Return the place of a path, or of the nearest table around it that was written, and whether it is its own."""
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.places:
@@ -103,7 +103,7 @@ class Document:
             return () if self.text else tuple(self._steps(path))
         return self._texts().index(place.text), place.value.line, place.value.column
 
-    def _texts(self) -> list[Text]:
+    def _texts(self) -> list[SourceText]:
         return [*([self.text] if self.text else []), *(override.text for override in self.overrides)]
 
     def _key_numbers(self, table: Mapping[str, Any]) -> dict[str | int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 from specnet.errors import Diagnostic, Path, Position, SpecError
 from specnet.spec.document import default_part
 from specnet.spec.reading.caps import TextCapError, check_caps
-from specnet.spec.reading.text import Override, Text
+from specnet.spec.reading.text import Override, SourceText
 from specnet.spec.reading.words import shown
 
 
@@ -33,7 +33,7 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
     """
     applied, problems = [], []
     for number, setting in enumerate(settings, 1):
-        text = Text(f"--set #{number}", setting)
+        text = SourceText(f"--set #{number}", setting)
         key, equals, value_text = setting.partition("=")
         names = [name.strip() for name in key.split(".")]
         keys, column = [], 1
@@ -57,13 +57,13 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
     return data, tuple(applied)
 
 
-def _problem(text: Text, code: str, message: str, position: Position, hint: str | None = None) -> Diagnostic:
+def _problem(text: SourceText, code: str, message: str, position: Position, hint: str | None = None) -> Diagnostic:
     return Diagnostic(code, message, (), text.name, position, text.lines[0], hint)
 
 
-def _value(text: Text, value: str) -> Any:
+def _value(text: SourceText, value: str) -> Any:
     assignment = f"value = {value}"
-    check_caps(Text(text.name, assignment))
+    check_caps(SourceText(text.name, assignment))
     try:
         read = tomllib.loads(assignment)
     except ValueError:  # tomllib's own, or Python's for an integer of thousands of digits

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from specnet.errors import Path, Position
-from specnet.spec.reading.text import Format, Place, Text
+from specnet.spec.reading.text import Format, Location, SourceText
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -25,10 +25,10 @@ _JSON_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+"|NaN|Infinity', re.DOTALL)
 class Locations:
     """The place of each path, and the pairs of places at which one path is defined twice."""
 
-    places: dict[Path, Place] = field(default_factory=dict)
-    duplicates: list[tuple[Path, Place, Place]] = field(default_factory=list)
+    places: dict[Path, Location] = field(default_factory=dict)
+    duplicates: list[tuple[Path, Location, Location]] = field(default_factory=list)
 
-    def define(self, path: Path, place: Place) -> None:
+    def define(self, path: Path, place: Location) -> None:
         """Add a path that a text may define once."""
         if path in self.places:
             self.duplicates.append((path, self.places[path], place))
@@ -36,7 +36,7 @@ class Locations:
             self.places[path] = place
 
 
-def locate(text: Text, language: Format) -> Locations:
+def locate(text: SourceText, language: Format) -> Locations:
     """Return the places of all paths in a text of at most 64 levels."""
     source = text.content.encode()
     if language == "json":
@@ -61,7 +61,7 @@ def _parser(language: Format) -> "Parser":
 class _Walk:
     """What both grammars share: positions in characters, and values in lists and tables."""
 
-    def __init__(self, text: Text, source: bytes) -> None:
+    def __init__(self, text: SourceText, source: bytes) -> None:
         self.text = text
         self.source = source
         self.line_ends = [match.start() for match in re.finditer(rb"\n", source)] + [len(source)]
@@ -80,8 +80,8 @@ class _Walk:
         """Return the number of characters between two places in the bytes."""
         return end - start - bisect_left(self.inner_bytes, end) + bisect_left(self.inner_bytes, start)
 
-    def place(self, value: "Node", key: "Node | None" = None) -> Place:
-        return Place(self.text, self.position(value), key and self.position(key))
+    def place(self, value: "Node", key: "Node | None" = None) -> Location:
+        return Location(self.text, self.position(value), key and self.position(key))
 
     def token(self, node: "Node") -> str:
         return self.source[node.start_byte : node.end_byte].decode()
@@ -118,10 +118,10 @@ class _Json(_Walk):
 class _Toml(_Walk):
     """Adds what only TOML has: headers, dotted keys, and lists of tables that grow from header to header."""
 
-    def __init__(self, text: Text, source: bytes) -> None:
+    def __init__(self, text: SourceText, source: bytes) -> None:
         super().__init__(text, source)
         self.lengths: dict[Path, int] = {}
-        self.headers: dict[Path, Place] = {}
+        self.headers: dict[Path, Location] = {}
 
     def document(self, root: "Node") -> None:
         for child in root.named_children:
@@ -142,7 +142,7 @@ class _Toml(_Walk):
             if path in self.lengths:
                 path = (*path, self.lengths[path] - 1)
         path = (*path, self.name(keys[-1]))
-        whole = Place(self.text, self.position(header), self.position(keys[-1]))
+        whole = Location(self.text, self.position(header), self.position(keys[-1]))
         if node.type == "table_array_element":
             self.locations.places.setdefault(path, whole)
             index = self.lengths.get(path, 0)

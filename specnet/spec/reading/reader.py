@@ -16,7 +16,7 @@ from specnet.spec.reading.caps import LARGEST_TEXT, TextCapError, check_caps
 from specnet.spec.reading.document import Document
 from specnet.spec.reading.overrides import apply_overrides
 from specnet.spec.reading.places import locate
-from specnet.spec.reading.text import Format, Text
+from specnet.spec.reading.text import Format, SourceText
 from specnet.spec.reading.values import plain
 from specnet.spec.reading.words import shown
 
@@ -47,7 +47,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     elif isinstance(source, Mapping):
         document = Document(source)
     elif isinstance(source, str) and "\n" in source:
-        document = _parsed(Text("<text>", source), "toml", None)
+        document = _parsed(SourceText("<text>", source), "toml", None)
     elif isinstance(source, str | os.PathLike):
         document = _read_file(os.fsdecode(spec_file(source)))
     else:
@@ -88,9 +88,9 @@ def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Do
         If it is no text, or neither TOML nor JSON.
     """
     try:
-        text = Text(name, content.decode())
+        text = SourceText(name, content.decode())
     except UnicodeDecodeError as error:
-        start = Text(name, content[: error.start].decode(errors="replace"))
+        start = SourceText(name, content[: error.start].decode(errors="replace"))
         raise SpecError(
             Diagnostic(
                 "encoding",
@@ -103,8 +103,8 @@ def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Do
     return _parsed(text, "json" if name.endswith(".json") else "toml", folder)
 
 
-def _parsed(text: Text, language: Format, folder: FilePath | None) -> Document:
-    text = Text(text.name, text.content.removeprefix("\N{BYTE ORDER MARK}"))
+def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Document:
+    text = SourceText(text.name, text.content.removeprefix("\N{BYTE ORDER MARK}"))
     if text.content.lstrip().startswith("{"):
         language = "json"
     try:
@@ -139,7 +139,7 @@ class _DuplicateKeyError(ValueError):
     """A JSON object names a key twice."""
 
 
-def _json(text: Text) -> Any:
+def _json(text: SourceText) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) != len(pairs):
@@ -149,7 +149,7 @@ def _json(text: Text) -> Any:
     return json.loads(text.content, object_pairs_hook=unique)
 
 
-def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
+def _toml_problems(text: SourceText, message: str) -> Sequence[Diagnostic]:
     """Return what is wrong with a text that is no TOML: keys that stand twice, or the first mistake of the syntax."""
     message, _, place = message.rpartition(" (at ")
     numbers = [int(number) for number in re.findall(r"\d+", place)]
@@ -164,17 +164,17 @@ def _toml_problems(text: Text, message: str) -> Sequence[Diagnostic]:
 _YAML = re.compile(r"^(?:---\s*$|%YAML\b|(?:- +)?[A-Za-z_][\w-]*:(?:\s|$))")
 
 
-def _yaml_hint(text: Text) -> str | None:
+def _yaml_hint(text: SourceText) -> str | None:
     """Return what to say of a text that is YAML by its name or its first line."""
     first = next((line for line in text.lines if line.strip() and not line.lstrip().startswith("#")), "")
     looks_so = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
     return "this looks like YAML; write specs in TOML or JSON" if looks_so else None
 
 
-def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Diagnostic]:
+def _duplicates(text: SourceText, language: Format, end: int | None = None) -> list[Diagnostic]:
     """Return the keys that stand twice before an end."""
     found = []
-    for path, first, second in locate(Text(text.name, text.content[:end]), language).duplicates:
+    for path, first, second in locate(SourceText(text.name, text.content[:end]), language).duplicates:
         message = f"{shown(path[-1])} stands here a second time"
         note = _diagnostic(text, "note", "here is the first", first.key or first.value)
         twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
@@ -182,7 +182,7 @@ def _duplicates(text: Text, language: Format, end: int | None = None) -> list[Di
     return found
 
 
-def _json_error(text: Text, error: json.JSONDecodeError) -> SpecError:
+def _json_error(text: SourceText, error: json.JSONDecodeError) -> SpecError:
     """Return the error of a text that is no JSON, the same from every version of Python."""
     # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
     before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
@@ -199,10 +199,10 @@ def _sentence(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _error(text: Text, code: str, message: str, position: Position | None) -> SpecError:
+def _error(text: SourceText, code: str, message: str, position: Position | None) -> SpecError:
     return SpecError(_diagnostic(text, code, message, position))
 
 
-def _diagnostic(text: Text, code: str, message: str, position: Position | None) -> Diagnostic:
+def _diagnostic(text: SourceText, code: str, message: str, position: Position | None) -> Diagnostic:
     line = text.lines[position.line - 1] if position and position.line <= len(text.lines) else None
     return Diagnostic(code, message, source=text.name, position=position, line_text=line)

@@ -10,7 +10,7 @@ Format = Literal["toml", "json"]
 
 
 @dataclass(frozen=True)
-class Text:
+class SourceText:
     """A text that a user wrote, and the name by which errors call it."""
 
     name: str
@@ -26,10 +26,10 @@ class Text:
         return Position(self.content.count("\n", 0, index) + 1, index - self.content.rfind("\n", 0, index))
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a text says something: the key, where it has one, and the value."""
 
-    text: Text
+    text: SourceText
     value: Position
     key: Position | None = None
 
@@ -40,7 +40,7 @@ class Override:
 
     Attributes
     ----------
-    text : Text
+    text : SourceText
         The setting as it was typed, named ``--set #1``, ``--set #2``, …
     path : tuple of str and int
         What was set, and for each of its steps the place in the text.
@@ -48,19 +48,19 @@ class Override:
         Whether the setting took the key away.
     """
 
-    text: Text
+    text: SourceText
     path: Path
     keys: tuple[Position, ...]
     value: Position
     removed: bool = False
 
-    def replay(self, places: dict[Path, Place], tables: bool) -> dict[Path, Place]:
+    def replay(self, places: dict[Path, Location], tables: bool) -> dict[Path, Location]:
         """Return the places of a document after this setting, the `tables` around it too if they have none."""
         path = self.path
         places = {known: place for known, place in places.items() if known[: len(path)] != path}
         if not self.removed:
             for depth in range(1 if tables else len(path), len(path) + 1):
-                places.setdefault(path[:depth], Place(self.text, self.value, self.keys[depth - 1]))
+                places.setdefault(path[:depth], Location(self.text, self.value, self.keys[depth - 1]))
         elif isinstance(path[-1], int):
             places = {_moved_up(known, path): place for known, place in places.items()}
         return places

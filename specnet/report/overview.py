@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from specnet.parts.part import Part
+from specnet.parts.part import Part, described
 from specnet.report.figures import count, counted, size
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 
 if TYPE_CHECKING:
     from specnet.spec.document import Spec
@@ -20,26 +20,7 @@ LONGEST_SUMMARY = 9
 _IN_OTHER_COLUMNS = frozenset({"name", "inputs", "units", "activation", "weight_initializer", "bias_initializer"})
 
 
-def described(part: Part | None, without: Set[str] = frozenset()) -> str:
-    """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
-    if part is None:
-        return ""
-    fields = [
-        f"{name}={_shown(value)}"
-        for name, field in type(part).model_fields.items()
-        if name not in ("type", *without)
-        and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
-    ]
-    return f"{part.type}({', '.join(fields)})" if fields else part.type
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Part):
-        return described(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class Plan:
+class Overview:
     """The layers of a resolved spec in order, with sizes and parameter counts.
 
     Parameters
@@ -85,7 +66,7 @@ class Plan:
             f"{counted(training.epochs, 'epoch')}, {batches}"
         )
 
-    def table(self) -> Table:
+    def table(self) -> TextTable:
         """Return a row for the input and one for each layer."""
         header = ("layer", "type", "activation", "inputs", "size", "parameters", "initializer")
         rows = [("input", "", "", "", count(self.input_size), "", "")]
@@ -103,7 +84,7 @@ class Plan:
                 )
             )
         rows.append(("total", "", "", "", "", count(self.parameter_count), ""))
-        return Table(header, rows, right=frozenset({4, 5}), folded=frozenset({1, 2, 3, 6}))
+        return TextTable(header, rows, right=frozenset({4, 5}), folded=frozenset({1, 2, 3, 6}))
 
     def _input_names(self, node: Node) -> list[str]:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]
