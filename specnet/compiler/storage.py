@@ -46,28 +46,35 @@ class Storage:
 class Plan:
     """A program with a slot for every value. Backends consume it; nothing in it belongs to one of them.
 
+    One that finds storage in its own way needs the calls, outputs and commits alone.
+
     Attributes
     ----------
     calls
         In order; a call's number is its result's.
     outputs
         Numbers of the values asked for.
+    commits
+        (state, value) pairs: what a run writes.
     slots
         Of each call's result.
     storages
         What the slots lie in.
-    copies
-        (state, value) pairs still to be written when every call has been made. The other commits write in place.
     for_outputs_only
         Numbers of the calls that no commit needs, if there are commits.
     """
 
     calls: tuple[Call, ...]
     outputs: tuple[int, ...]
+    commits: tuple[tuple[int, int], ...]
     slots: tuple[Slot, ...]
     storages: tuple[Storage, ...]
-    copies: tuple[tuple[int, int], ...]
     for_outputs_only: frozenset[int]
+
+    @property
+    def copies(self) -> list[tuple[int, int]]:
+        """The commits still to be written when every call has been made. The others are written in place."""
+        return [(state, value) for state, value in self.commits if self.slots[state] != self.slots[value]]
 
     def listing(self) -> list[str]:
         """The calls in order as a person reads them, then the copies that end a run."""
@@ -118,8 +125,7 @@ def plan(
     direct = direct_commits(lifetimes) if reuse else {}
     home, storages = _assign(lifetimes, direct, reuse)
     slots = tuple(Slot(home[lifetimes.root[n]], lifetimes.locate(n).first_row) for n in range(len(program.calls)))
-    copies = tuple((state, value) for state, value in program.commits if direct.get(value) != state)
-    return Plan(program.calls, program.outputs, slots, storages, copies, _for_outputs_only(program))
+    return Plan(program.calls, program.outputs, program.commits, slots, storages, _for_outputs_only(program))
 
 
 class Lifetimes:
