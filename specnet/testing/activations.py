@@ -10,7 +10,7 @@ import numpy as np
 from specnet.compiler import BATCH, input_value, state_value
 from specnet.parts import Activation, Value
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import Forward, Function, agree, check_gradients, check_line, fail
+from specnet.testing.numbers import Function, Reference, agree, check_gradients, check_line, fail
 
 FEATURES = 6
 EDGES = (0.0, 0.5, -0.5, 20.0, -20.0, 1000.0, -1000.0)
@@ -18,7 +18,7 @@ VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
 
 
 def check_activation(
-    subject: str, activation: Activation, forward: Forward | None, settings: Mapping[str, Any]
+    subject: str, activation: Activation, forward: Reference | None, settings: Mapping[str, Any]
 ) -> None:
     """Check values, derivatives, kinks, edges and types of an activation."""
     generator = np.random.default_rng(0)

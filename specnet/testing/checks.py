@@ -15,7 +15,7 @@ from specnet.testing.common import check_class, check_document, example, made, r
 from specnet.testing.exports import check_exports
 from specnet.testing.layers import check_values_and_gradients, resolved
 from specnet.testing.losses import check_loss
-from specnet.testing.numbers import Forward
+from specnet.testing.numbers import Reference
 from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
 
 USUAL_FEATURES = 4
@@ -30,7 +30,7 @@ _CHECKS: dict[type[Part], Callable[..., None]] = {
 }
 
 
-def check_part(part: type[Part], forward: Forward | None = None, *, settings: Settings | None = None) -> None:
+def check_part(part: type[Part], forward: Reference | None = None, *, settings: Settings | None = None) -> None:
     """Check a part of any kind.
 
     Of every part: its name, docstring and descriptions; that it is the same when it is written and read again; that
@@ -83,7 +83,7 @@ def check_part(part: type[Part], forward: Forward | None = None, *, settings: Se
 
 def check_layer(
     layer: type[Layer],
-    forward: Forward | None = None,
+    forward: Reference | None = None,
     *,
     settings: Settings | None = None,
     inputs: Sequence[ArrayLike] | None = None,

@@ -15,7 +15,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec.resolving.graph import Node
 from specnet.testing.common import unregistered
-from specnet.testing.numbers import Forward, Function, agree, check_gradients, fail
+from specnet.testing.numbers import Function, Reference, agree, check_gradients, fail
 
 KEY = "layer"
 VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
@@ -95,7 +95,7 @@ def _drawn(name: str, shape: tuple[int | str, ...], rows: int) -> Array:
 def check_values_and_gradients(
     subject: str,
     layer: Layer,
-    forward: Forward | None,
+    forward: Reference | None,
     settings: Mapping[str, Any],
     inputs: Sequence[Array],
 ) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 from specnet.compiler import BATCH, input_value
 from specnet.parts import Loss, Value
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import Floats, Forward, Function, agree, check_gradients, check_line, fail
+from specnet.testing.numbers import Floats, Function, Reference, agree, check_gradients, check_line, fail
 
 TARGETS = 3
 VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
 EDGES = (1.0, 20.0, 1000.0)
 
 
-def check_loss(subject: str, loss: Loss, forward: Forward | None, settings: Mapping[str, Any]) -> None:
+def check_loss(subject: str, loss: Loss, forward: Reference | None, settings: Mapping[str, Any]) -> None:
     """Check values, derivatives, kinks, edges and types of a loss."""
     generator = np.random.default_rng(0)
     classes = loss.target == "classes"

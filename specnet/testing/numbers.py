@@ -14,7 +14,7 @@ from specnet.compiler import BATCH, NUMPY, Bound, Value, gradients, input_value,
 from specnet.compiler.numpy import BoundCalls, bind
 from specnet.parts.arrays import Array
 
-Forward = Callable[..., ArrayLike]
+Reference = Callable[..., ArrayLike]
 """A part's function in plain NumPy, from the package that has the part."""
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from specnet.compiler.numpy import bind
 from specnet.network import build
 from specnet.parts import Initializer, Optimizer, Place, Schedule, SteppingOptimizer
 from specnet.parts.arrays import Array
-from specnet.testing.numbers import Forward, agree, arrays_of, fail
+from specnet.testing.numbers import Reference, agree, arrays_of, fail
 
 NUMBERS = 5
 STEPS = 10
@@ -47,7 +47,7 @@ class _Walk:
             self.bound.run()
 
 
-def check_optimizer(subject: str, optimizer: Optimizer, forward: Forward | None, settings: Mapping[str, Any]) -> None:
+def check_optimizer(subject: str, optimizer: Optimizer, forward: Reference | None, settings: Mapping[str, Any]) -> None:
     """Check an optimizer that makes steps: against the plain function, downhill, at rest, and its types."""
     if not isinstance(optimizer, SteppingOptimizer):
         return
@@ -75,7 +75,7 @@ def check_optimizer(subject: str, optimizer: Optimizer, forward: Forward | None,
         fail(subject, f"where the gradient is 0 it goes to {float(walk.theta[0])}")
 
 
-def check_schedule(subject: str, schedule: Schedule, forward: Forward | None, settings: Mapping[str, Any]) -> None:
+def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, settings: Mapping[str, Any]) -> None:
     """Check that a schedule is a function of its position, with finite factors that are not negative."""
     positions = range(LENGTH)
     factors = np.array([schedule.multiplier(position, LENGTH) for position in positions], np.float64)
@@ -93,7 +93,7 @@ def check_schedule(subject: str, schedule: Schedule, forward: Forward | None, se
 
 
 def check_initializer(
-    subject: str, initializer: Initializer, forward: Forward | None, settings: Mapping[str, Any]
+    subject: str, initializer: Initializer, forward: Reference | None, settings: Mapping[str, Any]
 ) -> None:
     """Check that an initializer draws finite arrays of each shape, the same from the same seed, of the right spread."""
     rows, columns = SHAPE

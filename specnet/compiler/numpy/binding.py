@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array, Bound
-from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, Site, Step, concatenation_slots, copy
+from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, BoundCall, Site, concatenation_slots, copy
 from specnet.compiler.operations.pieces import CONCATENATE
 from specnet.compiler.shapes import ShapeError
 from specnet.compiler.storage import Plan
@@ -29,8 +29,8 @@ class BoundCalls(Bound):
         What `run_commits` calls.
     """
 
-    calls: tuple[Step, ...]
-    commit_calls: tuple[Step, ...]
+    calls: tuple[BoundCall, ...]
+    commit_calls: tuple[BoundCall, ...]
 
 
 def bind(
@@ -67,7 +67,7 @@ def bind(
     )
 
 
-def _running(calls: tuple[Step, ...]) -> Callable[[], None]:
+def _running(calls: tuple[BoundCall, ...]) -> Callable[[], None]:
     def run() -> None:
         for call in calls:
             call()
@@ -136,7 +136,7 @@ class _Binder:
             self.extra[key] = make()
         return self.extra[key]
 
-    def steps(self, n: int) -> list[Step]:
+    def steps(self, n: int) -> list[BoundCall]:
         """The bound calls that do one instruction."""
         call = self.plan.calls[n]
         if call.operation not in self.renderings:

@@ -33,7 +33,7 @@ from specnet.compiler.operations import (
 )
 from specnet.compiler.value import Operation, Value
 
-Step = Callable[[], object]
+BoundCall = Callable[[], object]
 
 
 class Site(NamedTuple):
@@ -57,7 +57,7 @@ class Site(NamedTuple):
     filled: Callable[[tuple[int, ...], Array], Array]
 
 
-Rendering = Callable[..., list[Step]]
+Rendering = Callable[..., list[BoundCall]]
 """From (site, result's array, *operands' arrays) to the steps that do the call."""
 
 
@@ -74,12 +74,12 @@ EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _soft
 """What NumPy has no function for, in terms of what it has."""
 
 
-def dot(a: Array, b: Array, out: Array) -> Step:
+def dot(a: Array, b: Array, out: Array) -> BoundCall:
     """The matrix product by the fastest way that the result's layout allows."""
     return partial(a.dot, b, out) if out.flags.c_contiguous else partial(np.matmul, a, b, out)
 
 
-def copy(target: Array, source: Array | int) -> Step:
+def copy(target: Array, source: Array | int) -> BoundCall:
     """Write, repeat or convert into a whole array."""
     return partial(target.__setitem__, Ellipsis, source)
 
@@ -88,9 +88,9 @@ def ones(like: Array, *shape: int) -> Array:
     return np.ones(shape, like.dtype)
 
 
-def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[Step], list[Array]]:
+def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[BoundCall], list[Array]]:
     """Steps that repeat narrow operands to the result's shape, and the operands to use after them."""
-    steps: list[Step] = []
+    steps: list[BoundCall] = []
     full: list[Array] = []
     into_result = not any(np.may_share_memory(operand, out) for operand in operands)
     for k, operand in enumerate(operands):
@@ -107,7 +107,7 @@ def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[St
 
 
 def ufunc(function: Callable[..., Any]) -> Rendering:
-    def render(site: Site, out: Array, *operands: Array) -> list[Step]:
+    def render(site: Site, out: Array, *operands: Array) -> list[BoundCall]:
         steps, full = repeated(site, out, operands)
         return [*steps, partial(function, *full, out)]
 
@@ -117,7 +117,7 @@ def ufunc(function: Callable[..., Any]) -> Rendering:
 def extremum(function: Callable[..., Any]) -> Rendering:
     """Maximum and minimum are slower with a scalar than with a full array, which a constant can be once and for all."""
 
-    def render(site: Site, out: Array, *operands: Array) -> list[Step]:
+    def render(site: Site, out: Array, *operands: Array) -> list[BoundCall]:
         pairs = zip(site.constant, operands, strict=True)
         operands = tuple(site.filled(out.shape, operand) if fixed else operand for fixed, operand in pairs)
         steps, full = repeated(site, out, operands)
@@ -126,7 +126,7 @@ def extremum(function: Callable[..., Any]) -> Rendering:
     return render
 
 
-def _erf(site: Site, out: Array, x: Array) -> list[Step]:
+def _erf(site: Site, out: Array, x: Array) -> list[BoundCall]:
     if out.dtype == np.float32:
         one, two, three = (site.temporary(out.shape, out.dtype, k) for k in range(3))
         return erf_float32(out, x, (one, two, three))
@@ -135,23 +135,23 @@ def _erf(site: Site, out: Array, x: Array) -> list[Step]:
     return [partial(erf, x, out)]
 
 
-def _copy(site: Site, out: Array, x: Array) -> list[Step]:
+def _copy(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [copy(out, x)]
 
 
-def _affine(site: Site, out: Array, block: Array, x: Array) -> list[Step]:
+def _affine(site: Site, out: Array, block: Array, x: Array) -> list[BoundCall]:
     if len(x) == len(block):  # x comes with its row of ones
         return [dot(block.T, x, out)]
     return [dot(block[:-1].T, x, out), *ufunc(np.add)(site, out, out, block[-1:].T)]
 
 
-def _affine_gradient(site: Site, out: Array, x: Array, d: Array) -> list[Step]:
+def _affine_gradient(site: Site, out: Array, x: Array, d: Array) -> list[BoundCall]:
     if len(x) == len(out):
         return [dot(x, d.T, out)]
     return [dot(x, d.T, out[:-1]), dot(ones(d, 1, d.shape[1]), d.T, out[-1:])]
 
 
-def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
+def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCall]:
     flip_a, flip_b = site.call.attributes
     return [dot(a.T if flip_a else a, b.T if flip_b else b, out)]
 
@@ -162,7 +162,7 @@ def _matrices(x: Array, count: int, flip: bool) -> Array:
     return of_each.transpose(1, 2, 0) if flip else of_each.transpose(1, 0, 2)
 
 
-def _grouped_matmul(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
+def _grouped_matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCall]:
     count, flip_a, flip_b = site.call.attributes
     return [partial(np.matmul, _matrices(a, count, flip_a), _matrices(b, count, flip_b), _matrices(out, count, False))]
 
@@ -172,21 +172,21 @@ def _copies(x: Array, count: int, each: bool) -> tuple[Array, int]:
     return (x.reshape(-1, count, x.shape[1]), 1) if each else (x.reshape(count, -1, x.shape[1]), 0)
 
 
-def _repeat(site: Site, out: Array, x: Array) -> list[Step]:
+def _repeat(site: Site, out: Array, x: Array) -> list[BoundCall]:
     copies, axis = _copies(out, *site.call.attributes)
     return [copy(copies, np.expand_dims(x, axis))]
 
 
-def _fold(site: Site, out: Array, x: Array) -> list[Step]:
+def _fold(site: Site, out: Array, x: Array) -> list[BoundCall]:
     copies, axis = _copies(x, *site.call.attributes)
     return [partial(np.add.reduce, copies, axis=axis, out=out)]
 
 
-def _to_index(site: Site, out: Array, x: Array) -> list[Step]:
+def _to_index(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [partial(np.copyto, out, x.real, casting="unsafe")]
 
 
-def _sum(site: Site, out: Array, x: Array) -> list[Step]:
+def _sum(site: Site, out: Array, x: Array) -> list[BoundCall]:
     if not x.flags.c_contiguous:
         return [partial(np.add.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
     if site.call.attributes == "features":
@@ -195,11 +195,11 @@ def _sum(site: Site, out: Array, x: Array) -> list[Step]:
     return [dot(x, ones(x, x.shape[1], 1), out.reshape(-1, 1))]
 
 
-def _max(site: Site, out: Array, x: Array) -> list[Step]:
+def _max(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [partial(np.maximum.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
 
 
-def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Step]:
+def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[BoundCall]:
     first = [] if np.may_share_memory(out, b) else [copy(out, b)]
     if out.shape == a.shape == mask.shape and out.flags.c_contiguous:
         return [*first, partial(np.putmask, out, mask, a)]
@@ -212,23 +212,23 @@ def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
     return [out[end - len(piece) : end] for end, piece in zip(ends, pieces, strict=True)]
 
 
-def _concatenate(site: Site, out: Array, *pieces: Array) -> list[Step]:
+def _concatenate(site: Site, out: Array, *pieces: Array) -> list[BoundCall]:
     # Where the two share memory, the piece was computed in its slot.
     pairs = zip(concatenation_slots(out, pieces), pieces, strict=True)
     return [copy(slot, piece) for slot, piece in pairs if not np.may_share_memory(slot, piece)]
 
 
-def _pad(site: Site, out: Array, d: Array) -> list[Step]:
+def _pad(site: Site, out: Array, d: Array) -> list[BoundCall]:
     low, high, _ = site.call.attributes
     others = [part for part in (out[:low], out[high:]) if len(part)]
     return [*(partial(part.fill, 0) for part in others), copy(out[low:high], d)]
 
 
-def _gather(site: Site, out: Array, table: Array, index: Array) -> list[Step]:
+def _gather(site: Site, out: Array, table: Array, index: Array) -> list[BoundCall]:
     return [partial(table.take, index[0], 1, out, "clip")]
 
 
-def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[Step]:
+def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[BoundCall]:
     first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # of each row, in out as a vector
     flat = np.empty(x.shape, np.intp)
     add_at = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
@@ -240,7 +240,7 @@ def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[Step]:
     ]
 
 
-def _one_hot(site: Site, out: Array, index: Array) -> list[Step]:
+def _one_hot(site: Site, out: Array, index: Array) -> list[BoundCall]:
     numbers = np.repeat(np.arange(len(out), dtype=np.intp)[:, None], out.shape[1], axis=1)
     return ufunc(np.equal)(site, out, numbers, index)
 
@@ -295,7 +295,7 @@ RENDERINGS: dict[Operation, Rendering] = {
 
 
 def _complex_choice(compare: Callable[..., Any]) -> Rendering:
-    def render(site: Site, out: Array, a: Array, b: Array) -> list[Step]:
+    def render(site: Site, out: Array, a: Array, b: Array) -> list[BoundCall]:
         return [lambda: np.copyto(out, np.where(compare(a.real, b.real), a, b))]
 
     return render
@@ -305,15 +305,15 @@ def _complex_comparison(compare: Callable[..., Any]) -> Rendering:
     return lambda site, out, a, b: [partial(compare, a.real, b.real, out)]
 
 
-def _complex_absolute(site: Site, out: Array, x: Array) -> list[Step]:
+def _complex_absolute(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [lambda: np.multiply(x, np.sign(x.real), out)]
 
 
-def _complex_sign(site: Site, out: Array, x: Array) -> list[Step]:
+def _complex_sign(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [lambda: np.copyto(out, np.sign(x.real))]
 
 
-def _complex_max(site: Site, out: Array, x: Array) -> list[Step]:
+def _complex_max(site: Site, out: Array, x: Array) -> list[BoundCall]:
     axis = AXES[site.call.attributes]
 
     def run() -> None:
