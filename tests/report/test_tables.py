@@ -5,10 +5,12 @@ import os
 
 import pytest
 
-from specnet.report.tables import Table
+from specnet.report.tables import TextTable
 from specnet.report.terminal import is_lively, visible, write_line, write_mistakes, write_table
 
-FIGURES = Table(("", "loss", "accuracy"), [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")], frozenset({1, 2}))
+FIGURES = TextTable(
+    ("", "loss", "accuracy"), [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")], frozenset({1, 2})
+)
 
 
 class Terminal(io.StringIO):
@@ -32,17 +34,17 @@ def test_columns_are_aligned_and_lines_end_without_blanks() -> None:
         "train   0.2993     85.4 %",
         "test      12.5      9.0 %",
     ]
-    assert Table(("a", "b"), [("1", "")]).lines() == ["a   b", "1"]
+    assert TextTable(("a", "b"), [("1", "")]).lines() == ["a   b", "1"]
 
 
 def test_a_pipe_gets_the_plain_table_however_wide() -> None:
     stream = io.StringIO()
-    write_table(stream, Table(("name", "text"), [("x", "y" * 500)]))
+    write_table(stream, TextTable(("name", "text"), [("x", "y" * 500)]))
     assert stream.getvalue() == f"name   text\nx      {'y' * 500}\n"
 
 
 def test_a_terminal_gets_a_bold_header_and_folded_cells(lively: Terminal) -> None:
-    write_table(lively, Table(("name", "text"), [("[bold]x[/bold]", "y" * 100)], folded=frozenset({1})))
+    write_table(lively, TextTable(("name", "text"), [("[bold]x[/bold]", "y" * 100)], folded=frozenset({1})))
     text = lively.getvalue()
     assert "\x1b[1m" in text
     assert "[bold]x[/bold]" in text
@@ -52,7 +54,7 @@ def test_a_terminal_gets_a_bold_header_and_folded_cells(lively: Terminal) -> Non
 
 def test_a_window_that_is_too_narrow_wraps_the_plain_table(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
-    table = Table(("name", "text"), [("x" * 10, "y" * 100)], folded=frozenset({1}))
+    table = TextTable(("name", "text"), [("x" * 10, "y" * 100)], folded=frozenset({1}))
     assert table.least_width == 10 + 3 + 12
     write_table(lively, table)
     assert lively.getvalue().splitlines() == table.lines()
@@ -79,7 +81,7 @@ def test_texts_cannot_steer_the_terminal() -> None:
     assert len(shown) == len(hostile)
     stream = io.StringIO()
     write_line(stream, "x\x1b]0;title")
-    write_table(stream, Table(("name",), [("\x1b[2J",)]))
+    write_table(stream, TextTable(("name",), [("\x1b[2J",)]))
     assert "\x1b" not in stream.getvalue()
 
 
