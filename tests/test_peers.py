@@ -122,7 +122,7 @@ def test_training_takes_torch_s_course(name):
         {"params": [p for n, p in parameters.items() if n.endswith("bias")], "weight_decay": 0.0},
     ]
     optimizer = getattr(torch.optim, theirs)(groups, **options)
-    stepper = Stepper(network, theta, TrainingRows(X, y))
+    stepper = Stepper(network, theta, TrainingRows(X, y).feed(network), {})
     for _ in range(200):
         stepper.step(np.arange(ROWS))
         optimizer.zero_grad()

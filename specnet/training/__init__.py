@@ -5,7 +5,8 @@ from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
 from specnet.training.loop import TrainingResult, train
 from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
-from specnet.training.stepper import Stepper, TrainingRows
+from specnet.training.rows import TrainingRows
+from specnet.training.stepper import Stepper
 
 __all__ = [
     "Checkpoint",

@@ -30,9 +30,6 @@ class Walker(Protocol):
 
     step_number: int
 
-    def set_layer_state(self, state: Mapping[str, Array]) -> None:
-        """Let the layers start with what they kept earlier, by name."""
-
     def kept(self) -> tuple[Array, State]:
         """Return the parameters and states that a model would have if training ended now."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
+from specnet.data.feed import Feed
 from specnet.network import Network
-from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
+from specnet.training.gradient import Gradients
 from specnet.training.interruptions import Interruptions
-from specnet.training.stepper import BoundBatch, TrainingRows
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """By SciPy's status: why there was no further iteration, though more were allowed."""
@@ -24,7 +24,9 @@ class LbfgsWalker:
     network : Network
     theta : (parameter_count,)
         Changed in place.
-    rows : TrainingRows
+    feed : Feed
+    state : dict
+        What layers keep at the start, by name; changed in place.
 
     Attributes
     ----------
@@ -32,22 +34,12 @@ class LbfgsWalker:
         How often the gradient has been taken.
     """
 
-    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
-        layout = network.layout
+    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
         self.theta, self.step_number = theta, 0
-        self._network, self._learning = network, theta[: layout.trainable_size]
-        self._gradient = np.zeros_like(self._learning)
-        self._state = network.fitted_state(rows.X)
-        arrays = layout.arrays(theta, "theta") | layout.arrays(self._gradient, "gradient")
-        self._batch = BoundBatch(network, len(rows), rows, arrays | layout.state_arrays(self._state))
-        StepNoise(network.spec.seed).fill(self._batch.noise, 0)
-        if rows.weight is not None:
-            self._batch.inverse_weight[...] = 1 / float(rows.weight.sum(dtype=np.float64))
-
-    def set_layer_state(self, state: Mapping[str, Array]) -> None:
-        """Let the layers start with what they kept earlier, by name."""
-        for name, kept in state.items():
-            self._state[name][...] = kept
+        self._network, self._learning = network, theta[: network.layout.trainable_size]
+        self._state, self._gradients = state, Gradients(network, feed, theta, state)
+        self._batch = self._gradients[feed.rows]
+        self._batch.feed(np.arange(feed.rows))
 
     def kept(self) -> tuple[Array, dict[str, Array]]:
         """Return the parameters and the layers' states as they are."""
@@ -81,13 +73,12 @@ class LbfgsWalker:
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:
             self._learning[:] = point
-            self._batch.run_with_loss()
+            loss = self._batch.take(0, with_loss=True)
             self.step_number += 1
-            loss = float(self._batch.loss)
             if not losses:
                 losses.append(loss)
             interruptions.deliver()
-            return loss, self._gradient.astype(np.float64)
+            return loss, self._gradients.vector.astype(np.float64)
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
             self._learning[:] = accepted[:] = intermediate_result.x

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from specnet.data.feed import Feed
 from specnet.errors import Diagnostic
 from specnet.network import Network
-from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.training.checkpoint import Checkpoint, Position
@@ -19,7 +19,8 @@ from specnet.training.course import INTERRUPTED, Course, Keeper, Monitor, not_fi
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsWalker
 from specnet.training.observer import Observer
-from specnet.training.stepper import Stepper, TrainingRows
+from specnet.training.rows import TrainingRows
+from specnet.training.stepper import Stepper
 
 
 @dataclass
@@ -107,8 +108,10 @@ def train(
     observer = observer or Observer()
     theta = theta.astype(network.dtype, order="C", copy=True)
     kind = _StepEpochs if isinstance(network.spec.training.optimizer, SteppingOptimizer) else _LbfgsEpochs
-    walk = kind(network, theta, rows)
-    walk.walker.set_layer_state(state or {})
+    layer_state = network.fitted_state(rows.X)
+    for name, kept in (state or {}).items():
+        layer_state[name][...] = kept
+    walk = kind(network, theta, rows.feed(network), layer_state)
     course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None, epochs)
     start = Checkpoint({}, course.facts(), [])
     if checkpoint is not None and walk.resumes:
@@ -142,16 +145,11 @@ class _StepEpochs:
 
     resumes = True
 
-    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
-        training = network.spec.training
-        assert training.batch_size is not None, "a resolved spec has it"
-        size = len(rows) if training.batch_size == "full" else min(training.batch_size, len(rows))
-        self._starts = range(0, len(rows), size)
-        self._network, self._rows, self._size = network, len(rows), size
-        self._shuffled = training.shuffle and size < len(rows)
-        self._batches = self._in_order(np.arange(len(rows)))
-        steps = len(self._starts)
-        self.walker = Stepper(network, theta, rows, steps_per_epoch=steps, total_steps=steps * training.epochs)
+    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
+        steps = feed.batches_per_epoch
+        total = steps * network.spec.training.epochs
+        self._feed = feed
+        self.walker = Stepper(network, theta, feed, state, steps_per_epoch=steps, total_steps=total)
 
     def run(self, course: Course, interruptions: Interruptions) -> None:
         """Train until the last epoch, until the course ends it, or until a signal does."""
@@ -159,24 +157,16 @@ class _StepEpochs:
             self.walker.rate_factor = course.rate_factor
             self._run_epoch(course, interruptions)
 
-    def _epoch_batches(self, epoch: int) -> Sequence[Array]:
-        if not self._shuffled:
-            return self._batches
-        return self._in_order(stream(self._network.spec.seed, "shuffling", epoch).permutation(self._rows))
-
-    def _in_order(self, order: Array) -> Sequence[Array]:
-        return [order[start : start + self._size] for start in self._starts]
-
     def _run_epoch(self, course: Course, interruptions: Interruptions) -> None:
         """Train on what is left of an epoch, and record it with the mean loss over its batches as they were trained.
 
         The mean is weighted by the batches' sums of weights.
         """
         epoch, (done, total, total_weight) = course.epochs, course.position
-        batches, with_loss = self._epoch_batches(epoch), course.wants_loss(epoch)
+        with_loss = course.wants_loss(epoch)
         course.is_whole = False
-        for indices in batches[done:]:
-            loss, weight = self.walker.step(indices, with_loss)
+        for batch in self._feed.batches(epoch, done):
+            loss, weight = self.walker.step(batch, with_loss)
             total += loss * weight
             total_weight += weight
             done += 1
@@ -198,8 +188,8 @@ class _LbfgsEpochs:
 
     resumes = False
 
-    def __init__(self, network: Network, theta: Array, rows: TrainingRows) -> None:
-        self.walker = LbfgsWalker(network, theta, rows)
+    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
+        self.walker = LbfgsWalker(network, theta, feed, state)
 
     def run(self, course: Course, interruptions: Interruptions) -> str:
         """Train until the last iteration, until nothing is gained, or until the course or a signal ends it.

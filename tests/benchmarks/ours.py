@@ -15,7 +15,8 @@ def stepper_of(case: Case) -> Stepper:
     network = specnet.build(case.document())
     X, labels = case.data()
     target = labels.astype(case.dtype if case.binary else np.intp)
-    return Stepper(network, network.initial_parameters(), TrainingRows(X, target))
+    feed = TrainingRows(X, target).feed(network)
+    return Stepper(network, network.initial_parameters(), feed, network.fitted_state(X))
 
 
 def batches(case: Case) -> Iterator[np.ndarray]:

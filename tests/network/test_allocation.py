@@ -110,7 +110,8 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network))
-    stepper = Stepper(network, network.initial_parameters(), rows, total_steps=steps + 1)
+    state = network.fitted_state(X)
+    stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state, total_steps=steps + 1)
     indices = generator.permutation(ROWS)[:batch]
 
     def run() -> None:

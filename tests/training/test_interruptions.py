@@ -35,15 +35,15 @@ def signals() -> Iterator[None]:
 def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
     """Send this process a signal in the middle of a step, counted from 0."""
     made = [0]
-    set_scalars = Stepper._set_scalars
+    update = Stepper._update
 
     def interrupted(stepper: Stepper) -> None:
         if made[0] == number:
             os.kill(os.getpid(), sent)
         made[0] += 1
-        set_scalars(stepper)
+        update(stepper)
 
-    monkeypatch.setattr(Stepper, "_set_scalars", interrupted)
+    monkeypatch.setattr(Stepper, "_update", interrupted)
 
 
 def assert_goes_on(spec: dict[str, Any], rows: TrainingRows, monkeypatch: pytest.MonkeyPatch, step: int) -> None:

@@ -83,7 +83,7 @@ def test_tiny_numbers_of_the_optimizer_become_0():
     rows = TrainingRows(np.zeros((4, 3), np.float32), np.zeros((4, 2), np.float32))
     network = network_of({"type": "adam", "beta_2": 0.9}, dtype="float32")
     theta = network.initial_parameters()
-    made = Stepper(network, theta, rows)
+    made = Stepper(network, theta, rows.feed(network), {})
     for state in made.states.values():
         state[:] = 1
     for _ in range(2 * stepper.DENORMAL_INTERVAL):

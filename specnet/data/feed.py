@@ -1,0 +1,97 @@
+"""The rows of training, batch after batch, and what brings a batch into the inputs of a bound program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+import numpy as np
+
+from specnet.parts.arrays import Array
+
+Call = Callable[[], object]
+
+
+class Feed:
+    """The rows of training, in batches.
+
+    Parameters
+    ----------
+    sources : mapping of str to (rows,) or (rows, features)
+        C-contiguous arrays, each by the name of the program input that its rows fill, and of that input's dtype.
+    batch_size : int
+        Rows of a batch; the last one of an epoch may have fewer.
+    inverse_weight : str
+        The program input that is 1 over the sum of the weights of a batch's rows, each 1 without any.
+    weight : str, optional
+        The source that holds the rows' weights.
+    generator : callable, optional
+        Gives the random generator of an epoch, by which its rows are ordered; without one they keep their own order.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Array],
+        batch_size: int,
+        *,
+        inverse_weight: str,
+        weight: str | None = None,
+        generator: Callable[[int], np.random.Generator] | None = None,
+    ) -> None:
+        self.sources, self.inverse_weight, self.weight = sources, inverse_weight, weight
+        self._generator = generator
+        self.rows = len(next(iter(sources.values())))
+        self._starts = range(0, self.rows, batch_size)
+        self._size = batch_size
+        self._in_order = self._cut(np.arange(self.rows))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """The number of batches of an epoch."""
+        return len(self._starts)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterable[Array]:
+        """Return the batches of an epoch, both counted from 0, from the first on: each the indices of its rows."""
+        if self._generator is None:
+            return self._in_order[first:]
+        return self._cut(self._generator(epoch).permutation(self.rows))[first:]
+
+    def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
+        """Return what fills a program's inputs, (features, size), with batches of that many rows."""
+        return BoundFeed(self, inputs, size)
+
+    def _cut(self, order: Array) -> list[Array]:
+        return [order[start : start + self._size] for start in self._starts]
+
+
+class BoundFeed:
+    """A feed bound to the inputs of one program, for batches of one size."""
+
+    def __init__(self, feed: Feed, inputs: Mapping[str, Array], size: int) -> None:
+        self._indices, self._sum = np.arange(size, dtype=np.intp), float(size)
+        self._weights = None if feed.weight is None else inputs[feed.weight]
+        self._inverse = inputs[feed.inverse_weight]
+        self._inverse[...] = 1 / size
+        self._calls = [call for name, source in feed.sources.items() for call in self._gather(source, inputs[name])]
+        if size == feed.rows:  # always the same rows, in their own order
+            self.fill(self._indices)
+            self._calls = []
+
+    def fill(self, batch: Array) -> float:
+        """Bring the rows of these indices into the inputs, and return the sum of their weights."""
+        if self._calls:
+            self._indices[:] = batch
+            for call in self._calls:
+                call()
+            if self._weights is not None:
+                self._sum = float(self._weights.sum(dtype=np.float64))
+                if self._sum:
+                    self._inverse[...] = 1 / self._sum
+        return self._sum
+
+    def _gather(self, source: Array, target: Array) -> list[Call]:
+        if source.ndim == 1:
+            return [partial(source.take, self._indices, 0, target[0], "clip")]
+        taken = np.empty((len(self._indices), source.shape[1]), source.dtype)
+        # Gathering whole rows and transposing a copy is an order of magnitude faster than gathering columns.
+        return [partial(source.take, self._indices, 0, taken, "clip"), partial(np.copyto, target, taken.T)]

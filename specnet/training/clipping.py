@@ -1,0 +1,40 @@
+"""A gradient that is no longer than the spec allows, whatever the size of its numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from specnet.parts.arrays import Array
+
+
+def clipping_factor(gradient: Array, longest: float) -> float:
+    """Return what a gradient is to be multiplied by so that its Euclidean length is at most `longest`.
+
+    One whose squares overflow or vanish is brought near 1 in place first, if it is too long: the factor alone may be
+    beyond the dtype. One that is not finite stays as it is: the next loss shows it.
+    """
+    squared = float(np.dot(gradient, gradient))
+    if not _LEAST_SQUARE[gradient.dtype] <= squared < math.inf:
+        return _factor_of_extremes(gradient, longest)
+    length = math.sqrt(squared)
+    return longest / length if length > longest else 1.0
+
+
+def _factor_of_extremes(gradient: Array, longest: float) -> float:
+    largest = np.abs(gradient).max(initial=0)
+    if not 0 < largest < math.inf:
+        return 1.0
+    scaled = gradient / largest
+    length = math.sqrt(float(np.dot(scaled, scaled)))
+    if float(largest) * length <= longest:
+        return 1.0
+    gradient[...] = scaled
+    return longest / length
+
+
+_LEAST_SQUARE = {
+    np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)
+}
+"""Below, a sum of squares has lost digits to those that vanished."""

@@ -1,0 +1,74 @@
+"""The gradient of the mean loss of a batch, by a program that is bound once for each size of batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from specnet.compiler import BATCH, Bound
+from specnet.data.feed import Feed
+from specnet.network import Network
+from specnet.network.blueprint import INVERSE_ROWS, NOISE
+from specnet.network.random import StepNoise
+from specnet.parts.arrays import Array
+
+
+class Gradients(dict[int, "BatchGradient"]):
+    """The gradient by what learns, by the number of a batch's rows; each is bound when it is first asked for.
+
+    Parameters
+    ----------
+    network : Network
+    feed : Feed
+    theta : (parameter_count,)
+        C-contiguous and of the network's dtype.
+    state : mapping
+        What layers keep, by name; changed in place.
+
+    Attributes
+    ----------
+    vector : (trainable parameters,)
+        The gradient that was taken last.
+    """
+
+    def __init__(self, network: Network, feed: Feed, theta: Array, state: Mapping[str, Array]) -> None:
+        super().__init__()
+        layout = network.layout
+        self.vector = np.zeros(layout.trainable_size, theta.dtype)
+        self._feed, self._noise, self._bind = feed, StepNoise(network.spec.seed), network.blueprint.backend.bind
+        self._program = network.plan("step" if feed.weight is None else "step, weighted")
+        self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.vector, "gradient")
+        self._arrays |= layout.state_arrays(state)
+
+    def __missing__(self, rows: int) -> BatchGradient:
+        bound = self._bind(self._program, self.vector.dtype, {BATCH: rows}, self._arrays)
+        if INVERSE_ROWS in bound.inputs:
+            bound.inputs[INVERSE_ROWS][...] = 1 / rows
+        self[rows] = BatchGradient(bound, self._feed, rows, self._noise)
+        return self[rows]
+
+
+class BatchGradient:
+    """The gradient's program bound to a number of rows, and what brings rows and random numbers into it.
+
+    Attributes
+    ----------
+    feed : callable
+        Brings the rows of the given indices into the program, and returns the sum of their weights.
+    """
+
+    def __init__(self, bound: Bound, feed: Feed, rows: int, noise: StepNoise) -> None:
+        self.feed = feed.bound_to(bound.inputs, rows).fill
+        self._random = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
+        self._bound, self._loss, self._noise = bound, bound.outputs[0], noise
+
+    def take(self, step: int, with_loss: bool) -> float:
+        """Take the gradient, with the random numbers of a step; return the mean loss (0 without `with_loss`)."""
+        if self._random:
+            self._noise.fill(self._random, step)
+        if not with_loss:
+            self._bound.run_commits()
+            return 0.0
+        self._bound.run()
+        return float(self._loss)

@@ -1,0 +1,50 @@
+"""The arrays of training rows, and the feed made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from specnet.data.feed import Feed
+from specnet.network import Network
+from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
+from specnet.network.random import stream
+from specnet.parts.arrays import Array
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows as the network reads them.
+
+    Attributes
+    ----------
+    X : (rows, inputs)
+        Preprocessed, C-contiguous, of the run's dtype.
+    target : (rows,) or (rows, outputs)
+        Class indices (intp), or numbers of the run's dtype.
+    weight : (rows,) or None
+        The rows' weights, of the run's dtype.
+    """
+
+    X: Array
+    target: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def feed(self, network: Network) -> Feed:
+        """Return the feed of these rows, in batches of the size and the order that the network's spec says."""
+        training, seed = network.spec.training, network.spec.seed
+        assert training.batch_size is not None, "a resolved spec has it"
+        size = len(self) if training.batch_size == "full" else min(training.batch_size, len(self))
+        sources, shuffled = {INPUTS: self.X, TARGET: self.target}, training.shuffle and size < len(self)
+        if self.weight is not None:
+            sources[ROW_WEIGHT] = self.weight
+        return Feed(
+            sources,
+            size,
+            inverse_weight=INVERSE_WEIGHT,
+            weight=None if self.weight is None else ROW_WEIGHT,
+            generator=partial(stream, seed, "shuffling") if shuffled else None,
+        )
