@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,29 +16,11 @@ from specnet.files.tensors import decode, encode, parse_object, read_header, sho
 from specnet.parts.arrays import Array
 from specnet.parts.schedules import PlateauMemory
 from specnet.training.identity import RunIdentity
+from specnet.training.trainer import EpochSoFar
 
 HISTORY = "history"
 SPEC = "spec"
-FORMAT = 2
-
-
-class Position(NamedTuple):
-    """How far training is within an epoch.
-
-    Attributes
-    ----------
-    batches : int
-        Batches done.
-    loss, weight : float
-        The sum of their losses times their weights, and the sum of their weights.
-    """
-
-    batches: int = 0
-    loss: float = 0.0
-    weight: float = 0.0
-
-
-START = Position()
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +32,7 @@ class Checkpoint:
     tensors : mapping of str to array
         Parameters, the optimizer's and the layers' states, averages, and the best weights so far.
     facts : mapping
-        Numbers: epochs and steps made, the position in the epoch, seconds spent, what early stopping and the schedule
+        Numbers: epochs and steps made, what was done of an epoch, seconds spent, what early stopping and the schedule
         remember.
     history : list of dict
         The records so far.
@@ -145,7 +127,7 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
 
 
 _LARGEST_COUNT = 2**53
-_FACTS = {"epochs", "steps", "position", "seconds", "best", "waited", "plateau"}
+_FACTS = {"epochs", "steps", "updates", "so_far", "seconds", "best", "waited", "plateau"}
 _PLATEAU = {field.name for field in fields(PlateauMemory)}
 
 
@@ -157,10 +139,10 @@ def _is_best(value: Any) -> bool:
     return value is None or is_number(value)
 
 
-def _is_position(value: Any) -> bool:
+def _is_part_of_epoch(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and len(value) == len(Position._fields)
+        and len(value) == len(EpochSoFar._fields)
         and _is_count(value[0])
         and all(map(is_number, value[1:]))
     )
@@ -174,7 +156,8 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     right = {
         "epochs": _is_count(facts["epochs"]),
         "steps": _is_count(facts["steps"]),
-        "position": _is_position(facts["position"]),
+        "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],
+        "so_far": _is_part_of_epoch(facts["so_far"]),
         "seconds": is_number(facts["seconds"]) and facts["seconds"] >= 0,
         "best": _is_best(facts["best"]),
         "waited": _is_count(facts["waited"]),

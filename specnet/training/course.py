@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Container, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from specnet.errors import TrainingError
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.checkpoint import START, Checkpoint, Position
+from specnet.training.checkpoint import Checkpoint
 from specnet.training.observer import Observer
 from specnet.training.patience import Patience
+from specnet.training.trainer import Epoch, EpochSoFar, State, Trainer
 
-State = dict[str, Array]
 Monitor = Callable[[Array, State], float]
 """A figure of a model, from its parameters and the layers' states."""
 Keeper = Callable[[Mapping[str, Array], Mapping[str, Any], list[dict[str, Any]]], None]
@@ -25,25 +25,13 @@ INTERRUPTED = "interrupted"
 """How it ends, in or after an epoch, if a signal ends it."""
 
 
-class Walker(Protocol):
-    """What moves the parameters from epoch to epoch."""
-
-    step_number: int
-
-    def kept(self) -> tuple[Array, State]:
-        """Return the parameters and states that a model would have if training ended now."""
-
-    def tensors(self) -> dict[str, Array]:
-        """Return all arrays that a checkpoint needs, by name; to be changed in place by who restores one."""
-
-
 class Course:
     """The record of a training run.
 
     Parameters
     ----------
     network : Network
-    walker : Walker
+    trainer : Trainer
     monitors : mapping
         Further figures for the history, such as ``validation_loss``.
     observer : Observer
@@ -58,10 +46,6 @@ class Course:
         A record for each logged epoch.
     epochs : int
         How many have ended.
-    position : Position
-        Where training is within the next epoch.
-    is_whole : bool
-        Whether training stands between two steps, so that it could go on from here.
     total : int
         How many epochs there are at most.
     """
@@ -69,7 +53,7 @@ class Course:
     def __init__(
         self,
         network: Network,
-        walker: Walker,
+        trainer: Trainer,
         monitors: Mapping[str, Monitor],
         observer: Observer,
         keep_checkpoint: Keeper | None = None,
@@ -78,10 +62,10 @@ class Course:
         training = network.spec.training
         assert training.log_every is not None, "a resolved spec has it"
         self.history: list[dict[str, Any]] = []
-        self.epochs, self.position, self.is_whole = 0, START, True
+        self.epochs = 0
         self._begin, self._seconds_before = time.perf_counter(), 0.0
-        self._network, self._walker, self._monitors, self._observer = network, walker, monitors, observer
-        self._keep_checkpoint = keep_checkpoint
+        self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
+        self._keep_checkpoint = keep_checkpoint if trainer.resumes else None
         self.total = training.epochs if total is None else total
         self._log_every = training.log_every
         self._stopping = training.early_stopping
@@ -91,30 +75,24 @@ class Course:
         self._watched = {who.monitor for who in (self._stopping, self._plateau) if who is not None}
         self._best: dict[str, Array] = {}
         if self._stopping is not None and self._stopping.restore_best:
-            theta, state = walker.kept()
+            theta, state = trainer.kept()
             self._best = {"theta": theta.copy(), **{f"state.{name}": kept.copy() for name, kept in state.items()}}
-
-    def wants_loss(self, epoch: int) -> bool:
-        """Return whether the loss of an epoch, counted from 0, is needed."""
-        return bool(self._watched) or self._is_logged(epoch)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is another epoch."""
-        return self.epochs < self.total and not self._is_exhausted
+        self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
     @property
     def seconds(self) -> float:
         """How long training took so far, before an interruption too."""
         return self._seconds_before + time.perf_counter() - self._begin
 
-    @property
-    def rate_factor(self) -> float:
-        """What the schedule remembers to multiply the learning rate by."""
-        return self._memory.factor if self._memory is not None else 1.0
+    def upcoming(self) -> Epoch | None:
+        """Return the next epoch, or None where training ends."""
+        if not self._goes_on:
+            return None
+        factor = 1.0 if self._memory is None else self._memory.factor
+        return Epoch(self.epochs, self._wants_loss(self.epochs), factor)
 
-    def after_epoch(self, loss: float) -> bool:
-        """Record the epoch that has ended, with its loss where it was wanted, and return whether training goes on.
+    def after_epoch(self, loss: float) -> Epoch | None:
+        """Record the epoch that has ended, with its loss where it was wanted, and return the next one.
 
         Raises
         ------
@@ -123,21 +101,21 @@ class Course:
         """
         epoch, is_logged = self.epochs, self._is_logged(self.epochs)
         figures = {"loss": loss}
-        if self.wants_loss(epoch):
+        if self._wants_loss(epoch):
             figures = self._figures(figures, None if is_logged else self._watched)
             for name, figure in figures.items():
                 if not math.isfinite(figure):
                     raise not_finite(self._network, f"the {name.replace('_', ' ')} is {figure} in epoch {epoch + 1}")
             self._remember(figures)
-        self.epochs, self.position = epoch + 1, START
+        self.epochs, self._trainer.so_far = epoch + 1, EpochSoFar()
         if is_logged:
             self._log(figures)
-        elif not self.goes_on:
+        elif not self._goes_on:
             self._log(self._figures(figures))
         every = self._network.spec.training.checkpoint_every
-        if self._keep_checkpoint is not None and every is not None and self.epochs % every == 0 and self.goes_on:
-            self._keep_checkpoint(self.tensors(), self.facts(), self.history)
-        return self.goes_on
+        if self._keep_checkpoint is not None and every is not None and self.epochs % every == 0 and self._goes_on:
+            self._keep_checkpoint(self._tensors(), self._facts(), self.history)
+        return self.upcoming()
 
     def close(self, loss: float) -> None:
         """Log the last epoch, of which this was the loss, where training ended before its time."""
@@ -153,7 +131,7 @@ class Course:
         """
         best = self.epochs - self._patience.waited
         restored = f", weights of epoch {best} restored" if self._has_best and best < self.epochs else ""
-        if self.position.batches or not self.epochs:
+        if self._trainer.so_far.batches or not self.epochs:
             return f"{reason} in epoch {self.epochs + 1}{restored}"
         if self._is_exhausted:
             return f"early stopping after epoch {self.epochs}{restored}"
@@ -163,7 +141,7 @@ class Course:
 
     def _figures(self, known: dict[str, float], wanted: Container[str] | None = None) -> dict[str, float]:
         """Return what is known, and what the monitors say of the weights that would be kept now: the wanted, or all."""
-        theta, state = self._walker.kept()
+        theta, state = self._trainer.kept()
         told = {
             name: known[name] if name in known else monitor(theta, state)
             for name, monitor in self._monitors.items()
@@ -181,20 +159,26 @@ class Course:
         if self._has_best:
             state = {name.removeprefix("state."): kept for name, kept in self._best.items() if name != "theta"}
             return self._best["theta"], state
-        theta, state = self._walker.kept()
+        theta, state = self._trainer.kept()
         return theta.copy(), state
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from where a checkpoint was taken."""
-        checkpoint.restore(self.tensors())
+        """Go on from where a checkpoint was taken, if the trainer can; it starts again if not."""
+        if not self._trainer.resumes:
+            return
+        checkpoint.restore(self._tensors())
         facts = checkpoint.facts
-        self.history, self.epochs = list(checkpoint.history), facts["epochs"]
-        self._walker.step_number = facts["steps"]
-        self.position, self._seconds_before = Position(*facts["position"]), facts["seconds"]
+        self._trainer.restore(facts)
+        self.history, self.epochs, self._seconds_before = list(checkpoint.history), facts["epochs"], facts["seconds"]
         best = facts["best"]
         self._patience = Patience(math.inf if best is None else best, facts["waited"])
         if self._plateau is not None:
             self._memory = self._plateau.start(**facts["plateau"])
+        self._observer.resumed(self.epochs, self.seconds)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return where training stands, to go on from; where the trainer cannot, that is its start."""
+        return self._start or Checkpoint(self._tensors(), self._facts(), self.history)
 
     def _remember(self, figures: Mapping[str, float]) -> None:
         """Remember what those who watch were told, and the best weights."""
@@ -204,7 +188,7 @@ class Course:
             return
         self._patience = self._patience.after(figures[self._stopping.monitor], self._stopping.min_delta)
         if self._best and not self._patience.waited:
-            theta, state = self._walker.kept()
+            theta, state = self._trainer.kept()
             self._best["theta"][:] = theta
             for name, kept in state.items():
                 self._best[f"state.{name}"][...] = kept
@@ -218,21 +202,27 @@ class Course:
         """Whether there are weights to restore."""
         return bool(self._best) and self._patience.best < math.inf
 
-    def facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         """Return the numbers that a checkpoint needs."""
         return {
             "epochs": self.epochs,
-            "steps": self._walker.step_number,
-            "position": list(self.position),
+            **self._trainer.facts(),
             "seconds": self.seconds,
             "best": self._patience.best if self._patience.best < math.inf else None,
             "waited": self._patience.waited,
             "plateau": None if self._memory is None else self._memory.as_dict(),
         }
 
-    def tensors(self) -> dict[str, Array]:
+    def _tensors(self) -> dict[str, Array]:
         """Return the arrays that a checkpoint needs, by name; they go on changing while training does."""
-        return {**self._walker.tensors(), **{f"best.{name}": array for name, array in self._best.items()}}
+        return {**self._trainer.tensors(), **{f"best.{name}": array for name, array in self._best.items()}}
+
+    def _wants_loss(self, epoch: int) -> bool:
+        return bool(self._watched) or self._is_logged(epoch)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.epochs < self.total and not self._is_exhausted
 
     def _is_logged(self, epoch: int) -> bool:
         return epoch % self._log_every == 0 or epoch == self.total - 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.gradient import Gradients
 from specnet.training.interruptions import Interruptions
+from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """By SciPy's status: why there was no further iteration, though more were allowed."""
 
 
-class LbfgsWalker:
-    """Minimises the loss over all rows.
+class LbfgsTrainer:
+    """Minimises the loss over all rows. It cannot go on midway, and starts again instead, which ends in the same bytes.
 
     Parameters
     ----------
@@ -25,7 +27,7 @@ class LbfgsWalker:
     theta : (parameter_count,)
         Changed in place.
     feed : Feed
-    state : dict
+    layer_state : dict
         What layers keep at the start, by name; changed in place.
 
     Attributes
@@ -34,14 +36,17 @@ class LbfgsWalker:
         How often the gradient has been taken.
     """
 
-    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
+    resumes: ClassVar[bool] = False
+
+    def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
         self.theta, self.step_number = theta, 0
+        self.is_whole, self.so_far = True, EpochSoFar()
         self._network, self._learning = network, theta[: network.layout.trainable_size]
-        self._state, self._gradients = state, Gradients(network, feed, theta, state)
+        self._state, self._gradients = layer_state, Gradients(network, feed, theta, layer_state)
         self._batch = self._gradients[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 
-    def kept(self) -> tuple[Array, dict[str, Array]]:
+    def kept(self) -> tuple[Array, State]:
         """Return the parameters and the layers' states as they are."""
         return self.theta, self._state
 
@@ -49,13 +54,15 @@ class LbfgsWalker:
         """Return nothing: SciPy keeps to itself what a resumed run would need."""
         return {}
 
-    def run(self, after_epoch: Callable[[float], bool], interruptions: Interruptions) -> tuple[float, str]:
-        """Minimise; `after_epoch` is given the loss before each iteration, and says whether to go on.
+    def facts(self) -> dict[str, Any]:
+        """Return how often the gradient has been taken."""
+        return {"steps": self.step_number, "updates": self.step_number, "so_far": list(self.so_far)}
 
-        Returns
-        -------
-        float, str
-            The loss before the last iteration, and why no further one was made.
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """Start again."""
+
+    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
+        """Minimise; the loss of an epoch is that before its iteration.
 
         Raises
         ------
@@ -69,6 +76,7 @@ class LbfgsWalker:
         optimizer = self._network.spec.training.optimizer
         assert isinstance(optimizer, Lbfgs), "the spec asks for it"
         losses: list[float] = []
+        upcoming: list[Epoch | None] = [epoch]
         accepted = self._learning.copy()
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:
@@ -82,9 +90,9 @@ class LbfgsWalker:
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
             self._learning[:] = accepted[:] = intermediate_result.x
-            goes_on = after_epoch(losses[-1])
+            upcoming.append(after_epoch(losses[-1]))
             losses.append(float(intermediate_result.fun))
-            if not goes_on:
+            if upcoming[-1] is None:
                 raise StopIteration
 
         options = {"maxcor": optimizer.history_size, "maxiter": self._network.spec.training.epochs, "maxls": 50}
@@ -103,4 +111,6 @@ class LbfgsWalker:
             self._learning[:] = accepted
             raise
         self._learning[:] = found.x
-        return losses[-2] if len(losses) > 1 else losses[0], _REASONS.get(found.status, "line search failed")
+        if upcoming[-1] is None:
+            return None
+        return Ended(_REASONS.get(found.status, "line search failed"), losses[-2] if len(losses) > 1 else losses[0])

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data.feed import Feed
 from specnet.errors import Diagnostic
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.training.checkpoint import Checkpoint, Position
+from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import INTERRUPTED, Course, Keeper, Monitor, not_finite
 from specnet.training.interruptions import Interruptions
-from specnet.training.lbfgs import LbfgsWalker
+from specnet.training.lbfgs import LbfgsTrainer
 from specnet.training.observer import Observer
 from specnet.training.rows import TrainingRows
-from specnet.training.stepper import Stepper
+from specnet.training.stepping import SteppingTrainer
 
 
 @dataclass
@@ -105,97 +104,40 @@ def train(
     -----
     The order of an epoch's rows depends on the seed and the epoch's number alone.
     """
-    observer = observer or Observer()
-    theta = theta.astype(network.dtype, order="C", copy=True)
-    kind = _StepEpochs if isinstance(network.spec.training.optimizer, SteppingOptimizer) else _LbfgsEpochs
-    layer_state = network.fitted_state(rows.X)
+    theta, layer_state = theta.astype(network.dtype, order="C", copy=True), network.fitted_state(rows.X)
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
-    walk = kind(network, theta, rows.feed(network), layer_state)
-    course = Course(network, walk.walker, monitors or {}, observer, keep_checkpoint if walk.resumes else None, epochs)
-    start = Checkpoint({}, course.facts(), [])
-    if checkpoint is not None and walk.resumes:
+    observer, kind = observer or Observer(), _kind_of_trainer(network)
+    trainer = kind(network, theta, rows.feed(network), layer_state)
+    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs)
+    if checkpoint is not None:
         course.resume(checkpoint)
-        observer.resumed(course.epochs, course.seconds)
-    reason, interruption = INTERRUPTED, None
+    ended, interruption = None, None
     with ExitStack() as stack:
         if interruptions is None:
             interruptions = stack.enter_context(Interruptions())
         interruptions.hold()
         try:
             with np.errstate(all="ignore"):
-                reason = walk.run(course, interruptions) or reason
+                epoch = course.upcoming()
+                ended = None if epoch is None else trainer.run(epoch, course.after_epoch, interruptions)
+                if ended is not None:
+                    course.close(ended.loss)
         except KeyboardInterrupt as error:
-            if not course.is_whole:
+            if not trainer.is_whole:
                 raise
             interruption = error
     kept, kept_state = course.result()
-    reached_numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(course.position.loss)}
+    reached_numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(trainer.so_far.loss)}
     for name, numbers in reached_numbers.items():
         if not np.isfinite(numbers).all():
             raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
-    steps, seconds, end = walk.walker.step_number, course.seconds, course.end(reason)
+    steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
-    reached = Checkpoint(course.tensors(), course.facts(), course.history) if walk.resumes else start
+    reached = course.checkpoint()
     return TrainingResult(kept, kept_state, course.history, course.epochs, steps, seconds, end, interruption, reached)
 
 
-class _StepEpochs:
-    """Epochs of steps on batches."""
-
-    resumes = True
-
-    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
-        steps = feed.batches_per_epoch
-        total = steps * network.spec.training.epochs
-        self._feed = feed
-        self.walker = Stepper(network, theta, feed, state, steps_per_epoch=steps, total_steps=total)
-
-    def run(self, course: Course, interruptions: Interruptions) -> None:
-        """Train until the last epoch, until the course ends it, or until a signal does."""
-        while course.goes_on:
-            self.walker.rate_factor = course.rate_factor
-            self._run_epoch(course, interruptions)
-
-    def _run_epoch(self, course: Course, interruptions: Interruptions) -> None:
-        """Train on what is left of an epoch, and record it with the mean loss over its batches as they were trained.
-
-        The mean is weighted by the batches' sums of weights.
-        """
-        epoch, (done, total, total_weight) = course.epochs, course.position
-        with_loss = course.wants_loss(epoch)
-        course.is_whole = False
-        for batch in self._feed.batches(epoch, done):
-            loss, weight = self.walker.step(batch, with_loss)
-            total += loss * weight
-            total_weight += weight
-            done += 1
-            if interruptions.pending is not None:
-                course.position, course.is_whole = Position(done, total, total_weight), True
-                interruptions.deliver()
-                course.is_whole = False
-        course.is_whole = True
-        try:
-            course.after_epoch(total / total_weight if total_weight else 0.0)
-        except KeyboardInterrupt:
-            if course.epochs == epoch:  # a figure was not told any more, and the epoch does not count yet
-                course.position = Position(done, total, total_weight)
-            raise
-
-
-class _LbfgsEpochs:
-    """Iterations of L-BFGS. It cannot be resumed midway, and starts again instead, which ends in the same bytes."""
-
-    resumes = False
-
-    def __init__(self, network: Network, theta: Array, feed: Feed, state: dict[str, Array]) -> None:
-        self.walker = LbfgsWalker(network, theta, feed, state)
-
-    def run(self, course: Course, interruptions: Interruptions) -> str:
-        """Train until the last iteration, until nothing is gained, or until the course or a signal ends it.
-
-        Returns why it ended before the last iteration.
-        """
-        last_loss, reason = self.walker.run(course.after_epoch, interruptions)
-        course.close(last_loss)
-        return reason
+def _kind_of_trainer(network: Network) -> type[SteppingTrainer] | type[LbfgsTrainer]:
+    stepping = isinstance(network.spec.training.optimizer, SteppingOptimizer)
+    return SteppingTrainer if stepping else LbfgsTrainer

@@ -45,6 +45,8 @@ class Stepper:
     ----------
     step_number : int
         How many steps have been made, those included that were passed over because all rows had a weight of 0.
+    updates : int
+        How many of them the optimizer has made.
     states : dict
         The optimizer's vectors by name, of what learns.
     layer_state : dict
@@ -65,11 +67,12 @@ class Stepper:
     ) -> None:
         training, optimizer = network.spec.training, network.spec.training.optimizer
         assert isinstance(optimizer, SteppingOptimizer), "the others make no steps"
-        self.theta, self.step_number, self.rate_factor, self.layer_state = theta, 0, 1.0, layer_state
+        self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
+        self.step_number = self.updates = 0
         self._gradients = Gradients(network, feed, theta, layer_state)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
         self._optimizer, self._constant_rate = optimizer, isinstance(optimizer.schedule, Constant)
-        self._longest, self._passed_over = training.clip_norm, np.zeros((), np.int64)
+        self._longest = training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
@@ -107,6 +110,7 @@ class Stepper:
         if self._average and self.layer_state:
             self._average_layer_state()
         self.step_number += 1
+        self.updates += 1
         if not self.step_number % DENORMAL_INTERVAL:
             self._flush_denormals()
 
@@ -116,7 +120,6 @@ class Stepper:
         for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
             self._average[name] += (current - self._average[name]) * share
         self.step_number += 1
-        self._passed_over += 1
 
     def _set_scalars(self) -> None:
         optimizer = self._optimizer
@@ -125,8 +128,7 @@ class Stepper:
             rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
         if optimizer.decay:
             self._scalars["decay"][()] = rate * optimizer.decay
-        updates = self.step_number - int(self._passed_over)
-        for name, number in optimizer.scalars(updates + 1, rate).items():
+        for name, number in optimizer.scalars(self.updates + 1, rate).items():
             self._scalars[name][()] = number
         if self._average:
             self._scalars[AVERAGE_SHARE][()] = self._average_share()
@@ -149,10 +151,9 @@ class Stepper:
         return self._average["theta"], {name: self._average[name] for name in self.layer_state}
 
     def tensors(self) -> dict[str, Array]:
-        """Return all that the steps to come depend on, by name: arrays to be saved, or filled with what was saved."""
+        """Return all arrays that the steps to come depend on, by name: to be saved, or filled with what was saved."""
         return {
             "theta": self.theta,
-            "passed_over": self._passed_over,
             **{f"optimizer.{name}": array for name, array in self.states.items()},
             **{f"state.{name}": array for name, array in self.layer_state.items()},
             **{f"average.{name}": array for name, array in self._average.items()},

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from specnet.errors import Terminated
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.interruptions import Interruptions
-from specnet.training.lbfgs import LbfgsWalker
+from specnet.training.lbfgs import LbfgsTrainer
+from specnet.training.trainer import AfterEpoch, Ended, Epoch
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, names, part_of, spec_of
 
@@ -91,17 +92,19 @@ def test_ctrl_c_in_a_line_search_keeps_the_last_iteration(monkeypatch: pytest.Mo
     network, rows = specnet.build(spec), rows_of(10)
     points: list[np.ndarray] = []
 
-    def kept_points(walker: LbfgsWalker, after_epoch: Callable[[float], bool], interruptions: Interruptions) -> Any:
-        def after(loss: float) -> bool:
-            points.append(walker.theta.copy())
+    def kept_points(
+        trainer: LbfgsTrainer, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions
+    ) -> Ended | None:
+        def after(loss: float) -> Epoch | None:
+            points.append(trainer.theta.copy())
             if len(points) == 3:
                 signal.raise_signal(signal.SIGINT)  # held until the next evaluation, which tries another point
             return after_epoch(loss)
 
-        return run(walker, after, interruptions)
+        return run(trainer, epoch, after, interruptions)
 
-    run = LbfgsWalker.run
-    monkeypatch.setattr(LbfgsWalker, "run", kept_points)
+    run = LbfgsTrainer.run
+    monkeypatch.setattr(LbfgsTrainer, "run", kept_points)
     result = train(network, network.initial_parameters(), rows)
     assert result.interruption is not None
     assert result.epochs == 3
@@ -178,16 +181,16 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
     whole = specnet.run(RUN, tmp_path / "whole", overrides=overrides)
     with monkeypatch.context() as patch:
         if optimizer == "lbfgs":
-            stopped = LbfgsWalker.kept
+            stopped = LbfgsTrainer.kept
             sending = [3]
 
-            def kept(walker: LbfgsWalker) -> Any:
+            def kept(trainer: LbfgsTrainer) -> Any:
                 sending[0] -= 1
                 if not sending[0]:
                     signal.raise_signal(sent)
-                return stopped(walker)
+                return stopped(trainer)
 
-            patch.setattr(LbfgsWalker, "kept", kept)
+            patch.setattr(LbfgsTrainer, "kept", kept)
         else:
             during_step(patch, 7, sent)
         with pytest.raises(RunInterrupted) as caught:

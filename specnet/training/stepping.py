@@ -1,0 +1,84 @@
+"""Epochs of steps on batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from specnet.data.feed import Feed
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.training.interruptions import Interruptions
+from specnet.training.stepper import Stepper
+from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
+
+
+class SteppingTrainer:
+    """Makes a step on each batch of a feed.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (parameter_count,)
+        Changed in place.
+    feed : Feed
+    layer_state : dict
+        What layers keep at the start, by name; changed in place.
+    """
+
+    resumes: ClassVar[bool] = True
+
+    def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
+        self.is_whole, self.so_far = True, EpochSoFar()
+        steps = feed.batches_per_epoch
+        total = steps * network.spec.training.epochs
+        self._stepper = Stepper(network, theta, feed, layer_state, steps_per_epoch=steps, total_steps=total)
+        self._feed = feed
+
+    @property
+    def step_number(self) -> int:
+        """How many steps have been made, those passed over included."""
+        return self._stepper.step_number
+
+    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
+        """Train until there is no further epoch, or until a signal ends it."""
+        following: Epoch | None = epoch
+        while following is not None:
+            following = after_epoch(self._loss_of(following, interruptions))
+        return None
+
+    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
+        """Train on what is left of an epoch; return the mean loss over its batches as they were trained.
+
+        The mean is weighted by the batches' sums of weights.
+        """
+        step, (done, total, total_weight) = self._stepper.step, self.so_far
+        self._stepper.rate_factor, self.is_whole = epoch.rate_factor, False
+        for batch in self._feed.batches(epoch.number, done):
+            loss, weight = step(batch, epoch.with_loss)
+            total += loss * weight
+            total_weight += weight
+            done += 1
+            if interruptions.pending is not None:
+                self.so_far, self.is_whole = EpochSoFar(done, total, total_weight), True
+                interruptions.deliver()
+                self.is_whole = False
+        self.so_far, self.is_whole = EpochSoFar(done, total, total_weight), True
+        return total / total_weight if total_weight else 0.0
+
+    def kept(self) -> tuple[Array, State]:
+        """Return the parameters and layers' states that a model would have now: their averages, once there are any."""
+        return self._stepper.kept()
+
+    def tensors(self) -> dict[str, Array]:
+        """Return all arrays that the steps to come depend on, by name."""
+        return self._stepper.tensors()
+
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers that the steps to come depend on."""
+        return {"steps": self._stepper.step_number, "updates": self._stepper.updates, "so_far": list(self.so_far)}
+
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """Stand where these numbers were taken."""
+        self._stepper.step_number, self._stepper.updates = facts["steps"], facts["updates"]
+        self.so_far = EpochSoFar(*facts["so_far"])
