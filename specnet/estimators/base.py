@@ -16,6 +16,7 @@ from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.watching import LOSS
 from specnet.running.fitting import Rows, check_rows, fit_rows
 from specnet.spec import Spec, resolve, with_feature_names
 from specnet.training import Checkpoint, TrainingResult
@@ -106,7 +107,7 @@ class SpecEstimator(SpecParameters):
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
         else:
-            watched = any(watcher.monitor == "validation_loss" for _, watcher in spec.training.watchers())
+            watched = any(watcher.monitor != LOSS for _, watcher in spec.training.watchers())
             share = split.validation_size or (DEFAULT_VALIDATION_SIZE if watched else 0.0)
         split = split.model_copy(update={"test_size": 0.0, "validation_size": float(share)})
         if labels is None:

@@ -192,10 +192,16 @@ class Model:
         figures = {"loss": self.network.loss(self.theta, prepared, wanted, weights, self.state, data_only=True)}
         if chosen:
             outputs = self.network.predict(self.theta, prepared, self.state)
-            prediction = self._answers(outputs, decoded=False)
-            probability = self._probabilities(outputs) if self.gives_probabilities else None
-            figures |= {metric.type: metric.score(target, prediction, probability, weights) for metric in chosen}
+            figures |= {metric.type: self.score(metric, outputs, target, weights) for metric in chosen}
         return figures
+
+    def score(self, metric: Metric, outputs: Array, target: Array, weights: Array | None = None) -> float:
+        """Return a metric of the network's outputs, (rows, outputs), whatever the parameters that they come from.
+
+        The target is class indices (rows,), 0 and 1 (rows, outputs), or values in their own units.
+        """
+        probability = self._probabilities(outputs) if self.gives_probabilities else None
+        return metric.score(target, self._answers(outputs, decoded=False), probability, weights)
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, whole or not at all; equal models make equal bytes.

@@ -8,6 +8,7 @@ from annotated_types import Gt, Lt
 from pydantic import Field
 
 from specnet.compiler import Value, absolute, maximum, minimum, sign, sqrt
+from specnet.errors import Path
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, written
@@ -40,9 +41,9 @@ class Optimizer(PartKind):
         """Return the share of each weight that a step takes away, times the learning rate."""
         return 0.0
 
-    def plateau(self) -> ReduceOnPlateau | None:
-        """Return the schedule, or the part of one, that has to be told a figure after each epoch."""
-        return None
+    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+        """Yield the schedule, or the part of one, that is told a figure after each epoch, with its path."""
+        yield from ()
 
 
 class SteppingOptimizer(Optimizer):
@@ -55,8 +56,9 @@ class SteppingOptimizer(Optimizer):
     learning_rate: PositiveNumber
     schedule: Schedule = Field(Constant(), description="the course of the learning rate, as a factor on it")
 
-    def plateau(self) -> ReduceOnPlateau | None:
-        return self.schedule.plateau()
+    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+        for path, plateau in self.schedule.plateaus():
+            yield ("schedule", *path), plateau
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """Return the numbers of a step, counted from 1, at a learning rate."""

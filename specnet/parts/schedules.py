@@ -6,15 +6,16 @@ Libraries say absolute rates; here a schedule is told the rate by nobody, so tha
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 from pydantic import Field
 
+from specnet.errors import Path
 from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem
+from specnet.parts.watching import VALIDATION_LOSS, Memory, Monitored
 
 
 class Schedule(PartKind):
@@ -43,9 +44,9 @@ class Schedule(PartKind):
             return self.multiplier(step, total_steps)
         return self.multiplier(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
 
-    def plateau(self) -> "ReduceOnPlateau | None":
-        """Return what in this schedule has to be told a figure after each epoch."""
-        return None
+    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
+        """Yield what in this schedule is told a figure after each epoch, with its path under the schedule."""
+        yield from ()
 
 
 class Constant(Schedule):
@@ -231,42 +232,23 @@ class OneCycle(Schedule):
         return end + (1 - end) * _half_cosine(fall)
 
 
-@dataclass(frozen=True, slots=True)
-class PlateauMemory:
-    """What `ReduceOnPlateau` knows after some epochs.
-
-    Attributes
-    ----------
-    factor : float
-        On the learning rate, from now on.
-    best : float or None
-        The smallest figure that counted as an improvement; None before the first one.
-    waited : int
-        Epochs since then, or since the last reduction.
-    """
-
-    factor: float = 1.0
-    best: float | None = None
-    waited: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the memory as plain data, from which `ReduceOnPlateau.start` makes it again."""
-        return asdict(self)
-
-
 class ReduceOnPlateau(Schedule):
     """The learning rate is multiplied by a factor when a figure has not improved for more than `patience` epochs.
 
-    An improvement is a figure below best − threshold·|best|, or below best − threshold if it is not relative; after a
-    reduction, waiting begins anew. PyTorch's ``ReduceLROnPlateau``, except that its best·(1 − threshold) takes a
-    negative figure that grows a little for an improvement; Keras reduces one epoch sooner, and its ``min_delta`` is an
-    absolute 1e-4.
+    An improvement is a figure below best − threshold·|best|, or below best − threshold if it is not relative; for a
+    metric of which more is better, above best + the same. After a reduction, waiting begins anew. PyTorch's
+    ``ReduceLROnPlateau``, except that its best·(1 − threshold) takes a negative figure that grows a little for an
+    improvement; Keras reduces one epoch sooner, and its ``min_delta`` is an absolute 1e-4.
     """
 
     spans_run = False
     type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
     unit: Literal["epoch"] = Field("epoch", description="figures are known after each epoch")
-    monitor: Literal["validation_loss", "loss"] = Field("validation_loss", description="the figure")
+    monitor: Monitored = Field(
+        VALIDATION_LOSS,
+        description='metric to monitor: "validation_loss", "loss" of the training set, or "validation_" and the name '
+        "of a metric, computed on the validation set",
+    )
     factor: Annotated[PositiveNumber, Field(lt=1)] = Field(0.1, description="what the learning rate is multiplied by")
     patience: NonNegativeInteger = Field(10, description="epochs without an improvement that are let pass")
     threshold: NonNegativeNumber = Field(1e-4, description="by how much a figure has to improve at least")
@@ -276,20 +258,20 @@ class ReduceOnPlateau(Schedule):
         """Return 1: the factor is the memory's."""
         return 1.0
 
-    def plateau(self) -> "ReduceOnPlateau | None":
-        return self
+    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
+        yield (), self
 
-    def start(self, **facts: Any) -> PlateauMemory:
+    def start(self, **facts: Any) -> Memory:
         """Return the memory before the first epoch, or the one that these facts are of."""
-        return PlateauMemory(**facts)
+        return Memory(**facts)
 
-    def after(self, memory: PlateauMemory, figure: float) -> PlateauMemory:
-        """Return the memory after another epoch, which ended with this figure."""
+    def after(self, memory: Memory, figure: float) -> Memory:
+        """Return the memory after another epoch that ended with this figure, of which less is better."""
         if memory.best is None or figure < memory.best - self._margin(memory.best):
-            return PlateauMemory(memory.factor, figure)
+            return Memory(figure, rate_factor=memory.rate_factor)
         if memory.waited < self.patience:
-            return PlateauMemory(memory.factor, memory.best, memory.waited + 1)
-        return PlateauMemory(memory.factor * self.factor, memory.best)
+            return Memory(memory.best, memory.waited + 1, memory.rate_factor)
+        return Memory(memory.best, rate_factor=memory.rate_factor * self.factor)
 
     def _margin(self, best: float) -> float:
         return self.threshold * abs(best) if self.relative else self.threshold
@@ -319,8 +301,9 @@ class Warmup(Schedule):
     def depends_on_length(self) -> bool:
         return self.then.depends_on_length()
 
-    def plateau(self) -> ReduceOnPlateau | None:
-        return self.then.plateau()
+    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+        for path, plateau in self.then.plateaus():
+            yield ("then", *path), plateau
 
 
 def _half_cosine(t: float) -> float:

@@ -26,7 +26,8 @@ SECONDS_BETWEEN_FRAMES = 0.1
 """Drawing costs about a millisecond, which is a hundred steps of a small network."""
 SECONDS_TO_FIRST_LINE = 5.0
 """Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
-LABELS = {"loss": "training loss", "validation_loss": "validation loss"}
+LABELS = {"loss": "training loss"}
+"""What a figure is called where that is not its name in the history."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
@@ -111,8 +112,9 @@ class RunProgress(Observer):
             self._stream.flush()
 
     def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
-        losses = [f"{label} {figure(record[name])}" for name, label in LABELS.items() if name in record]
-        return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *losses, spent])
+        figures = {LABELS.get(name, name.replace("_", " ")): told for name, told in record.items() if name != "epoch"}
+        told = [f"{label} {figure(number)}" for label, number in figures.items()]
+        return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *told, spent])
 
     def _open(self) -> None:
         from rich.progress import BarColumn, Progress, TextColumn

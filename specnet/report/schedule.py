@@ -62,8 +62,7 @@ class RateCurve:
         lines.append(f"{'step':>{margin}}  {_spread([count(step + 1) for step in ends])}")
         lines.append(f"{'epoch':>{margin}}  {_spread([count(step // self.steps_per_epoch + 1) for step in ends])}")
         lines += ["", f"lowest {self._at(min(self.rates))}, highest {self._at(max(self.rates))}"]
-        plateau = self.optimizer.plateau()
-        if plateau is not None:
+        for _, plateau in self.optimizer.plateaus():
             lines.append(f"and times {plateau.factor} whenever {plateau.monitor} has reached a plateau")
         return lines
 

@@ -30,6 +30,7 @@ from specnet.parts.arrays import (
 )
 from specnet.parts.data import Table
 from specnet.report.progress import shown_progress
+from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import (
     Checkpoint,
@@ -300,19 +301,16 @@ def fit_rows(
     assert rows is not None, "there is always something to train on"
     network, prepared = _network_and_preparations(spec, start)
     fitted, training = prepare(network, labels, rows, prepared)
+    theta, state = (network.initial_parameters(), None) if start is None else (start.theta, start.state)
     validation, monitors = splits.get("validation"), {}
-    watched = [".".join(map(str, path)) for path, who in spec.training.watchers() if who.monitor == "validation_loss"]
-    if watched and validation is None:
-        hint = "set data.split.validation_size, or give fit validation=(X, y)"
-        raise DataError(f"training.{watched[0]} watches the loss of validation rows, and there are none", hint=hint)
-    if validation is not None:
+    if validation is None:
+        check_monitors(spec)
+    else:
         name = "validation y"
-        held_out = fitted.apply(network, validation, _encoded(network, labels, validation.y, name), name)
-
-        def validation_loss(theta: Array, state: dict[str, Array]) -> float:
-            return network.loss(theta, held_out.X, held_out.target, held_out.weight, state, data_only=True)
-
-        monitors["validation_loss"] = validation_loss
+        target = _encoded(network, labels, validation.y, name)
+        held_out = fitted.apply(network, validation, target, name)
+        model = Model(network, theta, state, fitted.columns, fitted.target, None if labels is None else labels.values)
+        monitors = validation_monitors(model, held_out, target, validation.weight)
     warnings = suspicions(spec, labels, rows.y)
     if warnings:
         observer.warned(warnings)
@@ -320,13 +318,13 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     result = train(
         network,
-        network.initial_parameters() if start is None else start.theta,
+        theta,
         training,
         monitors=monitors,
         observer=observer,
         keep_checkpoint=keep_checkpoint,
         checkpoint=checkpoint,
-        state=None if start is None else start.state,
+        state=state,
         epochs=epochs,
         interruptions=interruptions,
     )

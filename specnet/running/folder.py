@@ -26,6 +26,7 @@ from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.checkpoint import checked_history, is_number
 from specnet.training.identity import Difference, described
+from specnet.training.watch import watcher_name
 
 HISTORY = "history.jsonl"
 METRICS = "metrics.json"
@@ -130,10 +131,10 @@ class RunFolder:
             checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
             assert checkpoint.run is not None, "it was read from a file"
             check_same_beginning(checkpoint.run.differences(identity), training)
-            reached, plateau = checkpoint.facts["epochs"], training.optimizer.plateau()
+            reached = checkpoint.facts["epochs"]
             if reached >= training.epochs:
                 raise FileError(f"this checkpoint is damaged: it is of epoch {reached} of {training.epochs}")
-            if (checkpoint.facts["plateau"] is None) != (plateau is None):
+            if checkpoint.facts["watchers"].keys() != {watcher_name(path) for path, _ in training.watchers()}:
                 raise FileError("this checkpoint is damaged: it is of another schedule")
         return checkpoint
 

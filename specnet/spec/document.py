@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, SerializationInfo, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -24,7 +24,7 @@ from specnet.parts.optimizers import Adam, Optimizer
 from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
-from specnet.parts.schedules import ReduceOnPlateau
+from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
 from specnet.spec.limits import Limits
 from specnet.spec.reading.document import Document
 
@@ -131,19 +131,36 @@ class NetworkSpec(Section):
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
 
-class EarlyStopping(Section):
-    """A stop when a figure has not become smaller for some epochs."""
+EARLY_STOPPING: Path = ("early_stopping",)
+"""The path of early stopping among the watchers."""
 
-    monitor: Literal["validation_loss", "loss"] = Field(
-        "validation_loss", description="what is watched, after each epoch: the loss of validation rows or of training"
+
+class EarlyStopping(Section):
+    """Stop when the monitored metric has not improved for some epochs."""
+
+    monitor: Monitored = Field(
+        VALIDATION_LOSS,
+        description='metric to monitor: "validation_loss", "loss" of the training set, or "validation_" and the name '
+        "of a metric, computed on the validation set",
     )
     patience: PositiveInteger = Field(10, description="epochs without an improvement after which training ends")
-    min_delta: NonNegativeNumber = Field(0.0, description="by how much a smaller figure has to be smaller to count")
+    min_delta: NonNegativeNumber = Field(0.0, description="smallest change that counts as an improvement")
     restore_best: bool = Field(
         True,
         description="whether the weights of the best epoch are kept, the last that was an improvement by min_delta, "
         "or the last ones",
     )
+
+    def start(self, **facts: Any) -> Memory:
+        """Return the memory before the first epoch, or the one that these facts are of."""
+        return Memory(**facts)
+
+    def after(self, memory: Memory, figure: float) -> Memory:
+        """Return the memory after another epoch that ended with this figure, of which less is better."""
+        if memory.best is None or figure < memory.best - self.min_delta:
+            return Memory(figure)
+        waited = memory.waited + 1
+        return Memory(memory.best, waited, ends=waited >= self.patience)
 
 
 class TrainingSpec(Section):
@@ -170,19 +187,18 @@ class TrainingSpec(Section):
     clip_value: PositiveNumber | None = Field(None, description="the greatest size of each of the gradient's numbers")
     average_weights: Averaging | None = Field(None, description="an average of the weights that is kept instead")
     early_stopping: Annotated[EarlyStopping | None, _OrSwitch()] = Field(
-        None, description="stop when the monitored loss no longer improves; true: with the default settings"
+        None, description="stop when the monitored metric no longer improves; true: with the default settings"
     )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs from one checkpoint to the next, from which an interrupted run can be resumed"
     )
 
-    def watchers(self) -> Iterator[tuple[Path, EarlyStopping | ReduceOnPlateau]]:
+    def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield what watches a figure after each epoch, with its path under training."""
         if self.early_stopping is not None:
-            yield ("early_stopping",), self.early_stopping
-        plateau = self.optimizer.plateau()
-        if plateau is not None:
-            yield ("optimizer", "schedule"), plateau
+            yield EARLY_STOPPING, self.early_stopping
+        for path, plateau in self.optimizer.plateaus():
+            yield ("optimizer", *path), plateau
 
 
 @dataclass(frozen=True)
@@ -255,6 +271,21 @@ class Spec(Section):
         """The names of the inputs' columns, in order, where they are known."""
         features = self.data.features if isinstance(self.data, Csv) else None
         return features or self.network.feature_names
+
+    def monitored_metric(self, monitor: str) -> Metric | None:
+        """Return the metric of validation rows that is monitored by this name, None where that is a loss.
+
+        It is that of `training.metrics`, with its settings, where it is one of them.
+        """
+        if monitor in (LOSS, VALIDATION_LOSS):
+            return None
+        name = monitor.removeprefix(VALIDATION)
+        for metric in self.training.metrics:
+            if metric.type == name:
+                return metric
+        part = self.registry.find(Metric.kind, name)
+        assert part is not None, "it was read"
+        return cast(Metric, part.model_validate({"type": name}))
 
     @property
     def folder(self) -> FilePath:

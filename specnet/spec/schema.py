@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
+from specnet.parts.watching import MONITOR, monitored_names
 from specnet.spec.document import Spec
 from specnet.spec.rules import FORMS, OF_STACKS
 
@@ -31,6 +32,7 @@ def json_schema(registry: Registry) -> Schema:
         definitions[kind] = _kind(kind, registry)
     for part in registry:
         definitions[f"{part.kind}.{part.part_name()}"] = _part(part, definitions)
+    definitions[MONITOR] = {"type": "string", "enum": monitored_names(registry)}
     root = _table(Spec, definitions)
     definitions["network"] |= _network_forms()
     root["properties"] = {"$schema": {"type": "string"}, **root["properties"]}

@@ -14,7 +14,7 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import decode, encode, parse_object, read_header, shown
 from specnet.parts.arrays import Array
-from specnet.parts.schedules import PlateauMemory
+from specnet.parts.watching import Memory
 from specnet.training.identity import RunIdentity
 from specnet.training.trainer import EpochSoFar
 
@@ -32,8 +32,7 @@ class Checkpoint:
     tensors : mapping of str to array
         Parameters, the optimizer's and the layers' states, averages, and the best weights so far.
     facts : mapping
-        Numbers: epochs and steps made, what was done of an epoch, seconds spent, what early stopping and the schedule
-        remember.
+        Numbers: epochs and steps made, what was done of an epoch, seconds spent, what the watchers know.
     history : list of dict
         The records so far.
     run : RunIdentity or None
@@ -127,22 +126,30 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
 
 
 _LARGEST_COUNT = 2**53
-_FACTS = {"epochs", "steps", "updates", "so_far", "seconds", "best", "waited", "plateau"}
-_PLATEAU = {field.name for field in fields(PlateauMemory)}
+_FACTS = {"epochs", "steps", "updates", "so_far", "seconds", "watchers"}
+_MEMORY = {field.name for field in fields(Memory)}
 
 
 def _is_count(value: Any, at_least: int = 0) -> bool:
     return type(value) is int and at_least <= value <= _LARGEST_COUNT
 
 
-def _is_best(value: Any) -> bool:
-    return value is None or is_number(value)
+def _is_memory(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == _MEMORY
+        and (value["best"] is None or is_number(value["best"]))
+        and _is_count(value["waited"])
+        and is_number(value["rate_factor"])
+        and value["rate_factor"] >= 0
+        and isinstance(value["ends"], bool)
+    )
 
 
 def _is_part_of_epoch(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and len(value) == len(EpochSoFar._fields)
+        and len(value) == len(fields(EpochSoFar))
         and _is_count(value[0])
         and all(map(is_number, value[1:]))
     )
@@ -152,24 +159,13 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     """Return the numbers of a checkpoint, if they are those that `Checkpoint.facts` has."""
     if not isinstance(facts, dict) or facts.keys() != _FACTS:
         raise FileError("this checkpoint is damaged: it does not say where its run stands")
-    plateau = facts["plateau"]
     right = {
         "epochs": _is_count(facts["epochs"]),
         "steps": _is_count(facts["steps"]),
         "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],
         "so_far": _is_part_of_epoch(facts["so_far"]),
         "seconds": is_number(facts["seconds"]) and facts["seconds"] >= 0,
-        "best": _is_best(facts["best"]),
-        "waited": _is_count(facts["waited"]),
-        "plateau": plateau is None
-        or (
-            isinstance(plateau, dict)
-            and plateau.keys() == _PLATEAU
-            and is_number(plateau["factor"])
-            and plateau["factor"] >= 0
-            and _is_best(plateau["best"])
-            and _is_count(plateau["waited"])
-        ),
+        "watchers": isinstance(facts["watchers"], dict) and all(map(_is_memory, facts["watchers"].values())),
     }
     for name, fits in right.items():
         if not fits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,7 +57,7 @@ class LbfgsTrainer:
 
     def facts(self) -> dict[str, Any]:
         """Return how often the gradient has been taken."""
-        return {"steps": self.step_number, "updates": self.step_number, "so_far": list(self.so_far)}
+        return {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Start again."""

@@ -14,7 +14,8 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.training.checkpoint import Checkpoint
-from specnet.training.course import INTERRUPTED, Course, Keeper, Monitor, not_finite
+from specnet.training.course import INTERRUPTED, Course, Keeper
+from specnet.training.figures import Monitor, not_finite
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsTrainer
 from specnet.training.observer import Observer

@@ -72,7 +72,7 @@ class Stepper:
         self._gradients = Gradients(network, feed, theta, layer_state)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
         self._optimizer, self._constant_rate = optimizer, isinstance(optimizer.schedule, Constant)
-        self._longest = training.clip_norm
+        self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
@@ -123,11 +123,11 @@ class Stepper:
 
     def _set_scalars(self) -> None:
         optimizer = self._optimizer
-        rate = optimizer.learning_rate * self.rate_factor
+        rate = self._learning_rate * self.rate_factor
         if not self._constant_rate:
             rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
-        if optimizer.decay:
-            self._scalars["decay"][()] = rate * optimizer.decay
+        if self._decay:
+            self._scalars["decay"][()] = rate * self._decay
         for name, number in optimizer.scalars(self.updates + 1, rate).items():
             self._scalars[name][()] = number
         if self._average:

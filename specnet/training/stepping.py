@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any, ClassVar
 
 from specnet.data.feed import Feed
@@ -52,7 +53,8 @@ class SteppingTrainer:
 
         The mean is weighted by the batches' sums of weights.
         """
-        step, (done, total, total_weight) = self._stepper.step, self.so_far
+        step, so_far = self._stepper.step, self.so_far
+        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
         self._stepper.rate_factor, self.is_whole = epoch.rate_factor, False
         for batch in self._feed.batches(epoch.number, done):
             loss, weight = step(batch, epoch.with_loss)
@@ -60,10 +62,12 @@ class SteppingTrainer:
             total_weight += weight
             done += 1
             if interruptions.pending is not None:
-                self.so_far, self.is_whole = EpochSoFar(done, total, total_weight), True
+                so_far.set(done, total, total_weight)
+                self.is_whole = True
                 interruptions.deliver()
                 self.is_whole = False
-        self.so_far, self.is_whole = EpochSoFar(done, total, total_weight), True
+        so_far.set(done, total, total_weight)
+        self.is_whole = True
         return total / total_weight if total_weight else 0.0
 
     def kept(self) -> tuple[Array, State]:
@@ -76,9 +80,13 @@ class SteppingTrainer:
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers that the steps to come depend on."""
-        return {"steps": self._stepper.step_number, "updates": self._stepper.updates, "so_far": list(self.so_far)}
+        return {
+            "steps": self._stepper.step_number,
+            "updates": self._stepper.updates,
+            "so_far": list(astuple(self.so_far)),
+        }
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Stand where these numbers were taken."""
         self._stepper.step_number, self._stepper.updates = facts["steps"], facts["updates"]
-        self.so_far = EpochSoFar(*facts["so_far"])
+        self.so_far.set(*facts["so_far"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from specnet.parts.arrays import Array
@@ -30,8 +31,9 @@ class Epoch(NamedTuple):
     rate_factor: float
 
 
-class EpochSoFar(NamedTuple):
-    """What has been done of an epoch.
+@dataclass(slots=True)
+class EpochSoFar:
+    """What has been done of the epoch that does not count yet.
 
     Attributes
     ----------
@@ -44,6 +46,10 @@ class EpochSoFar(NamedTuple):
     batches: int = 0
     loss: float = 0.0
     weight: float = 0.0
+
+    def set(self, batches: int = 0, loss: float = 0.0, weight: float = 0.0) -> None:
+        """Change all of it; to nothing, where nothing is given."""
+        self.batches, self.loss, self.weight = batches, loss, weight
 
 
 class Ended(NamedTuple):
@@ -67,7 +73,6 @@ class Trainer(Protocol):
     is_whole : bool
         Whether it stands between two steps, so that it could go on from here.
     so_far : EpochSoFar
-        What has been done of the epoch that does not count yet.
     """
 
     resumes: ClassVar[bool]

@@ -151,9 +151,10 @@ def test_rprops_smallest_size_is_not_above_the_largest():
 
 def test_the_plateau_is_found_behind_a_warmup():
     plateau = ReduceOnPlateau(patience=3)
-    assert make({"type": "adam"}).plateau() is None
-    assert make({"type": "lbfgs"}).plateau() is None
-    assert make({"type": "sgd", "schedule": Warmup(length=5, then=plateau)}).plateau() is plateau
+    assert not list(make({"type": "adam"}).plateaus())
+    assert not list(make({"type": "lbfgs"}).plateaus())
+    warming = make({"type": "sgd", "schedule": Warmup(length=5, then=plateau)})
+    assert list(warming.plateaus()) == [(("schedule", "then"), plateau)]
 
 
 class Parabola(Loss):

@@ -17,12 +17,12 @@ from specnet.parts.schedules import (
     ExponentialDecay,
     OneCycle,
     PiecewiseConstant,
-    PlateauMemory,
     ReduceOnPlateau,
     Schedule,
     StepDecay,
     Warmup,
 )
+from specnet.parts.watching import Memory
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
 REGISTRY = built_in_registry()
@@ -158,7 +158,7 @@ def test_plateaus_are_seen_where_pytorch_sees_them(figure):
     for loss in figure["losses"]:
         memory = schedule.after(memory, loss)
         memory = schedule.start(**json.loads(json.dumps(memory.as_dict())))  # as from a checkpoint
-        factors.append(memory.factor)
+        factors.append(memory.rate_factor)
     assert factors == pytest.approx(figure["factors"], rel=1e-12)
     assert len(set(factors)) > 2
 
@@ -167,22 +167,22 @@ def test_a_negative_figure_improves_only_downwards():
     """PyTorch takes −0.9999 for an improvement on −1, as it lies below −1·(1 − 0.001)."""
     schedule = ReduceOnPlateau(threshold=0.001, patience=0)
     memory = schedule.after(schedule.start(), -1.0)
-    assert schedule.after(memory, -0.9999) == PlateauMemory(0.1, -1.0, 0)
-    assert schedule.after(memory, -1.0005) == PlateauMemory(0.1, -1.0, 0)
-    assert schedule.after(memory, -1.002) == PlateauMemory(1.0, -1.002, 0)
+    assert schedule.after(memory, -0.9999) == Memory(-1.0, 0, 0.1)
+    assert schedule.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
+    assert schedule.after(memory, -1.002) == Memory(-1.002, 0, 1.0)
 
 
 def test_the_memory_of_a_plateau_is_never_changed():
-    schedule, memory = ReduceOnPlateau(patience=1), PlateauMemory(0.5, 2.0, 0)
-    assert schedule.after(memory, 3.0) == schedule.after(memory, 3.0) == PlateauMemory(0.5, 2.0, 1)
-    assert memory == PlateauMemory(0.5, 2.0, 0)
+    schedule, memory = ReduceOnPlateau(patience=1), Memory(2.0, 0, 0.5)
+    assert schedule.after(memory, 3.0) == schedule.after(memory, 3.0) == Memory(2.0, 1, 0.5)
+    assert memory == Memory(2.0, 0, 0.5)
 
 
 def test_only_a_plateau_is_told_figures():
     plateau = ReduceOnPlateau()
-    assert plateau.plateau() is plateau
-    assert Warmup(length=3, then=plateau).plateau() is plateau
-    assert all(schedule.plateau() is None for schedule in SCHEDULES if schedule.type != "reduce_on_plateau")
+    assert list(plateau.plateaus()) == [((), plateau)]
+    assert list(Warmup(length=3, then=plateau).plateaus()) == [(("then",), plateau)]
+    assert all(not list(schedule.plateaus()) for schedule in SCHEDULES if schedule.type != "reduce_on_plateau")
     assert {Warmup(length=3, then=plateau).factor_at(step, 10, 1) for step in range(3, 10)} == {1.0}
 
 

@@ -198,6 +198,10 @@ def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, con
     assert caught.value.diagnostics[0].source == str(finished / name)
 
 
+MEMORY = {"best": None, "waited": 0, "rate_factor": 1.0, "ends": False}
+WRONG_MEMORIES = [{"best": "low"}, {"best": 10**400}, {"waited": 1.5}, {"rate_factor": -1}, {"ends": 0}, {"more": 1}]
+
+
 def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
     texts = {"history": json.dumps(history), "spec": checkpoint.run.spec}
     tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
@@ -223,12 +227,12 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
         ({"so_far": [1, "low", 0]}, 'damaged: its "so_far" cannot be'),
         ({"seconds": -1}, 'damaged: its "seconds" cannot be'),
         ({"seconds": "long"}, 'damaged: its "seconds" cannot be'),
-        ({"best": "low"}, 'damaged: its "best" cannot be'),
-        ({"best": 10**400}, 'damaged: its "best" cannot be'),
-        ({"waited": 1.5}, 'damaged: its "waited" cannot be'),
-        ({"plateau": 3}, 'damaged: its "plateau" cannot be'),
-        ({"plateau": {"factor": 1.0}}, 'damaged: its "plateau" cannot be'),
-        ({"plateau": {"factor": 1.0, "best": None, "waited": 0}}, "damaged: it is of another schedule"),
+        ({"watchers": 3}, 'damaged: its "watchers" cannot be'),
+        *(
+            ({"watchers": {"early_stopping": MEMORY | wrong}}, 'damaged: its "watchers" cannot be')
+            for wrong in WRONG_MEMORIES
+        ),
+        ({"watchers": {"optimizer.schedule": MEMORY}}, "damaged: it is of another schedule"),
         ({"more": 3}, "it does not say where its run stands"),
         (None, "it does not say where its run stands"),
     ],

@@ -9,8 +9,8 @@ import specnet
 from specnet.errors import DataError, SpecError
 from specnet.parts.averaging import Exponential, Stochastic
 from specnet.parts.registry import built_in_registry
+from specnet.spec.document import EarlyStopping
 from specnet.training import TrainingRows, train
-from specnet.training.patience import Patience
 from tests.training.test_loop import batches_of, network_of, rows_of
 
 
@@ -117,12 +117,14 @@ def test_class_weights_of_no_label_are_an_error():
 
 
 def test_patience():
-    memory = Patience()
-    waited = []
+    stopping, waited, ends = EarlyStopping(patience=3, min_delta=0.1), [], []
+    memory = stopping.start()
     for figure in (3.0, 2.0, 2.0, 1.95, 2.5, 1.8):
-        memory = memory.after(figure, 0.1)
+        memory = stopping.start(**stopping.after(memory, figure).as_dict())  # as from a checkpoint
         waited.append(memory.waited)
+        ends.append(memory.ends)
     assert waited == [0, 0, 1, 2, 3, 0]
+    assert ends == [False] * 4 + [True, False]
     assert memory.best == 1.8
 
 
@@ -171,7 +173,7 @@ def test_the_best_weights_are_kept_when_all_epochs_are_run():
 def test_early_stopping_without_validation_rows_is_an_error():
     X, y = two_classes()
     with pytest.raises(
-        DataError, match=r"training\.early_stopping watches the loss of validation rows, and there are none"
+        DataError, match=r"training\.early_stopping monitors validation_loss, and there are no validation rows"
     ):
         fitted(X, y, early_stopping={})
     with pytest.raises(SpecError, match="validation_size"):

@@ -14,6 +14,7 @@ import specnet
 from specnet.errors import Terminated
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
+from specnet.training.gradient import BatchGradient
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsTrainer
 from specnet.training.trainer import AfterEpoch, Ended, Epoch
@@ -181,16 +182,15 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
     whole = specnet.run(RUN, tmp_path / "whole", overrides=overrides)
     with monkeypatch.context() as patch:
         if optimizer == "lbfgs":
-            stopped = LbfgsTrainer.kept
-            sending = [3]
+            take, left = BatchGradient.take, [3]
 
-            def kept(trainer: LbfgsTrainer) -> Any:
-                sending[0] -= 1
-                if not sending[0]:
+            def interrupted(gradient: BatchGradient, step: int, with_loss: bool) -> float:
+                left[0] -= 1
+                if not left[0]:
                     signal.raise_signal(sent)
-                return stopped(trainer)
+                return take(gradient, step, with_loss)
 
-            patch.setattr(LbfgsTrainer, "kept", kept)
+            patch.setattr(BatchGradient, "take", interrupted)
         else:
             during_step(patch, 7, sent)
         with pytest.raises(RunInterrupted) as caught:

@@ -37,6 +37,8 @@ class Metric(PartKind):
     """-1 where the name says the negative of what the function returns."""
     knows_classes: ClassVar[bool] = False
     """Whether the function can be told of classes that no row has."""
+    larger_is_better: ClassVar[bool] = True
+    """Whether more is better, as for all scorers of scikit-learn; errors by their own names are better when smaller."""
     weighted: ClassVar[bool] = True
     """Whether rows can count differently; otherwise they count alike, whatever their weights."""
 

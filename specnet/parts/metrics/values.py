@@ -36,7 +36,13 @@ class Negated(OfValues):
     sign = -1
 
 
-class MeanSquaredError(OfValues):
+class Error(OfValues):
+    """A metric of which less is better."""
+
+    larger_is_better = False
+
+
+class MeanSquaredError(Error):
     """Mean of (y − t)²."""
 
     aliases = ("mse",)
@@ -49,7 +55,7 @@ class NegativeMeanSquaredError(Negated):
     type: Literal["neg_mean_squared_error"] = "neg_mean_squared_error"
 
 
-class RootMeanSquaredError(OfValues):
+class RootMeanSquaredError(Error):
     """Square root of the mean of (y − t)²."""
 
     aliases = ("rmse",)
@@ -62,7 +68,7 @@ class NegativeRootMeanSquaredError(Negated):
     type: Literal["neg_root_mean_squared_error"] = "neg_root_mean_squared_error"
 
 
-class MeanAbsoluteError(OfValues):
+class MeanAbsoluteError(Error):
     """Mean of |y − t|."""
 
     aliases = ("mae",)

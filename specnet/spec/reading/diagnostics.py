@@ -13,7 +13,7 @@ from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.document import MOST_SHOWN, Document
-from specnet.spec.reading.hints import close_match, key_hint, layer_hint, name_hint, part_hint
+from specnet.spec.reading.hints import close_match, key_hint, layer_hint, monitor_hint, name_hint, part_hint
 from specnet.spec.reading.words import either, kind_noun, shown
 
 _NEEDED = {
@@ -85,6 +85,9 @@ class Explanation:
                 return self._say("unknown-value", f"{shown(value)} is not {either(choices)}", path, hint)
             case "unknown-value":
                 return self._say(code, f"{shown(value)} is not {context['words']}", path)
+            case "unknown-monitor":
+                message = f"{shown(value)} is not a metric to monitor"
+                return self._say("unknown-value", message, path, monitor_hint(value, self.registry))
             case "string_pattern_mismatch":
                 hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
                 return self._say("name", f"{shown(value)} is no name", path, hint)

@@ -7,6 +7,7 @@ from typing import Any
 
 from specnet.errors import Path
 from specnet.parts.registry import Registry
+from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
 from specnet.spec.reading.words import kind_noun, shown
 
 KEYS = {
@@ -147,6 +148,17 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
         return None
     close = get_close_matches(_form(name), by_form, n=1, cutoff=0.7)
     return by_form[close[0]] if close else None
+
+
+def monitor_hint(name: str, registry: Registry) -> str:
+    """Return what can be monitored instead, by the name of a metric or by one that is like it."""
+    metric = re.sub("^val(idation)?_", "", name)
+    part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
+    known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
+    meant = part.part_name() if part else close_match(metric, known)
+    if meant:
+        return f'did you mean "{VALIDATION}{meant}"?'
+    return f'choose "{VALIDATION_LOSS}", "{LOSS}", or "{VALIDATION}" and the name of a metric'
 
 
 def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:

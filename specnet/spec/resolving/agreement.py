@@ -6,8 +6,10 @@ from specnet.errors import Path
 from specnet.parts.data import Csv
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
+from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.registry import Registry
+from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
 from specnet.spec.columns import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.limits import training_bytes
@@ -104,16 +106,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may go with the loss that the data need
             break
-        if not tasks & metric.task:
-            message = f"{metric.part_name()} does not fit {loss.part_name()}"
-            hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
-            if loss.target == "values" and "values" not in metric.task:
-                message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-                hint = "use r2, or for classes a classification loss, such as categorical_crossentropy"
-            problems.report("metric-task", message, ("training", "metrics", index), hint=hint)
-        elif metric.response == "probability" and not loss.gives_probabilities:
-            message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"
-            problems.report("metric-task", message, ("training", "metrics", index))
+        _check_metric(type(metric), loss, tasks, ("training", "metrics", index), problems)
     if training.class_weight is not None and loss.target == "values":
         message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
         problems.report("class-weight", message, ("training", "class_weight"))
@@ -125,7 +118,8 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
             if getattr(training, key) is not None:
                 message = f"{training.optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
                 problems.report("optimizer-option", message, ("training", key))
-    _check_watched_figures(spec, problems)
+    for path, who in training.watchers():
+        _check_monitor(spec, who.monitor, tasks, ("training", *path, "monitor"), problems)
     if spec.network.target_preprocessing and loss.target != "values":
         message = f"{loss.part_name()} has classes as its target, which stay as they are"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
@@ -135,14 +129,34 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
 
 
-def _check_watched_figures(spec: Spec, problems: Problems) -> None:
-    """Report who watches the loss of validation rows where the data have none."""
-    if spec.data is None or spec.data.split.validation_size:
+def _check_metric(metric: type[Metric], loss: Loss, tasks: set[str], path: Path, problems: Problems) -> None:
+    """Report a metric that does not go with the loss."""
+    if not tasks & metric.task:
+        message = f"{metric.part_name()} does not fit {loss.part_name()}"
+        hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
+        if loss.target == "values" and "values" not in metric.task:
+            message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
+            hint = "use r2, or for classes a classification loss, such as categorical_crossentropy"
+        problems.report("metric-task", message, path, hint=hint)
+    elif metric.response == "probability" and not loss.gives_probabilities:
+        message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"
+        problems.report("metric-task", message, path)
+
+
+def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
+    """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
+    if monitor != LOSS and spec.data is not None and not spec.data.split.validation_size:
+        hint = "validation_size = 0.2 under data.split sets rows aside"
+        problems.report("no-validation", "there are no validation rows to watch", path[:-1], hint=hint)
+    metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
+    if monitor in (LOSS, VALIDATION_LOSS) or metric is None or problems.has("loss-target"):
         return
-    hint = "validation_size = 0.2 under data.split sets rows aside"
-    for path, who in spec.training.watchers():
-        if who.monitor == "validation_loss":
-            problems.report("no-validation", "there are no validation rows to watch", ("training", *path), hint=hint)
+    assert issubclass(metric, Metric), "a registry's parts of a kind are of the kind's base class"
+    needed = [name for name, field in metric.model_fields.items() if field.is_required()]
+    if needed and all(listed.type != metric.part_name() for listed in spec.training.metrics):
+        hint = f"add it to training.metrics with {', '.join(needed)}"
+        problems.report("missing-key", f"{metric.part_name()} has no default settings", path, hint=hint)
+    _check_metric(metric, spec.training.loss, tasks, path, problems)
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:

@@ -1,0 +1,83 @@
+"""What looks at a figure after each epoch, such as early stopping and a schedule that waits for a plateau."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Protocol
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from specnet.parts.kind import KIND_KEY
+from specnet.parts.registry import Registry, installed_registry
+
+LOSS = "loss"
+"""The figure of training rows that can be monitored; all others are of validation rows."""
+VALIDATION = "validation_"
+VALIDATION_LOSS = VALIDATION + LOSS
+MONITOR = "monitor"
+"""The definition of the figures that can be monitored, in the spec's schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a watcher knows after some epochs.
+
+    Attributes
+    ----------
+    best : float or None
+        The smallest figure that counted as an improvement; None before the first one.
+    waited : int
+        Epochs since then, or since what the watcher last did.
+    rate_factor : float
+        On the learning rate, from now on.
+    ends : bool
+        Whether training ends here.
+    """
+
+    best: float | None = None
+    waited: int = 0
+    rate_factor: float = 1.0
+    ends: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the memory as plain data, from which `Watcher.start` makes it again."""
+        return asdict(self)
+
+
+class Watcher(Protocol):
+    """What looks at a figure after each epoch. It changes nothing itself: all that it knows is in its memory."""
+
+    @property
+    def monitor(self) -> str:
+        """The name of the figure."""
+
+    def start(self, **facts: Any) -> Memory:
+        """Return the memory before the first epoch, or the one that these facts are of."""
+
+    def after(self, memory: Memory, figure: float) -> Memory:
+        """Return the memory after another epoch that ended with this figure, of which less is better."""
+
+
+def monitored_names(registry: Registry) -> list[str]:
+    """Return the names of the figures that can be monitored: losses, and each metric of the validation rows."""
+    return [VALIDATION_LOSS, LOSS, *(VALIDATION + metric.part_name() for metric in registry.of_kind("metric"))]
+
+
+class _OneOfThese:
+    """Annotates the name of a figure; the registry comes from the validation's context, as for parts."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, name: str, info: ValidationInfo) -> str:
+        if name not in (VALIDATION_LOSS, LOSS):
+            registry = (info.context or {}).get("registry") or installed_registry()
+            if name not in monitored_names(registry):
+                raise PydanticCustomError("unknown-monitor", "no such figure")
+        return name
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {KIND_KEY: MONITOR}
+
+
+Monitored = Annotated[str, _OneOfThese()]

@@ -1,0 +1,65 @@
+"""The figures of an epoch: its loss, and what is computed of validation rows when somebody asks for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from specnet.errors import TrainingError
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.parts.watching import LOSS, VALIDATION_LOSS
+from specnet.training.trainer import State
+
+Monitor = Callable[[Array, State], float]
+"""A figure of a model, from its parameters and the layers' states."""
+
+
+class Figures(dict[str, float]):
+    """The figures of one epoch by name, each computed when it is first asked for.
+
+    Parameters
+    ----------
+    network : Network
+    epoch : int
+        From 1.
+    monitors : mapping
+        What computes figures, by name.
+    kept : callable
+        Gives the parameters and the layers' states that they are about.
+    """
+
+    def __init__(
+        self, network: Network, epoch: int, monitors: Mapping[str, Monitor], kept: Callable[[], tuple[Array, State]]
+    ) -> None:
+        super().__init__()
+        self._network, self._epoch, self._monitors, self._kept = network, epoch, monitors, kept
+
+    def __missing__(self, name: str) -> float:
+        self[name] = self._monitors[name](*self._kept())
+        return self[name]
+
+    def __setitem__(self, name: str, figure: float) -> None:
+        """Keep a figure.
+
+        Raises
+        ------
+        TrainingError
+            If it is not finite.
+        """
+        if not math.isfinite(figure):
+            what = f"the {name.replace('_', ' ')} is {figure} in epoch {self._epoch}"
+            if name in (LOSS, VALIDATION_LOSS):
+                raise not_finite(self._network, what)
+            raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')
+        super().__setitem__(name, figure)
+
+
+def not_finite(network: Network, what: str) -> TrainingError:
+    """Return the error of a figure that is not finite, with the likely remedy."""
+    optimizer = network.spec.training.optimizer
+    rate = getattr(optimizer, "learning_rate", None)
+    remedies = [f"lower training.optimizer.learning_rate, which is {rate}"] if rate is not None else []
+    if not network.spec.network.preprocessing:
+        remedies.append('put network.preprocessing = ["standardize"] before the network')
+    return TrainingError(what, hint=", or ".join(remedies) or None)

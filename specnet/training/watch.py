@@ -1,0 +1,90 @@
+"""Those who watch figures after each epoch, at work in one run; and the weights of the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from specnet.parts.arrays import Array
+from specnet.parts.watching import Memory
+from specnet.spec import Spec
+from specnet.training.trainer import State
+
+Memories = Mapping[str, Memory]
+"""What the watchers know, each by its path under training."""
+
+
+class Watchers:
+    """The watchers of a spec.
+
+    Parameters
+    ----------
+    spec : Spec
+
+    Attributes
+    ----------
+    memories : mapping
+        What they know by now.
+    have_ended : bool
+        Whether one of them ends training.
+    rate_factor : float
+        What they multiply the learning rate by.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._watchers = {watcher_name(path): who for path, who in spec.training.watchers()}
+        metrics = {who.monitor: spec.monitored_metric(who.monitor) for who in self._watchers.values()}
+        self._signs = {name: -1 if metric and metric.larger_is_better else 1 for name, metric in metrics.items()}
+        self.remember({name: who.start() for name, who in self._watchers.items()})
+
+    def remember(self, memories: Memories) -> None:
+        """Know this from now on."""
+        self.memories, self.have_ended, self.rate_factor = memories, has_ended(memories), 1.0
+        for memory in memories.values():
+            self.rate_factor *= memory.rate_factor
+
+    def after(self, figures: Mapping[str, float]) -> Memories:
+        """Return what they will know when they have been told the figures of another epoch."""
+        return {
+            name: who.after(self.memories[name], self._signs[who.monitor] * figures[who.monitor])
+            for name, who in self._watchers.items()
+        }
+
+    def restore(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Let them know what a checkpoint says."""
+        self.remember({name: who.start(**facts[name]) for name, who in self._watchers.items()})
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return what they know as plain data."""
+        return {name: memory.as_dict() for name, memory in self.memories.items()}
+
+
+def watcher_name(path: tuple[str | int, ...]) -> str:
+    """Return the name of a watcher, by its path under training."""
+    return ".".join(map(str, path))
+
+
+def has_ended(memories: Memories) -> bool:
+    """Return whether a watcher ends training."""
+    return any(memory.ends for memory in memories.values())
+
+
+class BestWeights:
+    """A copy of the parameters and of the layers' states of the best epoch so far."""
+
+    def __init__(self, theta: Array, state: State) -> None:
+        self._theta, self._state = theta.copy(), {name: kept.copy() for name, kept in state.items()}
+
+    def replace(self, theta: Array, state: State) -> None:
+        """Take others."""
+        self._theta[:] = theta
+        for name, kept in state.items():
+            self._state[name][...] = kept
+
+    def kept(self) -> tuple[Array, State]:
+        """Return them."""
+        return self._theta, self._state
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the arrays that a checkpoint needs, by name; to be changed in place by who restores one."""
+        return {"best.theta": self._theta, **{f"best.state.{name}": kept for name, kept in self._state.items()}}

@@ -1,0 +1,247 @@
+"""Metrics of the validation rows that are monitored: against scikit-learn after each epoch, and who acts on them."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+import specnet
+from specnet.errors import DataError, SpecError, TrainingError
+from specnet.parts.metrics import Metric
+from specnet.parts.registry import built_in_registry
+from specnet.training import train
+from tests.training.test_course import Figures
+from tests.training.test_loop import network_of, rows_of
+
+ROWS = 80
+
+
+def classes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.arange(ROWS) % count
+    return rng.normal(size=(ROWS, 3)) + 0.7 * np.eye(3)[y], np.array(["ant", "bee", "cow"])[y]
+
+
+def spec_of(loss: str, monitor: str, epochs: int = 6, **training: Any) -> dict[str, Any]:
+    return {
+        "network": {"hidden_layer_sizes": [4], "preprocessing": ["standardize"]},
+        "training": {"loss": loss, "epochs": epochs, "early_stopping": {"monitor": monitor, "patience": 50}} | training,
+    }
+
+
+def models_by_epoch(spec: dict[str, Any], *rows: Any, **arguments: Any) -> list[specnet.Model]:
+    """Return the models of runs that end after the first epoch, the second, and so on, with their last weights."""
+    models = []
+    for epochs in range(1, spec["training"]["epochs"] + 1):
+        training = {**spec["training"], "epochs": epochs}
+        del training["early_stopping"]
+        models.append(specnet.fit({**spec, "training": training}, *rows, **arguments))
+    return models
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_roc_auc_is_that_of_scikit_learn_after_each_epoch(weighted: bool):
+    X, y = classes(2)
+    weight = np.random.default_rng(1).uniform(0.5, 2, 30) if weighted else None
+    validation = (X[:30], y[:30], weight) if weighted else (X[:30], y[:30])
+    spec = spec_of("binary_crossentropy", "validation_roc_auc", batch_size=8)
+    history = specnet.fit(spec, X[30:], y[30:], validation=validation).history
+    expected = [
+        metrics.roc_auc_score(y[:30], model.predict_proba(X[:30])[:, 1], sample_weight=weight)
+        for model in models_by_epoch(spec, X[30:], y[30:])
+    ]
+    assert [list(record) for record in history] == [["epoch", "loss", "validation_loss", "validation_roc_auc"]] * 6
+    assert [record["validation_roc_auc"] for record in history] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_metric_of_several_classes_is_monitored_as_training_metrics_sets_it():
+    X, y = classes(3)
+    spec = spec_of("categorical_crossentropy", "validation_top_k_accuracy", batch_size=8, epochs=3)
+    spec["training"]["metrics"] = [{"type": "top_k_accuracy", "k": 1}]
+    history = specnet.fit(spec, X[30:], y[30:], validation=(X[:30], y[:30])).history
+    expected = [np.mean(model.predict(X[:30]) == y[:30]) for model in models_by_epoch(spec, X[30:], y[30:])]
+    assert [record["validation_top_k_accuracy"] for record in history] == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_error_of_values_is_in_their_own_units():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(ROWS, 3))
+    y = 1000 + 300 * X[:, 0] + 10 * rng.normal(size=ROWS)
+    spec = spec_of("mse", "validation_mean_absolute_error", batch_size=8)
+    spec["network"]["target_preprocessing"] = ["standardize"]
+    history = specnet.fit(spec, X[30:], y[30:], validation=(X[:30], y[:30])).history
+    expected = [
+        metrics.mean_absolute_error(y[:30], model.predict(X[:30])) for model in models_by_epoch(spec, X[30:], y[30:])
+    ]
+    assert [record["validation_mean_absolute_error"] for record in history] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "loss", "best", "end"),
+    [
+        ("validation_r2", "mse", 2, "early stopping after epoch 4, weights of epoch 2 restored"),
+        ("validation_neg_mean_squared_error", "mse", 2, "early stopping after epoch 4, weights of epoch 2 restored"),
+        ("validation_mean_squared_error", "mse", 3, "early stopping after epoch 5, weights of epoch 3 restored"),
+        ("validation_loss", "mse", 3, "early stopping after epoch 5, weights of epoch 3 restored"),
+    ],
+)
+def test_early_stopping_keeps_the_epoch_of_the_best_figure(monitor: str, loss: str, best: int, end: str):
+    stopping = {"monitor": monitor, "patience": 2}
+    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
+    figures = Figures(0.5, 0.9, 0.1, 0.3, 0.7)
+    result = train(network, network.initial_parameters(), rows, monitors={monitor: figures})
+    assert result.end == end
+    np.testing.assert_array_equal(result.theta, figures.thetas[best - 1])
+    assert [record[monitor] for record in result.history] == figures.figures[: best + 2]
+
+
+@pytest.mark.parametrize("path", [(), ("then",)])
+def test_a_plateau_of_a_metric_of_which_more_is_better(path: tuple[str, ...]):
+    schedule: dict[str, Any] = {
+        "type": "reduce_on_plateau",
+        "monitor": "validation_r2",
+        "factor": 0.5,
+        "patience": 0,
+        "threshold": 0,
+    }
+    if path:
+        schedule = {"type": "warmup", "length": 1, "then": schedule}
+    network = network_of({"type": "sgd", "schedule": schedule}, batch_size="full", epochs=5)
+    rows, figures = rows_of(8), Figures(0.2, 0.6, 0.6, 0.4, 0.9)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_r2": figures})
+    theta = network.initial_parameters()
+    for rate in (0.01, 0.01, 0.01, 0.005, 0.0025):
+        theta = theta - rate * network.loss_and_gradient(theta, rows.X, rows.target)[1]
+    np.testing.assert_allclose(result.theta, theta, rtol=1e-12)
+
+
+def test_less_is_better_for_errors_by_their_own_names_alone():
+    found = built_in_registry().of_kind("metric")
+    assert {part.part_name() for part in found if issubclass(part, Metric) and not part.larger_is_better} == {
+        "mean_squared_error",
+        "root_mean_squared_error",
+        "mean_absolute_error",
+    }
+
+
+def test_a_metric_is_computed_where_it_is_logged_or_watched():
+    asked: list[str] = []
+
+    def figure(name: str, number: float) -> Any:
+        def told(theta: np.ndarray, state: dict[str, np.ndarray]) -> float:
+            asked.append(name)
+            return number
+
+        return told
+
+    stopping = {"monitor": "validation_r2", "patience": 50}
+    network = network_of("sgd", batch_size=5, epochs=9, log_every=4, early_stopping=stopping)
+    monitors = {name: figure(name, 0.5) for name in ("validation_loss", "validation_r2")}
+    train(network, network.initial_parameters(), rows_of(20), monitors=monitors)
+    assert (asked.count("validation_r2"), asked.count("validation_loss")) == (9, 3)
+
+
+def test_a_run_that_monitors_a_metric_resumes_in_the_same_bytes(tmp_path):
+    schedule = '{type="adam", schedule={type="reduce_on_plateau", monitor="validation_f1", patience=0, factor=0.5}}'
+    spec = f"""
+        [data]
+        type = "make_moons"
+        n_samples = 80
+        split = {{ test_size = 0.2, validation_size = 0.3 }}
+        [network]
+        hidden_layer_sizes = [4]
+        [training]
+        loss = "binary_crossentropy"
+        epochs = 12
+        batch_size = 16
+        optimizer = {schedule}
+        early_stopping = {{ monitor = "validation_roc_auc", patience = 4 }}
+    """
+
+    class Interrupting(specnet.training.Observer):
+        def logged(self, epoch, record):
+            if epoch == 5:
+                raise KeyboardInterrupt
+
+    whole = specnet.run(spec, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(spec, tmp_path / "broken", observer=Interrupting())
+    specnet.run(spec, tmp_path / "broken", resume=True)
+    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
+    names = {"epoch", "loss", "validation_loss", "validation_roc_auc", "validation_f1"}
+    assert all(set(record) == names for record in whole.history)
+    assert json.loads((tmp_path / "broken" / "run.json").read_text())["finished"]
+
+
+def mistakes(training: str, split: str = "{ validation_size = 0.2 }", loss: str = "binary_crossentropy") -> list[Any]:
+    data = f"[data]\ntype = 'make_moons'\nsplit = {split}\n"
+    with pytest.raises(SpecError) as caught:
+        specnet.build(f"{data}[network]\nhidden_layer_sizes = [3]\n[training]\nloss = '{loss}'\n{training}\n")
+    return caught.value.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("validation_roc_acu", "validation_roc_auc"),
+        ("roc_auc", "validation_roc_auc"),
+        ("validation_mse", "validation_mean_squared_error"),
+        ("val_loss", "validation_loss"),
+        ("accuracy", "validation_accuracy"),
+    ],
+)
+def test_an_unknown_name_is_told_what_is_meant(written: str, meant: str):
+    (mistake,) = mistakes(f"early_stopping = {{ monitor = '{written}' }}")
+    assert (mistake.code, mistake.path) == ("unknown-value", ("training", "early_stopping", "monitor"))
+    assert meant in mistake.hint
+    assert mistake.position is not None
+
+
+def test_a_name_like_none_is_told_what_there_is():
+    (mistake,) = mistakes("early_stopping = { monitor = 'weather' }")
+    assert "validation_loss" in mistake.hint
+
+
+@pytest.mark.parametrize("monitor", ["validation_r2", "validation_f1_samples"])
+@pytest.mark.parametrize(
+    ("training", "path"),
+    [
+        ("early_stopping = {{ monitor = '{}' }}", ("early_stopping", "monitor")),
+        (
+            "optimizer = {{ type = 'sgd', schedule = {{ type = 'reduce_on_plateau', monitor = '{}' }} }}",
+            ("optimizer", "schedule", "monitor"),
+        ),
+        (
+            "optimizer = {{ type = 'sgd', schedule = {{ type = 'warmup', length = 2, then = {{ type = "
+            "'reduce_on_plateau', monitor = '{}' }} }} }}",
+            ("optimizer", "schedule", "then", "monitor"),
+        ),
+    ],
+)
+def test_a_metric_of_another_task_is_refused_at_its_place(monitor: str, training: str, path: tuple[str, ...]):
+    (mistake,) = mistakes(training.format(monitor))
+    assert (mistake.code, mistake.path) == ("metric-task", ("training", *path))
+    assert mistake.position is not None
+
+
+def test_a_metric_of_probabilities_does_not_go_with_margins():
+    (mistake,) = mistakes("early_stopping = { monitor = 'validation_roc_auc' }", loss="hinge")
+    assert mistake.code == "metric-task"
+
+
+def test_a_metric_needs_validation_rows():
+    (mistake,) = mistakes("early_stopping = { monitor = 'validation_roc_auc' }", split="{}")
+    assert (mistake.code, mistake.path) == ("no-validation", ("training", "early_stopping"))
+    X, y = classes(2)
+    with pytest.raises(DataError, match=r"training\.early_stopping monitors validation_roc_auc"):
+        specnet.fit(spec_of("binary_crossentropy", "validation_roc_auc"), X, y)
+
+
+def test_a_metric_that_is_not_defined_for_the_validation_rows_is_an_error():
+    X, y = classes(2)
+    alike = y == "ant"
+    with pytest.raises(TrainingError, match="the validation roc auc is nan in epoch 1"):
+        specnet.fit(spec_of("binary_crossentropy", "validation_roc_auc"), X, y, validation=(X[alike], y[alike]))
