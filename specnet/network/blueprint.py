@@ -6,7 +6,7 @@ programs in the compiler's language: predictions, losses of rows, gradients, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -170,9 +170,39 @@ class Blueprint:
         """Return the largest number of features that any layer reads or writes."""
         return max([self.inputs, *(node.size for node in self.nodes)])
 
+    def program(self, name: str) -> Plan:
+        """Return the program of a name.
+
+        Raises
+        ------
+        PartError
+            If a part leaves out what it should read, so that the program does without it.
+        """
+        makers: dict[str, Callable[[], Plan]] = {
+            "predict": self.predict,
+            "raw outputs": self.raw_outputs,
+            "layer outputs": self.layer_outputs,
+            "row losses": lambda: self.row_losses(evaluation=False),
+            "row losses, data only": lambda: self.row_losses(evaluation=True),
+            "gradient": lambda: self.gradient(training=False, weighted=False),
+            "gradient, weighted": lambda: self.gradient(training=False, weighted=True),
+            "gradient, training": lambda: self.gradient(training=True, weighted=False),
+            "gradient, training, weighted": lambda: self.gradient(training=True, weighted=True),
+            "step": lambda: self.gradient(training=True, weighted=False, frozen=False),
+            "step, weighted": lambda: self.gradient(training=True, weighted=True, frozen=False),
+            "input gradient": lambda: self.input_gradient(weighted=False),
+            "input gradient, weighted": lambda: self.input_gradient(weighted=True),
+        }
+        return self._checked(makers[name]())
+
     def predict(self) -> Plan:
         """Return the program of the activated output, (outputs, batch)."""
         return self._plan([self.forward(training=False).output])
+
+    def layer_outputs(self) -> Plan:
+        """Return the program of each layer's value before its last activation and after it, (features, batch) each."""
+        layers = self.forward(training=False).layers
+        return self._plan([value for layer in layers for value in (layer.raw, layer.output)])
 
     def raw_outputs(self) -> Plan:
         """Return the program of the output as the loss sees it, (outputs, batch)."""
@@ -242,14 +272,8 @@ class Blueprint:
         program = self._plan([], commits)
         return Update(program, states, tuple(scalars))
 
-    def checked(self, program: Plan) -> Plan:
-        """Return a program that reads what the network is given: columns, and a target where it has one.
-
-        Raises
-        ------
-        PartError
-            If a part leaves out what it should read, so that the program does without it.
-        """
+    def _checked(self, program: Plan) -> Plan:
+        """Return a program that reads what the network is given: columns, and a target where it has one."""
         read = {call.attributes for call in program.calls if call.operation is INPUT}
         if INVERSE_WEIGHT in read and TARGET not in read:
             raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from specnet.parts.arrays import Array
 
 BOUND_KEPT = 16
 """How many bound programs are kept, the most recently used ones."""
+
+
+class LayerOutputs(NamedTuple):
+    """What a layer makes of rows, before its activation and after it: (rows, features) both."""
+
+    raw: Array
+    activated: Array
 
 
 class BoundProgram:
@@ -105,6 +113,13 @@ class Workspace:
             if np.shape(given[name]) != kept.shape:
                 raise DataError(f'state "{name}" has shape {np.shape(given[name])}, and {kept.shape} is needed')
             kept[...] = given[name]
+
+
+def check_writable(state: Mapping[str, Array]) -> None:
+    """Refuse a state that could not be updated in place."""
+    for name, kept in state.items():
+        if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
+            raise DataError(f'state "{name}" is updated while training, and has to be a writable array of floats')
 
 
 def _listed(state: Mapping[str, Array]) -> str:

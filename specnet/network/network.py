@@ -7,7 +7,7 @@ to the caller. A network can be used from several threads: what is bound to arra
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
-from specnet.network.bound import BoundProgram, Workspace
+from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
 from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
@@ -248,7 +248,7 @@ class Network:
         """
         check_count(step, "step")
         if training:
-            _check_writable(state or {})
+            check_writable(state or {})
         workspace, program = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
         if program.noise:
             StepNoise(self.spec.seed).fill(program.noise, step)
@@ -272,6 +272,24 @@ class Network:
             program.run()
         return program.outputs[0].T.copy()
 
+    def layer_outputs(
+        self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None
+    ) -> dict[str, LayerOutputs]:
+        """Return what each layer makes of rows that are already preprocessed, by the layers' names, as for `predict`.
+
+        Names are as in the spec's list or `name`; in a block ``layers.3.0.1``: repeat, then position or name.
+        """
+        X, workspace = self.check_inputs(X), self._workspace()
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
+        program = workspace.program("layer outputs", len(X))
+        program.inputs[INPUTS][...] = X.T
+        with np.errstate(all="ignore"):
+            program.run()
+        made = [output.T.copy() for output in program.outputs]
+        pairs = zip(self.nodes, made[::2], made[1::2], strict=True)
+        return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
+
     def listing(self) -> list[tuple[str, list[str]]]:
         """Return the calls of the main programs in order, readable: (title, lines)."""
         programs = [
@@ -284,24 +302,9 @@ class Network:
 
     def plan(self, name: str) -> Plan:
         """Return one of the network's programs, made on the first call."""
-        blueprint = self._blueprint
-        makers: dict[str, Callable[[], Plan]] = {
-            "predict": blueprint.predict,
-            "raw outputs": blueprint.raw_outputs,
-            "row losses": lambda: blueprint.row_losses(evaluation=False),
-            "row losses, data only": lambda: blueprint.row_losses(evaluation=True),
-            "gradient": lambda: blueprint.gradient(training=False, weighted=False),
-            "gradient, weighted": lambda: blueprint.gradient(training=False, weighted=True),
-            "gradient, training": lambda: blueprint.gradient(training=True, weighted=False),
-            "gradient, training, weighted": lambda: blueprint.gradient(training=True, weighted=True),
-            "step": lambda: blueprint.gradient(training=True, weighted=False, frozen=False),
-            "step, weighted": lambda: blueprint.gradient(training=True, weighted=True, frozen=False),
-            "input gradient": lambda: blueprint.input_gradient(weighted=False),
-            "input gradient, weighted": lambda: blueprint.input_gradient(weighted=True),
-        }
         with self._lock:
             if name not in self._plans:
-                self._plans[name] = blueprint.checked(makers[name]())
+                self._plans[name] = self._blueprint.program(name)
             return self._plans[name]
 
     def _workspace(self) -> Workspace:
@@ -390,10 +393,3 @@ class Network:
                 program.run()
                 result[start:stop] = output
         return result
-
-
-def _check_writable(state: Mapping[str, Array]) -> None:
-    """Refuse a state that could not be updated in place."""
-    for name, kept in state.items():
-        if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
-            raise DataError(f'state "{name}" is updated while training, and has to be a writable array of floats')

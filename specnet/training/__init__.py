@@ -6,6 +6,7 @@ from specnet.training.identity import RunIdentity
 from specnet.training.loop import TrainingResult, train
 from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
 from specnet.training.rows import TrainingRows
+from specnet.training.snapshot import Snapshot
 from specnet.training.stepper import Stepper
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Observers",
     "PythonWarnings",
     "RunIdentity",
+    "Snapshot",
     "Stepper",
     "TrainingResult",
     "TrainingRows",

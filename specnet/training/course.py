@@ -13,6 +13,7 @@ from specnet.spec.document import EARLY_STOPPING
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.figures import Figures, Monitor
 from specnet.training.observer import Observer
+from specnet.training.snapshot import Snapshot
 from specnet.training.trainer import Epoch, State, Trainer
 from specnet.training.watch import BestWeights, Watchers, has_ended, watcher_name
 
@@ -69,6 +70,7 @@ class Course:
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
         self._best = BestWeights(*trainer.kept()) if keeps_best else None
+        self._snapshot = Snapshot(network, trainer)
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
     @property
@@ -76,7 +78,13 @@ class Course:
         """How long training took so far, before an interruption too."""
         return self._seconds_before + time.perf_counter() - self._begin
 
-    def upcoming(self) -> Epoch | None:
+    def begin(self) -> Epoch | None:
+        """Return the first epoch, or the one to go on with; None where there is none."""
+        if not self.epochs and not self._trainer.so_far.batches:
+            self._observer.trained(0, self._snapshot)
+        return self._upcoming()
+
+    def _upcoming(self) -> Epoch | None:
         """Return the next epoch, or None where training ends."""
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
@@ -108,14 +116,17 @@ class Course:
             self._best.replace(*self._trainer.kept())
         if record is not None:
             self._log(record)
-        upcoming, every = self.upcoming(), self._checkpoint_every
+        self._observer.trained(epoch, self._snapshot)
+        upcoming, every = self._upcoming(), self._checkpoint_every
         if every is not None and self._keep_checkpoint is not None and epoch % every == 0 and upcoming is not None:
             self._keep_checkpoint(self._tensors(), self._facts(), self.history)
         return upcoming
 
     def close(self, loss: float) -> None:
         """Log the last epoch, of which this was the loss, where training ended before its time."""
-        self.epochs = max(self.epochs, 1)  # nothing to gain from the start is an epoch too
+        if not self.epochs:  # nothing to gain from the start is an epoch too
+            self.epochs = 1
+            self._observer.trained(1, self._snapshot)
         if not self.history or self.history[-1]["epoch"] != self.epochs:
             figures = Figures(self._network, self.epochs, self._monitors, self._trainer.kept)
             figures[LOSS] = loss

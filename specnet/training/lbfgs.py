@@ -40,16 +40,21 @@ class LbfgsTrainer:
     resumes: ClassVar[bool] = False
 
     def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
-        self.theta, self.step_number = theta, 0
+        self.theta, self.layer_state, self.step_number = theta, layer_state, 0
         self.is_whole, self.so_far = True, EpochSoFar()
         self._network, self._learning = network, theta[: network.layout.trainable_size]
-        self._state, self._gradients = layer_state, Gradients(network, feed, theta, layer_state)
+        self._gradients = Gradients(network, feed, theta, layer_state)
         self._batch = self._gradients[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 
+    @property
+    def gradient(self) -> Array:
+        """The gradient that was taken last."""
+        return self._gradients.vector
+
     def kept(self) -> tuple[Array, State]:
         """Return the parameters and the layers' states as they are."""
-        return self.theta, self._state
+        return self.theta, self.layer_state
 
     def tensors(self) -> dict[str, Array]:
         """Return nothing: SciPy keeps to itself what a resumed run would need."""

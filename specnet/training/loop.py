@@ -120,7 +120,7 @@ def train(
         interruptions.hold()
         try:
             with np.errstate(all="ignore"):
-                epoch = course.upcoming()
+                epoch = course.begin()
                 ended = None if epoch is None else trainer.run(epoch, course.after_epoch, interruptions)
                 if ended is not None:
                     course.close(ended.loss)

@@ -10,6 +10,7 @@ from specnet.errors import Diagnostic, SpecnetWarning, render
 
 if TYPE_CHECKING:
     from specnet.network import Network
+    from specnet.training.snapshot import Snapshot
 
 
 class Observer:
@@ -26,6 +27,12 @@ class Observer:
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its line of the history."""
+
+    def trained(self, epoch: int, snapshot: Snapshot) -> None:
+        """Training stands at the end of an epoch, logged or not, or with 0 before the first one.
+
+        The snapshot shows the network as it is now. It is to be asked before this returns.
+        """
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after so many epochs and steps, and so many seconds in its loop; `end` says how."""
@@ -52,6 +59,10 @@ class Observers(Observer):
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         for observer in self._observers:
             observer.logged(epoch, record)
+
+    def trained(self, epoch: int, snapshot: Snapshot) -> None:
+        for observer in self._observers:
+            observer.trained(epoch, snapshot)
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         for observer in self._observers:

@@ -78,6 +78,11 @@ class Stepper:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
         self.states, self._scalars, self._blocks = self._bound_update()
 
+    @property
+    def gradient(self) -> Array:
+        """The gradient that was taken last, of what learns: (trainable parameters,)."""
+        return self._gradients.vector
+
     def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
         """Make a step on the rows of these indices.
 
@@ -100,7 +105,7 @@ class Stepper:
     def _reduce(self) -> None:
         """Make one gradient for the update of those that were taken: of the only one, no longer than is allowed."""
         if self._longest is not None:
-            self._scalars[CLIPPING][()] = clipping_factor(self._gradients.vector, self._longest)
+            self._scalars[CLIPPING][()] = clipping_factor(self.gradient, self._longest)
 
     def _update(self) -> None:
         """Move the parameters, and their averages, by the gradient."""

@@ -30,6 +30,7 @@ class SteppingTrainer:
     resumes: ClassVar[bool] = True
 
     def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
+        self.theta, self.layer_state = theta, layer_state
         self.is_whole, self.so_far = True, EpochSoFar()
         steps = feed.batches_per_epoch
         total = steps * network.spec.training.epochs
@@ -40,6 +41,11 @@ class SteppingTrainer:
     def step_number(self) -> int:
         """How many steps have been made, those passed over included."""
         return self._stepper.step_number
+
+    @property
+    def gradient(self) -> Array:
+        """The gradient that the last step followed."""
+        return self._stepper.gradient
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
         """Train until there is no further epoch, or until a signal ends it."""

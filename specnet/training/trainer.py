@@ -73,11 +73,22 @@ class Trainer(Protocol):
     is_whole : bool
         Whether it stands between two steps, so that it could go on from here.
     so_far : EpochSoFar
+    theta : (parameter_count,)
+        The parameters as they are.
+    layer_state : dict
+        What layers keep, by name.
     """
 
     resumes: ClassVar[bool]
     is_whole: bool
     so_far: EpochSoFar
+
+    theta: Array
+    layer_state: State
+
+    @property
+    def gradient(self) -> Array:
+        """The gradient that was taken last, of what learns."""
 
     @property
     def step_number(self) -> int:
