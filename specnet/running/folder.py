@@ -24,8 +24,8 @@ from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
 from specnet.files.tensors import parse_object
 from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity
-from specnet.training.checkpoint import checked_history, is_number
-from specnet.training.identity import Difference, described
+from specnet.training.checkpoint import checked_history, is_finite
+from specnet.training.identity import Difference, in_words
 from specnet.training.watch import watcher_name
 
 HISTORY = "history.jsonl"
@@ -75,7 +75,7 @@ class RunFolder:
             raise FileError("the run in this folder has finished", hint=hint, source=str(self.path))
         if differences:
             raise FileError(
-                f"this folder holds a finished run of another spec: {described(differences)}",
+                f"this folder holds a finished run of another spec: {in_words(differences)}",
                 hint=START_ANEW,
                 source=str(self.path),
             )
@@ -104,7 +104,7 @@ class RunFolder:
         """Return what ``metrics.json`` says."""
         metrics = self._record(METRICS)
         for split, figures in metrics.items():
-            if not isinstance(figures, dict) or not all(item is None or is_number(item) for item in figures.values()):
+            if not isinstance(figures, dict) or not all(item is None or is_finite(item) for item in figures.values()):
                 raise FileError(f"the figures of {split!r} are no numbers", source=str(self.path / METRICS))
         return metrics
 
@@ -179,7 +179,7 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec) 
         raise FileError(f"other epochs would be in the history: {others[0]}", hint=hint)
     if others:
         hint = f"use the same spec and data to go on; {START_ANEW}"
-        raise FileError(f"the checkpoint belongs to another run: {described(differences)}", hint=hint)
+        raise FileError(f"the checkpoint belongs to another run: {in_words(differences)}", hint=hint)
     spanning = [
         f"{part.kind} {part.part_name()}"
         for part in (getattr(training.optimizer, "schedule", None), training.average_weights)

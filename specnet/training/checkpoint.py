@@ -100,7 +100,7 @@ class Checkpoint:
             array[...] = saved
 
 
-def is_number(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
     """Return whether what a file holds is a finite number; a boolean is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
@@ -117,7 +117,7 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
         raise FileError("the history is no list of records")
     epoch = 0
     for record in records:
-        if not isinstance(record, dict) or not all(map(is_number, record.values())):
+        if not isinstance(record, dict) or not all(map(is_finite, record.values())):
             raise FileError(f"the history is damaged after epoch {epoch}: its next record is none of numbers")
         if not _is_count(record.get("epoch"), epoch + 1):
             raise FileError(f"the history is damaged after epoch {epoch}: its next record is of no later epoch")
@@ -138,9 +138,9 @@ def _is_memory(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == _MEMORY
-        and (value["best"] is None or is_number(value["best"]))
+        and (value["best"] is None or is_finite(value["best"]))
         and _is_count(value["waited"])
-        and is_number(value["rate_factor"])
+        and is_finite(value["rate_factor"])
         and value["rate_factor"] >= 0
         and isinstance(value["ends"], bool)
     )
@@ -151,7 +151,7 @@ def _is_part_of_epoch(value: Any) -> bool:
         isinstance(value, list)
         and len(value) == len(fields(EpochSoFar))
         and _is_count(value[0])
-        and all(map(is_number, value[1:]))
+        and all(map(is_finite, value[1:]))
     )
 
 
@@ -164,7 +164,7 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
         "steps": _is_count(facts["steps"]),
         "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],
         "so_far": _is_part_of_epoch(facts["so_far"]),
-        "seconds": is_number(facts["seconds"]) and facts["seconds"] >= 0,
+        "seconds": is_finite(facts["seconds"]) and facts["seconds"] >= 0,
         "watchers": isinstance(facts["watchers"], dict) and all(map(_is_memory, facts["watchers"].values())),
     }
     for name, fits in right.items():

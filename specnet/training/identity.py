@@ -53,7 +53,7 @@ class RunIdentity(NamedTuple):
         return found
 
 
-def described(differences: list[Difference]) -> str:
+def in_words(differences: list[Difference]) -> str:
     """Return the first differences in words, and how many more there are."""
     more = len(differences) - MOST_SHOWN
     return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
