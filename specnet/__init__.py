@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from specnet.model import Model, load_model
     from specnet.network import Network, build
     from specnet.running import RunResult, fit, run
-    from specnet.spec import Limits, Spec, parse_spec, resolve
+    from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
 
 __all__ = [
     "DataError",
@@ -43,6 +43,7 @@ __all__ = [
     "Model",
     "Network",
     "PartError",
+    "Resolved",
     "RunResult",
     "Spec",
     "SpecClassifier",
@@ -70,6 +71,7 @@ _HOMES = {
     "Model": "model",
     "Network": "network",
     "PartError": "errors",
+    "Resolved": "spec",
     "RunResult": "running",
     "Spec": "spec",
     "SpecClassifier": "estimators",

@@ -103,7 +103,7 @@ def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> Gra
     Parameters
     ----------
     spec : Spec
-        Parsed, resolved or not.
+        Parsed.
     progress : callable
         Is told how many coordinates of how many have been compared.
 

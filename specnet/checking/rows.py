@@ -57,7 +57,7 @@ def rows_to_check(spec: Spec) -> CheckedRows:
     if spec.data is None:
         return _made(Network(resolve(spec).with_dtype("float64")), generator)
     data = read_data(spec)
-    network = Network(data.spec.with_dtype("float64"))
+    network = Network(data.resolved.with_dtype("float64"))
     training = prepare(network, data.labels, data.splits["train"])[1]
     heavy = np.arange(len(training)) if training.weight is None else np.flatnonzero(training.weight)
     chosen = np.sort(generator.choice(heavy, min(ROWS, heavy.size), replace=False))

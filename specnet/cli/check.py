@@ -57,7 +57,7 @@ def _show(found: GradientCheck, output: Output) -> None:
     from specnet.report.figures import count, counted, figure
     from specnet.report.overview import Overview
 
-    plan = Overview(found.network.spec, found.network.nodes)
+    plan = Overview(found.network.resolved)
     head = [plan.spec.name, plan.summary(), counted(plan.parameter_count, "parameter"), found.source]
     output.line("   ".join(part for part in head if part))
     output.line()

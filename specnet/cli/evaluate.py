@@ -32,7 +32,7 @@ def evaluate(
         check_model_and_data(model, data)
         loaded = open_model(model)
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
-            rows = read_table(file, loaded.spec, loaded.labels)
+            rows = read_table(file, loaded.network.resolved, loaded.labels)
         figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}
         output.table(scores_table({rows_name(data): figures}))

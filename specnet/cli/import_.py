@@ -45,7 +45,7 @@ def import_(
         imported = read_network(file, limits=read_limits(limit))
         write_network(imported, out, overwrite=force)
         network = imported.model.network
-        plan = Overview(network.spec, network.nodes)
+        plan = Overview(network.resolved)
         files = [str(out), str(weights_path(out))]
         output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
         output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))

@@ -59,7 +59,7 @@ def predict(
                 refuse_taken(out)
         loaded = open_model(model)
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
-            X = read_inputs(file, loaded.spec)
+            X = read_inputs(file, loaded.network.resolved)
             kept = {} if keep is None else _kept(keep, file)
         columns = _columns("prediction", loaded.predict(X), None)
         if loaded.gives_probabilities:

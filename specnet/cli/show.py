@@ -14,7 +14,7 @@ from specnet.cli.output import Output, UsageError, reporting
 
 if TYPE_CHECKING:
     from specnet.network import Network
-    from specnet.spec import Spec
+    from specnet.spec import Resolved, Spec
 
 
 def show(
@@ -69,15 +69,16 @@ def _network(target: Path, overrides: list[str] | None, limit: list[str] | None)
     if is_model(target) and not overrides:
         return load(target, limit).network
     from specnet.errors import SpecError
-    from specnet.network import build
+    from specnet.network import Network
+    from specnet.spec import resolve
 
     spec = _spec(target, overrides, limit)
     try:
-        return build(spec)
+        return Network(resolve(spec))
     except SpecError as error:
         if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
             raise
-    return build(_with_sizes_of_data(spec))
+    return Network(_with_sizes_of_data(spec))
 
 
 def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
@@ -89,7 +90,7 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
     return load(target, limit).spec
 
 
-def _with_sizes_of_data(spec: Spec) -> Spec:
+def _with_sizes_of_data(spec: Spec) -> Resolved:
     from specnet.data import load_table
     from specnet.running.fitting import read_target
     from specnet.spec import resolve
@@ -103,7 +104,7 @@ def _with_sizes_of_data(spec: Spec) -> Spec:
 def _show_plan(network: Network, output: Output) -> None:
     from specnet.report.overview import Overview
 
-    plan = Overview(network.spec, network.nodes)
+    plan = Overview(network.resolved)
     output.data |= plan.as_dict()
     head = [plan.spec.name, plan.summary(), plan.totals(), plan.spec.network.dtype]
     output.line("   ".join(part for part in head if part))
@@ -132,8 +133,8 @@ def _show_schedule(spec: Spec, output: Output) -> None:
     if not isinstance(training.optimizer, SteppingOptimizer):
         raise UsageError(f"{training.optimizer.part_name()} finds the lengths of its steps itself: it has no schedule")
     data = read_data(spec)
-    rows, batch_size = len(data.splits["train"]), data.spec.training.batch_size
-    steps = 1 if batch_size == "full" else math.ceil(rows / int(batch_size or rows))
+    rows, batch_size = len(data.splits["train"]), data.resolved.batch_size
+    steps = 1 if batch_size == "full" else math.ceil(rows / batch_size)
     curve = RateCurve(training.optimizer, training.epochs, steps)
     output.data |= {"name": spec.name, **curve.as_dict()}
     output.line("   ".join(filter(None, [spec.name, curve.summary()])))

@@ -12,7 +12,7 @@ from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.parts.activations import Linear
 from specnet.parts.arrays import first_few
-from specnet.spec import Spec
+from specnet.spec import Resolved, Spec
 
 FAR_FROM_ZERO = 30.0
 """A target whose mean or standard deviation is larger takes many steps to reach from initial weights."""
@@ -94,20 +94,20 @@ def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Sp
         raise
 
 
-def suspicions(spec: Spec, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:
+def suspicions(resolved: Resolved, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:
     """Return warnings about the target of training rows.
 
     Parameters
     ----------
-    spec : Spec
-        Resolved.
+    resolved : Resolved
     labels : Labels or None
         Of the target, where the loss has labels.
     target : array_like (rows,) or (rows, outputs)
         Raw, of the training rows.
     """
-    found = _of_numbers(spec, np.asarray(target)) if labels is None else _of_labels(spec, labels, target)
-    return tuple(found)
+    if labels is None:
+        return tuple(_of_numbers(resolved, np.asarray(target)))
+    return tuple(_of_labels(resolved.spec, labels, target))
 
 
 def _of_labels(spec: Spec, labels: Labels, target: ArrayLike) -> Iterator[Diagnostic]:
@@ -121,11 +121,10 @@ def _of_labels(spec: Spec, labels: Labels, target: ArrayLike) -> Iterator[Diagno
         yield spec.diagnostic("one-class", message, _LOSS, hint="add rows of the other classes")
 
 
-def _of_numbers(spec: Spec, target: NDArray[Any]) -> Iterator[Diagnostic]:
-    network, loss = spec.network, spec.training.loss
-    assert network.layers is not None, "the spec is resolved"
-    activation = network.layers[-1].split_activation()[1] if network.layers else None
-    if loss.target != "values" or loss.domain != "any" or network.target_preprocessing:
+def _of_numbers(resolved: Resolved, target: NDArray[Any]) -> Iterator[Diagnostic]:
+    spec, loss = resolved.spec, resolved.spec.training.loss
+    activation = resolved.nodes[-1].layer.split_activation()[1]
+    if loss.target != "values" or loss.domain != "any" or spec.network.target_preprocessing:
         return
     if not isinstance(activation, Linear | None):  # it may have been chosen for numbers in these units
         return

@@ -13,7 +13,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.arrays import Array, as_numbers, check_inputs, check_weights
 from specnet.parts.data import Csv, CsvFile, Npz, Table, TargetKind, read_arrays
-from specnet.spec import Spec
+from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
 
@@ -29,7 +29,6 @@ def load_table(spec: Spec) -> Table:
     Parameters
     ----------
     spec : Spec
-        Resolved or not.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def _words_for_numbers(spec: Spec) -> Array | None:
     return None
 
 
-def read_inputs(path: PathLike, spec: Spec) -> Array:
+def read_inputs(path: PathLike, resolved: Resolved) -> Array:
     """Return the rows of a file that a model should answer.
 
     Parameters
@@ -79,8 +78,8 @@ def read_inputs(path: PathLike, spec: Spec) -> Array:
     path : str or path-like
         A ``.npz`` with X, or, for a model that knows its columns by name, a ``.csv`` with them: in any order, and among
         others.
-    spec : Spec
-        The model's, resolved.
+    resolved : Resolved
+        The model's spec.
 
     Returns
     -------
@@ -93,25 +92,25 @@ def read_inputs(path: PathLike, spec: Spec) -> Array:
     FileError
         If it cannot be read.
     """
-    source, names = os.fspath(path), spec.feature_names
+    source, names = os.fspath(path), resolved.spec.feature_names
     if names is not None and source.lower().endswith(".csv"):
         return CsvFile(source).read(names)[0]
-    part = _part_for(source, spec)
+    part = _part_for(source, resolved.spec)
     try:
-        return check_inputs(read_arrays(part.path, ("X",))["X"], spec.network.input_size)
+        return check_inputs(read_arrays(part.path, ("X",))["X"], resolved.columns)
     except DataError as error:
         raise _about(error, source) from None
 
 
-def read_table(path: PathLike, spec: Spec, labels: Array | None = None) -> Table:
+def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
     """Return the rows of a file to evaluate a model on.
 
     Parameters
     ----------
     path : str or path-like
         A ``.npz`` with X, y and optionally sample_weight, or a ``.csv`` with the model's columns and its target's.
-    spec : Spec
-        The model's, resolved.
+    resolved : Resolved
+        The model's spec.
     labels : ndarray (classes,) or None
         The model's. Where they are text, so is what a CSV file says.
 
@@ -127,9 +126,9 @@ def read_table(path: PathLike, spec: Spec, labels: Array | None = None) -> Table
     FileError
         If it cannot be read.
     """
-    part, source = _part_for(path, spec), os.fspath(path)
+    part, source = _part_for(path, resolved.spec), os.fspath(path)
     try:
-        table = check_table(part.load(Path(), target_kind(spec)))
+        table = check_table(part.load(Path(), target_kind(resolved.spec)))
     except DataError as error:
         raise _about(error, source) from None
     if isinstance(part, Csv) and labels is not None and labels.dtype.kind == "U":

@@ -18,7 +18,7 @@ from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.watching import LOSS
 from specnet.running.fitting import Rows, check_rows, fit_rows
-from specnet.spec import Spec, resolve, with_feature_names
+from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint, TrainingResult
 
 FLOATS = (np.float64, np.float32)
@@ -47,7 +47,7 @@ class SpecEstimator(SpecParameters):
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""
         resolved = self._resolved(spec, rows, labels)
-        splits = self._cut(resolved, spec.data.split if spec.data is not None else Split(), rows, labels)
+        splits = self._cut(resolved.spec, spec.data.split if spec.data is not None else Split(), rows, labels)
         model, result = fit_rows(resolved, labels, splits, start=start)
         self._reached: Checkpoint | None = None
         return self._with_model(model, result)
@@ -58,16 +58,16 @@ class SpecEstimator(SpecParameters):
         if spec is not None:
             resolved = self._resolved(spec, rows, labels)
         else:
-            start, reached, resolved = self.model_, self._reached, self.model_.spec
-        if not isinstance(resolved.training.optimizer, SteppingOptimizer):
-            raise ValueError(f"partial_fit cannot go on with {resolved.training.optimizer.type}; other optimizers can")
-        if resolved.training.class_weight == "balanced":
+            start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
+        training = resolved.spec.training
+        if not isinstance(training.optimizer, SteppingOptimizer):
+            raise ValueError(f"partial_fit cannot go on with {training.optimizer.type}; other optimizers can")
+        if training.class_weight == "balanced":
             raise ValueError(
                 'class_weight="balanced" needs all rows at once: partial_fit takes a weight for each class'
             )
-        training = resolved.training.model_copy(update={"early_stopping": None})
         model, result = fit_rows(
-            resolved.model_copy(update={"training": training}),
+            resolved.without_early_stopping(),
             labels,
             {"train": rows},
             start=start,
@@ -77,7 +77,7 @@ class SpecEstimator(SpecParameters):
         self._reached = result.reached
         return self._with_model(model, result)
 
-    def _resolved(self, spec: Spec, rows: Rows, labels: Labels | None) -> Spec:
+    def _resolved(self, spec: Spec, rows: Rows, labels: Labels | None) -> Resolved:
         """Return the spec without its data, with the sizes of these rows and the names of their columns."""
         loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
         if labels is None:

@@ -76,7 +76,7 @@ class Model:
 
     def astype(self, dtype: str) -> Model:
         """Return the same model, computed in another precision, ``float32`` or ``float64``."""
-        network = Network(self.spec.with_dtype(dtype))
+        network = Network(self.network.resolved.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
         return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
 
@@ -244,7 +244,7 @@ class Model:
 
     def _prepared(self, X: ArrayLike) -> Array:
         """Return raw columns as the network sees them, (rows, inputs)."""
-        columns = check_inputs(select_columns(X, self.feature_names), self.network.inputs)
+        columns = check_inputs(select_columns(X, self.feature_names), self.network.resolved.columns)
         if not self.preprocessing.steps:
             return columns
         with np.errstate(over="ignore"):  # the network refuses what is not finite, and says where it stands

@@ -35,8 +35,8 @@ from specnet.network.layout import Layout
 from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import Commits, SteppingOptimizer
-from specnet.spec import Spec
-from specnet.spec.resolving.graph import Node, walk
+from specnet.spec import Resolved
+from specnet.spec.resolving.graph import Node
 
 INPUTS = "x"
 TARGET = "target"
@@ -141,19 +141,15 @@ class Blueprint:
 
     Parameters
     ----------
-    spec : Spec
-        Resolved: in the long form, with all sizes.
+    resolved : Resolved
     """
 
     backend: Final = NUMPY
     """What runs the programs."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        layers, inputs, outputs = spec.network.layers, spec.network.input_size, spec.network.output_size
-        assert layers is not None and inputs is not None and outputs is not None, "a resolved spec has all of these"
-        self.inputs, self.outputs = inputs, outputs
-        self.nodes = tuple(walk(layers, inputs))
+    def __init__(self, resolved: Resolved) -> None:
+        self.spec, self.nodes = resolved.spec, resolved.nodes
+        self.inputs, self.outputs = resolved.inputs, resolved.outputs
         self.layout = Layout(self.nodes)
 
     @property

@@ -23,7 +23,7 @@ from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, che
 from specnet.parts.blame import ask
 from specnet.parts.metrics.base import Task
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.spec import Spec, SpecSource, parse_spec, resolve
+from specnet.spec import Resolved, Spec, SpecSource, parse_spec, resolve
 from specnet.spec.resolving.graph import Node
 
 CHUNK_BYTES = 2**20
@@ -59,23 +59,24 @@ class Network:
 
     Parameters
     ----------
-    spec : Spec
-        Resolved, as `build` makes it.
+    resolved : Resolved
+        What `resolve` makes of a spec.
 
     Attributes
     ----------
+    resolved : Resolved
     spec : Spec
-        The resolved spec.
+        Its spec, in the long form.
     dtype : numpy.dtype
         Of theta, gradients and predictions.
     parameter_count : int
         The length of theta.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.dtype = np.dtype(spec.network.dtype)
-        self._blueprint = Blueprint(spec)
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved, self.spec = resolved, resolved.spec
+        self.dtype = np.dtype(self.spec.network.dtype)
+        self._blueprint = Blueprint(resolved)
         self.parameter_count = self._blueprint.layout.size
         rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
@@ -85,17 +86,17 @@ class Network:
         self._local = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.spec,)
+        return type(self), (self.resolved,)
 
     @property
     def inputs(self) -> int:
-        """The number of columns that the network reads."""
-        return self._blueprint.inputs
+        """The number of inputs, which are the columns after preprocessing."""
+        return self.resolved.inputs
 
     @property
     def outputs(self) -> int:
         """The number of columns that `predict` returns."""
-        return self._blueprint.outputs
+        return self.resolved.outputs
 
     @property
     def target_size(self) -> int:
@@ -116,7 +117,7 @@ class Network:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The layers in order, blocks opened."""
-        return self._blueprint.nodes
+        return self.resolved.nodes
 
     @property
     def blueprint(self) -> Blueprint:

@@ -1,6 +1,6 @@
 """What happens to columns before the network sees them, fitted on training rows and kept with the model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +19,10 @@ class Preprocessing(PartKind):
     learned: ClassVar[tuple[str, ...]]
     """Names of what `fit` returns."""
 
+    def output_size(self, columns: int) -> int:
+        """Return how many columns it makes of so many."""
+        return columns
+
     def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
         """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,).
 
@@ -33,6 +37,13 @@ class Preprocessing(PartKind):
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         """Return prepared columns in their own units again. Operators only."""
         raise NotImplementedError(f"{type(self).__name__} has no invert")
+
+
+def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int:
+    """Return how many columns steps make of so many, one after the other."""
+    for step in steps:
+        columns = step.output_size(columns)
+    return columns
 
 
 class Standardize(Preprocessing):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from specnet.parts.part import Part, described
@@ -10,7 +9,7 @@ from specnet.report.figures import count, counted, size
 from specnet.report.tables import TextTable
 
 if TYPE_CHECKING:
-    from specnet.spec.document import Spec
+    from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
 LONGEST_SUMMARY = 9
@@ -21,23 +20,14 @@ _IN_OTHER_COLUMNS = frozenset({"name", "inputs", "units", "activation", "weight_
 
 
 class Overview:
-    """The layers of a resolved spec in order, with sizes and parameter counts.
+    """The layers of a network in order, with sizes and parameter counts."""
 
-    Parameters
-    ----------
-    spec : Spec
-        In its resolved form.
-    nodes : sequence of Node
-        Its layers, blocks unrolled, as `specnet.spec.resolving.graph.walk` gives them.
-    """
-
-    def __init__(self, spec: Spec, nodes: Sequence[Node]) -> None:
-        self.spec = spec
-        self.nodes = nodes
-        self.input_size = spec.network.input_size or 0
-        self.parameter_counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
+    def __init__(self, resolved: Resolved) -> None:
+        self.spec, self.nodes = resolved.spec, resolved.nodes
+        self.input_size, self._output_size, self._batch_size = resolved.inputs, resolved.outputs, resolved.batch_size
+        self.parameter_counts = [node.layer.parameter_count(node.input_sizes) for node in self.nodes]
         self.parameter_count = sum(self.parameter_counts)
-        self.bytes = self.parameter_count * (4 if spec.network.dtype == "float32" else 8)
+        self.bytes = self.parameter_count * (4 if self.spec.network.dtype == "float32" else 8)
 
     def summary(self) -> str:
         """Return the network as a line: ``2 → 5 relu → 1 sigmoid``."""
@@ -60,7 +50,7 @@ class Overview:
     def training(self) -> str:
         """Return in a line how the network is trained."""
         training = self.spec.training
-        batches = "full batch" if training.batch_size == "full" else f"batches of {training.batch_size}"
+        batches = "full batch" if self._batch_size == "full" else f"batches of {self._batch_size}"
         return (
             f"{described(training.loss)} by {described(training.optimizer)}, "
             f"{counted(training.epochs, 'epoch')}, {batches}"
@@ -95,7 +85,7 @@ class Overview:
             "name": self.spec.name,
             "dtype": self.spec.network.dtype,
             "input_size": self.input_size,
-            "output_size": self.nodes[-1].size if self.nodes else self.input_size,
+            "output_size": self._output_size,
             "parameters": self.parameter_count,
             "bytes": self.bytes,
             "layers": [

@@ -32,7 +32,7 @@ LABELS = {"loss": "training loss"}
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
     """Return a run's first line: name, network, parameters, number format and rows of each split."""
-    plan = Overview(network.spec, network.nodes)
+    plan = Overview(network.resolved)
     parts = [
         network.spec.name or "",
         plan.summary(),

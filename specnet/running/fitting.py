@@ -31,7 +31,7 @@ from specnet.parts.arrays import (
 from specnet.parts.data import Table
 from specnet.report.progress import shown_progress
 from specnet.running.monitors import check_monitors, validation_monitors
-from specnet.spec import Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
+from specnet.spec import Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve, with_feature_names
 from specnet.training import (
     Checkpoint,
     Keeper,
@@ -171,8 +171,8 @@ class SpecData:
 
     Attributes
     ----------
-    spec : Spec
-        Resolved, with the sizes and the columns of the data.
+    resolved : Resolved
+        With the sizes and the columns of the data.
     labels : Labels or None
         Of the target, where the loss has labels.
     rows : Rows
@@ -181,7 +181,7 @@ class SpecData:
         ``train``, and ``validation`` and ``test`` where the spec asks for them.
     """
 
-    spec: Spec
+    resolved: Resolved
     labels: Labels | None
     rows: Rows
     splits: dict[str, Rows]
@@ -264,7 +264,7 @@ def prepare(
 
 
 def fit_rows(
-    spec: Spec,
+    resolved: Resolved,
     labels: Labels | None,
     splits: Mapping[str, Rows | None],
     observer: Observer | None = None,
@@ -275,12 +275,11 @@ def fit_rows(
     epochs: int | None = None,
     interruptions: Interruptions | None = None,
 ) -> tuple[Model, TrainingResult]:
-    """Train the network of a resolved spec.
+    """Train a network.
 
     Parameters
     ----------
-    spec : Spec
-        Resolved.
+    resolved : Resolved
     labels : Labels or None
         Of the target, where the loss has labels.
     splits : mapping of str to Rows
@@ -297,9 +296,9 @@ def fit_rows(
     DataError
         If the rows do not fit, or the layers of the model to start from are others.
     """
-    observer, rows = observer or Observer(), splits["train"]
+    observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
     assert rows is not None, "there is always something to train on"
-    network, prepared = _network_and_preparations(spec, start)
+    network, prepared = _network_and_preparations(resolved, start)
     fitted, training = prepare(network, labels, rows, prepared)
     theta, state = (network.initial_parameters(), None) if start is None else (start.theta, start.state)
     validation, monitors = splits.get("validation"), {}
@@ -311,7 +310,7 @@ def fit_rows(
         held_out = fitted.apply(network, validation, target, name)
         model = Model(network, theta, state, fitted.columns, fitted.target, None if labels is None else labels.values)
         monitors = validation_monitors(model, held_out, target, validation.weight)
-    warnings = suspicions(spec, labels, rows.y)
+    warnings = suspicions(resolved, labels, rows.y)
     if warnings:
         observer.warned(warnings)
     counts = {name: len(part) for name, part in splits.items() if part is not None}
@@ -340,13 +339,13 @@ def fit_rows(
     return model, replace(result, warnings=warnings)
 
 
-def _network_and_preparations(spec: Spec, start: Model | None) -> tuple[Network, Preparations | None]:
+def _network_and_preparations(resolved: Resolved, start: Model | None) -> tuple[Network, Preparations | None]:
     """Return the network to train, the start's own where that is the same, and what was fitted for the start."""
     if start is None:
-        return Network(spec), None
-    network = start.network if start.spec == spec else Network(spec)
+        return Network(resolved), None
+    network = start.network if start.network.resolved == resolved else Network(resolved)
     for part in ("layers", "preprocessing", "target_preprocessing"):
-        if getattr(spec.network, part) != getattr(start.spec.network, part):
+        if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
             raise DataError(f"training goes on from a model whose {part} are others")
     return network, Preparations(start.preprocessing, start.target_preprocessing)
 

@@ -144,7 +144,7 @@ def run(
 def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, interruptions: Interruptions) -> RunResult:
     begin, versions = time.perf_counter(), _versions()
     read = read_data(parsed)
-    identity = RunIdentity(read.spec.to_json(), _data_hash(read.rows))
+    identity = RunIdentity(read.resolved.spec.to_json(), _data_hash(read.rows))
     if folder is not None and folder.is_finished(identity):
         model = load_model(folder.path / MODEL, parts=parsed.registry)
         return RunResult(model, folder.history(), folder.metrics(), folder.path)
@@ -153,9 +153,9 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
         if folder is not None:
             folder.keep(Checkpoint(tensors, facts, history, identity))
 
-    checkpoint = None if folder is None else folder.checkpoint(identity, read.spec.training)
+    checkpoint = None if folder is None else folder.checkpoint(identity, read.resolved.spec.training)
     model, result = fit_rows(
-        read.spec,
+        read.resolved,
         read.labels,
         read.splits,
         observer,

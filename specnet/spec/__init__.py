@@ -6,11 +6,13 @@ from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec, says_its_document
 from specnet.spec.reading.reader import SpecSource
 from specnet.spec.resolving.resolve import known_outputs, resolve
+from specnet.spec.resolving.resolved import Resolved
 from specnet.spec.resolving.sizes import outputs_for
 
 __all__ = [
     "Limits",
     "NetworkSpec",
+    "Resolved",
     "Spec",
     "SpecSource",
     "TrainingSpec",

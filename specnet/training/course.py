@@ -60,13 +60,12 @@ class Course:
         total: int | None = None,
     ) -> None:
         training = network.spec.training
-        assert training.log_every is not None, "a resolved spec has it"
         self.history: list[dict[str, Any]] = []
         self.epochs, self.total = 0, training.epochs if total is None else total
         self._begin, self._seconds_before = time.perf_counter(), 0.0
         self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
         self._keep_checkpoint = keep_checkpoint if trainer.resumes else None
-        self._log_every, self._checkpoint_every = training.log_every, training.checkpoint_every
+        self._log_every, self._checkpoint_every = network.resolved.log_every, training.checkpoint_every
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
         self._best = BestWeights(*trainer.kept()) if keeps_best else None

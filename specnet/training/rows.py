@@ -35,10 +35,9 @@ class TrainingRows:
 
     def feed(self, network: Network) -> Feed:
         """Return the feed of these rows, in batches of the size and the order that the network's spec says."""
-        training, seed = network.spec.training, network.spec.seed
-        assert training.batch_size is not None, "a resolved spec has it"
-        size = len(self) if training.batch_size == "full" else min(training.batch_size, len(self))
-        sources, shuffled = {INPUTS: self.X, TARGET: self.target}, training.shuffle and size < len(self)
+        wanted, seed = network.resolved.batch_size, network.spec.seed
+        size = len(self) if wanted == "full" else min(wanted, len(self))
+        sources, shuffled = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle and size < len(self)
         if self.weight is not None:
             sources[ROW_WEIGHT] = self.weight
         return Feed(

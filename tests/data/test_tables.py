@@ -138,8 +138,8 @@ def wine(spec_of, tmp_path):
     spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,2,red\n3,4,white\n5,6,red\n")
     table = load_table(spec)
     resolved = resolve(spec, inputs=2, outputs=1, data=spec.data.with_columns(table))
-    assert isinstance(resolved.data, Csv)
-    assert resolved.data.features == ("a", "b")
+    assert isinstance(resolved.spec.data, Csv)
+    assert resolved.spec.data.features == ("a", "b")
     return resolved
 
 

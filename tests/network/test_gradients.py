@@ -82,21 +82,23 @@ def test_gradient_of_a_random_network(seed: int):
 
 
 def test_the_random_networks_have_every_activation_layer_and_loss():
-    specs = [specnet.build(Case(seed).spec).spec for seed in range(NETWORKS)]
+    networks = [specnet.build(Case(seed).spec) for seed in range(NETWORKS)]
     written = [specnet.parse_spec(Case(seed).spec) for seed in range(NETWORKS)]
     registry = built_in_registry()
     layers = [layer for spec in written for layer in spec.network.layers]
     used = {
         node.layer.activation.type
-        for spec in specs
-        for node in Network(spec).nodes
+        for network in networks
+        for node in network.nodes
         if hasattr(node.layer, "activation")
     }
     assert used == set(ACTIVATIONS)
     assert {kind for layer in layers for kind in kinds_of(layer)} == {
         part.part_name() for part in registry.of_kind("layer")
     }
-    assert {spec.training.loss.type for spec in specs} == {part.part_name() for part in registry.of_kind("loss")}
+    assert {network.spec.training.loss.type for network in networks} == {
+        part.part_name() for part in registry.of_kind("loss")
+    }
     assert set(LAYERS) == {part.part_name() for part in registry.of_kind("layer")}
     assert set(LOSSES) == {part.part_name() for part in registry.of_kind("loss")}
 

@@ -58,13 +58,13 @@ def test_what_is_only_a_default_stays_one():
 
 
 def test_a_resolved_spec_stays_resolved():
-    resolved = resolve(parse_spec(TEXT))
+    resolved = resolve(parse_spec(TEXT)).spec
     again = parse_spec(resolved, overrides=["training.epochs=9"])
     assert again.network == resolved.network
-    assert resolve(again) == again
+    assert resolve(again).spec == again
     assert again.training.epochs == 9
     learned = resolve(parse_spec("[network]\nhidden_layer_sizes = [3]\n[training]\nloss = 'mse'"), inputs=2, outputs=4)
-    assert parse_spec(learned, overrides=["seed=3"]).network.output_size == 4
+    assert parse_spec(learned.spec, overrides=["seed=3"]).network.output_size == 4
 
 
 def test_a_spec_of_python_s_own_takes_settings():
@@ -73,7 +73,7 @@ def test_a_spec_of_python_s_own_takes_settings():
 
 
 def test_limits_alone_leave_every_place():
-    resolved = resolve(parse_spec(TEXT))
+    resolved = resolve(parse_spec(TEXT)).spec
     with pytest.raises(SpecError) as caught:
         parse_spec(resolved, limits=Limits(layers=1))
     (diagnostic,) = caught.value.diagnostics

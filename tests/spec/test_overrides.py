@@ -157,7 +157,7 @@ def test_a_setting_within_a_table_that_is_switched_makes_it_a_table(switch: str)
     again = parse_spec(text, overrides=["training.early_stopping.patience=7"])
     assert again.training.early_stopping == EarlyStopping(patience=7)
     assert parse_spec(TABLES, overrides=[f"training.early_stopping={switch}"]).training.early_stopping == defaults
-    resolved = resolve(parse_spec(text))
+    resolved = resolve(parse_spec(text)).spec
     shown = json.loads(resolved.to_json())["training"].get("early_stopping")
     assert shown == (EarlyStopping().model_dump() if switch == "true" else None)
 

@@ -8,7 +8,7 @@ import pytest
 from specnet.errors import Position, SpecError
 from specnet.parts.data import Data, DataSizes
 from specnet.parts.optimizers import Optimizer
-from specnet.spec import Limits, Spec, outputs_for, parse_spec, resolve
+from specnet.spec import Limits, Resolved, Spec, outputs_for, parse_spec, resolve
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -18,7 +18,7 @@ def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
 
 def dense(network: dict[str, Any], loss: Any = "mse", **more: Any) -> list[dict[str, Any]]:
     """Return the resolved layers as plain data."""
-    resolved = resolve(spec({"input_size": 2, **network}, loss, **more))
+    resolved = resolve(spec({"input_size": 2, **network}, loss, **more)).spec
     layers = resolved.model_dump(mode="json", exclude_none=True)["network"]["layers"]
     assert isinstance(layers, list)
     return layers
@@ -42,7 +42,7 @@ def unit(units: int = 3, **fields: Any) -> dict[str, Any]:
 
 
 def test_the_defaults_of_a_spec():
-    resolved = resolve(spec({"layer_sizes": [2, 3, 1]}))
+    resolved = resolve(spec({"layer_sizes": [2, 3, 1]})).spec
     assert (resolved.seed, resolved.random_generator, resolved.name, resolved.data) == (0, "pcg64", None, None)
     network, training = resolved.network, resolved.training
     assert (network.dtype, network.input_size, network.output_size) == ("float32", 2, 1)
@@ -55,9 +55,10 @@ def test_the_defaults_of_a_spec():
 
 @pytest.mark.parametrize(("epochs", "every"), [(1, 1), (1000, 1), (1001, 2), (20000, 20), (20001, 21)])
 def test_the_history_has_at_most_about_a_thousand_lines(epochs: int, every: int):
-    assert resolve(spec({"layer_sizes": [2, 1]}, training={"epochs": epochs})).training.log_every == every
+    resolved = resolve(spec({"layer_sizes": [2, 1]}, training={"epochs": epochs}))
+    assert resolved.log_every == resolved.spec.training.log_every == every
     given = spec({"layer_sizes": [2, 1]}, training={"epochs": epochs, "log_every": 7})
-    assert resolve(given).training.log_every == 7
+    assert resolve(given).log_every == 7
 
 
 @pytest.mark.parametrize(
@@ -128,23 +129,26 @@ def test_a_part_that_draws_the_bias_does_so_only_where_there_is_one():
 def test_data_get_the_spec_s_seed_and_stratify_classes():
     moons = spec({"layer_sizes": [2, 1]}, "bce", data={"type": "make_moons"}, seed=7)
     assert moons.data is not None
-    data = resolve(moons).data
+    data = resolve(moons).spec.data
     assert data is not None
     assert data.model_dump()["random_state"] == 7
     assert (data.split.random_state, data.split.stratify) == (7, True)
     given = {"type": "make_moons", "random_state": 1, "split": {"random_state": 2, "stratify": False}}
-    data = resolve(spec({"layer_sizes": [2, 1]}, "bce", data=given, seed=7)).data
+    data = resolve(spec({"layer_sizes": [2, 1]}, "bce", data=given, seed=7)).spec.data
     assert data is not None
     assert data.model_dump()["random_state"] == 1
     assert (data.split.random_state, data.split.stratify) == (2, False)
-    data = resolve(spec({"layer_sizes": [10, 1]}, data={"type": "diabetes"})).data
+    data = resolve(spec({"layer_sizes": [10, 1]}, data={"type": "diabetes"})).spec.data
     assert data is not None
     assert data.split.stratify is False
 
 
 def test_sizes_come_from_the_spec_the_data_or_the_call():
-    def sizes(resolved: Spec) -> tuple[int | None, int | None]:
-        return resolved.network.input_size, resolved.network.output_size
+    def sizes(resolved: Resolved) -> tuple[int, int]:
+        network = resolved.spec.network
+        assert (network.input_size, network.output_size) == (resolved.inputs, resolved.outputs)
+        assert resolved.columns == resolved.inputs
+        return resolved.inputs, resolved.outputs
 
     hidden = {"hidden_layer_sizes": [3]}
     assert sizes(resolve(spec(hidden), inputs=4, outputs=2)) == (4, 2)
@@ -207,7 +211,7 @@ def test_what_was_learned_by_reading_takes_the_data_s_place():
     given = spec({"hidden_layer_sizes": []}, data=csv)
     assert given.data is not None
     learned = given.data.model_copy(update={"features": ("a", "b", "c")})
-    resolved = resolve(given, outputs=1, data=learned)
+    resolved = resolve(given, outputs=1, data=learned).spec
     assert resolved.network.input_size == 3
     assert resolved.data is not None
     assert resolved.data.model_dump()["features"] == ("a", "b", "c")
@@ -223,8 +227,8 @@ class Whole(Optimizer):
 
 def test_an_optimizer_of_full_batches_gets_them():
     text = "[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\noptimizer = 'whole'\n"
-    assert resolve(parse_spec(text, parts=[Whole])).training.batch_size == "full"
-    assert resolve(parse_spec(text + "batch_size = 'full'\n", parts=[Whole])).training.batch_size == "full"
+    assert resolve(parse_spec(text, parts=[Whole])).batch_size == "full"
+    assert resolve(parse_spec(text + "batch_size = 'full'\n", parts=[Whole])).batch_size == "full"
     with pytest.raises(SpecError) as caught:
         parse_spec(text + "batch_size = 32\n", parts=[Whole])
     assert [(d.code, d.position) for d in caught.value.diagnostics] == [("batch-size", Position(6, 14, 2))]
@@ -251,7 +255,7 @@ def test_limits_are_named_in_the_error_and_can_be_raised(text: str, limits: dict
 
 def test_errors_of_the_long_form_stand_at_what_was_written():
     text = "[network]\nlayer_sizes = [2, 3, 1]\nactivations = 'tanh'\n[training]\nloss = 'mse'\n"
-    resolved = resolve(parse_spec(text))
+    resolved = resolve(parse_spec(text)).spec
     layers = ("network", "layers")
     for path, place in [
         ((*layers, 0), Position(2, 19)),
@@ -265,7 +269,7 @@ def test_errors_of_the_long_form_stand_at_what_was_written():
     ]:
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
         assert (diagnostic.position, diagnostic.source) == (place, "<text>"), path
-    again = resolve(resolved).error("code", "message", (*layers, 0, "units")).diagnostics[0]
+    again = resolve(resolved).spec.error("code", "message", (*layers, 0, "units")).diagnostics[0]
     assert again.position == Position(2, 19)
 
 
@@ -289,12 +293,12 @@ def test_a_spec_can_be_pickled_with_the_places_of_its_errors():
     resolved = resolve(parse_spec("[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n"))
     again = pickle.loads(pickle.dumps(resolved))
     assert again == resolved
-    (diagnostic,) = again.error("code", "message", ("network", "layers", 0, "units")).diagnostics
+    (diagnostic,) = again.spec.error("code", "message", ("network", "layers", 0, "units")).diagnostics
     assert diagnostic.position == Position(2, 19)
 
 
 def test_the_largest_network_that_may_be_is_read_again_from_its_resolved_form():
-    resolved = resolve(spec({"layer_sizes": [1] * 1001, "weight_initializer": {"type": "variance_scaling"}}))
+    resolved = resolve(spec({"layer_sizes": [1] * 1001, "weight_initializer": {"type": "variance_scaling"}})).spec
     assert resolved.network.layers is not None
     assert len(resolved.network.layers) == 1000
     assert parse_spec(resolved.to_json()) == resolved

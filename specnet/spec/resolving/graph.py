@@ -30,7 +30,7 @@ class Node:
     inputs : tuple of int
         The nodes that it reads, by number; -1 is the network's input.
     input_sizes : tuple of int
-        The features of each of these; 0 where that is not known, which no resolved spec has.
+        The features of each of these; 0 where that is not known, which is never so in a `Resolved`.
     size : int
         Features of its output, or 0.
     """
@@ -49,26 +49,14 @@ class Report(Protocol):
     def __call__(self, code: str, message: str, path: Path, *, hint: str | None = None) -> None: ...
 
 
-def walk(layers: Sequence[Layer], input_size: int) -> list[Node]:
-    """Return the nodes of a resolved spec's layers in the order in which they are computed; the last is the output.
+def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node, ...]:
+    """Return the nodes of layers in the order in which they are computed; the last is the output.
 
-    Raises
-    ------
-    ValueError
-        If the layers do not fit together; those of a resolved spec do.
+    Mistakes are reported. An input size of 0 is one not known.
     """
-
-    def refuse(code: str, message: str, path: Path, *, hint: str | None = None) -> None:
-        raise ValueError(message)
-
-    return survey(layers, input_size, refuse)
-
-
-def survey(layers: Sequence[Layer], input_size: int, report: Report) -> list[Node]:
-    """Return the nodes of layers that may have mistakes, and report these; an input size of 0 is one not known."""
     graph = _Graph(input_size, report)
     graph.add(layers, INPUT_INDEX, ("network", "layers"), "layers")
-    return graph.nodes
+    return tuple(graph.nodes)
 
 
 def layer_count(layers: Sequence[Layer]) -> int:

@@ -13,24 +13,25 @@ from specnet.spec.resolving.agreement import (
     check_target,
     check_training,
 )
-from specnet.spec.resolving.graph import survey
+from specnet.spec.resolving.graph import walk
 from specnet.spec.resolving.long_form import LongForm
 from specnet.spec.resolving.problems import Problems
-from specnet.spec.resolving.sizes import agreed, input_claims, last_layer_claim, output_claims
+from specnet.spec.resolving.resolved import Resolved
+from specnet.spec.resolving.sizes import agreed, column_count, input_claims, last_layer_claim, output_claims
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
 
 
-def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None, data: Data | None = None) -> Spec:
-    """Return the long form of a spec with every default filled in; resolving that again changes nothing.
+def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None, data: Data | None = None) -> Resolved:
+    """Return a spec's long form with every default filled in, and its layers; resolving that again changes nothing.
 
     Parameters
     ----------
     spec : Spec
-        As written, or resolved.
+        As written, or the spec of a `Resolved`.
     inputs, outputs : int, optional
-        The network's sizes, where they are known from elsewhere than the spec.
+        Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
     data : Data, optional
         What stands in place of the spec's data: the same part with what was learned by reading it.
 
@@ -44,8 +45,7 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
     problems = Problems(spec)
     resolved = _resolved(spec, inputs, outputs, problems)
     problems.raise_all()
-    network = resolved.network
-    for name, size in (("inputs", network.input_size), ("outputs", network.output_size)):
+    for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
             message = f"the number of {name} is not known: neither the spec nor its data say it"
             hint = f"{name.removesuffix('s')}_size = …, or {name}=… in Python"
@@ -63,21 +63,26 @@ def check(spec: Spec) -> None:
 
 def known_outputs(spec: Spec) -> int | None:
     """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
-    return _resolved(spec, None, None, Problems(spec)).network.output_size or None
+    return _resolved(spec, None, None, Problems(spec)).outputs or None
 
 
-def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Spec:
-    """Return the spec in its long form, with sizes of 0 where they are not known, and report its mistakes."""
+def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Resolved:
+    """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes.
+
+    Of a spec with too many layers only that is known.
+    """
     network, training, loss = spec.network, spec.training, spec.training.loss
+    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
+    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
     check_target(spec, problems)
     check_columns(spec, problems)
     if check_layer_count(spec, problems):
-        return spec
+        return Resolved(spec, (), 0, 0, 0, batch_size, log_every)
     input_size = agreed([*input_claims(spec, inputs)], problems)
     claims = [*output_claims(spec, outputs)]
     output_size = claims[0].size if claims else 0
     long = LongForm(spec, output_size, problems)
-    nodes = survey(long.layers, input_size, problems.report)
+    nodes = walk(long.layers, input_size, problems.report)
     layers_say = last_layer_claim(nodes)
     if layers_say is not None and network.hidden_layer_sizes is None:
         claims = [layers_say, *claims]
@@ -87,8 +92,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     check_rules(spec, nodes, problems)
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
-    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
-    return spec.model_copy(
+    long_form = spec.model_copy(
         update={
             "data": spec.data
             and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
@@ -104,11 +108,8 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
                     "layers": long.layers,
                 }
             ),
-            "training": training.model_copy(
-                update={
-                    "batch_size": batch_size,
-                    "log_every": training.log_every or math.ceil(training.epochs / HISTORY_LINES),
-                }
-            ),
+            "training": training.model_copy(update={"batch_size": batch_size, "log_every": log_every}),
         }
     ).with_origin(problems.origin())
+    columns = column_count(spec, input_size, inputs)
+    return Resolved(long_form, nodes, columns, input_size, output_size, batch_size, log_every)

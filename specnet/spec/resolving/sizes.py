@@ -7,6 +7,7 @@ from specnet.errors import Path
 from specnet.parts.data import DataSizes
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
+from specnet.parts.preprocessing import prepared_size
 from specnet.spec.document import Spec
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
 from specnet.spec.resolving.problems import Problems
@@ -35,21 +36,37 @@ def data_sizes(spec: Spec) -> DataSizes:
     return spec.data.sizes() if spec.data is not None else DataSizes()
 
 
+def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
+    """Return the number of raw columns, 0 if it is not known.
+
+    Where nobody says it, it is that of the network's inputs, if preprocessing keeps that.
+    """
+    names = spec.network.feature_names
+    said = len(names) if names is not None else data_sizes(spec).inputs or argument
+    return said or (inputs if prepared_size(spec.network.preprocessing, inputs) == inputs else 0)
+
+
 def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
-    """Yield what is said of the number of inputs, the network's own words first."""
-    network, sizes = spec.network, data_sizes(spec)
+    """Yield what is said of the number of inputs, the network's own words first.
+
+    Names, data and the argument say it of raw columns, of which preprocessing makes the inputs.
+    """
+    network, sizes, steps = spec.network, data_sizes(spec), spec.network.preprocessing
     if network.input_size is not None:
         yield Claim(network.input_size, _counted(network.input_size, "input"), ("network", "input_size"))
     if network.feature_names is not None:
         size = len(network.feature_names)
-        yield Claim(size, f"feature_names has {_counted(size, 'name')}", ("network", "feature_names"))
+        yield Claim(
+            prepared_size(steps, size), f"feature_names has {_counted(size, 'name')}", ("network", "feature_names")
+        )
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
         yield Claim(size, _counted(size, "input"), ("network", "layer_sizes", 0))
     if spec.data is not None and sizes.inputs is not None:
-        yield Claim(sizes.inputs, f"{spec.data.part_name()} has {_counted(sizes.inputs, 'column')}", ("data",))
+        words = f"{spec.data.part_name()} has {_counted(sizes.inputs, 'column')}"
+        yield Claim(prepared_size(steps, sizes.inputs), words, ("data",))
     if argument is not None:
-        yield Claim(argument, f"inputs={argument} is asked for", None)
+        yield Claim(prepared_size(steps, argument), f"inputs={argument} is asked for", None)
 
 
 def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:

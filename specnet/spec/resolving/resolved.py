@@ -1,0 +1,46 @@
+"""A spec of which everything is known."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from specnet.spec.document import Spec
+from specnet.spec.resolving.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What `resolve` makes of a spec, once, for all that comes after it.
+
+    Attributes
+    ----------
+    spec : Spec
+        The spec in its long form, with every default and size filled in: what is saved and shown.
+    nodes : tuple of Node
+        The layers in the order in which they are computed, blocks unrolled; the last is the output.
+    columns : int
+        Raw columns, before preprocessing.
+    inputs : int
+        Inputs of the network, after preprocessing.
+    outputs : int
+        Outputs of the network.
+    batch_size : int or "full"
+    log_every : int
+        Epochs from one record of the history to the next.
+    """
+
+    spec: Spec
+    nodes: tuple[Node, ...]
+    columns: int
+    inputs: int
+    outputs: int
+    batch_size: int | Literal["full"]
+    log_every: int
+
+    def with_dtype(self, dtype: str) -> "Resolved":
+        """Return the same of a network that computes in another precision."""
+        return replace(self, spec=self.spec.with_dtype(dtype))
+
+    def without_early_stopping(self) -> "Resolved":
+        """Return the same of a training that only ends after its last epoch."""
+        training = self.spec.training.model_copy(update={"early_stopping": None})
+        return replace(self, spec=self.spec.model_copy(update={"training": training}))
