@@ -12,7 +12,7 @@ from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.arrays import Array, as_numbers, check_inputs, check_weights
-from specnet.parts.data import Csv, CsvFile, Npz, Table, TargetKind, read_arrays
+from specnet.parts.data import CsvFile, Data, Npz, Table, TargetKind, read_arrays
 from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
@@ -48,7 +48,7 @@ def load_table(spec: Spec) -> Table:
     data, target = spec.data, target_kind(spec)
     if data is None:
         raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
-    whole: Place = ("data", "path") if "path" in type(data).model_fields else ("data",)
+    whole: Place = ("data",) if data.source_field is None else ("data", data.source_field)
     try:
         return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))
     except MemoryError:
@@ -95,9 +95,10 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
     source, names = os.fspath(path), resolved.spec.feature_names
     if names is not None and source.lower().endswith(".csv"):
         return CsvFile(source).read(names)[0]
-    part = _part_for(source, resolved.spec)
+    if not source.lower().endswith(".npz"):
+        raise _unreadable(source, resolved.spec)
     try:
-        return check_inputs(read_arrays(part.path, ("X",))["X"], resolved.columns)
+        return check_inputs(read_arrays(source, ("X",))["X"], resolved.columns)
     except DataError as error:
         raise _about(error, source) from None
 
@@ -126,29 +127,33 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     FileError
         If it cannot be read.
     """
-    part, source = _part_for(path, resolved.spec), os.fspath(path)
+    source = os.fspath(path)
+    part = _part_for(source, resolved.spec)
     try:
         table = check_table(part.load(Path(), target_kind(resolved.spec)))
     except DataError as error:
         raise _about(error, source) from None
-    if isinstance(part, Csv) and labels is not None and labels.dtype.kind == "U":
-        table = replace(table, y=table.y.astype(np.str_))
-    return table
+    return table if labels is None else replace(table, y=part.labels_like(table.y, labels))
 
 
-def _part_for(path: PathLike, spec: Spec) -> Csv | Npz:
-    source = os.fspath(path)
-    match os.path.splitext(source)[1].lower():
-        case ".npz":
-            return Npz(path=source)
-        case ".csv" if isinstance(spec.data, Csv):
-            return spec.data.model_copy(update={"path": source})
-        case ".csv":
-            missing = "its columns have no names" if spec.feature_names is None else "its target has no name"
-            message = f"this model was not trained on a CSV file, so that {missing}"
-            raise DataError(message, source=source, hint="a .npz file has X, and y where it is needed, without names")
-        case _:
-            raise DataError("data is read from .npz and .csv files", source=source)
+def _part_for(source: str, spec: Spec) -> Data:
+    """Return what reads a file of rows as a spec's own data part would."""
+    ending = os.path.splitext(source)[1].lower()
+    if ending == ".npz":
+        return Npz(path=source)
+    part = spec.data.for_csv(source) if ending == ".csv" and spec.data is not None else None
+    if part is None:
+        raise _unreadable(source, spec)
+    return part
+
+
+def _unreadable(source: str, spec: Spec) -> DataError:
+    """Return the error of a file of rows that a spec's model cannot read."""
+    if not source.lower().endswith(".csv"):
+        return DataError("data is read from .npz and .csv files", source=source)
+    missing = "its columns have no names" if spec.feature_names is None else "its target has no name"
+    message = f"this model was not trained on a CSV file, so that {missing}"
+    return DataError(message, source=source, hint="a .npz file has X, and y where it is needed, without names")
 
 
 def check_table(table: Table) -> Table:

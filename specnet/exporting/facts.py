@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from specnet.parts.data import Csv
 from specnet.parts.layers import Layer
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
@@ -30,9 +28,9 @@ def facts_of(spec: Spec) -> dict[str, Any]:
     if spec.training.metrics:
         training["metrics"] = [short(metric) for metric in spec.training.metrics]
     facts: dict[str, Any] = {"training": training}
-    if isinstance(spec.data, Csv):
-        # The file's folder is its author's own affair.
-        facts["data"] = spec.data.model_dump(mode="json", exclude_none=True) | {"path": Path(spec.data.path).name}
+    source = spec.data.handed_on() if spec.data is not None else None
+    if source is not None:
+        facts["data"] = source.model_dump(mode="json", exclude_none=True)
     if spec.network.feature_names is not None:
         facts["network"] = {"feature_names": spec.network.feature_names}
     return facts

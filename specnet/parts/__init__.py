@@ -24,6 +24,7 @@ from specnet.parts.fields import Share as Share
 from specnet.parts.initializers import Initializer as Initializer
 from specnet.parts.initializers import Place as Place
 from specnet.parts.layers import Layer as Layer
+from specnet.parts.layers import LayerContext as LayerContext
 from specnet.parts.layers import LearningLayer as LearningLayer
 from specnet.parts.layers import Scope as Scope
 from specnet.parts.losses import Loss as Loss

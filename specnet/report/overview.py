@@ -38,9 +38,9 @@ class Overview:
         return " → ".join(steps)
 
     def _step(self, node: Node) -> str:
-        activation = getattr(node.layer, "activation", None)
-        word = activation.type if isinstance(activation, Part) else node.layer.type
-        sized = "units" in type(node.layer).model_fields or node.size != node.input_sizes[0]
+        _, activation = node.layer.split_activation()
+        word = activation.type if activation is not None else node.layer.type
+        sized = node.layer.declared_size() is not None or node.size != node.input_sizes[0]
         return f"{node.size} {word}" if sized else word
 
     def totals(self) -> str:
@@ -66,7 +66,7 @@ class Overview:
                 (
                     node.key,
                     described(layer, without=_IN_OTHER_COLUMNS),
-                    described(getattr(layer, "activation", None)),
+                    described(layer.split_activation()[1]),
                     ", ".join(self._input_names(node)),
                     count(node.size),
                     count(parameters),

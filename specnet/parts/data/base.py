@@ -81,12 +81,24 @@ class Data(PartKind):
     """Where rows come from, and how they are split."""
 
     kind: ClassVar[str] = "data"
+    source_field: ClassVar[str | None] = None
+    """The field that says where the rows are, where there is one."""
 
     split: Split = Field(default_factory=Split, description="which rows train, which choose and which measure")
 
     def sizes(self) -> DataSizes:
         """Return what the fields alone determine; nothing is read."""
         return DataSizes()
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of X's columns, in order, where the fields say them."""
+        return None
+
+    @property
+    def row_count(self) -> int | None:
+        """The number of rows, where the fields say it."""
+        return None
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.split.stratify and self.sizes().target == "values":
@@ -124,3 +136,15 @@ class Data(PartKind):
     def with_columns(self, table: Table) -> Self:
         """Return the part with what was learned by reading filled in."""
         return self
+
+    def for_csv(self, path: str) -> "Data | None":
+        """Return what reads the same columns and target from another CSV file; None where they have no names."""
+        return None
+
+    def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+        """Return labels that were read, as text where the source has only text and the given labels are text."""
+        return y
+
+    def handed_on(self) -> "Data | None":
+        """Return what may go with a model to others: names of columns, and no folders; None if there are none."""
+        return None

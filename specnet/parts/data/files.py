@@ -6,8 +6,10 @@ What the target is, labels or numbers, is not guessed from the file: it follows 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.errors import DataError, Diagnostic
@@ -28,6 +30,7 @@ class Npz(Data):
     """
 
     example = 'path = "rows.npz"'
+    source_field = "path"
     type: Literal["npz"] = "npz"
     path: FilePath = Field(description="the file, from the spec's folder on")
 
@@ -44,12 +47,17 @@ class Csv(Data):
     """
 
     example = 'path = "rows.csv", target = "price"'
+    source_field = "path"
     type: Literal["csv"] = "csv"
     path: FilePath = Field(description="the file, from the spec's folder on")
     target: ColumnName = Field(description="name of the column to predict")
     features: ColumnNames | None = Field(
         None, description="names of the columns to predict it from; all the others where nothing is said"
     )
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        return self.features
 
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=len(self.features) if self.features else None)
@@ -71,6 +79,15 @@ class Csv(Data):
 
     def with_columns(self, table: Table) -> Self:
         return self.model_copy(update={"features": table.feature_names})
+
+    def for_csv(self, path: str) -> Self:
+        return self.model_copy(update={"path": path})
+
+    def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+        return y.astype(np.str_) if labels.dtype.kind == "U" else y
+
+    def handed_on(self) -> Self:
+        return self.model_copy(update={"path": Path(self.path).name})
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()

@@ -27,6 +27,10 @@ class Generated(Data):
     shuffle: bool = Field(True, description="whether the rows are mixed, or in the order of their making")
     random_state: Seed | None = Field(None, description="seed of the rows; the spec's seed where nothing is said")
 
+    @property
+    def row_count(self) -> int:
+        return self.n_samples
+
     def load(self, folder: Path, target: TargetKind) -> Table:
         from sklearn import datasets
 

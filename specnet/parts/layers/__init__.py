@@ -8,6 +8,7 @@ whole, so that a new layer is written in one of them and nowhere else.
 # ruff: noqa: F403
 
 from specnet.parts.layers.base import Layer as Layer
+from specnet.parts.layers.base import LayerContext as LayerContext
 from specnet.parts.layers.base import LearningLayer as LearningLayer
 from specnet.parts.layers.base import LearningRules as LearningRules
 from specnet.parts.layers.base import Scope as Scope

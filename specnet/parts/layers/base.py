@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from specnet.compiler import Shape, Value
 from specnet.parts.activations import Activation
 from specnet.parts.fields import LayerName, NonNegativeNumber
+from specnet.parts.initializers import Initializer
 from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, StateTensor
 from specnet.parts.part import OnnxOperator
@@ -42,6 +43,20 @@ class Scope(Protocol):
         """Set a state, when the step has been made, to a new value."""
 
 
+class LayerContext(Protocol):
+    """What a layer can ask of the spec in which it stands, to fill in what it leaves out."""
+
+    @property
+    def activation_after(self) -> Activation | None:
+        """What the next layer applies to the output, where that is all the next layer does."""
+
+    def initializer(self, field: str, own: Initializer | None, default: Initializer) -> Initializer:
+        """Return what draws the parameters of a field: the layer's own, the network's of that name, or a default."""
+
+    def initializer_before(self, activation: Activation) -> Initializer:
+        """Return what usually draws the weights before an activation."""
+
+
 @dataclass(frozen=True, slots=True)
 class LearningRules:
     """How parameters learn: whether at all, and the factors on the learning rate and on weight decay."""
@@ -60,12 +75,32 @@ class Layer(PartKind):
     """The ONNX operator that computes it when nothing is trained; an export writes the value's own nodes else."""
     reads_columns: ClassVar[bool] = False
     """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
+    size_field: ClassVar[str | None] = None
+    """The field that `declared_size` follows from."""
 
     name: LayerName | None = Field(None, description="by which other layers and the model's weights refer to it")
     inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
         None,
         description="names of the layers it reads; the previous one where nothing is said, `input` for the network's",
     )
+
+    def with_defaults(self, context: LayerContext) -> Self:
+        """Return the layer with what it leaves out filled in."""
+        return self
+
+    def with_activation(self, activation: Activation) -> Self | None:
+        """Return the layer with an activation at its end, this one if it has none itself; None if it takes none."""
+        return None
+
+    def declared_size(self) -> int | None:
+        """Return the number of output features that its fields say; None if it follows from the inputs.
+
+        Raises
+        ------
+        ValueError
+            If there is no such size; the message says why.
+        """
+        return None
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         """Return the number of output features.

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from specnet.compiler import Value, affine, linear_map
-from specnet.parts.activations import Activation
+from specnet.parts.activations import Activation, Linear
 from specnet.parts.fields import PositiveInteger
-from specnet.parts.initializers import Initializer, Place
-from specnet.parts.layers.base import Layer, LearningLayer, Scope
+from specnet.parts.initializers import Initializer, Place, RandomNormal, Zeros
+from specnet.parts.layers.base import Layer, LayerContext, LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, Tensor
 from specnet.parts.part import FieldProblem
 
@@ -24,6 +24,7 @@ class Dense(LearningLayer):
     """
 
     example = 'units = 16, activation = "relu"'
+    size_field = "units"
     type: Literal["dense"] = "dense"
     units: PositiveInteger = Field(description="the number of outputs")
     activation: Activation | None = Field(None, description="applied to the outputs; linear where nothing is said")
@@ -40,12 +41,34 @@ class Dense(LearningLayer):
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
+        if self.bias_initializer is not None and not self.use_bias:
+            message = "use_bias is false, so that there is no bias to initialize"
+            yield FieldProblem(("bias_initializer",), message, "bias-initializer")
+        elif self.bias_initializer is not None and self.bias_initializer.needs_matrix:
             message = f"{self.bias_initializer.type} draws matrices, and a bias is none"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+    def with_defaults(self, context: LayerContext) -> Self:
+        activation = self.activation or Linear()
+        before = (context.activation_after or activation) if isinstance(activation, Linear) else activation
+        ntk = RandomNormal(stddev=1.0) if self.parametrization == "ntk" else None
+        usual = ntk or context.initializer_before(before)
+        weight = context.initializer("weight_initializer", self.weight_initializer, usual)
+        bias = None
+        if self.use_bias:
+            usual = weight if weight.decides_bias else ntk or Zeros()
+            bias = context.initializer("bias_initializer", self.bias_initializer, usual)
+        filled = {"activation": activation, "weight_initializer": weight, "bias_initializer": bias}
+        return self.model_copy(update=filled)
+
+    def with_activation(self, activation: Activation) -> Self:
+        return self if self.activation else self.model_copy(update={"activation": activation})
+
+    def declared_size(self) -> int:
         return self.activation.output_size(self.units) if self.activation else self.units
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return self.declared_size()
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (inputs,) = input_sizes
@@ -77,6 +100,9 @@ class ActivationLayer(LearningLayer):
     example = 'activation = "tanh"'
     type: Literal["activation"] = "activation"
     activation: Activation = Field(description="the function that is applied")
+
+    def with_activation(self, activation: Activation) -> Self:
+        return self
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         return self.activation.output_size(*input_sizes)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from specnet.errors import Path
-from specnet.parts.data import Csv
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
@@ -63,8 +62,8 @@ def check_target(spec: Spec, problems: Problems) -> None:
 
 
 def check_columns(spec: Spec, problems: Problems) -> None:
-    """Report names of columns that are not those of a CSV file's."""
-    said, features = spec.network.feature_names, spec.data.features if isinstance(spec.data, Csv) else None
+    """Report names of columns that are not those that the data part says."""
+    said, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
     for index, message in differences(said or (), features or ()):
         notes = [problems.note("here are the data's names", ("data", "features"))]
         problems.report("feature-names", message, (*PATH, index), notes=notes)
@@ -177,12 +176,12 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
     parameters = sum(counts)
     largest = max(range(len(nodes)), key=lambda index: counts[index])
-    path: Path = (*nodes[largest].path, "units")
+    path = nodes[largest].size_path
     if parameters > limits.parameters:
         message = f"{parameters} parameters are more than {limits.parameters}"
         problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
         return
-    rows = getattr(spec.data, "n_samples", None)
+    rows = spec.data.row_count if spec.data is not None else None
     if isinstance(training.batch_size, int):
         rows = training.batch_size if rows is None else min(rows, training.batch_size)
     values = inputs + sum(node.layer.value_count(node.input_sizes) for node in nodes)

@@ -42,6 +42,11 @@ class Node:
     input_sizes: tuple[int, ...]
     size: int
 
+    @property
+    def size_path(self) -> Path:
+        """Where the layer says its size, or the layer itself where that follows from what it reads."""
+        return self.path if self.layer.size_field is None else (*self.path, self.layer.size_field)
+
 
 class Report(Protocol):
     """Takes a mistake at a path."""
@@ -146,10 +151,8 @@ class _Graph:
 
     def _size(self, layer: Layer, sizes: tuple[int, ...], here: Path) -> int:
         unknown = 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1)
-        if unknown and "units" not in type(layer).model_fields:
-            return 0
         try:
-            return layer.output_size((1,) if unknown else sizes)  # what it reads does not matter to a layer with units
+            return (layer.declared_size() or 0) if unknown else layer.output_size(sizes)
         except ValueError as error:
             self.report("layer-sizes", str(error), here)
             return 0

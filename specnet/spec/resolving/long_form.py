@@ -1,11 +1,12 @@
 """The long form of a network: dense layers in place of sizes, activations and initializers where a spec names none."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from specnet.errors import Path
-from specnet.parts.activations import Activation, Linear, Relu
-from specnet.parts.initializers import Initializer, RandomNormal, Zeros
+from specnet.parts.activations import Activation, Relu
+from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Block, Dense, Layer
 from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
@@ -34,6 +35,10 @@ class LongForm:
         self.registry, self.report, self.written = spec.registry, problems.report, problems.written
         self.legacy = spec.random_generator == "legacy"
         network = spec.network
+        self.initializers = {
+            "weight_initializer": network.weight_initializer,
+            "bias_initializer": network.bias_initializer,
+        }
         output_activation = self.part(Activation, spec.training.loss.output_activation)
         if network.layers is None:
             layers = self._stack(network, outputs, output_activation)
@@ -55,20 +60,13 @@ class LongForm:
         for index, ((units, source), activation) in enumerate(zip(sizes, activations, strict=True)):
             here = (*LAYERS, index)
             self.written[here] = self.written[*here, "units"] = source
-            for name in ("weight_initializer", "bias_initializer"):
+            for name in self.initializers:
                 self.written[*here, name] = ("network", name)
             if isinstance(network.activations, tuple):
                 self.written[*here, "activation"] = ("network", "activations", index)
             elif network.activations is not None and index < len(sizes) - 1:
                 self.written[*here, "activation"] = ("network", "activations")
-            layers.append(
-                Dense(
-                    units=units,
-                    activation=activation,
-                    weight_initializer=network.weight_initializer,
-                    bias_initializer=network.bias_initializer,
-                )
-            )
+            layers.append(Dense(units=units, activation=activation))
         return layers
 
     def _activations(
@@ -85,14 +83,9 @@ class LongForm:
 
     def _with_output(self, layers: Sequence[Layer], output_activation: Activation) -> list[Layer]:
         """Return the layers with the loss's activation at their end, where they end in none."""
-        if layers and isinstance(layers[-1], Dense):
-            last = layers[-1]
-            return [
-                *layers[:-1],
-                last if last.activation else last.model_copy(update={"activation": output_activation}),
-            ]
-        if layers and isinstance(layers[-1], ActivationLayer):
-            return list(layers)
+        last = layers[-1].with_activation(output_activation) if layers else None
+        if last is not None:
+            return [*layers[:-1], last]
         self.written[*LAYERS, len(layers)] = (*LAYERS, len(layers) - 1) if layers else LAYERS
         return [*layers, ActivationLayer(activation=output_activation)]
 
@@ -102,39 +95,44 @@ class LongForm:
             if isinstance(layer, Block):
                 inside = tuple(self._filled(layer.layers, (*here, "layers")))
                 yield layer.model_copy(update={"layers": inside})
-            elif isinstance(layer, Dense):
-                after = layers[index + 1] if index + 1 < len(layers) else None
-                yield self._filled_dense(layer, after, here)
             else:
-                yield layer
+                after = layers[index + 1] if index + 1 < len(layers) else None
+                yield layer.with_defaults(_Place(self, here, _activation_of(after, layer)))
 
-    def _filled_dense(self, layer: Dense, after: Layer | None, here: Path) -> Dense:
-        activation = before = layer.activation or Linear()
-        if isinstance(activation, Linear) and isinstance(after, ActivationLayer):
-            before = after.activation if after.inputs in (None, (layer.name,)) else activation
-        ntk = RandomNormal(stddev=1.0) if layer.parametrization == "ntk" else None
-        weight = layer.weight_initializer or ntk or self.part(Initializer, before.default_initializer)
-        bias = layer.bias_initializer
-        if bias is not None and not layer.use_bias:
-            message = "there is no bias to initialize"
-            self.report("bias-initializer", message, (*here, "bias_initializer"), hint="use_bias is false")
-        elif bias is None and layer.use_bias:
-            bias = weight if weight.decides_bias else ntk or Zeros()
-        if self.legacy:
-            self._check_legacy((*here, "weight_initializer"), weight, layer.weight_initializer)
-            self._check_legacy((*here, "bias_initializer"), bias, layer.bias_initializer)
-        return layer.model_copy(
-            update={"activation": activation, "weight_initializer": weight, "bias_initializer": bias}
-        )
 
-    def _check_legacy(self, path: Path, drawn: Initializer | None, written: Initializer | None) -> None:
-        if drawn is not None and not drawn.legacy:
-            what = drawn.part_name() if written is not None else "the default initializer"
+@dataclass(frozen=True)
+class _Place:
+    """Where a layer stands, as it is told of it."""
+
+    long_form: LongForm
+    path: Path
+    activation_after: Activation | None
+
+    def initializer(self, field: str, own: Initializer | None, default: Initializer) -> Initializer:
+        of_all = self.long_form.initializers.get(field)
+        place: Path
+        drawn, what, place = default, "the default initializer", ("random_generator",)
+        if own is not None:
+            drawn, what, place = own, own.part_name(), (*self.path, field)
+        elif of_all is not None:
+            drawn, what, place = of_all, of_all.part_name(), ("network", field)
+        if self.long_form.legacy and not drawn.legacy:
             message = f"the legacy generator draws normal distributions that are not cut, and {what} is another"
             hint = 'weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }'
-            self.report(
-                "legacy-initializer", message, path if written is not None else ("random_generator",), hint=hint
-            )
+            self.long_form.report("legacy-initializer", message, place, hint=hint)
+        return drawn
+
+    def initializer_before(self, activation: Activation) -> Initializer:
+        found: Initializer = self.long_form.part(Initializer, activation.default_initializer)
+        return found
+
+
+def _activation_of(after: Layer | None, layer: Layer) -> Activation | None:
+    """Return the activation that a layer is, if it reads the one before it and is nothing else."""
+    if after is None or after.inputs not in (None, (layer.name,)):
+        return None
+    rest, activation = after.split_activation()
+    return activation if rest is None else None
 
 
 def _sizes(network: NetworkSpec, outputs: int) -> list[tuple[int, Path]]:

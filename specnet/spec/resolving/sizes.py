@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from specnet.errors import Path
 from specnet.parts.data import DataSizes
-from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.preprocessing import prepared_size
 from specnet.spec.document import Spec
@@ -92,10 +91,9 @@ def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
     if not nodes or nodes[-1].size == 0:
         return None
     node = nodes[-1]
-    while not _says_units(node.layer) and len(node.inputs) == 1 and node.inputs[0] != INPUT_INDEX:
+    while node.layer.declared_size() is None and len(node.inputs) == 1 and node.inputs[0] != INPUT_INDEX:
         node = nodes[node.inputs[0]]
-    path = (*node.path, "units") if _says_units(node.layer) else node.path
-    return Claim(nodes[-1].size, _counted(nodes[-1].size, "output"), path)
+    return Claim(nodes[-1].size, _counted(nodes[-1].size, "output"), node.size_path)
 
 
 def agreed(claims: Sequence[Claim], problems: Problems) -> int:
@@ -107,10 +105,6 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
         message = f"{first.words}, but {other.words}"
         problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
     return claims[0].size if claims else 0
-
-
-def _says_units(layer: Layer) -> bool:
-    return "units" in type(layer).model_fields
 
 
 def _counted(number: int, noun: str) -> str:
