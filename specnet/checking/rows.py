@@ -9,7 +9,8 @@ import numpy as np
 from specnet.errors import DataError
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.running.fitting import prepare, read_data
+from specnet.running.encoding import Encoder
+from specnet.running.rows import read_data
 from specnet.spec import Spec, resolve
 
 ROWS = 16
@@ -58,7 +59,7 @@ def rows_to_check(spec: Spec) -> CheckedRows:
         return _made(Network(resolve(spec).with_dtype("float64")), generator)
     data = read_data(spec)
     network = Network(data.resolved.with_dtype("float64"))
-    training = prepare(network, data.labels, data.splits["train"])[1]
+    _, training = Encoder.fit(network, data.labels, data.splits["train"])
     heavy = np.arange(len(training)) if training.weight is None else np.flatnonzero(training.weight)
     chosen = np.sort(generator.choice(heavy, min(ROWS, heavy.size), replace=False))
     weight = None if training.weight is None else training.weight[chosen]

@@ -92,7 +92,7 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
 
 def _with_sizes_of_data(spec: Spec) -> Resolved:
     from specnet.data import load_table
-    from specnet.running.fitting import read_target
+    from specnet.running.rows import read_target
     from specnet.spec import resolve
 
     table = load_table(spec)
@@ -127,7 +127,7 @@ def _show_code(network: Network, output: Output) -> None:
 def _show_schedule(spec: Spec, output: Output) -> None:
     from specnet.parts.optimizers import SteppingOptimizer
     from specnet.report.schedule import RateCurve
-    from specnet.running.fitting import read_data
+    from specnet.running.rows import read_data
 
     training = spec.training
     if not isinstance(training.optimizer, SteppingOptimizer):

@@ -1,22 +1,23 @@
 """The rows: where a spec's come from, their splits and labels, and how columns become what a network sees."""
 
 from specnet.data.labels import Labels, check_labels
-from specnet.data.preparation import Preparation, tensor_shapes
+from specnet.data.preparation import Preparation, needed_columns, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
-from specnet.data.tables import check_table, load_table, read_inputs, read_table, target_kind
+from specnet.data.tables import load_table, read_inputs, read_table, table_target, target_kind
 
 __all__ = [
     "Labels",
     "Preparation",
     "RowSplit",
     "check_labels",
-    "check_table",
     "load_table",
+    "needed_columns",
     "read_inputs",
     "read_table",
     "split_rows",
     "suspicions",
+    "table_target",
     "target_kind",
     "tensor_shapes",
 ]

@@ -10,18 +10,18 @@ from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import Split, Table
 
-Rows = NDArray[np.intp]
+RowNumbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSplit:
     """Row numbers of a table's parts, in the order in which they are used; None where a split has no such part."""
 
-    train: Rows
-    validation: Rows | None
-    test: Rows | None
+    train: RowNumbers
+    validation: RowNumbers | None
+    test: RowNumbers | None
 
-    def parts(self) -> dict[str, Rows]:
+    def parts(self) -> dict[str, RowNumbers]:
         """Return the parts that there are, by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in parts.items() if rows is not None}
@@ -59,7 +59,9 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     return RowSplit(train, validation, test)
 
 
-def _cut(table: Table, rows: Rows, count: int, part: str, random_state: int, stratify: bool) -> tuple[Rows, Rows]:
+def _cut(
+    table: Table, rows: RowNumbers, count: int, part: str, random_state: int, stratify: bool
+) -> tuple[RowNumbers, RowNumbers]:
     if count >= len(rows):
         message = f"{part}_size takes {count} of {len(rows)} rows and leaves none to train on"
         raise _error(f"{part}_size", message)

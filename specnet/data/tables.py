@@ -168,11 +168,21 @@ def check_table(table: Table) -> Table:
     y = np.asarray(table.y)
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: one row for each")
-    if table.target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
-        y = check_labels(y)
-    else:
-        y = as_numbers(y, "y").astype(np.float64)
+    y = table_target(y, table.target)
     return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
+
+
+def table_target(y: Array, target: TargetKind) -> Array:
+    """Return a target as a table has it: int64 or text for classes, else float64.
+
+    Raises
+    ------
+    DataError
+        If it holds something else.
+    """
+    if target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
+        return check_labels(y)
+    return as_numbers(y, "y").astype(np.float64)
 
 
 def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:

@@ -17,9 +17,10 @@ from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.watching import LOSS
-from specnet.running.fitting import Rows, check_rows, fit_rows
+from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.rows import Rows, check_rows
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
-from specnet.training import Checkpoint, TrainingResult
+from specnet.training import Checkpoint
 
 FLOATS = (np.float64, np.float32)
 DEFAULT_VALIDATION_SIZE = 0.1
@@ -48,9 +49,8 @@ class SpecEstimator(SpecParameters):
         """Train a spec that is not resolved yet, on rows that are checked."""
         resolved = self._resolved(spec, rows, labels)
         splits = self._cut(resolved.spec, spec.data.split if spec.data is not None else Split(), rows, labels)
-        model, result = fit_rows(resolved, labels, splits, start=start)
         self._reached: Checkpoint | None = None
-        return self._with_model(model, result)
+        return self._with_fitted(fit_rows(resolved, labels, splits, start=start))
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
@@ -66,7 +66,7 @@ class SpecEstimator(SpecParameters):
             raise ValueError(
                 'class_weight="balanced" needs all rows at once: partial_fit takes a weight for each class'
             )
-        model, result = fit_rows(
+        fitted = fit_rows(
             resolved.without_early_stopping(),
             labels,
             {"train": rows},
@@ -74,8 +74,8 @@ class SpecEstimator(SpecParameters):
             checkpoint=reached,
             epochs=1 if reached is None else reached.facts["epochs"] + 1,
         )
-        self._reached = result.reached
-        return self._with_model(model, result)
+        self._reached = fitted.result.reached
+        return self._with_fitted(fitted)
 
     def _resolved(self, spec: Spec, rows: Rows, labels: Labels | None) -> Resolved:
         """Return the spec without its data, with the sizes of these rows and the names of their columns."""
@@ -90,9 +90,10 @@ class SpecEstimator(SpecParameters):
             raise DataError(f"{loss.type} tells two classes apart, and y has {len(labels)}")
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
-        return resolve(named, inputs=rows.X.shape[1], outputs=outputs)
+        return resolve(named, inputs=rows.table.shape[1], outputs=outputs)
 
-    def _with_model(self, model: Model, result: TrainingResult) -> Self:
+    def _with_fitted(self, fitted: FitResult) -> Self:
+        model, result = fitted.model, fitted.result
         if result.interruption is not None:
             raise result.interruption
         self.model_ = model
@@ -101,7 +102,7 @@ class SpecEstimator(SpecParameters):
         self.loss_ = model.history[-1]["loss"]
         return self
 
-    def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows | None]:
+    def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
         """Return the rows to train on, and those that are watched meanwhile."""
         share = self.validation_size
         if share is not None:
@@ -112,9 +113,8 @@ class SpecEstimator(SpecParameters):
         split = split.model_copy(update={"test_size": 0.0, "validation_size": float(share)})
         if labels is None:
             split = split.model_copy(update={"stratify": False})
-        table = Table(rows.X, rows.y, "values" if labels is None else "classes")
-        parts = split_rows(table, split, spec.seed).parts()
-        return {name: rows.take(indices) for name, indices in parts.items()}
+        table = Table(rows.table, rows.y, "values" if labels is None else "classes")
+        return rows.split(split_rows(table, split, spec.seed))
 
 
 def check_weighted_rows(X: Array, y: Array, sample_weight: Any) -> Rows:

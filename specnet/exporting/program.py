@@ -101,7 +101,7 @@ class Program:
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
         self.model, self.dtype, self._expansions, self.note = model, dtype, expansions, note
         network = model.network
-        self.inputs = network.inputs
+        self.inputs = network.resolved.columns
         self.outputs = network.target_size if self.task == "values" else network.outputs
         (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
         prepare, arrays = _symbolic(model.preprocessing, "preprocessing")

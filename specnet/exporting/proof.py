@@ -146,7 +146,7 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[Array, int]:
     Most are as training rows of a standard normal distribution would be; the others are zeros, tiny, far from all
     training rows in all columns and in single ones. From 1 on `neighbour` gives rows that are hardly others.
     """
-    inputs = program.inputs
+    inputs = program.model.network.inputs
     signs = np.where(np.arange(inputs) % 2, -1.0, 1.0)
     edges = [np.zeros(inputs), np.full(inputs, _TINY), np.full(inputs, -_TINY)]
     edges += [_FAR * np.ones(inputs), -_FAR * np.ones(inputs), _FAR * signs, -_FAR * signs]
@@ -157,7 +157,7 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[Array, int]:
         prepared *= 1 + _NEAR * np.random.default_rng(neighbour).standard_normal(prepared.shape)
     put_categories(prepared, program.model, np.random.default_rng(0))
     with np.errstate(all="ignore"):
-        raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, inputs))])
+        raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, program.inputs))])
     return raw.astype(program.dtype).astype(np.float64), count
 
 

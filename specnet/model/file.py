@@ -227,7 +227,7 @@ def _inside(mistake: Diagnostic) -> Diagnostic:
 def _required(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
     spec, float64 = network.spec.network, np.dtype(np.float64)
-    inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.inputs))
+    inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.resolved.columns))
     outputs = _prefixed("target_preprocessing", tensor_shapes(spec.target_preprocessing, network.target_size))
     return {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},

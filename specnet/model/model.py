@@ -9,13 +9,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation
+from specnet.data import Labels, Preparation, needed_columns
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, check_inputs, check_target, check_weights, select_columns
+from specnet.parts.arrays import Array, as_array, check_finite, check_target, check_weights
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
@@ -150,7 +150,7 @@ class Model:
         DataError
             If X does not fit.
         """
-        return self.network.raw_outputs(self.theta, self._prepared(X), self.state)
+        return self.network.predict_read(self.theta, self._inputs(X), self.state, raw=True)
 
     def evaluate(
         self,
@@ -183,15 +183,24 @@ class Model:
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is none for this model.
         """
+        return self.evaluate_read(self._inputs(X), y, sample_weight, metrics)
+
+    def evaluate_read(
+        self,
+        X: Array,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
+    ) -> dict[str, float]:
+        """Return what `evaluate` does, of rows (rows, inputs) as the network reads them."""
         if isinstance(metrics, str | Metric):
             metrics = [metrics]
         chosen = [self._metric(metric) for metric in (self.spec.training.metrics if metrics is None else metrics)]
-        prepared = self._prepared(X)
-        target, wanted = self._target(y, prepared)
-        weights = check_weights(sample_weight, len(prepared))
-        figures = {"loss": self.network.loss(self.theta, prepared, wanted, weights, self.state, data_only=True)}
+        target, wanted = self._target(y, X)
+        weights = check_weights(sample_weight, len(X))
+        figures = {"loss": self.network.loss_read(self.theta, X, wanted, weights, self.state, data_only=True)}
         if chosen:
-            outputs = self.network.predict(self.theta, prepared, self.state)
+            outputs = self.network.predict_read(self.theta, X, self.state)
             figures |= {metric.type: self.score(metric, outputs, target, weights) for metric in chosen}
         return figures
 
@@ -240,16 +249,14 @@ class Model:
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return the network's outputs for raw columns, (rows, outputs)."""
-        return self.network.predict(self.theta, self._prepared(X), self.state)
+        return self.network.predict_read(self.theta, self._inputs(X), self.state)
 
-    def _prepared(self, X: ArrayLike) -> Array:
-        """Return raw columns as the network sees them, (rows, inputs)."""
-        columns = check_inputs(select_columns(X, self.feature_names), self.network.resolved.columns)
-        if not self.preprocessing.steps:
-            return columns
-        with np.errstate(over="ignore"):  # the network refuses what is not finite, and says where it stands
-            prepared: Array = self.preprocessing.apply(columns.astype(np.float64))
-        return prepared
+    def _inputs(self, X: ArrayLike) -> Array:
+        """Return raw columns as the network reads them, (rows, inputs)."""
+        prepared = self.preprocessing.prepare(needed_columns(X, self.network.resolved))
+        if self.preprocessing.steps:
+            check_finite(prepared, "X")
+        return self.network.read_inputs(prepared)
 
     def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""
@@ -270,11 +277,11 @@ class Model:
             return np.concatenate([1 - outputs, outputs], axis=1)
         return outputs
 
-    def _target(self, y: ArrayLike, prepared: Array) -> tuple[Array, Array]:
+    def _target(self, y: ArrayLike, X: Array) -> tuple[Array, Array]:
         """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
-        y, rows = as_array(y, "y"), len(prepared)
+        y, rows = as_array(y, "y"), len(X)
         if y.shape[:1] != (rows,):
-            raise DataError(f"y has shape {y.shape}, and X has shape {prepared.shape}: a row of each belong together")
+            raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: a row of each belong together")
         if self._labels is not None:
             indices = self._labels.encode(y)
             return indices, indices

@@ -7,7 +7,7 @@ to the caller. A network can be used from several threads: what is bound to arra
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, che
 from specnet.parts.blame import ask
 from specnet.parts.metrics.base import Task
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.spec import Resolved, Spec, SpecSource, parse_spec, resolve
+from specnet.parts.part import Part
+from specnet.spec import Limits, Resolved, Spec, SpecSource, parse_spec, resolve
 from specnet.spec.resolving.graph import Node
 
 CHUNK_BYTES = 2**20
@@ -32,7 +33,15 @@ ROW_MULTIPLE = 16
 """A remainder of rows is padded to a multiple of this: few bindings. A row's last bits may depend on its company."""
 
 
-def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | None = None, **options: Any) -> Network:
+def build(
+    spec: SpecSource | Spec,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Network:
     """Return the network that a spec describes.
 
     Parameters
@@ -40,8 +49,8 @@ def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | Non
     spec : path, text with a line break, mapping or Spec
     inputs, outputs : int, optional
         Numbers of columns and of outputs, where neither the spec nor its data part says them.
-    **options
-        What `parse_spec` takes, such as ``parts``.
+    parts, overrides, limits : optional
+        As for `parse_spec`.
 
     Raises
     ------
@@ -51,7 +60,8 @@ def build(spec: SpecSource | Spec, inputs: int | None = None, outputs: int | Non
     for name, size in (("inputs", inputs), ("outputs", outputs)):
         if size is not None:
             check_count(size, name, at_least=1)
-    return Network(resolve(parse_spec(spec, **options), inputs=inputs, outputs=outputs))
+    parsed = parse_spec(spec, parts=parts, overrides=overrides, limits=limits)
+    return Network(resolve(parsed, inputs=inputs, outputs=outputs))
 
 
 class Network:
@@ -161,10 +171,19 @@ class Network:
             With the argument's name, if they are no finite numbers of that shape, or no categories where these are
             needed.
         """
-        numbers = check_inputs(X, self.inputs, name)
+        return self.read_inputs(check_inputs(X, self.inputs, name), name)
+
+    def read_inputs(self, X: Array, name: str = "X") -> Array:
+        """Return finite rows (rows, inputs) in the network's dtype, if its layers can read them.
+
+        Raises
+        ------
+        DataError
+            With the argument's name, if they are beyond that dtype, or no categories where these are needed.
+        """
         for node in self._column_nodes:
-            node.layer.check_columns(numbers, name)
-        return as_dtype(numbers, self.dtype, name)
+            node.layer.check_columns(X, name)
+        return as_dtype(X, self.dtype, name)
 
     def parameters(self, theta: Array) -> dict[str, Array]:
         """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
@@ -185,11 +204,17 @@ class Network:
         state : mapping, optional
             What layers keep, as it was after training; what `initial_state` returns if None.
         """
-        return self._for_all_rows("predict", theta, self.check_inputs(X), state, self.outputs)
+        return self.predict_read(theta, self.check_inputs(X), state)
+
+    def predict_read(
+        self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
+    ) -> Array:
+        """Return what `predict` does, or `raw_outputs`, of rows that `read_inputs` has returned: these are right."""
+        return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
-        return self._for_all_rows("raw outputs", theta, self.check_inputs(X), state, self.outputs)
+        return self.predict_read(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
         self,
@@ -216,7 +241,19 @@ class Network:
         data_only : bool
             Leave out what only regularises: penalties and label smoothing.
         """
-        X = self.check_inputs(X)
+        return self.loss_read(theta, self.check_inputs(X), y, sample_weight, state, data_only=data_only)
+
+    def loss_read(
+        self,
+        theta: ArrayLike,
+        X: Array,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        state: Mapping[str, Array] | None = None,
+        *,
+        data_only: bool = False,
+    ) -> float:
+        """Return what `loss` does, of rows that `read_inputs` has returned: these are right."""
         target = self._target(y, len(X))
         name = "row losses, data only" if data_only else "row losses"
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)

@@ -6,7 +6,7 @@ name the argument.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any, Literal
 
@@ -17,11 +17,14 @@ from specnet.errors import DataError
 
 Array = NDArray[Any]
 TargetForm = Literal["values", "binary", "classes"]
+"""What a loss reads: numbers, 0 and 1, or the index of a class."""
 Domain = Literal["any", "not negative", "positive", "distribution"]
 """Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
 
 ORDINARY_EXPONENT = 60
 """Of weights that are taken as they are: powers of two up to this are far from every limit."""
+PIECE = 2**16
+"""Numbers that are looked at together: few enough for a processor's cache."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
@@ -115,10 +118,40 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
         raise DataError(f"{name} holds {_described(numbers)}, and numbers are needed", hint=hint)
     if numbers.size == 0:
         raise DataError(f"{name} is empty: its shape is {numbers.shape}")
-    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        place = tuple(int(index) for index in np.argwhere(~np.isfinite(numbers))[0])
-        raise DataError(f"{name} has {numbers[place]} at {_at(place)}; numbers must be finite")
+    check_finite(numbers, name)
     return numbers
+
+
+def pieces(array: Array) -> Iterator[slice]:
+    """Yield slices of rows that make up an array of one axis or more, each of few numbers."""
+    step = max(1, PIECE * len(array) // max(1, array.size))
+    return (slice(start, start + step) for start in range(0, len(array), step))
+
+
+def check_finite(numbers: Array, name: str) -> None:
+    """Refuse numbers that are not finite, and say where the first one is; booleans and integers always are.
+
+    Raises
+    ------
+    DataError
+    """
+    place = first_not_finite(numbers)
+    if place is not None:
+        raise DataError(f"{name} has {numbers[place]} at {_at(place)}; numbers must be finite")
+
+
+def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
+    """Return the place of the first number that is not finite, None if there is none."""
+    if numbers.dtype.kind != "f":
+        return None
+    if numbers.ndim == 0:
+        return None if np.isfinite(numbers) else ()
+    for piece in pieces(numbers):
+        finite = np.isfinite(numbers[piece])
+        if not finite.all():
+            row, *others = (int(index) for index in np.argwhere(~finite)[0])
+            return (piece.start + row, *others)
+    return None
 
 
 def check_count(number: Any, name: str, at_least: int = 0) -> int:
@@ -140,7 +173,7 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     Errors about a data frame name its column, and count its rows by their position, from 0.
     """
     names = column_names(X)
-    numbers = as_numbers(X if names is None else _frame_numbers(X, names, name), name)
+    numbers = as_numbers(X, name) if names is None else _frame_numbers(X, names, name)
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
         wanted = "columns" if columns is None else columns
         hint = (
@@ -189,8 +222,8 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
         return numbers
     with np.errstate(over="ignore"):
         converted = numbers.astype(dtype)
-    if numbers.dtype.itemsize > dtype.itemsize and not np.isfinite(converted).all():
-        place = tuple(int(index) for index in np.argwhere(~np.isfinite(converted))[0])
+    place = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
+    if place is not None:
         hint = 'network.dtype = "float64" holds larger ones' if dtype.itemsize < 8 else None
         raise DataError(f"{name} has {numbers[place]} at {_at(place)}, which is beyond {dtype}", hint=hint)
     return converted
@@ -266,16 +299,16 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     return indices
 
 
-def _frame_numbers(table: Any, names: Sequence[str], name: str) -> ArrayLike:
-    """Return the numbers of a data frame, of columns that may have different types."""
+def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
+    """Return the finite numbers of a data frame, of columns that may have different types."""
     whole = np.asarray(table)
-    if whole.ndim == 2 and (whole.dtype.kind in "iub" or (whole.dtype.kind == "f" and np.isfinite(whole).all())):
+    if whole.ndim == 2 and whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
         return whole
     if repeated := [column for column in names if names.count(column) > 1]:
         raise DataError(f'{name} has more than one column "{repeated[0]}"')
     prefix = "" if name == "X" else f"{name}: "
     columns = [_column_numbers(np.asarray(table[column]), column, prefix) for column in names]
-    return np.stack(columns, axis=1)
+    return as_numbers(np.stack(columns, axis=1), name)
 
 
 def _column_numbers(column: Array, name: str, prefix: str) -> Array:

@@ -1,12 +1,16 @@
 """What happens to columns before the network sees them, fitted on training rows and kept with the model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.parts.kind import PartKind
+
+BLOCK = 2**20
+"""Numbers that are copied together while a step is fitted."""
 
 Fitted = Mapping[str, Any]
 """What a step learned, by name: arrays (columns,), or symbolic values in their place."""
@@ -39,6 +43,18 @@ class Preprocessing(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no invert")
 
 
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Yield slices of columns that make up so many, each of two at least where there are two, so that few are copied.
+
+    NumPy adds up the rows of a single column in another order, which gives other bits.
+    """
+    width = max(2, BLOCK // max(1, rows))
+    starts = list(range(0, columns, width))
+    if len(starts) > 1 and columns - starts[-1] == 1:
+        starts.pop()
+    return (slice(start, stop) for start, stop in pairwise([*starts, columns]))
+
+
 def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int:
     """Return how many columns steps make of so many, one after the other."""
     for step in steps:
@@ -57,6 +73,14 @@ class Standardize(Preprocessing):
     type: Literal["standardize"] = "standardize"
 
     def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
+        blocks = [self._moments(columns[:, block], weight) for block in _blocks(*columns.shape)]
+        mean, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        return {"mean": mean, "scale": scale}
+
+    def _moments(
+        self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and scale of some of the columns."""
         rows = len(columns)
         share, total = (1.0, rows) if weight is None else (weight[:, None], weight.sum())
         mean = (share * columns).sum(0) / total
@@ -66,7 +90,7 @@ class Standardize(Preprocessing):
         epsilon = float(np.finfo(np.float64).eps)
         constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
         constant &= np.isfinite(variance)  # an overflow is no rounding error
-        return {"mean": mean, "scale": np.where(constant, 1.0, np.sqrt(variance))}
+        return mean, np.where(constant, 1.0, np.sqrt(variance))
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         return (columns - fitted["mean"]) / fitted["scale"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from specnet.parts.part import Part, described
+from specnet.parts.part import described
 from specnet.report.figures import count, counted, size
 from specnet.report.tables import TextTable
 

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, Diagnostic, Terminated, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
 from specnet.model import Model, load_model
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import Array, pieces
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
-from specnet.running.fitting import Rows, fit_rows, read_data
+from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
-from specnet.spec import Spec, SpecSource, parse_spec, says_its_document
+from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
+from specnet.spec import Limits, Spec, SpecSource, says_its_document
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
 from specnet.version import __version__
@@ -83,8 +83,9 @@ def run(
     *,
     force: bool = False,
     resume: bool = False,
-    overrides: Iterable[str] = (),
     parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
 ) -> RunResult:
@@ -99,10 +100,8 @@ def run(
         Replace the files of an earlier run in `out`. Other files stay.
     resume : bool
         Go on from the checkpoint in `out`; begin where there is no run yet, and train no more where it has ended.
-    overrides : iterable of str
-        Settings ``KEY=VALUE``, as ``specnet run --set`` takes them.
-    parts : iterable of part classes
-        What the spec can name beside the built-in and installed parts.
+    parts, overrides, limits : optional
+        As for `parse_spec`.
     observer : Observer, optional
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
         `SpecnetWarning`.
@@ -128,46 +127,97 @@ def run(
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
-    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
-    parsed = parsed_for_target(
-        lambda settings: parse_spec(spec, parts=parts, overrides=(*overrides, *settings)), load_table
-    )
+    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=overrides, limits=limits)
     with ExitStack() as stack:
         folder = None
         if out is not None:
             folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
         observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
-        return _run(parsed, folder, observer, interruptions)
+        started = _read(parsed)
+        if folder is not None and folder.is_finished(started.identity):
+            model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
+            return RunResult(model, folder.history(), folder.metrics(), folder.path)
+        checkpoint = (
+            None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
+        )
+        fitted, metrics = _train(started, folder, checkpoint, observer, interruptions)
+        result = fitted.result
+        if folder is not None:
+            _write(started, folder, checkpoint, fitted, metrics)
+        try:
+            if result.interruption is not None:
+                raise result.interruption
+            if folder is not None:
+                interruptions.deliver()
+        except KeyboardInterrupt as cause:
+            if folder is None:
+                raise
+            raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
+        return RunResult(
+            fitted.model, result.history, metrics, None if folder is None else folder.path, result.warnings
+        )
 
 
-def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, interruptions: Interruptions) -> RunResult:
+@dataclass(frozen=True)
+class _Run:
+    """What a run is about, once its data have been read.
+
+    Attributes
+    ----------
+    parsed : Spec
+    data : SpecData
+    identity : RunIdentity
+    begin : float
+        When it began, by `time.perf_counter`.
+    versions : dict
+        Of the libraries that were there then.
+    """
+
+    parsed: Spec
+    data: SpecData
+    identity: RunIdentity
+    begin: float
+    versions: dict[str, str]
+
+
+def _read(parsed: Spec) -> _Run:
+    """Read the data of a run."""
     begin, versions = time.perf_counter(), _versions()
-    read = read_data(parsed)
-    identity = RunIdentity(read.resolved.spec.to_json(), _data_hash(read.rows))
-    if folder is not None and folder.is_finished(identity):
-        model = load_model(folder.path / MODEL, parts=parsed.registry)
-        return RunResult(model, folder.history(), folder.metrics(), folder.path)
+    data = read_data(parsed)
+    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), _data_hash(data.rows)), begin, versions)
+
+
+def _train(
+    started: _Run,
+    folder: RunFolder | None,
+    checkpoint: Checkpoint | None,
+    observer: Observer | None,
+    interruptions: Interruptions,
+) -> tuple[FitResult, Metrics]:
+    """Train a run's network, from a checkpoint on if there is one, and measure it on every part of the split."""
 
     def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
         if folder is not None:
-            folder.keep(Checkpoint(tensors, facts, history, identity))
+            folder.keep(Checkpoint(tensors, facts, history, started.identity))
 
-    checkpoint = None if folder is None else folder.checkpoint(identity, read.resolved.spec.training)
-    model, result = fit_rows(
-        read.resolved,
-        read.labels,
-        read.splits,
+    fitted = fit_rows(
+        started.data.resolved,
+        started.data.labels,
+        started.data.splits,
         observer,
         keep_checkpoint=keep,
         checkpoint=checkpoint,
         interruptions=interruptions,
     )
-    metrics = {name: _measured(model, part) for name, part in read.splits.items()}
-    if folder is None:
-        if result.interruption is not None:
-            raise result.interruption
-        return RunResult(model, result.history, metrics, None, result.warnings)
+    return fitted, {name: _measured(fitted, name, part) for name, part in started.data.splits.items()}
+
+
+def _write(
+    started: _Run, folder: RunFolder, checkpoint: Checkpoint | None, fitted: FitResult, metrics: Metrics
+) -> None:
+    """Write what a run has reached into its folder."""
+    parsed, model, result = started.parsed, fitted.model, fitted.result
     earlier = 0.0 if checkpoint is None else checkpoint.facts["seconds"]
     facts = {
         "end": result.end,
@@ -175,29 +225,22 @@ def _run(parsed: Spec, folder: RunFolder | None, observer: Observer | None, inte
         "epochs": result.epochs,
         "steps": result.steps,
         "training_seconds": result.seconds,
-        "seconds": earlier + time.perf_counter() - begin,
+        "seconds": earlier + time.perf_counter() - started.begin,
         "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
         "overrides": [override.text.content for override in parsed.document.overrides],
         SPEC_FOLDER: spec_folder(parsed.folder, folder.path),
-        "spec_sha256": identity.spec_sha256,
-        "data_sha256": identity.data_sha256,
+        "spec_sha256": started.identity.spec_sha256,
+        "data_sha256": started.identity.data_sha256,
         "seed": model.spec.seed,
-        "versions": versions,
+        "versions": started.versions,
     }
     with file_errors(folder.path / MODEL):
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
     contents = {MODEL: content, **_texts(parsed, model, result, metrics, facts)}
     if result.interruption is not None:
-        contents[CHECKPOINT] = replace(result.reached, run=identity).to_bytes()
+        contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
     folder.write(contents)
-    try:
-        if result.interruption is not None:
-            raise result.interruption
-        interruptions.deliver()
-    except KeyboardInterrupt as cause:
-        raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
-    return RunResult(model, result.history, metrics, folder.path, result.warnings)
 
 
 def _versions() -> dict[str, str]:
@@ -205,8 +248,8 @@ def _versions() -> dict[str, str]:
     return {"specnet": __version__, **libraries, "python": platform.python_version()}
 
 
-def _measured(model: Model, rows: Rows) -> dict[str, float | None]:
-    figures = model.evaluate(rows.X, rows.y, rows.weight)
+def _measured(fitted: FitResult, name: str, rows: Rows) -> dict[str, float | None]:
+    figures = fitted.evaluate(name, rows)
     if not math.isfinite(figures["loss"]):
         raise TrainingError(
             f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
@@ -238,8 +281,9 @@ def _json(data: Any) -> str:
 def _data_hash(rows: Rows) -> str:
     """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
     digest = hashlib.sha256()
-    for array in (rows.X, rows.y, rows.weight):
+    for array in (rows.table, rows.y, rows.weight):
         if array is not None:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.tobytes())
+            for piece in pieces(array):
+                digest.update(array[piece].tobytes())
     return digest.hexdigest()

@@ -54,10 +54,10 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
     return Model(
         network,
         generator.standard_normal(network.parameter_count),
-        preprocessing=Preparation.fit(spec.preprocessing, generator.normal(5, 3, (20, network.inputs))),
+        preprocessing=Preparation.fit(spec.preprocessing, generator.normal(5, 3, (20, network.inputs)))[0],
         target_preprocessing=Preparation.fit(
             spec.target_preprocessing, generator.normal(-50, 9, (20, network.outputs))
-        ),
+        )[0],
         labels=None if labels is None else np.array(labels),
     )
 

@@ -95,7 +95,9 @@ def test_symbolic_values_can_take_the_arrays_place():
 def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from_its_tensors():
     columns = TABLES["normal"]
     steps = (Standardize(), Standardize())
-    preparation = Preparation.fit(steps, columns.astype(np.float32))
+    preparation, prepared = Preparation.fit(steps, columns.astype(np.float32))
+    np.testing.assert_array_equal(prepared, preparation.apply(columns.astype(np.float32)))
+    np.testing.assert_array_equal(preparation.prepare(columns), preparation.apply(columns))
     np.testing.assert_allclose(preparation.fitted[1]["mean"], 0, atol=1e-14)
     np.testing.assert_allclose(preparation.fitted[1]["scale"], 1, rtol=1e-14)
     np.testing.assert_allclose(preparation.invert(preparation.apply(columns)), columns, rtol=1e-12)
@@ -109,16 +111,45 @@ def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from
 
 def test_fitting_computes_in_float64():
     columns = (1e4 + np.arange(1000.0)).astype(np.float32).reshape(-1, 1)
-    learned = Preparation.fit([Standardize()], columns).fitted[0]
+    learned = Preparation.fit([Standardize()], columns)[0].fitted[0]
     assert learned["mean"] == 1e4 + 499.5
     np.testing.assert_allclose(learned["scale"], np.arange(1000.0).std(), rtol=1e-15)
 
 
 def test_no_steps_change_nothing():
     columns = TABLES["normal"]
-    preparation = Preparation.fit((), columns)
-    assert preparation.apply(columns) is columns
+    preparation, prepared = Preparation.fit((), columns)
+    assert preparation.apply(columns) is preparation.prepare(columns) is prepared is columns
     assert preparation.tensors() == {}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_columns_are_written_over_only_where_they_may_be(order: str):
+    columns = np.array(TABLES["normal"], order=order)
+    given = columns.copy(order="K")
+    preparation, prepared = Preparation.fit([Standardize()], columns)
+    np.testing.assert_array_equal(columns, given)
+    assert not np.shares_memory(preparation.prepare(columns), columns)
+    again, in_place = Preparation.fit([Standardize()], columns, overwrite=True)
+    assert in_place is columns
+    np.testing.assert_array_equal(in_place, prepared)
+    np.testing.assert_array_equal(again.fitted[0]["mean"], preparation.fitted[0]["mean"])
+    given.flags.writeable = False
+    np.testing.assert_array_equal(preparation.prepare(given, overwrite=True), prepared)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_that_are_fitted_a_few_at_a_time_learn_the_same(columns: int, weighted: bool, monkeypatch):
+    rng = np.random.default_rng(0)
+    table = rng.normal(5, 3, (999, columns))
+    weight = rng.random(999) if weighted else None
+    whole = Standardize().fit(table, weight)
+    monkeypatch.setattr("specnet.parts.preprocessing.BLOCK", 1)
+    few = Standardize().fit(table, weight)
+    assert {name: array.tobytes() for name, array in few.items()} == {
+        name: array.tobytes() for name, array in whole.items()
+    }
 
 
 def test_numbers_too_large_are_refused_with_their_column():

@@ -9,7 +9,8 @@ import specnet
 from specnet.errors import DataError
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
-from specnet.running.fitting import check_rows, fit_rows
+from specnet.running.fitting import fit_rows
+from specnet.running.rows import check_rows
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
 from tests.training.test_loop import rows_of
@@ -79,7 +80,7 @@ def model_of(rows: TrainingRows, start=None, **network):
         }
     )
     given = check_rows(rows.X, rows.target)
-    return fit_rows(resolve(spec, inputs=3, outputs=2), None, {"train": given}, start=start)[0]
+    return fit_rows(resolve(spec, inputs=3, outputs=2), None, {"train": given}, start=start).model
 
 
 def test_a_fit_starts_from_a_model_with_its_preprocessing():

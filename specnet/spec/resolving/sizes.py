@@ -46,26 +46,21 @@ def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
 
 
 def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
-    """Yield what is said of the number of inputs, the network's own words first.
-
-    Names, data and the argument say it of raw columns, of which preprocessing makes the inputs.
-    """
-    network, sizes, steps = spec.network, data_sizes(spec), spec.network.preprocessing
+    """Yield what is said of the number of inputs, the network's own words first."""
+    network, sizes = spec.network, data_sizes(spec)
     if network.input_size is not None:
         yield Claim(network.input_size, _counted(network.input_size, "input"), ("network", "input_size"))
     if network.feature_names is not None:
         size = len(network.feature_names)
-        yield Claim(
-            prepared_size(steps, size), f"feature_names has {_counted(size, 'name')}", ("network", "feature_names")
-        )
+        yield _columns_claim(spec, size, f"feature_names has {_counted(size, 'name')}", ("network", "feature_names"))
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
         yield Claim(size, _counted(size, "input"), ("network", "layer_sizes", 0))
     if spec.data is not None and sizes.inputs is not None:
         words = f"{spec.data.part_name()} has {_counted(sizes.inputs, 'column')}"
-        yield Claim(prepared_size(steps, sizes.inputs), words, ("data",))
+        yield _columns_claim(spec, sizes.inputs, words, ("data",))
     if argument is not None:
-        yield Claim(prepared_size(steps, argument), f"inputs={argument} is asked for", None)
+        yield _columns_claim(spec, argument, f"inputs={argument} is asked for", None)
 
 
 def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
@@ -105,6 +100,12 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
         message = f"{first.words}, but {other.words}"
         problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
     return claims[0].size if claims else 0
+
+
+def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Claim:
+    """Return what a number of raw columns says of the number of inputs, which preprocessing makes of them."""
+    size = prepared_size(spec.network.preprocessing, columns)
+    return Claim(size, words if size == columns else f"{words}, {_counted(size, 'input')} after preprocessing", path)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,0 +1,151 @@
+"""From rows as they come to rows as a network reads them: fitted on the training rows, then the same for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import Labels, Preparation
+from specnet.errors import DataError
+from specnet.model import Model
+from specnet.network import Network
+from specnet.parts.arrays import Array, as_dtype, check_domain, check_finite, check_target, ordinary_weights
+from specnet.running.rows import Rows
+from specnet.spec import Spec
+from specnet.training import TrainingRows
+
+_LEAST_WEIGHT = 2.0**26
+"""Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What turns rows into a network's: the labels, and what was fitted on training rows.
+
+    Attributes
+    ----------
+    network : Network
+    labels : Labels or None
+        Of the target, where the loss has labels.
+    columns, target : Preparation
+        Of the columns and of the target.
+    """
+
+    network: Network
+    labels: Labels | None
+    columns: Preparation
+    target: Preparation
+
+    @classmethod
+    def fit(cls, network: Network, labels: Labels | None, rows: Rows) -> tuple[Self, TrainingRows]:
+        """Fit the preprocessing of a network's spec on training rows; return it, and them as the network reads them.
+
+        They are weighted as they are themselves and as their classes are.
+        """
+        spec, target = network.spec, _numbers(network, labels, rows.y, "y")
+        columns, prepared = Preparation.fit(
+            spec.network.preprocessing, rows.columns, rows.weight, overwrite=rows.chosen is not None
+        )
+        of_target, prepared_target = Preparation.fit(
+            spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight
+        )
+        encoder = cls(network, labels, columns, of_target)
+        weight = _row_weights(spec, labels, target, rows.weight)
+        inputs = encoder._read(prepared, "y")
+        return encoder, encoder._rows(inputs, prepared_target.reshape(target.shape), weight, "y")
+
+    def training_rows(self, rows: Rows) -> TrainingRows:
+        """Return rows to train on, weighted as they are themselves and as their classes are."""
+        target = _numbers(self.network, self.labels, rows.y, "y")
+        weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
+        return self._encoded(rows, target, weight, "y")
+
+    def watched_rows(self, rows: Rows, name: str) -> tuple[TrainingRows, Array]:
+        """Return rows that are watched while others train, and their target as metrics compare it; it has that name."""
+        target = _numbers(self.network, self.labels, rows.y, name)
+        return self._encoded(rows, target, rows.weight, name), target
+
+    def inputs(self, rows: Rows, name: str = "y") -> Array:
+        """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
+        prepared = self.columns.prepare(rows.columns, overwrite=rows.chosen is not None)
+        if self.columns.steps:
+            check_finite(prepared, self._said(name))
+        return self._read(prepared, name)
+
+    def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
+        """Return the model of these parameters."""
+        labels = None if self.labels is None else self.labels.values
+        return Model(self.network, theta, state, self.columns, self.target, labels, history)
+
+    def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
+        prepared = target if self.network.spec.training.loss.target == "classes" else self.target.apply(target)
+        return self._rows(self.inputs(rows, name), prepared, weight, name)
+
+    def _read(self, prepared: Array, name: str) -> Array:
+        """Return prepared columns as the network reads them, the same array where it can."""
+        numbers = prepared if prepared.dtype.kind == "f" else prepared.astype(np.float64)
+        return np.ascontiguousarray(self.network.read_inputs(numbers, self._said(name)))
+
+    def _said(self, name: str) -> str:
+        """Return what errors call the columns whose target has a name."""
+        return f"{'prepared ' * bool(self.columns.steps)}{name.removesuffix('y')}X"
+
+    def _rows(self, X: Array, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
+        loss, dtype = self.network.spec.training.loss, self.network.dtype
+        if loss.target != "classes":
+            name = f"prepared {name}" if self.target.steps else name
+            target = np.ascontiguousarray(as_dtype(target, dtype, name))
+            check_domain(target, loss.domain, name)
+        return TrainingRows(X, target, None if weight is None else _as_weights(weight, dtype))
+
+
+def _as_weights(weights: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
+    """Return rows' weights in the run's dtype; 0 for those so small beside others that it cannot hold 1 over them."""
+    return np.where(weights < _LEAST_WEIGHT * np.finfo(dtype).tiny, 0.0, weights).astype(dtype)
+
+
+def _row_weights(
+    spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Return the weight of each training row: its own times its class's."""
+    wanted, path = spec.training.class_weight, ("training", "class_weight")
+    if wanted is None:
+        return weight
+    assert labels is not None, "a resolved spec weighs classes only where each row has one"
+    if wanted == "balanced":
+        counts = np.bincount(target, minlength=len(labels))
+        by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    else:
+        names = [str(label) for label in labels.values]
+        unknown = [
+            spec.diagnostic(
+                "class-weight",
+                f'class_weight has "{name}", and the labels are {labels}',
+                (*path, name),
+                at_key=True,
+                hint=f'did you mean "{close[0]}"?' if (close := get_close_matches(name, names, n=1)) else None,
+            )
+            for name in wanted
+            if name not in names
+        ]
+        if unknown:
+            raise DataError(*unknown)
+        by_class = np.array([wanted.get(name, 1.0) for name in names])
+    own = np.ones(len(target)) if weight is None else weight
+    weights = ordinary_weights(by_class[target] * (own > 0)) * own
+    if not weights.any():
+        raise DataError(spec.diagnostic("class-weight", "class_weight leaves all rows with a weight of 0", path))
+    return ordinary_weights(weights)
+
+
+def _numbers(network: Network, labels: Labels | None, y: Array, name: str) -> Array:
+    """Return class indices (rows,), or float64 numbers: (rows,) for one output, else (rows, outputs)."""
+    if labels is not None:
+        return labels.encode(y, name)
+    target = check_target(y, network.spec.training.loss.target, len(y), network.target_size, name).astype(np.float64)
+    return target[0] if len(target) == 1 else target.T

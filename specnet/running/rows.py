@@ -1,0 +1,163 @@
+"""Rows as they come from outside: checked once, with the labels that they have, and split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.data import Labels, RowSplit, check_labels, load_table, split_rows
+from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
+from specnet.errors import DataError
+from specnet.parts.arrays import Array, as_array, check_inputs, check_weights
+from specnet.parts.part import Part
+from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they come from outside, checked; the columns of some of them are not copied until they are read.
+
+    Attributes
+    ----------
+    table : (all rows, columns)
+        Raw numbers.
+    y : (rows,) or (rows, outputs)
+        Labels where the loss has classes, else numbers.
+    weight : (rows,) or None
+    chosen : (rows,) or None
+        Which rows of the table these are; all of them if None.
+    """
+
+    table: Array
+    y: Array
+    weight: NDArray[np.float64] | None = None
+    chosen: NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def columns(self) -> Array:
+        """The raw columns of the rows, (rows, columns): a copy where they are some of the table's."""
+        return self.table if self.chosen is None else self.table[self.chosen]
+
+    def split(self, split: RowSplit) -> dict[str, Rows]:
+        """Return the parts of a split of all rows."""
+        return {name: self._part(indices) for name, indices in split.parts().items()}
+
+    def _part(self, indices: NDArray[np.intp]) -> Rows:
+        row, column = self.table.strides
+        # Sums go in memory's order, and a copy has whole rows: the same split gives the same bits.
+        if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
+            return self
+        return Rows(self.table, self.y[indices], None if self.weight is None else self.weight[indices], indices)
+
+
+def check_rows(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, columns: int | None = None, prefix: str = ""
+) -> Rows:
+    """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
+    inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
+    if target.ndim not in (1, 2) or len(target) != len(inputs):
+        raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
+    return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
+
+
+def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
+    """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs."""
+    kind = spec.training.loss.target
+    columns = 1 if y.ndim == 1 else y.shape[1]
+    if kind == "values" and is_text(y):
+        raise text_for_numbers(spec, y)
+    if kind == "values" or (kind == "binary" and columns > 1):
+        return None, columns * spec.training.loss.outputs_per_target
+    if kind == "binary" and len(distinct := np.unique(check_labels(y))) > 2:
+        raise more_than_two_classes(spec, distinct)
+    labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
+    return labels, 1 if kind == "binary" else len(labels)
+
+
+@dataclass(frozen=True)
+class SpecData:
+    """What a spec's data part gives.
+
+    Attributes
+    ----------
+    resolved : Resolved
+        With the sizes and the columns of the data.
+    labels : Labels or None
+        Of the target, where the loss has labels.
+    rows : Rows
+        All of them.
+    splits : dict of str to Rows
+        ``train``, and ``validation`` and ``test`` where the spec asks for them.
+    """
+
+    resolved: Resolved
+    labels: Labels | None
+    rows: Rows
+    splits: dict[str, Rows]
+
+
+def read_data(spec: Spec) -> SpecData:
+    """Read and split the data of a parsed spec.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If there are none, or they do not fit; errors about fields of the spec have their place there.
+    """
+    table = load_table(spec)
+    rows = Rows(table.X, table.y, table.sample_weight)
+    labels, outputs = read_target(spec, rows.y)
+    assert spec.data is not None, "load_table refuses a spec without data"
+    data = spec.data.with_columns(table)
+    resolved = resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data)
+    with split_errors_at(spec):
+        split = split_rows(table, data.split, spec.seed)
+    return SpecData(resolved, labels, rows, rows.split(split))
+
+
+def parsed_with_target(
+    source: SpecSource | Spec,
+    look: Callable[[Spec], object],
+    *,
+    parts: Iterable[type[Part]],
+    overrides: Iterable[str],
+    limits: Limits | None,
+) -> Spec:
+    """Return what `parse_spec` does; if metrics do not fit the loss, and neither does the target, that is told of.
+
+    Parameters
+    ----------
+    source, parts, overrides, limits
+        As for `parse_spec`.
+    look : callable
+        Raises the error of the target of a spec, if there is one.
+    """
+    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
+
+    def parse(settings: Iterable[str]) -> Spec:
+        return parse_spec(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
+
+    return parsed_for_target(parse, look)
+
+
+@contextmanager
+def split_errors_at(spec: Spec) -> Iterator[None]:
+    """Point errors about the split at the place in the spec where it says so."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            *(
+                item
+                if item.position or item.source
+                else spec.diagnostic(item.code, item.message, item.path, hint=item.hint)
+                for item in error.diagnostics
+            )
+        ) from error
