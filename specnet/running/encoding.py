@@ -32,14 +32,14 @@ class Encoder:
     network : Network
     labels : Labels or None
         Of the target, where the loss has labels.
-    columns, target : Preparation
+    preparation, target_preparation : Preparation
         Of the columns and of the target.
     """
 
     network: Network
     labels: Labels | None
-    columns: Preparation
-    target: Preparation
+    preparation: Preparation
+    target_preparation: Preparation
 
     @classmethod
     def fit(cls, network: Network, labels: Labels | None, rows: Rows) -> tuple[Self, TrainingRows]:
@@ -48,13 +48,13 @@ class Encoder:
         They are weighted as they are themselves and as their classes are.
         """
         spec, target = network.spec, _numbers(network, labels, rows.y, "y")
-        columns, prepared = Preparation.fit(
+        preparation, prepared = Preparation.fit(
             spec.network.preprocessing, rows.columns, rows.weight, overwrite=rows.chosen is not None
         )
-        of_target, prepared_target = Preparation.fit(
+        target_preparation, prepared_target = Preparation.fit(
             spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight
         )
-        encoder = cls(network, labels, columns, of_target)
+        encoder = cls(network, labels, preparation, target_preparation)
         weight = _row_weights(spec, labels, target, rows.weight)
         inputs = encoder._read(prepared, "y")
         return encoder, encoder._rows(inputs, prepared_target.reshape(target.shape), weight, "y")
@@ -72,18 +72,22 @@ class Encoder:
 
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
-        prepared = self.columns.prepare(rows.columns, overwrite=rows.chosen is not None)
-        if self.columns.steps:
+        prepared = self.preparation.prepare(rows.columns, overwrite=rows.chosen is not None)
+        if self.preparation.steps:
             check_finite(prepared, self._said(name))
         return self._read(prepared, name)
 
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
         """Return the model of these parameters."""
         labels = None if self.labels is None else self.labels.values
-        return Model(self.network, theta, state, self.columns, self.target, labels, history)
+        return Model(
+            self.network, theta, state, self.preparation, self.target_preparation, labels, history
+        )
 
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
-        prepared = target if self.network.spec.training.loss.target == "classes" else self.target.apply(target)
+        prepared = (
+            target if self.network.spec.training.loss.target == "classes" else self.target_preparation.apply(target)
+        )
         return self._rows(self.inputs(rows, name), prepared, weight, name)
 
     def _read(self, prepared: Array, name: str) -> Array:
@@ -93,12 +97,12 @@ class Encoder:
 
     def _said(self, name: str) -> str:
         """Return what errors call the columns whose target has a name."""
-        return f"{'prepared ' * bool(self.columns.steps)}{name.removesuffix('y')}X"
+        return f"{'prepared ' * bool(self.preparation.steps)}{name.removesuffix('y')}X"
 
     def _rows(self, X: Array, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
         loss, dtype = self.network.spec.training.loss, self.network.dtype
         if loss.target != "classes":
-            name = f"prepared {name}" if self.target.steps else name
+            name = f"prepared {name}" if self.target_preparation.steps else name
             target = np.ascontiguousarray(as_dtype(target, dtype, name))
             check_domain(target, loss.domain, name)
         return TrainingRows(X, target, None if weight is None else _as_weights(weight, dtype))

@@ -110,7 +110,7 @@ class FitResult:
     encoder : Encoder
         What made the network's rows of the given ones.
     inputs : dict of str to array
-        The columns of the rows that it has made so, by their part: of the split.
+        The columns of the rows that it has made so, by the part of the split.
     """
 
     model: Model
