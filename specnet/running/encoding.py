@@ -80,15 +80,10 @@ class Encoder:
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
         """Return the model of these parameters."""
         labels = None if self.labels is None else self.labels.values
-        return Model(
-            self.network, theta, state, self.preparation, self.target_preparation, labels, history
-        )
+        return Model(self.network, theta, state, self.preparation, self.target_preparation, labels, history)
 
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
-        prepared = (
-            target if self.network.spec.training.loss.target == "classes" else self.target_preparation.apply(target)
-        )
-        return self._rows(self.inputs(rows, name), prepared, weight, name)
+        return self._rows(self.inputs(rows, name), self.target_preparation.apply(target), weight, name)
 
     def _read(self, prepared: Array, name: str) -> Array:
         """Return prepared columns as the network reads them, the same array where it can."""
