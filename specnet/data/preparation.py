@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.errors import DataError
-from specnet.parts.arrays import Array, check_inputs, pieces, select_columns
+from specnet.parts.arrays import Array, as_dtype, check_finite, check_inputs, pieces, select_columns
 from specnet.parts.preprocessing import Fitted, Preprocessing
 from specnet.spec import Resolved
+
+FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,8 @@ class Preparation:
         columns: Array,
         weight: NDArray[np.float64] | None = None,
         *,
+        dtype: np.dtype[Any] = FLOAT64,
+        name: str = "X",
         overwrite: bool = False,
     ) -> tuple[Self, Array]:
         """Return the steps fitted to training rows (rows, columns), each to what the ones before it make of them.
@@ -47,6 +51,10 @@ class Preparation:
             Finite numbers.
         weight : (rows,), optional
             How much each row counts.
+        dtype : numpy.dtype
+            Of the result.
+        name : str
+            What errors call the prepared rows.
         overwrite : bool
             Whether the columns may be written over; the result takes their memory then, where it can.
 
@@ -54,33 +62,47 @@ class Preparation:
         -------
         Preparation
         array (rows, prepared columns)
-            The rows as the network sees them: float64, or the columns themselves where there are no steps.
+            The rows as the network sees them; the columns themselves where there are no steps.
 
         Raises
         ------
         DataError
-            If numbers are too large to prepare.
+            If numbers are too large to prepare, or beyond the dtype.
         """
         fitted: list[Mapping[str, NDArray[Any]]] = []
-        for step in steps:
-            columns, overwrite = _as_float64(columns, overwrite)
-            with np.errstate(over="ignore", invalid="ignore"):
-                learned = step.fit(columns, weight)
-                finite = np.logical_and.reduce([np.isfinite(array) for array in learned.values()])
-                if finite.all():
-                    columns, overwrite = _applied(step, learned, columns, overwrite), True
-                    finite = np.logical_and.reduce([np.isfinite(columns[piece]).all(0) for piece in pieces(columns)])
+
+        def check(step: Preprocessing, finite: Array) -> None:
             if not finite.all():
                 raise DataError(f"{step.type} cannot take column {int(finite.argmin())}: its numbers are too large")
+
+        for step, made in zip(steps, _dtypes(steps, dtype), strict=True):
+            with np.errstate(over="ignore", invalid="ignore"):
+                learned = step.fit(columns, weight)
+            check(step, np.logical_and.reduce([np.isfinite(array) for array in learned.values()]))
+            result = _result(step, columns, made, overwrite)
+            for piece, numbers in _applied(step, learned, columns):
+                check(step, np.logical_and.reduce(np.isfinite(numbers)))
+                result[piece] = as_dtype(numbers, made, name, piece.start)
+            columns, overwrite = result, True
             fitted.append(learned)
         return cls(tuple(steps), tuple(fitted)), columns
 
-    def prepare(self, columns: Array, *, overwrite: bool = False) -> Array:
-        """Return columns (rows, columns) as `fit` returns them; numbers that became too large are infinite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            for step, learned in zip(self.steps, self.fitted, strict=True):
-                columns, overwrite = _as_float64(columns, overwrite)
-                columns, overwrite = _applied(step, learned, columns, overwrite), True
+    def prepare(
+        self, columns: Array, *, dtype: np.dtype[Any] = FLOAT64, name: str = "X", overwrite: bool = False
+    ) -> Array:
+        """Return columns (rows, columns) as `fit` returns them, by the same arguments.
+
+        Raises
+        ------
+        DataError
+            If numbers become too large, with the place of the first one.
+        """
+        for step, learned, made in zip(self.steps, self.fitted, _dtypes(self.steps, dtype), strict=True):
+            result = _result(step, columns, made, overwrite)
+            for piece, numbers in _applied(step, learned, columns):
+                check_finite(numbers, name, piece.start)
+                result[piece] = as_dtype(numbers, made, name, piece.start)
+            columns, overwrite = result, True
         return columns
 
     def apply(self, columns: Any) -> Any:
@@ -134,20 +156,23 @@ def _shapes(steps: Sequence[Preprocessing], columns: int) -> Iterator[tuple[str,
         columns = step.output_size(columns)
 
 
-def _as_float64(columns: Array, overwrite: bool) -> tuple[Array, bool]:
-    """Return columns in float64, and whether these may be written over."""
-    converted = columns.astype(np.float64, copy=False)
-    return converted, overwrite or converted is not columns
+def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
+    """Return the dtype of what each step makes: float64 for those after it, and the wanted one at the end."""
+    return [FLOAT64] * (len(steps) - 1) + [dtype] * bool(steps)
 
 
-def _applied(step: Preprocessing, learned: Fitted, columns: Array, overwrite: bool) -> Array:
-    """Return what a step makes of columns, piece by piece, so that the operators' temporaries are small."""
+def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
+    """Return the array for what a step makes of columns: the columns' own where it fits and may be written over."""
     size = step.output_size(columns.shape[1])
-    result = columns
     if size != columns.shape[1]:
-        result = np.empty((len(columns), size))
-    elif not (overwrite and columns.flags.writeable):
-        result = np.empty_like(columns)
+        return np.empty((len(columns), size), dtype)
+    in_place = overwrite and columns.dtype == dtype and columns.flags.writeable
+    return columns if in_place else np.empty_like(columns, dtype)
+
+
+def _applied(step: Preprocessing, learned: Fitted, columns: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield what a step makes of columns, in float64 and some rows after the other, so that temporaries are small."""
     for piece in pieces(columns):
-        result[piece] = step.apply(columns[piece], learned)
-    return result
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = step.apply(columns[piece].astype(FLOAT64, copy=False), learned)
+        yield piece, made

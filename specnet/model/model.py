@@ -15,7 +15,7 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, check_finite, check_target, check_weights
+from specnet.parts.arrays import Array, as_array, check_target, check_weights
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
@@ -253,10 +253,8 @@ class Model:
 
     def _inputs(self, X: ArrayLike) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
-        prepared = self.preprocessing.prepare(needed_columns(X, self.network.resolved))
-        if self.preprocessing.steps:
-            check_finite(prepared, "X")
-        return self.network.read_inputs(prepared)
+        columns = needed_columns(X, self.network.resolved)
+        return self.network.read_inputs(self.preprocessing.prepare(columns, dtype=self.network.input_dtype))
 
     def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""

@@ -173,6 +173,11 @@ class Network:
         """
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """The dtype in which `read_inputs` wants rows: float64 where layers look at columns, which rounding changes."""
+        return np.dtype(np.float64) if self._column_nodes else self.dtype
+
     def read_inputs(self, X: Array, name: str = "X") -> Array:
         """Return finite rows (rows, inputs) in the network's dtype, if its layers can read them.
 

@@ -128,16 +128,17 @@ def pieces(array: Array) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, len(array), step))
 
 
-def check_finite(numbers: Array, name: str) -> None:
+def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
     """Refuse numbers that are not finite, and say where the first one is; booleans and integers always are.
 
     Raises
     ------
     DataError
+        With the place of the first one; the array begins at that row.
     """
     place = first_not_finite(numbers)
     if place is not None:
-        raise DataError(f"{name} has {numbers[place]} at {_at(place)}; numbers must be finite")
+        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}; numbers must be finite")
 
 
 def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
@@ -210,13 +211,13 @@ def ordinary_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights if abs(int(exponent)) <= ORDINARY_EXPONENT else np.ldexp(weights, -int(exponent))
 
 
-def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
+def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
     """Return finite numbers in a float dtype.
 
     Raises
     ------
     DataError
-        If one of them is beyond its range.
+        If one of them is beyond its range, with its place; the array begins at that row.
     """
     if numbers.dtype == dtype:
         return numbers
@@ -225,7 +226,7 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str) -> Array:
     place = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
     if place is not None:
         hint = 'network.dtype = "float64" holds larger ones' if dtype.itemsize < 8 else None
-        raise DataError(f"{name} has {numbers[place]} at {_at(place)}, which is beyond {dtype}", hint=hint)
+        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}, which is beyond {dtype}", hint=hint)
     return converted
 
 
@@ -343,5 +344,5 @@ def _described(array: Array) -> str:
     return kinds.get(array.dtype.kind, str(array.dtype))
 
 
-def _at(place: tuple[int, ...]) -> str:
-    return f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+def _at(place: tuple[int, ...], first_row: int = 0) -> str:
+    return f"row {first_row + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")

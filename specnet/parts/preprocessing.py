@@ -27,9 +27,10 @@ class Preprocessing(PartKind):
         """Return how many columns it makes of so many."""
         return columns
 
-    def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
+    def fit(self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
         """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,).
 
+        The columns are numbers of any type, and what is learned is computed in float64; see `float64_blocks`.
         A row of weight 2, (rows,), counts as two equal rows do, and one of weight 0 as none.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
@@ -43,16 +44,18 @@ class Preprocessing(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no invert")
 
 
-def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Yield slices of columns that make up so many, each of two at least where there are two, so that few are copied.
+def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    """Yield some of the columns (rows, columns) after the other in float64, so that few are copied together.
 
-    NumPy adds up the rows of a single column in another order, which gives other bits.
+    Each block has two columns at least, where there are two: NumPy adds up the rows of a single column in another
+    order, which gives other bits.
     """
-    width = max(2, BLOCK // max(1, rows))
-    starts = list(range(0, columns, width))
-    if len(starts) > 1 and columns - starts[-1] == 1:
+    rows, count = columns.shape
+    starts = list(range(0, count, max(2, BLOCK // max(1, rows))))
+    if len(starts) > 1 and count - starts[-1] == 1:
         starts.pop()
-    return (slice(start, stop) for start, stop in pairwise([*starts, columns]))
+    for start, stop in pairwise([*starts, count]):
+        yield columns[:, start:stop].astype(np.float64, copy=False)
 
 
 def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int:
@@ -72,8 +75,8 @@ class Standardize(Preprocessing):
     learned = ("mean", "scale")
     type: Literal["standardize"] = "standardize"
 
-    def fit(self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
-        blocks = [self._moments(columns[:, block], weight) for block in _blocks(*columns.shape)]
+    def fit(self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
+        blocks = [self._moments(block, weight) for block in float64_blocks(columns)]
         mean, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         return {"mean": mean, "scale": scale}
 

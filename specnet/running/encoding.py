@@ -14,7 +14,7 @@ from specnet.data import Labels, Preparation
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_dtype, check_domain, check_finite, check_target, ordinary_weights
+from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, ordinary_weights
 from specnet.running.rows import Rows
 from specnet.spec import Spec
 from specnet.training import TrainingRows
@@ -49,7 +49,12 @@ class Encoder:
         """
         spec, target = network.spec, _numbers(network, labels, rows.y, "y")
         preparation, prepared = Preparation.fit(
-            spec.network.preprocessing, rows.columns, rows.weight, overwrite=rows.chosen is not None
+            spec.network.preprocessing,
+            rows.columns,
+            rows.weight,
+            dtype=network.input_dtype,
+            name="prepared X",
+            overwrite=rows.chosen is not None,
         )
         target_preparation, prepared_target = Preparation.fit(
             spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight
@@ -72,9 +77,12 @@ class Encoder:
 
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
-        prepared = self.preparation.prepare(rows.columns, overwrite=rows.chosen is not None)
-        if self.preparation.steps:
-            check_finite(prepared, self._said(name))
+        prepared = self.preparation.prepare(
+            rows.columns,
+            dtype=self.network.input_dtype,
+            name=self._said(name),
+            overwrite=rows.chosen is not None,
+        )
         return self._read(prepared, name)
 
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
