@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from specnet.parts.arrays import Array
 from specnet.parts.blame import ask
+from specnet.parts.initializers import Generator
 from specnet.parts.layers import LearningRules
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.spec.resolving.graph import Node
@@ -100,6 +101,14 @@ class Layout:
         """Return the vector's arrays by name, as views: a weight is (outputs, inputs)."""
         return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}
 
+    def drawn(self, generator: Generator) -> NDArray[np.float64]:
+        """Return a vector as the tensors' initializers draw it."""
+        flat = np.zeros(self.size)
+        for _, tensor, placed in self.tensors():
+            draw = tensor.initializer.draw
+            tensor.view(placed.view(flat))[...] = ask(tensor.initializer, draw, generator, tensor.shape, tensor.place)
+        return flat
+
     def arrays(self, flat: Array, prefix: str) -> dict[str, Array]:
         """Return the blocks of a vector (or of its trainable part) by the names that programs give them."""
         return {
@@ -128,6 +137,14 @@ class Layout:
         return self._per_number(
             lambda tensor, rules: tensor.decays * rules.weight_decay_factor * rules.learning_rate_factor
         )
+
+    def penalty(self, flat: Array, l1: float, l2: float) -> float:
+        """Return the penalties on the weights of a vector, in float64."""
+        if not (l1 or l2):
+            return 0.0
+        vector = flat.astype(np.float64, copy=False)
+        weights = [tensor.view(placed.view(vector)) for _, tensor, placed in self.tensors() if tensor.decays]
+        return float(sum(l1 * abs(weight).sum() + l2 * (weight * weight).sum() for weight in weights))
 
     def _per_number(self, number: Callable[[Tensor, LearningRules], float]) -> NDArray[np.float64]:
         vector = np.zeros(self.size)

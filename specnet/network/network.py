@@ -7,7 +7,7 @@ to the caller. A network can be used from several threads: what is bound to arra
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,48 +20,15 @@ from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_w
 from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
-from specnet.parts.blame import ask
 from specnet.parts.metrics.base import Task
 from specnet.parts.optimizers import SteppingOptimizer
-from specnet.parts.part import Part
-from specnet.spec import Limits, Resolved, Spec, SpecSource, parse_spec, resolve
+from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
 CHUNK_BYTES = 2**20
 """About what the widest layer of a chunk of rows may take."""
 ROW_MULTIPLE = 16
 """A remainder of rows is padded to a multiple of this: few bindings. A row's last bits may depend on its company."""
-
-
-def build(
-    spec: SpecSource | Spec,
-    inputs: int | None = None,
-    outputs: int | None = None,
-    *,
-    parts: Iterable[type[Part]] = (),
-    overrides: Iterable[str] = (),
-    limits: Limits | None = None,
-) -> Network:
-    """Return the network that a spec describes.
-
-    Parameters
-    ----------
-    spec : path, text with a line break, mapping or Spec
-    inputs, outputs : int, optional
-        Numbers of columns and of outputs, where neither the spec nor its data part says them.
-    parts, overrides, limits : optional
-        As for `parse_spec`.
-
-    Raises
-    ------
-    SpecError
-        With every mistake of the spec.
-    """
-    for name, size in (("inputs", inputs), ("outputs", outputs)):
-        if size is not None:
-            check_count(size, name, at_least=1)
-    parsed = parse_spec(spec, parts=parts, overrides=overrides, limits=limits)
-    return Network(resolve(parsed, inputs=inputs, outputs=outputs))
 
 
 class Network:
@@ -141,14 +108,9 @@ class Network:
 
     def initial_parameters(self) -> Array:
         """Return the parameters before training, drawn as the spec's seed and initializers say: (parameter_count,)."""
-        seed, theta = self.spec.seed, np.zeros(self.parameter_count)
-        legacy = self.spec.random_generator == "legacy"
+        seed, legacy = self.spec.seed, self.spec.random_generator == "legacy"
         generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
-        for _, tensor, placed in self.layout.tensors():
-            draw = tensor.initializer.draw
-            drawn = ask(tensor.initializer, draw, generator, tensor.shape, tensor.place)
-            tensor.view(placed.view(theta))[...] = drawn
-        return theta.astype(self.dtype)
+        return self.layout.drawn(generator).astype(self.dtype)
 
     def initial_state(self) -> dict[str, Array]:
         """Return what layers keep besides parameters, such as running averages, by name; empty for most networks."""
@@ -264,7 +226,11 @@ class Network:
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
         weights = check_weights(sample_weight, len(X))
         mean = float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
-        return mean if data_only else mean + self._penalty(theta)
+        return (
+            mean
+            if data_only
+            else mean + self.layout.penalty(np.asarray(theta), self.spec.training.l1, self.spec.training.l2)
+        )
 
     def loss_and_gradient(
         self,
@@ -356,15 +322,6 @@ class Network:
         if workspace is None:
             workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
         return workspace
-
-    def _penalty(self, theta: ArrayLike) -> float:
-        """Return the penalties on the weights, in float64."""
-        l1, l2 = self.spec.training.l1, self.spec.training.l2
-        if not (l1 or l2):
-            return 0.0
-        vector = np.asarray(theta, np.float64)
-        weights = [tensor.view(placed.view(vector)) for _, tensor, placed in self.layout.tensors() if tensor.decays]
-        return float(sum(l1 * abs(weight).sum() + l2 * (weight * weight).sum() for weight in weights))
 
     def _theta(self, theta: ArrayLike) -> Array:
         try:

@@ -1,0 +1,41 @@
+"""From a spec to its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from specnet.network.network import Network
+from specnet.parts.arrays import check_count
+from specnet.parts.part import Part
+from specnet.spec import Limits, Spec, SpecSource, parse_spec, resolve
+
+
+def build(
+    spec: SpecSource | Spec,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Network:
+    """Return the network that a spec describes.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    inputs, outputs : int, optional
+        Numbers of columns and of outputs, where neither the spec nor its data part says them.
+    parts, overrides, limits : optional
+        As for `parse_spec`.
+
+    Raises
+    ------
+    SpecError
+        With every mistake of the spec.
+    """
+    for name, size in (("inputs", inputs), ("outputs", outputs)):
+        if size is not None:
+            check_count(size, name, at_least=1)
+    parsed = parse_spec(spec, parts=parts, overrides=overrides, limits=limits)
+    return Network(resolve(parsed, inputs=inputs, outputs=outputs))
