@@ -23,7 +23,7 @@ Domain = Literal["any", "not negative", "positive", "distribution"]
 
 ORDINARY_EXPONENT = 60
 """Of weights that are taken as they are: powers of two up to this are far from every limit."""
-PIECE = 2**16
+NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
@@ -124,7 +124,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
 
 def pieces(array: Array) -> Iterator[slice]:
     """Yield slices of rows that make up an array of one axis or more, each of few numbers."""
-    step = max(1, PIECE * len(array) // max(1, array.size))
+    step = max(1, NUMBERS_AT_ONCE * len(array) // max(1, array.size))
     return (slice(start, start + step) for start in range(0, len(array), step))
 
 

@@ -12,7 +12,7 @@ from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.fields import Fraction, Integer, NonNegativeInteger, NonNegativeNumber, PositiveInteger, Seed, Share
 from specnet.parts.part import FieldProblem, written
 
-RowCount = Annotated[Integer, Ge(1), Le(10_000_000)]
+SampleCount = Annotated[Integer, Ge(1), Le(10_000_000)]
 Columns = Annotated[Integer, Ge(1), Le(100_000)]
 Classes = Annotated[Integer, Ge(2), Le(10_000)]
 
@@ -23,7 +23,7 @@ LARGEST_TABLE = 100_000_000
 class Generated(Data):
     """Rows drawn by a function of scikit-learn that has the part's name and takes its fields."""
 
-    n_samples: RowCount = Field(100, description="rows")
+    n_samples: SampleCount = Field(100, description="rows")
     shuffle: bool = Field(True, description="whether the rows are mixed, or in the order of their making")
     random_state: Seed | None = Field(None, description="seed of the rows; the spec's seed where nothing is said")
 
