@@ -229,7 +229,10 @@ def test_a_mistake_stands_at_its_place_in_the_text():
     [
         ({"loss": "mse"}, "mean_squared_error is a loss of values, and a classifier tells classes apart"),
         ({"validation_size": 1.0}, "validation_size == 1.0, must be < 1"),
-        ({"validation_size": 0.0, "early_stopping": True}, "watches the loss of validation rows, and there are none"),
+        (
+            {"validation_size": 0.0, "early_stopping": True},
+            "monitors validation_loss, and there are no validation rows",
+        ),
         ({"class_weight": {7: 1.0}}, 'class_weight has "7", and the labels are 0, 1'),
         ({"random_state": "now"}, "cannot be used to seed"),
         ({"random_state": -1}, "Seed must be between"),
