@@ -105,7 +105,7 @@ def train(
     -----
     The order of an epoch's rows depends on the seed and the epoch's number alone.
     """
-    theta, layer_state = theta.astype(network.dtype, order="C", copy=True), network.fitted_state(rows.X)
+    theta, layer_state = theta.astype(network.dtype, order="C", copy=True), rows.layer_state(network)
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
     observer, kind = observer or Observer(), _kind_of_trainer(network)

@@ -33,6 +33,10 @@ class TrainingRows:
     def __len__(self) -> int:
         return len(self.X)
 
+    def layer_state(self, network: Network) -> dict[str, Array]:
+        """Return what layers keep at the start of training on these rows, by name."""
+        return network.fitted_state(self.X)
+
     def feed(self, network: Network) -> Feed:
         """Return the feed of these rows, in batches of the size and the order that the network's spec says."""
         wanted, seed = network.resolved.batch_size, network.spec.seed
