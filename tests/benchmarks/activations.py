@@ -18,7 +18,7 @@ from specnet.compiler.numpy import bind
 from specnet.parts.activations import Activation
 from specnet.parts.registry import built_in_registry
 from tests.benchmarks.peers import THREADS
-from tests.benchmarks.speed import Report, installed_versions
+from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.timing import Run, medians, once
 
 FEATURES, ROWS = 64, 256

@@ -5,66 +5,21 @@ is 1 if a bound is missed. It takes about three minutes, and needs a machine tha
 """
 
 import os
-import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from threadpoolctl import threadpool_limits
 
-from tests.benchmarks.cases import CASES, PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS, Bound
+from tests.benchmarks.cases import CASES, PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
 from tests.benchmarks.ours import training_run
 from tests.benchmarks.peers import PEERS, THREADS, missing_peers, peers_of
 from tests.benchmarks.prediction import prediction_runs
 from tests.benchmarks.processes import reference_run_seconds, start_up_seconds
 from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
+from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.timing import medians
 
 BUSY = 0.5
 """The average number of running processes from which on they are told of."""
-
-
-def plain(number: float) -> str:
-    """A positive number with three significant digits and no exponent."""
-    return f"{float(f'{number:.3g}'):f}".rstrip("0").rstrip(".")
-
-
-class Report:
-    """Prints Markdown tables and remembers whether a bound was missed."""
-
-    def __init__(self) -> None:
-        self.missed: list[str] = []
-
-    def table(self, *columns: str) -> None:
-        print(f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
-
-    def row(self, *cells: str) -> None:
-        print(f"| {' | '.join(cells)} |", flush=True)
-
-    def compared(self, title: str, peer: str, ours: float, theirs: float, bound: Bound | None, unit: float) -> None:
-        """A row with our time and a peer's; `unit` is the number of units in a second."""
-        ratio = ours / theirs
-        allowed = f"{bound.at_most:g} ({bound.goal:g})" if bound else "–"
-        self.row(title, plain(ours * unit), peer, plain(theirs * unit), plain(ratio), allowed)
-        self._judge(f"{title} against {peer}", bound is None or ratio <= bound.at_most)
-
-    def limited(self, title: str, seconds: float, at_most: float) -> None:
-        """A row with a time that has a bound of its own."""
-        self.row(title, f"{seconds:.3f}", f"{at_most:g}")
-        self._judge(title, seconds < at_most)
-
-    def _judge(self, what: str, kept: bool) -> None:
-        if not kept:
-            self.missed.append(what)
-
-
-def installed_versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for name in ("numpy", "scikit-learn", "onnxruntime", "torch", "keras"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
 
 
 def training(report: Report) -> None:
@@ -116,9 +71,7 @@ def main() -> int:
         prediction(report)
     processes(report)
     refusals(report)
-    for what in report.missed:
-        print(f"\nMissed: {what}")
-    return 1 if report.missed else 0
+    return report.exit_status()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.benchmarks.cases import CASES, Bound, Case
 from tests.benchmarks.onnx_file import dense_network
 from tests.benchmarks.ours import training_run
 from tests.benchmarks.prediction import prediction_runs
-from tests.benchmarks.speed import Report
+from tests.benchmarks.report import Report
 from tests.benchmarks.timing import medians
 
 SMALL = [replace(case, rows=case.rows if case.full_batch else 2 * case.batch) for case in CASES]
@@ -86,3 +86,5 @@ def test_a_missed_bound_is_remembered_and_a_missed_goal_is_not(capsys):
     report.limited("command", 0.5, 0.3)
     assert report.missed == ["net against other", "command"]
     assert "| net | 5 | other | 10 | 0.5 | 0.4 (0.2) |" in capsys.readouterr().out
+    assert report.exit_status() == 1
+    assert Report().exit_status() == 0
