@@ -16,18 +16,9 @@ from specnet.errors import FileError, TakenError
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.running.folder import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
+from tests.running.moons import MOONS
 
-SPEC = """
-name = "moons"
-[data]
-type = "make_moons"
-n_samples = 60
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "binary_crossentropy"
-epochs = 300
-"""
+SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet
 
 HOLDER = """
 import sys

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import specnet
 from specnet.importing import open_model
-
-MOONS = """\
-name = "moons"
-data = { type = "make_moons", n_samples = 60, noise = 0.2 }
-network.layer_sizes = [2, 5, 1]
-training = { loss = "binary_crossentropy", epochs = 3 }
-"""
+from tests.running.moons import MOONS
 
 
 @pytest.fixture
@@ -63,11 +58,11 @@ def test_a_run_can_be_run_built_and_changed(ended: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [specnet.load_model, specnet.parse_spec, open_model])
-def test_another_folder_is_none_of_them(tmp_path: Path, read: object) -> None:
+def test_another_folder_is_none_of_them(tmp_path: Path, read: Callable[[Path], object]) -> None:
     (tmp_path / "spec.toml").write_text(MOONS)
     message = r"is a folder without run\.json; expected a (spec|model) file or the folder of a run"
     with pytest.raises(specnet.FileError, match=message) as no:
-        read(tmp_path)  # type: ignore[operator]
+        read(tmp_path)
     assert no.value.diagnostics[0].source == str(tmp_path)
 
 

@@ -10,27 +10,16 @@ import pytest
 import specnet
 from specnet.errors import FileError
 from specnet.training import Observer
-from tests.running.test_run_folder import Interrupting, contents
-
-SPEC = """
-[data]
-type = "make_moons"
-n_samples = 60
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "binary_crossentropy"
-epochs = 12
-"""
+from tests.running.moons import MOONS, Interrupting, contents
 
 
 def interrupted(out: Path, epoch: int = 6, *overrides: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        specnet.run(SPEC, out, observer=Interrupting(epoch), overrides=overrides)
+        specnet.run(MOONS, out, observer=Interrupting(epoch), overrides=overrides)
 
 
 def resumed(out: Path, *overrides: str) -> Any:
-    return specnet.run(SPEC, out, resume=True, overrides=overrides)
+    return specnet.run(MOONS, out, resume=True, overrides=overrides)
 
 
 def refusal(out: Path, *overrides: str) -> str:
@@ -63,7 +52,7 @@ def test_what_differs_is_named(tmp_path: Path):
 
 
 def test_what_differs_from_a_finished_run_is_named(tmp_path: Path):
-    specnet.run(SPEC, tmp_path)
+    specnet.run(MOONS, tmp_path)
     message = "this folder holds a finished run of another spec: training.l2 was 0.0, now 0.5"
     assert refusal(tmp_path, "training.l2=0.5") == message
 
@@ -82,7 +71,7 @@ def test_many_differences_are_counted(tmp_path: Path):
     ],
 )
 def test_a_longer_run_goes_on_as_if_it_had_been_so_long_from_the_start(tmp_path: Path, settings: tuple[str, ...]):
-    whole = specnet.run(SPEC, overrides=[*settings, "training.epochs=20"])
+    whole = specnet.run(MOONS, overrides=[*settings, "training.epochs=20"])
     interrupted(tmp_path, 6, *settings)
     longer = resumed(tmp_path, *settings, "training.epochs=20")
     np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
@@ -127,7 +116,7 @@ def test_the_time_before_an_interruption_counts(tmp_path: Path):
 
     interrupted(tmp_path)
     first = json.loads((tmp_path / "run.json").read_text())
-    specnet.run(SPEC, tmp_path, resume=True, observer=Listening())
+    specnet.run(MOONS, tmp_path, resume=True, observer=Listening())
     second = json.loads((tmp_path / "run.json").read_text())
     assert heard["epochs"] == 6
     assert heard["steps"] == second["steps"] == 12 * 2
@@ -138,7 +127,7 @@ def test_the_time_before_an_interruption_counts(tmp_path: Path):
 
 def test_an_early_stop_is_not_forgotten(tmp_path: Path):
     stopping = "training.early_stopping={monitor='loss', patience=2, min_delta=1e9}"
-    whole = specnet.run(SPEC, overrides=[stopping])
+    whole = specnet.run(MOONS, overrides=[stopping])
     interrupted(tmp_path, 3, stopping)  # at the very epoch that ends it
     again = resumed(tmp_path, stopping)
     assert again.history == whole.history
@@ -147,12 +136,12 @@ def test_an_early_stop_is_not_forgotten(tmp_path: Path):
 
 def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path):
     for seed in (0, 1):
-        specnet.run(SPEC, tmp_path / str(seed), overrides=[f"seed={seed}"])
+        specnet.run(MOONS, tmp_path / str(seed), overrides=[f"seed={seed}"])
     (tmp_path / "0" / "model.safetensors").write_bytes((tmp_path / "1" / "model.safetensors").read_bytes())
     assert refusal(tmp_path / "0") == "this is not the model of the run in this folder, as run.json knows it"
 
 
 @pytest.mark.parametrize("setting", ["training.epochs=20", "training.epochs=1200"])
 def test_a_finished_run_is_not_trained_longer(tmp_path: Path, setting: str):
-    specnet.run(SPEC, tmp_path)
+    specnet.run(MOONS, tmp_path)
     assert refusal(tmp_path, setting) == "the run in this folder has finished"

@@ -17,38 +17,14 @@ from specnet.files.tensors import encode
 from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RUN_FILES
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT
+from tests.running.moons import MOONS, Interrupting, contents
 
-SPEC = """
-[data]
-type = "make_moons"
-n_samples = 60
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "binary_crossentropy"
-epochs = 12
-checkpoint_every = 4
-"""
-
-
-class Interrupting(Observer):
-    """Presses Ctrl-C in an epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def logged(self, epoch: int, record: dict[str, Any]) -> None:
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
+SPEC = MOONS + "checkpoint_every = 4\n"
 
 
 def interrupted(out: Path, epoch: int = 6, **options: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         specnet.run(SPEC, out, observer=Interrupting(epoch), **options)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
