@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What `signal` wraps: its enumerations take longer to import than all else before `main`.
-import _signal as signal  # type: ignore[import-not-found]
+import _signal as signal  # type: ignore[import-not-found] # no stubs have it
 import sys
 
 TYPE_CHECKING = False

@@ -28,7 +28,7 @@ DTYPE = np.float32
 def torch_functions() -> dict[str, Callable[[Any], Any]]:
     """Torch's function for each activation, over rows first; of the usual expressions where it has none."""
     import torch
-    import torch.nn.functional as F  # noqa: N812, as everyone calls it
+    import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
     slopes = torch.full((FEATURES,), 0.25, requires_grad=True)
     return {

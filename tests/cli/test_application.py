@@ -226,9 +226,13 @@ def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
 def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) -> None:
     limited = f"ulimit -f 20; exec {shlex.join(COMMAND)} schema > output"
     ended = subprocess.run(
-        ["sh", "-c", limited], stderr=subprocess.PIPE, text=True, check=False, cwd=folder,
+        ["sh", "-c", limited],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=folder,
         env=environment(PYTHONUNBUFFERED="1"),
-    )  # fmt: skip
+    )
     assert (ended.returncode, ended.stderr) == (1, "error[file]: the output cannot be written: File too large\n")
 
 

@@ -169,8 +169,12 @@ def test_nothing_dear_is_imported(folder: Path) -> None:
     for line in ("specnet r", "specnet parts ad", "specnet run moons.toml --set training.opt"):
         ended = subprocess.run(
             [sys.executable, "-X", "importtime", *COMMAND[1:], line],
-            cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment(**changes),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         imported = {row.split("|")[2].strip() for row in ended.stderr.splitlines() if row.count("|") == 2}
         assert "typer" in imported
         assert not {"numpy", "pydantic", "rich", "sklearn", "tree_sitter", "specnet.spec", "specnet.parts"} & imported

@@ -183,9 +183,14 @@ def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) 
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
     running = subprocess.Popen(
         [sys.executable, "-c", code, *LINES[verb].split()],
-        cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        cwd=ready,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
         preexec_fn=take_interrupts,
-    )  # fmt: skip
+    )
     _check(running, complete=moment > 200)
 
 
@@ -196,9 +201,15 @@ def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb:
         reading, writing = os.pipe()
         running = subprocess.Popen(
             [sys.executable, "-c", READY.format(descriptor=writing), *LINES[verb].split()],
-            cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-            preexec_fn=take_interrupts, pass_fds=[writing],
-        )  # fmt: skip
+            cwd=ready,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            preexec_fn=take_interrupts,
+            pass_fds=[writing],
+        )
         os.close(writing)
         os.read(reading, 1)  # its end is seen when the child has closed it too
         os.close(reading)
@@ -221,9 +232,13 @@ def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(folder: Path) -> None:
         "main(['validate', 'moons.toml'])"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
         preexec_fn=take_interrupts,
-    )  # fmt: skip
+    )
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "error[interrupted]: stopped by Ctrl-C\n"
 
@@ -232,9 +247,13 @@ def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(folder: Path) -> None
     code = "import os, signal; from specnet.cli import interrupts, main; interrupts.install()\n"
     code += "os.kill(os.getpid(), signal.SIGINT); main(['validate', 'moons.toml'])"
     ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )  # fmt: skip
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "moons.toml: ok\n", "")
 
 
@@ -254,9 +273,14 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
         "main(['run', 'long.toml', '-q'])"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder, timeout=120,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=120,
         preexec_fn=take_interrupts,
-    )  # fmt: skip
+    )
     assert ended.returncode == 130
     assert "Exception ignored" not in ended.stderr
     assert ended.stderr.startswith("error[interrupted]: stopped by Ctrl-C")

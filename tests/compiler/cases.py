@@ -55,7 +55,7 @@ class Case:
     def make(self, seed: int = 0) -> tuple[Value, list[Value], dict[str, np.ndarray[Any, Any]]]:
         """The value, its float operands, and arrays for all of its operands."""
         rng = np.random.default_rng(seed)
-        inputs = [c.input_value(f"x{k}", o.shape, o.kind) for k, o in enumerate(self.operands)]  # type: ignore[arg-type]
+        inputs = [c.input_value(f"x{k}", o.shape, o.kind) for k, o in enumerate(self.operands)]
         arrays = {f"x{k}": operand.draw(rng) for k, operand in enumerate(self.operands)}
         return self.said(*inputs), [x for x in inputs if x.kind == "float"], arrays
 

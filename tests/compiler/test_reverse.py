@@ -145,7 +145,7 @@ def test_only_a_single_number_can_be_differentiated() -> None:
 def test_a_chain_of_three_thousand_operations(deep: object) -> None:
     y = x
     for _ in range(3000):
-        y = deep(y)  # type: ignore[operator]
+        y = deep(y)
     loss = c.sum_over(y, "all")
     error_free = evaluate([loss, c.gradients(loss, [x])[x]], ARRAYS)
     assert np.isfinite(error_free[0])
@@ -160,7 +160,7 @@ def layers(activation: object, depth: int) -> tuple[Value, list[Value]]:
     blocks = [c.state_value(f"block{k}", (4, 3)) for k in range(depth)]
     h = x
     for block in blocks:
-        h = activation(c.affine(block, h))  # type: ignore[operator]
+        h = activation(c.affine(block, h))
     return c.sum_over(h * t, "all"), blocks
 
 

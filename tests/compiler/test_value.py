@@ -27,7 +27,7 @@ row = c.input_value("row", (1, "batch"))
         lambda: 0 + x,
         lambda: x - 0,
         lambda: x / 1,
-        lambda: -(-x),  # noqa: B002
+        lambda: -(-x),  # noqa: B002 - a minus twice is meant
         lambda: x * -1 * -1,
         lambda: x**1,
         lambda: c.expand(x, x.shape),
@@ -85,7 +85,7 @@ def test_integer_powers_are_products(power: int) -> None:
 
 def test_other_powers_are_an_error() -> None:
     with pytest.raises(TypeError, match="exp"):
-        x**0.5  # type: ignore[operator]
+        x**0.5
 
 
 def test_repetition_is_left_to_the_end() -> None:

@@ -84,7 +84,7 @@ def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_sklearn_names_all_that_it_cannot_say(model, problems, tmp_path):
     with pytest.raises(ExportError) as caught:
         export(model, "sklearn", tmp_path / "m.skops")

@@ -81,7 +81,7 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
     assert [line for line in lines if line.startswith("def ")] == [
         "def relu(x):", "def sigmoid(x):", "def outputs(X):", "def predict(X):", "def predict_proba(X):",
         "def is_number(cell):", "def read_rows(lines):", "def print_answers(X):",
-    ]  # fmt: skip
+    ]  # fmt: skip # several to a line
     layers = [line.strip() for line in lines if "# layers." in line]
     assert len(layers) == 1 + 3 * 3 + 1
     place = lines.index("        # layers.residual.0.0: dense, 16 → 16, relu")  # a line of its own before a long one

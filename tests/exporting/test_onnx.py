@@ -149,7 +149,7 @@ ACTIVATIONS = {
     "soft_shrink": "Shrink", "hard_shrink": "Shrink", "softsign": "Softsign", "gelu": "Gelu", "hard_swish": "HardSwish",
     "mish": "Mish", "softmax": "Softmax", "log_softmax": "LogSoftmax", "sigmoid": "Sigmoid", "tanh": "Tanh",
     "softplus": "Softplus", "exponential": "Exp",
-}  # fmt: skip
+}  # fmt: skip # several to a line
 FIELDS = [("leaky_relu", {"negative_slope": 0.3}), ("elu", {"alpha": 0.7}), ("celu", {"alpha": 1.7})]
 FIELDS += [("soft_shrink", {"threshold": 0.2}), ("hard_shrink", {"threshold": 0.2}), ("gelu", {"approximate": True})]
 

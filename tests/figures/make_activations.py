@@ -13,7 +13,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 import keras
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812, as everyone calls it
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
 KINKS = [0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0]
 POINTS = [*KINKS, 1e-8, -1e-8, 20.0, -20.0, 1000.0, -1000.0]

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import sklearn
 import torch
-import torch.nn.functional as F  # noqa: N812, as everyone calls it
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 from sklearn._loss.loss import HalfGammaLoss, HalfTweedieLoss, PinballLoss
 
 keras.config.set_floatx("float64")

@@ -181,8 +181,12 @@ def skops_file(path: Path, change: Callable[[dict[str, Any]], None], **arrays: b
 
 def other_class(description: dict[str, Any]) -> None:
     description["content"]["content"]["activation"] = {
-        "__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode", "__id__": 7, "content": None
-    }  # fmt: skip
+        "__class__": "Popen",
+        "__module__": "subprocess",
+        "__loader__": "ObjectNode",
+        "__id__": 7,
+        "content": None,
+    }
 
 
 def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -61,7 +61,7 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
         return
     found = again(model, tmp_path)
     X = np.random.default_rng(1).normal(0, 3, (100, 3))
-    part = found.spec.network.layers[0].activation  # type: ignore[index, union-attr]
+    part = found.spec.network.layers[0].activation
     assert isinstance(part, Activation)
     assert part.part_name() == {"celu": "elu"}.get(name, name)  # with the default alpha of 1 they are the same
     np.testing.assert_array_equal(found.predict(X), model.predict(X))

@@ -93,7 +93,7 @@ def test_parts_of_a_call_are_known_to_that_call_alone():
 
 
 def test_a_part_made_in_python_finds_the_installed_ones():
-    assert Dense(units=3, activation="relu").activation == Relu()  # type: ignore[arg-type]
+    assert Dense(units=3, activation="relu").activation == Relu()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_another_precision_stays():
 
 @pytest.mark.parametrize("options", [{"overrides": ["name=b"]}, {"parts": [Cube]}, {"limits": Limits(layers=9)}])
 def test_another_seed_stays(options: dict[str, object]):
-    again = parse_spec(seven(), **options)  # type: ignore[arg-type]
+    again = parse_spec(seven(), **options)
     assert again.seed == 7
     assert again == seven().model_copy(update={"name": again.name})
 

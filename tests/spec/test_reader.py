@@ -162,7 +162,7 @@ def test_what_a_mapping_may_not_hold():
 def test_what_is_no_source_at_all():
     for source in (None, 3, b"a = 1\n", ["a"]):
         with pytest.raises(DataError, match="spec must be a path, a text or a mapping"):
-            read(source)  # type: ignore[arg-type]
+            read(source)
 
 
 def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.MonkeyPatch):

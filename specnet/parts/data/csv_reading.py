@@ -295,7 +295,7 @@ def _number(cell: str) -> float | None:
 
 def _is_label(cell: str | None) -> bool:
     """Return whether a cell is there and can be a label: NumPy's text loses null characters at the end."""
-    return bool(cell) and not cell.endswith("\0")  # type: ignore[union-attr]
+    return bool(cell and not cell.endswith("\0"))
 
 
 def _labels(cells: list[str]) -> NDArray[Any]:
