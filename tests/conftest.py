@@ -1,5 +1,6 @@
-"""How the tests are run, and what is no test of this repository's own suite."""
+"""How the tests are run, which of them, and what is no test of this repository's own suite."""
 
+import pytest
 from hypothesis import settings
 
 # Examples do not vary from run to run, and have as much time as a busy machine takes.
@@ -7,3 +8,11 @@ settings.register_profile("specnet", deadline=None, derandomize=True, database=N
 settings.load_profile("specnet")
 
 collect_ignore = ["plugin"]  # a package with tests of its own, which tests/test_plugin.py installs and runs
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs torch and Keras unless ``-m`` names it: chosen, it fails where they are missing."""
+    if "peers" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("peers")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

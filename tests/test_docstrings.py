@@ -13,6 +13,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str):
     assert doctest.testmod(import_module(name)).failed == 0

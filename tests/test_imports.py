@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each is a process
+
 HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "jsonschema", "rich", "tree_sitter"}
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a package is built, and each command is a process
+
 TEMPLATE = Path(__file__).parent / "plugin"
 SPEC = """\
 name = "waves"

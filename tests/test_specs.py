@@ -57,6 +57,7 @@ metrics = ["accuracy"]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_runs_and_reaches_what_it_should(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # what a spec reads is found from its own folder
@@ -85,6 +86,7 @@ def test_the_reference_spec_is_the_one_that_is_documented():
     assert tomllib.loads((FOLDER / "moons.toml").read_text(encoding="utf-8")) == tomllib.loads(MOONS)
 
 
+@pytest.mark.slow
 def test_realmlp_also_predicts_numbers_by_the_command_in_its_comment():
     text = (FOLDER / "realmlp.toml").read_text(encoding="utf-8")
     start, end = text.index("specnet run"), text.index("#\n# What differs")

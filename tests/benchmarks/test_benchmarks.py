@@ -23,6 +23,7 @@ def title(case: Case) -> str:
     return case.title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SMALL, ids=title)
 def test_each_contender_makes_the_steps_that_it_is_asked_for(case):
     assert training_run(case)(3) == 3

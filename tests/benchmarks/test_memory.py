@@ -7,6 +7,8 @@ import pytest
 
 from tests.benchmarks.memory import CASES, FEW, MIB, Case, in_new_process, resident_peak, traced_peak
 
+pytestmark = pytest.mark.slow  # each peak is measured in a process
+
 
 @dataclass(frozen=True)
 class Allocating(Case):

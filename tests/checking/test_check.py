@@ -42,6 +42,7 @@ def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **traini
     return {"network": network, "training": {"loss": loss, **training}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_the_reference_specs_have_right_gradients(name: str):
     found = check_spec(specnet.parse_spec(FOLDER / name))
@@ -51,6 +52,7 @@ def test_the_reference_specs_have_right_gradients(name: str):
     assert found.worst.share < 1e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_random_networks_have_right_gradients(seed: int):
     found = check(random_spec(np.random.default_rng(seed), seed))
@@ -78,6 +80,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_rule_that_is_wrong_by_a_thousandth_is_named_with_its_layer(name: str):
     rule, layers = PLANTED[name]
@@ -177,6 +180,7 @@ def test_masks_are_those_of_the_first_step():
     assert found.as_dict() == check(STACK).as_dict()
 
 
+@pytest.mark.slow
 def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
     wide = stack_of({"type": "dense", "units": 300, "activation": "tanh"}, {"type": "dense", "units": 1})
     found = check(wide)

@@ -40,6 +40,7 @@ def test_every_help_has_an_example_and_no_codes(specnet: Specnet, verb: str) -> 
     assert "\\" not in ended.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -86,6 +87,7 @@ def test_help_imports_nothing_dear(folder: Path) -> None:
     assert not dear & imported
 
 
+@pytest.mark.slow
 def test_validate_imports_only_what_reading_needs(folder: Path) -> None:
     listing = subprocess.run(
         [sys.executable, "-X", "importtime", *COMMAND[1:], "validate", "moons.toml"],
@@ -202,6 +204,7 @@ def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch)
     assert as_json.document["errors"][0]["code"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_warnings_are_one_line_without_the_source(folder: Path) -> None:
     code = (
         "import warnings, specnet.spec\n"
@@ -215,6 +218,7 @@ def test_warnings_are_one_line_without_the_source(folder: Path) -> None:
     assert ended.stderr == "warning: the plugin x has no part\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["validate moons.toml", "validate moons.toml --format json", "--help"])
 def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
     limited = f"ulimit -f 0; exec {shlex.join(COMMAND)} {arguments} > output"
@@ -223,6 +227,7 @@ def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
     assert ended.stderr == "error[file]: the output cannot be written: File too large\n"
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) -> None:
     limited = f"ulimit -f 20; exec {shlex.join(COMMAND)} schema > output"
     ended = subprocess.run(
@@ -236,12 +241,14 @@ def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) 
     assert (ended.returncode, ended.stderr) == (1, "error[file]: the output cannot be written: File too large\n")
 
 
+@pytest.mark.slow
 def test_unbuffered_output_is_the_same(folder: Path) -> None:
     for arguments in (["parts"], ["schema"], ["validate", "moons.toml", "missing.toml"]):
         plain, unbuffered = process(*arguments, folder=folder), process(*arguments, folder=folder, PYTHONUNBUFFERED="1")
         assert unbuffered == plain
 
 
+@pytest.mark.slow
 def test_neither_stream_need_be_there(folder: Path) -> None:
     for closed in (">&-", "2>&-", ">&- 2>&-"):
         ended = subprocess.run(
@@ -250,18 +257,21 @@ def test_neither_stream_need_be_there(folder: Path) -> None:
         assert ended.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_stream_that_cannot_write_a_sign_gets_question_marks(folder: Path) -> None:
     ended = process("show", "moons.toml", folder=folder, PYTHONIOENCODING="ascii")
     assert ended.status == 0
     assert "2 ? 5 relu ? 1 sigmoid" in ended.out
 
 
+@pytest.mark.slow
 def test_json_is_utf_8_whatever_the_stream(folder: Path) -> None:
     (folder / "größe.toml").write_bytes((folder / "moons.toml").read_bytes())
     ended = process("validate", "größe.toml", "--format", "json", folder=folder, PYTHONIOENCODING="ascii")
     assert json.loads(ended.out) == {"errors": [], "valid": ["größe.toml"]}
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
     name = os.fsdecode(b"\xff.toml")
     ended = process("validate", name, folder=folder)

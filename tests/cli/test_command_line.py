@@ -39,6 +39,7 @@ def type_in(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -53,6 +54,7 @@ def test_a_run_is_its_model(specnet: Specnet, ended: str, arguments: str) -> Non
     assert by_folder == by_file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["run {} -q", "validate {}", "check {} -q", "show {} --schedule", "show {}"])
 def test_a_run_is_its_spec(specnet: Specnet, ended: str, arguments: str) -> None:
     assert specnet(*arguments.format(ended).split()).status == 0
@@ -78,6 +80,7 @@ def test_a_folder_of_something_else_is_a_mistake(specnet: Specnet, arguments: st
     assert ended.err.startswith(".: error[file]: is a folder without run.json; expected a ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["run", "validate", "check", "show"])
 def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb: str) -> None:
     assert specnet(verb, "moons.toml", "-q", "--set", "training.epochs=2", "--set", "name=other").status == 0
@@ -151,6 +154,7 @@ def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeyp
         assert read.out.split() == specnet(verb, "kinds", "table.csv").out.replace("table.csv", "<stdin>").split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "start"),
     [
@@ -173,6 +177,7 @@ def test_mistakes_in_rows_on_standard_input_have_its_name(
             assert ended.err.startswith(start)
 
 
+@pytest.mark.slow
 def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
     assert specnet("validate", "-", "-").status == 2
     for verb in ("predict", "evaluate"):
@@ -183,6 +188,7 @@ def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet
     assert ended.err.startswith("<stdin>:1:1: error[missing-key]: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "name", "words"),
     [
@@ -217,6 +223,7 @@ def test_a_name_that_cannot_be_right_is_a_faulty_command_line(
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
 @pytest.mark.parametrize("model", ["model.safetensors", "moons.onnx", "ended"])
 @pytest.mark.parametrize("data", ["rows.csv", "rows.npz", "-"])
@@ -228,6 +235,7 @@ def test_a_model_and_data_that_are_swapped_are_told(
     assert refused.err == f"error[usage]: MODEL and DATA are swapped\n    the model comes first: {model} {data}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [

@@ -45,6 +45,7 @@ def offered(line: str, folder: Path, shell: str = "zsh", **changes: str) -> list
     return [text.split("\t")[0] for text in ended.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_verbs_and_options(folder: Path) -> None:
     assert offered("specnet ", folder) == VERBS
     assert offered("specnet e", folder) == ["evaluate", "export"]
@@ -54,6 +55,7 @@ def test_verbs_and_options(folder: Path) -> None:
     assert offered("/usr/bin/specnet val", folder) == ["validate"]
 
 
+@pytest.mark.slow
 def test_values_of_options(folder: Path) -> None:
     assert offered("specnet export model.safetensors --to ", folder) == list(TARGETS)
     assert offered("specnet export model.safetensors --to=o", folder) == ["--to=onnx"]
@@ -62,11 +64,13 @@ def test_values_of_options(folder: Path) -> None:
     assert offered("specnet --completion ", folder) == list(SCRIPTS)
 
 
+@pytest.mark.slow
 def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
     for line in ("specnet run ", "specnet run moo", "specnet predict model.safetensors ", "specnet run moons.toml -o "):
         assert offered(line, folder) == []
 
 
+@pytest.mark.slow
 def test_names_of_parts(folder: Path) -> None:
     names = set(offered("specnet parts ", folder))
     assert {name for part in built_in_registry() for name in (part.part_name(), *part.aliases)} <= names
@@ -74,6 +78,7 @@ def test_names_of_parts(folder: Path) -> None:
     assert offered("specnet parts class_w", folder) == ["class_weight"]
 
 
+@pytest.mark.slow
 def test_keys_of_settings(folder: Path) -> None:
     top = offered("specnet run moons.toml --set ", folder)
     assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training."]
@@ -88,6 +93,7 @@ def test_keys_of_settings(folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
     (folder / "layers.toml").write_text(LAYERS)
     line = "specnet show layers.toml --set "
@@ -102,6 +108,7 @@ def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
         assert "training.epochs=" in offered(f"specnet run {unread} --set training.", folder)
 
 
+@pytest.mark.slow
 def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
     assert specnet("run", "moons.toml", "-o", "ended", "-q", "--set", "training.optimizer=rprop").status == 0
     assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
@@ -114,6 +121,7 @@ def test_a_table_or_a_switch_can_be_either(folder: Path) -> None:
     assert offered("specnet run moons.toml --set data.sp", folder) == ["data.split."]
 
 
+@pytest.mark.slow
 def test_values_of_settings(folder: Path) -> None:
     line = "specnet run moons.toml --set "
     assert offered(f"{line}training.optimizer=adam", folder) == [
@@ -148,6 +156,7 @@ def test_the_shipped_schema_is_that_of_the_parts() -> None:
     assert shipped_schema() == json_schema(built_in_registry())
 
 
+@pytest.mark.slow
 def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:
     line = "specnet run moons.toml --set training.optimizer=adamw"
     assert offered(line, folder, "bash", COMP_WORDBREAKS=" =:") == ["adamw"]
@@ -164,6 +173,7 @@ def test_zsh_and_fish_get_meanings(folder: Path, shell: str) -> None:
     assert ended.stdout == "validate\tFind every mistake in specs.\n"
 
 
+@pytest.mark.slow
 def test_nothing_dear_is_imported(folder: Path) -> None:
     changes = {VARIABLE: "bash"}
     for line in ("specnet r", "specnet parts ad", "specnet run moons.toml --set training.opt"):
@@ -194,6 +204,7 @@ def test_the_shell_understands_its_script(specnet: Specnet, folder: Path, shell:
     subprocess.run([shell, "-n", "script"], cwd=folder, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [

@@ -18,6 +18,8 @@ import pytest
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, take_interrupts
 from tests.cli.test_application import VERBS
 
+pytestmark = pytest.mark.slow  # processes that are stopped in many ways
+
 NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
 LINES = {
     "run": "run moons.toml -o new --force",

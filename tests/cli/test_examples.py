@@ -9,10 +9,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from specnet.spec.schema import schema_text
 from tests.cli.conftest import Specnet, process
 from tests.cli.test_application import VERBS
+
+pytestmark = pytest.mark.slow  # each example of the help is a process
 
 SPECS = Path(__file__).parents[2] / "specs"
 NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"

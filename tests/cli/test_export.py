@@ -92,6 +92,7 @@ def test_columns_of_a_csv_file_are_found_by_name(specnet: Specnet, folder: Path)
     assert specnet("evaluate", "m.onnx", "rows.csv").out == table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "file", "other"), [("c", "m.c", "m.h"), ("onnx", "m.onnx", "m.onnx")])
 def test_a_file_that_is_there_is_not_replaced(target: str, file: str, other: str, specnet: Specnet, model: str):
     Path(other).write_text("mine")

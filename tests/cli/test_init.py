@@ -13,6 +13,7 @@ from specnet.spec.schema import schema_text
 from tests.cli.conftest import Specnet
 
 
+@pytest.mark.slow
 def test_the_schema_is_printed_as_it_is(specnet: Specnet) -> None:
     ended = specnet("schema")
     assert (ended.status, ended.err) == (0, "")
@@ -21,6 +22,7 @@ def test_the_schema_is_printed_as_it_is(specnet: Specnet) -> None:
         assert specnet("schema", *option).out == ended.out
 
 
+@pytest.mark.slow
 def test_a_starter_is_valid_and_runs(specnet: Specnet, folder: Path) -> None:
     ended = specnet("init")
     assert (ended.status, ended.err) == (0, "")
@@ -43,6 +45,7 @@ def test_a_starter_points_at_its_schema_and_takes_its_file_s_name(specnet: Specn
     assert parse_spec(folder / target).name == "my_flowers__1_"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ü.toml", "_.toml", "..toml", "x" * 150 + ".toml", "a\tb.toml", "$name.toml"])
 def test_a_starter_is_valid_under_every_name(specnet: Specnet, folder: Path, name: str) -> None:
     assert specnet("init", name).status == 0
@@ -78,6 +81,7 @@ def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "specnet.schema.json"}
 
 
+@pytest.mark.slow
 def test_force_overwrites_both(specnet: Specnet, folder: Path) -> None:
     (folder / "specnet.schema.json").write_text("old")
     assert specnet("init", "moons.toml", "--force").status == 0
@@ -85,6 +89,7 @@ def test_force_overwrites_both(specnet: Specnet, folder: Path) -> None:
     assert (folder / "specnet.schema.json").read_text(encoding="utf-8") == schema_text(built_in_registry())
 
 
+@pytest.mark.slow
 def test_the_schema_can_be_written_to_a_file(specnet: Specnet, folder: Path) -> None:
     ended = specnet("schema", "-o", "s.json")
     assert (ended.status, ended.out, ended.err) == (0, "s.json\n", "")

@@ -74,6 +74,7 @@ def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
     assert set(kinds) == {"activation", "layer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "title", "field"),
     [
@@ -98,6 +99,7 @@ def test_a_section_shows_its_keys(specnet: Specnet, name: str, title: str, field
     assert specnet("parts", name, "--format", "markdown").out.startswith(f"# Parts\n\n## section\n\n### `{title}`\n")
 
 
+@pytest.mark.slow
 def test_the_long_sections_stand_for_themselves(specnet: Specnet) -> None:
     (spec,) = specnet("parts", "spec", "--format", "json").document["parts"]
     assert {field["name"] for field in spec["fields"]} == {
@@ -111,6 +113,7 @@ def test_the_long_sections_stand_for_themselves(specnet: Specnet) -> None:
     assert "split" not in {field["name"] for field in iris["fields"]}, "a table alone is its keys"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["class_weight", "training.class_weight"])
 def test_a_key_shows_where_it_stands_and_what_it_may_be(specnet: Specnet, name: str) -> None:
     ended = specnet("parts", name)
@@ -124,6 +127,7 @@ def test_a_key_shows_where_it_stands_and_what_it_may_be(specnet: Specnet, name: 
     assert "\n| `training.class_weight` | training | " in specnet("parts", name, "--format", "markdown").out
 
 
+@pytest.mark.slow
 def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet: Specnet) -> None:
     keys = specnet("parts", "learning_rate", "--format", "json").document["keys"]
     assert {key["path"] for key in keys} == {"training.optimizer.learning_rate"}
@@ -150,6 +154,7 @@ def test_every_key_of_the_schema_is_found(specnet: Specnet) -> None:
         assert all(entry.field.values and entry.field.description for entry in entries), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [

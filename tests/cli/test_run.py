@@ -191,6 +191,7 @@ def _interrupted(folder: Path) -> tuple[int, str, str]:
     return running.returncode, out, err
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     status, out, err = _interrupted(folder)
     assert (status, out) == (130, "")
@@ -218,6 +219,7 @@ def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) 
     assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

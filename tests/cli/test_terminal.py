@@ -20,6 +20,8 @@ import pytest
 
 from tests.cli.conftest import COMMAND, environment, process, take_interrupts
 
+pytestmark = pytest.mark.slow  # processes on a terminal
+
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 BAR = "━" * 30
 LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=100"]

@@ -18,23 +18,27 @@ from tests.compiler.test_operations import planted
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # branches not taken are NaN on purpose
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_gradients_of_random_networks(block: int) -> None:
     errors = {seed: gradient_error(random_network(seed)) for seed in range(block * 30, block * 30 + 30)}
     assert all(error < 1e-12 for error in errors.values()), errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_storage_of_random_networks(block: int) -> None:
     wrong = [seed for seed in range(block * 30, block * 30 + 30) if not storage_is_right(random_network(seed))]
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_commits_of_random_programs(block: int) -> None:
     assert not [seed for seed in range(block * 150, block * 150 + 150) if not commits_are_right(seed)]
 
 
+@pytest.mark.slow
 def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     with_ones = [networks.bind_training(random_network(seed)) for seed in range(40)]
     monkeypatch.setattr(storage, "wants_ones_row", lambda lifetimes, n: False)
@@ -151,5 +155,6 @@ def _unpatched() -> Iterator[bool]:
     yield gradients_fail(range(30))
 
 
+@pytest.mark.slow
 def test_without_faults_the_same_checks_pass() -> None:
     assert not any(_unpatched())

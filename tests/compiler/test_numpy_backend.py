@@ -37,6 +37,7 @@ def arrays_of(step: Any) -> Iterator[Any]:
         yield owner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_all_floats_of_a_bound_program_have_its_dtype(dtype: Any) -> None:
     for seed in range(60):
@@ -48,6 +49,7 @@ def test_all_floats_of_a_bound_program_have_its_dtype(dtype: Any) -> None:
         assert {one.dtype for one in floats} == {np.dtype(dtype)}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_float32_results_are_float64s_rounded() -> None:
     compared = 0
@@ -63,6 +65,7 @@ def test_float32_results_are_float64s_rounded() -> None:
     assert compared > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +80,7 @@ def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatc
         assert peak < 16_000, seed
 
 
+@pytest.mark.slow
 def test_commit_calls_leave_out_what_only_outputs_need() -> None:
     for seed in range(60):
         network = random_network(seed)
@@ -183,6 +187,7 @@ def test_the_check_asserts_overlaps_and_shows_reads_before_writes(monkeypatch: p
     assert np.isnan(bound.outputs[0]).all()
 
 
+@pytest.mark.slow
 def test_scipy_is_imported_only_for_erf_in_double_precision() -> None:
     code = (
         "import sys, specnet.compiler as c; x = c.input_value('x', (1, 1)); loaded = lambda: 'scipy' in sys.modules;"

@@ -53,6 +53,7 @@ def test_complex_form_is_the_real_one_on_the_real_line(case: Case) -> None:
     np.testing.assert_allclose(ours, real, rtol=1e-14, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
 def test_derivative_is_the_complex_steps(case: Case) -> None:
     for seed in range(3):

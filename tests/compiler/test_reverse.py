@@ -141,6 +141,7 @@ def test_only_a_single_number_can_be_differentiated() -> None:
         c.gradients(x, [x])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep", [lambda y: c.sin(y), lambda y: c.where(c.greater(y, 0.3), y * 0.9, c.sin(y))])
 def test_a_chain_of_three_thousand_operations(deep: object) -> None:
     y = x

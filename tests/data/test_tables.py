@@ -166,6 +166,7 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
     np.testing.assert_array_equal(table.sample_weight, ARRAYS["sample_weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "read", "message"),
     [

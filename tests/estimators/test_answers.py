@@ -34,6 +34,7 @@ def mean_score(estimator, X, y) -> float:
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_digits_are_told_apart_as_well_as_by_scikit_learn():
     X, y = load_digits(return_X_y=True)
@@ -41,6 +42,7 @@ def test_digits_are_told_apart_as_well_as_by_scikit_learn():
     assert mean_score(SpecClassifier(random_state=0), X, y) >= theirs
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_diabetes_is_predicted_as_well_as_by_scikit_learn_on_standardized_numbers():
     X, y = load_diabetes(return_X_y=True)

@@ -109,6 +109,7 @@ def test_without_arguments_the_default_spec_is_listed_and_changed():
     assert SpecRegressor().get_params()["spec__network__hidden_layer_sizes"] == (100,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "units"),
     [(5, [5]), (np.int32(5), [5]), ((5,), [5]), (np.array([5, 4]), [5, 4]), (np.array(5), [5]), ([], [])],

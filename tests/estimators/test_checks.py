@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from specnet.estimators import SpecClassifier, SpecRegressor
+
+pytestmark = pytest.mark.slow  # all of scikit-learn's checks
 
 CHECK_BOTH = """
 import warnings

@@ -26,6 +26,7 @@ OPTIMIZERS = [part for part in built_in_registry() if part.kind == "optimizer"]
 LAYERS = [{"type": "dense", "units": 3, "activation": "tanh"}, {"type": "dense", "units": 1}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.part_name())
 def test_each_loss_goes_with_the_defaults(loss, by_name):
@@ -41,6 +42,7 @@ def test_each_loss_goes_with_the_defaults(loss, by_name):
     assert estimator.history_[-1]["loss"] < estimator.history_[0]["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.part_name())
 def test_each_optimizer_goes_with_the_defaults(optimizer, by_name):

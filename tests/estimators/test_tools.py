@@ -38,6 +38,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_grid_over_paths_of_a_spec(jobs):
     spec = {
@@ -148,6 +149,7 @@ def test_names_of_features_are_learned_and_asked_for():
         classifier.predict(data.data.to_numpy())
 
 
+@pytest.mark.slow
 def test_names_of_features_are_the_models_and_its_files(tmp_path):
     data = load_wine(as_frame=True)
     classifier = SpecClassifier(**{**SETTINGS, "epochs": 3}, warm_start=True).fit(data.data, data.target)
@@ -237,6 +239,7 @@ def test_displays():
         classifier.fit(*IRIS)
 
 
+@pytest.mark.slow
 def test_the_package_has_them_without_importing_scikit_learn():
     code = "import specnet, sys; print('sklearn' in sys.modules, specnet.SpecClassifier(), 'sklearn' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

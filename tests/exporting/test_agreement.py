@@ -15,6 +15,7 @@ from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.model.models import make_model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_specs(name, target, tmp_path):
@@ -25,6 +26,7 @@ def test_reference_specs(name, target, tmp_path):
     assert written.proof.difference <= TOLERANCES[model.network.dtype.name] * max(1, largest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_every_kind_and_random_networks(target, tmp_path):
     def check(number: int, name: str, dtype: str, model: Model) -> None:
@@ -64,6 +66,7 @@ def test_what_exports_are_compared_with_is_right():
     np.testing.assert_allclose(answers_of(program, X).outputs, hand_written(program.model, X), rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The comparison is one: with a weight of the model changed behind its back nothing is written."""

@@ -64,6 +64,7 @@ def compiled(folder: Path, *flags: str) -> Path:
     raise AssertionError(ended.stderr)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
@@ -92,6 +93,7 @@ def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
     assert not len(found)
 
 
+@pytest.mark.slow
 def test_no_heap_no_state_no_names_outside(tmp_path):
     for _, dtype, make in every_model():
         program = TARGET.program(make(), np.dtype(dtype))
@@ -133,6 +135,7 @@ def test_labels_that_c_cannot_say_are_refused(label, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "stem"),
     [
@@ -301,6 +304,7 @@ def test_functions_of_c_are_called_in_place():
     assert not re.search(r"static real \w+\(real", source)
 
 
+@pytest.mark.slow
 def test_what_was_folded_is_called_by_what_it_does():
     source = TARGET.render(program_of(layered(LAYERS)), Path("m.c"))[Path("m.c")].decode()
     assert "static const real layers_0_factor[3]" in source

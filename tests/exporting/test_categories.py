@@ -56,6 +56,7 @@ def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
     assert answered.strip() in ("a", "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", [np.nan, np.inf, -np.inf])
 def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path):
     export(label_model(), "numpy", tmp_path / "m.py")
@@ -76,6 +77,7 @@ def test_onnx(dtype: str, tmp_path: Path):
             session.run(None, {"X": np.array([[number, 1.0]], dtype)})
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_javascript(dtype: str, tmp_path: Path):
@@ -90,6 +92,7 @@ def test_javascript(dtype: str, tmp_path: Path):
     assert json.loads(ended.stdout) == [None] * len(NONE)  # as JSON writes NaN
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_c(dtype: str, tmp_path: Path):

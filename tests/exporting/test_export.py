@@ -62,6 +62,7 @@ def plugin_model(*activations: dict | str) -> Model:
     return Model(network, network.initial_parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
     model = plugin_model({"type": "snake", "frequency": 2.5}, "snake", "twofold", {"type": "snake", "parametric": True})
@@ -103,6 +104,7 @@ def test_targets_without_a_float32_form_say_so(tmp_path):
         export(make_model("value", "float32"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -134,6 +136,7 @@ PEER = (pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarnin
 LIBRARIES = {"sklearn": ".skops", "torch": ".py", "keras": ".keras"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=PEER) for name in ("torch", "keras"))]
 )
@@ -164,6 +167,7 @@ def rounding_of(model: Model) -> float:
     return float(np.abs(model.predict_proba(X) - model.astype("float64").predict_proba(X)).max())
 
 
+@pytest.mark.slow
 def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
     """They are few, so that the model may be exact on all of them: on which, the kernels of a machine decide."""
     model, kind = sharp_model(), type(find_target("numpy"))
@@ -180,6 +184,7 @@ def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
     assert exported(model, "numpy", tmp_path / "m.py").proof.difference >= by / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [*RUNNABLE, "sklearn"])
 def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch):
     model = sharp_model()
@@ -228,6 +233,7 @@ def test_a_name_that_is_too_long_is_told_as_it_was_given(tmp_path):
     assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
 
 
+@pytest.mark.slow
 def test_equal_models_make_equal_files(tmp_path):
     for target, suffix in SUFFIXES.items():
         contents = []
@@ -262,6 +268,7 @@ class Remarked(Activation):
         return x + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
     layers = [{"type": "dense", "units": 2, "activation": {"type": "remarked", "text": "\n*/ break \\"}}] * 2

@@ -39,6 +39,7 @@ def test_the_error_function_is_exact(tmp_path):
     np.testing.assert_allclose(json.loads(printed), special.erf(x), rtol=1e-15, atol=0)
 
 
+@pytest.mark.slow
 def test_a_module_with_types(tmp_path):
     written = export(make_model("classes, text"), "javascript", tmp_path / "m.mjs")
     assert [path.name for path in written.files] == ["m.mjs", "m.d.mts"]
@@ -99,6 +100,7 @@ LABELS = [
 ]
 
 
+@pytest.mark.slow
 @needs_node
 def test_labels_and_columns_of_any_text(tmp_path):
     exported(labelled(sorted(LABELS)), "javascript", tmp_path / "m.mjs")

@@ -45,6 +45,7 @@ def loaded(path: Any) -> Any:
     return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"two classes"}))
 def test_sklearn_answers_as_the_model(kind, dtype, tmp_path):

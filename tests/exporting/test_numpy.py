@@ -51,6 +51,7 @@ def run(*arguments: str | Path, text: str = "") -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits.toml", "moons.toml"])
 def test_needs_numpy_alone(name, tmp_path):
     model = spec_model(name)
@@ -63,6 +64,7 @@ def test_needs_numpy_alone(name, tmp_path):
         np.testing.assert_allclose(answers["predict_proba"], model.predict_proba(X), rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_weights_are_exact_literals_or_lie_beside(tmp_path):
     small, large = spec_model("iris.json"), spec_model("digits.toml")
     assert small.network.parameter_count < MOST_LITERALS < large.network.parameter_count
@@ -107,6 +109,7 @@ def test_what_numpy_has_itself_needs_no_function(activation, written, tmp_path):
     assert f"def {activation}" not in (tmp_path / "m.py").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wine_csv.toml", "residual.toml", "realmlp.toml", "diabetes.toml"])
 def test_no_line_of_numbers_or_names_is_long_and_no_variable_is_returned_as_it_was_set(name, tmp_path):
     exported(spec_model(name), "numpy", tmp_path / "m.py")
@@ -117,6 +120,7 @@ def test_no_line_of_numbers_or_names_is_long_and_no_variable_is_returned_as_it_w
         assert not (following.strip() == "return x" and line.strip().startswith("x = "))
 
 
+@pytest.mark.slow
 def test_it_is_written_as_python_is(tmp_path):
     for seed in range(8):
         exported(random_model(seed, "float64"), "numpy", tmp_path / "m.py")
@@ -126,6 +130,7 @@ def test_it_is_written_as_python_is(tmp_path):
         assert not [line for line in code.splitlines() if line != line.rstrip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["binary, text", "classes, integers", "multilabel", "value", "values"])
 def test_as_a_program_it_reads_rows_and_prints_what_predict_prints(kind, tmp_path):
     model = make_model(kind)
@@ -147,6 +152,7 @@ def test_as_a_program_it_reads_rows_and_prints_what_predict_prints(kind, tmp_pat
     assert header[0] == ("prediction_0" if kind in ("multilabel", "values") else "prediction")
 
 
+@pytest.mark.slow
 def test_columns_are_found_by_their_names(tmp_path):
     model = spec_model("wine_csv.toml")
     exported(model, "numpy", tmp_path / "m.py")
@@ -169,6 +175,7 @@ def refused(*arguments: str | Path, given: bytes = b"") -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -195,6 +202,7 @@ def test_rows_that_cannot_be_read_are_refused_in_one_line(given, said, tmp_path)
     assert refused(tmp_path / "m.py", tmp_path / "rows.csv") == said
 
 
+@pytest.mark.slow
 def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
     model = spec_model("wine_csv.toml")
     exported(model, "numpy", tmp_path / "m.py")
@@ -209,6 +217,7 @@ def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
         assert refused(tmp_path / "m.py", given=given.encode()) == said
 
 
+@pytest.mark.slow
 def test_numbers_can_be_names_of_columns(tmp_path):
     (tmp_path / "numbered.csv").write_text("0,1,y\n1,2,3\n4,5,6\n7,8,10\n9,1,2\n")
     spec = {
@@ -228,6 +237,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     assert "missing.csv" in refused(tmp_path / "m.py", tmp_path / "missing.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["value", "classes, text"])
 def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
     model = make_model(kind)

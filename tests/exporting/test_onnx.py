@@ -77,6 +77,7 @@ def test_any_number_of_rows(rows, tmp_path):
     np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_shapes_are_known_at_every_node(tmp_path):
     for _, _, make in every_model():
         loaded = graph_of(make(), tmp_path / "m.onnx")

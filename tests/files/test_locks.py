@@ -90,6 +90,7 @@ def started(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--force",)])
 @pytest.mark.parametrize("pair", range(3))
 def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, options: tuple[str, ...], pair: int) -> None:
@@ -111,6 +112,7 @@ def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, optio
     assert set(os.listdir(tmp_path / "out")) <= set(RUN_FILES)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_a_folder_for_the_next(tmp_path: Path) -> None:
     (tmp_path / "moons.toml").write_text(SPEC)
     running = started(tmp_path, 1, "--set", "training.epochs=100000000", "--set", "training.log_every=1000")

@@ -67,6 +67,7 @@ def test_every_dtype_comes_back_bit_for_bit() -> None:
     assert_same_bits(tensors, TENSORS)
 
 
+@pytest.mark.slow
 @given(
     hnp.arrays(
         st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.bool_]),
@@ -133,6 +134,7 @@ def test_random_bytes_are_refused(content: bytes) -> None:
     assert refusal(content)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -272,6 +274,7 @@ def amplified(piece: str) -> bytes:
     return forge('{"a":[' + piece * ((HEADER_LIMIT - 8) // len(piece)), b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

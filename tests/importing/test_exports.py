@@ -56,6 +56,7 @@ def test_labels_as_far_apart_as_integers_go(target: str, tmp_path: Path):
     np.testing.assert_array_equal(opened(model, target, tmp_path).labels, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", TARGETS)
@@ -76,6 +77,7 @@ LOSSES += ["hinge", "squared_hinge", "binary_focal_crossentropy", "categorical_f
 LOSSES += [{"type": "huber", "delta": 0.3}, {"type": "quantile", "quantile": 0.9}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_the_loss_is_that_of_training(loss: Any, tmp_path: Path):
     outputs = 2 if loss == "gaussian_nll" else 3 if str(loss).startswith("categorical") else 1
@@ -97,6 +99,7 @@ def test_an_output_that_the_loss_does_not_expect(activation: str, tmp_path: Path
     check_the_same(opened(model, "onnx", tmp_path), model, X, np.arange(4.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_specs(name: str, tmp_path: Path):
     model = spec_model(name)
@@ -147,6 +150,7 @@ def first(facts: dict[str, Any]) -> dict[str, Any]:
     return layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

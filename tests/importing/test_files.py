@@ -25,6 +25,7 @@ NOT_RUN = {"tf2onnx_activations", "tf2onnx_functional"}
 ROUNDED = {"sklearn_binary_float64": 1e-7, "sklearn_values_float64": 1e-7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_a_file_answers_as_the_tool_that_wrote_it(name: str):
     path = FILES / name
@@ -41,6 +42,7 @@ def test_a_file_answers_as_the_tool_that_wrote_it(name: str):
         assert difference(outputs(model, X), answers["label"].reshape(len(X), -1)) <= tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", [stem for stem in ONNX_FILES if stem not in NOT_UNDERSTOOD and stem not in NOT_RUN])
 def test_an_onnx_file_answers_as_onnxruntime_does(stem: str):
     content = (FILES / f"{stem}.onnx").read_bytes()
@@ -77,6 +79,7 @@ def test_what_skl2onnx_makes_of_two_values_is_one_column():
     assert difference(column, answers["label"].reshape(-1, 1)) <= TOLERANCE["float32"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_spec_and_weights_are_the_model(name: str, tmp_path: Path):
     imported = read_network(FILES / name)
@@ -112,6 +115,7 @@ gelu gelu hard_swish softplus silu elu layer_normalization linear leaky_relu thr
 RESIDUAL = "gelu layer_normalization linear add batch_normalization sigmoid multiply concatenate softmax"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "wanted"),
     [

@@ -111,6 +111,7 @@ def layers_if_answered_as_onnxruntime_does(nodes: list[Any], path: Path, opset: 
     return " ".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [9, 20])
 @pytest.mark.parametrize("style", NORMALIZATIONS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -123,6 +124,7 @@ def test_an_activation_a_normalization_and_an_activation(name: str, style: str, 
         assert found == f"dense {name.split()[0]} layer_normalization {other.split()[0]} dense"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_normalization_beside_what_its_activation_reads(name: str, tmp_path: Path):
     nodes = [
@@ -138,6 +140,7 @@ def test_a_normalization_beside_what_its_activation_reads(name: str, tmp_path: P
     assert {name.split()[0], "layer_normalization", "add"} <= set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ACTIVATIONS)
 @pytest.mark.parametrize("first", ["relu", "leaky_relu", "leaky_relu as a maximum", "gelu"])
 def test_an_activation_of_an_activation(first: str, second: str, tmp_path: Path):
@@ -211,6 +214,7 @@ def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path):
     assert reason(nodes, tmp_path / "m.onnx") == f"nodes 1 (ReduceSum), 2 (Div): {TOGETHER}"
 
 
+@pytest.mark.slow
 def test_long_formulas_end_soon(tmp_path: Path):
     """A shared rectifier is looked at no longer than an activation can be."""
     nodes = nodes_of("MatMul x W y; Relu y r", 20, "X", "h", "0")

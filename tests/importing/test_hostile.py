@@ -158,6 +158,7 @@ def test_formulas_that_would_grow_are_refused(place: Callable[[Any], Path]):
     assert "no activation that is known here" in refused(place(model_of(nodes)))
 
 
+@pytest.mark.slow
 def test_long_chains_end(place: Callable[[Any], Path]):
     nodes = [helper.make_node("Tanh", ["X" if n == 0 else f"t{n}"], [f"t{n + 1}"]) for n in range(3_000)]
     nodes.append(helper.make_node("Identity", ["t3000"], ["y"]))
@@ -242,6 +243,7 @@ def test_bytes_turned_over_are_refused_or_harmless(tmp_path: Path, name: str):
             assert error.diagnostics[0].source == str(path)  # noqa: PT017 - not all are refused
 
 
+@pytest.mark.slow
 def test_empty_entries_do_not_become_objects(tmp_path: Path):
     # A node of 2 bytes: 1 MB of them would be half a million objects.
     nodes = b"\x0a\x00" * 500_000
@@ -279,6 +281,7 @@ def test_other_files(tmp_path: Path):
         specnet.import_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_damaged_graphs_meet_no_other_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     export(spec_model("iris.json"), "onnx", tmp_path / "iris.onnx")
     content, path, refusals = (tmp_path / "iris.onnx").read_bytes(), tmp_path / "damaged.onnx", 0

@@ -145,6 +145,7 @@ def test_keras_files_with_other_weights(tmp_path: Path, fill: Callable[[h5py.Fil
     refused(path)
 
 
+@pytest.mark.slow
 def test_zip_bombs(tmp_path: Path):
     bomb = bytes(200 * 2**20)
     how = {"compression": zipfile.ZIP_DEFLATED}
@@ -189,6 +190,7 @@ def other_class(description: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     path = skops_file(tmp_path / "m.skops", lambda description: None)
@@ -239,6 +241,7 @@ def check_refused(estimator: Any, path: Path, reason: str) -> None:
     assert reason in refused(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attributes", "reason"), NETWORKS)
 def test_estimators_that_were_put_together(attributes: dict[str, Any], reason: str, tmp_path: Path):
     network = fitted(tmp_path)
@@ -255,6 +258,7 @@ def test_scalers_that_were_put_together(attributes: dict[str, Any], reason: str,
     check_refused(network, tmp_path / "m.skops", reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "name"), [(0, "mean_"), (0, "n_features_in_"), (1, "out_activation_"), (1, "coefs_"), (1, "intercepts_")]
 )
@@ -279,6 +283,7 @@ def test_a_package_that_is_not_installed_is_named(name: str, package: str, monke
     assert str(error.value.diagnostics[0].hint).startswith("pip install '.[")
 
 
+@pytest.mark.slow
 def test_damaged_weights_meet_no_other_error(tmp_path: Path):
     with zipfile.ZipFile(FILES / "keras_binary.keras") as archive:
         content = archive.read("model.weights.h5")

@@ -159,6 +159,7 @@ def test_flags_alone_are_those_of_each_output(tmp_path: Path):
     np.testing.assert_array_equal(specnet.import_model(tmp_path / "m.onnx").predict(X), wanted)
 
 
+@pytest.mark.slow
 def test_activations_of_too_many_numbers_are_refused_soon(tmp_path: Path):
     nodes = []
     for block in range(60):

@@ -116,6 +116,7 @@ def import_bytes(model: onnx.ModelProto, folder: Path) -> specnet.Model:
     return specnet.import_model(path)
 
 
+@pytest.mark.slow
 def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path):
     passed: dict[str, int] = {}
     understood = {name for _, name in OPERATORS}

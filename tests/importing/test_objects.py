@@ -26,6 +26,7 @@ WORDS = np.array(["dog", "cat", "emu"])
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (6, 5), "max_iter": 15, "random_state": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
 @pytest.mark.parametrize(

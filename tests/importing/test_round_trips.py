@@ -45,6 +45,7 @@ def test_reference_specs(name: str, tmp_path: Path):
         np.testing.assert_array_equal(found.labels, model.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation(name: str, dtype: str, tmp_path: Path):
@@ -67,6 +68,7 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
 
 
+@pytest.mark.slow
 def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
     tried = 0
     for seed in range(300):

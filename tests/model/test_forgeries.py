@@ -61,6 +61,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         assert refusal(path)
 
 
+@pytest.mark.slow
 def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Path) -> None:
     path = tmp_path / "model"
     content = saved(make_model("classes, text"), path)
@@ -192,6 +193,7 @@ def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -185,6 +185,7 @@ def test_two_classes_of_an_output_each_are_evaluated_as_scikit_learn_does() -> N
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_spec_takes_the_metrics_that_its_model_can_be_asked_for(kind: str) -> None:
     model = make_model(kind)

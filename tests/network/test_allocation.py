@@ -124,6 +124,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 7, 32, 240, 1000, ROWS])
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("with_loss", [False, True])
@@ -131,6 +132,7 @@ def test_a_step_allocates_nothing(name, batch, with_loss):
     assert peak_bytes(stepping(name, batch, STEPS, with_loss)) < MOST_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_what_is_done_now_and_then_allocates_nothing(name):
     assert peak_bytes(stepping(name, 7, DENORMAL_INTERVAL + 1, with_loss=False)) < MOST_BYTES

@@ -54,6 +54,7 @@ def calls_made(layers: list[dict[str, Any]], depth: int) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REPEATED)
 def test_twice_the_depth_takes_twice_the_calls(name: str):
     calls_made(REPEATED[name], 1)  # what is imported and cached on the first use

@@ -68,6 +68,7 @@ CLASSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize("own", [1.0, 1e-200, 1e200])
 @pytest.mark.parametrize("factor", [1e-300, 1e-60, 1e-40, 1e39, 1e300])

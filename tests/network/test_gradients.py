@@ -76,11 +76,13 @@ class Case:
         return float(bound.outputs[0].real), exact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(NETWORKS))
 def test_gradient_of_a_random_network(seed: int):
     assert Case(seed).error() < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_random_networks_have_every_activation_layer_and_loss():
     networks = [specnet.build(Case(seed).spec) for seed in range(NETWORKS)]
     written = [specnet.parse_spec(Case(seed).spec) for seed in range(NETWORKS)]
@@ -103,6 +105,7 @@ def test_the_random_networks_have_every_activation_layer_and_loss():
     assert set(LOSSES) == {part.part_name() for part in registry.of_kind("loss")}
 
 
+@pytest.mark.slow
 def test_input_gradient_by_central_differences():
     for seed in range(20):
         case = Case(seed)
@@ -185,6 +188,7 @@ def seeds_by_rule() -> dict[Rule, list[int]]:
     return {rule: list(dict.fromkeys(seeds)) for rule, seeds in asked.items()}
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_wrong_by_a_thousandth_is_seen(seeds_by_rule):
     used = {rule: seeds for rule, seeds in seeds_by_rule.items() if seeds}
     assert {getattr(owner, "name", owner) for owner, _ in used} >= {"affine", "multiply", "maximum", "exp", "sum", Selu}

@@ -37,6 +37,7 @@ def rows(count: int, columns: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, columns))
 
 
+@pytest.mark.slow
 def test_the_embedders_example():
     X, y = make_moons(300, noise=0.2, random_state=0)
     spec = specnet.parse_spec(MOONS)

@@ -232,6 +232,7 @@ def test_derivative_is_that_of_the_value(part: Activation):
     np.testing.assert_allclose(slope, complex_step(with_own_start(part), x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", VARIANTS, ids=str)
 def test_derivative_at_a_kink_lies_between_the_one_sided_differences(part: Activation):
     h = 1e-7

@@ -34,6 +34,7 @@ def load(path, kind="classes", target="y", **fields):
     return Csv(path=path.name, target=target, **fields).load(path.parent, kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "X", "y"),
     [
@@ -114,6 +115,7 @@ def test_the_first_mistake_of_each_column_is_told_unless_it_is_far_below(file, m
     assert mistakes(path) == [("not-a-number", (3, 1, 1)), ("not-a-number", (11, 3, 1))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [1, 2, 3, 5])
 @pytest.mark.parametrize(
     ("text", "code"),
@@ -136,6 +138,7 @@ def test_more_columns_than_are_supported_are_refused_at_the_header(file):
         load(file(f"{names},y\n"))
 
 
+@pytest.mark.slow
 def test_many_columns_are_read(file):
     numbers = np.random.default_rng(0).integers(0, 100, (3, 5000))
     names = ",".join(f"x{number}" for number in range(5000))
@@ -204,6 +207,7 @@ def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeyp
     assert Endless.interrupted.is_set()
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_numbers_come_back_bit_for_bit(file, numbers):
@@ -234,6 +238,7 @@ def mistakes(path, kind="classes", **fields):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "kind", "expected"),
     [

@@ -91,6 +91,7 @@ def test_the_catalogue_is_whole():
     assert alone >= NAMES - {"activation", "add", "multiply", "concatenate", "block"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("layer", ALONE, ids=identified)

@@ -239,6 +239,7 @@ def test_output_activations():
         assert REGISTRY.find("activation", known) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
@@ -260,6 +261,7 @@ def test_value_and_derivative(loss: Loss, outputs: int, scale: float):
     np.testing.assert_allclose(gradient, truth, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: str(figures["loss"]))
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)])
 def test_figures_of_the_libraries(figures: dict, dtype, tolerance):
@@ -288,6 +290,7 @@ def test_derivative_by_the_complex_step(loss: Loss):
         np.testing.assert_allclose(gradient[output], value[0].imag / STEP, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_derivative_at_a_kink_lies_between_the_one_sided_differences(loss: Loss):
     h = 1e-7

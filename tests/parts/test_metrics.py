@@ -84,6 +84,7 @@ COMBINATIONS = [(metric, task) for metric in METRICS for task in sorted(metric.t
 NAMES = [f"{metric.part_name()}-{task}" for metric, task in COMBINATIONS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
 @pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
 def test_agrees_with_the_scorer(metric, task, weighted):
@@ -154,6 +155,7 @@ def test_a_prediction_that_names_no_row_has_precision_0():
     assert precision.score(np.array([0, 1, 1]), np.zeros(3, int)) == 0
 
 
+@pytest.mark.slow
 def test_the_catalogue_needs_no_scikit_learn():
     code = (
         "import sys; from specnet.parts.registry import built_in_registry; built_in_registry();"

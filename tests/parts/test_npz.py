@@ -140,6 +140,7 @@ def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
         arrays_of(path)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_of_any_kind_is_an_error_of_ours_or_harmless(tmp_path, data):

@@ -115,6 +115,7 @@ def test_nothing_is_computed_in_a_wider_type(figure):
     assert {item.dtype for item in arguments if isinstance(item, np.ndarray | np.generic)} == {np.dtype("float32")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta_1", [0.0, 0.3, 0.9, 0.9999])
 @pytest.mark.parametrize("momentum_decay", [0.0, 0.004, 1.0, 100.0])
 def test_nadams_product_of_momenta(beta_1: float, momentum_decay: float):
@@ -237,12 +238,14 @@ def reached(loss: str, optimizer: dict, epochs: int) -> float:
     return model.network.loss(model.theta, X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_thousand_steps_down_a_parabola(name: str):
     fields, loss = PARABOLA[name]
     assert reached("parabola", {"type": name, **fields}, 1000) < loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_five_thousand_steps_along_rosenbrocks_valley(name: str):
     """Which begins at a loss of 404 and is left at less than the table says."""
@@ -250,6 +253,7 @@ def test_five_thousand_steps_along_rosenbrocks_valley(name: str):
     assert reached("rosenbrock", {"type": name, **fields}, 5000) < loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_two_thousand_epochs_on_the_moons(name: str):
     """Gradient descent with the spec's own rate needs 20 000 to come from 0.844 to 0.299."""

@@ -59,6 +59,7 @@ def test_weights_agree_with_scikit_learn_and_with_rows_that_are_repeated(name, t
         np.testing.assert_allclose(weighted[learned], same, rtol=1e-9)
 
 
+@pytest.mark.slow
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 4)), elements=st.floats(-1e6, 1e6)))
 @settings(max_examples=150)
 def test_constant_columns_are_those_of_scikit_learn(columns):

@@ -99,6 +99,7 @@ def test_every_example_names_its_part_in_a_spec(catalogue: Catalogue, part: type
         parse_spec({section: {**fields, **added.get(section, {})} for section, fields in spec.items()})
 
 
+@pytest.mark.slow
 def test_the_page_is_markdown_with_a_section_for_each_part() -> None:
     from markdown_it import MarkdownIt
 

@@ -22,6 +22,7 @@ def reference():
     return reference_run()
 
 
+@pytest.mark.slow
 def test_the_published_figures(result):
     """The figures are the independent implementation's, written out so that both cannot move together."""
     history = result.history
@@ -33,6 +34,7 @@ def test_the_published_figures(result):
     assert result.metrics["test"]["accuracy"] == 0.85
 
 
+@pytest.mark.slow
 def test_every_weight_is_the_independent_implementations(result, reference):
     expected, _ = reference
     parameters = result.model.network.parameters(result.model.theta)
@@ -41,6 +43,7 @@ def test_every_weight_is_the_independent_implementations(result, reference):
         np.testing.assert_allclose(parameters[name], array, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_every_logged_loss_is_the_independent_implementations(result, reference):
     """An epoch's loss is the one before its update: with a full batch, that of the parameters the epoch began with."""
     _, losses = reference

@@ -100,6 +100,7 @@ def test_a_full_disk_leaves_nothing_of_a_new_run(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", range(6))
 def test_a_full_disk_leaves_an_earlier_run_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int):
     specnet.run(SPEC, tmp_path)
@@ -186,6 +187,7 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -38,6 +38,7 @@ def data_of(text: str) -> Any:
     return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_spec_gets_its_errors_at_their_places(name: str, tmp_path: Path):
     case = marked(WRONG[name])
@@ -58,6 +59,7 @@ def test_the_corpus_has_every_code(stage: str, cases: dict[str, str]):
     assert {mistake.code for text in cases.values() for mistake in marked(text).mistakes} == CODES[stage]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DOCUMENTS, *NETWORKS])
 def test_the_schema_refuses_what_the_engine_refuses(name: str):
     case = marked(WRONG[name])
@@ -67,6 +69,7 @@ def test_the_schema_refuses_what_the_engine_refuses(name: str):
     assert accepted == (not sayable or name in ("schema-in-toml", "too-large-for-an-integer"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [*GOOD.values(), *files()], ids=[*GOOD, *(path.name for path in files())])
 def test_a_good_spec_is_read_resolved_and_written_again(source: str | Path):
     spec = parse_spec(source)

@@ -72,6 +72,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_text_is_answered_in_few_words(name: str):
     text = HOSTILE[name]()

@@ -6,6 +6,7 @@ import tomllib
 from typing import Any
 
 import jsonschema
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ VALIDATOR = jsonschema.Draft7Validator(json_schema(installed_registry()))
 often = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @given(st.data())
 @often
 def test_a_mutated_text_is_read_or_refused(data: st.DataObject):
@@ -60,6 +62,7 @@ def test_a_mutated_text_is_read_or_refused(data: st.DataObject):
                 assert position.column <= len((text + "\n").split("\n")[position.line - 1]) + 1
 
 
+@pytest.mark.slow
 @given(st.data())
 @often
 def test_a_mutated_mapping_is_read_or_refused_as_the_schema_says(data: st.DataObject):

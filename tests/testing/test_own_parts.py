@@ -22,6 +22,7 @@ def named(part: type[Part]) -> str:
 PARTS = [part for part in built_in_registry() if part.part_name() not in WITHOUT_VALUES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS, ids=named)
 def test_a_part_passes(part: type[Part]):
     if part.part_name() == "embedding":
@@ -97,6 +98,7 @@ PLAIN: dict[str, tuple[Any, list[dict[str, Any]]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_part_is_what_plain_numpy_says(name: str):
     kind, part_name = name.split()

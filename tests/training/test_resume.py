@@ -164,6 +164,7 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_25_times_anywhere(spec: Path, tmp_path: Path):
     command = [sys.executable, "-W", "error", "-c", DRIVER, str(spec), str(tmp_path), "25"]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -178,6 +179,7 @@ def test_killed_25_times_anywhere(spec: Path, tmp_path: Path):
                 assert path.read_bytes() == (killed / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_run_again(spec: Path, tmp_path: Path):
     first = specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
     facts = (tmp_path / "out" / "run.json").read_bytes()
@@ -199,6 +201,7 @@ def interrupted(spec: Path, out: Path) -> None:
         specnet.run(spec, out, observer=Impatient())
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
     interrupted(spec, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "run.json").read_text())["end"] == "interrupted after epoch 5"
