@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.exporting.tools import PLAIN
+from tests.exporting.tools import PLAIN, needs_node
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
+PROGRESS = re.compile(r"^ *([\d ]+)/(?!\1 )[\d ]+ epochs .*\n", re.MULTILINE)  # a slow machine's, before the last epoch
 COMPARED = re.compile(r"(?<=   )(not )?compared.*")  # a last digit, or a tool that is not here
 STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
 
@@ -61,7 +62,7 @@ def folder(tmp_path_factory):
 
 
 def without_times(text: str) -> str:
-    return COMPARED.sub("COMPARED", TIME.sub("TIME", text)).strip()
+    return COMPARED.sub("COMPARED", TIME.sub("TIME", PROGRESS.sub("", text))).strip()
 
 
 def shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -81,34 +82,56 @@ def shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture(scope="module")
+def ended(folder):
+    """How each command ended: all run, in the README's order, whichever tests were chosen."""
+    commands = [code for code, _ in commands_and_output() if "pytest" not in code and not PEERS.search(code)]
+    return {code: shell(code, folder) for code in commands}
+
+
+@pytest.fixture(scope="module")
+def ended_with_peers(ended, folder):
+    """How each command ended, those included that need Keras or PyTorch."""
+    commands = [code for code, _ in commands_and_output() if PEERS.search(code)]
+    return ended | {code: shell(code, folder) for code in commands}
+
+
+def commands_before(code, request):
+    """How the commands ended that a block needs, itself included."""
+    return request.getfixturevalue("ended_with_peers" if PEERS.search(code) else "ended")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "shown"), each([(code, shown) for code, shown in commands_and_output() if "pytest" not in code])
 )
-def test_a_command_prints_what_is_shown(code, shown, folder):
-    if PEERS.search(code) and not (folder / "runs").exists():  # the earlier blocks are not among the tests chosen
-        assert not shell("specnet run specs/moons.toml", folder).returncode
-    ended = shell(code, folder)
+def test_a_command_prints_what_is_shown(code, shown, request):
+    command = commands_before(code, request)[code]
     if shown is None:
-        assert ended.returncode == 0, ended.stdout
+        assert command.returncode == 0, command.stdout
     else:
-        assert without_times(ended.stdout) == without_times(shown)
+        assert without_times(command.stdout) == without_times(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", each(blocks("python")))
-def test_a_snippet_prints_what_its_comments_say(code, folder):
-    ended = subprocess.run(
+def test_a_snippet_prints_what_its_comments_say(code, folder, request):
+    commands_before(code, request)
+    snippet = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, encoding="utf-8", check=True
     )
     assert STATED.findall(code)
-    assert ended.stdout.splitlines() == STATED.findall(code)
+    assert snippet.stdout.splitlines() == STATED.findall(code)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+@pytest.mark.slow
+@needs_node
+@pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("code", blocks("js"))
 def test_a_script_prints_what_its_comments_say(code, folder):
     (folder / "script.mjs").write_text(code, encoding="utf-8")
-    ended = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
+    script = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
+    assert script.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
 
 
 def test_the_two_commands_stand_as_they_must():
@@ -126,6 +149,7 @@ def test_a_spec_that_is_shown_is_the_one_there_is(shown, name):
     assert settings(shown) in settings((ROOT / "specs" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_mistaken_gradient_ends_where_is_said():
     from tests import tutorial
     from tests.wrong_gradient import loss_after, mistaken_backward
