@@ -87,7 +87,7 @@ def test_parts_of_a_module_are_those_with_a_name():
 
 
 def test_parts_of_a_call_are_known_to_that_call_alone():
-    assert resolve(parse_spec(spec("third_power"), parts=[Cube])).to_json().count('"cube"') == 1
+    assert resolve(parse_spec(spec("third_power"), parts=[Cube])).spec.to_json().count('"cube"') == 1
     with pytest.raises(SpecError, match="is not an activation"):
         parse_spec(spec("cube"))
 
