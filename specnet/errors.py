@@ -96,53 +96,53 @@ class SpecnetError(Exception):
 
 
 class SpecError(SpecnetError):
-    """A spec says something that it may not say."""
+    """A spec is not valid."""
 
     code = "spec"
 
 
 class SpecnetWarning(UserWarning):
-    """A spec and its data can be trained on, and most likely are not what was meant."""
+    """A spec or its data look suspicious but can be trained."""
 
 
 class DataError(SpecnetError, ValueError):
-    """Arrays, tables or other arguments that do not fit."""
+    """Arrays, tables or other arguments are not valid."""
 
     code = "data"
 
 
 class TrainingError(SpecnetError):
-    """Training cannot go on, for instance because the loss is no longer finite."""
+    """Training failed, for example because the loss is no longer finite."""
 
     code = "training"
 
 
 class FileError(SpecnetError):
-    """A file is missing, damaged, or not what it should be."""
+    """A file is missing, damaged or of the wrong kind."""
 
     code = "file"
 
 
 class PartError(SpecnetError):
-    """A part from another package fails, or does not give what its kind gives."""
+    """A part from another package raises an error or returns the wrong kind of value."""
 
     code = "broken-part"
 
 
 class TakenError(FileError):
-    """What is to be written has something in its place already, which may not be replaced."""
+    """A file or folder to write already exists and may not be overwritten."""
 
     code = "taken"
 
 
 class ExportError(SpecnetError, ValueError):
-    """A model that does not become a file for another place, or a file that does not answer as the model does."""
+    """A model cannot be exported, or the exported file does not predict as the model does."""
 
     code = "export"
 
 
 class UnsupportedError(ExportError):
-    """A target has no words for what a model has."""
+    """The export format does not support a feature of the model."""
 
 
 class MissingPackageError(ExportError):
@@ -183,7 +183,7 @@ def _can_allocate(size: int) -> bool:
 
 def out_of_memory() -> SpecnetError:
     """Return the error for whoever has asked for too much."""
-    return SpecnetError(Diagnostic("memory", "this needs more memory than there is"))
+    return SpecnetError(Diagnostic("memory", "not enough memory"))
 
 
 def render(diagnostic: Diagnostic, level: str = "error") -> str:

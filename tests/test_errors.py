@@ -16,7 +16,7 @@ def underlined(line: str, column: int, length: int, hint: str | None = None) -> 
 def test_an_error_with_its_line_and_hint():
     diagnostic = Diagnostic(
         "unknown-part",
-        '"rleu" is not an activation',
+        'unknown activation "rleu"',
         ("network", "activations", 0),
         "specs/bad.toml",
         Position(14, 18, 6),
@@ -24,7 +24,7 @@ def test_an_error_with_its_line_and_hint():
         'did you mean "relu"?',
     )
     assert render(diagnostic) == (
-        'specs/bad.toml:14:18: error[unknown-part]: "rleu" is not an activation\n'
+        'specs/bad.toml:14:18: error[unknown-part]: unknown activation "rleu"\n'
         '   14 |   activations = ["rleu", "sigmoid"]\n'
         '      |                  ^^^^^^ did you mean "relu"?'
     )

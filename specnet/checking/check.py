@@ -120,7 +120,7 @@ def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> Gra
     kept = {name: array.copy() for name, array in rows.state.items()}
     loss, gradient = network.loss_and_gradient(theta, rows.X, rows.y, weight, kept, training=True, step=0)
     if not np.isfinite(loss):
-        raise TrainingError(f"the loss is {loss} before the first step, so that there is no gradient to check")
+        raise TrainingError(f"the loss is {loss} before the first step; there is no gradient to check")
     tensors = network.layout.views(np.arange(theta.size))
     limit = max(LEAST_EACH, min(MOST_EACH, MOST_IN_ALL // (len(tensors) + 1)))
     generator = np.random.default_rng(network.spec.seed)

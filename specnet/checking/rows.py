@@ -70,7 +70,7 @@ def rows_to_check(spec: Spec) -> CheckedRows:
 
 def _made(network: Network, generator: np.random.Generator) -> CheckedRows:
     X = _made_columns(network, generator)
-    source = f"{ROWS} made rows, as the spec has no data"
+    source = f"{ROWS} random rows (the spec has no data)"
     return CheckedRows(network, X, made_target(network, ROWS, generator), None, network.fitted_state(X), source)
 
 

@@ -28,7 +28,7 @@ def start_table(check: GradientCheck) -> TextTable:
 
 def comparison_table(check: GradientCheck) -> TextTable:
     """Return a row for each tensor: how many coordinates were compared, and how well they agree."""
-    header = ("tensor", "shape", "compared", "left out", "largest gradient", "worst error", "share", "verdict")
+    header = ("tensor", "shape", "compared", "excluded", "largest gradient", "max error", "share", "verdict")
     rows = [
         (
             comparison.name,

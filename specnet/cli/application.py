@@ -49,9 +49,9 @@ class Verb(TyperCommand):
 
 
 application = typer.Typer(
-    help="Small and middle-sized neural networks from a spec: checked, trained, evaluated, saved.",
-    epilog="Exit status: 0 done; 1 the spec, the data, a file or the training is at fault; 2 the command line is; "
-    "130 after Ctrl-C, 143 after SIGTERM; 141 if the output's reader has gone.",
+    help="Check, train, evaluate and export small neural networks described by a spec.",
+    epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
+    "line; 130 after Ctrl-C; 143 after SIGTERM; 141 if the output is closed early.",
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain help: rich's costs as much time as all the rest together.
@@ -90,7 +90,7 @@ def _without_verb(
             metavar="|".join(SCRIPTS),
             callback=_print_completion,
             is_eager=True,
-            help="Print the script that completes commands in a shell.",
+            help="Print the completion script of a shell.",
         ),
     ] = None,
 ) -> None:

@@ -21,17 +21,15 @@ def check(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Prove a network's gradient.
+    """Check the gradient of a network numerically.
 
-    The gradient by each tensor of parameters, as training takes it, and by the input is compared with central
-    differences, in float64, at the initial parameters: on 16 training rows of the spec's own, or on made rows where it
-    has no data. Of each tensor up to 200 coordinates are moved, drawn by the spec's seed. Those that are moved across
-    a kink, where some maximum or comparison changes sides, are left out and counted. Where an error is larger than
-    1e-7 of the tensor's largest gradient, each layer is compared by itself to find the wrong one.
+    Compares the gradient with respect to each parameter tensor and the input with central differences, in float64, at
+    the initial parameters. It uses 16 training rows, or random rows for a spec without data, and up to 200 coordinates
+    per tensor. Coordinates that cross a kink are excluded and counted. If an error exceeds 1e-7 of the largest
+    gradient of the tensor, each layer is checked separately to find the wrong one.
 
-    The first table shows each layer before the first step: units that are dead (slope 0 in every row) or saturated
-    (slope below 0.001 in every row), its outputs' mean and deviation, and the size of the gradient by its parameters
-    (root mean square).
+    The first table shows each layer before training: dead units (slope 0 in every row), saturated units (slope below
+    0.001 in every row), mean and standard deviation of the outputs, and the root mean square of the gradient.
 
     Examples
     --------
@@ -68,28 +66,32 @@ def _show(found: GradientCheck, output: Output) -> None:
     compared = sum(comparison.compared for comparison in found.comparisons)
     left_out = sum(comparison.left_out for comparison in found.comparisons)
     output.line(
-        f"central differences with step {STEP:g} in float64 at a loss of {figure(found.loss)}: "
-        f"{counted(compared, 'coordinate')} compared, {count(left_out)} left out at kinks"
+        f"central differences with step {STEP:g} in float64, loss {figure(found.loss)}: "
+        f"{counted(compared, 'coordinate')} compared, {count(left_out)} excluded at kinks"
     )
     if found.agrees:
         worst = found.worst
         output.line(
-            f"the gradient is right: the worst error is {worst.share:.1e} of the largest gradient in {worst.name}, "
-            f"and {TOLERANCE:g} is allowed"
+            f"gradient check passed: max error {worst.share:.1e} relative to the largest gradient of {worst.name} "
+            f"(tolerance {TOLERANCE:g})"
         )
 
 
 def _fault(found: GradientCheck) -> SpecnetError:
+    from specnet.checking import TOLERANCE
     from specnet.errors import Diagnostic, SpecnetError
 
     tensors = [
-        Diagnostic("wrong-gradient", f"the gradient by {wrong.name} is off by {wrong.share:.1e} of its largest entry")
+        Diagnostic(
+            "wrong-gradient",
+            f"wrong gradient of {wrong.name}: error {wrong.share:.1e} of its largest entry (tolerance {TOLERANCE:g})",
+        )
         for wrong in found.wrong
     ]
     layers = [
         Diagnostic(
             "wrong-derivative",
-            f"{wrong.key} ({wrong.described}): its derivative by {wrong.worst.name} is off by {wrong.worst.share:.1e}",
+            f"{wrong.key} ({wrong.described}): wrong derivative of {wrong.worst.name}, error {wrong.worst.share:.1e}",
         )
         for wrong in found.wrong_layers
     ]

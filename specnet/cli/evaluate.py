@@ -13,10 +13,10 @@ def evaluate(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure a model on rows.
+    """Evaluate a model on rows.
 
-    The figures are the loss and the metrics of the model's spec. An .onnx, .keras or .skops file that export has
-    written can be measured too.
+    Prints the loss and the metrics of the spec of the model. MODEL can also be an .onnx, .keras or .skops file written
+    by export.
 
     Examples
     --------

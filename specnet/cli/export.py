@@ -39,10 +39,10 @@ def export(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a model as a file for another place.
+    """Export a model to another format.
 
-    Raw columns go in, and labels or values come out. Before it takes its place the file is run on 256 rows, where what
-    runs it is installed, and compared with the model; one that differs is not kept.
+    The export takes raw columns and returns labels or values. It is run on 256 rows and compared with the model first,
+    if the tool to run it is installed; an export that differs is not written.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def export(
             raise UsageError(f'unknown format "{target}"; choose from {", ".join(TARGETS)}', hint=hint, source="--to")
         if out is not None:
             kind = find_target(target)
-            check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the name of a file for {target}")
+            check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
         written = export_model(load(model), target, out, float32=float32, overwrite=force)
         names = ", ".join(map(str, written.files))
         output.data |= {

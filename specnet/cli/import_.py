@@ -27,10 +27,10 @@ def import_(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a spec and a model of another tool's file.
+    """Import a model from another tool.
 
-    The model answers as the file does: where onnxruntime is installed, it runs an ONNX file on rows to compare them.
-    No code in a file is executed; what is not understood is named, and then nothing is written.
+    The imported model is compared with the file on random rows; for ONNX files this needs onnxruntime. No code in the
+    file is executed. If anything is not supported, it is reported and nothing is written.
 
     Examples
     --------
@@ -40,8 +40,8 @@ def import_(
         from specnet.importing import read_network, weights_path, write_network
         from specnet.report.overview import Overview
 
-        check_suffix(file, (".onnx", ".keras", ".skops"), "the name of a file to import")
-        check_suffix(out, (".toml",), "the spec is TOML: its name")
+        check_suffix(file, (".onnx", ".keras", ".skops"), "the name of the file to import")
+        check_suffix(out, (".toml",), "the name of the spec")
         imported = read_network(file, limits=read_limits(limit))
         write_network(imported, out, overwrite=force)
         network = imported.model.network

@@ -14,32 +14,32 @@ SCHEMA_NAME = "specnet.schema.json"
 
 STARTER = Template("""\
 #:schema ./specnet.schema.json
-# A network in one file: the data, the layers, the training.
+# A network in one file: data, layers and training.
 #
-#   specnet validate $file   every mistake in it, at its place
-#   specnet show $file       the plan: layers, sizes, parameters
+#   specnet validate $file   check it
+#   specnet show $file       show layers, sizes, parameters
 #   specnet run $file        train, evaluate, save
 #
-# `specnet parts` lists all that can be named here, `specnet parts adam` explains one of them.
+# `specnet parts` lists everything that can be used here, `specnet parts adam` explains one part.
 
 name = "$name"
 seed = 0                                # the same seed gives the same model
 
 [data]
-type = "iris"                           # 150 flowers: four lengths, three species
-split = { test_size = 0.2 }             # the share of rows that only the final figures see
+type = "iris"                           # 150 flowers: four measurements, three species
+split = { test_size = 0.2 }             # fraction of rows held out for testing
 
-# A table of your own, in place of the three lines above:
+# To use your own table, replace the three lines above:
 # [data]
 # type = "csv"
-# path = "table.csv"                    # seen from this file's folder
-# target = "species"                    # the column to predict; all other columns are inputs
+# path = "table.csv"                    # relative to this file
+# target = "species"                    # column to predict; all other columns are inputs
 # split = { test_size = 0.2 }
 
 [network]
-hidden_layer_sizes = [16, 16]           # the first and the last size come from the data
-activations = "relu"                    # of the hidden layers; the loss decides the last one
-preprocessing = ["standardize"]         # learned from the training rows, kept in the model
+hidden_layer_sizes = [16, 16]           # input and output sizes come from the data
+activations = "relu"                    # of the hidden layers; the loss sets the output's
+preprocessing = ["standardize"]         # fitted on the training set, stored in the model
 
 [training]
 loss = "categorical_crossentropy"       # two classes: binary_crossentropy; numbers: mean_squared_error
@@ -58,9 +58,9 @@ def init(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a spec to start from.
+    """Write a commented spec to start from.
 
-    It has comments, is ready to run, and has specnet.schema.json beside it for the editor.
+    The spec is ready to run. Writes specnet.schema.json beside it for the editor.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def init(
         from specnet.report.terminal import visible
         from specnet.spec.schema import schema_text
 
-        check_suffix(file, (".toml",), "a starter spec has comments, so it is TOML: its name")
+        check_suffix(file, (".toml",), "the name of the starter spec")
         schema_file = file.with_name(SCHEMA_NAME)
         schema = schema_text(installed_registry())
         kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()

@@ -36,7 +36,7 @@ def check_spec_name(path: Path) -> None:
     if suffix in (".yaml", ".yml"):
         raise _wrong(path, "YAML is not supported", "write the spec as TOML or JSON")
     if suffix in (*_DATA, *_MODEL, *_EXPORTS, *_PROGRAMS) and not path.is_dir():
-        hint = "`specnet import` makes a spec of it" if suffix in _EXPORTS else None
+        hint = "import it first with `specnet import`" if suffix in _EXPORTS else None
         raise _wrong(path, "expected a spec (.toml or .json) or the folder of a run", hint)
 
 
@@ -48,7 +48,7 @@ def check_model(path: Path, others: Sequence[str] = ()) -> None:
     UsageError
     """
     if path == STANDARD_INPUT:
-        raise _wrong(path, "a model cannot be read from standard input")
+        raise _wrong(path, "reading a model from standard input is not supported")
     suffix = path.suffix.lower()
     if suffix in (*_SPEC, *_DATA, *_EXPORTS, *_PROGRAMS, ".txt") and suffix not in others and not path.is_dir():
         raise _wrong(path, f"expected a model ({_either((*_MODEL, *others))}) or the folder of a run")
@@ -63,7 +63,7 @@ def check_model_and_data(model: Path, data: Path) -> None:
     """
     is_data = model.suffix.lower() in _DATA or model == STANDARD_INPUT
     if is_data and (data.suffix.lower() in (*_MODEL, *_EXPORTS) or data.is_dir()):
-        raise UsageError("MODEL and DATA are swapped", hint=f"the model comes first: {data} {model}")
+        raise UsageError("MODEL and DATA are swapped", hint=f"give the model first: {data} {model}")
     check_model(model, _EXPORTS)
     if data != STANDARD_INPUT and data.suffix.lower() not in _DATA:
         raise _wrong(data, "expected a .csv or .npz file, or - for CSV from standard input")
@@ -101,7 +101,7 @@ def parse(path: Path, settings: Sequence[str] | None, limits: Sequence[str] | No
     for number, setting in enumerate(settings or (), 1):
         if "=" not in setting:
             hint = "write it as in --set training.epochs=100"
-            raise UsageError(f'"{setting}" has no "="', hint=hint, source=f"--set #{number}")
+            raise UsageError(f'expected KEY=VALUE, got "{setting}"', hint=hint, source=f"--set #{number}")
     caps = read_limits(limits)
     return parse_spec(_source(path), overrides=tuple(settings or ()), limits=caps)
 
@@ -172,8 +172,8 @@ def read_limits(settings: Sequence[str] | None) -> Limits:
     for setting in settings or ():
         name, _, number = setting.partition("=")
         if name not in names or not number.isdecimal():
-            hint = f"write it as in --limit {names[0]}=5000; the names are {', '.join(names)}"
-            raise UsageError(f'"{setting}" is no cap', hint=hint, source="--limit")
+            hint = f"write it as in --limit {names[0]}=5000; choose from {', '.join(names)}"
+            raise UsageError(f'expected NAME=NUMBER, got "{setting}"', hint=hint, source="--limit")
         limits = replace(limits, **{name: int(number)})
     return limits
 

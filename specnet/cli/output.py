@@ -172,7 +172,7 @@ def abandon(error: OSError) -> int:
     status = 128 + 13 if error.errno == errno.EPIPE else 1
     if status == 1:
         with suppress(OSError):
-            write_line(sys.stderr, f"error[file]: the output cannot be written: {error.strerror or error}")
+            write_line(sys.stderr, f"error[file]: cannot write the output: {error.strerror or error}")
             sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -201,7 +201,7 @@ def _told(error: BaseException) -> SpecnetError:
     part = part_behind(error)
     if part is not None:
         return part_error(part, error)
-    hint = "this is a fault of specnet, not of your files; with PYTHONDEVMODE=1 the same command shows where"
+    hint = "this is a bug in specnet; set PYTHONDEVMODE=1 for a traceback"
     return SpecnetError(Diagnostic("internal", f"{type(error).__name__}: {error}", hint=hint))
 
 

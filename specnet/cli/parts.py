@@ -27,7 +27,7 @@ def parts(
 ) -> None:
     """List and explain parts, sections and keys.
 
-    A part is shown with its keys, their values and defaults, and an example.
+    Shows the keys of a part with their values, defaults and an example.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`specnet predict`: a model's answers as CSV."""
+"""`specnet predict`: predictions as CSV."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def predict(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Predict from rows, as CSV.
+    """Predict rows and write the results as CSV.
 
-    A model of classes gives the most probable label and the probability of each. Numbers are written with all their
-    digits: reading them gives the same floats. An .onnx, .keras or .skops file that export has written answers too.
+    A classifier gives the most probable label and the probability of each class. Numbers are written with all digits,
+    so they read back exactly. MODEL can also be an .onnx, .keras or .skops file written by export.
 
     Examples
     --------
@@ -52,9 +52,9 @@ def predict(
 
         check_model_and_data(model, data)
         if out is not None:
-            check_suffix(out, (".csv",), "predictions are CSV: the file")
+            check_suffix(out, (".csv",), "the file of predictions")
             if out.exists() and data.exists() and out.samefile(data):
-                raise UsageError("predictions would replace the rows that they are of", source=str(out))
+                raise UsageError("the output would overwrite the input data", source=str(out))
             if not force:
                 refuse_taken(out)
         loaded = open_model(model)
@@ -65,7 +65,7 @@ def predict(
         if loaded.gives_probabilities:
             columns |= _columns("probability", loaded.predict_proba(X), loaded.labels)
         if taken := [name for name in kept if name in columns]:
-            raise UsageError(f'a column of the predictions is called "{taken[0]}" too', source="--keep")
+            raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
         columns = kept | columns
         output.data |= {"rows": len(X), "columns": columns}
         if out is not None:
@@ -81,7 +81,7 @@ def _kept(names: str, file: Path) -> dict[str, list[Any]]:
     from specnet.parts.data import CsvFile
 
     if file.suffix.lower() != ".csv":
-        raise UsageError("columns have names in a CSV file only", source="--keep")
+        raise UsageError("--keep needs a CSV file with named columns", source="--keep")
     return CsvFile(file).cells(next(csv.reader([names])))
 
 

@@ -21,22 +21,22 @@ def run(
         typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>."),
     ] = None,
     overrides: SetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the interrupted run in --out, from its checkpoint; begin if there is no run.",
+            help="Resume the interrupted run in --out from its checkpoint; start anew if there is none.",
         ),
     ] = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network, evaluate and save it.
+    """Train, evaluate and save a network.
 
-    The model, its history, its figures on every split and the resolved spec go into one folder, each file whole or not
-    at all.
+    Writes the model, its history, its metrics on every split and the resolved spec into one folder. Files are written
+    atomically.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def run(
         if resume and out is None:
             used = str(spec) if spec.is_dir() else "DIR"
             again = shlex.join(["specnet", "run", str(spec), "--out", used, "--resume"])
-            raise UsageError("--resume needs --out, the folder of the run", hint=f"use {again}")
+            raise UsageError("--resume needs --out", hint=f"use {again}")
 
         from specnet.data import load_table
         from specnet.data.suspicions import parsed_for_target
@@ -69,7 +69,7 @@ def run(
                         parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to go on: {_again(spec, folder, overrides, limit)}"
+                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit)}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         output.data["metrics"] = result.metrics
         output.remark("")

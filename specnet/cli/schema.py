@@ -21,7 +21,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of specs.
 
-    Editors complete and check specs with it. The parts of installed plugins are included.
+    Editors use it to complete and check specs. It includes the parts of installed plugins.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def schema(
         from specnet.spec.schema import schema_text
 
         if out is not None:
-            check_suffix(out, (".json",), "the schema is JSON: its name")
+            check_suffix(out, (".json",), "the name of the schema")
             if not force:
                 refuse_taken(out)
         text = schema_text(installed_registry())

@@ -34,10 +34,10 @@ def show(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Show the plan of a spec or a model.
+    """Show the layers and sizes of a spec or model.
 
-    The plan has each layer's inputs, size, parameters and initializer, and their totals. The data are read if the spec
-    alone does not tell the sizes, and for the schedule, whose steps depend on the rows.
+    Lists inputs, size, parameters and initializer of each layer, and the totals. Reads the data only if the sizes
+    depend on it, and for --schedule.
 
     Examples
     --------
@@ -50,9 +50,9 @@ def show(
         options = {"--resolved": resolved, "--code": code, "--schedule": schedule}
         asked = [option for option, given in options.items() if given]
         if len(asked) > 1:
-            raise UsageError(f"{' and '.join(asked)} show different things; ask for one of them")
+            raise UsageError(f"{' and '.join(asked)} cannot be combined")
         if target.name == str(target) == "parts" and not target.exists():
-            raise UsageError('"parts" is no spec', hint="use `specnet parts`")
+            raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
         if schedule:
             _show_schedule(_spec(target, overrides, limit), output)
             return
@@ -86,7 +86,7 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
     if not is_model(target) or target.is_dir():
         return parse(target, overrides, limit)
     if overrides:
-        raise UsageError("--set needs a spec or the folder of a run, not a model", source=str(target))
+        raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(target))
     return load(target, limit).spec
 
 
@@ -131,7 +131,7 @@ def _show_schedule(spec: Spec, output: Output) -> None:
 
     training = spec.training
     if not isinstance(training.optimizer, SteppingOptimizer):
-        raise UsageError(f"{training.optimizer.part_name()} finds the lengths of its steps itself: it has no schedule")
+        raise UsageError(f"{training.optimizer.part_name()} has no learning-rate schedule")
     data = read_data(spec)
     rows, batch_size = len(data.splits["train"]), data.resolved.batch_size
     steps = 1 if batch_size == "full" else math.ceil(rows / batch_size)

@@ -22,9 +22,9 @@ def validate(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Find every mistake in specs.
+    """Check specs and report every error.
 
-    No data is read, and nothing is trained or written.
+    Reads no data, and neither trains nor writes anything.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def validate(
         from specnet.errors import SpecnetError
 
         if specs.count(STANDARD_INPUT) > 1:
-            raise UsageError("standard input can be read only once", source=str(STANDARD_INPUT))
+            raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
         valid = output.data["valid"] = []
         for source in specs:
             try:

@@ -51,7 +51,7 @@ class Labels:
             labels = np.unique(labels)
         if count is not None and len(labels) != count:
             raise DataError(
-                f"y has {len(labels)} distinct labels ({first_few(labels, 6)}), and the network has {count} classes"
+                f"y has {len(labels)} distinct labels ({first_few(labels, 6)}), but the network has {count} classes"
             )
         return cls(labels)
 
@@ -76,12 +76,12 @@ class Labels:
         labels = check_labels(target, name)
         if labels.dtype.kind != self.values.dtype.kind:
             there, here = KINDS[labels.dtype.kind], KINDS[self.values.dtype.kind]
-            raise DataError(f"{name} holds {there}, and the labels are {here}: {self}")
+            raise DataError(f"{name} holds {there}, but the labels are {here}: {self}")
         indices = np.minimum(np.searchsorted(self.values, labels), len(self) - 1)
         wrong = self.values[indices] != labels
         if wrong.any():
             row = int(wrong.argmax())
-            raise DataError(f"{name} has {labels[row]} at row {row}, and the labels are {self}")
+            raise DataError(f"{name} has {labels[row]} at row {row}; expected one of the labels {self}")
         return indices
 
     def decode(self, indices: NDArray[np.integer]) -> NDArray[Any]:
@@ -99,7 +99,7 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     """
     labels = as_array(y, name)
     if not labels.size:
-        raise DataError(f"{name} is empty: its shape is {labels.shape}")
+        raise DataError(f"{name} is empty: shape {labels.shape}")
     if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
         labels = labels.astype(np.str_)  # how data frames hold text
     if labels.dtype.kind not in "UT":
@@ -107,7 +107,7 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise DataError(f"{name} has shape {labels.shape}, and (rows,) labels are needed")
+        raise DataError(f"{name} has shape {labels.shape}; expected labels of shape (rows,)")
     if labels.dtype.kind in "UT":
         return labels.astype(np.str_)
     with np.errstate(invalid="ignore"):
@@ -115,8 +115,8 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     wrong = integers != labels
     if wrong.any():
         row = int(wrong.argmax())
-        hint = "a loss of values, such as mean_squared_error, takes numbers"
-        raise DataError(f"{name} has {labels[row]} at row {row}, and labels are whole numbers or text", hint=hint)
+        hint = "use a loss for numbers, such as mean_squared_error"
+        raise DataError(f"{name} has {labels[row]} at row {row}; labels must be integers or text", hint=hint)
     return integers
 
 

@@ -73,7 +73,7 @@ class Preparation:
 
         def check(step: Preprocessing, finite: Array) -> None:
             if not finite.all():
-                raise DataError(f"{step.type} cannot take column {int(finite.argmin())}: its numbers are too large")
+                raise DataError(f"{step.type}: the numbers in column {int(finite.argmin())} are too large")
 
         for step, made in zip(steps, _dtypes(steps, dtype), strict=True):
             with np.errstate(over="ignore", invalid="ignore"):

@@ -49,7 +49,7 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     random_state = seed if split.random_state is None else split.random_state
     stratify = table.target == "classes" if split.stratify is None else split.stratify
     if stratify and table.target == "values":
-        raise _error("stratify", "stratify needs classes, and this target is numbers")
+        raise _error("stratify", "stratify needs classes, but the target is numeric")
     train, validation, test = np.arange(rows), None, None
     if split.test_size:
         train, test = _cut(table, train, math.ceil(split.test_size * rows), "test", random_state, stratify)
@@ -63,19 +63,21 @@ def _cut(
     table: Table, rows: RowNumbers, count: int, part: str, random_state: int, stratify: bool
 ) -> tuple[RowNumbers, RowNumbers]:
     if count >= len(rows):
-        message = f"{part}_size takes {count} of {len(rows)} rows and leaves none to train on"
+        message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
         raise _error(f"{part}_size", message)
     labels = table.y[rows] if stratify else None
     if labels is not None:
         distinct, sizes = np.unique(labels, axis=0, return_counts=True)
         if sizes.min() < 2:
-            message = f"class {distinct[sizes.argmin()]} has one row, and a stratified split needs two of each class"
+            message = f"stratified split: class {distinct[sizes.argmin()]} has only one row, needs at least two"
             if looks_like_numbers(labels):
-                message = f"most of the target's {len(distinct)} classes have a single row"
+                message = f"most of the {len(distinct)} classes of the target have a single row"
                 raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
             raise _error("stratify", message)
         if min(count, len(rows) - count) < len(distinct):
-            message = f"{count} of {len(rows)} rows for {part} cannot have rows of all {len(distinct)} classes"
+            message = (
+                f"stratified split: {count} of {len(rows)} rows for {part} cannot cover all {len(distinct)} classes"
+            )
             raise _error("stratify", message)
 
     from sklearn.model_selection import train_test_split
@@ -85,5 +87,5 @@ def _cut(
 
 
 def _error(key: str, message: str) -> DataError:
-    hint = "split.stratify = false splits without looking at classes" if key == "stratify" else None
+    hint = "set split.stratify = false to ignore the classes" if key == "stratify" else None
     return DataError(Diagnostic("split", message, ("data", "split", key), hint=hint))

@@ -134,6 +134,6 @@ def _of_numbers(resolved: Resolved, target: NDArray[Any]) -> Iterator[Diagnostic
     worst = int(np.maximum(abs(means), spreads).argmax())
     if max(abs(means[worst]), spreads[worst]) > FAR_FROM_ZERO:
         whose = f"target {worst}" if len(means) > 1 else "the target"
-        message = f"{whose} has mean {means[worst]:.3g} and standard deviation {spreads[worst]:.3g}, and is not scaled"
+        message = f"{whose} is not scaled: mean {means[worst]:.3g}, standard deviation {spreads[worst]:.3g}"
         hint = 'use network.target_preprocessing = ["standardize"]'
         yield spec.diagnostic("unscaled-target", message, _LOSS, hint=hint)

@@ -52,7 +52,7 @@ def load_table(spec: Spec) -> Table:
     try:
         return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))
     except MemoryError:
-        raise DataError(spec.diagnostic("too-large", "these rows do not fit into memory", whole)) from None
+        raise DataError(spec.diagnostic("too-large", "the rows do not fit into memory", whole)) from None
     except DataError as error:
         labels = _words_for_numbers(spec) if target == "values" else None
         if labels is not None:
@@ -150,10 +150,10 @@ def _part_for(source: str, spec: Spec) -> Data:
 def _unreadable(source: str, spec: Spec) -> DataError:
     """Return the error of a file of rows that a spec's model cannot read."""
     if not source.lower().endswith(".csv"):
-        return DataError("data is read from .npz and .csv files", source=source)
-    missing = "its columns have no names" if spec.feature_names is None else "its target has no name"
-    message = f"this model was not trained on a CSV file, so that {missing}"
-    return DataError(message, source=source, hint="a .npz file has X, and y where it is needed, without names")
+        return DataError("expected a .npz or .csv file", source=source)
+    missing = "columns are" if spec.feature_names is None else "target is"
+    message = f"the model's {missing} unnamed; it was not trained on a CSV file"
+    return DataError(message, source=source, hint="use a .npz file with X, and y if needed")
 
 
 def check_table(table: Table) -> Table:
@@ -167,7 +167,7 @@ def check_table(table: Table) -> Table:
     X = check_inputs(table.X, None).astype(np.float64, copy=False)
     y = np.asarray(table.y)
     if y.ndim not in (1, 2) or len(y) != len(X):
-        raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: one row for each")
+        raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
     y = table_target(y, table.target)
     return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
 

@@ -61,11 +61,9 @@ class SpecEstimator(SpecParameters):
             start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
         training = resolved.spec.training
         if not isinstance(training.optimizer, SteppingOptimizer):
-            raise ValueError(f"partial_fit cannot go on with {training.optimizer.type}; other optimizers can")
+            raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
         if training.class_weight == "balanced":
-            raise ValueError(
-                'class_weight="balanced" needs all rows at once: partial_fit takes a weight for each class'
-            )
+            raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
         fitted = fit_rows(
             resolved.without_early_stopping(),
             labels,
@@ -87,7 +85,7 @@ class SpecEstimator(SpecParameters):
         elif len(labels) == 2:
             outputs = 1
         else:
-            raise DataError(f"{loss.type} tells two classes apart, and y has {len(labels)}")
+            raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
         return resolve(named, inputs=rows.table.shape[1], outputs=outputs)

@@ -25,57 +25,57 @@ def _has_probabilities(estimator: SpecClassifier) -> bool:
 
 @dataclass(eq=False, repr=False)
 class SpecClassifier(ClassifierMixin, SpecEstimator):
-    """A classifier whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
+    """A classifier described by a specnet spec, or by arguments with the names of a spec's keys.
 
-    Without arguments it is a network with one hidden layer of 100 relu units over standardized columns, trained by
-    Adam in batches of 200 rows, until its loss no longer falls: at most 200 epochs. What of this does not go with what
-    is said gives way: an optimizer that needs all rows in one batch gets them.
+    The default is a network with one hidden layer of 100 relu units over standardized columns, trained by Adam in
+    batches of 200 rows until the loss no longer improves, for at most 200 epochs. Explicit settings override these
+    defaults: an optimizer that needs the full batch gets it.
 
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec, optional
-        The whole of it; its data part is not read. Where it has no ``training.loss``, that is binary_crossentropy for
-        two classes and for several labels per row, and categorical_crossentropy otherwise. `set_params` and searches
-        reach into it by names such as ``spec__training__optimizer__learning_rate``.
+        The whole spec; its data part is ignored. The default ``training.loss`` is binary_crossentropy for two classes
+        and for several labels per row, and categorical_crossentropy otherwise. `set_params` and searches can change it
+        by names such as ``spec__training__optimizer__learning_rate``.
     hidden_layer_sizes : sequence of int, or int, optional
-        A number is the size of the only one. This and the following arguments take the place of what the spec says
-        under the same key, unless they are None. Numbers and arrays of NumPy are the numbers and lists that they hold.
+        A number means a single hidden layer. Unless None, this and the following arguments override the key of the
+        same name in the spec. NumPy scalars and arrays are accepted.
     activations : str, mapping or sequence, optional
-        One for all hidden layers, or a sequence that names them all, the output's included.
+        One for all hidden layers, or a sequence with one per layer including the output.
     loss : str or mapping, optional
     optimizer : str or mapping, optional
     epochs : int, optional
-        How often all rows are seen at most.
+        Maximum number of passes over the training data.
     batch_size : int or "full", optional
     l2 : float, optional
     class_weight : mapping of label to float, or "balanced", optional
-        Multiplies the loss of a class's rows; 1 for labels that are not named.
+        Weight of the rows of each label; 1 for labels not listed.
     early_stopping : bool or mapping, optional
-        True is early stopping with its defaults, which watches the loss of validation rows. False is none.
+        True enables early stopping with its defaults, which monitors the validation loss; False disables it.
     validation_size : float, optional
-        The share of the rows that is not trained on, and whose loss stands in the history; of each class alike. Where
-        nothing is said, what the spec's ``data.split`` says, or else 0.1 if something watches that loss.
+        Fraction of rows held out for validation, stratified by class. Default: ``data.split`` of the spec, or 0.1 if
+        the validation set is monitored.
     warm_start : bool
-        Whether `fit` goes on from the weights of the last one, with its preprocessing, instead of starting anew.
+        Start `fit` from the weights and preprocessing of the last fit.
     random_state : int, RandomState or None
-        Its integer is the seed of the spec: of initial weights, the order of rows, dropout and the validation rows.
-        None stands for the seed that the spec has, or else for another one each time.
+        Seed of initial weights, shuffling, dropout and the validation set. None uses the seed of the spec, or a new one
+        each time if it has none.
 
     Attributes
     ----------
     classes_ : ndarray (classes,)
-        The labels in ascending order; with several labels per row, the numbers of their columns.
+        The labels in ascending order; with several labels per row, the indices of their columns.
     model_ : Model
         The trained network, which can be saved.
     history_ : list of dict
-        A record for each logged epoch: ``epoch``, ``loss``, and ``validation_loss`` where there are such rows.
+        A record for each logged epoch: ``epoch``, ``loss``, and ``validation_loss`` if there is a validation set.
     n_iter_ : int
         Epochs of the last `fit`, or of all calls of `partial_fit` since then.
     loss_ : float
         The mean loss of the last epoch.
     n_features_in_ : int
     feature_names_in_ : ndarray of str (n_features_in_,)
-        Only where X had names that are all text.
+        Only if all column names of X are text.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         Raises
         ------
         SpecError
-            If the spec, or its sizes with these arrays, cannot be.
+            If the spec is not valid, or does not fit these arrays.
         ValueError
             If the arrays do not fit.
         TrainingError
@@ -119,7 +119,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         y = _checked_target(y)
         classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
         if start is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, and y has {classes}")
+            raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
         self.classes_: Array = classes
         labels = self._labels(y)
         return self._fit(self._spec_for(labels), check_weighted_rows(X, y, sample_weight), labels, start)
@@ -145,7 +145,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         _check_partial_fit_first_call(self, classes)
         labels = self._labels(y)
         if not first and (labels is None) != (self.model_.labels is None):
-            raise ValueError("some calls have one label for each row, and some have several")
+            raise ValueError("partial_fit needs one label per row in every call, or several in every call")
         spec = self._spec_for(labels) if first else None
         return self._fit_partially(spec, check_weighted_rows(X, y, sample_weight), labels)
 
@@ -209,20 +209,20 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         if y.ndim == 1:
             return Labels(check_labels(self.classes_))
         if y.shape[1] != len(self.classes_):
-            raise ValueError(f"y has {y.shape[1]} columns, and there are {len(self.classes_)} labels")
+            raise ValueError(f"y has {y.shape[1]} columns; expected {len(self.classes_)}, one per label")
         return None
 
     def _spec_for(self, labels: Labels | None) -> Spec:
         """Return the spec for rows with such labels."""
         if len(self.classes_) < 2:
-            raise ValueError(f"a classifier needs two classes, and y has one class: {self.classes_[0]}")
+            raise ValueError(f"a classifier needs at least two classes, but y has one class: {self.classes_[0]}")
         two = labels is None or len(labels) == 2
         spec = self._parsed_spec(self.default_loss if two else "categorical_crossentropy")
         loss = spec.training.loss
         if loss.target == "values":
-            raise ValueError(f"{loss.type} is a loss of values, and a classifier tells classes apart")
+            raise ValueError(f"a classifier needs a classification loss, got {loss.type}")
         if labels is None and loss.target == "classes":
-            raise ValueError(f"{loss.type} takes one class for each row, and y has several labels")
+            raise ValueError(f"{loss.type} needs one class per row, but y has several labels")
         return spec
 
     def __sklearn_tags__(self) -> Any:
@@ -236,7 +236,7 @@ def _checked_target(y: Any) -> Array:
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multiclass-multioutput":
-        raise ValueError("y has several classes in several columns: a column of 0 and 1 for each label is needed")
+        raise ValueError("y has several classes in several columns; expected one column of 0 and 1 per label")
     if kind == "multilabel-indicator":
         indicators: Array = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         return indicators

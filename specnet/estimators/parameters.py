@@ -125,7 +125,9 @@ class SpecParameters(BaseEstimator):
         for name in params:
             argument, _, rest = name.partition("__")
             if rest and argument in KEYS:
-                raise ValueError(f"{name} is no argument; {'__'.join([NESTED.rstrip('_'), *KEYS[argument], rest])} is")
+                raise ValueError(
+                    f"unknown parameter {name}; use {'__'.join([NESTED.rstrip('_'), *KEYS[argument], rest])}"
+                )
         super().set_params(**{name: value for name, value in params.items() if not name.startswith(NESTED)})
         for name, value in params.items():
             if name.startswith(NESTED):
@@ -248,7 +250,7 @@ def _changed(data: Mapping[str, Any], names: Sequence[str], value: Any) -> Mappi
     except CannotSetError as error:
         if value is None:
             return data
-        raise ValueError(f"{NESTED}{'__'.join(names)} leads nowhere: {error.message}") from None
+        raise ValueError(f"unknown parameter {NESTED}{'__'.join(names)}: {error.message}") from None
 
 
 def _leaves(value: Any, name: str) -> dict[str, Any]:

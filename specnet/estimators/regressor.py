@@ -14,53 +14,53 @@ from specnet.spec import Spec
 
 
 class SpecRegressor(RegressorMixin, SpecEstimator):
-    """A regressor whose network is a specnet spec, or is described by arguments that are named as a spec's keys.
+    """A regressor described by a specnet spec, or by arguments with the names of a spec's keys.
 
-    Without arguments it is a network with one hidden layer of 100 relu units over standardized columns, which learns
-    a standardized target by Adam, in batches of 200 rows, until its loss no longer falls: at most 200 epochs. What of
-    this does not go with what is said gives way: a loss that needs its target in its own units, such as poisson, gets
-    it so, and an optimizer that needs all rows in one batch gets them.
+    The default is a network with one hidden layer of 100 relu units over standardized columns, trained on a
+    standardized target by Adam in batches of 200 rows until the loss no longer improves, for at most 200 epochs.
+    Explicit settings override these defaults: a loss such as poisson gets its target in its own units, and an optimizer
+    that needs the full batch gets it.
 
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec, optional
-        The whole of it; its data part is not read. Where it has no ``training.loss``, that is mean_squared_error.
-        `set_params` and searches reach into it by names such as ``spec__training__optimizer__learning_rate``.
+        The whole spec; its data part is ignored. The default ``training.loss`` is mean_squared_error. `set_params` and
+        searches can change it by names such as ``spec__training__optimizer__learning_rate``.
     hidden_layer_sizes : sequence of int, or int, optional
-        A number is the size of the only one. This and the following arguments take the place of what the spec says
-        under the same key, unless they are None. Numbers and arrays of NumPy are the numbers and lists that they hold.
+        A number means a single hidden layer. Unless None, this and the following arguments override the key of the
+        same name in the spec. NumPy scalars and arrays are accepted.
     activations : str, mapping or sequence, optional
-        One for all hidden layers, or a sequence that names them all, the output's included.
+        One for all hidden layers, or a sequence with one per layer including the output.
     loss : str or mapping, optional
     optimizer : str or mapping, optional
     epochs : int, optional
-        How often all rows are seen at most.
+        Maximum number of passes over the training data.
     batch_size : int or "full", optional
     l2 : float, optional
     early_stopping : bool or mapping, optional
-        True is early stopping with its defaults, which watches the loss of validation rows. False is none.
+        True enables early stopping with its defaults, which monitors the validation loss; False disables it.
     validation_size : float, optional
-        The share of the rows that is not trained on, and whose loss stands in the history. Where nothing is said, what
-        the spec's ``data.split`` says, or else 0.1 if something watches that loss.
+        Fraction of rows held out for validation. Default: ``data.split`` of the spec, or 0.1 if the validation set is
+        monitored.
     warm_start : bool
-        Whether `fit` goes on from the weights of the last one, with its preprocessing, instead of starting anew.
+        Start `fit` from the weights and preprocessing of the last fit.
     random_state : int, RandomState or None
-        Its integer is the seed of the spec: of initial weights, the order of rows, dropout and the validation rows.
-        None stands for the seed that the spec has, or else for another one each time.
+        Seed of initial weights, shuffling, dropout and the validation set. None uses the seed of the spec, or a new one
+        each time if it has none.
 
     Attributes
     ----------
     model_ : Model
         The trained network, which can be saved.
     history_ : list of dict
-        A record for each logged epoch: ``epoch``, ``loss``, and ``validation_loss`` where there are such rows.
+        A record for each logged epoch: ``epoch``, ``loss``, and ``validation_loss`` if there is a validation set.
     n_iter_ : int
         Epochs of the last `fit`, or of all calls of `partial_fit` since then.
     loss_ : float
         The mean loss of the last epoch.
     n_features_in_ : int
     feature_names_in_ : ndarray of str (n_features_in_,)
-        Only where X had names that are all text.
+        Only if all column names of X are text.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         Raises
         ------
         SpecError
-            If the spec, or its sizes with these arrays, cannot be.
+            If the spec is not valid, or does not fit these arrays.
         ValueError
             If the arrays do not fit.
         TrainingError
@@ -132,7 +132,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     def _spec_for_values(self) -> Spec:
         spec = self._parsed_spec(self.default_loss)
         if spec.training.loss.target != "values":
-            raise ValueError(f"{spec.training.loss.type} tells classes apart, and a regressor predicts values")
+            raise ValueError(f"a regressor needs a loss for numbers, got {spec.training.loss.type}")
         return spec
 
     def __sklearn_tags__(self) -> Any:

@@ -26,7 +26,7 @@ TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export has written.
+    """The result of an export.
 
     Attributes
     ----------
@@ -48,10 +48,10 @@ class Export:
 def export(
     model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, overwrite: bool = True
 ) -> Export:
-    """Write a model as a file for another place; raw columns go in, final answers come out.
+    """Export a model to another format: a file that takes raw columns and returns predictions.
 
-    The very bytes that are written run, where they can, on 256 rows before, and are compared with the model. How far
-    they agree is in what is returned, and in no file.
+    The exported bytes are run on 256 rows if possible, and compared with the model, before they are written. The
+    agreement is part of the result, not of the files.
 
     Parameters
     ----------
@@ -59,37 +59,37 @@ def export(
     target : str
         One of `TARGETS`.
     path : str or path-like, optional
-        The file; the network's name in the current folder if None. Other files of the export lie beside it.
+        The main file; default: the name of the network, in the working directory. Other files are written beside it.
     float32 : bool
-        Whether a float64 model is stored as float32, for targets that can.
+        Store a float64 model as float32, if the format supports it.
     overwrite : bool
-        Replace files that are there already.
+        Overwrite existing files.
 
     Raises
     ------
     DataError
-        If it is no model.
+        If `model` is not a model.
     ExportError
-        If there is no such target, it cannot say what the model has (UnsupportedError), a package that it needs is not
-        installed (MissingPackageError), or it does not answer as the model does. Nothing is written then.
+        If the format is unknown or does not support the model (UnsupportedError), a required package is not installed
+        (MissingPackageError), or the export does not predict as the model does. Nothing is written then.
     TakenError
-        If a file is there already, and may not be replaced.
+        If a file exists and may not be overwritten.
     FileError
         If a file cannot be written.
     """
     if not isinstance(model, Model):
-        hint = "a fitted estimator has it as estimator.model_"
-        raise DataError(f"model is a {type(model).__name__}, and a specnet.Model is needed", hint=hint)
+        hint = "for a fitted estimator, pass estimator.model_"
+        raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
-        raise UnsupportedError(f"{target} has no float32 form of a float64 model")
+        raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
-        raise ExportError(f"{target} writes a file that ends in {' or '.join(suffixes)}, not {main.name}")
+        raise ExportError(f"{target} needs a file name ending in {' or '.join(suffixes)}, got {main.name}")
     if not all(np.isfinite(array).all() for array in (model.theta, *model.state.values())):
-        raise ExportError("this model has weights that are not finite")
+        raise ExportError("the model has weights that are not finite")
     program = kind.program(model, wanted)
     files = kind.render(program, main)
     if not overwrite:
@@ -108,6 +108,6 @@ def find_target(name: str) -> Target:
         If there is none.
     """
     if name not in TARGETS:
-        raise ExportError(f'"{name}" is no target; there are {", ".join(TARGETS)}')
+        raise ExportError(f'unknown format "{name}"; choose from {", ".join(TARGETS)}')
     target: Target = import_module(f"specnet.exporting.targets.{name}").TARGET
     return target

@@ -54,7 +54,7 @@ class FormulaLoops:
         for step in self._plan.kept:
             self._places[step] = _WRITERS.get(step.operation, FormulaLoops._elementwise)(self, step)
         if formula.output not in self._places:
-            raise UnsupportedError(f"{language.name} cannot write a layer whose result is the same for all rows")
+            raise UnsupportedError(f"{language.name} does not support a layer whose output is the same for all rows")
         self.result = self._places[formula.output]
 
     def _linear(self, step: Step) -> Variable:
@@ -191,7 +191,7 @@ class FormulaLoops:
         return self.language.expression(self._plan.chain(operand), self.formula.uses(), leaf, body, self.names)
 
     def _refusal(self, step: Step) -> UnsupportedError:
-        return UnsupportedError(f"{self.language.name} has no form of the operation {step.operation.name}")
+        return UnsupportedError(f"{self.language.name} has no equivalent of the operation {step.operation.name}")
 
 
 _WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Variable]] = {

@@ -171,7 +171,7 @@ class Language(ABC):
             if step.operation is EXPAND:
                 return operands[0]
             if step.operation not in forms:
-                raise UnsupportedError(f"{self.name} has no form of the operation {step.operation.name}")
+                raise UnsupportedError(f"{self.name} has no equivalent of the operation {step.operation.name}")
             return self.form(step, forms).write(operands)
 
         def is_written_twice(step: Step, position: int) -> bool:

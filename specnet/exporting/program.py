@@ -227,13 +227,13 @@ class _AnsweringScope(LayerScope):
     """A program that only predicts, each row by itself, as the layer that is placed in it sees it."""
 
     def batch_mean(self, x: Value) -> NoReturn:
-        raise UnsupportedError(f"no export can say that rows of {self.node.layer.type} depend on each other")
+        raise UnsupportedError(f"{self.node.layer.type}: rows that depend on each other cannot be exported")
 
     def commit(self, state: Value, value: Value) -> NoReturn:
-        raise UnsupportedError(f"no export can say that {self.node.layer.type} changes what it keeps")
+        raise UnsupportedError(f"{self.node.layer.type}: state updated in evaluation cannot be exported")
 
     def _noise(self, distribution: str, shape: Shape) -> NoReturn:
-        raise UnsupportedError(f"no export can say that {self.node.layer.type} draws random numbers")
+        raise UnsupportedError(f"{self.node.layer.type}: random numbers in evaluation cannot be exported")
 
 
 def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:

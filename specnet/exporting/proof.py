@@ -54,8 +54,8 @@ class Proof:
     def __str__(self) -> str:
         if self.difference is None:
             return f"not compared with the model: {self.obstacle}"
-        said = f"compared with the model on {self.rows} rows: the largest difference is {self.difference:.2g}"
-        return f"{said}, and float32 itself is off by {self.rounding:.2g}" if self.rounding else said
+        said = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
+        return f"{said} (float32 rounding {self.rounding:.2g})" if self.rounding else said
 
 
 def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
@@ -95,7 +95,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         allowed = max(allowed, _ROUNDINGS * rounding)
         if not difference <= allowed:
             raise ExportError(
-                f"the export differs from the model by {difference:.2g}, more than {allowed:.2g}; nothing was written"
+                f"the export differs from the model by {difference:.2g} (tolerance {allowed:.2g}); nothing was written"
             )
         if not _labels_agree(answers, expected, part, _margins(expected.outputs[part], program) > 2 * allowed):
             raise ExportError("the export predicts other labels than the model; nothing was written")
@@ -173,7 +173,7 @@ def put_categories(prepared: Array, model: Model, generator: np.random.Generator
 def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:
     """Return the largest difference, and what is allowed; infinities and NaN must be the same."""
     if given.shape != expected.shape:
-        raise ExportError(f"the export answers with shape {given.shape}, and the model with {expected.shape}")
+        raise ExportError(f"the export outputs shape {given.shape}, the model {expected.shape}")
     finite = np.isfinite(expected)
     if not np.array_equal(given[~finite], expected[~finite], equal_nan=True):
         return float("inf"), tolerance

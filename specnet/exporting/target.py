@@ -103,9 +103,9 @@ def refuse_module_name(path: Path, library: str) -> None:
     ExportError
     """
     if path.stem in sys.stdlib_module_names or path.stem == library:
-        raise ExportError(f"{path.name} would hide Python's module {path.stem}", hint="another name for the file")
+        raise ExportError(f"{path.name} would hide Python's module {path.stem}", hint="choose another file name")
     if not path.name.isprintable():
-        raise ExportError(f"no Python file can speak of {path.name!r}", hint="another name for the file")
+        raise ExportError(f"{path.name!r} is not a valid name for a Python file", hint="choose another file name")
 
 
 def required(module: str, extra: str) -> Any:
@@ -118,5 +118,5 @@ def required(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        hint = f"pip install '.[{extra}]', in a clone of the repository"
-        raise MissingPackageError(f"{module} is needed for this, and cannot be imported: {error}", hint=hint) from error
+        hint = f"run pip install '.[{extra}]' in a clone of the repository"
+        raise MissingPackageError(f"{module} is required and cannot be imported: {error}", hint=hint) from error

@@ -21,16 +21,16 @@ PathLike = str | os.PathLike[str]
 
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".specnet-", ".tmp"
 _REASONS = {
-    errno.EISDIR: "this is a folder, not a file",
-    errno.ENOTDIR: "a part of this path is a file, not a folder",
-    errno.EACCES: "no permission to open this",
-    errno.EPERM: "no permission to open this",
+    errno.EISDIR: "is a folder; expected a file",
+    errno.ENOTDIR: "part of the path is a file; expected a folder",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",
     errno.ENOSPC: "no space left on the device",
     errno.EDQUOT: "no space left within the disk quota",
-    errno.EFBIG: "larger than a file may be here",
-    errno.ENAMETOOLONG: "the file's name is too long",
-    errno.ELOOP: "the symbolic links go in a circle",
+    errno.EFBIG: "exceeds the maximum file size",
+    errno.ENAMETOOLONG: "file name too long",
+    errno.ELOOP: "circular symbolic links",
 }
 
 
@@ -75,7 +75,7 @@ def open_file(path: PathLike) -> Iterator[tuple[BinaryIO, int]]:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_wait)) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise FileError("this is a device or a pipe, not a file")
+                raise FileError("is a device or pipe; expected a file")
             yield stream, status.st_size
 
 
@@ -96,10 +96,10 @@ def read_file(path: PathLike, limit: int) -> bytes:
     """
     with open_file(path) as (stream, size):
         if size > limit:
-            raise FileError(f"{size} bytes are more than the {limit} that are read here")
+            raise FileError(f"{size} bytes exceed the limit of {limit}")
         content = stream.read(size + 1)
         if len(content) != size:
-            raise FileError(f"the size changed from {size} bytes while this was read")
+            raise FileError(f"size changed from {size} bytes while reading")
         return content
 
 
@@ -170,8 +170,8 @@ def refuse_taken(*paths: PathLike) -> None:
     """
     for path in paths:
         if os.path.lexists(path):
-            hint = "with --force, or overwrite=True, it is replaced"
-            raise TakenError("this file is there already", hint=hint, source=os.fspath(path))
+            hint = "use --force (or overwrite=True) to replace it"
+            raise TakenError("file already exists", hint=hint, source=os.fspath(path))
 
 
 def check_place(path: PathLike) -> None:
@@ -186,7 +186,7 @@ def check_place(path: PathLike) -> None:
         _refuse_null(path)
         target = os.path.realpath(path)
         if os.path.exists(target) and not os.path.isfile(target):
-            raise FileError("this is a folder, not a file" if os.path.isdir(target) else "this is no regular file")
+            raise FileError(f"is {'a folder' if os.path.isdir(target) else 'not a regular file'}; expected a file")
 
 
 def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
@@ -211,7 +211,7 @@ def _write_whole(stream: FileIO, data: bytes) -> None:
     os.fsync(stream.fileno())
     stream.seek(0)
     if stream.read() != data:
-        raise FileError("what was written does not read back the same; the disk may be damaged")
+        raise FileError("the written file does not read back the same; the disk may be damaged")
 
 
 def remove_temporary_files(folder: PathLike) -> None:
@@ -244,11 +244,11 @@ def _sync_folder(folder: str) -> None:
 
 def _refuse_null(path: PathLike) -> None:
     if "\0" in os.fspath(path):
-        raise FileError("a path cannot hold a null character", source=repr(os.fspath(path)))
+        raise FileError("a path cannot contain a null character", source=repr(os.fspath(path)))
 
 
 def _reason(error: OSError, source: str) -> str:
     if error.errno == errno.ENOENT:
         folder = os.path.dirname(source)
-        return "there is no such file" if not folder or os.path.isdir(folder) else "its folder does not exist"
+        return "file not found" if not folder or os.path.isdir(folder) else "folder does not exist"
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)

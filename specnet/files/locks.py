@@ -78,7 +78,7 @@ def _locked(lock: Path) -> int:
             if try_lock(descriptor) is False:
                 raise TakenError(
                     f"another run is writing here{_holder(descriptor)}",
-                    hint="wait until it has ended, or choose another --out",
+                    hint="wait for it to end, or choose another --out",
                     source=str(lock.parent),
                 )
             if is_open_at(lock, descriptor):

@@ -28,16 +28,16 @@ _DTYPES = {
 }
 _MOST_AXES = 8
 _SIGNATURES = {
-    b"PK\x03\x04": "a zip archive, as .npz, .keras and .pt files are",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as .h5 files are",
+    b"PK\x03\x04": "a zip archive (.npz, .keras or .pt)",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5)",
     b"\x93NUMPY": "a NumPy array (.npy)",
     b"\x80\x02": "a Python pickle",
     b"\x80\x03": "a Python pickle",
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
-    b"\x1f\x8b": "compressed by gzip",
+    b"\x1f\x8b": "a gzip file",
     b"GGUF": "a GGUF model",
-    b"{": "a JSON text",
+    b"{": "a JSON file",
 }
 
 
@@ -107,16 +107,16 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     start = stream.read(9)
     length = int.from_bytes(start[:8], "little")
     if start[8:] != b"{" or _is_text(start[:8]):
-        raise FileError(f"this is no model file: {_seems_to_be(start + stream.read(1000))}")
+        raise FileError(f"not a model file: {_seems_to_be(start + stream.read(1000))}")
     if length > min(HEADER_LIMIT, size - 8):
         raise FileError(
-            f"this is no model file, or a damaged one: its header should have {length} bytes, but "
+            f"not a valid model file: its header needs {length} bytes, but "
             + (f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}")
         )
     header = parse_object(start[8:] + stream.read(length - 1), "the header")
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or list(metadata) != [_KEY] or not isinstance(metadata[_KEY], str):
-        raise FileError(f'this is a safetensors file, but no specnet model: its metadata is not one text "{_KEY}"')
+        raise FileError(f'not a specnet model: the safetensors metadata must be a single string "{_KEY}"')
     entries = {name: _entry(name, value) for name, value in header.items()}
     data_size = size - 8 - length
     _check_extents(entries, data_size)
@@ -137,9 +137,9 @@ def decode(header: Header, data: bytes) -> dict[str, Array]:
     for name, entry in header.entries.items():
         flat: Array = np.frombuffer(data, entry.dtype, math.prod(entry.shape), entry.begin)
         if entry.dtype.kind == "f" and not np.isfinite(flat).all():
-            raise FileError(f"{shown(name)} holds numbers that are not finite")
+            raise FileError(f"{shown(name)} has numbers that are not finite")
         if entry.dtype.kind == "b" and (flat.view(np.uint8) > 1).any():
-            raise FileError(f"{shown(name)} holds booleans that are neither 0 nor 1")
+            raise FileError(f"{shown(name)} has booleans that are neither 0 nor 1")
         tensors[name] = flat.reshape(entry.shape)
     return tensors
 
@@ -165,25 +165,25 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in pairs:
         if name in result:
-            raise ValueError(f"{shown(name)} stands there twice")
+            raise ValueError(f"duplicate key {shown(name)}")
         result[name] = value
     return result
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _entry(name: str, value: Any) -> TensorEntry:
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise FileError(f"{shown(name)} is not described by dtype, shape and data_offsets")
+        raise FileError(f"{shown(name)} must have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise FileError(f"{shown(name)} has another dtype than {', '.join(_DTYPES)}: {shown(str(dtype))}")
+        raise FileError(f"{shown(name)} has dtype {shown(str(dtype))}; expected {', '.join(_DTYPES)}")
     if not _integers(shape, smallest=1) or len(shape) > _MOST_AXES:
-        raise FileError(f"{shown(name)} has a shape that is not at most {_MOST_AXES} positive integers")
+        raise FileError(f"{shown(name)} has an invalid shape; expected at most {_MOST_AXES} positive integers")
     if not _integers(offsets, smallest=0) or len(offsets) != 2:
-        raise FileError(f"{shown(name)} has offsets that are not two integers")
+        raise FileError(f"{shown(name)} has invalid offsets; expected two integers")
     begin, end = offsets
     needed = math.prod(shape) * _DTYPES[dtype].itemsize
     if end - begin != needed:
@@ -205,19 +205,19 @@ def _check_extents(entries: Mapping[str, TensorEntry], data_size: int) -> None:
             )
         reached = entry.end
     if reached != data_size:
-        raise FileError(f"the file should have {reached} bytes of data after its header, but has {data_size}")
+        raise FileError(f"expected {reached} bytes of data after the header, got {data_size}")
 
 
 def _seems_to_be(start: bytes) -> str:
     """Guess from the first bytes what a file is, in words that follow "this is no model file: "."""
     if len(start) < 9:
-        return f"it is cut off after {len(start)} bytes" if start else "it is empty"
+        return f"the file ends after {len(start)} bytes" if start else "the file is empty"
     if (kind := known_kind(start)) is not None:
-        return f"it seems to be {kind}"
+        return f"looks like {kind}"
     # A protocol buffer whose first field is a small number (ONNX's version) and whose next is another of its fields.
     if start[0] == 0x08 and start[1] < 0x80 and start[2] in b"\x12\x1a\x22\x28\x32\x3a\x42":
-        return "it seems to be an ONNX model"
-    return "its first bytes are those of no format known here"
+        return "looks like an ONNX model"
+    return "unknown format"
 
 
 def known_kind(start: bytes) -> str | None:
@@ -225,7 +225,7 @@ def known_kind(start: bytes) -> str | None:
     kind = next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
     # The last bytes may be a part of a character.
     if kind is None and any(_is_text(start[: len(start) - cut]) for cut in range(4)):
-        kind = "a text"
+        kind = "a text file"
     return kind
 
 

@@ -136,11 +136,9 @@ def parse_metadata(text: str) -> Any:
     if type(version) is not int or version < 1:
         raise FileError("the metadata has no format version")
     if version > FORMAT_VERSION:
-        raise FileError(
-            f"the file was written by a newer specnet, in format {version}; this one reads up to {FORMAT_VERSION}"
-        )
+        raise FileError(f"written by a newer specnet in format {version}; this version reads up to {FORMAT_VERSION}")
     if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
-        raise FileError("the metadata is not exactly a format version and a spec")
+        raise FileError("the metadata must be exactly a format version and a spec")
     return metadata["spec"]
 
 
@@ -183,7 +181,7 @@ def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
     else:
         return None
     if not (labels[1:] > labels[:-1]).all():
-        raise FileError("the class labels are not in ascending order, each once")
+        raise FileError("the class labels must be distinct and in ascending order")
     return labels
 
 
@@ -206,7 +204,7 @@ def _check_label_size(classes: int, longest: int) -> None:
     if classes * longest > LABEL_CHARACTERS_LIMIT:
         raise FileError(
             f"{classes} class labels of up to {longest} characters are too long; "
-            f"classes times characters may be {LABEL_CHARACTERS_LIMIT}"
+            f"classes times characters may not exceed {LABEL_CHARACTERS_LIMIT}"
         )
 
 
@@ -254,11 +252,11 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
             raise FileError(f"{shown(name)} is missing")
         if (entry.dtype, entry.shape) != (dtype, shape):
             raise FileError(
-                f"{shown(name)} is {entry.dtype} of shape {entry.shape}, and the spec needs {dtype} of shape {shape}"
+                f"{shown(name)} is {entry.dtype} of shape {entry.shape}; the spec needs {dtype} of shape {shape}"
             )
     for name in entries:
         if name not in required:
-            raise FileError(f"{shown(name)} is no tensor of this spec")
+            raise FileError(f"unknown tensor {shown(name)}")
 
 
 def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:

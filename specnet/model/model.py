@@ -21,15 +21,15 @@ from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
 
 _TASKS = {
-    "binary": "tells two classes apart",
-    "classes": "tells several classes apart",
-    "multilabel": "has several binary outputs",
-    "values": "predicts values",
+    "binary": "predicts two classes",
+    "classes": "predicts more than two classes",
+    "multilabel": "predicts several binary outputs",
+    "values": "predicts numbers",
 }
 
 
 class Model:
-    """A network with its parameters, and with what turns raw columns into its inputs and its outputs into answers.
+    """A trained network with its parameters, preprocessing and labels.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class Model:
     state : mapping of str to ndarray, optional
         Running averages, as `Network.initial_state` makes them.
     preprocessing, target_preprocessing : Preparation, optional
-        What was fitted to the training rows' columns and to their target.
+        Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
-        int64 or text, ascending and distinct; 0, 1, … where nothing is said. Only for networks that tell classes apart.
+        int64 or text, ascending and distinct; default: 0, 1, … For classifiers only.
     history : iterable of dict
         The records of its training; not saved with the model.
 
@@ -82,7 +82,7 @@ class Model:
 
     @property
     def boundary(self) -> float:
-        """The binary output above which the answer is 1: an even probability, or no margin at all."""
+        """The binary output above which 1 is predicted: probability 0.5, or margin 0."""
         return 0.5 if self.gives_probabilities else 0.0
 
     @property
@@ -92,44 +92,44 @@ class Model:
 
     @property
     def labels(self) -> Array | None:
-        """The label of each class, (classes,), int64 or text; None where the network tells no classes apart."""
+        """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
         return None if self._labels is None else self._labels.values
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the columns, where they are known: from a CSV file, a data frame, or the spec."""
+        """The names of the columns from a CSV file, a data frame or the spec; None if unknown."""
         return self.spec.feature_names
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether `predict_proba` has an answer."""
+        """Whether `predict_proba` is supported."""
         return self.network.task != "values" and self.spec.training.loss.gives_probabilities
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return an answer for each row.
+        """Return a prediction for each row.
 
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns, as the model was fitted to; of a data frame those of its `feature_names`, by name.
+            Raw columns as in training; data frames are read by the names in `feature_names`.
 
         Returns
         -------
         ndarray
-            The most probable label, (rows,); 0 and 1, (rows, outputs), where a network has several independent binary
-            outputs; otherwise values in the target's own units, (rows,) for one output and (rows, outputs) for more.
+            The most probable label, (rows,); 0 and 1, (rows, outputs), for independent binary outputs; otherwise
+            values in the target's own units, (rows,) for one output and (rows, outputs) for more.
 
         Raises
         ------
         DataError
-            If X is no finite numbers of that shape, or a data frame without a column of `feature_names`.
+            If X does not hold finite numbers of that shape, or lacks a column of `feature_names`.
         """
         return self._answers(self._outputs(X))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
 
-        With one binary output that is both classes; with several, the probability of 1 for each, (rows, outputs).
+        One binary output gives both classes; several give the probability of 1 for each, (rows, outputs).
 
         Raises
         ------
@@ -137,13 +137,15 @@ class Model:
             If X does not fit, or the model predicts values or margins.
         """
         if self.network.task == "values":
-            raise DataError("this model predicts values, which have no probabilities")
+            raise DataError("predict_proba needs a classifier; this model predicts numbers")
         if not self.gives_probabilities:
-            raise DataError(f"this model's outputs are margins of {self.spec.training.loss.type}, not probabilities")
+            raise DataError(
+                f"predict_proba is not supported with {self.spec.training.loss.type}, which outputs margins"
+            )
         return self._probabilities(self._outputs(X))
 
     def raw_outputs(self, X: ArrayLike) -> Array:
-        """Return the outputs as the loss sees them, (rows, outputs): logits or margins where it tells classes apart.
+        """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
 
         Raises
         ------
@@ -159,7 +161,7 @@ class Model:
         sample_weight: ArrayLike | None = None,
         metrics: str | Metric | Sequence[str | Metric] | None = None,
     ) -> dict[str, float]:
-        """Return how good the model's answers are.
+        """Return the loss and metrics of the model on rows.
 
         Parameters
         ----------
@@ -170,7 +172,7 @@ class Model:
         sample_weight : array_like (rows,), optional
             How much each row counts.
         metrics : str, Metric or sequence of them, optional
-            Those of the spec where nothing is said.
+            Default: the metrics of the spec.
 
         Returns
         -------
@@ -181,7 +183,7 @@ class Model:
         Raises
         ------
         DataError
-            If an argument does not fit, with its name and both shapes, or a metric is none for this model.
+            If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
         return self.evaluate_read(self._inputs(X), y, sample_weight, metrics)
 
@@ -213,18 +215,18 @@ class Model:
         return metric.score(target, self._answers(outputs, decoded=False), probability, weights)
 
     def save(self, path: PathLike) -> None:
-        """Write the model to a file, whole or not at all; equal models make equal bytes.
+        """Write the model to a file, atomically; equal models give equal bytes.
 
         Parameters
         ----------
         path : str or path-like
-            Usually ends in ``.safetensors``; a file that is there is replaced.
+            Usually ends in ``.safetensors``; an existing file is overwritten.
 
         Raises
         ------
         FileError
-            If the file cannot be written, or the model is one that could not be read again, such as one with weights
-            that are not finite. A file that was there stays then.
+            If the file cannot be written, or the model could not be read back, for example because of weights that are
+            not finite. An existing file is kept then.
         """
         with file_errors(path):
             content = self.to_bytes()
@@ -236,7 +238,7 @@ class Model:
         Raises
         ------
         FileError
-            If the model is one that could not be read again.
+            If the model could not be read back.
         """
         contents = Contents(
             self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
@@ -244,7 +246,7 @@ class Model:
         content = encode_model(contents)
         read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
         if encode_model(read_back) != content:
-            raise FileError("this model would not read back the same")
+            raise FileError("the model would not read back the same")
         return content
 
     def _outputs(self, X: ArrayLike) -> Array:
@@ -279,7 +281,7 @@ class Model:
         """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
         y, rows = as_array(y, "y"), len(X)
         if y.shape[:1] != (rows,):
-            raise DataError(f"y has shape {y.shape}, and X has shape {X.shape}: a row of each belong together")
+            raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
         if self._labels is not None:
             indices = self._labels.encode(y)
             return indices, indices
@@ -292,17 +294,17 @@ class Model:
 
     def _metric(self, metric: str | Metric) -> Metric:
         if not isinstance(metric, str | Metric):
-            raise DataError(f"metrics has {metric!r}, and names of metrics are needed, or metrics")
+            raise DataError(f"expected metrics or their names, got {metric!r}")
         if isinstance(metric, str):
             part = self.spec.registry.find("metric", metric)
             if part is None:
-                raise DataError(f'metrics has "{metric}", which is no metric')
+                raise DataError(f'unknown metric "{metric}"')
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
         task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
         if task not in metric.task:
-            raise DataError(f'metrics has "{metric.type}", which does not fit a network that {_TASKS[task]}')
+            raise DataError(f'metric "{metric.type}" is not supported for a network that {_TASKS[task]}')
         if metric.response == "probability" and not self.gives_probabilities:
-            raise DataError(f'metrics has "{metric.type}", which needs probabilities, and this model has margins')
+            raise DataError(f'metric "{metric.type}" needs probabilities, but this model outputs margins')
         return metric
 
 
@@ -314,14 +316,14 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     path : str or path-like
         The file, or the folder of a run.
     parts : iterable of part classes
-        Those that its spec names beside the built-in and installed ones.
+        Custom parts that its spec uses in addition to built-in and installed ones.
     limits : Limits, optional
-        How large its network may be, where the usual limits are too small.
+        Limits on the size of its network.
 
     Raises
     ------
     FileError
-        If the file is missing, is something else, or is damaged; says what is wrong with it.
+        If the file is missing, damaged or not a model.
     """
     with open_file(model_file(path)) as (stream, size):
         return Model(*decode_model(stream, size, parts, limits))
@@ -332,6 +334,6 @@ def _checked_labels(labels: Array | None, network: Network) -> Labels | None:
     if labels is None:
         return None if count is None else Labels(np.arange(count))
     if count is None or labels.shape != (count,):
-        needed = "tells no classes apart" if count is None else f"needs ({count},)"
-        raise DataError(f"labels has shape {labels.shape}, and this network {needed}")
+        needed = "is not a classifier" if count is None else f"has {count} classes"
+        raise DataError(f"labels has shape {labels.shape}, but the network {needed}")
     return Labels(labels)

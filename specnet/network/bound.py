@@ -106,12 +106,12 @@ class Workspace:
             return
         given = self._initial_state if state is None else state
         if not isinstance(given, Mapping):
-            raise DataError(f"state is a {type(given).__name__}, and a mapping from names to arrays is needed")
+            raise DataError(f"state must be a mapping from names to arrays, got {type(given).__name__}")
         if given.keys() != self.state.keys():
-            raise DataError(f"state has {_listed(given)}, and this network keeps {_listed(self.state)}")
+            raise DataError(f"state has {_listed(given)}; expected {_listed(self.state)}")
         for name, kept in self.state.items():
             if np.shape(given[name]) != kept.shape:
-                raise DataError(f'state "{name}" has shape {np.shape(given[name])}, and {kept.shape} is needed')
+                raise DataError(f'state "{name}" has shape {np.shape(given[name])}; expected {kept.shape}')
             kept[...] = given[name]
 
 
@@ -119,7 +119,7 @@ def check_writable(state: Mapping[str, Array]) -> None:
     """Refuse a state that could not be updated in place."""
     for name, kept in state.items():
         if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
-            raise DataError(f'state "{name}" is updated while training, and has to be a writable array of floats')
+            raise DataError(f'state "{name}" must be a writable array of floats for training')
 
 
 def _listed(state: Mapping[str, Array]) -> str:

@@ -32,7 +32,7 @@ ROW_MULTIPLE = 16
 
 
 class Network:
-    """A network, as functions of its flat parameter vector theta and of rows.
+    """A network as functions of its flat parameter vector theta and of rows.
 
     Parameters
     ----------
@@ -77,18 +77,18 @@ class Network:
 
     @property
     def target_size(self) -> int:
-        """How many numbers a row's target has, where it is no class; the first so many outputs are its prediction."""
+        """The number of target values per row for numeric targets; the first outputs are their prediction."""
         return self._blueprint.target_size
 
     @property
     def task(self) -> Task:
-        """What it answers: which of two classes or of several, 0 or 1 for each output, or values."""
+        """The task: binary or multiclass classification, several binary outputs, or regression."""
         target = self.spec.training.loss.target
         return "multilabel" if target == "binary" and self.outputs > 1 else target
 
     @property
     def class_count(self) -> int | None:
-        """How many classes it tells apart, None where it answers something else."""
+        """The number of classes, None if it is not a classifier."""
         return {"binary": 2, "classes": self.outputs}.get(self.task)
 
     @property
@@ -158,7 +158,7 @@ class Network:
         Works for everything in theta's layout, such as a gradient.
         """
         if not isinstance(theta, np.ndarray) or theta.shape != (self.parameter_count,):
-            raise DataError(f"theta has shape {np.shape(theta)}, and this network needs ({self.parameter_count},)")
+            raise DataError(f"theta has shape {np.shape(theta)}; expected ({self.parameter_count},)")
         return self.layout.views(theta)
 
     def predict(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
@@ -206,7 +206,7 @@ class Network:
         state : mapping, optional
             As for `predict`.
         data_only : bool
-            Leave out what only regularises: penalties and label smoothing.
+            Leave out regularization: penalties and label smoothing.
         """
         return self.loss_read(theta, self.check_inputs(X), y, sample_weight, state, data_only=data_only)
 
@@ -275,7 +275,7 @@ class Network:
         sample_weight: ArrayLike | None = None,
         state: Mapping[str, Array] | None = None,
     ) -> Array:
-        """Return the gradient of the mean loss by the rows themselves, of X's shape."""
+        """Return the gradient of the mean loss with respect to the rows, of the shape of X."""
         _, program = self._filled("input gradient", theta, X, y, sample_weight, state)
         with np.errstate(all="ignore"):
             program.run()
@@ -327,11 +327,10 @@ class Network:
         try:
             array = np.asarray(theta)
         except ValueError as error:
-            raise DataError(f"theta is no array of numbers: {error}") from None
+            raise DataError(f"theta must be an array of numbers: {error}") from None
         if array.shape != (self.parameter_count,) or array.dtype.kind not in "fiu":
             raise DataError(
-                f"theta is {array.dtype} of shape {array.shape}, and this network needs floats of shape"
-                f" ({self.parameter_count},)"
+                f"theta is {array.dtype} of shape {array.shape}; expected floats of shape ({self.parameter_count},)"
             )
         return array
 

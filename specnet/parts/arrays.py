@@ -39,12 +39,12 @@ def as_array(array: ArrayLike, name: str) -> Array:
     """
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():
         place = tuple(int(index) for index in np.argwhere(array.mask)[0])
-        hint = f"{name}.filled(…) puts a number there, or leave such rows out"
-        raise DataError(f"{name} is masked at {_at(place)}, and a masked number is none", hint=hint)
+        hint = f"fill it with {name}.filled(…), or remove such rows"
+        raise DataError(f"{name} is masked at {_at(place)}; masked values are not supported", hint=hint)
     try:
         converted = np.asarray(array)
     except ValueError as error:
-        raise DataError(f"{name} is no array: {error}") from None
+        raise DataError(f"{name} is not an array: {error}") from None
     if converted.dtype.kind in "OTU":
         refuse_null_ends(array, name)
     return converted
@@ -86,7 +86,7 @@ def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> 
     known = set(found)
     if missing := [f'"{column}"' for column in names if column not in known]:
         word = "column" if len(missing) == 1 else "columns"
-        raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"its columns are {first_few(found)}")
+        raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(found)}")
     if len(known) < len(found) and (repeated := [column for column in names if found.count(column) > 1]):
         raise DataError(f'{name} has more than one column "{repeated[0]}"')
     return table[list(names)]
@@ -109,15 +109,13 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     if numbers.dtype.kind == "O":
         for place, item in np.ndenumerate(numbers):
             if _is_missing(item):
-                raise DataError(f"{name} is empty at {_at(place)}", hint="fill it in, or leave such rows out")
+                raise DataError(f"{name} is empty at {_at(place)}", hint="fill it in, or remove such rows")
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
-        hint = (
-            f"all of them are numbers: {name}.astype(float) is an array that holds them as such" if only_real else None
-        )
-        raise DataError(f"{name} holds {_described(numbers)}, and numbers are needed", hint=hint)
+        hint = f"convert it with {name}.astype(float)" if only_real else None
+        raise DataError(f"{name} must be numeric, got {_described(numbers)}", hint=hint)
     if numbers.size == 0:
-        raise DataError(f"{name} is empty: its shape is {numbers.shape}")
+        raise DataError(f"{name} is empty: shape {numbers.shape}")
     check_finite(numbers, name)
     return numbers
 
@@ -138,7 +136,7 @@ def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
     """
     place = first_not_finite(numbers)
     if place is not None:
-        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}; numbers must be finite")
+        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}; expected finite numbers")
 
 
 def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
@@ -164,7 +162,7 @@ def check_count(number: Any, name: str, at_least: int = 0) -> int:
         If it is anything else, with the argument's name.
     """
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or not at_least <= number < 2**63:
-        raise DataError(f"{name} is {number!r}, and a whole number from {at_least} is needed")
+        raise DataError(f"{name} must be an integer of at least {at_least}, got {number!r}")
     return int(number)
 
 
@@ -178,11 +176,11 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
         wanted = "columns" if columns is None else columns
         hint = (
-            f"{name}.reshape(1, -1) makes one row of it, {name}.reshape(-1, 1) one column"
+            f"use {name}.reshape(1, -1) for one row, {name}.reshape(-1, 1) for one column"
             if numbers.ndim == 1
             else None
         )
-        raise DataError(f"{name} has shape {numbers.shape}, and (rows, {wanted}) is needed", hint=hint)
+        raise DataError(f"{name} has shape {numbers.shape}; expected (rows, {wanted})", hint=hint)
     return numbers
 
 
@@ -194,11 +192,11 @@ def check_weights(
         return None
     weights = as_numbers(sample_weight, name).astype(np.float64)
     if weights.shape != (rows,):
-        raise DataError(f"{name} has shape {weights.shape}, and X has {rows} rows: ({rows},) is needed")
+        raise DataError(f"{name} has shape {weights.shape}; expected ({rows},), one weight per row of X")
     if weights.min() < 0:
-        raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights are not negative")
+        raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights must be non-negative")
     if not weights.any():
-        raise DataError(f"{name} is 0 everywhere, so that there is nothing to take the mean of")
+        raise DataError(f"{name} is 0 for every row")
     return ordinary_weights(weights)
 
 
@@ -225,8 +223,10 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0
         converted = numbers.astype(dtype)
     place = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
     if place is not None:
-        hint = 'network.dtype = "float64" holds larger ones' if dtype.itemsize < 8 else None
-        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}, which is beyond {dtype}", hint=hint)
+        hint = 'use network.dtype = "float64"' if dtype.itemsize < 8 else None
+        raise DataError(
+            f"{name} has {numbers[place]} at {_at(place, first_row)}, beyond the range of {dtype}", hint=hint
+        )
     return converted
 
 
@@ -249,15 +249,15 @@ def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: 
     """
     target = as_numbers(y, name)
     if target.ndim == 0 or len(target) != rows:
-        raise DataError(f"{name} has shape {target.shape}, and X has {rows} rows")
+        raise DataError(f"{name} has shape {target.shape}, but X has {rows} rows")
     if kind == "classes":
         return _class_indices(target, outputs, name)[None, :]
     if target.ndim == 1 and outputs == 1:
         target = target[:, None]
     if target.shape != (rows, outputs):
-        raise DataError(f"{name} has shape {target.shape}, and ({rows}, {outputs}) is needed: a column for each output")
+        raise DataError(f"{name} has shape {target.shape}; expected ({rows}, {outputs}), one column per output")
     if kind == "binary" and not np.isin(target, (0, 1)).all():
-        raise DataError(f"{name} has {target[~np.isin(target, (0, 1))][0]}, and this loss needs 0 and 1")
+        raise DataError(f"{name} has {target[~np.isin(target, (0, 1))][0]}; this loss needs 0 and 1")
     return target.T
 
 
@@ -270,33 +270,33 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
     refused = target <= 0 if domain == "positive" else target < 0
     if refused.any():
         place = tuple(int(index) for index in np.argwhere(refused)[0])
-        needed = "above 0" if domain == "positive" else "not below 0"
-        raise DataError(f"{name} has {target[place]} at {_at(place)}, and this loss needs numbers {needed}")
+        needed = "positive numbers" if domain == "positive" else "non-negative numbers"
+        raise DataError(f"{name} has {target[place]} at {_at(place)}; this loss needs {needed}")
     if domain == "distribution":
         sums = target.reshape(len(target), -1).sum(axis=1)
         row = int(abs(sums - 1).argmax())
         if abs(sums[row] - 1) > SUM_TOLERANCE:
-            raise DataError(f"{name} sums to {sums[row]:g} at row {row}, and this loss needs distributions, with sum 1")
+            raise DataError(f"{name} sums to {sums[row]:g} at row {row}; this loss needs distributions that sum to 1")
 
 
 def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     one_hot = target.ndim == 2 and target.shape[1] == classes
     if one_hot and classes > 1:
         if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
-            raise DataError(f"{name} has {classes} columns, so its rows must be one-hot: a single 1, and 0 elsewhere")
+            raise DataError(f"{name} has {classes} columns; expected one-hot rows with a single 1")
         columns: NDArray[np.intp] = target.argmax(axis=1)
         return columns
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if target.ndim != 1:
         raise DataError(
-            f"{name} has shape {target.shape}, and ({len(target)},) class indices or ({len(target)}, {classes})"
-            " one-hot rows are needed"
+            f"{name} has shape {target.shape}; expected ({len(target)},) class indices or ({len(target)}, {classes})"
+            " one-hot rows"
         )
     indices = target.astype(np.intp)
     if (indices != target).any() or indices.min() < 0 or indices.max() >= classes:
         wrong = target[(indices != target) | (indices < 0) | (indices >= classes)][0]
-        raise DataError(f"{name} has {wrong}, and class indices are whole numbers from 0 to {classes - 1}")
+        raise DataError(f"{name} has {wrong}; expected class indices from 0 to {classes - 1}")
     return indices
 
 
@@ -326,7 +326,7 @@ def _column_numbers(column: Array, name: str, prefix: str) -> Array:
     if not finite.all():
         row = int(finite.argmin())
         said = "is empty" if np.isnan(column[row]) else f"is {column[row]}; expected a finite number"
-        raise DataError(f'{prefix}row {row}: column "{name}" {said}', hint="rows are counted by position, from 0")
+        raise DataError(f'{prefix}row {row}: column "{name}" {said}', hint="rows count from 0")
     return column
 
 

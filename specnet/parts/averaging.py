@@ -31,23 +31,23 @@ class Averaging(PartKind):
 class Exponential(Averaging):
     """a ← β·a + (1 − β)·θ after each step (Polyak and Juditsky 1992).
 
-    While 1/(step + 1) is greater than 1 − β it is the share instead, so that the average does not remember where the
-    weights began. Keras and PyTorch start from the initial weights.
+    While 1/(step + 1) is greater than 1 − β it is used instead, which removes the bias towards the initial weights.
+    Keras and PyTorch start from the initial weights.
     """
 
     spans_run = False
     type: Literal["exponential"] = "exponential"
-    decay: Fraction = Field(0.999, description="β, the share of the average that is kept in a step")
+    decay: Fraction = Field(0.999, description="β, fraction of the average kept at each step")
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         return max(1 - self.decay, 1 / (step + 1))
 
 
 class Stochastic(Averaging):
-    """The mean of the weights at the end of each epoch after `start` of the run (SWA, Izmailov et al. 2018)."""
+    """Mean of the weights at the ends of epochs, after the fraction `start` of the run (SWA, Izmailov et al. 2018)."""
 
     type: Literal["stochastic"] = "stochastic"
-    start: Fraction = Field(0.75, description="the share of the run's epochs that are left out of the average")
+    start: Fraction = Field(0.75, description="fraction of epochs before averaging starts")
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         epoch, in_epoch = divmod(step, steps_per_epoch)

@@ -38,7 +38,7 @@ def ask_value(part: Part, shape: Shape, method: Callable[..., Value], *arguments
     def shaped() -> Value:
         value = method(*arguments)
         if not isinstance(value, Value) or value.shape != shape:
-            raise ShapeError(f"its value is {value!r}, and one of shape {shape} is needed")
+            raise ShapeError(f"expected a value of shape {shape}, got {value!r}")
         return value
 
     return ask(part, shaped)
@@ -48,8 +48,8 @@ def part_error(part: type[Part], error: BaseException) -> PartError:
     """Return the error of a part that has raised another one."""
     whose = f"{part.kind} {part.part_name()} ({part.__module__}.{part.__qualname__}, of {origin(part)})"
     return PartError(
-        f"{whose} is at fault: {type(error).__name__}: {error}",
-        hint=f"`specnet.testing` has checks for whoever maintains {origin(part)}",
+        f"{whose} failed: {type(error).__name__}: {error}",
+        hint=f"check the part with `specnet.testing`, or report this to the authors of {origin(part)}",
     )
 
 

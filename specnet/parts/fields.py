@@ -60,8 +60,8 @@ _LAYER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 SpecName = Annotated[str, StringConstraints(pattern=_SPEC_NAME)]
 LayerName = Annotated[str, StringConstraints(pattern=_LAYER_NAME)]
 NAME_RULES = {
-    _SPEC_NAME: "letters, digits, _, . and -, a letter or digit first, at most 100",
-    _LAYER_NAME: "letters, digits and _, no digit first",
+    _SPEC_NAME: "use letters, digits, _, . and -; start with a letter or digit; at most 100 characters",
+    _LAYER_NAME: "use letters, digits and _; do not start with a digit",
 }
 """What a name may be, in words, by its pattern."""
 

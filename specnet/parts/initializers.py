@@ -55,19 +55,19 @@ class Initializer(PartKind):
 
 
 class Constant(Initializer):
-    """The same number everywhere."""
+    """A constant."""
 
     example = "value = 0.1"
     legacy: ClassVar[bool] = True
     type: Literal["constant"] = "constant"
-    value: float = Field(description="the number")
+    value: float = Field(description="value of every entry")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.full(shape, float(self.value))
 
 
 class Zeros(Initializer):
-    """0 everywhere."""
+    """All zeros."""
 
     legacy: ClassVar[bool] = True
     type: Literal["zeros"] = "zeros"
@@ -77,7 +77,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """1 everywhere."""
+    """All ones."""
 
     legacy: ClassVar[bool] = True
     type: Literal["ones"] = "ones"
@@ -87,27 +87,27 @@ class Ones(Initializer):
 
 
 class RandomNormal(Initializer):
-    """The normal distribution."""
+    """Normal distribution."""
 
     legacy: ClassVar[bool] = True
     type: Literal["random_normal"] = "random_normal"
-    mean: float = Field(0.0, description="the distribution's mean")
-    stddev: NonNegativeNumber = Field(0.05, description="the distribution's standard deviation")
+    mean: float = Field(0.0, description="mean")
+    stddev: NonNegativeNumber = Field(0.05, description="standard deviation")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return self.mean + self.stddev * generator.standard_normal(shape)
 
 
 class RandomUniform(Initializer):
-    """The uniform distribution between two bounds."""
+    """Uniform distribution between two bounds."""
 
     type: Literal["random_uniform"] = "random_uniform"
-    minval: float = Field(-0.05, description="the lower bound")
-    maxval: float = Field(0.05, description="the upper bound, not below the lower one")
+    minval: float = Field(-0.05, description="lower bound")
+    maxval: float = Field(0.05, description="upper bound")
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.minval > self.maxval:
-            message = f"minval {self.minval} is greater than maxval {self.maxval}"
+            message = f"minval must not exceed maxval, got {self.minval} and {self.maxval}"
             yield FieldProblem((written(self, "maxval", "minval"),), message, "bounds-order")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
@@ -115,27 +115,27 @@ class RandomUniform(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """The normal distribution without what lies more than two standard deviations from the mean."""
+    """Normal distribution, truncated at two standard deviations from the mean."""
 
     type: Literal["truncated_normal"] = "truncated_normal"
-    mean: float = Field(0.0, description="the mean")
-    stddev: NonNegativeNumber = Field(0.05, description="the standard deviation before the cut, as in Keras")
+    mean: float = Field(0.0, description="mean")
+    stddev: NonNegativeNumber = Field(0.05, description="standard deviation before truncation, as in Keras")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return self.mean + self.stddev * _truncated_normal(generator, shape)
 
 
 class VarianceScaling(Initializer):
-    """Mean 0 and variance scale/fan, so that signals keep their size from layer to layer (He et al. 2015).
+    """Mean 0 and variance scale/fan, which preserves the scale of signals across layers (He et al. 2015).
 
-    ``truncated_normal`` is cut at two standard deviations and rescaled to that variance, ``untruncated_normal`` is not
-    cut, ``uniform`` lies within ±√(3·scale/fan).
+    ``truncated_normal`` is truncated at two standard deviations and rescaled to that variance, ``untruncated_normal``
+    is not truncated, ``uniform`` lies within ±√(3·scale/fan).
     """
 
     type: Literal["variance_scaling"] = "variance_scaling"
-    scale: PositiveNumber = Field(1.0, description="the variance times the fan")
-    mode: Mode = Field("fan_in", description="inputs, outputs, or their mean")
-    distribution: Distribution = Field("truncated_normal", description="the form of the distribution")
+    scale: PositiveNumber = Field(1.0, description="variance times the fan")
+    mode: Mode = Field("fan_in", description="fan that divides the variance: inputs, outputs or their mean")
+    distribution: Distribution = Field("truncated_normal", description="distribution to draw from")
 
     @property
     def legacy(self) -> bool:
@@ -164,9 +164,9 @@ class GlorotUniform(Scaled):
 
 
 class GlorotNormal(Scaled):
-    """Normal, cut at two standard deviations, with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010).
+    """Normal, truncated at two standard deviations, with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010).
 
-    PyTorch's ``xavier_normal_`` is not cut.
+    PyTorch's ``xavier_normal_`` is not truncated.
     """
 
     aliases = ("xavier_normal",)
@@ -183,9 +183,9 @@ class HeUniform(Scaled):
 
 
 class HeNormal(Scaled):
-    """Normal, cut at two standard deviations, with variance 2/fan_in, for rectifiers (He et al. 2015).
+    """Normal, truncated at two standard deviations, with variance 2/fan_in, for rectifiers (He et al. 2015).
 
-    PyTorch's ``kaiming_normal_`` is not cut.
+    PyTorch's ``kaiming_normal_`` is not truncated.
     """
 
     aliases = ("kaiming_normal",)
@@ -201,7 +201,7 @@ class LecunUniform(Scaled):
 
 
 class LecunNormal(Scaled):
-    """Normal, cut at two standard deviations, with variance 1/fan_in, as selu needs it (LeCun et al. 1998)."""
+    """Normal, truncated at two standard deviations, with variance 1/fan_in, as selu needs (LeCun et al. 1998)."""
 
     scaling = (1, "fan_in", "truncated_normal")
     type: Literal["lecun_normal"] = "lecun_normal"
@@ -212,7 +212,7 @@ class Orthogonal(Initializer):
 
     needs_matrix = True
     type: Literal["orthogonal"] = "orthogonal"
-    gain: PositiveNumber = Field(1.0, description="the factor, which is also the largest singular value")
+    gain: PositiveNumber = Field(1.0, description="factor, equal to the largest singular value")
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         rows, columns = shape
@@ -224,7 +224,7 @@ class Orthogonal(Initializer):
 
 
 class Identity(Initializer):
-    """1 on the diagonal and 0 elsewhere: each output starts as the input of its number."""
+    """The identity matrix: each output starts as the input with the same index."""
 
     needs_matrix = True
     legacy: ClassVar[bool] = True
@@ -236,7 +236,7 @@ class Identity(Initializer):
 
 
 class PytorchLinear(Initializer):
-    """Uniform within ±1/√fan_in, weight and bias alike: what PyTorch's ``Linear`` starts with."""
+    """Uniform within ±1/√fan_in, for weights and biases, as in PyTorch's ``Linear``."""
 
     decides_bias = True
     type: Literal["pytorch_linear"] = "pytorch_linear"
@@ -247,9 +247,9 @@ class PytorchLinear(Initializer):
 
 
 class SklearnMlp(Initializer):
-    """Uniform within ±√(6/(fan_in + fan_out)), before sigmoid ±√(2/(fan_in + fan_out)), weight and bias alike.
+    """Uniform within ±√(6/(fan_in + fan_out)), before sigmoid ±√(2/(fan_in + fan_out)), for weights and biases.
 
-    What scikit-learn's ``MLPClassifier`` and ``MLPRegressor`` start with.
+    As in scikit-learn's ``MLPClassifier`` and ``MLPRegressor``.
     """
 
     decides_bias = True

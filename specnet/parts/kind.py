@@ -48,9 +48,9 @@ class PartKind(Part):
         registry: Registry = (info.context or {}).get("registry") or installed_registry()
         fields = {"type": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
-            raise PydanticCustomError("wrong-type", "a name or a table with type is needed", {"kind": cls.kind})
+            raise PydanticCustomError("wrong-type", "expected a name or a table with type", {"kind": cls.kind})
         if "type" not in fields:
-            raise PydanticCustomError("missing-key", "this table needs a type", {"kind": cls.kind})
+            raise PydanticCustomError("missing-key", "missing key type", {"kind": cls.kind})
         part = registry.find(cls.kind, fields["type"])
         if part is None or fields["type"] in registry.broken:
             raise PydanticCustomError("unknown-part", "unknown part", {"kind": cls.kind, "name": fields["type"]})

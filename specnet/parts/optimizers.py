@@ -30,7 +30,7 @@ class StateLookup(Protocol):
 
 
 class Optimizer(PartKind):
-    """What is done with the gradient."""
+    """An update rule for the parameters."""
 
     kind: ClassVar[str] = "optimizer"
     full_batch_only: ClassVar[bool] = False
@@ -54,7 +54,7 @@ class SteppingOptimizer(Optimizer):
     """
 
     learning_rate: PositiveNumber
-    schedule: Schedule = Field(Constant(), description="the course of the learning rate, as a factor on it")
+    schedule: Schedule = Field(Constant(), description="learning-rate schedule, a factor on learning_rate")
 
     def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
         for path, plateau in self.schedule.plateaus():
@@ -73,7 +73,8 @@ class DecayingOptimizer(SteppingOptimizer):
     """A stepping optimizer that also shrinks the weights, apart from the gradient (Loshchilov and Hutter 2019)."""
 
     weight_decay: NonNegativeNumber = Field(
-        0.0, description="share of each weight taken away per step, times the learning rate; biases are left alone"
+        0.0,
+        description="decoupled weight decay: fraction of each weight subtracted per step, times the learning rate",
     )
 
     @property
@@ -84,15 +85,13 @@ class DecayingOptimizer(SteppingOptimizer):
 class Sgd(DecayingOptimizer):
     """Gradient descent: v ← μ·v + g, θ ← θ − lr·v; with nesterov θ ← θ − lr·(g + μ·v) (Sutskever et al. 2013).
 
-    Keras and scikit-learn keep the learning rate inside v, which is the same until it changes.
+    Keras and scikit-learn keep the learning rate inside v; equal as long as the rate is constant.
     """
 
     type: Literal["sgd"] = "sgd"
-    learning_rate: PositiveNumber = Field(0.01, description="lr, the step's length per unit of gradient")
-    momentum: Fraction = Field(0.0, description="μ, the share of the last direction that is kept")
-    nesterov: bool = Field(
-        False, description="whether the gradient is taken as if the momentum had been followed already"
-    )
+    learning_rate: PositiveNumber = Field(0.01, description="learning rate")
+    momentum: Fraction = Field(0.0, description="μ, momentum")
+    nesterov: bool = Field(False, description="use Nesterov momentum")
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         if not self.momentum:
@@ -105,10 +104,12 @@ class Sgd(DecayingOptimizer):
 class _AdaptiveMoments(DecayingOptimizer):
     """What keeps running means of the gradient and of its square."""
 
-    learning_rate: PositiveNumber = Field(0.001, description="lr, about the largest change of a parameter in a step")
-    beta_1: Fraction = Field(0.9, description="β₁, the share of the mean gradient that is kept")
-    beta_2: Fraction = Field(0.999, description="β₂, the share of the mean squared gradient that is kept")
-    epsilon: PositiveNumber = Field(1e-8, description="ε, which keeps the divisor from 0")
+    learning_rate: PositiveNumber = Field(
+        0.001, description="learning rate, about the largest change of a parameter per step"
+    )
+    beta_1: Fraction = Field(0.9, description="β₁, decay rate of the mean gradient")
+    beta_2: Fraction = Field(0.999, description="β₂, decay rate of the mean squared gradient")
+    epsilon: PositiveNumber = Field(1e-8, description="ε, constant added to the divisor for stability")
 
     def _mean(self, gradient: Value, state: StateLookup) -> Value:
         return _nearer(state("mean"), gradient, 1 - self.beta_1)
@@ -120,7 +121,7 @@ class _AdaptiveMoments(DecayingOptimizer):
 class _AdamFamily(_AdaptiveMoments):
     """What adam and adamw share."""
 
-    amsgrad: bool = Field(False, description="whether the divisor never shrinks")
+    amsgrad: bool = Field(False, description="use the AMSGrad variant")
 
     # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: that takes two passes fewer over all parameters.
     def scalars(self, step: int, rate: float) -> dict[str, float]:
@@ -149,24 +150,27 @@ class Adam(_AdamFamily):
 
 
 class AdamW(_AdamFamily):
-    """Adam with decoupled weight decay: weights also lose the share lr·weight_decay (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay: θ ← θ − lr·weight_decay·θ for weights (Loshchilov and Hutter 2019)."""
 
     type: Literal["adamw"] = "adamw"
     weight_decay: NonNegativeNumber = Field(
-        0.01, description="share of each weight taken away per step, times the learning rate; biases are left alone"
+        0.01,
+        description="decoupled weight decay: fraction of each weight subtracted per step, times the learning rate",
     )
 
 
 class Nadam(_AdaptiveMoments):
-    """Adam with Nesterov's momentum (Dozat 2016): m̂ looks one step ahead.
+    """Adam with Nesterov momentum (Dozat 2016).
 
     With μₜ = β₁·(1 − ½·0.96^(t·ψ)) and Mₜ = μ₁·…·μₜ: m̂ = μₜ₊₁·m/(1 − Mₜ₊₁) + (1 − μₜ)·g/(1 − Mₜ), else as adam. As in
     PyTorch; Keras has ψ = 1 built in, and lr 0.001.
     """
 
     type: Literal["nadam"] = "nadam"
-    learning_rate: PositiveNumber = Field(0.002, description="lr, about the largest change of a parameter in a step")
-    momentum_decay: NonNegativeNumber = Field(0.004, description="ψ, how fast μ rises from β₁/2 to β₁")
+    learning_rate: PositiveNumber = Field(
+        0.002, description="learning rate, about the largest change of a parameter per step"
+    )
+    momentum_decay: NonNegativeNumber = Field(0.004, description="ψ, speed at which μ rises from β₁/2 to β₁")
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         correction = math.sqrt(1 - self.beta_2**step)
@@ -203,7 +207,7 @@ class Nadam(_AdaptiveMoments):
 
 
 class Radam(_AdaptiveMoments):
-    """Rectified Adam (Liu et al. 2020): adam whose steps are short while v̂ rests on few gradients.
+    """Rectified Adam (Liu et al. 2020): adam with shorter steps while v̂ is based on few gradients.
 
     With ρ∞ = 2/(1 − β₂) − 1 and ρ = ρ∞ − 2t·β₂ᵗ/(1 − β₂ᵗ): θ ← θ − lr·r·√(1 − β₂ᵗ)·m̂/(√v + ε), where
     r² = (ρ−4)(ρ−2)ρ∞/((ρ∞−4)(ρ∞−2)ρ); while ρ ≤ 5, θ ← θ − lr·m̂. ε is added to the uncorrected √v, as in PyTorch.
@@ -228,14 +232,16 @@ class Radam(_AdaptiveMoments):
 
 
 class Adamax(_AdaptiveMoments):
-    """Adam by the largest gradient (Kingma and Ba 2015): u ← max(β₂·u, abs g + ε), θ ← θ − lr·m̂/u.
+    """Adam with the infinity norm (Kingma and Ba 2015): u ← max(β₂·u, abs g + ε), θ ← θ − lr·m̂/u.
 
-    As in PyTorch; Keras adds ε to u outside, and its lr is 0.001.
+    As in PyTorch; Keras adds ε to u afterwards, and its lr is 0.001.
     """
 
     type: Literal["adamax"] = "adamax"
-    learning_rate: PositiveNumber = Field(0.002, description="lr, about the largest change of a parameter in a step")
-    beta_2: Fraction = Field(0.999, description="β₂, the share of the largest gradient that is kept")
+    learning_rate: PositiveNumber = Field(
+        0.002, description="learning rate, about the largest change of a parameter per step"
+    )
+    beta_2: Fraction = Field(0.999, description="β₂, decay rate of the largest gradient")
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         return {"rate": rate / (1 - self.beta_1**step)}
@@ -247,18 +253,20 @@ class Adamax(_AdaptiveMoments):
 
 
 class Rmsprop(DecayingOptimizer):
-    """Gradients by their recent size (Hinton 2012): v ← ρ·v + (1−ρ)·g², θ ← θ − lr·g/(√v + ε).
+    """Gradients divided by their recent magnitude (Hinton 2012): v ← ρ·v + (1−ρ)·g², θ ← θ − lr·g/(√v + ε).
 
     Centered (Graves 2013), the divisor is √(v − m²) + ε with m ← ρ·m + (1−ρ)·g; with momentum,
     b ← μ·b + g/(√v + ε), θ ← θ − lr·b. As in PyTorch; Keras adds ε within the root, and has ρ 0.9 and lr 0.001.
     """
 
     type: Literal["rmsprop"] = "rmsprop"
-    learning_rate: PositiveNumber = Field(0.01, description="lr, about the usual change of a parameter in a step")
-    rho: Fraction = Field(0.99, description="ρ, the share of the mean squared gradient that is kept")
-    epsilon: PositiveNumber = Field(1e-8, description="ε, which keeps the divisor from 0")
-    momentum: Fraction = Field(0.0, description="μ, the share of the last direction that is kept")
-    centered: bool = Field(False, description="whether the gradient's variance divides, not its mean square")
+    learning_rate: PositiveNumber = Field(
+        0.01, description="learning rate, about the typical change of a parameter per step"
+    )
+    rho: Fraction = Field(0.99, description="ρ, decay rate of the mean squared gradient")
+    epsilon: PositiveNumber = Field(1e-8, description="ε, constant added to the divisor for stability")
+    momentum: Fraction = Field(0.0, description="μ, momentum")
+    centered: bool = Field(False, description="divide by the variance of the gradient instead of its mean square")
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         square = variance = _nearer(state("square"), gradient * gradient, 1 - self.rho)
@@ -276,15 +284,15 @@ class Rmsprop(DecayingOptimizer):
 
 
 class Adagrad(DecayingOptimizer):
-    """Gradients by all that came before (Duchi et al. 2011): s ← s + g², θ ← θ − lr·g/(√s + ε).
+    """Gradients divided by the root of their summed squares (Duchi et al. 2011): s ← s + g², θ ← θ − lr·g/(√s + ε).
 
     As in PyTorch; Keras starts s at 0.1, adds ε = 1e-7 within the root, and has lr 0.001.
     """
 
     type: Literal["adagrad"] = "adagrad"
-    learning_rate: PositiveNumber = Field(0.01, description="lr, the first change of a parameter")
-    initial_accumulator_value: NonNegativeNumber = Field(0.0, description="s before the first step")
-    epsilon: PositiveNumber = Field(1e-10, description="ε, which keeps the divisor from 0")
+    learning_rate: PositiveNumber = Field(0.01, description="learning rate, the first change of a parameter")
+    initial_accumulator_value: NonNegativeNumber = Field(0.0, description="initial value of s")
+    epsilon: PositiveNumber = Field(1e-10, description="ε, constant added to the divisor for stability")
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         past = state("sum", self.initial_accumulator_value)
@@ -294,15 +302,15 @@ class Adagrad(DecayingOptimizer):
 
 
 class Adadelta(DecayingOptimizer):
-    """Steps in the parameters' own units (Zeiler 2012): δ = g·√(d + ε)/√(v + ε), θ ← θ − lr·δ.
+    """Steps scaled to the units of the parameters (Zeiler 2012): δ = g·√(d + ε)/√(v + ε), θ ← θ − lr·δ.
 
     v ← ρ·v + (1−ρ)·g² before that, d ← ρ·d + (1−ρ)·δ² after it. As in PyTorch; Keras has ρ 0.95, ε 1e-7, lr 0.001.
     """
 
     type: Literal["adadelta"] = "adadelta"
-    learning_rate: PositiveNumber = Field(1.0, description="lr, a factor on the steps that the rule finds")
-    rho: Fraction = Field(0.9, description="ρ, the share of both means of squares that is kept")
-    epsilon: PositiveNumber = Field(1e-6, description="ε, from which the steps grow at the start")
+    learning_rate: PositiveNumber = Field(1.0, description="learning rate, a factor on the computed steps")
+    rho: Fraction = Field(0.9, description="ρ, decay rate of both mean squares")
+    epsilon: PositiveNumber = Field(1e-6, description="ε, which sets the size of the first steps")
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         square = _nearer(state("square"), gradient * gradient, 1 - self.rho)
@@ -313,20 +321,20 @@ class Adadelta(DecayingOptimizer):
 
 
 class Rprop(SteppingOptimizer):
-    """Signs alone (Riedmiller and Braun 1993): each parameter has a step size, and goes that far against its gradient.
+    """Resilient backpropagation (Riedmiller and Braun 1993): the sign of the gradient and a step size per parameter.
 
-    The size grows by eta_plus while the sign stays; where it turns, it shrinks by eta_minus and the parameter waits one
-    step, as in PyTorch (iRprop⁻, Igel and Hüsken 2000). Signs of a batch's gradient say little of the whole: all
-    rows are needed. A schedule multiplies the steps, and not the sizes that are remembered.
+    The step size grows by eta_plus while the sign stays the same; when it changes, the size shrinks by eta_minus and
+    the parameter skips one step, as in PyTorch (iRprop⁻, Igel and Hüsken 2000). Needs the full batch. A schedule
+    multiplies the steps, not the stored sizes.
     """
 
     full_batch_only = True
     type: Literal["rprop"] = "rprop"
-    learning_rate: PositiveNumber = Field(0.01, description="the size of the first step")
-    eta_minus: OpenFraction = Field(0.5, description="what the size is multiplied by where the sign turns")
-    eta_plus: Annotated[float, Gt(1)] = Field(1.2, description="what the size is multiplied by where the sign stays")
-    step_min: PositiveNumber = Field(1e-6, description="the smallest size")
-    step_max: PositiveNumber = Field(50.0, description="the largest size, not below the smallest")
+    learning_rate: PositiveNumber = Field(0.01, description="size of the first step")
+    eta_minus: OpenFraction = Field(0.5, description="factor on the step size when the sign changes")
+    eta_plus: Annotated[float, Gt(1)] = Field(1.2, description="factor on the step size while the sign stays the same")
+    step_min: PositiveNumber = Field(1e-6, description="minimum step size")
+    step_max: PositiveNumber = Field(50.0, description="maximum step size")
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.step_min > self.step_max:
@@ -348,15 +356,15 @@ class Rprop(SteppingOptimizer):
 
 
 class Lion(DecayingOptimizer):
-    """The sign of a momentum (Chen et al. 2023): θ ← θ − lr·sign(β₁·m + (1−β₁)·g), then m ← β₂·m + (1−β₂)·g.
+    """Sign of the momentum (Chen et al. 2023): θ ← θ − lr·sign(β₁·m + (1−β₁)·g), then m ← β₂·m + (1−β₂)·g.
 
-    As in optax and Keras (whose lr is 0.001). Every parameter moves by lr: it wants a third to a tenth of adam's rate.
+    As in optax and Keras (whose lr is 0.001). Every parameter moves by lr: use a third to a tenth of adam's rate.
     """
 
     type: Literal["lion"] = "lion"
-    learning_rate: PositiveNumber = Field(1e-4, description="lr, the change of every parameter in a step")
-    beta_1: Fraction = Field(0.9, description="β₁, the share of the mean in the direction")
-    beta_2: Fraction = Field(0.99, description="β₂, the share of the mean that is kept")
+    learning_rate: PositiveNumber = Field(1e-4, description="learning rate, the change of every parameter per step")
+    beta_1: Fraction = Field(0.9, description="β₁, weight of the mean gradient in the direction")
+    beta_2: Fraction = Field(0.99, description="β₂, decay rate of the mean gradient")
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         mean = state("mean")
@@ -366,20 +374,20 @@ class Lion(DecayingOptimizer):
 
 
 class Lbfgs(Optimizer):
-    """Quasi-Newton: the curvature from the last steps' gradients, and a line search (Liu and Nocedal 1989).
+    """Limited-memory BFGS, a quasi-Newton method with line search (Liu and Nocedal 1989).
 
-    SciPy's L-BFGS-B over the whole vector; an epoch is an iteration. It finds its own step lengths, so that there is no
-    learning rate. For small networks on few rows, where it is far more exact than any other optimizer.
+    SciPy's L-BFGS-B over all parameters; an epoch is an iteration. There is no learning rate: the line search finds the
+    step lengths. For small networks on few rows, where it is far more accurate than any other optimizer.
     """
 
     full_batch_only = True
     type: Literal["lbfgs"] = "lbfgs"
-    history_size: PositiveInteger = Field(10, description="steps from which the curvature is known")
+    history_size: PositiveInteger = Field(10, description="number of past steps used to estimate the curvature")
     tolerance: NonNegativeNumber = Field(
-        1e-9, description="it ends where an iteration gains less than this share of the loss, or no gradient is larger"
+        1e-9, description="stop when the relative decrease of the loss, or the largest gradient entry, falls below this"
     )
     max_evaluations: PositiveInteger | None = Field(
-        None, description="gradients after which it ends, those of line searches included; no limit if not said"
+        None, description="maximum number of gradient evaluations, line searches included; default: no limit"
     )
 
 

@@ -56,7 +56,7 @@ def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield FieldProblem((field, index), f'"{name}" is named twice')
+            yield FieldProblem((field, index), f'duplicate name "{name}"')
         seen.add(name)
 
 

@@ -66,10 +66,10 @@ def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int:
 
 
 class Standardize(Preprocessing):
-    """(x − mean) / scale for each column, the scale being its standard deviation over the training rows.
+    """(x − mean) / scale per column, with the standard deviation over the training set as scale.
 
-    A constant column has scale 1, and so has one whose variance is no more than rounding errors, by the bound of
-    scikit-learn's StandardScaler (Chan, Golub and LeVeque 1983).
+    The scale of a constant column is 1, also if its variance is only rounding error, by the bound of scikit-learn's
+    StandardScaler (Chan, Golub and LeVeque 1983).
     """
 
     learned = ("mean", "scale")

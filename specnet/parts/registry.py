@@ -60,7 +60,7 @@ class Registry:
             for name in (part.part_name(), *part.aliases):
                 other = self._by_name.setdefault((part.kind, name), part)
                 if other is not part:
-                    raise DataError(f'{part.__qualname__} and {other.__qualname__} are both the {part.kind} "{name}"')
+                    raise DataError(f'duplicate {part.kind} "{name}": {part.__qualname__} and {other.__qualname__}')
 
     def __iter__(self) -> Iterator[type[Part]]:
         return iter(self._parts)
@@ -121,7 +121,7 @@ def installed_registry() -> Registry:
             problem = error.diagnostics[0].message if isinstance(error, DataError) else None
             broken[point.name] = problem or f"{type(error).__name__}: {error}"
             package = f" of {_package(point)}" if point.dist else ""
-            warn(f'the plugin "{point.name}" ({point.value}){package} is left out: {broken[point.name]}', stacklevel=2)
+            warn(f'ignoring the plugin "{point.name}" ({point.value}){package}: {broken[point.name]}', stacklevel=2)
     return Registry(registry, broken)
 
 
@@ -148,14 +148,14 @@ def _plugin(point: EntryPoint) -> type[Part]:
     with redirect_stdout(sys.stderr):
         part = point.load()
         if not (isinstance(part, type) and issubclass(part, Part)):
-            raise DataError("it is no part")
+            raise DataError("it is not a part")
         if part.part_name() != point.name:
-            raise DataError(f'its part is called "{part.part_name()}"')
+            raise DataError(f'its part has another name, "{part.part_name()}"')
         kinds = {known.kind for known in built_in_registry()}
         if getattr(part, "kind", None) not in kinds:
-            raise DataError(f"its kind is none of {', '.join(sorted(kinds))}")
+            raise DataError(f"unknown kind; expected {', '.join(sorted(kinds))}")
         if not isinstance(part.aliases, tuple) or not all(isinstance(alias, str) for alias in part.aliases):
-            raise DataError("its aliases are no tuple of texts")
+            raise DataError("its aliases must be a tuple of strings")
         _check_description(part)
     return part
 

@@ -27,7 +27,7 @@ class Schedule(PartKind):
     """Whether the factors depend on the length of the run, so that a longer run begins differently."""
 
     unit: Literal["step", "epoch"] = Field(
-        "step", description="whether the factor changes with each step or each epoch"
+        "step", description="unit of time: the factor changes with each step or each epoch"
     )
 
     def depends_on_length(self) -> bool:
@@ -50,7 +50,7 @@ class Schedule(PartKind):
 
 
 class Constant(Schedule):
-    """1 throughout: the learning rate as the optimizer says it."""
+    """1 throughout: a constant learning rate."""
 
     spans_run = False
     type: Literal["constant"] = "constant"
@@ -68,47 +68,49 @@ class ExponentialDecay(Schedule):
     example = "decay_rate = 0.95, every = 100"
     spans_run = False
     type: Literal["exponential_decay"] = "exponential_decay"
-    decay_rate: PositiveNumber = Field(description="what the learning rate is multiplied by each time")
-    every: PositiveInteger = Field(1, description="units over which that happens, evenly")
+    decay_rate: PositiveNumber = Field(description="factor applied to the learning rate")
+    every: PositiveInteger = Field(1, description="number of units per factor, applied gradually")
 
     def multiplier(self, position: int, length: int) -> float:
         return _power(self.decay_rate, position / self.every)
 
 
 class StepDecay(Schedule):
-    """factor^⌊n/every⌋ at unit n: exponential decay in stairs (PyTorch's ``StepLR``)."""
+    """factor^⌊n/every⌋ at unit n: exponential decay in steps (PyTorch's ``StepLR``)."""
 
     example = "factor = 0.5, every = 1000"
     spans_run = False
     type: Literal["step_decay"] = "step_decay"
-    factor: PositiveNumber = Field(description="what the learning rate is multiplied by at each stair")
-    every: PositiveInteger = Field(description="units from one stair to the next")
+    factor: PositiveNumber = Field(description="factor applied to the learning rate at each step down")
+    every: PositiveInteger = Field(description="number of units between two steps down")
 
     def multiplier(self, position: int, length: int) -> float:
         return _power(self.factor, position // self.every)
 
 
 class PiecewiseConstant(Schedule):
-    """The first factor before the first boundary, the next one from there on, and so forth.
+    """The first factor up to the first boundary, then the next one, and so on.
 
-    The unit at a boundary has the new factor already, as in PyTorch and optax; in Keras it still has the old one.
-    Each factor is one on the optimizer's learning rate, not on the factor before.
+    The unit at a boundary has the new factor, as in PyTorch and optax; in Keras it has the old one. Each factor applies
+    to the optimizer's learning rate, not to the previous factor.
     """
 
     example = "boundaries = [1000, 2000], factors = [1.0, 0.1, 0.01]"
     spans_run = False
     type: Literal["piecewise_constant"] = "piecewise_constant"
-    boundaries: tuple[PositiveInteger, ...] = Field(description="the units at which the factor changes, ascending")
-    factors: tuple[NonNegativeNumber, ...] = Field(description="the factors, one more than there are boundaries")
+    boundaries: tuple[PositiveInteger, ...] = Field(
+        description="units at which the factor changes, in increasing order"
+    )
+    factors: tuple[NonNegativeNumber, ...] = Field(description="factors on the learning rate, one more than boundaries")
 
     def problems(self) -> Iterator[FieldProblem]:
         for index in range(1, len(self.boundaries)):
             if self.boundaries[index] <= self.boundaries[index - 1]:
-                message = f"{self.boundaries[index]} does not come after {self.boundaries[index - 1]}"
+                message = f"boundaries must increase, got {self.boundaries[index]} after {self.boundaries[index - 1]}"
                 yield FieldProblem(("boundaries", index), message, "bounds-order")
         if len(self.factors) != len(self.boundaries) + 1:
             message = (
-                f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} factors, not {len(self.factors)}"
+                f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} factors, got {len(self.factors)}"
             )
             yield FieldProblem(("factors",), message)
 
@@ -117,15 +119,15 @@ class PiecewiseConstant(Schedule):
 
 
 class PolynomialDecay(Schedule):
-    """α + (1 − α)·(1 − t)^power, t from 0 at the start to 1 at the end of the run; power 1 is a straight line.
+    """α + (1 − α)·(1 − t)^power, t from 0 at the start to 1 at the end of the run; power 1 is linear.
 
-    Keras's ``PolynomialDecay`` (which ends at a rate of 1e-4 where nothing is said) and PyTorch's ``PolynomialLR``,
+    Keras's ``PolynomialDecay`` (which ends at 1e-4 by default) and PyTorch's ``PolynomialLR``,
     over as many units as the run has.
     """
 
     type: Literal["polynomial_decay"] = "polynomial_decay"
-    power: PositiveNumber = Field(1.0, description="how the way down is bent: above 1 it is steep at first")
-    alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end")
+    power: PositiveNumber = Field(1.0, description="exponent of the decay; above 1 it is steep at first")
+    alpha: NonNegativeNumber = Field(0.0, description="α, final factor")
 
     def multiplier(self, position: int, length: int) -> float:
         return self.alpha + (1 - self.alpha) * _power(1 - position / length, self.power)
@@ -137,8 +139,8 @@ class InverseTimeDecay(Schedule):
     example = "decay_rate = 0.5, every = 1000"
     spans_run = False
     type: Literal["inverse_time_decay"] = "inverse_time_decay"
-    decay_rate: NonNegativeNumber = Field(description="how fast: 1 halves the learning rate after `every` units")
-    every: PositiveInteger = Field(1, description="the units in which time is counted")
+    decay_rate: NonNegativeNumber = Field(description="decay rate; 1 halves the learning rate after `every` units")
+    every: PositiveInteger = Field(1, description="number of units per unit of time")
 
     def multiplier(self, position: int, length: int) -> float:
         return 1 / (1 + self.decay_rate * position / self.every)
@@ -147,13 +149,15 @@ class InverseTimeDecay(Schedule):
 class InverseScaling(Schedule):
     """(n + 1)^−power at unit n, the classical rate of stochastic approximation (Robbins and Monro 1951).
 
-    scikit-learn's ``invscaling`` changes the rate once an epoch and counts the rows seen by then, not the units.
+    scikit-learn's ``invscaling`` changes the rate once per epoch and counts the rows seen, not the units.
     """
 
     aliases = ("invscaling",)
     spans_run = False
     type: Literal["inverse_scaling"] = "inverse_scaling"
-    power: PositiveNumber = Field(0.5, description="how fast: 0.5 halves the learning rate by the fourth unit")
+    power: PositiveNumber = Field(
+        0.5, description="exponent of the decay; 0.5 halves the learning rate by the fourth unit"
+    )
 
     def multiplier(self, position: int, length: int) -> float:
         return _power(position + 1, -self.power)
@@ -163,7 +167,7 @@ class CosineDecay(Schedule):
     """α + (1 − α)·½·(1 + cos(π·t)), t from 0 at the start to 1 at the end of the run (Loshchilov and Hutter 2017)."""
 
     type: Literal["cosine_decay"] = "cosine_decay"
-    alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end")
+    alpha: NonNegativeNumber = Field(0.0, description="α, final factor")
 
     def multiplier(self, position: int, length: int) -> float:
         return self.alpha + (1 - self.alpha) * _half_cosine(position / length)
@@ -172,12 +176,12 @@ class CosineDecay(Schedule):
 class CosineLog(Schedule):
     """½ − ½·cos(2π·log₂(1 + (2ᶜ − 1)·t)): c waves from 0 to 1 and back, each twice as long as the one before.
 
-    t goes from 0 at the start to 1 at the end of the run, so the first unit's rate is 0. Of RealMLP's recipe for
-    tables (Holzmüller et al. 2024), which lets other hyperparameters follow it.
+    t goes from 0 at the start to 1 at the end of the run, so the rate starts at 0. Part of the RealMLP recipe for
+    tables (Holzmüller et al. 2024), which applies it to other hyperparameters too.
     """
 
     type: Literal["cosine_log"] = "cosine_log"
-    cycles: PositiveInteger = Field(4, le=1000, description="c, the number of waves")
+    cycles: PositiveInteger = Field(4, le=1000, description="c, number of waves")
 
     def multiplier(self, position: int, length: int) -> float:
         waves = math.log2(1 + (2.0**self.cycles - 1) * (position / length))
@@ -185,20 +189,20 @@ class CosineLog(Schedule):
 
 
 class CosineDecayRestarts(Schedule):
-    """Cosine decay that begins again and again (Loshchilov and Hutter 2017, SGDR).
+    """Cosine decay with warm restarts (Loshchilov and Hutter 2017, SGDR).
 
     Within cycle k, of first_length·t_mulᵏ units, the factor is α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1.
     Fields are Keras's (first_length is its ``first_decay_steps``); in PyTorch's ``CosineAnnealingWarmRestarts`` cycles
-    are equally long where nothing is said.
+    have equal length by default.
     """
 
     example = "first_length = 1000"
     spans_run = False
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
-    first_length: PositiveInteger = Field(description="units of the first cycle")
-    t_mul: Annotated[float, Ge(1)] = Field(2.0, description="how much longer each cycle is than the one before")
-    m_mul: PositiveNumber = Field(1.0, description="what the height of each cycle's start is multiplied by")
-    alpha: NonNegativeNumber = Field(0.0, description="α, the factor that is approached at the end of each cycle")
+    first_length: PositiveInteger = Field(description="number of units in the first cycle")
+    t_mul: Annotated[float, Ge(1)] = Field(2.0, description="factor on the length of each next cycle")
+    m_mul: PositiveNumber = Field(1.0, description="factor on the initial value of each next cycle")
+    alpha: NonNegativeNumber = Field(0.0, description="α, final factor of each cycle")
 
     def multiplier(self, position: int, length: int) -> float:
         cycle, start, units = 0, 0.0, float(self.first_length)
@@ -212,15 +216,15 @@ class CosineDecayRestarts(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up along a cosine from 1/div_factor to 1, then down to 1/(div_factor·final_div_factor) (Smith and Topin 2019).
+    """A cosine up from 1/div_factor to 1, then down to 1/(div_factor·final_div_factor) (Smith and Topin 2019).
 
-    PyTorch's ``OneCycleLR`` of two phases, without its cycle of momentum; the learning rate is its ``max_lr``.
+    PyTorch's ``OneCycleLR`` with two phases and without the momentum cycle; learning_rate is its ``max_lr``.
     """
 
     type: Literal["one_cycle"] = "one_cycle"
-    pct_start: Share = Field(0.3, description="the share of the run in which the learning rate rises")
-    div_factor: PositiveNumber = Field(25.0, description="how many times lower the first rate is than the highest")
-    final_div_factor: PositiveNumber = Field(1e4, description="how many times lower the last rate is than the first")
+    pct_start: Share = Field(0.3, description="fraction of the run in which the learning rate rises")
+    div_factor: PositiveNumber = Field(25.0, description="ratio of the maximum to the initial learning rate")
+    final_div_factor: PositiveNumber = Field(1e4, description="ratio of the initial to the final learning rate")
 
     def multiplier(self, position: int, length: int) -> float:
         top, last = self.pct_start * length - 1, length - 1
@@ -233,26 +237,28 @@ class OneCycle(Schedule):
 
 
 class ReduceOnPlateau(Schedule):
-    """The learning rate is multiplied by a factor when a figure has not improved for more than `patience` epochs.
+    """Reduces the learning rate when the monitored metric has not improved for more than `patience` epochs.
 
-    An improvement is a figure below best − threshold·|best|, or below best − threshold if it is not relative; for a
-    metric of which more is better, above best + the same. After a reduction, waiting begins anew. PyTorch's
-    ``ReduceLROnPlateau``, except that its best·(1 − threshold) takes a negative figure that grows a little for an
-    improvement; Keras reduces one epoch sooner, and its ``min_delta`` is an absolute 1e-4.
+    An improvement is a value below best − threshold·|best|, or below best − threshold if not relative; for metrics to
+    maximize, above best + the same. Waiting restarts after a reduction. As PyTorch's ``ReduceLROnPlateau``, except that
+    its best·(1 − threshold) counts small increases of a negative value as improvements; Keras reduces one epoch
+    earlier, and its ``min_delta`` is an absolute 1e-4.
     """
 
     spans_run = False
     type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
-    unit: Literal["epoch"] = Field("epoch", description="figures are known after each epoch")
+    unit: Literal["epoch"] = Field("epoch", description="unit of time; the monitored metric is known after each epoch")
     monitor: Monitored = Field(
         VALIDATION_LOSS,
         description='metric to monitor: "validation_loss", "loss" of the training set, or "validation_" and the name '
         "of a metric, computed on the validation set",
     )
-    factor: Annotated[PositiveNumber, Field(lt=1)] = Field(0.1, description="what the learning rate is multiplied by")
-    patience: NonNegativeInteger = Field(10, description="epochs without an improvement that are let pass")
-    threshold: NonNegativeNumber = Field(1e-4, description="by how much a figure has to improve at least")
-    relative: bool = Field(True, description="whether the threshold is a share of the best figure")
+    factor: Annotated[PositiveNumber, Field(lt=1)] = Field(0.1, description="factor applied to the learning rate")
+    patience: NonNegativeInteger = Field(
+        10, description="epochs without improvement before the learning rate is reduced"
+    )
+    threshold: NonNegativeNumber = Field(1e-4, description="smallest change that counts as an improvement")
+    relative: bool = Field(True, description="take the threshold relative to the best value")
 
     def multiplier(self, position: int, length: int) -> float:
         """Return 1: the factor is the memory's."""
@@ -278,16 +284,16 @@ class ReduceOnPlateau(Schedule):
 
 
 class Warmup(Schedule):
-    """(n + 1)/length at unit n for the first `length` units, then another schedule over what is left of the run.
+    """(n + 1)/length at unit n for the first `length` units, then another schedule over the rest of the run.
 
-    The first factor is 1/length and not 0, so that no step is spent on a learning rate of 0 (Goyal et al. 2017). A
-    schedule that is told figures is told them during the rise too.
+    The first factor is 1/length and not 0, to make the first step count (Goyal et al. 2017). A schedule that monitors
+    the loss does so during the warmup too.
     """
 
     example = 'length = 500, then = "cosine_decay"'
     type: Literal["warmup"] = "warmup"
-    length: PositiveInteger = Field(description="how many units the rise lasts")
-    then: Schedule = Field(Constant(), description="the schedule that follows, over the rest of the run")
+    length: PositiveInteger = Field(description="number of units of the warmup")
+    then: Schedule = Field(Constant(), description="schedule over the rest of the run")
 
     def multiplier(self, position: int, length: int) -> float:
         return (position + 1) / self.length

@@ -171,7 +171,7 @@ class Catalogue:
         names = [*self.kinds, *(name for entry in self._entries for name in (entry.name, *entry.aliases))]
         names += [key.name for key in self._keys]
         close = KEYS.get(name) or close_match(name, names)
-        return f'did you mean "{close}"?' if close else "`specnet parts` lists them all"
+        return f'did you mean "{close}"?' if close else "list them with `specnet parts`"
 
 
 def parts_table(entries: Iterable[Entry]) -> TextTable:

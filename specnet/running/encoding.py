@@ -132,7 +132,7 @@ def _row_weights(
         unknown = [
             spec.diagnostic(
                 "class-weight",
-                f'class_weight has "{name}", and the labels are {labels}',
+                f'class_weight has unknown label "{name}"; the labels are {labels}',
                 (*path, name),
                 at_key=True,
                 hint=f'did you mean "{close[0]}"?' if (close := get_close_matches(name, names, n=1)) else None,
@@ -146,7 +146,7 @@ def _row_weights(
     own = np.ones(len(target)) if weight is None else weight
     weights = ordinary_weights(by_class[target] * (own > 0)) * own
     if not weights.any():
-        raise DataError(spec.diagnostic("class-weight", "class_weight leaves all rows with a weight of 0", path))
+        raise DataError(spec.diagnostic("class-weight", "class_weight gives every row a weight of 0", path))
     return ordinary_weights(weights)
 
 

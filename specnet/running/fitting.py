@@ -51,7 +51,7 @@ def fit(
         Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
         distinct labels are the K classes. One-hot rows are class indices too.
     validation : (X, y) or (X, y, sample_weight), optional
-        Rows whose loss stands in the history; all of `X` trains then.
+        Validation set; all rows of `X` are then used for training.
     sample_weight : (rows,), optional
         Multiplies each row's loss.
     parts, overrides, limits : optional
@@ -60,7 +60,7 @@ def fit(
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
         `SpecnetWarning`.
     verbose : bool
-        Show the progress on standard error, as the command line does.
+        Show the progress on standard error.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def fit(
     splits = {"train": rows}
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
-            raise DataError("validation is a tuple: (X, y) or (X, y, sample_weight)")
+            raise DataError("validation must be a tuple (X, y) or (X, y, sample_weight)")
         held_out, columns = select_columns(validation[0], column_names(X), "validation X"), rows.table.shape[1]
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
@@ -201,6 +201,6 @@ def _encoded(
     network = start.network if start.network.resolved == resolved else Network(resolved)
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
-            raise DataError(f"training goes on from a model whose {part} are others")
+            raise DataError(f"cannot continue: the starting model has different {part}")
     encoder = Encoder(network, labels, start.preprocessing, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)

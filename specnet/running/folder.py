@@ -63,16 +63,16 @@ class RunFolder:
             return False
         if not (self.path / FACTS).exists():
             if (self.path / MODEL).exists():
-                hint = f"a model without {FACTS} or a checkpoint is not resumed; {START_ANEW}"
-                raise FileError("nothing to resume, and there is a model", hint=hint, source=str(self.path))
+                hint = f"resuming a model needs {FACTS} or a checkpoint; {START_ANEW}"
+                raise FileError("nothing to resume: the folder holds only a model", hint=hint, source=str(self.path))
             return False
         if not self.facts()["finished"]:
             message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         differences = self._identity().differences(identity)
         if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
-            hint = f"only an interrupted run can be resumed with more epochs; {START_ANEW}"
-            raise FileError("the run in this folder has finished", hint=hint, source=str(self.path))
+            message = "the run in this folder has finished; only an interrupted run can get more epochs"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
         if differences:
             raise FileError(
                 f"this folder holds a finished run of another spec: {in_words(differences)}",
@@ -81,7 +81,7 @@ class RunFolder:
             )
         model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
         if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
-            message = f"this is not the model of the run in this folder, as {FACTS} knows it"
+            message = f"the model differs from the one recorded in {FACTS}"
             raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
 
@@ -89,14 +89,14 @@ class RunFolder:
         """Return what the run that was written here is about."""
         with file_errors(self.path / RESOLVED):
             spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
-            parse_object(spec, "this spec")
+            parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
 
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
         facts = self._record(FACTS)
         if not isinstance(facts.get("finished"), bool):
-            message = "this is no record of a run: it does not say whether it has finished"
+            message = 'not a valid record of a run: "finished" is missing'
             raise FileError(message, source=str(self.path / FACTS))
         return facts
 
@@ -105,7 +105,7 @@ class RunFolder:
         metrics = self._record(METRICS)
         for split, figures in metrics.items():
             if not isinstance(figures, dict) or not all(item is None or is_finite(item) for item in figures.values()):
-                raise FileError(f"the figures of {split!r} are no numbers", source=str(self.path / METRICS))
+                raise FileError(f"the metrics of {split!r} must be numbers", source=str(self.path / METRICS))
         return metrics
 
     def history(self) -> list[dict[str, Any]]:
@@ -133,9 +133,9 @@ class RunFolder:
             check_same_beginning(checkpoint.run.differences(identity), training)
             reached = checkpoint.facts["epochs"]
             if reached >= training.epochs:
-                raise FileError(f"this checkpoint is damaged: it is of epoch {reached} of {training.epochs}")
+                raise FileError(f"the checkpoint is damaged: epoch {reached} of {training.epochs}")
             if checkpoint.facts["watchers"].keys() != {watcher_name(path) for path, _ in training.watchers()}:
-                raise FileError("this checkpoint is damaged: it is of another schedule")
+                raise FileError("the checkpoint is damaged: it has other watchers")
         return checkpoint
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -154,7 +154,7 @@ class RunFolder:
 
     def _record(self, name: str) -> dict[str, Any]:
         with file_errors(self.path / name):
-            return parse_object(read_file(self.path / name, LARGEST_RECORD), "this record of a run")
+            return parse_object(read_file(self.path / name, LARGEST_RECORD), "the record of the run")
 
 
 def check_same_beginning(differences: list[Difference], training: TrainingSpec) -> None:
@@ -176,9 +176,9 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec) 
     others = [item for item in differences if item not in longer]
     if longer and [item.key for item in others] == ["training.log_every"]:
         hint = f"add --set training.log_every={others[0].then}"
-        raise FileError(f"other epochs would be in the history: {others[0]}", hint=hint)
+        raise FileError(f"the history would have other epochs: {others[0]}", hint=hint)
     if others:
-        hint = f"use the same spec and data to go on; {START_ANEW}"
+        hint = f"resume with the same spec and data; {START_ANEW}"
         raise FileError(f"the checkpoint belongs to another run: {in_words(differences)}", hint=hint)
     spanning = [
         f"{part.kind} {part.part_name()}"
@@ -216,8 +216,8 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
     path = Path(out)
     with file_errors(path):
         if os.path.lexists(path) and not path.is_dir():
-            what = "a file" if path.exists() else "a link that leads nowhere"
-            raise TakenError(f"this is {what}, and a run writes a folder", source=os.fspath(out))
+            what = "a file" if path.exists() else "a broken link"
+            raise TakenError(f"is {what}; expected a folder", source=os.fspath(out))
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         with ExitStack() as stack:
@@ -227,8 +227,10 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
                 entries = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK_NAME)
             if entries and not (force or resume):
                 more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
-                hint = "choose another --out, use --resume to go on with an interrupted run, or --force to replace one"
-                raise TakenError(f"the folder has {entries[0]}{more} in it", hint=hint, source=os.fspath(out))
+                hint = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
+                raise TakenError(
+                    f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
+                )
             for name in RUN_FILES:
                 try:
                     check_place(path / name)

@@ -29,8 +29,8 @@ def check_monitors(spec: Spec) -> None:
     """
     for path, who in spec.training.watchers():
         if who.monitor != LOSS:
-            message = f"training.{watcher_name(path)} monitors {who.monitor}, and there are no validation rows"
-            raise DataError(message, hint="set data.split.validation_size, or give fit validation=(X, y)")
+            message = f"training.{watcher_name(path)} monitors {who.monitor}, but there are no validation rows"
+            raise DataError(message, hint="set data.split.validation_size, or pass validation=(X, y) to fit")
 
 
 def validation_monitors(

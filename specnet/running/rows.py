@@ -63,7 +63,9 @@ def check_rows(
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
     inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
     if target.ndim not in (1, 2) or len(target) != len(inputs):
-        raise DataError(f"{prefix}y has shape {target.shape}, and {prefix}X has shape {inputs.shape}: one row for each")
+        raise DataError(
+            f"{prefix}y has shape {target.shape}, but {prefix}X has shape {inputs.shape}; their rows differ"
+        )
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
 
 

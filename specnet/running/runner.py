@@ -34,7 +34,7 @@ Metrics = dict[str, dict[str, float | None]]
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A run was broken off, and what it had reached has been written.
+    """A run was interrupted, and its state so far has been saved.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class RunInterrupted(KeyboardInterrupt):
     def __init__(self, cause: KeyboardInterrupt, end: str, folder: Path, *, finished: bool) -> None:
         self.signal = "SIGTERM" if isinstance(cause, Terminated) else "Ctrl-C"
         self.end, self.folder, self.finished = end, folder, finished
-        super().__init__(f"{end}; what was reached is in {folder}")
+        super().__init__(f"{end}; the state so far is saved in {folder}")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run reached.
+    """The result of a run.
 
     Attributes
     ----------
@@ -89,17 +89,17 @@ def run(
     observer: Observer | None = None,
     verbose: bool = False,
 ) -> RunResult:
-    """Train and measure the network of a spec on its own data.
+    """Train and evaluate the network of a spec on its own data.
 
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec
     out : path, optional
-        The folder to write; nothing is written where it is None.
+        The folder to write; nothing is written if None.
     force : bool
-        Replace the files of an earlier run in `out`. Other files stay.
+        Overwrite the files of an earlier run in `out`; other files are kept.
     resume : bool
-        Go on from the checkpoint in `out`; begin where there is no run yet, and train no more where it has ended.
+        Resume from the checkpoint in `out`; start anew if there is no run, and do not train a finished one.
     parts, overrides, limits : optional
         As for `parse_spec`.
     observer : Observer, optional
@@ -111,11 +111,11 @@ def run(
     Raises
     ------
     SpecError, DataError, TrainingError
-        If the spec, the data or the training is at fault.
+        If there is an error in the spec, the data or the training.
     FileError
         If a file cannot be read or written.
     TakenError
-        If `out` has something in it, and may not be replaced.
+        If `out` is not empty and may not be overwritten.
     RunInterrupted
         After Ctrl-C or SIGTERM, in the main thread; what was reached, and a checkpoint, are written to `out` first. It
         is a KeyboardInterrupt, which is raised without `out`.

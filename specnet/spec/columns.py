@@ -39,7 +39,7 @@ def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int
     """Yield where a spec's names are not those of the data, and what to say of that."""
     for index, (here, there) in enumerate(zip(said, names, strict=False)):  # sizes that differ are another mistake
         if here != there:
-            yield index, f"column {index + 1} is {shown(here)} here and {shown(there)} in the data"
+            yield index, f"column {index + 1} is {shown(here)} here but {shown(there)} in the data"
 
 
 def _may_stand_in_a_spec(names: Sequence[str]) -> bool:

@@ -91,43 +91,45 @@ Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
 ClassWeight = Annotated[
     dict[str, float] | Literal["balanced"], _OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
 ]
-BatchSize = Annotated[int | Literal["full"], _OrWord(PositiveInteger, "a number", "full")]
+BatchSize = Annotated[int | Literal["full"], _OrWord(PositiveInteger, "an integer", "full")]
 
 
 class NetworkSpec(Section):
     """The network, in exactly one of three forms: `layer_sizes`, `hidden_layer_sizes` or `layers`."""
 
-    dtype: Literal["float32", "float64"] = Field("float32", description="the numbers that the network computes with")
-    input_size: PositiveInteger | None = Field(None, description="number of inputs; the data's where nothing is said")
-    output_size: PositiveInteger | None = Field(None, description="number of outputs; the data's where nothing is said")
+    dtype: Literal["float32", "float64"] = Field("float32", description="number format used by the network")
+    input_size: PositiveInteger | None = Field(None, description="number of inputs; inferred from the data if omitted")
+    output_size: PositiveInteger | None = Field(
+        None, description="number of outputs; inferred from the data if omitted"
+    )
     feature_names: ColumnNames | None = Field(
-        None, description="names of the inputs' columns, in order; a CSV file and a data frame bring their own"
+        None, description="names of the input columns, in order; CSV files and data frames have their own"
     )
     preprocessing: tuple[Preprocessing, ...] = Field(
-        (), description="what happens to the inputs first, fitted on training rows and kept with the model"
+        (), description="preprocessing steps, fitted on the training set and stored in the model"
     )
     target_preprocessing: tuple[Preprocessing, ...] = Field(
-        (), description="what happens to a target of numbers; predictions are in its own units again"
+        (), description="preprocessing steps for a numeric target; predictions are transformed back to its units"
     )
     layer_sizes: Annotated[tuple[PositiveInteger, ...], Field(min_length=2)] | None = Field(
-        None, description="the size of every layer of a stack of dense ones, from the inputs to the outputs"
+        None, description="sizes of all layers of a stack of dense layers, from inputs to outputs"
     )
     hidden_layer_sizes: tuple[PositiveInteger, ...] | None = Field(
-        None, description="the sizes of a stack's hidden layers; its ends come from the data"
+        None, description="sizes of the hidden layers of a stack; the number of inputs and outputs comes from the data"
     )
     activations: Activations | None = Field(
         None,
-        description="one for all hidden layers of a stack (relu where nothing is said), or a list that names them all, "
-        "the output's included",
+        description="activation of all hidden layers of a stack, or a list with one per layer including the output; "
+        "default: relu for hidden layers",
     )
-    weight_initializer: Initializer | None = Field(None, description="for all weights of a stack")
-    bias_initializer: Initializer | None = Field(None, description="for all biases of a stack")
-    layers: tuple[Layer, ...] | None = Field(None, description="any layers, in order")
+    weight_initializer: Initializer | None = Field(None, description="initializer of all weights of a stack")
+    bias_initializer: Initializer | None = Field(None, description="initializer of all biases of a stack")
+    layers: tuple[Layer, ...] | None = Field(None, description="layers of any type, in order")
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("feature_names", self.feature_names or ())
         if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
-            message = f"{self.bias_initializer.part_name()} draws matrices, and a bias is none"
+            message = f"{self.bias_initializer.part_name()} needs a matrix and cannot initialize a bias"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
 
@@ -143,12 +145,12 @@ class EarlyStopping(Section):
         description='metric to monitor: "validation_loss", "loss" of the training set, or "validation_" and the name '
         "of a metric, computed on the validation set",
     )
-    patience: PositiveInteger = Field(10, description="epochs without an improvement after which training ends")
+    patience: PositiveInteger = Field(10, description="epochs without improvement before training stops")
     min_delta: NonNegativeNumber = Field(0.0, description="smallest change that counts as an improvement")
     restore_best: bool = Field(
         True,
-        description="whether the weights of the best epoch are kept, the last that was an improvement by min_delta, "
-        "or the last ones",
+        description="restore the weights of the best epoch, the last that improved by min_delta; "
+        "false keeps the last ones",
     )
 
     def start(self, **facts: Any) -> Memory:
@@ -164,33 +166,38 @@ class EarlyStopping(Section):
 
 
 class TrainingSpec(Section):
-    """How the network is trained, and what is measured afterwards."""
+    """Training of the network and its evaluation afterwards."""
 
-    loss: Loss = Field(description="what training makes small")
-    optimizer: Optimizer = Field(Adam(), description="what is done with the gradient")
-    epochs: PositiveInteger = Field(100, description="how often all training rows are seen")
+    loss: Loss = Field(description="loss function to minimize")
+    optimizer: Optimizer = Field(Adam(), description="optimizer that updates the parameters")
+    epochs: PositiveInteger = Field(100, description="number of passes over the training data")
     batch_size: BatchSize | None = Field(
-        None, description='rows per step, or "full" for all of them; 32, or full where the optimizer needs that'
+        None,
+        description='rows per step, or "full" for all of them; default: 32, or "full" if the optimizer requires it',
     )
-    shuffle: bool = Field(True, description="whether each epoch sees the rows in an order of its own")
-    metrics: tuple[Metric, ...] = Field((), description="what is measured on each split when training is done")
+    shuffle: bool = Field(True, description="shuffle the rows before each epoch")
+    metrics: tuple[Metric, ...] = Field((), description="metrics computed on every split after training")
     log_every: PositiveInteger | None = Field(
-        None, description="epochs from one line of the history to the next; about 1000 lines where nothing is said"
+        None, description="epochs between two lines of the history; default: at most about 1000 lines"
     )
     class_weight: ClassWeight | None = Field(
         None,
-        description='weight of each label, as in { yes = 2.0 }; others weigh 1; "balanced": inverse to its frequency',
+        description='weight per label, as in { yes = 2.0 }, 1 for the others; "balanced": inverse to the frequency',
     )
-    l1: NonNegativeNumber = Field(0.0, description="the penalty l1·Σ|w| over all weights, whatever the batch size")
-    l2: NonNegativeNumber = Field(0.0, description="the penalty l2·Σw² over all weights, whatever the batch size")
-    clip_norm: PositiveNumber | None = Field(None, description="the greatest Euclidean length of the gradient")
-    clip_value: PositiveNumber | None = Field(None, description="the greatest size of each of the gradient's numbers")
-    average_weights: Averaging | None = Field(None, description="an average of the weights that is kept instead")
+    l1: NonNegativeNumber = Field(
+        0.0, description="factor of the L1 penalty l1·Σ|w| over all weights; independent of the batch size"
+    )
+    l2: NonNegativeNumber = Field(
+        0.0, description="factor of the L2 penalty l2·Σw² over all weights; independent of the batch size"
+    )
+    clip_norm: PositiveNumber | None = Field(None, description="maximum Euclidean norm of the gradient")
+    clip_value: PositiveNumber | None = Field(None, description="maximum absolute value of each gradient entry")
+    average_weights: Averaging | None = Field(None, description="keep averaged weights instead of the last ones")
     early_stopping: Annotated[EarlyStopping | None, _OrSwitch()] = Field(
-        None, description="stop when the monitored metric no longer improves; true: with the default settings"
+        None, description="stop when the monitored metric no longer improves; true uses the default settings"
     )
     checkpoint_every: PositiveInteger | None = Field(
-        None, description="epochs from one checkpoint to the next, from which an interrupted run can be resumed"
+        None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
     )
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
@@ -230,19 +237,19 @@ class Origin:
 
 
 class Spec(Section):
-    """A network, how it is trained and on which data.
+    """A network, its training and its data.
 
     Made by `parse_spec`. Two specs are equal if they say the same, wherever they were read.
     """
 
-    name: SpecName | None = Field(None, description="by which runs are filed")
-    seed: Seed = Field(0, description="of everything that is random and has no random_state of its own")
+    name: SpecName | None = Field(None, description="name of the run; also the name of its folder")
+    seed: Seed = Field(0, description="seed for everything random without a random_state of its own")
     random_generator: Literal["pcg64", "legacy"] = Field(
-        "pcg64", description="what initial weights are drawn with; legacy: numpy.random.RandomState(seed).randn"
+        "pcg64", description="generator of the initial weights; legacy: numpy.random.RandomState(seed).randn"
     )
-    data: Data | None = Field(None, description="the rows that `specnet run` trains on")
-    network: NetworkSpec = Field(description="layer_sizes, hidden_layer_sizes or layers, and what goes with them")
-    training: TrainingSpec = Field(description="how it is trained: the loss at least")
+    data: Data | None = Field(None, description="data to train and evaluate on; required by `specnet run`")
+    network: NetworkSpec = Field(description="layers of the network: layer_sizes, hidden_layer_sizes or layers")
+    training: TrainingSpec = Field(description="training settings; loss is required")
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

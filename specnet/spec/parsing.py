@@ -30,19 +30,19 @@ def parse_spec(
     ----------
     source : str, path-like, mapping, Document or Spec
         A path, also of the folder of a run, a text with a line break (TOML, or JSON where it starts with ``{``), or
-        plain data, also as a `Document` that has been read. A `Spec` is returned as it is, or with what there is to
-        add; what was changed in Python since it was read stays changed.
+        plain data, also as a `Document`. A `Spec` is returned as it is, or with the parts and overrides added; changes
+        made to it in Python are kept.
     parts : iterable of part classes
-        What the spec can name beside the built-in parts and those of installed plugins.
+        Custom parts that the spec can use in addition to built-in parts and installed plugins.
     overrides : iterable of str
-        Settings ``KEY=VALUE``, as `specnet run --set` takes them.
+        Settings ``KEY=VALUE``, as for `specnet run --set`.
     limits : Limits, optional
-        Larger or smaller caps on the network.
+        Limits on the size of the network.
 
     Raises
     ------
     SpecError
-        With every mistake of the first stage that has any: the text, the document, the network.
+        With all errors of the first stage that has any: text, document, network.
     FileError
         If the file cannot be read.
     """

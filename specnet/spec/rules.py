@@ -17,15 +17,15 @@ def broken_rules(document: Document) -> Iterator[Diagnostic]:
         return
     forms = [key for key in FORMS if key in network]
     if not forms:
-        hint = "layer_sizes = [2, 5, 1], hidden_layer_sizes = [64], or [[network.layers]]"
+        hint = "set layer_sizes = [2, 5, 1], hidden_layer_sizes = [64] or [[network.layers]]"
         yield document.diagnostic("network-form", "the network has no layers", ("network",), hint=hint)
     for key in forms[1:]:
-        first = document.diagnostic("note", f'"{forms[0]}" is one already', ("network", forms[0]), at_key=True)
-        message = f'a network has one form, and "{key}" is another'
+        first = document.diagnostic("note", f'"{forms[0]}" is set here', ("network", forms[0]), at_key=True)
+        message = f'"{key}" cannot be combined with "{forms[0]}"'
         yield document.diagnostic("network-form", message, ("network", key), at_key=True, notes=[first])
     if forms == ["layers"]:
         for key in OF_STACKS:
             if key in network:
-                message = f'"{key}" goes with layer_sizes and hidden_layer_sizes; here each layer has its own'
-                hint = f'write "{key.removesuffix("s")}" into the layers'
+                message = f'"{key}" is only supported with layer_sizes and hidden_layer_sizes'
+                hint = f'set "{key.removesuffix("s")}" in each layer'
                 yield document.diagnostic("misplaced-key", message, ("network", key), at_key=True, hint=hint)

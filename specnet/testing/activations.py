@@ -31,7 +31,7 @@ def check_activation(
     blocks = {name: state_value(name, shape) for name, shape in shapes.items()}
     value = activation.apply(x, list(blocks.values()))
     if not isinstance(value, Value) or value.shape != (size, BATCH):
-        fail(subject, f"its value is {value!r}, and {(size, BATCH)} is expected")
+        fail(subject, f"expected a value of shape {(size, BATCH)}, got {value!r}")
     learned = {name: generator.uniform(0.1, 0.9, shape) for name, shape in shapes.items()}
     named = {
         tensor.name: tensor.view(learned[f"block {number}"])

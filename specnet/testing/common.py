@@ -54,16 +54,16 @@ def unregistered(part: type[Part]) -> list[type[Part]]:
 def check_class(part: type[Part]) -> None:
     """Refuse a class whose name or whose descriptions are missing."""
     if not (isinstance(part, type) and issubclass(part, Part) and "kind" not in vars(part) and hasattr(part, "kind")):
-        raise AssertionError(f"{part!r} is no class of a part, such as one below specnet.parts.Activation")
+        raise AssertionError(f"expected a part class, such as a subclass of specnet.parts.Activation, got {part!r}")
     field = part.model_fields["type"]
     if get_args(field.annotation) != (field.default,):
-        message = 'type is not said as in `type: Literal["snake"] = "snake"`'
+        message = 'missing type, as in `type: Literal["snake"] = "snake"`'
         raise AssertionError(f"{part.__qualname__}: {message}")
     if not (part.__dict__.get("__doc__") or "").strip():
-        fail(subject_of(part, {}), "it has no docstring, which is its description everywhere")
+        fail(subject_of(part, {}), "the docstring is missing")
     for name, field in part.model_fields.items():
         if name != "type" and not field.description:
-            fail(subject_of(part, {}), f"the field {name} has no description")
+            fail(subject_of(part, {}), f"the description of field {name} is missing")
 
 
 def example(part: type[Part]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def check_document(part: type[Part], settings: Mapping[str, Any], registry: Regi
     table = Part.dump(instance)
     again = made(part, json.loads(json.dumps(table)), registry)
     if again != instance or Part.dump(again) != table:
-        fail(subject, f"written and read again it is {again!r}")
+        fail(subject, f"reads back as {again!r}")
     schema = _schema_of(registry)
     definition = f"{part.kind}.{part.part_name()}"
 

@@ -62,7 +62,7 @@ class LayerCase:
         recorder = Recorder(training)
         value = self.layer.apply(LayerScope(recorder, self.node), list(leaves.values()), list(self.blocks.values()))
         if not isinstance(value, Value) or value.shape != (self.node.size, BATCH):
-            fail(self.subject, f"its value is {value!r}, and its output_size asks for {(self.node.size, BATCH)}")
+            fail(self.subject, f"expected a value of shape {(self.node.size, BATCH)} from output_size, got {value!r}")
         rows = next(iter(self.inputs.values())).shape[1]
         noise = {name: _drawn(name, shape, rows) for name, shape in noise_of(value).items()}
         reads = {**self.reads, **noise, INVERSE_ROWS: np.array(1 / rows)}
@@ -71,7 +71,7 @@ class LayerCase:
     def _check_places(self, shape: tuple[int, int], views: Sequence[Array]) -> None:
         places = np.concatenate([view.reshape(-1) for view in views])
         if not np.array_equal(np.sort(places), np.arange(np.prod(shape))):
-            fail(self.subject, f"its tensors do not cover their block of shape {shape} once")
+            fail(self.subject, f"the tensors must cover their block of shape {shape} exactly once")
 
 
 def noise_of(value: Value) -> dict[str, tuple[int | str, ...]]:

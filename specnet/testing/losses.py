@@ -27,7 +27,7 @@ def check_loss(subject: str, loss: Loss, forward: Reference | None, settings: Ma
     target = input_value("target", (1, BATCH), "index") if classes else input_value("target", (TARGETS, BATCH))
     value = loss.expression(output, target)
     if not isinstance(value, Value) or value.shape != (1, BATCH):
-        fail(subject, f"its value is {value!r}, and one number for each row, of shape {(1, BATCH)}, is expected")
+        fail(subject, f"expected a value of shape {(1, BATCH)}, one number per row, got {value!r}")
 
     def at(rows: Array, wanted: Array) -> Function:
         return Function(subject, value, {"output": rows.T, "target": wanted}, {"output": output})

@@ -137,15 +137,13 @@ def agree(subject: str, what: str, found: Array, expected: Array, tolerance: flo
     What is not finite in the expected array is not compared.
     """
     if found.shape != expected.shape:
-        fail(subject, f"{what} has shape {found.shape}, and {expected.shape} is expected")
+        fail(subject, f"{what} has shape {found.shape}; expected {expected.shape}")
     with np.errstate(invalid="ignore", over="ignore"):
         allowed = tolerance * (np.maximum(1, np.abs(expected)) if scale is None else scale)
         wrong = ~(np.abs(found - expected) <= allowed) & np.isfinite(expected)
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
-        fail(
-            subject, f"{what} is {float(found[place])!r}, and {float(expected[place])!r} is expected, at {list(place)}"
-        )
+        fail(subject, f"{what} is {float(found[place])!r} at {list(place)}; expected {float(expected[place])!r}")
 
 
 def check_gradients(function: Function, generator: np.random.Generator, tolerance: float = 1e-12) -> None:
@@ -188,7 +186,7 @@ def check_line(axis: str, along: Callable[[Floats], Function], feature: int, poi
     for place in np.flatnonzero(~((slopes >= low - slack) & (slopes <= high + slack))):
         between = f"{low[place]:.6g} and {high[place]:.6g}"
         where = f"{axis} = {float(at[place])!r}"
-        fail(function.subject, f"at {where} the slope is {slopes[place]:.6g}, and to its sides {between}")
+        fail(function.subject, f"the slope at {where} is {slopes[place]:.6g}; expected between {between}")
 
 
 def _kinks(along: Callable[[Floats], Function]) -> Floats:

@@ -53,7 +53,7 @@ def check_optimizer(subject: str, optimizer: Optimizer, forward: Reference | Non
         return
     generator = np.random.default_rng(0)
     if optimizer.scalars(7, 0.1) != optimizer.scalars(7, 0.1):
-        fail(subject, "its scalars of a step are not always the same, and a resumed run would go another way")
+        fail(subject, "its scalars must depend only on the step; a resumed run would differ")
     start, drawn = generator.normal(size=NUMBERS), generator.normal(size=(STEPS, NUMBERS))
     walk = _Walk(optimizer, start.copy())
     for gradient in drawn:
@@ -67,12 +67,12 @@ def check_optimizer(subject: str, optimizer: Optimizer, forward: Reference | Non
     for _ in range(DOWNHILL_STEPS):
         walk.step(walk.theta)
     if not (np.abs(walk.theta) < 1).all():
-        fail(subject, f"from 1 it has gone to {float(walk.theta[0]):g} in {DOWNHILL_STEPS} steps down a parabola")
+        fail(subject, f"does not descend: from 1 to {float(walk.theta[0]):g} in {DOWNHILL_STEPS} steps on a parabola")
     walk = _Walk(optimizer, np.ones(NUMBERS, np.float32))
     for _ in range(DOWNHILL_STEPS):
         walk.step(np.zeros(NUMBERS, np.float32))
     if not np.isfinite(walk.theta).all():
-        fail(subject, f"where the gradient is 0 it goes to {float(walk.theta[0])}")
+        fail(subject, f"a gradient of 0 moves the parameter to {float(walk.theta[0])}")
 
 
 def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, settings: Mapping[str, Any]) -> None:
@@ -84,9 +84,9 @@ def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, 
         fail(subject, f"the factor at {place} of {LENGTH} is {factors[place]}")
     again = [schedule.multiplier(position, LENGTH) for position in reversed(positions)][::-1]
     if factors.tolist() != again:
-        fail(subject, "its factors depend on what was asked before, and a resumed run would go another way")
+        fail(subject, "its factors must depend only on the position; a resumed run would differ")
     if not np.isfinite(schedule.multiplier(0, 1)):
-        fail(subject, "in a run of one step its factor is not finite")
+        fail(subject, "the factor of a run of one step is not finite")
     if forward:
         expected = np.array([forward(position, LENGTH, **settings) for position in positions], np.float64)
         agree(subject, "the factor", factors, expected, 1e-12)
@@ -102,11 +102,11 @@ def check_initializer(
         place = Place(shape[-1], shape[0])
         drawn, again = (initializer.draw(np.random.default_rng(0), shape, place) for _ in range(2))
         if drawn.shape != shape or drawn.dtype != np.float64:
-            fail(subject, f"it draws {drawn.dtype} of shape {drawn.shape}, and float64 of shape {shape} is expected")
+            fail(subject, f"draws {drawn.dtype} of shape {drawn.shape}; expected float64 of shape {shape}")
         if not np.isfinite(drawn).all():
-            fail(subject, f"for shape {shape} it draws what is not finite")
+            fail(subject, f"draws numbers that are not finite for shape {shape}")
         if not np.array_equal(drawn, again):
-            fail(subject, "it draws other numbers from the same seed")
+            fail(subject, "draws different numbers from the same seed")
         if initializer.legacy:
             initializer.draw(np.random.RandomState(0), shape, place)
     if forward:

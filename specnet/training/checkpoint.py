@@ -71,16 +71,16 @@ class Checkpoint:
             data = parse_object(header.metadata.encode(), "the metadata")
             if data.get("checkpoint") not in (None, FORMAT):
                 found = shown(str(data["checkpoint"]))
-                raise FileError(f"this checkpoint has format {found}; expected {FORMAT}")
+                raise FileError(f"the checkpoint has format {found}; expected {FORMAT}")
             history = json.loads(tensors.pop(HISTORY).tobytes())
             spec = tensors.pop(SPEC).tobytes()
             parse_object(spec, "its spec")
             run = RunIdentity(spec.decode(), str(data["data_sha256"]))
         except (KeyError, ValueError, RecursionError) as error:
-            raise FileError("this is no checkpoint of a run") from error
+            raise FileError("not a valid checkpoint") from error
         facts, records = _checked_facts(data.get("facts")), checked_history(history)
         if records and records[-1]["epoch"] > facts["epochs"]:
-            raise FileError("this checkpoint is damaged: its history goes on after its last epoch")
+            raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
         return cls(tensors, facts, records, run)
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
@@ -114,13 +114,13 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
         If they are something else.
     """
     if not isinstance(records, list):
-        raise FileError("the history is no list of records")
+        raise FileError("the history must be a list of records")
     epoch = 0
     for record in records:
         if not isinstance(record, dict) or not all(map(is_finite, record.values())):
-            raise FileError(f"the history is damaged after epoch {epoch}: its next record is none of numbers")
+            raise FileError(f"the history is damaged after epoch {epoch}: the next record must hold numbers")
         if not _is_count(record.get("epoch"), epoch + 1):
-            raise FileError(f"the history is damaged after epoch {epoch}: its next record is of no later epoch")
+            raise FileError(f"the history is damaged after epoch {epoch}: the next record must have a later epoch")
         epoch = record["epoch"]
     return records
 
@@ -158,7 +158,7 @@ def _is_part_of_epoch(value: Any) -> bool:
 def _checked_facts(facts: Any) -> dict[str, Any]:
     """Return the numbers of a checkpoint, if they are those that `Checkpoint.facts` has."""
     if not isinstance(facts, dict) or facts.keys() != _FACTS:
-        raise FileError("this checkpoint is damaged: it does not say where its run stands")
+        raise FileError("the checkpoint is damaged: its progress is missing")
     right = {
         "epochs": _is_count(facts["epochs"]),
         "steps": _is_count(facts["steps"]),
@@ -169,5 +169,5 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     }
     for name, fits in right.items():
         if not fits:
-            raise FileError(f'this checkpoint is damaged: its "{name}" cannot be {shown(str(facts[name]))}')
+            raise FileError(f'the checkpoint is damaged: invalid "{name}": {shown(str(facts[name]))}')
     return facts

@@ -59,7 +59,7 @@ def not_finite(network: Network, what: str) -> TrainingError:
     """Return the error of a figure that is not finite, with the likely remedy."""
     optimizer = network.spec.training.optimizer
     rate = getattr(optimizer, "learning_rate", None)
-    remedies = [f"lower training.optimizer.learning_rate, which is {rate}"] if rate is not None else []
+    remedies = [f"lower training.optimizer.learning_rate (now {rate})"] if rate is not None else []
     if not network.spec.network.preprocessing:
-        remedies.append('put network.preprocessing = ["standardize"] before the network')
+        remedies.append('set network.preprocessing = ["standardize"]')
     return TrainingError(what, hint=", or ".join(remedies) or None)

@@ -57,7 +57,7 @@ def test_the_reference_specs_have_right_gradients(name: str):
 def test_random_networks_have_right_gradients(seed: int):
     found = check(random_spec(np.random.default_rng(seed), seed))
     assert found.agrees, found.wrong
-    assert "made rows" in found.source
+    assert "random rows" in found.source
     assert [start.key for start in found.start] == [node.key for node in found.network.nodes]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -224,7 +225,7 @@ def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
     limited = f"ulimit -f 0; exec {shlex.join(COMMAND)} {arguments} > output"
     ended = subprocess.run(["sh", "-c", limited], stderr=subprocess.PIPE, text=True, check=False, cwd=folder)
     assert ended.returncode == 1
-    assert ended.stderr == "error[file]: the output cannot be written: File too large\n"
+    assert re.fullmatch(r"error\[file\]: .*File too large\n", ended.stderr)
 
 
 @pytest.mark.slow
@@ -238,7 +239,8 @@ def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) 
         cwd=folder,
         env=environment(PYTHONUNBUFFERED="1"),
     )
-    assert (ended.returncode, ended.stderr) == (1, "error[file]: the output cannot be written: File too large\n")
+    assert ended.returncode == 1
+    assert re.fullmatch(r"error\[file\]: .*File too large\n", ended.stderr)
 
 
 @pytest.mark.slow

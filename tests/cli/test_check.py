@@ -24,19 +24,19 @@ def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet) -> None
     assert ended.out.startswith("moons   2 → 5 relu → 1 sigmoid   21 parameters   16 of 45 training rows of make_moons")
     for name, shape in {"layers.0.weight": "5 × 2", "layers.1.bias": "1", "input": "16 × 2"}.items():
         assert re.search(rf"^{re.escape(name)} +{shape} +\d+ +\d+ .* right$", ended.out, re.MULTILINE)
-    assert re.search(r"central differences with step 1e-05 .* \d+ coordinates compared, \d+ left out", ended.out)
-    assert re.search(r"the gradient is right: the worst error is \S+e-\d+ of the largest gradient", ended.out)
+    assert re.search(r"central differences with step 1e-05 .* \d+ coordinates compared, \d+ ", ended.out)
+    assert re.search(r"gradient check passed.* \d\.\de-\d+ ", ended.out)
 
 
 def test_a_wrong_rule_is_an_error_that_names_its_layer(specnet: Specnet) -> None:
     with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml")
     assert ended.status == 1
-    assert "error[wrong-gradient]: the gradient by layers.0.weight is off by " in ended.err
-    assert "error[wrong-derivative]: layers.0 (dense, relu): its derivative by " in ended.err
+    assert re.search(r"error\[wrong-gradient\]: .*layers\.0\.weight", ended.err)
+    assert "error[wrong-derivative]: layers.0 (dense, relu): " in ended.err
     assert "layers.1 (" not in ended.err
     assert "wrong" in ended.out
-    assert "the gradient is right" not in ended.out
+    assert "passed" not in ended.out
 
 
 def test_json_has_the_same(specnet: Specnet) -> None:
@@ -58,7 +58,7 @@ def test_made_rows_are_called_so(specnet: Specnet, folder: Path) -> None:
     (folder / "made.toml").write_text(MADE, encoding="utf-8")
     ended = specnet("check", "made.toml")
     assert ended.status == 0
-    assert "16 made rows, as the spec has no data" in ended.out
+    assert "16 random rows" in ended.out
 
 
 def test_quiet_says_only_what_is_wrong(specnet: Specnet) -> None:

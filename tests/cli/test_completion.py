@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -170,7 +171,7 @@ def test_zsh_and_fish_get_meanings(folder: Path, shell: str) -> None:
     ended = subprocess.run(
         [*COMMAND, "specnet val"], cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True
     )
-    assert ended.stdout == "validate\tFind every mistake in specs.\n"
+    assert re.fullmatch(r"validate\t\w.*\.\n", ended.stdout)
 
 
 @pytest.mark.slow

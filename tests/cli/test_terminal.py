@@ -156,8 +156,8 @@ def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     assert seen.status == 130
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
     message, hint = seen.plain.splitlines()[-2:]
-    assert re.fullmatch(r"error\[interrupted\]: stopped by Ctrl-C; .*; what was reached is in here", message)
-    assert hint.startswith("    to go on: specnet run moons.toml --out here --set")
+    assert re.fullmatch(r"error\[interrupted\]: .*Ctrl-C; .* here", message)
+    assert ": specnet run moons.toml --out here --set" in hint
     assert (folder / "here/model.safetensors").is_file()
 
 

@@ -23,12 +23,13 @@ def test_warnings_are_printed_before_the_run_and_are_data_of_json(specnet: Specn
     ended = specnet("run", "sugar.toml")
     assert ended.status == 0
     warned, training = ended.err.split("sugar   ", 1)
-    assert warned.splitlines() == [
-        "sugar.toml:7:8: warning[unscaled-target]: the target has mean 152 and standard deviation 79.1, "
-        "and is not scaled",
-        '   7 | loss = "mse"',
-        '     |        ^^^^^ use network.target_preprocessing = ["standardize"]',
-    ]
+    message, line, marks = warned.splitlines()
+    assert message.startswith("sugar.toml:7:8: warning[unscaled-target]: ")
+    assert "152" in message
+    assert "79.1" in message
+    assert line == '   7 | loss = "mse"'
+    assert marks.startswith("     |        ^^^^^ ")
+    assert 'network.target_preprocessing = ["standardize"]' in marks
     assert "epochs" in training
     assert specnet("run", "sugar.toml", "--quiet").err == ""
     as_json = specnet("run", "sugar.toml", "--format", "json")

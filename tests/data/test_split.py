@@ -78,12 +78,12 @@ def test_text_labels_and_several_outputs_can_be_stratified():
 @pytest.mark.parametrize(
     ("y", "target", "split", "message", "key"),
     [
-        ([0, 0, 0, 1], "classes", Split(), "class 1 has one row", "stratify"),
-        (["a", "b", "b", "b"], "classes", Split(), "class a has one row", "stratify"),
-        ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "2 of 15 rows for test cannot have rows of all 3", "stratify"),
-        ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify needs classes", "stratify"),
-        ([1.0], "values", Split(), "takes 1 of 1 rows", "test_size"),
-        ([1.0, 2.0], "values", Split(validation_size=0.1), "takes 1 of 1 rows", "validation_size"),
+        ([0, 0, 0, 1], "classes", Split(), "class 1 ", "stratify"),
+        (["a", "b", "b", "b"], "classes", Split(), "class a ", "stratify"),
+        ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "2 of 15 .*test.* 3 ", "stratify"),
+        ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify", "stratify"),
+        ([1.0], "values", Split(), "1 of 1 rows", "test_size"),
+        ([1.0, 2.0], "values", Split(validation_size=0.1), "1 of 1 rows", "validation_size"),
     ],
 )
 def test_impossible_splits_say_why(y, target, split, message, key):

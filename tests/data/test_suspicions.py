@@ -72,7 +72,8 @@ def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shi
 def test_every_column_of_a_target_counts():
     y = np.array([[0.0, 100.0], [1.0, 300.0]])
     (diagnostic,) = suspicions(resolve(spec("mse"), inputs=2, outputs=2), None, y)
-    assert diagnostic.message == "target 1 has mean 200 and standard deviation 100, and is not scaled"
+    assert diagnostic.code == "unscaled-target"
+    assert all(fact in diagnostic.message for fact in ("target 1", "200", "100"))
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie", "mean_squared_logarithmic_error"])
@@ -92,7 +93,7 @@ def test_several_outputs_of_0_and_1_are_no_numbers():
 def test_python_callers_are_warned_unless_they_observe():
     X, y = np.zeros((ROWS, 2)), np.full(ROWS, 500.0)
     given = spec("mse", hidden_layer_sizes=[])
-    with pytest.warns(SpecnetWarning, match=r"warning\[unscaled-target\]: the target has mean 500") as caught:
+    with pytest.warns(SpecnetWarning, match=r"warning\[unscaled-target\].* 500") as caught:
         specnet.fit(given, X, y)
     assert caught[0].filename == __file__
     told: list[Any] = []

@@ -125,9 +125,9 @@ def test_sizes_of_hidden_layers_in_any_form(estimator, sizes, units):
 
 
 def test_a_size_that_is_none_is_refused():
-    with pytest.raises(SpecError, match=r"hidden_layer_sizes\.0: .* 0 is not at least 1"):
+    with pytest.raises(SpecError, match=r"hidden_layer_sizes\.0: error\[out-of-bounds\].* 0$"):
         SpecClassifier(hidden_layer_sizes=0).fit(X, Y)
-    with pytest.raises(SpecError, match="a list is needed, and this is true"):
+    with pytest.raises(SpecError, match=r"hidden_layer_sizes: error\[wrong-type\].* true\b"):
         SpecClassifier(hidden_layer_sizes=True).fit(X, Y)
 
 
@@ -197,10 +197,10 @@ def test_digits_lead_into_lists_and_none_leaves_out():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("spec__network__dtype__bits", 'network.dtype: .* a table is not "float32" or "float64"'),
-        ("spec__seed__x", "spec__seed__x leads nowhere"),
-        ("optimizer__learning_rate", "is no argument; spec__training__optimizer__learning_rate is"),
-        ("spec__network__hidden_layer_sizes__5", "there is no entry 5"),
+        ("spec__network__dtype__bits", r"network\.dtype: error\[unknown-value\].* a table"),
+        ("spec__seed__x", "spec__seed__x"),
+        ("optimizer__learning_rate", "spec__training__optimizer__learning_rate"),
+        ("spec__network__hidden_layer_sizes__5", r"\b5\b"),
         ("sepc__training__epochs", "Invalid parameter 'sepc'"),
     ],
 )
@@ -214,27 +214,24 @@ def test_parts_of_ones_own_stay_known():
     spec = specnet.parse_spec({**SPEC, "network": {"hidden_layer_sizes": [4], "activations": "wave"}}, parts=[Wave])
     estimator = clone(SpecClassifier(spec, epochs=3)).set_params(spec__network__hidden_layer_sizes=(5,))
     assert isinstance(estimator.fit(X, Y).model_.spec.network.layers[0].activation, Wave)
-    with pytest.raises(SpecError, match='"epohcs" is not a key'):
+    with pytest.raises(SpecError, match=r'error\[unknown-key\].*"epohcs"'):
         estimator.set_params(spec__training__epohcs=3)
 
 
 def test_a_mistake_stands_at_its_place_in_the_text():
-    with pytest.raises(SpecError, match=r'<text>:5:15: error\[unknown-part\]: "tahn" is not an activation'):
+    with pytest.raises(SpecError, match=r'<text>:5:15: error\[unknown-part\].*"tahn"'):
         SpecClassifier(TEXT.replace("tanh", "tahn")).fit(X, Y)
-    with pytest.raises(SpecError, match=r"training\.epochs: error\[wrong-type\]: an integer is needed"):
+    with pytest.raises(SpecError, match=r'training\.epochs: error\[wrong-type\].*"ten"'):
         SpecClassifier(TEXT, epochs="ten").fit(X, Y)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"loss": "mse"}, "mean_squared_error is a loss of values, and a classifier tells classes apart"),
+        ({"loss": "mse"}, "mean_squared_error"),
         ({"validation_size": 1.0}, "validation_size == 1.0, must be < 1"),
-        (
-            {"validation_size": 0.0, "early_stopping": True},
-            "monitors validation_loss, and there are no validation rows",
-        ),
-        ({"class_weight": {7: 1.0}}, 'class_weight has "7", and the labels are 0, 1'),
+        ({"validation_size": 0.0, "early_stopping": True}, r"training\.early_stopping"),
+        ({"class_weight": {7: 1.0}}, 'class_weight .*"7".* 0, 1'),
         ({"random_state": "now"}, "cannot be used to seed"),
         ({"random_state": -1}, "Seed must be between"),
     ],
@@ -245,15 +242,15 @@ def test_arguments_that_do_not_go_together(arguments, message):
 
 
 def test_targets_that_do_not_go_with_the_loss():
-    with pytest.raises(ValueError, match="tells classes apart, and a regressor predicts values"):
+    with pytest.raises(ValueError, match="binary_crossentropy"):
         SpecRegressor(SPEC).fit(X, Y)
-    with pytest.raises(ValueError, match="needs two classes, and y has one class: 4"):
+    with pytest.raises(ValueError, match=r"class.*\b4$"):
         SpecClassifier().fit(X, np.full(len(X), 4))
-    with pytest.raises(DataError, match="binary_crossentropy tells two classes apart, and y has 3"):
+    with pytest.raises(DataError, match=r"error\[data\]: .*binary_crossentropy .*\b3\b"):
         SpecClassifier(loss="binary_crossentropy").fit(*load_iris(return_X_y=True))
-    with pytest.raises(ValueError, match="takes one class for each row, and y has several labels"):
+    with pytest.raises(ValueError, match=r"categorical_crossentropy .*labels"):
         SpecClassifier(loss="categorical_crossentropy").fit(X, np.eye(2, dtype=int)[Y])
-    with pytest.raises(ValueError, match="several classes in several columns"):
+    with pytest.raises(ValueError, match="several columns"):
         SpecClassifier().fit(X, np.column_stack([Y, Y + 1]))
 
 

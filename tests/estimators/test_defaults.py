@@ -87,8 +87,8 @@ def test_what_gives_way_is_not_listed_and_stays_away_where_the_list_is_set():
     np.testing.assert_array_equal(copy.fit(X, NUMBERS).model_.theta, estimator.fit(X, NUMBERS).model_.theta)
 
 
-BATCHES = r"training\.batch_size: error.* needs all rows in one batch"
-UNITS = r"network\.target_preprocessing: error.* poisson needs numbers not below 0"
+BATCHES = r"training\.batch_size: error\[batch-size\].* 200"
+UNITS = r"network\.target_preprocessing: error\[target-preprocessing\].*poisson"
 WRITTEN = {"training": {"batch_size": 200, "loss": "mse"}, "network": SpecRegressor.default_spec["network"]}
 
 
@@ -102,9 +102,9 @@ WRITTEN = {"training": {"batch_size": 200, "loss": "mse"}, "network": SpecRegres
         (SpecRegressor(WRITTEN).set_params(spec__training__optimizer="lbfgs"), BATCHES),
         (SpecRegressor(WRITTEN, loss="poisson"), UNITS),
         (SpecRegressor(loss="poisson").set_params(spec__network__target_preprocessing=["standardize"]), UNITS),
-        (SpecRegressor(hidden_layer_sizes=[4]).set_params(spec__network__layers=LAYERS), "a network has one form"),
-        (SpecRegressor(activations=["relu", "relu", "linear"]), "3 activations for 2 layers"),
-        (SpecRegressor(optimizer="lbfgs", epochs=0), r"^training\.epochs: .* 0 is not at least 1$"),
+        (SpecRegressor(hidden_layer_sizes=[4]).set_params(spec__network__layers=LAYERS), r"error\[network-form\]"),
+        (SpecRegressor(activations=["relu", "relu", "linear"]), r"error\[activation-count\].* 3 .* 2 "),
+        (SpecRegressor(optimizer="lbfgs", epochs=0), r"^training\.epochs: error\[out-of-bounds\].* 0$"),
     ],
 )
 def test_what_is_said_does_not_give_way(estimator, message):

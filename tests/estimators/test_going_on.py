@@ -52,7 +52,7 @@ def test_a_part_need_not_have_all_classes_and_must_have_no_others():
         classifier.partial_fit(X[:50], y[:50])
     classifier.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
     assert classifier.predict_proba(X).shape == (150, 3)
-    with pytest.raises(DataError, match="y has 7 at row 0, and the labels are 0, 1, 2"):
+    with pytest.raises(DataError, match=r"y has 7 at row 0.* 0, 1, 2$"):
         classifier.partial_fit(X[:50], y[:50] + 7)
     with pytest.raises(ValueError, match="X has 3 features, but SpecClassifier is expecting 4"):
         classifier.partial_fit(X[:50, :3], y[:50])
@@ -64,9 +64,9 @@ def test_partial_fits_of_several_labels():
     for _ in range(60):
         classifier.partial_fit(X, y, classes=range(4))
     assert (classifier.predict(X) == y).mean() > 0.85
-    with pytest.raises(ValueError, match="y has 3 columns, and there are 4 labels"):
+    with pytest.raises(ValueError, match=r"y has 3 columns.*\b4\b"):
         classifier.partial_fit(X, y[:, :3])
-    with pytest.raises(ValueError, match="some calls have one label for each row, and some have several"):
+    with pytest.raises(ValueError, match="partial_fit"):
         classifier.partial_fit(X, y[:, 0])
 
 
@@ -84,8 +84,8 @@ def test_partial_fit_goes_on_from_a_fit_and_after_a_pickle():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optimizer": "lbfgs", "batch_size": "full"}, "partial_fit cannot go on with lbfgs"),
-        ({"class_weight": "balanced"}, 'class_weight="balanced" needs all rows at once'),
+        ({"optimizer": "lbfgs", "batch_size": "full"}, "partial_fit .*lbfgs"),
+        ({"class_weight": "balanced"}, 'class_weight="balanced" .*partial_fit'),
     ],
 )
 def test_what_cannot_be_done_in_parts(arguments, message):
@@ -112,11 +112,11 @@ def test_a_warm_start_goes_on_from_the_weights_and_the_preprocessing(estimator, 
 def test_what_a_warm_start_needs():
     X, y = IRIS
     classifier = SpecClassifier(epochs=1, warm_start=True, **SETTINGS).fit(X, y)
-    with pytest.raises(ValueError, match=r"warm_start needs the classes of the last fit, \[0 1 2\], and y has \[0 1\]"):
+    with pytest.raises(ValueError, match=r"warm_start .*\[0 1 2\].*\[0 1\]"):
         classifier.fit(X[:100], y[:100])
     with pytest.raises(ValueError, match="X has 2 features"):
         classifier.fit(X[:, :2], y)
-    with pytest.raises(DataError, match="training goes on from a model whose layers are others"):
+    with pytest.raises(DataError, match=r"error\[data\].* layers"):
         classifier.set_params(hidden_layer_sizes=[9]).fit(X, y)
 
 

@@ -73,7 +73,7 @@ def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.
     model, other = make_model("value"), make_model("value")
     other.theta[3] += 1e-9
     monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, X: answers_of(_program(other), X))
-    with pytest.raises(ValueError, match=r"the export differs from the model by .* more than .* nothing was written"):
+    with pytest.raises(ValueError, match=r"differs from the model by \d.* \d"):
         exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())
 

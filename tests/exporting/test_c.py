@@ -130,7 +130,7 @@ def test_the_smallest_and_the_largest_integer_are_labels(tmp_path):
 
 @pytest.mark.parametrize("label", ["a\0b", "x" * 5000])
 def test_labels_that_c_cannot_say_are_refused(label, tmp_path):
-    with pytest.raises(ExportError, match="c cannot say the label"):
+    with pytest.raises(ExportError, match=re.escape(repr(label[:40]))):
         export(labelled(["", label]), "c", tmp_path / "m.c")
     assert not list(tmp_path.iterdir())
 
@@ -160,14 +160,14 @@ def test_names_follow_the_file_and_are_c(file, stem, tmp_path):
 
 @pytest.mark.parametrize("file", ["math.c", "stdio.c", "float.c", "Time.c", "threads.c"])
 def test_c_own_headers_are_not_replaced(file, tmp_path):
-    with pytest.raises(ExportError, match=r"a header beside its source, and \w+\.h is one of C's own"):
+    with pytest.raises(ExportError, match=file.replace(".c", r"\.h")):
         export(make_model("value"), "c", tmp_path / file)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("file", ['a"b.c', "a\\b.c", "a\nb.c"])
 def test_a_header_that_cannot_be_included_is_not_written(file, tmp_path):
-    with pytest.raises(ExportError, match="c cannot include a header that is called"):
+    with pytest.raises(ExportError, match="header"):
         export(make_model("value"), "c", tmp_path / file)
     assert not list(tmp_path.iterdir())
 

@@ -129,8 +129,8 @@ def test_a_library_that_is_missing_is_named_with_its_extra(target, suffix, tmp_p
     monkeypatch.setitem(sys.modules, target, None)
     with pytest.raises(MissingPackageError) as caught:
         export(make_model("value"), target, tmp_path / f"m{suffix}")
-    assert caught.value.diagnostics[0].message.startswith(f"{target} is needed for this, and cannot be imported: ")
-    assert caught.value.diagnostics[0].hint == f"pip install '.[{target}]', in a clone of the repository"
+    assert caught.value.diagnostics[0].message.startswith(target)
+    assert f"pip install '.[{target}]'" in (caught.value.diagnostics[0].hint or "")
 
 
 @peers
@@ -139,7 +139,7 @@ def test_keras_without_a_backend_is_told_what_it_needs(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     only_keras = {"keras": importlib.util.find_spec("keras")}
     monkeypatch.setattr("specnet.exporting.targets.keras.find_spec", only_keras.get)
-    with pytest.raises(MissingPackageError, match="keras needs one of tensorflow, torch, jax, and none is installed"):
+    with pytest.raises(MissingPackageError, match="tensorflow, torch, jax"):
         export(make_model("value"), "keras", tmp_path / "m.keras")
 
 
@@ -187,7 +187,7 @@ def test_activations_of_keras(name, tmp_path):
 @peers
 def test_keras_says_glu_at_the_end_only(tmp_path):
     exported(network(dense(4, activation="glu"), outputs=2), "keras", tmp_path / "m.keras")
-    with pytest.raises(ExportError, match="behind its glu it expects twice as many features"):
+    with pytest.raises(ExportError, match="glu"):
         export(network(dense(4, activation="glu"), dense(1)), "keras", tmp_path / "other.keras")
 
 
@@ -359,7 +359,7 @@ def test_torch_refuses_another_number_of_columns(kind, tmp_path):
     module = torch_network(make_model(kind), tmp_path / "m.py")
     for shape in [(2, 4), (2, 1), (3,)]:
         for function in (module, module.predict):
-            with pytest.raises(ValueError, match=r"X has shape \(.*\), and \(rows, 3\) is needed"):
+            with pytest.raises(ValueError, match=r"X has shape \(.*\(rows, 3\)"):
                 function(torch.zeros(shape))
 
 
@@ -381,7 +381,7 @@ def test_torch_refuses_what_is_no_category(tmp_path):
 
     module = torch_network(network(EMBEDDING, dense(1)), tmp_path / "m.py")
     for category in (-1, 0.5, 4):
-        with pytest.raises(ValueError, match="categories are whole numbers from 0 to 3"):
+        with pytest.raises(ValueError, match="from 0 to 3"):
             module(torch.tensor([[category, 0.0, 0.0]]))
 
 

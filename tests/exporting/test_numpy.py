@@ -179,19 +179,19 @@ def refused(*arguments: str | Path, given: bytes = b"") -> str:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (b"", "there are no rows"),
-        (b"\n\n", "there are no rows"),
-        (b"a,b,c\n", "there are no rows"),
-        (b"\xef\xbb\xbf", "there are no rows"),
-        (b"1,2,3\n\n1,2,3,4\n", "line 3: 3 numbers are needed, and there are 4"),
-        (b"a,b,c\n1,2\n", "line 2: 3 numbers are needed, and there are 2"),
-        (b'"a\nb",b,c\n1,2\n', "line 3: 3 numbers are needed, and there are 2"),
-        (b"a;b;c\n1;2;3\n", "line 2: 3 numbers are needed, and there are 1"),
-        (b"1,2,3\n1,x,3\n", "line 2: 'x' is no number"),
-        (b"1,2,\n1,2,3\n", "line 1: '' is no number"),
-        (b"1,2,3\n1,nan,3\n", "line 2: 'nan' is no number"),
-        (b"1,2,3\n1,1e999,3\n", "line 2: '1e999' is no number"),
-        (b"1,2,3\n1,1_3,3\n", "line 2: '1_3' is no number"),
+        (b"", "no rows"),
+        (b"\n\n", "no rows"),
+        (b"a,b,c\n", "no rows"),
+        (b"\xef\xbb\xbf", "no rows"),
+        (b"1,2,3\n\n1,2,3,4\n", "line 3: expected 3 numbers, got 4"),
+        (b"a,b,c\n1,2\n", "line 2: expected 3 numbers, got 2"),
+        (b'"a\nb",b,c\n1,2\n', "line 3: expected 3 numbers, got 2"),
+        (b"a;b;c\n1;2;3\n", "line 2: expected 3 numbers, got 1"),
+        (b"1,2,3\n1,x,3\n", "line 2: expected a number, got 'x'"),
+        (b"1,2,\n1,2,3\n", "line 1: expected a number, got ''"),
+        (b"1,2,3\n1,nan,3\n", "line 2: expected a number, got 'nan'"),
+        (b"1,2,3\n1,1e999,3\n", "line 2: expected a number, got '1e999'"),
+        (b"1,2,3\n1,1_3,3\n", "line 2: expected a number, got '1_3'"),
         (b"1,2,3\n1,2,\xff3\n", "'utf-8' codec can't decode byte 0xff in position 10: invalid start byte"),
     ],
 )
@@ -208,11 +208,11 @@ def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
     exported(model, "numpy", tmp_path / "m.py")
     names = ",".join(model.feature_names)
     for given, said in {
-        names.replace("ash,", "Ash,", 1).replace("hue,", ""): "line 1: there is no column ash, hue",
-        f"hue,{names}\n{'1,' * 13}1": "line 1: there are several columns hue",
-        f"other,{names}\n{'1,' * 12}1": "line 2: 14 cells are needed, and there are 13",
-        f"other,{names}\nred{',1' * 12},x": "line 2: 'x' is no number",
-        f"{'1,' * 11}1": "line 1: 13 cells are needed, and there are 12",
+        names.replace("ash,", "Ash,", 1).replace("hue,", ""): "line 1: missing column ash, hue",
+        f"hue,{names}\n{'1,' * 13}1": "line 1: duplicate column hue",
+        f"other,{names}\n{'1,' * 12}1": "line 2: expected 14 cells, got 13",
+        f"other,{names}\nred{',1' * 12},x": "line 2: expected a number, got 'x'",
+        f"{'1,' * 11}1": "line 1: expected 13 cells, got 12",
     }.items():
         assert refused(tmp_path / "m.py", given=given.encode()) == said
 
@@ -256,5 +256,5 @@ def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
 def test_rows_of_another_width_are_refused(tmp_path):
     export(make_model("value"), "numpy", tmp_path / "widths.py")
     predict = runpy.run_path(str(tmp_path / "widths.py"))["predict"]
-    with pytest.raises(ValueError, match=r"X has shape \(2, 4\), and \(rows, 3\) is needed"):
+    with pytest.raises(ValueError, match=r"X has shape \(2, 4\).*\(rows, 3\)"):
         predict(np.zeros((2, 4)))

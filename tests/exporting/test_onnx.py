@@ -119,9 +119,9 @@ def test_a_float64_model_can_be_stored_as_float32(tmp_path):
 
 
 def test_without_onnx_the_extra_is_named():
-    with pytest.raises(ExportError, match="no_such_module is needed for this") as caught:
+    with pytest.raises(ExportError, match="no_such_module") as caught:
         required("no_such_module", "onnx")
-    assert caught.value.diagnostics[0].hint == "pip install '.[onnx]', in a clone of the repository"
+    assert "pip install '.[onnx]'" in (caught.value.diagnostics[0].hint or "")
 
 
 def test_names_of_layers_are_those_of_the_spec(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import stat
 import subprocess
@@ -17,9 +18,10 @@ from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file
 from specnet.files.locks import try_lock
 
 
-def message(error: pytest.ExceptionInfo[FileError]) -> str:
-    (diagnostic,) = error.value.diagnostics
-    return diagnostic.message
+def cause(error: pytest.ExceptionInfo[FileError]) -> int | None:
+    """Return the number of the operating system's error behind one of ours, if there is one."""
+    assert len(error.value.diagnostics) == 1
+    return error.value.__cause__.errno if isinstance(error.value.__cause__, OSError) else None
 
 
 @pytest.fixture
@@ -90,22 +92,22 @@ def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(ol
             write_file(old_file, bytes(size))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert message(error) == "larger than a file may be here"
+    assert cause(error) == errno.EFBIG
     assert_untouched(old_file)
 
 
 @pytest.mark.parametrize(
-    ("function", "number", "expected"),
+    ("function", "number"),
     [
-        ("fsync", errno.ENOSPC, "no space left on the device"),
-        ("fsync", errno.EDQUOT, "no space left within the disk quota"),
-        ("replace", errno.EACCES, "no permission to open this"),
-        ("replace", errno.EROFS, "the file system is read-only"),
-        ("replace", errno.EIO, os.strerror(errno.EIO)),
+        ("fsync", errno.ENOSPC),
+        ("fsync", errno.EDQUOT),
+        ("replace", errno.EACCES),
+        ("replace", errno.EROFS),
+        ("replace", errno.EIO),
     ],
 )
 def test_a_failing_system_call_leaves_the_old_file(
-    old_file: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int, expected: str
+    old_file: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -113,7 +115,7 @@ def test_a_failing_system_call_leaves_the_old_file(
     monkeypatch.setattr(os, function, fail)
     with pytest.raises(FileError) as error:
         write_file(old_file, b"new")
-    assert message(error) == expected
+    assert cause(error) == number
     assert error.value.diagnostics[0].source == str(old_file)
     assert_untouched(old_file)
 
@@ -132,7 +134,7 @@ def test_content_that_changes_on_its_way_to_the_disk_leaves_the_old_file(
     old_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"X", 1))
-    with pytest.raises(FileError, match="does not read back the same"):
+    with pytest.raises(FileError, match=re.escape(str(old_file))):
         write_file(old_file, b"new")
     assert_untouched(old_file)
 
@@ -141,16 +143,17 @@ def test_places_where_no_file_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"old")
     os.mkfifo(tmp_path / "pipe")
     for path, expected in {
-        tmp_path: "this is a folder, not a file",
-        tmp_path / "absent" / "file": "its folder does not exist",
-        tmp_path / "file" / "file": "a part of this path is a file, not a folder",
-        tmp_path / ("n" * 256): "the file's name is too long",
-        tmp_path / "pipe": "this is no regular file",
-        Path("/dev/null"): "this is no regular file",
+        tmp_path: None,
+        tmp_path / "absent" / "file": errno.ENOENT,
+        tmp_path / "file" / "file": errno.ENOTDIR,
+        tmp_path / ("n" * 256): errno.ENAMETOOLONG,
+        tmp_path / "pipe": None,
+        Path("/dev/null"): None,
     }.items():
         with pytest.raises(FileError) as error:
             write_file(path, b"new")
-        assert message(error) == expected
+        assert cause(error) == expected
+        assert error.value.diagnostics[0].source == str(path)
     assert sorted(os.listdir(tmp_path)) == ["file", "pipe"]
 
 
@@ -159,18 +162,19 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     (tmp_path / "file").write_bytes(b"old")
     for path, expected in {
-        tmp_path: "this is a folder, not a file",
-        tmp_path / "absent": "there is no such file",
-        tmp_path / "absent" / "file": "its folder does not exist",
-        tmp_path / "file" / "file": "a part of this path is a file, not a folder",
-        tmp_path / "pipe": "this is a device or a pipe, not a file",
-        tmp_path / "circle": "the symbolic links go in a circle",
-        Path("/dev/zero"): "this is a device or a pipe, not a file",
-        tmp_path / "null\0": "a path cannot hold a null character",
+        tmp_path: errno.EISDIR,
+        tmp_path / "absent": errno.ENOENT,
+        tmp_path / "absent" / "file": errno.ENOENT,
+        tmp_path / "file" / "file": errno.ENOTDIR,
+        tmp_path / "pipe": None,
+        tmp_path / "circle": errno.ELOOP,
+        Path("/dev/zero"): None,
+        tmp_path / "null\0": None,
     }.items():
         with pytest.raises(FileError) as error:
             read_file(path, 100)
-        assert message(error) == expected
+        assert cause(error) == expected
+        assert error.value.diagnostics[0].source in (str(path), repr(str(path)))
 
 
 def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,23 +184,24 @@ def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(FileError) as error:
         read_file(old_file, 100)
-    assert str(error.value) == f"{old_file}: error[file]: no permission to open this"
+    assert cause(error) == errno.EACCES
+    assert str(error.value).startswith(f"{old_file}: error[file]: ")
 
 
 def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with open(path, "wb") as stream:
         stream.truncate(2**40)  # a file of zeros that takes no space on the disk
-    with pytest.raises(FileError, match="1099511627776 bytes are more than the 1000 that are read here"):
+    with pytest.raises(FileError, match=r"1099511627776 .*\b1000\b"):
         read_file(path, 1000)
     path.write_bytes(b"12345")
     assert read_file(path, 5) == b"12345"
-    with pytest.raises(FileError, match="5 bytes are more than the 4"):
+    with pytest.raises(FileError, match=r"\b5 .*\b4\b"):
         read_file(path, 4)
 
 
 def test_a_file_whose_size_is_not_what_it_says(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="the size changed"):
+    with pytest.raises(FileError, match=r"\b0 bytes"):
         read_file("/proc/self/status", 10_000)
 
 

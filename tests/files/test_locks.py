@@ -49,7 +49,7 @@ def test_a_run_in_a_held_folder_is_told_who_holds_it(tmp_path: Path, option: str
         finally:
             holder.kill()
     (problem,) = caught.value.diagnostics
-    assert problem.message.startswith(f"another run is writing here: process {holder.pid} on ")
+    assert f"process {holder.pid} on " in problem.message
     assert problem.source == str(tmp_path)
     specnet.run(SPEC, tmp_path)  # a dead process holds nothing
     assert LOCK_NAME not in os.listdir(tmp_path)
@@ -139,8 +139,9 @@ def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> Non
 
 def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(TakenError, match="a link that leads nowhere"):
+    with pytest.raises(TakenError) as caught:
         specnet.run(SPEC, tmp_path / "out")
+    assert caught.value.diagnostics[0].source == str(tmp_path / "out")
 
 
 def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

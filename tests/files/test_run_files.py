@@ -60,15 +60,14 @@ def test_a_run_can_be_run_built_and_changed(ended: Path) -> None:
 @pytest.mark.parametrize("read", [specnet.load_model, specnet.parse_spec, open_model])
 def test_another_folder_is_none_of_them(tmp_path: Path, read: Callable[[Path], object]) -> None:
     (tmp_path / "spec.toml").write_text(MOONS)
-    message = r"is a folder without run\.json; expected a (spec|model) file or the folder of a run"
-    with pytest.raises(specnet.FileError, match=message) as no:
+    with pytest.raises(specnet.FileError, match=r"run\.json") as no:
         read(tmp_path)
     assert no.value.diagnostics[0].source == str(tmp_path)
 
 
 def test_a_run_that_has_lost_a_file_names_it(ended: Path) -> None:
     (ended / "model.safetensors").unlink()
-    with pytest.raises(specnet.FileError, match="there is no such file") as missing:
+    with pytest.raises(specnet.FileError) as missing:
         specnet.load_model(ended)
     assert missing.value.diagnostics[0].source == str(ended / "model.safetensors")
     (ended / "run.json").write_text("[]")

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import random
+import re
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,11 @@ def refusal(content: bytes) -> str:
         read(content)
     (diagnostic,) = error.value.diagnostics
     return diagnostic.message
+
+
+def named(message: str) -> list[str]:
+    """Return the numbers in a message."""
+    return re.findall(r"-?\d+", message)
 
 
 def assert_same_bits(tensors: dict[str, Array], expected: dict[str, Array]) -> None:
@@ -113,8 +119,7 @@ def test_a_file_cut_anywhere_is_refused() -> None:
     for length in range(len(content)):
         assert refusal(content[:length])
     size = sum(tensor.nbytes for tensor in TENSORS.values())
-    expected = f"the file should have {size} bytes of data after its header, but has {size + 1}"
-    assert refusal(content + b"\0") == expected
+    assert named(refusal(content + b"\0")) == [str(size), str(size + 1)]
 
 
 def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
@@ -151,22 +156,22 @@ def test_other_files_are_called_by_their_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "npz.npz", x=np.ones(3))
     np.save(tmp_path / "npy.npy", np.ones(3))
     files = {
-        "": b"",
-        "it is cut off after 3 bytes": b"\x10\0\0",
-        "it seems to be a zip archive, as .npz, .keras and .pt files are": (tmp_path / "npz.npz").read_bytes(),
-        "it seems to be a NumPy array (.npy)": (tmp_path / "npy.npy").read_bytes(),
-        "it seems to be an HDF5 file, as .h5 files are": b"\x89HDF\r\n\x1a\n" + bytes(100),
-        "it seems to be an ONNX model": b"\x08\x08\x12\x07pytorch\x1a\x051.2.3",
-        "it seems to be compressed by gzip": b"\x1f\x8b\x08\0" + bytes(20),
-        "it seems to be a GGUF model": b"GGUF\x03" + bytes(20),
-        "it seems to be a JSON text": b'{"name": "moons"}',
-        "it seems to be a text": 'name = "môons"\n'.encode() * 100,
-        "its first bytes are those of no format known here": bytes(range(128, 256)),
+        "empty": b"",
+        "3": b"\x10\0\0",
+        ".npz": (tmp_path / "npz.npz").read_bytes(),
+        ".npy": (tmp_path / "npy.npy").read_bytes(),
+        "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(100),
+        "ONNX": b"\x08\x08\x12\x07pytorch\x1a\x051.2.3",
+        "gzip": b"\x1f\x8b\x08\0" + bytes(20),
+        "GGUF": b"GGUF\x03" + bytes(20),
+        "JSON": b'{"name": "moons"}',
+        "text": 'name = "môons"\n'.encode() * 100,
+        "unknown": bytes(range(128, 256)),
     }
     for expected, content in files.items():
-        assert refusal(content) == "this is no model file: " + (expected or "it is empty")
+        assert expected in refusal(content)
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
-        assert refusal(pickle.dumps([1.0] * 10, protocol)) == "this is no model file: it seems to be a Python pickle"
+        assert "pickle" in refusal(pickle.dumps([1.0] * 10, protocol))
 
 
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
@@ -183,39 +188,39 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     "metadata", [{}, [], "text", {"format": "pt"}, {"specnet": 1}, {"specnet": "{}", "format": "pt"}]
 )
 def test_a_safetensors_file_of_other_make_is_no_model(metadata: Any) -> None:
-    expected = 'this is a safetensors file, but no specnet model: its metadata is not one text "specnet"'
-    assert refusal(forge({"a": ENTRY}, metadata=metadata)) == expected
-    assert refusal(forge(json.dumps({"a": ENTRY}))) == expected
+    assert "metadata" in refusal(forge({"a": ENTRY}, metadata=metadata))
+    assert "metadata" in refusal(forge(json.dumps({"a": ENTRY})))
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("entry", "facts"),
     [
-        ([], "'a' is not described by dtype, shape and data_offsets"),
-        ({"dtype": "F32", "shape": [2]}, "'a' is not described by dtype, shape and data_offsets"),
-        ({**ENTRY, "more": 1}, "'a' is not described by dtype, shape and data_offsets"),
-        ({**ENTRY, "dtype": "F16"}, "'a' has another dtype than F64, F32, I64, U8, BOOL: 'F16'"),
-        ({**ENTRY, "dtype": ["F32"]}, "'a' has another dtype than F64, F32, I64, U8, BOOL: \"['F32']\""),
-        ({**ENTRY, "dtype": None}, "'a' has another dtype than F64, F32, I64, U8, BOOL: 'None'"),
-        ({**ENTRY, "shape": 2}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [2.0]}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [True, 2]}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [-1, -2]}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [0]}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [2**63]}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [1] * 9}, "'a' has a shape that is not at most 8 positive integers"),
-        ({**ENTRY, "shape": [2**32, 2**32]}, f"'a' needs {2**66} bytes for its shape, but has 8"),
-        ({**ENTRY, "shape": [3]}, "'a' needs 12 bytes for its shape, but has 8"),
-        ({**ENTRY, "data_offsets": [0]}, "'a' has offsets that are not two integers"),
-        ({**ENTRY, "data_offsets": [0, 8.0]}, "'a' has offsets that are not two integers"),
-        ({**ENTRY, "data_offsets": [-8, 0]}, "'a' has offsets that are not two integers"),
-        ({**ENTRY, "data_offsets": "08"}, "'a' has offsets that are not two integers"),
-        ({**ENTRY, "data_offsets": [8, 0]}, "'a' needs 8 bytes for its shape, but has -8"),
-        ({**ENTRY, "data_offsets": [1, 9]}, "'a' leaves a gap after another tensor"),
+        ([], ["'a'", "data_offsets"]),
+        ({"dtype": "F32", "shape": [2]}, ["'a'", "data_offsets"]),
+        ({**ENTRY, "more": 1}, ["'a'", "data_offsets"]),
+        ({**ENTRY, "dtype": "F16"}, ["'a'", "'F16'"]),
+        ({**ENTRY, "dtype": ["F32"]}, ["'a'", "['F32']"]),
+        ({**ENTRY, "dtype": None}, ["'a'", "'None'"]),
+        ({**ENTRY, "shape": 2}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [2.0]}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [True, 2]}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [-1, -2]}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [0]}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [2**63]}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [1] * 9}, ["'a'", "shape", "8"]),
+        ({**ENTRY, "shape": [2**32, 2**32]}, ["'a'", f"{2**66}", "8"]),
+        ({**ENTRY, "shape": [3]}, ["'a'", "12", "8"]),
+        ({**ENTRY, "data_offsets": [0]}, ["'a'", "offsets"]),
+        ({**ENTRY, "data_offsets": [0, 8.0]}, ["'a'", "offsets"]),
+        ({**ENTRY, "data_offsets": [-8, 0]}, ["'a'", "offsets"]),
+        ({**ENTRY, "data_offsets": "08"}, ["'a'", "offsets"]),
+        ({**ENTRY, "data_offsets": [8, 0]}, ["'a'", "8", "-8"]),
+        ({**ENTRY, "data_offsets": [1, 9]}, ["'a'", "gap"]),
     ],
 )
-def test_a_forged_tensor_is_refused(entry: Any, expected: str) -> None:
-    assert refusal(forge({"a": entry})) == expected
+def test_a_forged_tensor_is_refused(entry: Any, facts: list[str]) -> None:
+    message = refusal(forge({"a": entry}))
+    assert all(fact in message for fact in facts), message
 
 
 def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
@@ -223,15 +228,11 @@ def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
         return {f"t{begin}": {**ENTRY, "data_offsets": [begin, begin + 8]} for begin in begins}
 
     assert len(read(forge(entries(8, 0), bytes(16)))[1]) == 2
-    assert refusal(forge(entries(0, 4), bytes(16))) == "'t4' overlaps another tensor"
-    assert refusal(forge(entries(0, 12), bytes(20))) == "'t12' leaves a gap after another tensor"
-    assert (
-        refusal(forge(entries(0, 8), bytes(15))) == "the file should have 16 bytes of data after its header, but has 15"
-    )
-    assert (
-        refusal(forge(entries(0, 8), bytes(17))) == "the file should have 16 bytes of data after its header, but has 17"
-    )
-    assert refusal(forge({}, b"\0")) == "the file should have 0 bytes of data after its header, but has 1"
+    assert refusal(forge(entries(0, 4), bytes(16))).startswith("'t4' overlaps")
+    assert refusal(forge(entries(0, 12), bytes(20))).startswith("'t12' leaves a gap")
+    assert named(refusal(forge(entries(0, 8), bytes(15)))) == ["16", "15"]
+    assert named(refusal(forge(entries(0, 8), bytes(17)))) == ["16", "17"]
+    assert named(refusal(forge({}, b"\0"))) == ["0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
     ],
 )
 def test_a_header_that_is_no_plain_json_is_refused(header: str | bytes) -> None:
-    assert refusal(forge(header)).startswith(("the header is damaged: ", "the header is nested too deeply"))
+    assert refusal(forge(header)).startswith("the header ")
 
 
 def test_names_from_a_file_are_safe_to_print() -> None:
@@ -264,9 +265,9 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     for number in (np.nan, np.inf, -np.inf):
         for dtype in (np.float32, np.float64):
             content = encode({"a": np.array([0.0, number], dtype)}, "")
-            assert refusal(content) == "'a' holds numbers that are not finite"
+            assert refusal(content).startswith("'a' ")
     booleans = encode({"a": np.array([True])}, "")
-    assert refusal(booleans[:-1] + b"\2") == "'a' holds booleans that are neither 0 nor 1"
+    assert refusal(booleans[:-1] + b"\2").startswith("'a' ")
 
 
 def amplified(piece: str) -> bytes:

@@ -186,10 +186,10 @@ def test_many_columns_take_no_memory(place: Callable[[Any], Path]):
         ("linked/secret.bin", "outside of the model's folder"),
         ("", "no file in the model's folder"),
         ("{secret}", "no file in the model's folder"),
-        ("missing.bin", "there is no such file"),
+        ("missing.bin", "not found"),
         ("short.bin", "does not have there"),
-        ("pipe", "a device or a pipe"),
-        (".", "a folder, not a file"),
+        ("pipe", "a device or pipe"),
+        (".", "is a folder"),
     ],
 )
 def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path: Path, location: str, reason: str):
@@ -275,7 +275,7 @@ def test_other_files(tmp_path: Path):
     assert "no ONNX file" in refused(tmp_path / "text.onnx")
     (tmp_path / "empty.onnx").write_bytes(b"")
     assert "no ONNX file" in refused(tmp_path / "empty.onnx")
-    with pytest.raises(specnet.FileError, match="there is no such file"):
+    with pytest.raises(specnet.FileError, match=r"missing\.onnx"):
         specnet.import_model(tmp_path / "missing.onnx")
     with pytest.raises(specnet.FileError, match="a folder"):
         specnet.import_model(tmp_path)

@@ -17,25 +17,25 @@ from specnet.parts.arrays import Array
 def test_metadata_is_a_version_and_a_spec() -> None:
     assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == {"name": "é"}
     for text, expected in {
-        "": "the metadata is damaged: Expecting value",
-        "[]": "the metadata is not a JSON object",
-        "[" * 100_000: "the metadata is nested too deeply",
-        "{}": "the metadata has no format version",
-        '{"format_version":true,"spec":{}}': "the metadata has no format version",
-        '{"format_version":0,"spec":{}}': "the metadata has no format version",
-        '{"format_version":"1","spec":{}}': "the metadata has no format version",
-        '{"format_version":2}': "the file was written by a newer specnet, in format 2; this one reads up to 1",
-        '{"format_version":1,"spec":[]}': "the metadata is not exactly a format version and a spec",
-        '{"format_version":1}': "the metadata is not exactly a format version and a spec",
-        '{"format_version":1,"spec":{},"more":1}': "the metadata is not exactly a format version and a spec",
-        '{"spec":{},"format_version":1}': "the metadata is not exactly a format version and a spec",
-        '{"format_version":1,"spec":{"a":1,"a":2}}': "the metadata is damaged: 'a' stands there twice",
-        '{"format_version":1,"spec":{"a":Infinity}}': "the metadata is damaged: Infinity is no number",
-        "\ud800": "the metadata is damaged: 'utf-8' codec can't decode",
+        "": "Expecting value",
+        "[]": "JSON object",
+        "[" * 100_000: "nested",
+        "{}": "format version",
+        '{"format_version":true,"spec":{}}': "format version",
+        '{"format_version":0,"spec":{}}': "format version",
+        '{"format_version":"1","spec":{}}': "format version",
+        '{"format_version":2}': "format 2",
+        '{"format_version":1,"spec":[]}': "a spec",
+        '{"format_version":1}': "a spec",
+        '{"format_version":1,"spec":{},"more":1}': "a spec",
+        '{"spec":{},"format_version":1}': "a spec",
+        '{"format_version":1,"spec":{"a":1,"a":2}}': "'a'",
+        '{"format_version":1,"spec":{"a":Infinity}}': "Infinity",
+        "\ud800": "'utf-8'",
     }.items():
         with pytest.raises(FileError) as error:
             parse_metadata(text)
-        assert error.value.diagnostics[0].message.startswith(expected)
+        assert expected in error.value.diagnostics[0].message
 
 
 @pytest.mark.parametrize(
@@ -68,19 +68,19 @@ def test_any_texts_come_back(texts: set[str]) -> None:
 @pytest.mark.parametrize(
     ("tensors", "expected"),
     [
-        ({"labels": [1, 0]}, "the class labels are not in ascending order, each once"),
-        ({"labels": [1, 1]}, "the class labels are not in ascending order, each once"),
+        ({"labels": [1, 0]}, "order"),
+        ({"labels": [1, 1]}, "order"),
         (
             {"labels.bytes": b"ba", "labels.offsets": [0, 1, 2]},
-            "the class labels are not in ascending order, each once",
+            "order",
         ),
-        ({"labels.bytes": b"ab", "labels.offsets": [1, 1, 2]}, "the class labels' offsets do not divide their bytes"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, 1, 3]}, "the class labels' offsets do not divide their bytes"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, 3, 2]}, "the class labels' offsets do not divide their bytes"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, -1, 2]}, "the class labels' offsets do not divide their bytes"),
-        ({"labels.bytes": b"a\xff", "labels.offsets": [0, 1, 2]}, "a class label is not valid UTF-8"),
-        ({"labels.bytes": "é".encode(), "labels.offsets": [0, 1, 2]}, "a class label is not valid UTF-8"),
-        ({"labels.bytes": b"a\0", "labels.offsets": [0, 1, 2]}, "a class label ends in a null character"),
+        ({"labels.bytes": b"ab", "labels.offsets": [1, 1, 2]}, "offsets"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, 1, 3]}, "offsets"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, 3, 2]}, "offsets"),
+        ({"labels.bytes": b"ab", "labels.offsets": [0, -1, 2]}, "offsets"),
+        ({"labels.bytes": b"a\xff", "labels.offsets": [0, 1, 2]}, "UTF-8"),
+        ({"labels.bytes": "é".encode(), "labels.offsets": [0, 1, 2]}, "UTF-8"),
+        ({"labels.bytes": b"a\0", "labels.offsets": [0, 1, 2]}, "null"),
     ],
 )
 def test_damaged_labels_are_refused(tensors: dict[str, Any], expected: str) -> None:
@@ -90,7 +90,7 @@ def test_damaged_labels_are_refused(tensors: dict[str, Any], expected: str) -> N
     }
     with pytest.raises(FileError) as error:
         decode_labels(arrays)
-    assert error.value.diagnostics[0].message == expected
+    assert expected in error.value.diagnostics[0].message
 
 
 def test_one_long_label_among_many_asks_for_no_memory() -> None:
@@ -100,9 +100,9 @@ def test_one_long_label_among_many_asks_for_no_memory() -> None:
         "labels.bytes": np.frombuffer(text, np.uint8),
         "labels.offsets": np.array([*range(1000), len(text)]),
     }
-    with pytest.raises(FileError, match="are too long"):
+    with pytest.raises(FileError, match=f"1000 class labels .* {longest} "):
         decode_labels(arrays)
-    with pytest.raises(FileError, match="are too long"):
+    with pytest.raises(FileError, match=f"2 class labels .* {LABEL_CHARACTERS_LIMIT // 2 + 1} "):
         encode_labels(np.array(["a" * (LABEL_CHARACTERS_LIMIT // 2), "b" * (LABEL_CHARACTERS_LIMIT // 2 + 1)]))
-    with pytest.raises(FileError, match=r"the label '\\ud800' is not valid Unicode"):
+    with pytest.raises(FileError, match=r"'\\ud800'"):
         encode_labels(np.array(["a", "\ud800"]))

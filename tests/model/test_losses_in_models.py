@@ -70,11 +70,11 @@ def test_outputs_follow_from_the_targets():
     assert specnet.fit(written, X, np.ones((300, 3)) + X[:, :1]).network.outputs == 6
     assert specnet.build({**written, "data": "diabetes"}).outputs == 2
     clash = {**written, "data": "diabetes", "network": {"layer_sizes": [10, 4, 1]}}
-    with pytest.raises(SpecError, match="1 output, but diabetes has 1 number per row in its target, for which"):
+    with pytest.raises(SpecError, match=r"error\[size-clash\].* 1 output, .*diabetes .*2 outputs with gaussian_nll"):
         specnet.build(clash)
-    with pytest.raises(SpecError, match="gaussian_nll needs 2 outputs for each target, and there are 3"):
+    with pytest.raises(SpecError, match=r"error\[output-size\]: gaussian_nll .* 3 outputs"):
         specnet.parse_spec(document("gaussian_nll", [2, 3]))
-    with pytest.raises(SpecError, match="relu does not go with gaussian_nll"):
+    with pytest.raises(SpecError, match=r"error\[output-activation\]: gaussian_nll .*relu"):
         specnet.parse_spec(document("gaussian_nll", [2, 2], activations=["relu"]))
 
 
@@ -91,10 +91,10 @@ def test_counts():
 @pytest.mark.parametrize(
     ("loss", "refused", "message"),
     [
-        ("poisson", -1.0, r"-1\.0 at row 7, and this loss needs numbers not below 0"),
-        ("tweedie", -0.5, "needs numbers not below 0"),
-        ("msle", -0.5, "needs numbers not below 0"),
-        ("gamma", 0.0, r"0\.0 at row 7, and this loss needs numbers above 0"),
+        ("poisson", -1.0, r"-1\.0 at row 7"),
+        ("tweedie", -0.5, r"-0\.5 at row 7"),
+        ("msle", -0.5, r"-0\.5 at row 7"),
+        ("gamma", 0.0, r"0\.0 at row 7"),
     ],
 )
 def test_targets_outside_a_domain_are_refused(loss: str, refused: float, message: str):
@@ -115,7 +115,7 @@ def test_targets_outside_a_domain_are_refused(loss: str, refused: float, message
 
 def test_a_target_that_a_loss_needs_as_it_is_cannot_be_prepared():
     wrong = document("poisson", [2, 3, 1], epochs=2, target_preprocessing=["standardize"])
-    with pytest.raises(SpecError, match="poisson needs numbers not below 0") as caught:
+    with pytest.raises(SpecError, match=r"error\[target-preprocessing\]: poisson ") as caught:
         specnet.parse_spec(wrong)
     assert caught.value.diagnostics[0].path == ("network", "target_preprocessing")
 
@@ -142,9 +142,9 @@ def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path):
     assert margins.min() < 0 < margins.max()
     np.testing.assert_array_equal(model.predict(X), np.where(margins > 0, "yes", "no"))
     assert model.evaluate(X, y, metrics=["accuracy"])["accuracy"] > 0.97
-    with pytest.raises(DataError, match=f"margins of {loss}, not probabilities"):
+    with pytest.raises(DataError, match=loss):
         model.predict_proba(X)
-    with pytest.raises(DataError, match='metrics has "roc_auc", which needs probabilities'):
+    with pytest.raises(DataError, match='"roc_auc"'):
         model.evaluate(X, y, metrics=["roc_auc"])
     path, rows, answers = (tmp_path / name for name in ("m.safetensors", "rows.npz", "answers.csv"))
     model.save(path)
@@ -165,34 +165,31 @@ def test_margins_of_several_outputs_and_of_classes():
     quadrants = np.array(["a", "b", "c", "d"])[several @ [1, 2]]
     model = specnet.fit(document("categorical_hinge", [2, 16, 4]), X, quadrants)
     assert (model.predict(X) == quadrants).mean() > 0.9
-    with pytest.raises(DataError, match="margins of categorical_hinge"):
+    with pytest.raises(DataError, match="categorical_hinge"):
         model.predict_proba(X)
 
 
 def test_a_metric_of_probabilities_does_not_go_with_margins():
     spec = document("hinge", [2, 1])
     spec["training"]["metrics"] = ["accuracy", "roc_auc"]
-    with pytest.raises(SpecError, match="roc_auc needs probabilities, and the outputs of hinge are margins") as caught:
+    with pytest.raises(SpecError, match=r"error\[metric-task\]: roc_auc .*hinge") as caught:
         specnet.parse_spec(spec)
     assert caught.value.diagnostics[0].path == ("training", "metrics", 1)
 
 
 @pytest.mark.parametrize(
-    ("loss", "activation", "hint"),
+    ("loss", "activation", "fitting"),
     [
-        ("binary_crossentropy", "linear", '"hinge" or "squared_hinge" goes with linear'),
-        (
-            "categorical_crossentropy",
-            "sigmoid",
-            '"binary_crossentropy" or "binary_focal_crossentropy" goes with sigmoid',
-        ),
-        ("poisson", "relu", '"mean_squared_error", "mean_absolute_error" or "huber" goes with relu'),
+        ("binary_crossentropy", "linear", '"hinge" or "squared_hinge"'),
+        ("categorical_crossentropy", "sigmoid", '"binary_crossentropy" or "binary_focal_crossentropy"'),
+        ("poisson", "relu", '"mean_squared_error", "mean_absolute_error" or "huber"'),
     ],
 )
-def test_hints_name_some_losses_that_fit(loss: str, activation: str, hint: str):
+def test_hints_name_some_losses_that_fit(loss: str, activation: str, fitting: str):
     with pytest.raises(SpecError) as caught:
         specnet.parse_spec(document(loss, [2, 2], activations=[activation]))
-    assert caught.value.diagnostics[0].hint == hint
+    assert caught.value.diagnostics[0].code == "output-activation"
+    assert (caught.value.diagnostics[0].hint or "").endswith(fitting)
 
 
 def test_focal_probabilities():
@@ -224,6 +221,6 @@ def test_activations_with_parameters_and_of_halves(tmp_path: Path):
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "m.safetensors").predict(X), model.predict(X))
     layers[0]["units"] = 7
-    with pytest.raises(SpecError, match="glu halves its input, and 7 features are an odd number") as caught:
+    with pytest.raises(SpecError, match=r"error\[layer-sizes\]: glu .*7") as caught:
         specnet.parse_spec(spec)
     assert caught.value.diagnostics[0].path == ("network", "layers", 0)

@@ -52,7 +52,7 @@ def test_numbers_beyond_single_precision_are_named(factor: float):
         lambda: specnet.fit(SPEC, X, y * factor),
         lambda: model.network.loss_and_gradient(model.theta, X * factor, y),
     ):
-        with pytest.raises(DataError, match=r"[Xy] has .* at row \d+.*, which is beyond float32"):
+        with pytest.raises(DataError, match=r"[Xy] has .* at row \d+.*, .*float32"):
             call()
 
 
@@ -104,7 +104,7 @@ def test_class_weights_that_only_rows_of_weight_0_have_are_an_error():
     X, y = arrays(40)
     labels = np.where(y > 0, "yes", "no")
     training = CLASSES["training"] | {"class_weight": {"yes": 0.0, "no": 1e300}}
-    with pytest.raises(DataError, match="class_weight leaves all rows with a weight of 0"):
+    with pytest.raises(DataError, match="class_weight"):
         specnet.fit(CLASSES | {"training": training}, X, labels, sample_weight=1.0 * (labels == "yes"))
 
 
@@ -191,7 +191,7 @@ def test_a_step_that_is_passed_over_is_one_for_the_schedule_and_none_for_adam():
 @pytest.mark.parametrize("size", [-1, 0, 2.5, True, "3"])
 @pytest.mark.parametrize("name", ["inputs", "outputs"])
 def test_sizes_are_whole_numbers(name: str, size):
-    with pytest.raises(DataError, match=f"{name} is .*, and a whole number from 1 is needed"):
+    with pytest.raises(DataError, match=rf"{name} .*\b1\b.* {size!r}$"):
         specnet.build(SPEC, **({"inputs": 3, "outputs": 1} | {name: size}))
 
 
@@ -199,19 +199,19 @@ def test_arguments_of_a_gradient_that_are_none():
     network = specnet.build(NORMALIZED)
     theta, (X, y) = network.initial_parameters(), arrays()
     for step in (1.5, "a", -1, 2**70, True):
-        with pytest.raises(DataError, match="step is"):
+        with pytest.raises(DataError, match="step "):
             network.loss_and_gradient(theta, X, y, training=True, step=step)
-    with pytest.raises(DataError, match="theta is no array of numbers"):
+    with pytest.raises(DataError, match="theta "):
         network.predict([[1], [1, 2]], X)
-    with pytest.raises(DataError, match="state is a list"):
+    with pytest.raises(DataError, match=r"state .*list"):
         network.predict(theta, X, [1])
     integers = {name: kept.astype(int) for name, kept in network.initial_state().items()}
-    with pytest.raises(DataError, match="has to be a writable array of floats"):
+    with pytest.raises(DataError, match=r"state \"layers\."):
         network.loss_and_gradient(theta, X, y, state=integers, training=True)
     frozen = network.initial_state()
     for kept in frozen.values():
         kept.flags.writeable = False
-    with pytest.raises(DataError, match="has to be a writable array of floats"):
+    with pytest.raises(DataError, match=r"state \"layers\."):
         network.loss_and_gradient(theta, X, y, state=frozen, training=True)
 
 

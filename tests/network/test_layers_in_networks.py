@@ -217,10 +217,7 @@ def test_other_numbers_than_categories_are_refused_before_anything_is_computed(r
     wrong = MIXED.copy()
     wrong[row, column] = number
     categories = {0: 4, 2: 3}[column]
-    message = (
-        rf"X has {number} at row {row}, column {column}, and its embedding has {categories} categories: whole numbers"
-        rf" from 0 to {categories - 1}"
-    )
+    message = rf"X has {number} at row {row}, column {column}.* from 0 to {categories - 1}"
     network = model.network
     for attempt in (
         lambda: specnet.fit(spec_of(EMBEDDING), wrong, Y),
@@ -252,10 +249,10 @@ PERIODIC = {"type": "periodic_embedding"}
 @pytest.mark.parametrize(
     ("layers", "code", "words"),
     [
-        ([{"type": "scale"}, EMBEDDING], "layer-place", "embedding reads columns of the data"),
-        ([{"type": "scale"}, PIECEWISE], "layer-place", "piecewise_linear_embedding reads columns of the data"),
-        ([{**EMBEDDING, "columns": [0, 3]}], "layer-sizes", "there is no column 3: the 3 columns count from 0"),
-        ([{**EMBEDDING, "columns": [0, 0]}], "duplicate-column", "column 0 is named twice"),
+        ([{"type": "scale"}, EMBEDDING], "layer-place", "embedding"),
+        ([{"type": "scale"}, PIECEWISE], "layer-place", "piecewise_linear_embedding"),
+        ([{**EMBEDDING, "columns": [0, 3]}], "layer-sizes", "column 3"),
+        ([{**EMBEDDING, "columns": [0, 0]}], "duplicate-column", "column 0"),
         ([{**EMBEDDING, "categories": [4, 3, 2]}], "column-count", "3 numbers for 2 columns"),
         ([{**EMBEDDING, "size": [4, 3, 2]}], "column-count", "3 numbers for 2 columns"),
         ([{"type": "embedding", "categories": [4, 3], "size": 1}], "layer-sizes", "categories has 2 numbers"),
@@ -263,8 +260,8 @@ PERIODIC = {"type": "periodic_embedding"}
         ([{"type": "embedding", "categories": 0, "size": 1}], "out-of-bounds", "categories"),
         ([{"type": "embedding", "categories": [3, 0, 2], "size": 1}], "out-of-bounds", "categories"),
         ([{"type": "embedding", "categories": "many", "size": 1}], "wrong-type", "categories"),
-        ([{**PERIODIC, "variant": "pbld", "size": 1}], "embedding-size", "the last of pbld's numbers"),
-        ([{**PERIODIC, "columns": [5]}], "layer-sizes", "there is no column 5"),
+        ([{**PERIODIC, "variant": "pbld", "size": 1}], "embedding-size", "pbld"),
+        ([{**PERIODIC, "columns": [5]}], "layer-sizes", "column 5"),
         ([{**PERIODIC, "columns": []}], "length", "columns"),
         ([{"type": "batch_normalization", "momentum": 1.0}], "out-of-bounds", "1.0"),
         ([{"type": "layer_normalization", "epsilon": 0}], "out-of-bounds", "0"),
@@ -281,7 +278,7 @@ def test_mistakes_in_a_spec_are_told(layers, code, words):
 @pytest.mark.parametrize("layer", [{**PERIODIC, "frequencies": 500_000}, {**PIECEWISE, "bins": 30_000_000}])
 def test_what_an_embedding_computes_inside_counts_as_memory(layer):
     layer = {**layer, "columns": [0], "size": 2, "keep_others": False}
-    with pytest.raises(SpecError, match="GiB of memory are more than 8"):
+    with pytest.raises(SpecError, match=r"error\[too-much-memory\]"):
         specnet.build(spec_of(layer, batch_size=4096))
 
 

@@ -86,7 +86,7 @@ def test_parameters_are_views_of_theta_and_of_gradients():
     network.parameters(theta)["layers.1.bias"][:] = 7
     assert (theta == 7).sum() == 2
     assert all(np.shares_memory(view, theta) for view in network.parameters(theta).values())
-    with pytest.raises(DataError, match=r"theta has shape \(3,\), and this network needs \(26,\)"):
+    with pytest.raises(DataError, match=r"theta has shape \(3,\).*\(26,\)"):
         network.parameters(np.zeros(3))
 
 
@@ -146,26 +146,26 @@ def test_sample_weights_repeat_rows():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"X": rows(4, 2)}, r"X has shape \(4, 2\), and \(rows, 3\) is needed"),
-        ({"X": rows(4)[0]}, r"X has shape \(3,\), and \(rows, 3\) is needed"),
-        ({"X": rows(4).astype(object)}, "X holds objects"),
-        ({"X": np.array([["a", "b", "c"]])}, "X holds text"),
-        ({"X": rows(4).astype(complex)}, "X holds complex numbers"),
-        ({"X": rows(4)[:0]}, r"X is empty: its shape is \(0, 3\)"),
+        ({"X": rows(4, 2)}, r"X has shape \(4, 2\).*\(rows, 3\)"),
+        ({"X": rows(4)[0]}, r"X has shape \(3,\).*\(rows, 3\)"),
+        ({"X": rows(4).astype(object)}, "X .*objects"),
+        ({"X": np.array([["a", "b", "c"]])}, "X .*text"),
+        ({"X": rows(4).astype(complex)}, "X .*complex numbers"),
+        ({"X": rows(4)[:0]}, r"X .*\(0, 3\)"),
         ({"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)}, "X has nan at row 2, column 1"),
         ({"X": rows(4) * np.inf}, "X has -?inf at row 0, column 0"),
-        ({"X": [[1.0, 2.0], [3.0]]}, "X is no array"),
-        ({"y": rows(3)}, r"y has shape \(3, 3\), and X has 4 rows"),
-        ({"y": rows(4, 2)}, r"y has shape \(4, 2\), and \(4,\) class indices or \(4, 3\) one-hot rows are needed"),
-        ({"y": rows(4, 3)}, "must be one-hot"),
-        ({"y": [0, 1, 3, 2]}, "y has 3, and class indices are whole numbers from 0 to 2"),
+        ({"X": [[1.0, 2.0], [3.0]]}, "X .* array"),
+        ({"y": rows(3)}, r"y has shape \(3, 3\).* 4 rows"),
+        ({"y": rows(4, 2)}, r"y has shape \(4, 2\).*\(4,\) .*\(4, 3\)"),
+        ({"y": rows(4, 3)}, "one-hot"),
+        ({"y": [0, 1, 3, 2]}, "y has 3.* from 0 to 2"),
         ({"y": [0, 1, -1, 2]}, "y has -1"),
         ({"y": [0, 1, 0.5, 2]}, "y has 0.5"),
-        ({"theta": np.zeros(4)}, r"theta is float64 of shape \(4,\), and this network needs floats of shape \(31,\)"),
-        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\), and X has 4 rows"),
+        ({"theta": np.zeros(4)}, r"theta is float64 of shape \(4,\).*\(31,\)"),
+        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\).*\(4,\)"),
         ({"sample_weight": [1, 1, -1, 1]}, "sample_weight has -1.0 at row 2"),
-        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0 everywhere"),
-        ({"state": {"layers.0.mean": np.zeros(3)}}, "state has layers.0.mean, and this network keeps nothing"),
+        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0"),
+        ({"state": {"layers.0.mean": np.zeros(3)}}, r"state has layers\.0\.mean"),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(arguments: dict, message: str):
@@ -178,7 +178,7 @@ def test_arguments_that_do_not_fit_are_named(arguments: dict, message: str):
 
 def test_binary_targets_are_0_and_1():
     network = network_of("binary_crossentropy", 2)
-    with pytest.raises(DataError, match=r"y has 0.5, and this loss needs 0 and 1"):
+    with pytest.raises(DataError, match=r"y has 0\.5.* 0 and 1"):
         network.loss(network.initial_parameters(), rows(2), [[0, 0.5], [1, 1]])
 
 

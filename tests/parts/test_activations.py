@@ -289,13 +289,13 @@ def test_activations_across_features_have_the_automatic_derivative_at_any_size(p
 
 def test_what_is_not_elementwise_cannot_be_parametric():
     for part in ACROSS:
-        with pytest.raises(ValueError, match="is not elementwise"):
+        with pytest.raises(ValueError, match=part.type):
             type(part)(parametric=True)
 
 
 def test_glu_needs_an_even_number_of_features():
     assert Glu().output_size(6) == 3
-    with pytest.raises(ValueError, match="halves its input, and 5 features"):
+    with pytest.raises(ValueError, match=r"\b5\b"):
         Glu().output_size(5)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import os
+import re
 import signal
 import threading
 from decimal import Decimal, localcontext
@@ -134,7 +135,7 @@ def test_signs_are_seen_wherever_the_file_is_cut(file, monkeypatch, text, code, 
 
 def test_more_columns_than_are_supported_are_refused_at_the_header(file):
     names = ",".join(f"x{number}" for number in range(csv_reading.MOST_COLUMNS))
-    with pytest.raises(DataError, match="30001 columns; at most 30000 are supported"):
+    with pytest.raises(DataError, match=r"30001 .*30000"):
         load(file(f"{names},y\n"))
 
 
@@ -309,7 +310,7 @@ def test_mistakes_in_a_file_are_found_at_their_places(file, text, kind, expected
 def test_a_line_end_that_differs_is_found_where_duckdb_refuses_it(file):
     """Some versions of DuckDB read such a file, and others refuse it without saying where."""
     problem = faulty_record(file("a,y\n1,0\r\n2,1\n"), 2)
-    assert problem.message == r"this line ends in '\r\n', and the first one in '\n'"
+    assert re.search(r"'\\r\\n'.*'\\n'", problem.message)
     assert problem.position.line == 2
     assert faulty_record(file('a,y\r\n1,"x\ny"\r\n2,1'), 2) is None
 
@@ -320,9 +321,9 @@ def test_a_mistake_far_down_is_found_at_its_line(file):
 
 
 def test_the_row_is_counted_and_the_column_named(file):
-    with pytest.raises(DataError, match='row 2 has "x" in column "b", which is not a finite number'):
+    with pytest.raises(DataError, match=r'row 2.*"b".*"x"'):
         load(file("a,b,y\n1,2,0\n\n1,x,0\n"))
-    with pytest.raises(DataError, match='row 1 has nothing in column "a"'):
+    with pytest.raises(DataError, match=r'row 1.*"a"'):
         load(file("a,b,y\n,2,0\n"))
 
 
@@ -330,14 +331,14 @@ def test_the_row_is_counted_and_the_column_named(file):
     ("header", "hint"),
     [
         ("a,b,yy", 'did you mean "yy"?'),
-        ("a,b,target", "its columns are a, b, target"),
-        ("a;b;y", "cells are separated by commas"),
-        ("a;y", "cells are separated by commas"),
+        ("a,b,target", "a, b, target"),
+        ("a;b;y", "commas"),
+        ("a;y", "commas"),
         (",".join(f"column_{number}" for number in range(20)), "column_11, …"),
     ],
 )
 def test_a_target_that_is_not_there(file, header, hint):
-    with pytest.raises(DataError, match='has no column "y"') as caught:
+    with pytest.raises(DataError, match=r'error\[unknown-column\].*"y"') as caught:
         load(file(header + "\n"))
     (problem,) = caught.value.diagnostics
     assert problem.path == ("target",)
@@ -355,7 +356,7 @@ def test_names_of_files_are_taken_literally(tmp_path, name):
 def test_a_name_that_stands_for_another_file_reads_neither(tmp_path):
     (tmp_path / "x[1].csv").write_text("a\n1\n")
     (tmp_path / "x1.csv").write_text("a\n2\n")
-    with pytest.raises(DataError, match=r"\* \? and \[ may stand for other files"):
+    with pytest.raises(DataError, match=r"\* \? and \["):
         CsvFile(tmp_path / "x[1].csv").read(["a"])
 
 

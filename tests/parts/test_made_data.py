@@ -98,29 +98,29 @@ def test_defaults_that_follow_from_the_spec():
     assert filled.with_defaults(9, "classes") == filled
 
 
-CLASH = "n_informative + n_redundant + n_repeated = 4, more than n_features = 3"
+CLASH = "n_informative + n_redundant + n_repeated = 4"
 
 
 @pytest.mark.parametrize(
     ("name", "fields", "expected"),
     [
         ("make_classification", {"n_features": 3}, {"n_features": CLASH}),
-        ("make_classification", {"n_informative": 20}, {"n_informative": "= 22, more than n_features = 20"}),
-        ("make_classification", {"n_repeated": 20}, {"n_repeated": "= 24, more than n_features = 20"}),
-        ("make_classification", {"n_classes": 3}, {"n_classes": "n_classes × n_clusters_per_class = 6 are needed"}),
-        ("make_classification", {"n_informative": 1}, {"n_informative": "a cube of 2 corners"}),
-        ("make_classification", {"n_samples": 3}, {"n_samples": "3 rows leave some of the 4 clouds without any"}),
-        ("make_classification", {"weights": [0.1, 0.1, 0.1]}, {"weights": "3 weights for 2 classes"}),
-        ("make_classification", {"weights": [0.9, 0.3]}, {"weights": "their sum is at most 1"}),
+        ("make_classification", {"n_informative": 20}, {"n_informative": "= 22"}),
+        ("make_classification", {"n_repeated": 20}, {"n_repeated": "= 24"}),
+        ("make_classification", {"n_classes": 3}, {"n_classes": "n_classes × n_clusters_per_class = 6"}),
+        ("make_classification", {"n_informative": 1}, {"n_informative": " 2 corners"}),
+        ("make_classification", {"n_samples": 3}, {"n_samples": "got 3"}),
+        ("make_classification", {"weights": [0.1, 0.1, 0.1]}, {"weights": "3 weights"}),
+        ("make_classification", {"weights": [0.9, 0.3]}, {"weights": "at most 1"}),
         (
             "make_classification",
             {"n_features": 3, "n_classes": 3, "weights": [1.0]},
-            {"n_features": CLASH, "n_classes": "6 are needed", "weights": "1 weights for 3 classes"},
+            {"n_features": CLASH, "n_classes": "= 6", "weights": "1 weights"},
         ),
-        ("make_blobs", {"centers": 200}, {"centers": "100 rows leave some of the 200 clouds"}),
-        ("make_blobs", {"n_samples": 2}, {"n_samples": "2 rows leave some of the 3 clouds"}),
-        ("make_blobs", {"center_box": [1.0, -1.0]}, {"center_box": "the lowest coordinate comes first"}),
-        ("make_blobs", {"n_samples": 10**7, "n_features": 1000}, {"n_samples": "more than 100000000 numbers"}),
+        ("make_blobs", {"centers": 200}, {"centers": "got 100"}),
+        ("make_blobs", {"n_samples": 2}, {"n_samples": "got 2"}),
+        ("make_blobs", {"center_box": [1.0, -1.0]}, {"center_box": "lowest"}),
+        ("make_blobs", {"n_samples": 10**7, "n_features": 1000}, {"n_samples": "100000000"}),
         ("make_moons", {"noise": -1.0}, {"noise": "greater than or equal to 0"}),
         ("make_moons", {"n_samples": 0}, {"n_samples": "greater than or equal to 1"}),
         ("make_moons", {"n_samples": 10**12}, {"n_samples": "less than or equal to 10000000"}),
@@ -131,15 +131,15 @@ CLASH = "n_informative + n_redundant + n_repeated = 4, more than n_features = 3"
         (
             "iris",
             {"split": {"test_size": 0.5, "validation_size": 0.5}},
-            {"split.validation_size": "leave no rows to train on"},
+            {"split.validation_size": "sum"},
         ),
-        ("iris", {"split": {"validation_size": 0.75}}, {"split.validation_size": "leave no rows"}),
-        ("diabetes", {"split": {"stratify": True}}, {"split.stratify": "stratify needs classes"}),
+        ("iris", {"split": {"validation_size": 0.75}}, {"split.validation_size": "sum"}),
+        ("diabetes", {"split": {"stratify": True}}, {"split.stratify": "stratify"}),
         ("csv", {"path": "a", "target": "y", "features": []}, {"features": "at least 1 item"}),
         (
             "csv",
             {"path": "a", "target": "y", "features": ["a", "y", "a"]},
-            {"features.1": '"y" is the target', "features.2": '"a" is named twice'},
+            {"features.1": '"y"', "features.2": '"a"'},
         ),
         ("csv", {"path": "", "target": ""}, {"path": "at least 1 character", "target": "at least 1 character"}),
     ],

@@ -68,27 +68,27 @@ class Dangerous:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([("y.npy", TARGET)], 'there is no array "X" in it\n.*it has y'),
-        ([("X.npy", ROWS)], 'there is no array "y" in it'),
-        ([], 'there is no array "X" in it\n.*it has nothing'),
-        ([("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)], "X is there twice"),
+        ([("y.npy", TARGET)], '"X".*\n.* y'),
+        ([("X.npy", ROWS)], '"y"'),
+        ([], '"X".*\n.* nothing'),
+        ([("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)], "X occurs twice"),
         ([("X.npy", b""), ("y.npy", TARGET)], "X is damaged"),
         ([("X.npy", b"hello world, this is no array"), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", ROWS[:-8]), ("y.npy", TARGET)], "X is damaged: 72 bytes for shape .3, 3. of float64, and 64 are"),
-        ([("X.npy", ROWS + b"more"), ("y.npy", TARGET)], "X is damaged: 72 bytes"),
+        ([("X.npy", ROWS[:-8]), ("y.npy", TARGET)], "X is damaged: .*72 .*64"),
+        ([("X.npy", ROWS + b"more"), ("y.npy", TARGET)], "X is damaged: .*72"),
         ([("X.npy", ROWS[:20]), ("y.npy", TARGET)], "X is damaged"),
         ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(10**9,), }"})), ("y.npy", TARGET)], "X is damaged"),
         ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(999999,9999),}"[:13]})), ("y.npy", TARGET)], "X is damaged"),
         ([("X.npy", npy(np.eye(3), **{"(3, 3)": "(3,-3)"})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)], "X holds Python objects"),
+        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)], "X .*Python objects"),
         ([("X.npy", npy(np.eye(3), **{"'<f8'": "'zzz'"})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)], "X holds complex numbers"),
-        ([("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)], "X holds bytes"),
-        ([("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)], "X holds dates"),
-        ([("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)], "X is damaged: its header is not that of"),
+        ([("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)], "X .*complex numbers"),
+        ([("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)], "X .*bytes"),
+        ([("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)], "X .*dates"),
+        ([("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)], "X is damaged"),
         (
             [("X.npy", ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03")), ("y.npy", TARGET)],
-            "X is damaged: it does not begin as",
+            "X is damaged",
         ),
         ([("X.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), ("y.npy", TARGET)], "X is damaged"),
     ],
@@ -104,23 +104,23 @@ def test_archives_that_are_refused(tmp_path, members, message):
 def test_nothing_is_unpickled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "rows.npz", X=np.array([[Dangerous()]], object), y=np.zeros(1))
-    with pytest.raises(DataError, match="X holds Python objects, which only unpickling could read"):
+    with pytest.raises(DataError, match=r"X .*Python objects"):
         arrays_of(tmp_path / "rows.npz")
     (tmp_path / "rows.npz").write_bytes(np.array([Dangerous()], object).dumps())
-    with pytest.raises(DataError, match=r"this is no \.npz archive"):
+    with pytest.raises(DataError, match=r"rows\.npz: error\[data\]"):
         arrays_of(tmp_path / "rows.npz")
     assert not (tmp_path / "pickled").exists()
 
 
 def test_a_single_array_is_told_from_an_archive(tmp_path):
     (tmp_path / "rows.npz").write_bytes(ROWS)
-    with pytest.raises(DataError, match=r"this is no \.npz archive\n.*and this is a single array"):
+    with pytest.raises(DataError, match="single array"):
         arrays_of(tmp_path / "rows.npz")
 
 
 def test_archives_as_numpy_does_not_write_them_are_refused(tmp_path):
     path = archive(tmp_path / "rows.npz", [("X.npy", ROWS), ("y.npy", TARGET)], zipfile.ZIP_LZMA)
-    with pytest.raises(DataError, match="X is encrypted, or compressed as numpy does not"):
+    with pytest.raises(DataError, match="X is encrypted"):
         arrays_of(path)
     path = archive(path, [("X.npy", ROWS), ("y.npy", TARGET)])
     content = bytearray(path.read_bytes())
@@ -136,7 +136,7 @@ def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
     content = path.read_bytes()
     at = content.index(b"PK\x01\x02") + 24
     path.write_bytes(content[:at] + (2**32 - 2).to_bytes(4, "little") + content[at + 4 :])
-    with pytest.raises(DataError, match="X has 4294967294 bytes, and at most 2147483648 are read"):
+    with pytest.raises(DataError, match=r"X has 4294967294 .*2147483648"):
         arrays_of(path)
 
 

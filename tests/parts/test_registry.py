@@ -66,7 +66,7 @@ def test_a_registry_is_a_value():
 
 
 def test_two_parts_of_one_name_are_refused():
-    with pytest.raises(DataError, match='FalseRelu and Relu are both the activation "relu"'):
+    with pytest.raises(DataError, match=r'activation "relu".*FalseRelu.*Relu'):
         built_in_registry().with_parts([FalseRelu])
 
 
@@ -88,7 +88,7 @@ def test_parts_of_a_module_are_those_with_a_name():
 
 def test_parts_of_a_call_are_known_to_that_call_alone():
     assert resolve(parse_spec(spec("third_power"), parts=[Cube])).spec.to_json().count('"cube"') == 1
-    with pytest.raises(SpecError, match="is not an activation"):
+    with pytest.raises(SpecError, match=r'error\[unknown-part\].*"cube"'):
         parse_spec(spec("cube"))
 
 
@@ -127,16 +127,16 @@ def test_an_installed_plugin_is_a_part_like_any_other(install: Callable[..., Non
     ("name", "loaded", "reason"),
     [
         ("wave", ImportError("no module named numba"), "ImportError: no module named numba"),
-        ("relu", FalseRelu, 'both the activation "relu"'),
-        ("wave", Cube, 'its part is called "cube"'),
-        ("wave", print, "it is no part"),
+        ("relu", FalseRelu, 'activation "relu"'),
+        ("wave", Cube, '"cube"'),
+        ("wave", print, "not a part"),
     ],
 )
 def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used(
     install: Callable[..., None], name: str, loaded: Any, reason: str
 ):
     install(**{name: loaded})
-    with pytest.warns(UserWarning, match=f'the plugin "{name}" .* is left out: ') as warned:
+    with pytest.warns(UserWarning, match=f'plugin "{name}"') as warned:
         installed_registry()
     assert reason in str(warned[0].message)
     with warnings.catch_warnings():

@@ -87,7 +87,7 @@ def test_texts_cannot_steer_the_terminal() -> None:
 
 def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> None:
     text = (
-        'bad.toml:14:17: error[unknown-part]: "rleu" is not an activation\n'
+        'bad.toml:14:17: error[unknown-part]: unknown activation "rleu"\n'
         '   14 | activations = ["rleu", "sigmoid"]\n'
         '      |                ^^^^^^ did you mean "relu"?'
     )

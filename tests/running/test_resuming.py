@@ -35,15 +35,15 @@ def refusal(out: Path, *overrides: str) -> str:
 def test_results_without_a_checkpoint_are_not_overwritten(tmp_path: Path):
     interrupted(tmp_path)
     (tmp_path / "checkpoint.safetensors").unlink()
-    assert refusal(tmp_path) == "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
+    assert "checkpoint" in refusal(tmp_path)
     (tmp_path / "run.json").unlink()
-    assert refusal(tmp_path) == "nothing to resume, and there is a model"
+    assert "model" in refusal(tmp_path)
 
 
 def test_what_differs_is_named(tmp_path: Path):
     interrupted(tmp_path)
     message = refusal(tmp_path, "network.hidden_layer_sizes=[5]", "training.l2=0.1", "data.noise=0.3")
-    assert message.startswith("the checkpoint belongs to another run: data.noise was ")
+    assert "data.noise was " in message
     assert "network.layers.0.units was 4, now 5" in message
     assert "training.l2 was 0.0, now 0.1" in message
     assert "the data was " in message
@@ -89,19 +89,20 @@ def test_a_longer_run_goes_on_as_if_it_had_been_so_long_from_the_start(tmp_path:
 )
 def test_a_longer_run_that_would_have_begun_differently_is_refused(tmp_path: Path, setting: str, part: str):
     interrupted(tmp_path, 6, setting)
-    expected = f"cannot train longer: training.epochs was 12, now 20, but the {part} depends on the number of epochs"
-    assert refusal(tmp_path, setting, "training.epochs=20") == expected
+    message = refusal(tmp_path, setting, "training.epochs=20")
+    assert "training.epochs was 12, now 20" in message
+    assert part in message
 
 
 def test_a_longer_run_keeps_the_epochs_of_its_history(tmp_path: Path):
     interrupted(tmp_path)
     message = refusal(tmp_path, "training.epochs=1200")
-    assert message == "other epochs would be in the history: training.log_every was 1, now 2"
+    assert message.endswith("training.log_every was 1, now 2")
 
 
 def test_a_shorter_run_is_another_one(tmp_path: Path):
     interrupted(tmp_path)
-    assert refusal(tmp_path, "training.epochs=8").startswith("the checkpoint belongs to another run: training.epochs")
+    assert "training.epochs was 12, now 8" in refusal(tmp_path, "training.epochs=8")
 
 
 def test_the_time_before_an_interruption_counts(tmp_path: Path):
@@ -138,10 +139,10 @@ def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path):
     for seed in (0, 1):
         specnet.run(MOONS, tmp_path / str(seed), overrides=[f"seed={seed}"])
     (tmp_path / "0" / "model.safetensors").write_bytes((tmp_path / "1" / "model.safetensors").read_bytes())
-    assert refusal(tmp_path / "0") == "this is not the model of the run in this folder, as run.json knows it"
+    assert "run.json" in refusal(tmp_path / "0")
 
 
 @pytest.mark.parametrize("setting", ["training.epochs=20", "training.epochs=1200"])
 def test_a_finished_run_is_not_trained_longer(tmp_path: Path, setting: str):
     specnet.run(MOONS, tmp_path)
-    assert refusal(tmp_path, setting) == "the run in this folder has finished"
+    assert "finished" in refusal(tmp_path, setting)

@@ -97,8 +97,10 @@ def test_many_mistakes_are_counted():
     with pytest.raises(SpecError) as caught:
         parse_spec(SPEC + "".join(f"k{n} = 1\n" for n in range(150)))
     assert len(caught.value.diagnostics) == 101
-    assert caught.value.diagnostics[0].message == '"k0" is not a key of training'
-    assert caught.value.diagnostics[-1].message == "there are 50 more mistakes"
+    assert caught.value.diagnostics[0].code == "unknown-key"
+    assert '"k0"' in caught.value.diagnostics[0].message
+    assert caught.value.diagnostics[-1].code == "more"
+    assert "50" in caught.value.diagnostics[-1].message
 
 
 def test_several_threads_read_at_once():

@@ -46,24 +46,30 @@ def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str
 
 
 @pytest.mark.parametrize(
-    ("keys", "hint"),
+    ("keys", "named"),
     [
-        ({"network": "l2 = 0.1"}, '"l2" is a key of training'),
-        ({"layer": "l2 = 0.1"}, '"l2" is a key of training'),
-        ({"training": "optimizer = { type = 'adam', l2 = 0.1 }"}, '"l2" is a key of training'),
-        ({"network": "weight_decay = 0.1"}, '"weight_decay" is a key of the optimizer'),
-        ({"training": "weight_decay = 0.1"}, '"weight_decay" is a key of the optimizer'),
+        ({"network": "l2 = 0.1"}, ('"l2"', "training")),
+        ({"layer": "l2 = 0.1"}, ('"l2"', "training")),
+        ({"training": "optimizer = { type = 'adam', l2 = 0.1 }"}, ('"l2"', "training")),
+        ({"network": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
+        ({"training": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
     ],
 )
-def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(keys: dict[str, str], hint: str):
-    assert only(with_keys(**keys)).hint == hint
+def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(keys: dict[str, str], named: tuple[str, str]):
+    diagnostic = only(with_keys(**keys))
+    key, table = named
+    assert diagnostic.code == "unknown-key"
+    assert diagnostic.hint is not None
+    assert diagnostic.hint.startswith(key)
+    assert diagnostic.hint.endswith(table)
 
 
 @pytest.mark.parametrize("name", ["layers.0", "network.layers.0", "layers[0]", "0"])
 def test_a_layer_named_by_its_path_is_to_get_a_name(name: str):
     diagnostic = only(with_keys(training=f"[[network.layers]]\ntype = 'add'\ninputs = ['{name}', 'input']"))
     assert diagnostic.code == "name"
-    assert diagnostic.hint == 'give that layer a name, such as name = "hidden", and read inputs = ["hidden"]'
+    assert diagnostic.hint is not None
+    assert 'inputs = ["hidden"]' in diagnostic.hint
 
 
 STACK = """\
@@ -80,22 +86,16 @@ metrics = ["accuracy"]
 @pytest.mark.parametrize(
     ("sizes", "column", "notes"),
     [
-        ("[4, 5, 1]", 22, ["iris has 3 classes, for which categorical_crossentropy needs 3 outputs"]),
-        ("[2, 5, 3]", 16, ["iris has 4 columns"]),
-        (
-            "[2, 5, 1]",
-            16,
-            [
-                "iris has 4 columns",
-                "1 output, but iris has 3 classes, for which categorical_crossentropy needs 3 outputs",
-            ],
-        ),
+        ("[4, 5, 1]", 22, [("iris", 3)]),
+        ("[2, 5, 3]", 16, [("iris", 4)]),
+        ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)]),
     ],
 )
-def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[str]):
+def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]]):
     diagnostic = only(STACK.format(sizes=sizes, loss="categorical_crossentropy"))
     assert (diagnostic.code, diagnostic.position and diagnostic.position[:2]) == ("size-clash", (4, column))
-    assert [note.message for note in diagnostic.notes] == notes
+    for note, (data, size) in zip(diagnostic.notes, notes, strict=True):
+        assert f"{data} has {size} " in note.message
 
 
 def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
@@ -103,9 +103,9 @@ def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
 
 
 def test_a_metric_of_classes_asks_for_a_loss_of_classes():
-    hint = only(with_keys(training="metrics = ['accuracy']")).hint
-    assert hint is not None
-    assert "a classification loss, such as categorical_crossentropy" in hint
+    diagnostic = only(with_keys(training="metrics = ['accuracy']"))
+    assert diagnostic.code == "metric-task"
+    assert "categorical_crossentropy" in (diagnostic.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,14 @@ def test_a_metric_of_classes_asks_for_a_loss_of_classes():
 )
 def test_yaml_is_recognized_by_its_text(text: str):
     diagnostic = only(text)
-    assert (diagnostic.code, diagnostic.hint) == ("syntax", "this looks like YAML; write specs in TOML or JSON")
+    assert diagnostic.code == "syntax"
+    assert "YAML" in (diagnostic.hint or "")
 
 
 def test_yaml_is_recognized_by_its_name(tmp_path: Path):
     for name in ("a.yaml", "b.YML"):
         (tmp_path / name).write_text('"name" : x\n')
-        assert only(tmp_path / name).hint == "this looks like YAML; write specs in TOML or JSON"
+        assert "YAML" in (only(tmp_path / name).hint or "")
     assert only("name = x\n").hint is None
     (tmp_path / "c.yaml").write_text(with_keys())
     assert parse_spec(tmp_path / "c.yaml").network.input_size == 2
@@ -136,18 +137,18 @@ def csv(folder: Path, target: str, loss: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("target", "loss", "hint"),
+    ("target", "loss", "fitting"),
     [
-        ("three", "binary_crossentropy", "use categorical_crossentropy for three or more classes"),
-        ("number", "hinge", "use categorical_crossentropy for three or more classes"),
-        ("value", "binary_crossentropy", "mean_squared_error for numbers"),
-        ("value", "categorical_crossentropy", 'use training.loss = "mean_squared_error" to predict numbers'),
-        ("three", "mean_squared_error", "use categorical_crossentropy for text labels"),
-        ("two", "mean_absolute_error", "use binary_crossentropy for text labels"),
+        ("three", "binary_crossentropy", "categorical_crossentropy"),
+        ("number", "hinge", "categorical_crossentropy"),
+        ("value", "binary_crossentropy", "mean_squared_error"),
+        ("value", "categorical_crossentropy", "mean_squared_error"),
+        ("three", "mean_squared_error", "categorical_crossentropy"),
+        ("two", "mean_absolute_error", "binary_crossentropy"),
     ],
 )
 def test_a_target_that_the_loss_does_not_take_names_the_loss_at_its_key(
-    tmp_path: Path, target: str, loss: str, hint: str
+    tmp_path: Path, target: str, loss: str, fitting: str
 ):
     with pytest.raises(DataError) as caught:
         specnet.run(csv(tmp_path, target, loss))
@@ -155,13 +156,13 @@ def test_a_target_that_the_loss_does_not_take_names_the_loss_at_its_key(
     assert diagnostic.code == "loss-target"
     assert diagnostic.position is not None
     assert diagnostic.position[:2] == (9, 8)
-    assert hint in (diagnostic.hint or "")
+    assert fitting in (diagnostic.hint or "")
 
 
 @pytest.mark.parametrize("y", [["a", "b", "c"] * 4, np.array(["a", "b", "c"] * 4, object)])
 def test_text_is_no_number_for_arrays_either(y: Any):
     spec = parse_spec(with_keys())
-    with pytest.raises(DataError, match="mean_squared_error needs numbers, but the target holds text: a, b, c"):
+    with pytest.raises(DataError, match=r"loss-target\]: mean_squared_error .* a, b, c"):
         specnet.fit(spec, np.zeros((12, 2)), y)
 
 
@@ -169,5 +170,5 @@ def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path):
     path = csv(tmp_path, "value", "mean_squared_error")
     table = tmp_path / "rows.csv"
     table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
-    with pytest.raises(DataError, match=r'rows.csv:3:9: error\[not-a-number\]: row 2 has "much"'):
+    with pytest.raises(DataError, match=r'rows.csv:3:9: error\[not-a-number\]: row 2.* "much"'):
         specnet.run(path)

@@ -88,27 +88,30 @@ def test_no_utf_8_is_refused_at_its_place(tmp_path: Path):
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.position) == ("encoding", Position(2, 9))
     path.write_bytes("a = 1\n".encode("utf-16"))
-    with pytest.raises(SpecError, match="UTF-8"):
+    with pytest.raises(SpecError, match=r"latin\.toml:1:1: error\[encoding\]"):
         read(path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):
-    for source, message in [
-        (tmp_path / "none.toml", "no such file"),
-        (tmp_path, "folder"),
-        ("a\0b", "null character"),
-        ("\ud800", "no file can have this name"),
-        ("x" * 5000, "too long"),
-        ("layer_sizes = [1]", "line break"),
-        ('{"seed": 0}', "line break"),
+    for source, hinted in [
+        (tmp_path / "none.toml", False),
+        (tmp_path, False),
+        ("a\0b", False),
+        ("\ud800", False),
+        ("x" * 5000, False),
+        ("layer_sizes = [1]", True),
+        ('{"seed": 0}', True),
     ]:
-        with pytest.raises(FileError, match=message):
+        with pytest.raises(FileError) as caught:
             read(source)
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.source in (os.fspath(source), repr(source))
+        assert bool(diagnostic.hint) == hinted, "a text without a line break is taken for a path"
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 1_000_001)
-    with pytest.raises(FileError, match="1000001 bytes"):
+    with pytest.raises(FileError, match="1000001"):
         read(large)
-    with pytest.raises(SpecError, match="1000001 bytes"):
+    with pytest.raises(SpecError, match="1000001"):
         read("#" * 1_000_000 + "\n")
 
 
@@ -161,7 +164,7 @@ def test_what_a_mapping_may_not_hold():
 
 def test_what_is_no_source_at_all():
     for source in (None, 3, b"a = 1\n", ["a"]):
-        with pytest.raises(DataError, match="spec must be a path, a text or a mapping"):
+        with pytest.raises(DataError, match=type(source).__name__):
             read(source)
 
 

@@ -181,7 +181,7 @@ def test_sizes_that_nobody_says_are_errors_only_when_they_are_needed():
     with pytest.raises(SpecError) as caught:
         resolve(given)
     assert [(d.code, d.position) for d in caught.value.diagnostics] == [("unknown-size", Position(1, 2, 7))] * 2
-    with pytest.raises(SpecError, match="outputs is not known"):
+    with pytest.raises(SpecError, match=r"error\[unknown-size\].* outputs "):
         resolve(given, inputs=2)
 
 
@@ -189,11 +189,12 @@ def test_an_argument_that_disagrees_stands_at_the_network_s_key():
     given = parse_spec("[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n")
     with pytest.raises(SpecError) as caught:
         resolve(given, inputs=3, outputs=4)
-    assert [(d.code, d.message, d.position) for d in caught.value.diagnostics] == [
-        ("size-clash", "2 inputs, but inputs=3 is asked for", Position(2, 16)),
-    ]
-    (note,) = caught.value.diagnostics[0].notes
-    assert (note.message, note.position) == ("1 output, but outputs=4 is asked for", Position(2, 19))
+    (clash,) = caught.value.diagnostics
+    assert (clash.code, clash.position) == ("size-clash", Position(2, 16))
+    assert "inputs=3" in clash.message
+    (note,) = clash.notes
+    assert note.position == Position(2, 19)
+    assert "outputs=4" in note.message
 
 
 def test_a_clash_has_a_note_at_the_other_place():
@@ -201,8 +202,9 @@ def test_a_clash_has_a_note_at_the_other_place():
         parse_spec("[data]\ntype = 'iris'\n[network]\nlayer_sizes = [3, 1]\n[training]\nloss = 'mse'\n")
     clash = next(d for d in caught.value.diagnostics if d.code == "size-clash")
     (note,) = clash.notes
-    assert (note.position, note.message) == (Position(1, 2, 4), "iris has 4 columns")
-    assert "<text>:1:2: note: iris has 4 columns\n" in str(caught.value)
+    assert note.position == Position(1, 2, 4)
+    assert "iris" in note.message
+    assert f"<text>:1:2: note: {note.message}\n" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,9 @@ def test_class_weights_are_row_weights(class_weight, factors):
 
 def test_class_weights_of_no_label_are_an_error():
     X, y = two_classes()
-    with pytest.raises(DataError, match='class_weight has "maybe", and the labels are no, yes'):
+    with pytest.raises(DataError, match=r'class_weight .*"maybe".* no, yes'):
         fitted(X, y, class_weight={"maybe": 2.0})
-    with pytest.raises(DataError, match="weight of 0"):
+    with pytest.raises(DataError, match=r"error\[class-weight\]"):
         fitted(X, y, class_weight={"yes": 0.0, "no": 0.0})
 
 
@@ -172,9 +172,7 @@ def test_the_best_weights_are_kept_when_all_epochs_are_run():
 
 def test_early_stopping_without_validation_rows_is_an_error():
     X, y = two_classes()
-    with pytest.raises(
-        DataError, match=r"training\.early_stopping monitors validation_loss, and there are no validation rows"
-    ):
+    with pytest.raises(DataError, match=r"training\.early_stopping .*validation_loss"):
         fitted(X, y, early_stopping={})
     with pytest.raises(SpecError, match="validation_size"):
         specnet.parse_spec(

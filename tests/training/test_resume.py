@@ -213,7 +213,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
 
 def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
     interrupted(spec, tmp_path / "out")
-    with pytest.raises(FileError, match="the checkpoint belongs to another run: seed was 3, now 4"):
+    with pytest.raises(FileError, match="seed was 3, now 4"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["seed=4"])
     for content in (b"", b"PK\x03\x04", (tmp_path / "out" / "checkpoint.safetensors").read_bytes()[:-5]):
         (tmp_path / "out" / "checkpoint.safetensors").write_bytes(content)

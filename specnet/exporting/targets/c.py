@@ -66,14 +66,14 @@ TARGET = CTarget()
 
 def _refuse(program: Program, header: str) -> None:
     if header.lower().removesuffix(".h") in _HEADERS.split():
-        hint = "another name for the file"
-        raise ExportError(f"c writes a header beside its source, and {header} is one of C's own", hint=hint)
+        hint = "choose another file name"
+        raise ExportError(f"the header {header} of the export would hide a standard header", hint=hint)
     if not header.isprintable() or any(sign in header for sign in "\"'\\"):
-        raise ExportError(f"c cannot include a header that is called {header!r}", hint="another name for the file")
+        raise ExportError(f"{header!r} is not a valid name for a header", hint="choose another file name")
     for label in program.labels or ():
         if isinstance(label, str) and (len(label.encode()) > LONGEST_LABEL or "\0" in label):
             raise UnsupportedError(
-                f"c cannot say the label {label[:40]!r}: it is too long, or has a null character in it"
+                f"C does not support the label {label[:40]!r}: it is too long or contains a null character"
             )
 
 

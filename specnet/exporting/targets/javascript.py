@@ -106,7 +106,7 @@ class JavaScriptTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         for label in program.labels or ():
             if isinstance(label, int) and abs(label) > LARGEST_INTEGER:
-                raise UnsupportedError(f"javascript cannot say the label {label}: it has no integers beyond 2^53")
+                raise UnsupportedError(f"JavaScript does not support the label {label}: integers end at 2^53")
         types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
         return {types: _types(program).encode(), path: _module(program).encode()}
 
@@ -158,7 +158,7 @@ def _types(program: Program) -> str:
             predict, said = "(0 | 1)[]", "0 or 1 for each output"
         case _:
             predict, said = " | ".join(kinds), "The most probable label"
-    refusal = "" if program.task == "values" else "; a RangeError where forward answers NaN"
+    refusal = "" if program.task == "values" else "; a RangeError if forward returns NaN"
     constants = [
         ("The number of raw columns", "inputs", str(program.inputs)),
         ("The number of outputs", "outputs", str(program.outputs)),
@@ -207,7 +207,7 @@ export const outputs = {program.outputs};
 {tables}{scratch}{helpers}{functions}
 /** {_capital(program.meaning)}, for raw columns. */
 export function forward(x) {{
-  if (x.length !== inputs) throw new RangeError(`x has ${{x.length}} columns, and ${{inputs}} are needed`);
+  if (x.length !== inputs) throw new RangeError(`x has ${{x.length}} columns; expected ${{inputs}}`);
   const y = new Float64Array(outputs);
 {body}  return y;
 }}
@@ -237,7 +237,7 @@ export function predict(x) {{
 """
 _REFUSAL = """\
   const y = forward(x);
-  if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite, or is no category");
+  if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite or not a category");
 """
 _DENSE = """
 // y = bias + weight times x; a weight's row belongs to an input.

@@ -81,15 +81,17 @@ def _keras() -> Any:
     if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ and find_spec("keras"):
         backends = [name for name in _BACKENDS if find_spec(name)]
         if not backends:
-            hint = "pip install '.[torch]', in a clone of the repository"
-            raise MissingPackageError(f"keras needs one of {', '.join(_BACKENDS)}, and none is installed", hint=hint)
+            hint = "run pip install '.[torch]' in a clone of the repository"
+            raise MissingPackageError(f"Keras needs one of {', '.join(_BACKENDS)}; none is installed", hint=hint)
         os.environ["KERAS_BACKEND"] = backends[0]
     try:
         return required("keras", "keras")
     except MissingPackageError:
         raise
     except ValueError as error:  # Keras's own, for a backend that there is not
-        raise ExportError(f"keras cannot be imported: {error}", hint="KERAS_BACKEND names its backend") from error
+        raise ExportError(
+            f"Keras cannot be imported: {error}", hint="set KERAS_BACKEND to an installed backend"
+        ) from error
 
 
 class _Layers:
@@ -116,10 +118,12 @@ class _Layers:
         scales = bool(program.model.target_preprocessing.steps)
         for step in program.steps if scales else program.steps[:-1]:
             if step.stages and step.stages[-1].part.type == "glu":
-                self.problems.append(f"keras cannot say {step.title}: behind its glu it expects twice as many features")
+                self.problems.append(
+                    f"Keras has no equivalent of {step.title}: its glu layer expects twice as many features after it"
+                )
         self.problems += _unknown(program.model.preprocessing) + _unknown(program.model.target_preprocessing)
         if program.outputs != program.model.network.outputs:
-            self.problems.append("keras cannot say several outputs for one value")
+            self.problems.append("Keras export does not support several outputs per target")
         if self.problems:
             raise UnsupportedError(*self.problems)
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
@@ -134,8 +138,8 @@ class _Layers:
             layer.set_weights(arrays)
             kept = {array.dtype.name for array in layer.get_weights()}
             if kept != {self.dtype}:
-                hint = "JAX_ENABLE_X64=1, or another KERAS_BACKEND"
-                raise ExportError(f"keras keeps {' and '.join(kept)} numbers in place of {self.dtype}", hint=hint)
+                hint = "set JAX_ENABLE_X64=1, or use another KERAS_BACKEND"
+                raise ExportError(f"Keras stores {' and '.join(kept)} numbers instead of {self.dtype}", hint=hint)
         return model
 
     def _standardized(self, preparation: Preparation, x: Any, *, inverted: bool) -> Any:
@@ -171,7 +175,7 @@ class _Layers:
             case "layer_normalization":
                 normalization = layers.LayerNormalization(epsilon=layer.epsilon, **options)
                 return self._weighted(normalization, list(step.stages[0].arrays.values()))
-        self.problems.append(f"keras cannot say {step.title}")
+        self.problems.append(f"Keras has no equivalent of {step.title}")
         return lambda x: x
 
     def _dense(self, step: LayerStep, options: dict[str, Any]) -> Any:
@@ -199,7 +203,7 @@ class _Layers:
                     return layers.ELU(alpha=fields.alpha, **options)
                 case "prelu":
                     return self._weighted(layers.PReLU(**options), list(stage.arrays.values()))
-        self.problems.append(f"keras cannot say {title}")
+        self.problems.append(f"Keras has no equivalent of {title}")
         return lambda x: x
 
     def _weighted(self, layer: Any, arrays: list[Array]) -> Any:
@@ -216,4 +220,4 @@ def _name(part: Any) -> str | None:
 
 def _unknown(preparation: Preparation) -> list[str]:
     unknown = (step.type for step in preparation.steps if step.type != "standardize")
-    return [f"keras cannot say the preprocessing {name}" for name in unknown]
+    return [f"Keras has no equivalent of the preprocessing {name}" for name in unknown]

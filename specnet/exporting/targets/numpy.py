@@ -79,7 +79,7 @@ def lookup(category, table):
     """The rows of a table whose numbers are given, (rows, 1)."""
     number = category[:, 0].astype(np.intp)
     if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"categories are whole numbers from 0 to {len(table) - 1}")
+        raise ValueError(f"expected categories from 0 to {len(table) - 1}")
     return table[number]
 ''',
 }
@@ -154,7 +154,7 @@ class _NumPy(Library):
         if operation is pieces.REPEAT:
             count, each = attributes
             return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
-        raise UnsupportedError(f"numpy has no form of the operation {operation.name}")
+        raise UnsupportedError(f"numpy has no equivalent of the operation {operation.name}")
 
     def number(self, number: float) -> Text:
         return python_number(number)
@@ -249,7 +249,7 @@ class _Writer:
             first="that is no numbers" if named else "without any number",
             header=(_NAMED if named else _UNNAMED).format(inputs=inputs).strip("\n"),
             width="len(names)" if named else inputs,
-            needed="{len(names)} cells are" if named else "1 number is" if inputs == 1 else f"{inputs} numbers are",
+            needed="{len(names)} cells" if named else "1 number" if inputs == 1 else f"{inputs} numbers",
             columns="\n    ".join(columns),
         )
         return [*pieces, main]
@@ -260,7 +260,7 @@ def outputs(X):
     """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
     x = np.asarray(X, np.float64)
     if x.ndim != 2 or x.shape[1] != {inputs}:
-        raise ValueError(f"X has shape {{x.shape}}, and (rows, {inputs}) is needed")
+        raise ValueError(f"X has shape {{x.shape}}; expected (rows, {inputs})")
     if not np.isfinite(x).all():
         raise ValueError("X has a number that is missing or not finite")
     with np.errstate(all="ignore"):
@@ -283,10 +283,10 @@ _NAMED = """
         line, names = rows.pop(0)
         missing = [name for name in FEATURES if name not in names]
         if missing:
-            raise ValueError(f"line {{line}}: there is no column {{', '.join(missing)}}")
+            raise ValueError(f"line {{line}}: missing column {{', '.join(missing)}}")
         repeated = [name for name in FEATURES if names.count(name) > 1]
         if repeated:
-            raise ValueError(f"line {{line}}: there are several columns {{', '.join(repeated)}}")
+            raise ValueError(f"line {{line}}: duplicate column {{', '.join(repeated)}}")
     places = [names.index(name) for name in FEATURES]
 """
 _MAIN = '''
@@ -305,13 +305,13 @@ def read_rows(lines):
     rows = [(reader.line_num, row) for row in reader if row]
 {header}
     if not rows:
-        raise ValueError("there are no rows")
+        raise ValueError("no rows")
     for line, row in rows:
         if len(row) != {width}:
-            raise ValueError(f"line {{line}}: {needed} needed, and there are {{len(row)}}")
+            raise ValueError(f"line {{line}}: expected {needed}, got {{len(row)}}")
         for place in places:
             if not is_number(row[place]):
-                raise ValueError(f"line {{line}}: {{row[place]!r}} is no number")
+                raise ValueError(f"line {{line}}: expected a number, got {{row[place]!r}}")
     return np.array([[float(row[place]) for place in places] for _, row in rows])
 
 

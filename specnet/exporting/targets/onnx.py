@@ -108,7 +108,7 @@ class OnnxTarget(Target):
             session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"], enable_fallback=0)
             arrays = session.run(None, {"X": X.astype(program.dtype)})
         except Exception as error:  # its errors have no class in common
-            raise ExportError(f"onnxruntime refuses the file: {error}") from error
+            raise ExportError(f"onnxruntime rejects the file: {error}") from error
         found = dict(zip((output.name for output in session.get_outputs()), arrays, strict=True))
         outputs = next(array for name, array in found.items() if name != "label")
         if program.task == "binary" and program.model.gives_probabilities:
@@ -273,7 +273,7 @@ class _Graph:
             count = self._node("Shape", [rows], f"{key}.rows", start=0, end=1)
             shape = self._node("Concat", [count, self._integers(step.features)], f"{key}.shape", axis=0)
             return self._node("Expand", [*names, shape], f"{key}.expand")
-        raise UnsupportedError(f"onnx has no form of the operation {operation.name}")
+        raise UnsupportedError(f"ONNX has no equivalent of the operation {operation.name}")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""

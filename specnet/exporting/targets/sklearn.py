@@ -86,7 +86,7 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     activations: list[str] = []
     for number, step in enumerate(program.steps):
         if step.node.inputs != (number - 1,):
-            problems.append(f"sklearn cannot say {step.title}: it does not read the layer before it")
+            problems.append(f"scikit-learn has no equivalent of {step.title}: it does not read the previous layer")
             continue
         for stage in step.stages:
             operations = [inner.operation for inner in stage.formula.steps]

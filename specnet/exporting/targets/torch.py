@@ -89,7 +89,7 @@ def lookup(category, table):
     """The rows of a table whose numbers are given, (rows, 1)."""
     number = category[:, 0].long()
     if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"categories are whole numbers from 0 to {len(table) - 1}")
+        raise ValueError(f"expected categories from 0 to {len(table) - 1}")
     return nn.functional.embedding(number, table)
 ''',
     GROUPED: '''
@@ -369,7 +369,7 @@ class Network(nn.Module):
     def forward(self, x):
         """Return the outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
         if x.ndim != 2 or x.shape[1] != {inputs}:
-            raise ValueError(f"X has shape {{tuple(x.shape)}}, and (rows, {inputs}) is needed")
+            raise ValueError(f"X has shape {{tuple(x.shape)}}; expected (rows, {inputs})")
         {inside}
 
     @torch.no_grad()

@@ -23,13 +23,11 @@ class Activation(PartKind):
     onnx: ClassVar[OnnxOperator | None] = None
     """The ONNX operator that computes it, where there is one; an export writes the expression's own nodes else."""
 
-    parametric: bool = Field(
-        False, description="whether each feature learns a weight α in x + α·(f(x) − x), which starts at 1"
-    )
+    parametric: bool = Field(False, description="learn a weight α per feature in x + α·(f(x) − x), starting at 1")
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.parametric and not self.elementwise:
-            message = f"{self.type} is not elementwise, so that it cannot be mixed with its input"
+            message = f"parametric needs an elementwise activation; {self.type} is not"
             yield FieldProblem(("parametric",), message, "parametric")
 
     def output_size(self, size: int) -> int:

@@ -13,7 +13,7 @@ from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 
 
 class Linear(Activation):
-    """x: the values as they are."""
+    """x: the identity."""
 
     aliases = ("identity",)
     type: Literal["linear"] = "linear"
@@ -23,7 +23,7 @@ class Linear(Activation):
 
 
 class Sigmoid(Activation):
-    """1/(1 + exp(−x)): from any number to a probability."""
+    """1/(1 + exp(−x)): maps any number to a probability."""
 
     aliases = ("logistic",)
     type: Literal["sigmoid"] = "sigmoid"
@@ -33,9 +33,9 @@ class Sigmoid(Activation):
 
 
 class HardSigmoid(Activation):
-    """x/6 + ½, kept within 0 and 1: a sigmoid of straight lines (Courbariaux et al. 2015, Howard et al. 2019).
+    """x/6 + ½, clipped to [0, 1]: a piecewise linear sigmoid (Courbariaux et al. 2015, Howard et al. 2019).
 
-    As in PyTorch and Keras 3. Keras 2 had the slope 0.2 in place of 1/6, which ONNX still has as its default.
+    As in PyTorch and Keras 3. Keras 2 has the slope 0.2 instead of 1/6, still the default in ONNX.
     """
 
     type: Literal["hard_sigmoid"] = "hard_sigmoid"
@@ -45,7 +45,7 @@ class HardSigmoid(Activation):
 
 
 class LogSigmoid(Activation):
-    """−ln(1 + exp(−x)): the logarithm of the sigmoid, so that a log-likelihood can be written with it."""
+    """−ln(1 + exp(−x)): the logarithm of the sigmoid, for log-likelihoods."""
 
     type: Literal["log_sigmoid"] = "log_sigmoid"
 
@@ -57,7 +57,7 @@ class LogSigmoid(Activation):
 
 
 class Tanh(Activation):
-    """tanh(x): between −1 and 1."""
+    """tanh(x): maps to values between −1 and 1."""
 
     type: Literal["tanh"] = "tanh"
 
@@ -66,7 +66,7 @@ class Tanh(Activation):
 
 
 class HardTanh(Activation):
-    """x, kept within −1 and 1: a tanh of straight lines (Collobert 2004). Its derivative at −1 and 1 is 0."""
+    """x, clipped to [−1, 1]: a piecewise linear tanh (Collobert 2004). Its derivative at −1 and 1 is 0."""
 
     type: Literal["hard_tanh"] = "hard_tanh"
 
@@ -75,7 +75,7 @@ class HardTanh(Activation):
 
 
 class TanhShrink(Activation):
-    """x − tanh(x): small values become much smaller, large ones move towards 0 by 1; for sparse codes."""
+    """x − tanh(x): shrinks values towards 0 by at most 1; for sparse codes."""
 
     type: Literal["tanh_shrink"] = "tanh_shrink"
 
@@ -84,14 +84,14 @@ class TanhShrink(Activation):
 
 
 class SoftShrink(Activation):
-    """x moved towards 0 by λ, and 0 within ±λ: the soft threshold of sparse coding (Donoho 1995).
+    """x shifted towards 0 by λ, and 0 within ±λ: the soft threshold of sparse coding (Donoho 1995).
 
     PyTorch calls the field ``lambd``, Keras ``threshold``.
     """
 
     onnx = ("Shrink", {"lambd": "threshold", "bias": "threshold"})
     type: Literal["soft_shrink"] = "soft_shrink"
-    threshold: NonNegativeNumber = Field(0.5, description="λ, how far values move")
+    threshold: NonNegativeNumber = Field(0.5, description="λ, distance by which values are shifted towards 0")
 
     def expression(self, x: Value) -> Value:
         return x - minimum(self.threshold, maximum(-self.threshold, x))  # in this order ties are those of x
@@ -108,14 +108,14 @@ class HardShrink(Activation):
 
     onnx = ("Shrink", {"lambd": "threshold"})
     type: Literal["hard_shrink"] = "hard_shrink"
-    threshold: NonNegativeNumber = Field(0.5, description="λ, up to where values become 0")
+    threshold: NonNegativeNumber = Field(0.5, description="λ, absolute value up to which values become 0")
 
     def expression(self, x: Value) -> Value:
         return x * greater(absolute(x), self.threshold)
 
 
 class Softsign(Activation):
-    """x/(1 + |x|): between −1 and 1 as tanh, with tails that fade slowly (Bergstra et al. 2009)."""
+    """x/(1 + |x|): between −1 and 1 like tanh, with heavier tails (Bergstra et al. 2009)."""
 
     onnx = ("Softsign", {})
     type: Literal["softsign"] = "softsign"
@@ -143,11 +143,11 @@ class Softplus(Activation):
 class Squareplus(Activation):
     """(x + √(x² + b))/2: a smooth rectifier without exponentials (Barron 2021).
 
-    Written as max(x, 0) + (b/2)/(|x| + √(x² + b)), which cancels nowhere.
+    Computed as max(x, 0) + (b/2)/(|x| + √(x² + b)), without cancellation.
     """
 
     type: Literal["squareplus"] = "squareplus"
-    b: PositiveNumber = Field(4.0, description="how wide the bend at 0 is; with 4 the value there is 1")
+    b: PositiveNumber = Field(4.0, description="b, width of the bend at 0; 4 gives the value 1 there")
 
     def expression(self, x: Value) -> Value:
         above = maximum(x, 0.0)

@@ -8,7 +8,7 @@ from specnet.parts.activations.base import Activation
 
 
 class Softmax(Activation):
-    """exp(xᵢ)/Σⱼ exp(xⱼ): a distribution over the features, shifted by the largest so that it stays finite."""
+    """exp(xᵢ)/Σⱼ exp(xⱼ): a distribution over the features; shifted by the maximum for stability."""
 
     elementwise = False
     onnx = ("Softmax", {})
@@ -24,7 +24,7 @@ class Softmax(Activation):
 
 
 class LogSoftmax(Activation):
-    """xᵢ − ln Σⱼ exp(xⱼ): the logarithm of softmax, shifted by the largest so that it stays finite."""
+    """xᵢ − ln Σⱼ exp(xⱼ): the logarithm of softmax; shifted by the maximum for stability."""
 
     elementwise = False
     onnx = ("LogSoftmax", {})

@@ -12,15 +12,15 @@ from specnet.parts.activations.base import Activation
 
 
 class Gelu(Activation):
-    """x·Φ(x), Φ being the normal distribution function (Hendrycks and Gimpel 2016).
+    """x·Φ(x) with the normal distribution function Φ (Hendrycks and Gimpel 2016).
 
-    The approximate form is x·sigmoid(2·√(2/π)·(x + 0.044715·x³)), the same as the usual one with tanh.
+    The approximate form is x·sigmoid(2·√(2/π)·(x + 0.044715·x³)), equal to the common tanh form.
     """
 
     default_initializer = "he_normal"
     onnx = ("Gelu", {"approximate": "approximate"})
     type: Literal["gelu"] = "gelu"
-    approximate: bool = Field(False, description="whether Φ is approximated through the sigmoid")
+    approximate: bool = Field(False, description="approximate Φ with a sigmoid")
 
     def expression(self, x: Value) -> Value:
         if self.approximate:
@@ -40,7 +40,7 @@ class Silu(Activation):
 
 
 class HardSwish(Activation):
-    """x·hard_sigmoid(x): a silu of straight lines and a parabola, for small devices (Howard et al. 2019)."""
+    """x·hard_sigmoid(x): a silu of straight lines and a parabola, cheap on small devices (Howard et al. 2019)."""
 
     aliases = ("hard_silu",)
     default_initializer = "he_normal"
@@ -62,7 +62,7 @@ def _half_gate(x: Value) -> Value:
 
 
 class Mish(Activation):
-    """x·tanh(softplus(x)): like silu, a little steeper (Misra 2020)."""
+    """x·tanh(softplus(x)): like silu, slightly steeper (Misra 2020)."""
 
     default_initializer = "he_normal"
     onnx = ("Mish", {})
@@ -73,9 +73,9 @@ class Mish(Activation):
 
 
 class Glu(Activation):
-    """a·sigmoid(b), a being the first half of the features and b the second (Dauphin et al. 2017).
+    """a·sigmoid(b), where a is the first half of the features and b the second (Dauphin et al. 2017).
 
-    It halves its input: a dense layer of 2n units has n outputs with it.
+    The number of features is halved: a dense layer of 2n units has n outputs.
     """
 
     elementwise = False
@@ -83,7 +83,7 @@ class Glu(Activation):
 
     def output_size(self, size: int) -> int:
         if size % 2:
-            raise ValueError(f"glu halves its input, and {size} features are an odd number")
+            raise ValueError(f"glu needs an even number of features, got {size}")
         return size // 2
 
     def expression(self, x: Value) -> Value:

@@ -24,7 +24,7 @@ class Relu(Activation):
 
 
 class Relu6(Activation):
-    """x, kept within 0 and 6: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
+    """x, clipped to [0, 6]: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
 
     default_initializer = "he_normal"
     type: Literal["relu6"] = "relu6"
@@ -34,7 +34,7 @@ class Relu6(Activation):
 
 
 class LeakyRelu(Activation):
-    """max(x, s·x): a rectifier that lets a share of negative values through (Maas et al. 2013).
+    """max(x, s·x): a rectifier with a small slope for negative values (Maas et al. 2013).
 
     The slope s is 0.01 here and in PyTorch, 0.2 in Keras's function and 0.3 in its layer.
     """
@@ -42,7 +42,7 @@ class LeakyRelu(Activation):
     default_initializer = "he_normal"
     onnx = ("LeakyRelu", {"alpha": "negative_slope"})
     type: Literal["leaky_relu"] = "leaky_relu"
-    negative_slope: Fraction = Field(0.01, description="s, the slope for negative values")
+    negative_slope: Fraction = Field(0.01, description="s, slope for negative values")
 
     def expression(self, x: Value) -> Value:
         return maximum(x, self.negative_slope * x)
@@ -72,7 +72,7 @@ class Elu(Activation):
     default_initializer = "he_normal"
     onnx = ("Elu", {"alpha": "alpha"})
     type: Literal["elu"] = "elu"
-    alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
+    alpha: PositiveNumber = Field(1.0, description="α, distance of the lower limit from 0")
 
     def expression(self, x: Value) -> Value:
         return maximum(x, 0.0) + self.alpha * expm1(minimum(0.0, x))
@@ -82,12 +82,12 @@ class Elu(Activation):
 
 
 class Celu(Activation):
-    """x above 0, α·(exp(x/α) − 1) below: an elu without a kink whatever α is (Barron 2017)."""
+    """x above 0, α·(exp(x/α) − 1) below: an elu that is smooth for every α (Barron 2017)."""
 
     default_initializer = "he_normal"
     onnx = ("Celu", {"alpha": "alpha"})
     type: Literal["celu"] = "celu"
-    alpha: PositiveNumber = Field(1.0, description="α, the distance of the lower limit from 0")
+    alpha: PositiveNumber = Field(1.0, description="α, distance of the lower limit from 0")
 
     def expression(self, x: Value) -> Value:
         return maximum(x, 0.0) + self.alpha * expm1(minimum(0.0, x) / self.alpha)
@@ -97,7 +97,7 @@ class Celu(Activation):
 
 
 class Selu(Activation):
-    """λ·elu(x, α) with the λ and α that keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017)."""
+    """λ·elu(x, α) with λ and α that preserve mean 0 and variance 1 across layers (Klambauer et al. 2017)."""
 
     ALPHA: ClassVar[float] = 1.6732632423543772848170429916717
     SCALE: ClassVar[float] = 1.0507009873554804934193349852946
@@ -113,15 +113,15 @@ class Selu(Activation):
 
 
 class Threshold(Activation):
-    """x above θ, a constant elsewhere: a rectifier that asks for more than 0 (Konda et al. 2015).
+    """x above θ, a constant elsewhere: a rectifier with a threshold above 0 (Konda et al. 2015).
 
-    PyTorch and Keras have no defaults; 1 and 0 are those of the paper. Its derivative at θ is 0.
+    The defaults 1 and 0 are those of the paper; PyTorch and Keras have none. Its derivative at θ is 0.
     """
 
     default_initializer = "he_normal"
     type: Literal["threshold"] = "threshold"
-    threshold: float = Field(1.0, description="θ, above which values pass")
-    default_value: float = Field(0.0, description="what the others become")
+    threshold: float = Field(1.0, description="θ, above which values are kept")
+    default_value: float = Field(0.0, description="value of all others")
 
     def expression(self, x: Value) -> Value:
         return where(greater(x, self.threshold), x, self.default_value)

@@ -18,16 +18,16 @@ TargetKind = Literal["classes", "values"]
 class Split(Section):
     """Which rows train, which choose (validation), and which only measure (test)."""
 
-    test_size: Fraction = Field(0.25, description="share of all rows that only measure the finished model; 0 for none")
-    validation_size: Fraction = Field(0.0, description="share of all rows that are watched while training; 0 for none")
-    random_state: Seed | None = Field(None, description="seed of the split; the spec's seed where nothing is said")
+    test_size: Fraction = Field(0.25, description="fraction of rows held out for testing")
+    validation_size: Fraction = Field(0.0, description="fraction of rows held out for validation during training")
+    random_state: Seed | None = Field(None, description="seed of the split; default: the seed of the spec")
     stratify: bool | None = Field(
-        None, description="whether each part has the classes in equal shares; true where the target is classes"
+        None, description="keep the class proportions in every set; default: true for classes"
     )
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.test_size + self.validation_size >= 1:
-            message = "test_size and validation_size leave no rows to train on: their sum must be below 1"
+            message = "test_size and validation_size leave no rows for training; their sum must be below 1"
             yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
 
 
@@ -84,7 +84,9 @@ class Data(PartKind):
     source_field: ClassVar[str | None] = None
     """The field that says where the rows are, where there is one."""
 
-    split: Split = Field(default_factory=Split, description="which rows train, which choose and which measure")
+    split: Split = Field(
+        default_factory=Split, description="how rows are split into training, validation and test sets"
+    )
 
     def sizes(self) -> DataSizes:
         """Return what the fields alone determine; nothing is read."""
@@ -102,7 +104,7 @@ class Data(PartKind):
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.split.stratify and self.sizes().target == "values":
-            message = "stratify needs classes, and this target is numbers"
+            message = "stratify needs classes, but the target is numeric"
             yield FieldProblem(("split", "stratify"), message, "split")
 
     def load(self, folder: Path, target: TargetKind) -> Table:

@@ -29,7 +29,7 @@ class Bundled(Data):
 
 
 class Iris(Bundled):
-    """150 irises of three species (0, 1, 2), four lengths in cm (Fisher 1936)."""
+    """150 irises of three species (0, 1, 2), four measurements in cm (Fisher 1936)."""
 
     loader = "load_iris"
     type: Literal["iris"] = "iris"
@@ -53,7 +53,7 @@ class Digits(Bundled):
 
     loader = "load_digits"
     type: Literal["digits"] = "digits"
-    n_class: Annotated[Integer, Ge(2), Le(10)] = Field(10, description="digits 0 to n_class − 1 alone")
+    n_class: Annotated[Integer, Ge(2), Le(10)] = Field(10, description="number of digits, from 0 to n_class − 1")
 
     def arguments(self) -> dict[str, Any]:
         return {"n_class": self.n_class}
@@ -73,11 +73,11 @@ class BreastCancer(Bundled):
 
 
 class Diabetes(Bundled):
-    """442 patients, ten measurements, and how far the disease went in a year, 25 to 346 (Efron et al. 2004)."""
+    """442 patients, ten measurements; predict the disease progression after a year, 25 to 346 (Efron et al. 2004)."""
 
     loader = "load_diabetes"
     type: Literal["diabetes"] = "diabetes"
-    scaled: bool = Field(True, description="whether columns are centred with a sum of squares of 1, or as measured")
+    scaled: bool = Field(True, description="center the columns and scale them to a sum of squares of 1")
 
     def arguments(self) -> dict[str, Any]:
         return {"scaled": self.scaled}

@@ -86,11 +86,11 @@ def faulty_record(path: PathLike, width: int) -> Diagnostic | None:
     try:
         for record in records(path):
             if record.cells and len(record.cells) != width:
-                message = f"this row has {len(record.cells)} cells, and the header names {width} columns"
+                message = f"expected {width} cells as in the header, got {len(record.cells)}"
                 return record.problem(path, "ragged-row", message)
             end = end or record.end
             if odd_end is None and record.end not in ("", end):
-                message = f"this line ends in {record.end!r}, and the first one in {end!r}"
+                message = f"line ending {record.end!r} differs from {end!r} of the first line"
                 odd_end = record.problem(path, "csv-syntax", message)
     except DataError as error:
         return error.diagnostics[0]
@@ -110,5 +110,5 @@ def _undecodable(path: PathLike) -> Diagnostic:
             except UnicodeDecodeError as error:
                 position = Position(number, len(line[: error.start].decode()) + 1)
                 break
-    message, hint = "this is no UTF-8 text", "save it as UTF-8"
+    message, hint = "not valid UTF-8", "save it as UTF-8"
     return Diagnostic("encoding", message, source=os.fspath(path), position=position, hint=hint)

@@ -72,11 +72,11 @@ class CsvFile:
         self.path = os.fspath(path)
         record = next(records(path), None)
         if record is None or not record.cells:
-            message = "the first line has to name the columns, and is blank" if record else "the file is empty"
+            message = "the header is missing: the first line is blank" if record else "the file is empty"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
         self.header = record.cells
         if len(self.header) > MOST_COLUMNS:
-            message = f"{len(self.header)} columns; at most {MOST_COLUMNS} are supported"
+            message = f"{len(self.header)} columns exceed the limit of {MOST_COLUMNS}"
             raise DataError(Diagnostic("too-large", message, source=self.path, position=Position(1, 1)))
         with open_file(path) as (stream, _):
             mark = BOM_UTF8 if stream.read(len(BOM_UTF8)) == BOM_UTF8 else b""
@@ -91,10 +91,10 @@ class CsvFile:
                 message = f"column {column + 1} has no name"
                 problems.append(record.problem(path, "missing-header", message, column))
             elif first < column:
-                message = f'columns {first + 1} and {column + 1} are both called "{name}"'
+                message = f'duplicate column name "{name}": columns {first + 1} and {column + 1}'
                 problems.append(record.problem(path, "repeated-column", message, column))
             elif record.end and not {record.end}.issuperset(LINE_END.findall(name)):
-                message = f"the name of column {column + 1} breaks in another way than the line, {record.end!r}"
+                message = f"the name of column {column + 1} has another line ending than {record.end!r} of the line"
                 problems.append(record.problem(path, "csv-syntax", message, column))  # DuckDB would find no rows
             if len(problems) == MOST_MISTAKES:
                 break
@@ -111,18 +111,18 @@ class CsvFile:
         """
         missing = [number for number, name in enumerate(names) if name not in self._places]
         if missing and all(_number(name) is not None for name in self.header):
-            message = "the first line has to name the columns, and holds numbers"
+            message = "the header is missing: the first line holds numbers"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
         return [(number, self._unknown(names[number])) for number in missing[:MOST_MISTAKES]]
 
     def _unknown(self, name: str) -> Diagnostic:
         close = get_close_matches(name, self.header, 1)
         if len(self.header) == 1 and any(sign in self.header[0] for sign in ";\t"):
-            hint = "cells are separated by commas"
+            hint = "use commas to separate cells"
         elif close:
             hint = f'did you mean "{close[0]}"?'
         else:
-            hint = f"its columns are {first_few(self.header)}"
+            hint = f"choose from {first_few(self.header)}"
         return Diagnostic("unknown-column", f'{self.path} has no column "{name}"', source=self.path, hint=hint)
 
     def read(
@@ -166,7 +166,7 @@ class CsvFile:
         if too_many and (problem := faulty_record(self.path, len(self.header))):
             raise DataError(problem)
         if not rows:
-            raise DataError(Diagnostic("empty", "there is no row below the header", source=self.path))
+            raise DataError(Diagnostic("empty", "no rows below the header", source=self.path))
         table, doubtful = _arranged(columns, rows)
         cells = [text.tolist() for text in texts]  # None where a cell is masked
         if odd is not None:
@@ -210,8 +210,8 @@ class CsvFile:
         except SplittingError as error:
             if not careful:
                 return self._split(numbers, texts, True, progress)
-            hint = "in a path, * ? and [ may stand for other files" if set("*?[") & set(path) else None
-            problem = Diagnostic("csv-syntax", f"DuckDB cannot read this: {error}", source=self.path, hint=hint)
+            hint = "avoid * ? and [ in the path; they act as wildcards" if set("*?[") & set(path) else None
+            problem = Diagnostic("csv-syntax", f"DuckDB cannot read the file: {error}", source=self.path, hint=hint)
             raise DataError(faulty_record(self.path, len(self.header)) or problem) from None
 
     def _look_again(self, doubtful: NDArray[np.intp], places: Sequence[int], table: NDArray[np.float64]) -> None:
@@ -242,12 +242,12 @@ class CsvFile:
     def _mistake(self, record: Record, row: int, place: int, is_number: bool) -> Diagnostic:
         cell, name = record.cells[place] if record.cells else "", self.header[place]
         if not cell:
-            code, message = "missing-cell", f'row {row + 1} has nothing in column "{name}"'
+            code, message = "missing-cell", f'row {row + 1}: column "{name}" is empty'
         elif is_number:
             shown = cell if cell.isprintable() and len(cell) <= 40 else repr(cell[:40])
             code, message = (
                 "not-a-number",
-                f'row {row + 1} has "{shown}" in column "{name}", which is not a finite number',
+                f'row {row + 1}: expected a finite number in column "{name}", got "{shown}"',
             )
         else:
             code, message = "label", f'row {row + 1}: the label in column "{name}" ends in a null character'

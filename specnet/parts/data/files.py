@@ -23,16 +23,16 @@ FilePath = Annotated[str, Field(min_length=1)]
 
 
 class Npz(Data):
-    """Arrays of a NumPy archive: X, y and optionally sample_weight, as numpy.savez writes them. No pickles.
+    """Arrays X, y and optionally sample_weight of a NumPy archive, as written by numpy.savez; no pickles.
 
-    y is labels, integers or text, one-hot rows, or several numbers 0 and 1 per row, where the loss is one of classes;
-    otherwise it is numbers.
+    For a classification loss y holds labels (integers or text), one-hot rows, or several 0 or 1 per row; otherwise
+    it holds numbers.
     """
 
     example = 'path = "rows.npz"'
     source_field = "path"
     type: Literal["npz"] = "npz"
-    path: FilePath = Field(description="the file, from the spec's folder on")
+    path: FilePath = Field(description="path of the file, relative to the spec")
 
     def load(self, folder: Path, target: TargetKind) -> Table:
         arrays = read_arrays(folder / self.path, ("X", "y"), ("sample_weight",))
@@ -40,20 +40,18 @@ class Npz(Data):
 
 
 class Csv(Data):
-    """A CSV file in UTF-8 with a header, separated by commas: columns of numbers, and one that is the target.
+    """A comma-separated UTF-8 file with a header: numeric columns and a target.
 
-    Where the loss is one of classes, the target's cells are labels: integers if every one of them is written as one,
-    else text. Otherwise they are numbers. A cell that is missing or no number is an error with its place.
+    For a classification loss the target holds labels: integers if every cell is one, else text. Otherwise it holds
+    numbers. A cell that is empty or not a number is an error with its place.
     """
 
     example = 'path = "rows.csv", target = "price"'
     source_field = "path"
     type: Literal["csv"] = "csv"
-    path: FilePath = Field(description="the file, from the spec's folder on")
+    path: FilePath = Field(description="path of the file, relative to the spec")
     target: ColumnName = Field(description="name of the column to predict")
-    features: ColumnNames | None = Field(
-        None, description="names of the columns to predict it from; all the others where nothing is said"
-    )
+    features: ColumnNames | None = Field(None, description="names of the input columns; default: all others")
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -66,7 +64,9 @@ class Csv(Data):
         file = CsvFile(folder / self.path)
         features = self.features or tuple(name for name in file.header if name != self.target)
         if not features:
-            raise DataError(Diagnostic("no-features", f'{file.path} has no column but "{self.target}"', ("target",)))
+            raise DataError(
+                Diagnostic("no-features", f'{file.path} has no columns besides "{self.target}"', ("target",))
+            )
         paths = [("target",), *(("features", index) for index in range(len(features)))]
         if missing := file.missing((self.target, *features)):
             raise DataError(*(replace(problem, path=paths[number], source=None) for number, problem in missing))
@@ -93,5 +93,5 @@ class Csv(Data):
         yield from super().problems()
         for index, name in enumerate(self.features or ()):
             if name == self.target:
-                yield FieldProblem(("features", index), f'"{name}" is the target, and cannot be a feature too')
+                yield FieldProblem(("features", index), f'"{name}" is the target and cannot also be a feature')
         yield from named_twice("features", self.features or ())

@@ -23,9 +23,9 @@ LARGEST_TABLE = 100_000_000
 class Generated(Data):
     """Rows drawn by a function of scikit-learn that has the part's name and takes its fields."""
 
-    n_samples: SampleCount = Field(100, description="rows")
-    shuffle: bool = Field(True, description="whether the rows are mixed, or in the order of their making")
-    random_state: Seed | None = Field(None, description="seed of the rows; the spec's seed where nothing is said")
+    n_samples: SampleCount = Field(100, description="number of rows")
+    shuffle: bool = Field(True, description="shuffle the rows")
+    random_state: Seed | None = Field(None, description="seed of the data; default: the seed of the spec")
 
     @property
     def row_count(self) -> int:
@@ -46,40 +46,40 @@ class Generated(Data):
         yield from super().problems()
         columns = self.sizes().inputs or 1
         if self.n_samples * columns > LARGEST_TABLE:
-            message = f"{self.n_samples} rows of {columns} columns are more than {LARGEST_TABLE} numbers"
+            message = f"{self.n_samples} rows of {columns} columns exceed the limit of {LARGEST_TABLE} numbers"
             yield FieldProblem((written(self, "n_samples", "n_features"),), message, "too-large")
 
 
 class MakeMoons(Generated):
-    """Two half circles that reach into each other: the usual test of a boundary that no line can draw."""
+    """Two interleaving half circles: the standard test of a nonlinear boundary."""
 
     type: Literal["make_moons"] = "make_moons"
-    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to each coordinate")
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
 
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=2, classes=2, target="classes")
 
 
 class MakeCircles(Generated):
-    """A large circle around a small one, two classes that no line separates."""
+    """A large circle around a small one: two classes that are not linearly separable."""
 
     type: Literal["make_circles"] = "make_circles"
-    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to each coordinate")
-    factor: Fraction = Field(0.8, description="radius of the inner circle in units of the outer one's")
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
+    factor: Fraction = Field(0.8, description="radius of the inner circle relative to the outer one")
 
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=2, classes=2, target="classes")
 
 
 class MakeBlobs(Generated):
-    """Round clouds of points, one for each class."""
+    """Isotropic Gaussian clusters, one per class."""
 
     type: Literal["make_blobs"] = "make_blobs"
     n_features: Columns = Field(2, description="columns")
-    centers: Classes = Field(3, description="clouds, so classes")
-    cluster_std: NonNegativeNumber = Field(1.0, description="standard deviation of the clouds")
+    centers: Classes = Field(3, description="number of clusters, one per class")
+    cluster_std: NonNegativeNumber = Field(1.0, description="standard deviation of the clusters")
     center_box: tuple[float, float] = Field(
-        (-10.0, 10.0), strict=False, description="lowest and highest coordinate of a cloud's centre"
+        (-10.0, 10.0), strict=False, description="lowest and highest coordinate of a cluster center"
     )
 
     def sizes(self) -> DataSizes:
@@ -88,32 +88,34 @@ class MakeBlobs(Generated):
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
         if self.n_samples < self.centers:
-            message = f"{self.n_samples} rows leave some of the {self.centers} clouds without any"
+            message = f"{self.centers} clusters need at least {self.centers} rows, got {self.n_samples}"
             yield FieldProblem((written(self, "centers", "n_samples"),), message)
         if self.center_box[0] > self.center_box[1]:
-            yield FieldProblem(("center_box",), "the lowest coordinate comes first")
+            yield FieldProblem(("center_box",), "the lowest coordinate must come first")
 
 
 class MakeClassification(Generated):
-    """Clouds around the corners of a cube, hidden among redundant and useless columns (Guyon 2003, "Madelon")."""
+    """Clusters at the corners of a cube, hidden among redundant and useless columns (Guyon 2003, "Madelon")."""
 
     type: Literal["make_classification"] = "make_classification"
     n_features: Columns = Field(20, description="columns")
-    n_informative: PositiveInteger = Field(2, description="columns that tell the class")
-    n_redundant: NonNegativeInteger = Field(2, description="columns that are sums of informative ones")
-    n_repeated: NonNegativeInteger = Field(0, description="columns that repeat informative or redundant ones")
+    n_informative: PositiveInteger = Field(2, description="number of columns that determine the class")
+    n_redundant: NonNegativeInteger = Field(
+        2, description="number of columns that are linear combinations of informative ones"
+    )
+    n_repeated: NonNegativeInteger = Field(0, description="number of columns that repeat informative or redundant ones")
     n_classes: Classes = Field(2, description="classes")
-    n_clusters_per_class: Annotated[Integer, Ge(1), Le(10_000)] = Field(2, description="clouds of each class")
+    n_clusters_per_class: Annotated[Integer, Ge(1), Le(10_000)] = Field(2, description="number of clusters per class")
     weights: tuple[Share, ...] | None = Field(
         None,
         strict=False,
-        description="share of each class, the last one's may be left out; equal where nothing is said",
+        description="fraction of rows per class, optional for the last one; default: equal",
     )
-    flip_y: Share = Field(0.01, description="share of rows whose class is drawn at random")
-    class_sep: NonNegativeNumber = Field(1.0, description="half the length of the cube's edges: larger is easier")
-    hypercube: bool = Field(True, description="whether the corners are a cube's, or those of a random box")
-    shift: float = Field(0.0, description="added to every column")
-    scale: float = Field(1.0, description="every column is multiplied by it, after the shift")
+    flip_y: Share = Field(0.01, description="fraction of rows with a random class")
+    class_sep: NonNegativeNumber = Field(1.0, description="half the edge length of the cube; larger is easier")
+    hypercube: bool = Field(True, description="place the clusters at the corners of a cube; false: of a random box")
+    shift: float = Field(0.0, description="offset added to every column")
+    scale: float = Field(1.0, description="factor applied to every column after the shift")
 
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=self.n_features, classes=self.n_classes, target="classes")
@@ -130,34 +132,36 @@ class MakeClassification(Generated):
         )
         if told > self.n_features:
             field = written(self, "n_features", "n_informative", "n_redundant", "n_repeated")
-            message = f"n_informative + n_redundant + n_repeated = {told}, more than n_features = {self.n_features}"
+            message = f"n_informative + n_redundant + n_repeated = {told} exceeds n_features = {self.n_features}"
             yield FieldProblem((field,), message)
         if clouds > 2 ** min(self.n_informative, 60):
             field = written(self, "n_classes", "n_clusters_per_class", "n_informative")
-            corners = f"n_informative = {self.n_informative} makes a cube of {2**self.n_informative} corners"
-            yield FieldProblem((field,), f"{corners}, and n_classes × n_clusters_per_class = {clouds} are needed")
+            corners = f"n_informative = {self.n_informative} gives a cube with {2**self.n_informative} corners"
+            yield FieldProblem((field,), f"{corners}, but n_classes × n_clusters_per_class = {clouds} are needed")
         elif clouds > self.n_samples:
             field = written(self, "n_samples", "n_classes", "n_clusters_per_class")
-            yield FieldProblem((field,), f"{self.n_samples} rows leave some of the {clouds} clouds without any")
+            yield FieldProblem((field,), f"{clouds} clusters need at least {clouds} rows, got {self.n_samples}")
         if self.weights is not None and len(self.weights) not in (self.n_classes, self.n_classes - 1):
-            yield FieldProblem(("weights",), f"{len(self.weights)} weights for {self.n_classes} classes")
+            yield FieldProblem(("weights",), f"got {len(self.weights)} weights for {self.n_classes} classes")
         elif self.weights is not None and sum(self.weights) > 1 + 1e-9:
-            yield FieldProblem(("weights",), "the weights are shares: their sum is at most 1")
+            yield FieldProblem(("weights",), "the weights are fractions; their sum must be at most 1")
 
 
 class MakeRegression(Generated):
-    """A linear target of a few informative columns among many."""
+    """A linear function of a few informative columns among many."""
 
     type: Literal["make_regression"] = "make_regression"
     n_features: Columns = Field(100, description="columns")
-    n_informative: NonNegativeInteger = Field(10, description="columns that the target is made of, at most n_features")
-    n_targets: Annotated[Integer, Ge(1), Le(10_000)] = Field(1, description="numbers per row in the target")
-    bias: float = Field(0.0, description="added to the target")
-    effective_rank: PositiveInteger | None = Field(
-        None, description="about how many directions explain the columns; independent columns where nothing is said"
+    n_informative: NonNegativeInteger = Field(
+        10, description="number of columns that determine the target, at most n_features"
     )
-    tail_strength: Share = Field(0.5, description="weight of the other directions, where there is an effective_rank")
-    noise: NonNegativeNumber = Field(0.0, description="standard deviation of what is added to the target")
+    n_targets: Annotated[Integer, Ge(1), Le(10_000)] = Field(1, description="number of target columns")
+    bias: float = Field(0.0, description="offset added to the target")
+    effective_rank: PositiveInteger | None = Field(
+        None, description="approximate rank of the columns; default: independent columns"
+    )
+    tail_strength: Share = Field(0.5, description="weight of the remaining singular values; used with effective_rank")
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to the target")
 
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=self.n_features, outputs=self.n_targets, target="values")

@@ -30,7 +30,7 @@ HEADER = re.compile(
     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
 )
 LONGEST_HEADER = 10_000
-OTHERS = {"O": "Python objects, which only unpickling could read", "S": "bytes", "c": "complex numbers", "M": "dates"}
+OTHERS = {"O": "Python objects, which need unpickling", "S": "bytes", "c": "complex numbers", "M": "dates"}
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -69,14 +69,14 @@ def read_arrays(
         except DAMAGE:
             stream.seek(0)
             single = stream.read(len(SIGNATURE)) == SIGNATURE
-            hint = "numpy.savez(path, X=X, y=y) writes one" + (", and this is a single array" if single else "")
-            raise DataError("this is no .npz archive", hint=hint, source=source) from None
+            hint = "write one with numpy.savez(path, X=X, y=y)" + ("; this is a single array" if single else "")
+            raise DataError("not a .npz archive", hint=hint, source=source) from None
         with archive:
             members = [member.filename for member in archive.infolist()]
-            problems = [f'there is no array "{name}" in it' for name in required if f"{name}.npy" not in members]
+            problems = [f'array "{name}" is missing' for name in required if f"{name}.npy" not in members]
             if problems:
                 held = ", ".join(sorted({name.removesuffix(".npy") for name in members})[:12]) or "nothing"
-                raise DataError(*problems, hint=f"it has {held}", source=source)
+                raise DataError(*problems, hint=f"found {held}", source=source)
             names = [name for name in (*required, *optional) if f"{name}.npy" in members]
             return {name: _read_array(archive, name, source) for name in names}
 
@@ -87,19 +87,19 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
 
     member, *others = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
     if others:
-        raise refused("is there twice")
+        raise refused("occurs twice")
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise refused("is encrypted, or compressed as numpy does not")
+        raise refused("is encrypted or uses an unsupported compression")
     if member.file_size > LARGEST_ARRAY:
-        raise refused(f"has {member.file_size} bytes, and at most {LARGEST_ARRAY} are read")
+        raise refused(f"has {member.file_size} bytes, more than the limit of {LARGEST_ARRAY}")
     try:
         with strictly_opened(archive, member) as stream:
             dtype, shape, order = _read_header(stream)
             if dtype.kind not in "biufU":
-                raise refused(f"holds {OTHERS.get(dtype.kind, dtype)}, and not numbers")
+                raise refused(f"must hold numbers, got {OTHERS.get(dtype.kind, dtype)}")
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
             if promised != there:
-                raise refused(f"is damaged: {promised} bytes for shape {shape} of {dtype}, and {there} are there")
+                raise refused(f"is damaged: expected {promised} bytes for shape {shape} of {dtype}, got {there}")
             return np.ndarray(shape, dtype, stream.read(), order=order)
     except DataError:
         raise
@@ -130,12 +130,12 @@ def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any
     """Return dtype, shape, and the order "C" or "F" of an array's numbers, which the stream then stands at."""
     start = stream.read(8)
     if start[:6] != SIGNATURE or start[6:] not in (b"\1\0", b"\2\0"):
-        raise ValueError("it does not begin as arrays of numbers do")
+        raise ValueError("not the start of an array of numbers")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(stream.read(width), "little")
     match = HEADER.fullmatch(stream.read(length)) if length <= LONGEST_HEADER else None
     if match is None:
-        raise ValueError("its header is not that of an array of numbers")
+        raise ValueError("not the header of an array of numbers")
     try:
         dtype = np.dtype(match[1].decode())
     except TypeError as error:

@@ -78,10 +78,10 @@ class Layer(PartKind):
     size_field: ClassVar[str | None] = None
     """The field that `declared_size` follows from."""
 
-    name: LayerName | None = Field(None, description="by which other layers and the model's weights refer to it")
+    name: LayerName | None = Field(None, description="name used by other layers and in the names of the weights")
     inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
         None,
-        description="names of the layers it reads; the previous one where nothing is said, `input` for the network's",
+        description="layers it reads from, `input` being the network's input; default: the previous layer",
     )
 
     def with_defaults(self, context: LayerContext) -> Self:
@@ -159,9 +159,9 @@ class Layer(PartKind):
 class LearningLayer(Layer):
     """A layer with parameters."""
 
-    trainable: bool = Field(True, description="whether its parameters learn, or stay as they are drawn or loaded")
-    learning_rate_factor: NonNegativeNumber = Field(1.0, description="times the learning rate, for its parameters")
-    weight_decay_factor: NonNegativeNumber = Field(1.0, description="times the weight decay, for its weights")
+    trainable: bool = Field(True, description="train the parameters of this layer")
+    learning_rate_factor: NonNegativeNumber = Field(1.0, description="learning-rate multiplier for this layer")
+    weight_decay_factor: NonNegativeNumber = Field(1.0, description="weight-decay multiplier for this layer")
 
     @property
     def rules(self) -> LearningRules:

@@ -26,26 +26,28 @@ class Dense(LearningLayer):
     example = 'units = 16, activation = "relu"'
     size_field = "units"
     type: Literal["dense"] = "dense"
-    units: PositiveInteger = Field(description="the number of outputs")
-    activation: Activation | None = Field(None, description="applied to the outputs; linear where nothing is said")
-    use_bias: bool = Field(True, description="whether b is learned, or left out")
+    units: PositiveInteger = Field(description="number of outputs")
+    activation: Activation | None = Field(None, description="activation of the outputs; default: linear")
+    use_bias: bool = Field(True, description="add a learned bias b")
     weight_initializer: Initializer | None = Field(
         None,
-        description="he_normal before rectifiers, lecun_normal before selu, else glorot_uniform; ntk: N(0, 1)",
+        description="initializer of the weights; default: he_normal before rectifiers, lecun_normal before selu, else "
+        "glorot_uniform; with ntk N(0, 1)",
     )
     bias_initializer: Initializer | None = Field(
-        None, description="zeros, unless the weight's initializer decides it too; ntk: N(0, 1)"
+        None,
+        description="initializer of the biases; default: zeros, or set by the weight initializer; with ntk N(0, 1)",
     )
     parametrization: Literal["standard", "ntk"] = Field(
-        "standard", description="whether the weights act as they are, or divided by the root of the number of inputs"
+        "standard", description="standard weights, or weights divided by the square root of the number of inputs (ntk)"
     )
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.bias_initializer is not None and not self.use_bias:
-            message = "use_bias is false, so that there is no bias to initialize"
+            message = "bias_initializer has no effect with use_bias = false"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
         elif self.bias_initializer is not None and self.bias_initializer.needs_matrix:
-            message = f"{self.bias_initializer.type} draws matrices, and a bias is none"
+            message = f"{self.bias_initializer.type} needs a matrix and cannot initialize a bias"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
 
     def with_defaults(self, context: LayerContext) -> Self:
@@ -99,7 +101,7 @@ class ActivationLayer(LearningLayer):
 
     example = 'activation = "tanh"'
     type: Literal["activation"] = "activation"
-    activation: Activation = Field(description="the function that is applied")
+    activation: Activation = Field(description="activation to apply")
 
     def with_activation(self, activation: Activation) -> Self:
         return self

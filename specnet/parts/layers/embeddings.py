@@ -38,15 +38,13 @@ from specnet.parts.part import FieldProblem, written
 class _ColumnLayer(LearningLayer):
     """A layer that treats some columns and lets the others pass."""
 
-    columns: Indices | None = Field(
-        None, description="numbers of the columns it is for, from 0; all of them if not said"
-    )
-    keep_others: bool = Field(True, description="whether the other columns go on as they are, before what is made here")
+    columns: Indices | None = Field(None, description="columns to embed, counted from 0; default: all")
+    keep_others: bool = Field(True, description="pass the other columns through, before the embedded ones")
 
     def problems(self) -> Iterator[FieldProblem]:
         for index, column in enumerate(self.columns or ()):
             if column in (self.columns or ())[:index]:
-                yield FieldProblem(("columns", index), f"column {column} is named twice", "duplicate-column")
+                yield FieldProblem(("columns", index), f"duplicate column {column}", "duplicate-column")
 
     def chosen(self, size: int) -> tuple[int, ...]:
         """Return the numbers of the columns that the layer is for, among so many."""
@@ -64,7 +62,7 @@ class _ColumnLayer(LearningLayer):
         (size,) = input_sizes
         chosen = self.chosen(size)
         if max(chosen) >= size:
-            raise ValueError(f"there is no column {max(chosen)}: the {size} columns count from 0")
+            raise ValueError(f"column {max(chosen)} out of range: there are {size} columns, counted from 0")
         return len(self.others(size)) + self.made_size(len(chosen))
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
@@ -73,33 +71,31 @@ class _ColumnLayer(LearningLayer):
 
 
 class Embedding(_ColumnLayer):
-    """A row of a learned table for each category, in place of a column of numbers 0, 1, … (Guo and Berkhahn 2016).
+    """A learned vector for each category of a column with codes 0, 1, … (Guo and Berkhahn 2016).
 
-    Each column has a table of its own. Other numbers than whole ones from 0 to categories − 1 are errors, also in what
-    is predicted later. As in PyTorch tables start as N(0, 1); Keras's start within ±0.05.
+    Each column has its own table. Values other than integers from 0 to categories − 1 are errors, in prediction too.
+    Tables start as N(0, 1), as in PyTorch; Keras's start within ±0.05.
     """
 
     reads_columns = True
     example = "columns = [0], categories = 5, size = 2"
     type: Literal["embedding"] = "embedding"
-    categories: PositiveIntegers = Field(description="how many categories there are: a number, or one for each column")
-    size: PositiveIntegers = Field(
-        description="how many numbers stand for a category: a number, or one for each column"
-    )
-    weight_initializer: Initializer = Field(RandomNormal(stddev=1.0), description="of the tables")
+    categories: PositiveIntegers = Field(description="number of categories, one for all columns or one per column")
+    size: PositiveIntegers = Field(description="size of the embedding, one for all columns or one per column")
+    weight_initializer: Initializer = Field(RandomNormal(stddev=1.0), description="initializer of the embedding tables")
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
         for name, given in (("categories", self.categories), ("size", self.size)):
             if self.columns is not None and len(given) not in (1, len(self.columns)):
-                message = f"{len(given)} numbers for {len(self.columns)} columns"
+                message = f"got {len(given)} numbers for {len(self.columns)} columns"
                 yield FieldProblem((written(self, name),), message, "column-count")
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         count = len(self.chosen(*input_sizes))
         for name, given in (("categories", self.categories), ("size", self.size)):
             if len(given) not in (1, count):
-                raise ValueError(f"{name} has {len(given)} numbers, and there are {count} columns")
+                raise ValueError(f"{name} has {len(given)} numbers for {count} columns")
         return super().output_size(input_sizes)
 
     def made_size(self, count: int) -> int:
@@ -118,8 +114,8 @@ class Embedding(_ColumnLayer):
             wrong = np.flatnonzero((given != np.floor(given)) | (given < 0) | (given >= categories))
             if wrong.size:
                 raise DataError(
-                    f"{name} has {float(given[wrong[0]])} at row {wrong[0]}, column {column}, and its embedding has"
-                    f" {categories} categories: whole numbers from 0 to {categories - 1}"
+                    f"{name} has {float(given[wrong[0]])} at row {wrong[0]}, column {column}; its embedding expects"
+                    f" categories from 0 to {categories - 1}"
                 )
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -134,26 +130,27 @@ class Embedding(_ColumnLayer):
 
 
 class PeriodicEmbedding(_ColumnLayer):
-    """Waves of learned frequencies of each numeric column, then a linear map (Gorishniy et al. 2022).
+    """Sines and cosines of learned frequencies for each numeric column, then a linear map (Gorishniy et al. 2022).
 
-    - plr: relu(W·[sin(2πf·x), cos(2πf·x)] + b), with a W and b for each column;
-    - plr_lite: the same, with one W and b for all columns;
-    - pbld: W·cos(2πf·x + p) + b, and x itself beside it as the last number (RealMLP, Holzmüller et al. 2024).
+    - plr: relu(W·[sin(2πf·x), cos(2πf·x)] + b), with W and b per column;
+    - plr_lite: the same with one W and b for all columns;
+    - pbld: W·cos(2πf·x + p) + b, followed by x itself (RealMLP, Holzmüller et al. 2024).
 
-    Frequencies f are drawn from N(0, frequency_stddev²), a number worth tuning, and p evenly from ±π; neither decays.
-    W and b start evenly within ±1/√n, n being the number of waves. The defaults are those of the authors' package.
+    Frequencies f are drawn from N(0, frequency_stddev²), a hyperparameter worth tuning, and p uniformly from ±π;
+    neither decays. W and b start uniformly within ±1/√n with n frequencies. The defaults are those of the authors'
+    package.
     """
 
     type: Literal["periodic_embedding"] = "periodic_embedding"
-    variant: Literal["plr", "plr_lite", "pbld"] = Field("plr", description="which of the forms above")
-    frequencies: PositiveInteger = Field(48, description="how many each column has")
-    frequency_stddev: PositiveNumber = Field(0.01, description="the standard deviation of frequencies at the start")
-    size: PositiveInteger = Field(24, description="how many numbers stand for a column; at least 2 for pbld")
+    variant: Literal["plr", "plr_lite", "pbld"] = Field("plr", description="form of the embedding, as listed above")
+    frequencies: PositiveInteger = Field(48, description="number of frequencies per column")
+    frequency_stddev: PositiveNumber = Field(0.01, description="standard deviation of the initial frequencies")
+    size: PositiveInteger = Field(24, description="size of the embedding per column; at least 2 for pbld")
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
         if self.variant == "pbld" and self.size < 2:
-            message = "the last of pbld's numbers is the column itself, and there must be another one"
+            message = "pbld needs a size of at least 2: its last number is the column itself"
             yield FieldProblem((written(self, "size", "variant"),), message, "embedding-size")
 
     def made_size(self, count: int) -> int:
@@ -192,7 +189,7 @@ class PeriodicEmbedding(_ColumnLayer):
 
 
 class PiecewiseLinearEmbedding(_ColumnLayer):
-    """Each numeric column as how far it fills each of some bins, from 0 to 1 (Gorishniy et al. 2022).
+    """Position of each numeric column within each of its bins, from 0 to 1 (Gorishniy et al. 2022).
 
     For edges b₀ < … < bₜ: (x − bₖ₋₁)/(bₖ − bₖ₋₁), not below 0 but in the first bin, not above 1 but in the last. Edges
     are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. Where
@@ -202,9 +199,9 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
 
     reads_columns = True
     type: Literal["piecewise_linear_embedding"] = "piecewise_linear_embedding"
-    bins: PositiveInteger = Field(16, description="how many each column has")
+    bins: PositiveInteger = Field(16, description="number of bins per column")
     size: PositiveInteger | None = Field(
-        None, description="how many numbers stand for a column; the bins themselves if not said"
+        None, description="size of the embedding per column; default: the bins themselves"
     )
 
     def made_size(self, count: int) -> int:

@@ -11,10 +11,10 @@ from specnet.parts.layers.base import Layer, Scope
 
 
 class Dropout(Layer):
-    """A share of the values becomes 0 while training, the rest is divided by what is kept (Srivastava et al. 2014)."""
+    """Randomly sets units to 0 during training and scales up the rest by 1/(1 − rate) (Srivastava et al. 2014)."""
 
     type: Literal["dropout"] = "dropout"
-    rate: Fraction = Field(0.5, description="the share that is dropped")
+    rate: Fraction = Field(0.5, description="fraction of units dropped during training")
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,) = inputs
@@ -25,10 +25,10 @@ class Dropout(Layer):
 
 
 class GaussianNoise(Layer):
-    """Normal noise is added to each value while training, so that no exact value is relied on (Bishop 1995)."""
+    """Adds Gaussian noise to each value during training, as a regularizer (Bishop 1995)."""
 
     type: Literal["gaussian_noise"] = "gaussian_noise"
-    stddev: NonNegativeNumber = Field(0.1, description="the noise's standard deviation")
+    stddev: NonNegativeNumber = Field(0.1, description="standard deviation of the noise")
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,) = inputs

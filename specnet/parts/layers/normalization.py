@@ -13,10 +13,10 @@ from specnet.parts.parameters import ParameterBlock, StateTensor, per_feature
 
 
 class Scale(LearningLayer):
-    """x·s with a factor s learned for each feature, which starts at 1: how much each column matters.
+    """x·s with a learned factor s per feature, starting at 1.
 
-    Before the first dense layer it is a part of RealMLP (Holzmüller et al. 2024). The factors are weights, which
-    decay and penalties touch; an l1 penalty chooses columns by them.
+    Used before the first dense layer of RealMLP (Holzmüller et al. 2024). The factors are weights, subject to decay
+    and penalties; with an l1 penalty they select columns.
     """
 
     type: Literal["scale"] = "scale"
@@ -33,7 +33,7 @@ class Scale(LearningLayer):
 class _Normalization(LearningLayer):
     """A layer that learns a scale and a shift for each feature, neither of which decays."""
 
-    epsilon: PositiveNumber = Field(1e-5, description="added to the variance, so that no division by 0 can occur")
+    epsilon: PositiveNumber = Field(1e-5, description="constant added to the variance for stability")
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (features,) = input_sizes
@@ -41,19 +41,19 @@ class _Normalization(LearningLayer):
 
 
 class BatchNormalization(_Normalization):
-    """(x − mean)/√(variance + ε)·scale + shift for each feature, both being learned (Ioffe and Szegedy 2015).
+    """(x − mean)/√(variance + ε)·scale + shift per feature, scale and shift being learned (Ioffe and Szegedy 2015).
 
-    While training, mean and variance are those of the batch, whatever its rows' weights; otherwise they are running
-    averages, which each training step moves: running ← m·running + (1 − m)·batch's, from mean 0 and variance 1. As in
-    PyTorch, rows are divided by their number n in the batch's variance, and by n − 1 in the one that is averaged;
-    Keras has n in both. m is `momentum` as in Keras; PyTorch calls 1 − m so. A batch of one row, which PyTorch
-    refuses, says nothing of a variance: the running one stays. Frozen (``trainable = false``), scale and shift stay as
-    they are, as in PyTorch; in Keras a frozen layer uses the running averages also while training.
+    Training uses the mean and variance of the batch, ignoring sample weights; evaluation uses running averages, updated
+    by each step: running ← m·running + (1 − m)·batch, from mean 0 and variance 1. As in PyTorch, the variance of the
+    batch divides by the number of rows n, the running one by n − 1; Keras uses n in both. m is `momentum` as in Keras;
+    PyTorch's is 1 − m. A batch of one row, an error in PyTorch, leaves the running variance unchanged. With
+    ``trainable = false`` scale and shift stay fixed, as in PyTorch; a frozen layer of Keras also uses the running
+    averages during training.
     """
 
     onnx = ("BatchNormalization", {"epsilon": "epsilon"})
     type: Literal["batch_normalization"] = "batch_normalization"
-    momentum: Fraction = Field(0.99, description="the share of the running averages that each step keeps")
+    momentum: Fraction = Field(0.99, description="fraction of the running averages kept at each step")
 
     def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
         (features,) = input_sizes
@@ -94,10 +94,10 @@ class BatchNormalization(_Normalization):
 
 
 class LayerNormalization(_Normalization):
-    """(x − mean)/√(variance + ε)·scale + shift, mean and variance being those of a row's features (Ba et al. 2016).
+    """(x − mean)/√(variance + ε)·scale + shift, with the mean and variance over the features of a row (Ba et al. 2016).
 
-    Scale and shift are learned for each feature. The variance divides by the number of features, as in PyTorch and
-    Keras, whose ε is 0.001. With a single feature nothing but the shift is left.
+    Scale and shift are learned per feature. The variance divides by the number of features, as in PyTorch and Keras,
+    whose ε is 0.001. With a single feature the output is the shift alone.
     """
 
     onnx = ("LayerNormalization", {"epsilon": "epsilon"})

@@ -17,12 +17,12 @@ class _Elementwise(Layer):
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         if len(set(input_sizes)) > 1:
-            raise ValueError(f"the inputs of {self.type} must have one size, and have {_listed(input_sizes)}")
+            raise ValueError(f"{self.type} needs inputs of equal size, got {_listed(input_sizes)}")
         return input_sizes[0]
 
 
 class Add(_Elementwise):
-    """The sum of its inputs, such as a residual branch and what it leads around (He et al. 2016)."""
+    """Sum of its inputs, such as a residual branch and its shortcut (He et al. 2016)."""
 
     example = 'inputs = ["branch", "input"]'
     type: Literal["add"] = "add"
@@ -35,7 +35,7 @@ class Add(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """The product of its inputs, such as a branch and its gate."""
+    """Product of its inputs, such as a branch and its gate."""
 
     example = 'inputs = ["branch", "input"]'
     type: Literal["multiply"] = "multiply"
@@ -48,7 +48,7 @@ class Multiply(_Elementwise):
 
 
 class Concatenate(Layer):
-    """Its inputs' features, one after the other."""
+    """Features of all its inputs, in order."""
 
     input_count = "several"
     example = 'inputs = ["branch", "input"]'
@@ -62,14 +62,14 @@ class Concatenate(Layer):
 
 
 class Block(Layer):
-    """Layers as one, repeated in a row: the first reads the block's input, the last one's output is the block's."""
+    """A group of layers, repeated in sequence: its first layer reads the input, its last one gives the output."""
 
     example = 'layers = [{ type = "dense", units = 16, activation = "relu" }], repeat = 2'
     type: Literal["block"] = "block"
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)] = Field(
-        description="the layers; their names hold inside, where `input` is the block's input"
+        description="layers of the block; their names are local, and `input` is the input of the block"
     )
-    repeat: PositiveInteger = Field(1, description="how many times, each with parameters of its own")
+    repeat: PositiveInteger = Field(1, description="number of repetitions, each with its own parameters")
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         raise NotImplementedError("a block's size follows from its layers, which walk() visits")

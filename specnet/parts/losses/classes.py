@@ -12,7 +12,7 @@ from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 class _Smoothed(Loss):
     """A loss that can mix the same for all classes into the target while training (Szegedy et al. 2016)."""
 
-    label_smoothing: Fraction = Field(0.0, description="s, the share of the uniform target while training")
+    label_smoothing: Fraction = Field(0.0, description="s, weight of the uniform target during training")
 
     def for_evaluation(self) -> Self:
         return self.model_copy(update={"label_smoothing": 0.0})
@@ -29,7 +29,7 @@ class BinaryCrossentropy(_Smoothed):
     output_activation = "sigmoid"
     accepted_activations = frozenset({"sigmoid"})
     type: Literal["binary_crossentropy"] = "binary_crossentropy"
-    positive_weight: PositiveNumber = Field(1.0, description="w, how many times a target of 1 counts")
+    positive_weight: PositiveNumber = Field(1.0, description="w, weight of targets of 1")
 
     def expression(self, output: Value, target: Value) -> Value:
         if self.label_smoothing:
@@ -43,7 +43,7 @@ class BinaryCrossentropy(_Smoothed):
 class CategoricalCrossentropy(_Smoothed):
     """−ln pₜ with p = softmax(z) and t the row's class; computed by log-sum-exp.
 
-    label_smoothing s mixes in, with share s, the same of a target that is uniform over classes (Szegedy et al. 2016).
+    label_smoothing s replaces the target t by (1 − s)·t + s/K for K classes (Szegedy et al. 2016).
     """
 
     target = "classes"
@@ -65,7 +65,7 @@ class CategoricalCrossentropy(_Smoothed):
 class BinaryFocalCrossentropy(Loss):
     """−α·(1 − p)^γ·ln p for a target of 1, −(1 − α)·p^γ·ln(1 − p) for 0, p = sigmoid(z), the mean over outputs.
 
-    A crossentropy in which rows that are right already count little (Lin et al. 2017). Keras leaves α out unless
+    A crossentropy that gives little weight to rows already classified well (Lin et al. 2017). Keras omits α unless
     apply_class_balancing is set.
     """
 
@@ -73,8 +73,8 @@ class BinaryFocalCrossentropy(Loss):
     output_activation = "sigmoid"
     accepted_activations = frozenset({"sigmoid"})
     type: Literal["binary_focal_crossentropy"] = "binary_focal_crossentropy"
-    gamma: NonNegativeNumber = Field(2.0, description="γ, how little right rows count; 0 for a plain crossentropy")
-    alpha: Share = Field(0.25, description="α, the weight of a target of 1; that of 0 is 1 − α")
+    gamma: NonNegativeNumber = Field(2.0, description="γ, focusing parameter; 0 gives the plain crossentropy")
+    alpha: Share = Field(0.25, description="α, weight of targets of 1; targets of 0 weigh 1 − α")
 
     def expression(self, output: Value, target: Value) -> Value:
         weight = target * (2 * self.alpha - 1) + (1 - self.alpha)
@@ -84,16 +84,16 @@ class BinaryFocalCrossentropy(Loss):
 class CategoricalFocalCrossentropy(Loss):
     """−α·(1 − pₜ)^γ·ln pₜ with p = softmax(z) and t the row's class.
 
-    A crossentropy in which rows that are right already count little (Lin et al. 2017). α is the same for all classes,
-    as in Keras by default.
+    A crossentropy that gives little weight to rows already classified well (Lin et al. 2017). α is the same for all
+    classes, as in Keras by default.
     """
 
     target = "classes"
     output_activation = "softmax"
     accepted_activations = frozenset({"softmax"})
     type: Literal["categorical_focal_crossentropy"] = "categorical_focal_crossentropy"
-    gamma: NonNegativeNumber = Field(2.0, description="γ, how little right rows count; 0 for a plain crossentropy")
-    alpha: PositiveNumber = Field(0.25, description="α, by which all is multiplied")
+    gamma: NonNegativeNumber = Field(2.0, description="γ, focusing parameter; 0 gives the plain crossentropy")
+    alpha: PositiveNumber = Field(0.25, description="α, factor of the loss")
 
     def expression(self, output: Value, target: Value) -> Value:
         hot = one_hot(target, count_outputs(output))
@@ -112,9 +112,9 @@ class _OfMargins(Loss):
 
 
 class Hinge(_OfMargins):
-    """max(1 − s·z, 0), s = 2t − 1, the mean over outputs: wants a margin of 1 on the right side (Vapnik 1995).
+    """max(1 − s·z, 0), s = 2t − 1, the mean over outputs: asks for a margin of 1 (Vapnik 1995).
 
-    Targets are 0 and 1; the sign of z says which. Its derivative at the margin is 0.
+    Targets are 0 and 1; the sign of z is the prediction. Its derivative at the margin is 0.
     """
 
     target = "binary"
@@ -125,9 +125,9 @@ class Hinge(_OfMargins):
 
 
 class SquaredHinge(_OfMargins):
-    """max(1 − s·z, 0)², s = 2t − 1, the mean over outputs: a hinge that is smooth at the margin.
+    """max(1 − s·z, 0)², s = 2t − 1, the mean over outputs: a hinge smooth at the margin.
 
-    Targets are 0 and 1; the sign of z says which.
+    Targets are 0 and 1; the sign of z is the prediction.
     """
 
     target = "binary"
@@ -139,9 +139,9 @@ class SquaredHinge(_OfMargins):
 
 
 class CategoricalHinge(_OfMargins):
-    """max(1 + maxⱼ z′ⱼ − zₜ, 0), z′ being the outputs with 0 in the place of the row's class t, as in Keras.
+    """max(1 + maxⱼ z′ⱼ − zₜ, 0), where z′ is z with 0 at the class t of the row, as in Keras.
 
-    The form of Crammer and Singer (2001), which scikit-learn's hinge_loss has, leaves class t out in place of that 0.
+    The form of Crammer and Singer (2001), used by scikit-learn's hinge_loss, excludes class t instead of using 0.
     """
 
     target = "classes"

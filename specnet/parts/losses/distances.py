@@ -11,7 +11,7 @@ from specnet.parts.losses.base import Loss, mean_over_outputs
 
 
 class MeanSquaredError(Loss):
-    """(y − t)², the mean over outputs. No ½, which scikit-learn's MLP has."""
+    """(y − t)², the mean over outputs; without the ½ of scikit-learn's MLP."""
 
     aliases = ("mse", "squared_error")
     target = "values"
@@ -24,7 +24,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """|y − t|, the mean over outputs: aims at the median, and outliers pull no harder than others.
+    """|y − t|, the mean over outputs: predicts the median; robust to outliers.
 
     Its derivative at 0 is 0.
     """
@@ -39,7 +39,7 @@ class MeanAbsoluteError(Loss):
 
 
 class Huber(Loss):
-    """½d² for |d| ≤ δ, else δ·(|d| − δ/2), d = y − t: squares near the target, straight lines far off (Huber 1964).
+    """½d² for |d| ≤ δ, else δ·(|d| − δ/2), d = y − t: quadratic near the target, linear far from it (Huber 1964).
 
     Computed as c·(|d| − c/2), c = min(|d|, δ). PyTorch's smooth_l1_loss is this divided by δ.
     """
@@ -47,7 +47,7 @@ class Huber(Loss):
     target = "values"
     output_activation = "linear"
     type: Literal["huber"] = "huber"
-    delta: PositiveNumber = Field(1.0, description="δ, up to where the loss is a square")
+    delta: PositiveNumber = Field(1.0, description="δ, distance up to which the loss is quadratic")
 
     def expression(self, output: Value, target: Value) -> Value:
         distance = absolute(output - target)
@@ -56,7 +56,7 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """ln cosh(y − t), the mean over outputs: as huber, but smooth everywhere.
+    """ln cosh(y − t), the mean over outputs: like huber, but smooth everywhere.
 
     Computed as |d| + ln(1 + exp(−2|d|)) − ln 2, d = y − t, with the derivative tanh(d).
     """
@@ -73,10 +73,10 @@ class LogCosh(Loss):
 
 
 class MeanSquaredLogarithmicError(Loss):
-    """(ln(1 + max(y, 0)) − ln(1 + t))², the mean over outputs: errors count by their ratio, for targets not below 0.
+    """(ln(1 + max(y, 0)) − ln(1 + t))², the mean over outputs: relative errors, for non-negative targets.
 
-    An output below 0 counts as 0, and has the derivative 0: an output's activation is softplus where a spec names none.
-    Keras takes numbers below 1e-7 as 1e-7, of the target too.
+    An output below 0 counts as 0 and has the derivative 0; the default output activation is softplus. Keras clips
+    outputs and targets at 1e-7.
     """
 
     aliases = ("msle",)
@@ -91,16 +91,16 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 class Quantile(Loss):
-    """max(q·d, (q − 1)·d), d = t − y, the mean over outputs: aims at the q-quantile (Koenker and Bassett 1978).
+    """max(q·d, (q − 1)·d), d = t − y, the mean over outputs: predicts the q-quantile (Koenker and Bassett 1978).
 
-    At d = 0 its derivative by y is 1 − q; scikit-learn's boosting takes −q.
+    At d = 0 the derivative with respect to y is 1 − q; scikit-learn's boosting uses −q.
     """
 
     aliases = ("pinball",)
     target = "values"
     output_activation = "linear"
     type: Literal["quantile"] = "quantile"
-    quantile: float = Field(0.5, gt=0, lt=1, description="q, the share of targets below the output")
+    quantile: float = Field(0.5, gt=0, lt=1, description="quantile to predict")
 
     def expression(self, output: Value, target: Value) -> Value:
         difference = target - output
@@ -108,9 +108,9 @@ class Quantile(Loss):
 
 
 class CosineSimilarity(Loss):
-    """−y·t/(|y|·|t|): minus the cosine of the angle between output and target, whatever their lengths.
+    """−y·t/(|y|·|t|): the negative cosine of the angle between output and target.
 
-    Lengths below 1e-8 count as that, as in PyTorch; Keras has 1e-6. A row's loss is not a mean over its outputs.
+    Lengths are at least 1e-8, as in PyTorch; 1e-6 in Keras. The loss of a row is not a mean over its outputs.
     """
 
     target = "values"

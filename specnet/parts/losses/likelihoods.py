@@ -24,10 +24,10 @@ class _OfLogMean(Loss):
 
 
 class Poisson(_OfLogMean):
-    """exp(x) − t·x, the mean over outputs: for counts t, whose mean is exp(x).
+    """exp(x) − t·x, the mean over outputs: for counts t with mean exp(x).
 
-    Minus the log-likelihood without ln t!, which does not depend on x, as PyTorch's by default. Keras's takes the mean
-    itself and adds 1e-7 to it.
+    The negative log-likelihood without the constant ln t!, as in PyTorch by default. Keras's takes the mean instead of
+    its logarithm and adds 1e-7.
     """
 
     type: Literal["poisson"] = "poisson"
@@ -37,9 +37,9 @@ class Poisson(_OfLogMean):
 
 
 class Gamma(_OfLogMean):
-    """t·exp(−x) + x, the mean over outputs: for amounts t above 0, whose deviation grows with their mean exp(x).
+    """t·exp(−x) + x, the mean over outputs: for positive amounts t with mean exp(x) and a deviation that grows with it.
 
-    Half the gamma deviance, but for what does not depend on x.
+    Half the gamma deviance, up to a constant.
     """
 
     domain = "positive"
@@ -50,14 +50,14 @@ class Gamma(_OfLogMean):
 
 
 class Tweedie(_OfLogMean):
-    """exp((2 − p)·x)/(2 − p) − t·exp((1 − p)·x)/(1 − p), the mean over outputs: for amounts that often are exactly 0.
+    """exp((2 − p)·x)/(2 − p) − t·exp((1 − p)·x)/(1 − p), the mean over outputs: for amounts that are often 0.
 
-    Half the Tweedie deviance (Jørgensen 1987) of a sum of a Poisson number of gamma amounts, but for what does not
-    depend on x; the mean is exp(x). The powers 1 and 2 are poisson and gamma.
+    Half the Tweedie deviance (Jørgensen 1987) of a Poisson number of gamma amounts, up to a constant; the mean is
+    exp(x). The powers 1 and 2 are poisson and gamma.
     """
 
     type: Literal["tweedie"] = "tweedie"
-    power: float = Field(1.5, gt=1, lt=2, description="p: the variance is proportional to the p-th power of the mean")
+    power: float = Field(1.5, gt=1, lt=2, description="p, power of the mean that the variance is proportional to")
 
     def expression(self, output: Value, target: Value) -> Value:
         of_mean, of_target = 2 - self.power, 1 - self.power
@@ -68,9 +68,8 @@ class Tweedie(_OfLogMean):
 class GaussianNll(Loss):
     """½(s + (μ − t)²·exp(−s)), the mean over targets: learns a mean μ and a log-variance s (Nix and Weigend 1994).
 
-    Two outputs for each target: first all means, then all log-variances. A variance below 1e-6 counts as that and has
-    the derivative 0. Without the constant ½·ln 2π, as PyTorch's, which takes the variance itself. The predictions of a
-    model are the means.
+    Two outputs per target: all means, then all log-variances. The variance is at least 1e-6, with derivative 0 below
+    that. The constant ½·ln 2π is omitted, as in PyTorch, which takes the variance itself. A model predicts the means.
     """
 
     LOWEST: ClassVar[float] = math.log(1e-6)
@@ -88,11 +87,11 @@ class GaussianNll(Loss):
 
 
 class KlDivergence(Loss):
-    """Σ t·ln(t/q), q = softmax(z): how far a distribution over classes is from the target, which is one too.
+    """Σ t·ln(t/q), q = softmax(z): divergence of the predicted distribution over classes from the target distribution.
 
-    (Kullback and Leibler 1951.) Computed by log-sum-exp; a target of 0 adds 0. As categorical_crossentropy, but for
-    the entropy of the target, so that 0 is the best. PyTorch's divides by all numbers unless its reduction is
-    batchmean; Keras's keeps both within 1e-7 and 1.
+    (Kullback and Leibler 1951.) Computed by log-sum-exp; a target of 0 adds 0. Equal to categorical_crossentropy minus
+    the entropy of the target, so the minimum is 0. PyTorch's divides by the number of elements unless its reduction
+    is batchmean; Keras's clips both to [1e-7, 1].
     """
 
     target = "values"

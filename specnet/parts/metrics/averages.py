@@ -67,12 +67,12 @@ def _averaged(name: str, meaning: str) -> list[type[Averaged]]:
 
 
 Precision, PrecisionMacro, PrecisionMicro, PrecisionWeighted, PrecisionSamples = _averaged(
-    "precision", "Share of the rows predicted to be of a class that are"
+    "precision", "Fraction of the rows predicted as a class that belong to it"
 )
 Recall, RecallMacro, RecallMicro, RecallWeighted, RecallSamples = _averaged(
-    "recall", "Share of a class's rows that are predicted to be"
+    "recall", "Fraction of the rows of a class that are predicted as it"
 )
 F1, F1Macro, F1Micro, F1Weighted, F1Samples = _averaged("f1", "2·precision·recall / (precision + recall)")
 Jaccard, JaccardMacro, JaccardMicro, JaccardWeighted, JaccardSamples = _averaged(
-    "jaccard", "Rows of a class and predicted to be, divided by those that are one or the other"
+    "jaccard", "Rows in both the class and its prediction, divided by rows in either"
 )

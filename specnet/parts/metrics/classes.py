@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Accuracy(Metric):
-    """Share of rows whose class is predicted; with several 0/1 outputs, of rows that are right in all of them."""
+    """Fraction of rows predicted correctly; with several 0/1 outputs, in all of them."""
 
     task = LABELS
     function = "accuracy_score"
@@ -36,7 +36,7 @@ class Accuracy(Metric):
 
 
 class BalancedAccuracy(Metric):
-    """Mean over the classes of the share of their rows that is predicted."""
+    """Mean recall over the classes."""
 
     task = CLASSES
     function = "balanced_accuracy_score"
@@ -44,16 +44,16 @@ class BalancedAccuracy(Metric):
 
 
 class MatthewsCorrelation(Metric):
-    """Correlation of target and prediction, from −1 to 1; 0 is chance (Matthews 1975, Gorodkin 2004)."""
+    """Correlation of target and prediction, from −1 to 1, 0 being chance (Matthews 1975, Gorodkin 2004)."""
 
     task = CLASSES
     type: Literal["matthews_corrcoef"] = "matthews_corrcoef"
 
 
 class LikelihoodRatio(Metric):
-    """How a prediction changes the odds of the second class; 1, which tells nothing, where it is not defined.
+    """Change of the odds of the second class by a prediction; 1 if undefined.
 
-    Rows count alike.
+    Ignores sample weights.
     """
 
     task = BINARY
@@ -68,16 +68,16 @@ class LikelihoodRatio(Metric):
 
 
 class PositiveLikelihoodRatio(LikelihoodRatio):
-    """Recall / (1 − specificity): how predicting the second class multiplies its odds. Rows count alike."""
+    """Recall / (1 − specificity): factor on the odds of the second class if it is predicted. Ignores sample weights."""
 
     which = 0
     type: Literal["positive_likelihood_ratio"] = "positive_likelihood_ratio"
 
 
 class NegativeLikelihoodRatio(LikelihoodRatio):
-    """−(1 − recall) / specificity: the negative of how predicting the first class multiplies the second one's odds.
+    """−(1 − recall) / specificity: negative factor on the odds of the second class if the first is predicted.
 
-    Rows count alike.
+    Ignores sample weights.
     """
 
     which = 1
@@ -93,20 +93,20 @@ class OfProbabilities(Metric):
 
 
 class TopAccuracy(OfProbabilities):
-    """Share of rows whose class is among the k most probable ones."""
+    """Fraction of rows whose class is among the k most probable ones."""
 
     task: ClassVar[frozenset[Task]] = frozenset({"classes"})
     function = "top_k_accuracy_score"
     knows_classes = True
     type: Literal["top_k_accuracy"] = "top_k_accuracy"
-    k: PositiveInteger = Field(2, description="how many classes a prediction may name")
+    k: PositiveInteger = Field(2, description="number of most probable classes to consider")
 
     def keywords(self) -> dict[str, Any]:
         return {"k": self.k}
 
 
 class AveragePrecision(OfProbabilities):
-    """Mean precision over the recall that is gained, the mean over classes where there are more than two."""
+    """Area under the precision-recall curve, as a sum of steps; the mean over more than two classes."""
 
     task = LABELS
     function = "average_precision_score"
@@ -114,7 +114,7 @@ class AveragePrecision(OfProbabilities):
 
 
 class BrierScore(OfProbabilities):
-    """Negative mean squared difference of probability and outcome, summed over classes where there are over two."""
+    """Negative mean squared difference of probability and outcome; summed over more than two classes."""
 
     function = "brier_score_loss"
     sign = -1
@@ -123,14 +123,14 @@ class BrierScore(OfProbabilities):
 
 
 class BrierScoreExplained(OfProbabilities):
-    """Share of the Brier score that the model takes away from that of the classes' frequencies."""
+    """Fraction of the Brier score explained, relative to predicting the class frequencies."""
 
     knows_classes = True
     type: Literal["d2_brier_score"] = "d2_brier_score"
 
 
 class LogLoss(OfProbabilities):
-    """Mean of ln p of the row's class: the negative cross-entropy."""
+    """Mean log probability of the class of each row: the negative cross-entropy."""
 
     sign = -1
     knows_classes = True
@@ -138,7 +138,7 @@ class LogLoss(OfProbabilities):
 
 
 class LogLossExplained(OfProbabilities):
-    """Share of the cross-entropy that the model takes away from that of the classes' frequencies."""
+    """Fraction of the cross-entropy explained, relative to predicting the class frequencies."""
 
     knows_classes = True
     type: Literal["d2_log_loss_score"] = "d2_log_loss_score"
@@ -151,28 +151,28 @@ class OfCurve(OfProbabilities):
 
 
 class AreaUnderCurve(OfCurve):
-    """Probability that a row of the second class gets a higher probability of it than a row of the first."""
+    """Area under the ROC curve."""
 
     task: ClassVar[frozenset[Task]] = frozenset({"binary", "multilabel"})
     type: Literal["roc_auc"] = "roc_auc"
 
 
 class AreaUnderCurveRest(OfCurve):
-    """Area under the ROC curve, each class against the rest, the mean over classes."""
+    """Area under the ROC curve, one class against the rest, the mean over classes."""
 
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovr"}
     type: Literal["roc_auc_ovr"] = "roc_auc_ovr"
 
 
 class AreaUnderCurveRestWeighted(OfCurve):
-    """Area under the ROC curve, each class against the rest, classes weighted by their rows."""
+    """Area under the ROC curve, one class against the rest, classes weighted by rows."""
 
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovr", "average": "weighted"}
     type: Literal["roc_auc_ovr_weighted"] = "roc_auc_ovr_weighted"
 
 
 class AreaUnderCurvePairs(OfCurve):
-    """Area under the ROC curve, the mean over pairs of classes (Hand and Till 2001). Rows count alike."""
+    """Area under the ROC curve, the mean over pairs of classes (Hand and Till 2001). Ignores sample weights."""
 
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovo"}
     weighted = False
@@ -180,7 +180,7 @@ class AreaUnderCurvePairs(OfCurve):
 
 
 class AreaUnderCurvePairsWeighted(OfCurve):
-    """Area under the ROC curve, the mean over pairs of classes weighted by their rows. Rows count alike."""
+    """Area under the ROC curve, the mean over pairs of classes weighted by rows. Ignores sample weights."""
 
     arguments: ClassVar[dict[str, Any]] = {"multi_class": "ovo", "average": "weighted"}
     weighted = False

@@ -88,57 +88,57 @@ class NegativeMedianAbsoluteError(Negated):
 
 
 class NegativeMaximumError(Negated):
-    """Negative of the largest |y − t|, of one output. Rows count alike."""
+    """Negative of the largest |y − t|, for one output. Ignores sample weights."""
 
     weighted = False
     type: Literal["neg_max_error"] = "neg_max_error"
 
 
 class NegativeMeanAbsolutePercentageError(Negated):
-    """Negative mean of |y − t| / |t|, as a share and not in hundreds."""
+    """Negative mean of |y − t| / |t|, as a fraction."""
 
     type: Literal["neg_mean_absolute_percentage_error"] = "neg_mean_absolute_percentage_error"
 
 
 class NegativeMeanSquaredLogarithmicError(Negated):
-    """Negative mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
+    """Negative mean of (ln(1 + y) − ln(1 + t))²; NaN if a number is −1 or less."""
 
     type: Literal["neg_mean_squared_log_error"] = "neg_mean_squared_log_error"
 
 
 class NegativeRootMeanSquaredLogarithmicError(Negated):
-    """Negative square root of the mean of (ln(1 + y) − ln(1 + t))²; NaN where a number is −1 or less."""
+    """Negative square root of the mean of (ln(1 + y) − ln(1 + t))²; NaN if a number is −1 or less."""
 
     type: Literal["neg_root_mean_squared_log_error"] = "neg_root_mean_squared_log_error"
 
 
 class NegativeMeanPoissonDeviance(Negated):
-    """Negative mean of 2·(t·ln(t/y) − t + y), of one output; NaN where a prediction is not positive."""
+    """Negative mean of 2·(t·ln(t/y) − t + y), for one output; NaN if a prediction is not positive."""
 
     type: Literal["neg_mean_poisson_deviance"] = "neg_mean_poisson_deviance"
 
 
 class NegativeMeanGammaDeviance(Negated):
-    """Negative mean of 2·(ln(y/t) + t/y − 1), of one output; NaN where a number is not positive."""
+    """Negative mean of 2·(ln(y/t) + t/y − 1), for one output; NaN if a number is not positive."""
 
     type: Literal["neg_mean_gamma_deviance"] = "neg_mean_gamma_deviance"
 
 
 class DeterminationCoefficient(OfValues):
-    """R²: the share of the target's squared deviation from its mean that the prediction takes away."""
+    """R²: the fraction of the squared deviation of the target from its mean that is explained."""
 
     function = "r2_score"
     type: Literal["r2"] = "r2"
 
 
 class ExplainedVariance(OfValues):
-    """The share of the target's variance that the prediction takes away: R², forgiving a constant error."""
+    """Fraction of the variance of the target that is explained: R² that ignores a constant error."""
 
     function = "explained_variance_score"
     type: Literal["explained_variance"] = "explained_variance"
 
 
 class AbsoluteErrorExplained(OfValues):
-    """The share of the target's mean absolute deviation from its median that the prediction takes away."""
+    """Fraction of the mean absolute deviation of the target from its median that is explained."""
 
     type: Literal["d2_absolute_error_score"] = "d2_absolute_error_score"

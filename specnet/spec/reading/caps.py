@@ -48,7 +48,7 @@ def check_caps(text: SourceText) -> None:
     """
     size = len(text.content.encode())
     if size > LARGEST_TEXT:
-        raise TextCapError("too-large", f"{size} bytes are more than the {LARGEST_TEXT} that a spec may have")
+        raise TextCapError("too-large", f"the spec has {size} bytes; the limit is {LARGEST_TEXT}")
     if len(text.lines) > MOST_TOKENS:
         raise TextCapError("too-large", f"more than {MOST_TOKENS} lines", Position(MOST_TOKENS + 1, 1))
     tokens = 0

@@ -14,31 +14,33 @@ from specnet.parts.registry import Registry
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.document import MOST_SHOWN, Document
 from specnet.spec.reading.hints import close_match, key_hint, layer_hint, monitor_hint, name_hint, part_hint
-from specnet.spec.reading.words import either, kind_noun, shown
+from specnet.spec.reading.words import counted, either, kind_name, kind_noun, shown
 
 _NEEDED = {
     "int_type": "an integer",
     "float_type": "a number",
     "bool_type": "true or false",
-    "string_type": "a text",
+    "string_type": "a string",
     "tuple_type": "a list",
     "model_type": "a table",
     "model_attributes_type": "a table",
     "dict_type": "a table",
 }
 _BOUNDS = {
-    "greater_than": ("more than", "gt"),
+    "greater_than": ("a number greater than", "gt"),
     "greater_than_equal": ("at least", "ge"),
-    "less_than": ("less than", "lt"),
+    "less_than": ("a number less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
 _LENGTHS = {
-    "too_short": ("min_length", "fewer than the {} entries that are needed"),
-    "too_long": ("max_length", "more than the {} entries that fit"),
-    "string_too_short": ("min_length", "fewer than the {} characters that are needed"),
-    "string_too_long": ("max_length", "more than the {} characters that fit"),
+    "too_short": ("min_length", "at least", "entry", "entries"),
+    "too_long": ("max_length", "at most", "entry", "entries"),
+    "string_too_short": ("min_length", "at least", "character", None),
+    "string_too_long": ("max_length", "at most", "character", None),
 }
 
+_TOP = "the top level"
+"""How messages call the outermost table."""
 
 _AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
@@ -70,37 +72,38 @@ class Explanation:
             case "missing":
                 section, owner = self._section(path[:-1])
                 hint = section.model_fields[str(path[-1])].description
-                return self._say("missing-key", f'{owner} needs "{path[-1]}"', path, hint)
+                return self._say("missing-key", f'missing key "{path[-1]}"{_of(owner)}', path, hint)
             case "missing-key":
                 return self._missing_type(path, context["kind"])
             case "unknown-part":
                 return self._unknown_part(path, context["kind"], context["name"])
             case "wrong-type":
-                message = f"{kind_noun(context['kind'])} is a name or a table with type, and this is {shown(value)}"
+                message = f"expected {kind_noun(context['kind'])} (a name, or a table with type), got {shown(value)}"
                 return self._say("wrong-type", message, path)
             case "literal_error":
                 choices = self._choices(path)
                 meant = close_match(value, choices) if isinstance(value, str) else None
                 hint = f'did you mean "{meant}"?' if meant else None
-                return self._say("unknown-value", f"{shown(value)} is not {either(choices)}", path, hint)
+                return self._say("unknown-value", f"expected {either(choices)}, got {shown(value)}", path, hint)
             case "unknown-value":
-                return self._say(code, f"{shown(value)} is not {context['words']}", path)
+                return self._say(code, f"expected {context['words']}, got {shown(value)}", path)
             case "unknown-monitor":
-                message = f"{shown(value)} is not a metric to monitor"
+                message = f"expected a metric to monitor, got {shown(value)}"
                 return self._say("unknown-value", message, path, monitor_hint(value, self.registry))
             case "string_pattern_mismatch":
                 hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
-                return self._say("name", f"{shown(value)} is no name", path, hint)
+                return self._say("name", f"invalid name {shown(value)}", path, hint)
         if code in _NEEDED:
             alone = code == "tuple_type" and isinstance(value, str | int | float) and not str(value).startswith("[")
-            message = f"{_NEEDED[code]} is needed, and this is {shown(value)}"
+            message = f"expected {_NEEDED[code]}, got {shown(value)}"
             return self._say("wrong-type", message, path, f"write [{shown(value)}]" if alone else None)
         if code in _BOUNDS:
             words, key = _BOUNDS[code]
-            return self._say("out-of-bounds", f"{shown(value)} is not {words} {shown(context[key])}", path)
+            return self._say("out-of-bounds", f"expected {words} {_bound(context[key])}, got {shown(value)}", path)
         if code in _LENGTHS:
-            key, words = _LENGTHS[code]
-            return self._say("length", f"{len(self._at(path))} is {words.format(context[key])}", path)
+            key, words, singular, plural = _LENGTHS[code]
+            needed = counted(context[key], singular, plural)
+            return self._say("length", f"expected {words} {needed}, got {len(self._at(path))}", path)
         return self._say(code.replace("_", "-"), details["msg"].removeprefix("Value error, "), path)
 
     def _say(self, code: str, message: str, path: Path, hint: str | None = None) -> Diagnostic:
@@ -111,31 +114,33 @@ class Explanation:
         key = str(path[-1])
         hint = layer_hint(key, self._at(path)) if issubclass(section, _AROUND_LAYERS) else None
         hint = hint or key_hint(key, section.model_fields, self._other_tables(section))
-        message = f"{shown(path[-1])} is not a key of {owner}"
+        message = f"unknown key {shown(path[-1])}{_of(owner)}"
         return self.document.diagnostic("unknown-key", message, path, at_key=True, hint=hint)
 
     def _missing_type(self, path: Path, kind: str) -> Diagnostic:
         close = close_match("type", self._at(path))
         known = ", ".join(part.part_name() for part in self.registry.of_kind(kind)[:5])
-        hint = f'instead of "{close}"?' if close else f"for instance {known}"
-        return self._say("missing-key", f'{kind_noun(kind)} needs "type"', (*path, "type"), hint)
+        hint = f'rename "{close}" to "type"' if close else f"for example {known}"
+        return self._say("missing-key", f'missing key "type" for {kind_noun(kind)}', (*path, "type"), hint)
 
     def _unknown_part(self, path: Path, kind: str, name: Any) -> Diagnostic:
         if isinstance(self._at(path), Mapping):
             path = (*path, "type")
         if not isinstance(name, str):
-            return self._say("wrong-type", f"a text is needed, and this is {shown(name)}", path)
+            return self._say("wrong-type", f"expected a string, got {shown(name)}", path)
         if name in self.registry.broken:
-            return self._say("broken-plugin", f"{shown(name)} cannot be used: {self.registry.broken[name]}", path)
+            return self._say(
+                "broken-plugin", f"cannot load the plugin {shown(name)}: {self.registry.broken[name]}", path
+            )
         hint = part_hint(name, kind, self.registry)
-        return self._say("unknown-part", f"{shown(name)} is not {kind_noun(kind)}", path, hint)
+        return self._say("unknown-part", f"unknown {kind_name(kind)} {shown(name)}", path, hint)
 
     def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
         """Return the keys of tables that a key of this one may have been meant for."""
         if issubclass(section, Part):
             alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
             return alike | {"training": set(TrainingSpec.model_fields)}
-        tables = {"a spec": set(Spec.model_fields)}
+        tables = {_TOP: set(Spec.model_fields)}
         for name in ("network", "training"):
             tables[name] = set(_sections_in(Spec.model_fields[name].annotation).model_fields)
         tables["the optimizer"] = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
@@ -154,7 +159,7 @@ class Explanation:
     def _section(self, path: Path) -> tuple[type[Section], str]:
         """Return the class that reads the table at a path, and how messages call it."""
         section: type[Section] = Spec
-        owner = "a spec"
+        owner = _TOP
         value: Any = self.document.data
         for step in path:
             value = value[step]
@@ -168,6 +173,14 @@ class Explanation:
                 assert part is not None  # its fields were read, so its name was known
                 section, owner = part, part.part_name()
         return section, owner
+
+
+def _of(owner: str) -> str:
+    return f" at {owner}" if owner == _TOP else f" for {owner}"
+
+
+def _bound(number: float) -> str:
+    return shown(int(number) if number == int(number) else number)
 
 
 def _words_in(annotation: Any) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Document:
         left_out += max(0, len(ordered) - MOST_SHOWN)
         if left_out:
             name = self.text.name if self.text else None
-            ordered[MOST_SHOWN:] = [Diagnostic("more", f"there are {left_out} more mistakes", source=name)]
+            ordered[MOST_SHOWN:] = [Diagnostic("more", f"{left_out} more mistakes", source=name)]
         return SpecError(*ordered)
 
     def rank(self, path: Path) -> tuple[int, ...]:

@@ -169,9 +169,9 @@ def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[st
         return f'did you mean "{meant}"?'
     owner = next((owner for owner, theirs in elsewhere.items() if meant in theirs), None)
     if owner:
-        return f'"{meant}" is a key of {owner}'
+        return f'"{meant}" belongs to {owner}'
     close = close_match(key, keys)
-    return f'did you mean "{close}"?' if close else f"its keys are {', '.join(keys)}"
+    return f'did you mean "{close}"?' if close else f"choose from {', '.join(keys)}"
 
 
 def layer_hint(key: str, value: Any) -> str | None:
@@ -191,7 +191,7 @@ _BY_PATH = re.compile(r"(?:(?:network\.)?layers[.\[])?\d+(?:\.\d+)*\]?")
 def name_hint(name: str, path: Path, rules: str | None) -> str | None:
     """Return what to write instead of what is no name; `rules` say what is one."""
     if "inputs" in path and _BY_PATH.fullmatch(name):
-        return 'give that layer a name, such as name = "hidden", and read inputs = ["hidden"]'
+        return 'name that layer, as in name = "hidden", and write inputs = ["hidden"]'
     return rules
 
 
@@ -207,8 +207,8 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
     if others:
         return f'"{name}" is {kind_noun(others[0])}'
     if len(names) > 30:
-        return "`specnet parts` lists them all"
-    return f"there are {', '.join(part.part_name() for part in registry.of_kind(kind))}"
+        return f"list them with `specnet parts {kind}`"
+    return f"choose from {', '.join(part.part_name() for part in registry.of_kind(kind))}"
 
 
 def _form(name: str) -> str:

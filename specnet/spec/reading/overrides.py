@@ -42,7 +42,7 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
             column += len(name) + 1
         try:
             if not equals or not all(names):
-                raise CannotSetError(0, "a setting has the form KEY=VALUE", "for instance training.epochs=100")
+                raise CannotSetError(0, "expected KEY=VALUE", "write it as in training.epochs=100")
             value, removed = _value(text, value_text), not value_text.strip()
             data, path = with_change(data, names, value, removed)
         except TextCapError as cap:
@@ -100,13 +100,13 @@ def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: 
         elif isinstance(inner, list | tuple):
             inner = list(inner)
         else:
-            raise CannotSetError(depth + 1, f'"{name}" is {shown(inner)}, in which nothing can be set')
+            raise CannotSetError(depth + 1, f'"{name}" is {shown(inner)} and has no keys')
         container[step] = inner
         container = inner
     if not removed:
         container[step] = value
     elif isinstance(step, str) and step not in container:
-        raise CannotSetError(len(names) - 1, f'there is no "{step}" to remove')
+        raise CannotSetError(len(names) - 1, f'cannot remove "{step}": no such key')
     else:
         del container[step]
     return changed, path
@@ -114,10 +114,8 @@ def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: 
 
 def _index(container: list[Any], name: str, depth: int) -> int:
     if not name.isdecimal() or not name.isascii():
-        raise CannotSetError(depth, f'"{name}" is no index, and this is a list', "entries are counted from 0")
+        raise CannotSetError(depth, f'expected an index into the list, got "{name}"', "count entries from 0")
     if len(name) > 9 or int(name) >= len(container):
         length = f"{len(container)} {'entry' if len(container) == 1 else 'entries'}"
-        raise CannotSetError(
-            depth, f"there is no entry {name[:20]}: the list has {length}", "entries are counted from 0"
-        )
+        raise CannotSetError(depth, f"index {name[:20]} out of range: the list has {length}", "count entries from 0")
     return int(name)

@@ -51,7 +51,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     elif isinstance(source, str | os.PathLike):
         document = _read_file(os.fsdecode(spec_file(source)))
     else:
-        raise DataError(f"spec must be a path, a text or a mapping, not {type(source).__name__}")
+        raise DataError(f"expected a path, a text or a mapping as spec, got {type(source).__name__}")
     data, applied = apply_overrides(document.data, overrides)
     document = replace(document, data=data, overrides=(*document.overrides, *applied))
     return plain(document)
@@ -61,10 +61,10 @@ def _read_file(path: str) -> Document:
     try:
         content = read_file(path, LARGEST_TEXT)
     except UnicodeEncodeError:
-        raise FileError("no file can have this name", source=path) from None
+        raise FileError("invalid file name", source=path) from None
     except FileError as error:
         if "=" in path or path.lstrip().startswith("{"):
-            hint = "a text is told from a path by its line break"
+            hint = "to pass a spec as text, include a line break"
             raise FileError(*(problem.message for problem in error.diagnostics), source=path, hint=hint) from None
         raise
     return document_of(content, path, paths_start(path))
@@ -94,7 +94,7 @@ def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Do
         raise SpecError(
             Diagnostic(
                 "encoding",
-                "this is no UTF-8 text",
+                "not valid UTF-8",
                 source=name,
                 position=start.position(len(start.content)),
                 hint="save it as UTF-8",
@@ -113,7 +113,7 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
     except TextCapError as cap:
         raise _error(text, cap.code, cap.message, cap.position) from None
     except UnicodeEncodeError as error:
-        message = "half of a surrogate pair is no character"
+        message = "invalid Unicode: unpaired surrogate"
         raise _error(text, "encoding", message, text.position(error.start)) from None
     except _DuplicateKeyError:
         raise Document({}, text).error(_duplicates(text, language)) from None
@@ -122,13 +122,13 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
-        raise _error(text, "too-deep", "nested too deeply for what is left of the stack", None) from None
+        raise _error(text, "too-deep", "nested too deeply for the remaining stack", None) from None
     except ValueError:  # Python's, for an integer of thousands of digits
         digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
         position = text.position(digits.start()) if digits else None
-        raise _error(text, "number-range", "this number has too many digits", position) from None
+        raise _error(text, "number-range", "number has too many digits", position) from None
     if not isinstance(data, dict):
-        raise _error(text, "wrong-type", "a spec is a table, not a list or a single value", Position(1, 1))
+        raise _error(text, "wrong-type", "expected a table at the top level", Position(1, 1))
     return Document(data, text, language, folder)
 
 
@@ -175,8 +175,8 @@ def _duplicates(text: SourceText, language: Format, end: int | None = None) -> l
     """Return the keys that stand twice before an end."""
     found = []
     for path, first, second in locate(SourceText(text.name, text.content[:end]), language).duplicates:
-        message = f"{shown(path[-1])} stands here a second time"
-        note = _diagnostic(text, "note", "here is the first", first.key or first.value)
+        message = f"duplicate key {shown(path[-1])}"
+        note = _diagnostic(text, "note", "first defined here", first.key or first.value)
         twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
         found.append(replace(twice, path=path, notes=(note,)))
     return found
@@ -188,7 +188,7 @@ def _json_error(text: SourceText, error: json.JSONDecodeError) -> SpecError:
     before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
     after = text.content[len(before) :].lstrip()
     if before.endswith(",") and after.startswith(("}", "]")):
-        return _error(text, "syntax", "nothing follows this comma", text.position(len(before) - 1))
+        return _error(text, "syntax", "trailing comma", text.position(len(before) - 1))
     return _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno))
 
 

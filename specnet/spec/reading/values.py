@@ -43,7 +43,7 @@ class _Check:
         checked = {}
         for key, value in table.items():
             if not isinstance(key, str) or not _is_text(key):
-                self.refuse("key", f"{shown(key)} is no key", (*path, str(key)), at_key=True)
+                self.refuse("key", f"invalid key {shown(key)}", (*path, str(key)), at_key=True)
             else:
                 checked[key] = self.value(value, (*path, key))
         return checked
@@ -64,17 +64,17 @@ class _Check:
             value = os.fspath(value)
         if isinstance(value, str):
             if not _is_text(value):
-                self.refuse("encoding", "half of a surrogate pair is no character", path)
+                self.refuse("encoding", "invalid Unicode: unpaired surrogate", path)
         elif isinstance(value, float):
             if not math.isfinite(value):
-                self.refuse("not-finite", f"{value} is no finite number", path)
+                self.refuse("not-finite", f"expected a finite number, got {value}", path)
         elif isinstance(value, int):
             if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-                self.refuse("number-range", "this integer does not fit into 64 bits", path)
+                self.refuse("number-range", "expected an integer of at most 64 bits", path)
         elif value is None:
-            self.refuse("null", "null says nothing", path, hint="leave the key out")
+            self.refuse("null", "null is not supported", path, hint="omit the key")
         else:
-            self.refuse("wrong-type", f"a spec holds no {type(value).__name__}", path)
+            self.refuse("wrong-type", f"values of type {type(value).__name__} are not supported", path)
         return value
 
     def refuse(self, code: str, message: str, path: Path, *, at_key: bool = False, hint: str | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _LONGEST = 60
-_NOUNS = {"data": "data source", "preprocessing": "preprocessing step"}
+_NOUNS = {"averaging": "weight averaging", "data": "data source", "preprocessing": "preprocessing step"}
 
 
 def shown(value: Any) -> str:
@@ -29,10 +29,20 @@ def shown(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
+def kind_name(kind: str) -> str:
+    """Return how messages call a kind of part, such as "preprocessing step"."""
+    return _NOUNS.get(kind, kind)
+
+
 def kind_noun(kind: str) -> str:
     """Return a kind of part with its article, such as "an activation"."""
-    noun = _NOUNS.get(kind, kind)
+    noun = kind_name(kind)
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun, such as "2 layers"."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
 def either(names: Iterable[str], last: str = "or") -> str:

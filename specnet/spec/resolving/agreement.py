@@ -1,6 +1,6 @@
 """What goes with what: the loss with the data and the output, the metrics with the loss, the plan with its caps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from specnet.errors import Path
 from specnet.parts.layers import Layer
@@ -34,7 +34,7 @@ def check_layer_count(spec: Spec, problems: Problems) -> bool:
         count, path = len(network.hidden_layer_sizes or ()) + 1, ("network", "hidden_layer_sizes")
     if count > most:
         problems.report(
-            "too-many-layers", f"{shown(count)} layers are more than {most}", path, hint=_raise("layers", count)
+            "too-many-layers", f"{shown(count)} layers exceed the limit of {most}", path, hint=_raise("layers", count)
         )
     return count > most
 
@@ -46,7 +46,7 @@ def check_target(spec: Spec, problems: Problems) -> None:
     loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
     wanted = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
     if loss.target != "values" and sizes.target == "values":
-        needed, words = "classes", f"the target of {data} is numbers"
+        needed, words = "classes", f"the target of {data} is numeric"
     elif loss.target == "values" and (sizes.classes or 2) > 2:
         needed, words = "numbers", f"{data} has {sizes.classes} classes"
     elif loss.target == "binary" and (sizes.classes or 2) > 2:
@@ -54,10 +54,10 @@ def check_target(spec: Spec, problems: Problems) -> None:
     else:
         return
     fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
-    hint = f"{either(fitting[:_NAMED])} goes with such data" if fitting else None
+    hint = f"use {either(fitting[:_NAMED])}" if fitting else None
     notes = [problems.note(words, ("data",))]
     problems.report(
-        "loss-target", f"{loss.part_name()} needs {needed}, and {words}", ("training", "loss"), hint=hint, notes=notes
+        "loss-target", f"{loss.part_name()} needs {needed}, but {words}", ("training", "loss"), hint=hint, notes=notes
     )
 
 
@@ -65,7 +65,7 @@ def check_columns(spec: Spec, problems: Problems) -> None:
     """Report names of columns that are not those that the data part says."""
     said, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
     for index, message in differences(said or (), features or ()):
-        notes = [problems.note("here are the data's names", ("data", "features"))]
+        notes = [problems.note("the data's column names are set here", ("data", "features"))]
         problems.report("feature-names", message, (*PATH, index), notes=notes)
 
 
@@ -74,24 +74,24 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     loss = spec.training.loss
     if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
         fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
-        hint = f"{either(fitting[:_NAMED])} tells two classes apart by one output" if fitting else None
-        message = f"{loss.part_name()} needs an output for each class, and there is one"
+        hint = f"for two classes with one output, use {either(fitting[:_NAMED])}" if fitting else None
+        message = f"{loss.part_name()} needs one output per class, got 1 output"
         problems.report("output-size", message, ("training", "loss"), hint=hint)
     if outputs % loss.outputs_per_target:
-        message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs for each target, and there are {outputs}"
+        message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs per target, got {outputs} outputs"
         problems.report("output-size", message, ("training", "loss"))
     activation = layers[-1].split_activation()[1]
     accepted = loss.accepted_activations
     if accepted is not None and activation is not None and activation.parametric:
-        message = f"{loss.part_name()} works on the value before the output's activation, which cannot be mixed with it"
+        message = f"{loss.part_name()} reads raw outputs; a parametric output activation is not supported"
         problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
     elif accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
         takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
         alike, asking = [p for p in takers if p.target == loss.target], [p for p in takers if p.accepted_activations]
         fitting = [part.part_name() for part in alike or asking or takers]
-        hint = f"{either(fitting[:_NAMED])} goes with {name}" if fitting else None
-        message = f"{name} does not go with {loss.part_name()}, which needs {either(sorted(accepted))}"
+        hint = f"use {either(sorted(accepted))}, or change the loss to {either(fitting[:_NAMED])}" if fitting else None
+        message = f"{loss.part_name()} needs output activation {either(sorted(accepted))}, got {shown(name)}"
         problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
 
 
@@ -99,54 +99,55 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     """Report what under training, or around the target, does not go with the loss or the optimizer."""
     training, loss = spec.training, spec.training.loss
     if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
-        message = f"{training.optimizer.part_name()} needs all rows in one batch"
-        problems.report("batch-size", message, ("training", "batch_size"), hint='"full"')
+        message = f"{training.optimizer.part_name()} needs the full batch, got batch_size {training.batch_size}"
+        problems.report("batch-size", message, ("training", "batch_size"), hint='use batch_size = "full"')
     tasks = set(_tasks(loss, outputs))
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may go with the loss that the data need
             break
         _check_metric(type(metric), loss, tasks, ("training", "metrics", index), problems)
     if training.class_weight is not None and loss.target == "values":
-        message = f"{loss.part_name()} has numbers as its target, and no classes to weigh"
+        message = f"class_weight needs a classification loss, got {loss.part_name()}"
         problems.report("class-weight", message, ("training", "class_weight"))
     elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
-        message = f"class_weight needs a class for each row, and {loss.part_name()} of {outputs} outputs has several"
+        message = f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several"
         problems.report("class-weight", message, ("training", "class_weight"))
     if not isinstance(training.optimizer, SteppingOptimizer):
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
-                message = f"{training.optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                message = f"{key} has no effect with {training.optimizer.part_name()}"
                 problems.report("optimizer-option", message, ("training", key))
     for path, who in training.watchers():
         _check_monitor(spec, who.monitor, tasks, ("training", *path, "monitor"), problems)
     if spec.network.target_preprocessing and loss.target != "values":
-        message = f"{loss.part_name()} has classes as its target, which stay as they are"
+        message = f"target_preprocessing needs a numeric target, but {loss.part_name()} has classes"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
     elif spec.network.target_preprocessing and loss.domain != "any":
-        message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}, which a prepared target no longer is"
-        hint = "leave target_preprocessing out: this loss takes the target in its own units"
+        message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}; target_preprocessing does not keep them so"
+        hint = "remove target_preprocessing; this loss takes the target in its own units"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
 
 
 def _check_metric(metric: type[Metric], loss: Loss, tasks: set[str], path: Path, problems: Problems) -> None:
     """Report a metric that does not go with the loss."""
     if not tasks & metric.task:
-        message = f"{metric.part_name()} does not fit {loss.part_name()}"
-        hint = f"it measures {', '.join(sorted(_TASKS[task] for task in metric.task))}"
+        message = f"{metric.part_name()} is for {_listed(metric.task)}, but {loss.part_name()} is for {_listed(tasks)}"
+        hint = None
         if loss.target == "values" and "values" not in metric.task:
             message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-            hint = "use r2, or for classes a classification loss, such as categorical_crossentropy"
+            hint = "use r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
         problems.report("metric-task", message, path, hint=hint)
     elif metric.response == "probability" and not loss.gives_probabilities:
-        message = f"{metric.part_name()} needs probabilities, and the outputs of {loss.part_name()} are margins"
+        message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
         problems.report("metric-task", message, path)
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
     """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
     if monitor != LOSS and spec.data is not None and not spec.data.split.validation_size:
-        hint = "validation_size = 0.2 under data.split sets rows aside"
-        problems.report("no-validation", "there are no validation rows to watch", path[:-1], hint=hint)
+        hint = "set data.split.validation_size, for example to 0.2"
+        message = f"monitoring {monitor} needs validation rows, but validation_size is 0"
+        problems.report("no-validation", message, path[:-1], hint=hint)
     metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
     if monitor in (LOSS, VALIDATION_LOSS) or metric is None or problems.has("loss-target"):
         return
@@ -154,7 +155,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
     needed = [name for name, field in metric.model_fields.items() if field.is_required()]
     if needed and all(listed.type != metric.part_name() for listed in spec.training.metrics):
         hint = f"add it to training.metrics with {', '.join(needed)}"
-        problems.report("missing-key", f"{metric.part_name()} has no default settings", path, hint=hint)
+        problems.report("missing-key", f"{metric.part_name()} needs settings", path, hint=hint)
     _check_metric(metric, spec.training.loss, tasks, path, problems)
 
 
@@ -166,7 +167,7 @@ def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
     for node in nodes:
         for key in ("learning_rate_factor", "weight_decay_factor"):
             if getattr(node.layer.rules, key) != 1:
-                message = f"{optimizer.part_name()} makes no steps of its own, so that {key} says nothing"
+                message = f"{key} has no effect with {optimizer.part_name()}"
                 problems.report("optimizer-option", message, (*node.path, key))
 
 
@@ -178,7 +179,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     largest = max(range(len(nodes)), key=lambda index: counts[index])
     path = nodes[largest].size_path
     if parameters > limits.parameters:
-        message = f"{parameters} parameters are more than {limits.parameters}"
+        message = f"{parameters} parameters exceed the limit of {limits.parameters}"
         problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
         return
     rows = spec.data.row_count if spec.data is not None else None
@@ -190,7 +191,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         alone = training_bytes(values, parameters, 1, network.dtype)
         if alone <= limits.memory and training.batch_size is not None:
             path = ("training", "batch_size")
-        message = f"about {size / 2**30:.3g} GiB of memory are more than {limits.memory / 2**30:.3g}"
+        message = f"about {size / 2**30:.3g} GiB of memory exceed the limit of {limits.memory / 2**30:.3g} GiB"
         problems.report("too-much-memory", message, path, hint=_raise("memory", size))
 
 
@@ -198,15 +199,15 @@ _NAMED = 3
 """How many of the losses that would fit a hint names."""
 _TASKS = {
     "binary": "two classes",
-    "classes": "more classes",
-    "multilabel": "several outputs of 0 or 1",
+    "classes": "more than two classes",
+    "multilabel": "several binary outputs",
     "values": "numbers",
 }
 
 _DOMAINS = {
-    "not negative": "numbers not below 0",
-    "positive": "numbers above 0",
-    "distribution": "distributions, with sum 1",
+    "not negative": "non-negative targets",
+    "positive": "positive targets",
+    "distribution": "distributions that sum to 1",
 }
 
 
@@ -220,9 +221,13 @@ def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
         yield from [task for task, fits in (("binary", outputs in (0, 2)), ("classes", outputs != 2)) if fits]
 
 
+def _listed(tasks: Iterable[str]) -> str:
+    return " or ".join(sorted(_TASKS[task] for task in tasks))
+
+
 def _losses(registry: Registry) -> list[type[Loss]]:
     return [part for part in registry.of_kind(Loss.kind) if issubclass(part, Loss)]
 
 
 def _raise(limit: str, needed: int) -> str:
-    return f"--limit {limit}={needed} allows it, in Python parse_spec(…, limits=Limits({limit}={needed}))"
+    return f"raise it with --limit {limit}={needed}, or in Python parse_spec(…, limits=Limits({limit}={needed}))"

@@ -91,15 +91,17 @@ class _Graph:
             unread[output] = here
             if layer.name in outputs:
                 clear = False
-                message = "what goes in has this name" if layer.name == INPUT else "a layer above has this name"
-                code = "reserved-name" if layer.name == INPUT else "duplicate-name"
-                self.report(code, f"{shown(layer.name)}: {message}", (*here, "name"))
+                reserved = layer.name == INPUT
+                message = (
+                    f'"{INPUT}" is reserved for the input' if reserved else f"duplicate layer name {shown(layer.name)}"
+                )
+                self.report("reserved-name" if reserved else "duplicate-name", message, (*here, "name"))
             elif layer.name:
                 outputs[layer.name] = output
         unread.pop(output, None)
         for here in unread.values() if clear else ():  # a wrong name may be what should have read it
-            hint = "name it in another layer's inputs"
-            self.report("unread-layer", "no layer reads this one's output", here, hint=hint)
+            hint = "add its name to another layer's inputs, or remove the layer"
+            self.report("unread-layer", "the output of this layer is never used", here, hint=hint)
         return output
 
     def _named(self, layer: Layer, here: Path, outputs: dict[str, int], later: set[str]) -> list[int]:
@@ -109,13 +111,13 @@ class _Graph:
                 found.append(outputs[name])
                 continue
             if name in later:
-                hint = "a layer reads only what stands above it"
+                hint = f"move layer {shown(name)} above this one"
             else:
                 close = close_match(name, outputs)
-                hint = f'did you mean "{close}"?' if close else f"above it are {either(outputs, 'and')}"
+                hint = f'did you mean "{close}"?' if close else f"choose from {either(outputs)}"
             self.report(
                 "unknown-layer",
-                f"there is no layer {shown(name)} above this one",
+                f"no layer {shown(name)} above this one",
                 (*here, "inputs", position),
                 hint=hint,
             )
@@ -125,10 +127,10 @@ class _Graph:
     def _count_fits(self, layer: Layer, here: Path, inputs: tuple[int, ...]) -> bool:
         if layer.input_count == "several" and len(inputs) < 2:
             hint = f'name them: inputs = ["…", "{INPUT}"]'
-            self.report("layer-inputs", f"{layer.type} needs several inputs", here, hint=hint)
+            self.report("layer-inputs", f"{layer.type} needs at least two inputs", here, hint=hint)
         elif layer.input_count == "one" and len(inputs) > 1:
-            message = f"{layer.type} reads one layer, and {len(inputs)} are named"
-            self.report("layer-inputs", message, (*here, "inputs"), hint='"add" or "concatenate" make one of several')
+            message = f"{layer.type} takes one input, got {len(inputs)}"
+            self.report("layer-inputs", message, (*here, "inputs"), hint='combine them with "add" or "concatenate"')
         return (layer.input_count == "one") == (len(inputs) == 1)
 
     def _place(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
@@ -138,10 +140,10 @@ class _Graph:
                 output = self.add(layer.layers, output, (*here, "layers"), f"{key}.{repetition}")
             return output
         if layer.reads_columns and any(number >= 0 for number in inputs):
-            hint = f'put it first, or say inputs = ["{INPUT}"]'
+            hint = f'put it first, or set inputs = ["{INPUT}"]'
             self.report(
                 "layer-place",
-                f"{layer.type} reads columns of the data, not what a layer makes of them",
+                f"{layer.type} reads data columns, not the output of a layer",
                 here,
                 hint=hint,
             )

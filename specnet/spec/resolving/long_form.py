@@ -10,6 +10,7 @@ from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Block, Dense, Layer
 from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
+from specnet.spec.reading.words import counted
 from specnet.spec.resolving.problems import Problems
 
 LAYERS: Path = ("network", "layers")
@@ -76,8 +77,8 @@ class LongForm:
         if not isinstance(given, tuple):
             return [*[given or Relu()] * (count - 1), output]
         if len(given) != count:
-            message = f"{len(given)} activations for {count} layers"
-            hint = "one for each layer after the inputs, or a single one for all hidden layers"
+            message = f"got {counted(len(given), 'activation')} for {counted(count, 'layer')}"
+            hint = "give one per layer, or a single one for all hidden layers"
             self.report("activation-count", message, ("network", "activations"), hint=hint)
         return [*given, *[output] * count][:count]
 
@@ -117,8 +118,8 @@ class _Place:
         elif of_all is not None:
             drawn, what, place = of_all, of_all.part_name(), ("network", field)
         if self.long_form.legacy and not drawn.legacy:
-            message = f"the legacy generator draws normal distributions that are not cut, and {what} is another"
-            hint = 'weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }'
+            message = f"the legacy generator supports only untruncated normal distributions, got {what}"
+            hint = 'use weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }'
             self.long_form.report("legacy-initializer", message, place, hint=hint)
         return drawn
 

@@ -47,8 +47,8 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
     problems.raise_all()
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
-            message = f"the number of {name} is not known: neither the spec nor its data say it"
-            hint = f"{name.removesuffix('s')}_size = …, or {name}=… in Python"
+            message = f"the number of {name} is unknown: neither the spec nor the data specify it"
+            hint = f"set {name.removesuffix('s')}_size, or pass {name} in Python"
             problems.report("unknown-size", message, ("network",), hint=hint)
     problems.raise_all()
     return resolved

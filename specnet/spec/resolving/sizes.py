@@ -8,6 +8,7 @@ from specnet.parts.data import DataSizes
 from specnet.parts.losses import Loss
 from specnet.parts.preprocessing import prepared_size
 from specnet.spec.document import Spec
+from specnet.spec.reading.words import counted
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
 from specnet.spec.resolving.problems import Problems
 
@@ -49,36 +50,36 @@ def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
     """Yield what is said of the number of inputs, the network's own words first."""
     network, sizes = spec.network, data_sizes(spec)
     if network.input_size is not None:
-        yield Claim(network.input_size, _counted(network.input_size, "input"), ("network", "input_size"))
+        yield Claim(network.input_size, f"input_size is {network.input_size}", ("network", "input_size"))
     if network.feature_names is not None:
         size = len(network.feature_names)
-        yield _columns_claim(spec, size, f"feature_names has {_counted(size, 'name')}", ("network", "feature_names"))
+        yield _columns_claim(spec, size, f"feature_names has {counted(size, 'name')}", ("network", "feature_names"))
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
-        yield Claim(size, _counted(size, "input"), ("network", "layer_sizes", 0))
+        yield Claim(size, f"layer_sizes has {counted(size, 'input')}", ("network", "layer_sizes", 0))
     if spec.data is not None and sizes.inputs is not None:
-        words = f"{spec.data.part_name()} has {_counted(sizes.inputs, 'column')}"
+        words = f"{spec.data.part_name()} has {counted(sizes.inputs, 'column')}"
         yield _columns_claim(spec, sizes.inputs, words, ("data",))
     if argument is not None:
-        yield _columns_claim(spec, argument, f"inputs={argument} is asked for", None)
+        yield _columns_claim(spec, argument, f"inputs={argument} was passed", None)
 
 
 def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
     """Yield what is said of the number of outputs beside the layers themselves, the network's own words first."""
     network, sizes, loss = spec.network, data_sizes(spec), spec.training.loss
     if network.output_size is not None:
-        yield Claim(network.output_size, _counted(network.output_size, "output"), ("network", "output_size"))
+        yield Claim(network.output_size, f"output_size is {network.output_size}", ("network", "output_size"))
     needed = outputs_for(loss, sizes)
     if spec.data is not None and needed is not None:
         if sizes.classes is not None:
-            has = f"{sizes.classes} classes, for which {loss.part_name()} needs {_counted(needed, 'output')}"
+            has = f"{sizes.classes} classes ({counted(needed, 'output')} with {loss.part_name()})"
         else:
-            has = f"{_counted(needed // loss.outputs_per_target, 'number')} per row in its target"
+            has = counted(needed // loss.outputs_per_target, "target column")
             if loss.outputs_per_target > 1:
-                has += f", for which {loss.part_name()} needs {_counted(needed, 'output')}"
+                has += f" ({counted(needed, 'output')} with {loss.part_name()})"
         yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
     if argument is not None:
-        yield Claim(argument, f"outputs={argument} is asked for", None)
+        yield Claim(argument, f"outputs={argument} was passed", None)
 
 
 def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
@@ -88,7 +89,7 @@ def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
     node = nodes[-1]
     while node.layer.declared_size() is None and len(node.inputs) == 1 and node.inputs[0] != INPUT_INDEX:
         node = nodes[node.inputs[0]]
-    return Claim(nodes[-1].size, _counted(nodes[-1].size, "output"), node.size_path)
+    return Claim(nodes[-1].size, f"the network has {counted(nodes[-1].size, 'output')}", node.size_path)
 
 
 def agreed(claims: Sequence[Claim], problems: Problems) -> int:
@@ -105,8 +106,4 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
 def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Claim:
     """Return what a number of raw columns says of the number of inputs, which preprocessing makes of them."""
     size = prepared_size(spec.network.preprocessing, columns)
-    return Claim(size, words if size == columns else f"{words}, {_counted(size, 'input')} after preprocessing", path)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)

@@ -23,7 +23,7 @@ class Snake(Activation):
 
     type: Literal["snake"] = "snake"
     aliases: ClassVar[tuple[str, ...]] = ("serpent",)
-    frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
+    frequency: PositiveNumber = Field(1.0, description="a, frequency in radians per unit of input")
 
     def expression(self, x: Value) -> Value:
         return x + sin(self.frequency * x) ** 2 / self.frequency
@@ -33,7 +33,7 @@ class Shift(LearningLayer):
     """x + s, with an s that is learned for each feature."""
 
     type: Literal["shift"] = "shift"
-    initializer: Initializer = Field("zeros", validate_default=True, description="what s is before the first step")
+    initializer: Initializer = Field("zeros", validate_default=True, description="initializer of s")
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (features,) = input_sizes

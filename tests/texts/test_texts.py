@@ -1,0 +1,7 @@
+"""The texts that users read are those of the snapshot."""
+
+from tests.texts.made import SNAPSHOT, document
+
+
+def test_texts_are_those_of_the_snapshot() -> None:
+    assert document() == SNAPSHOT.read_text(encoding="utf-8"), "python -m tests.texts makes it anew"
