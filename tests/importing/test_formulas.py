@@ -94,7 +94,6 @@ def random_formula(rng: np.random.Generator, x: Formula, v: np.ndarray, depth: i
     return make_two(p, q), compute_two(w, u)
 
 
-@pytest.mark.slow
 def test_the_normal_form_of_random_formulas_has_their_values():
     rng = np.random.default_rng(0)
     v = np.concatenate([rng.normal(0, 1.5, (ROWS, FEATURES)), np.zeros((1, FEATURES)), np.full((1, FEATURES), 0.5)])

@@ -204,7 +204,6 @@ def test_without_the_plugin_it_is_unknown(tmp_path: Path):
         specnet.import_model(tmp_path / "m.onnx")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_what_specnet_brings_comes_before_plugins(name: str):
