@@ -72,6 +72,7 @@ def test_a_grid_of_sizes_and_rates_in_any_form():
     assert any(search.best_params_["hidden_layer_sizes"] is size for size in sizes)
 
 
+@pytest.mark.slow
 def test_searches_are_the_same_in_two_processes():
     space = {"spec__training__optimizer__learning_rate": np.geomspace(1e-4, 1e-1, 6), "activations": ["relu", "tanh"]}
     searches = [
@@ -99,6 +100,7 @@ def test_folds():
     assert cross_val_predict(SpecClassifier(**SETTINGS), *IRIS, method="decision_function").shape == (150, 3)
 
 
+@pytest.mark.slow
 def test_other_estimators_around_it():
     X, y = IRIS
     X, y = X[50:], y[50:]

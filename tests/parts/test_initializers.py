@@ -90,6 +90,7 @@ def test_moments_and_bounds(part: Initializer):
     assert not np.array_equal(drawn, draw(part, seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES["draws"], ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
