@@ -79,7 +79,7 @@ def test_says_what_it_teaches(name):
         first, *lines = text.splitlines()
         assert first == "#:schema ../schemas/specnet.schema.json"
         comment = " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
-        assert "It teaches" in comment
+        assert "It shows" in comment
 
 
 def test_the_reference_spec_is_the_one_that_is_documented():
@@ -89,7 +89,7 @@ def test_the_reference_spec_is_the_one_that_is_documented():
 @pytest.mark.slow
 def test_realmlp_also_predicts_numbers_by_the_command_in_its_comment():
     text = (FOLDER / "realmlp.toml").read_text(encoding="utf-8")
-    start, end = text.index("specnet run"), text.index("#\n# What differs")
+    start, end = text.index("specnet run"), text.index("#\n# Differences from the paper")
     command = shlex.split(text[start:end].replace("#", ""))
     assert command[:3] == ["specnet", "run", "specs/realmlp.toml"]
     assert set(command[3::2]) == {"--set"}

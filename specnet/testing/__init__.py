@@ -29,7 +29,7 @@ judge a table of fields differently. `check_layer` does that for layers.
 
 >>> check_part(Snake, wrong, settings=[{"frequency": 2.5}])  # doctest: +ELLIPSIS
 Traceback (most recent call last):
-AssertionError: activation snake with frequency = 2.5: its value in float64 is ..., and ... is expected, at [0, 0]
+AssertionError: activation snake with frequency = 2.5: its value in float64 is ... at [0, 0]; expected ...
 '''
 
 from specnet.testing.checks import check_layer, check_part

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,9 +87,19 @@ def traced_peak(case: Case, rows: int) -> int:
 def resident_peak(case: Case, rows: int) -> int:
     """Bytes by which a call raises the largest resident set of its process."""
     X, y = warmed_up(case, rows)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = largest_resident_set()
     case.fit(X, y)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * RESIDENT_UNIT
+    return largest_resident_set() - before
+
+
+def largest_resident_set() -> int:
+    """Bytes, at this process's peak so far."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RESIDENT_UNIT
+    # On Linux ru_maxrss starts with the peak of the process that started this one.
+    (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(peak) * 1024
 
 
 def warmed_up(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
