@@ -23,7 +23,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "gaussian_noise": {"stddev": 0.2},
     "batch_normalization": {"epsilon": 0.1},
     "layer_normalization": {"epsilon": 0.1},
-    "scale": {},
+    "scale": {"use_shift": True},
     "embedding": {"columns": [2, 0], "categories": [4, 3], "size": [2, 1]},
     "periodic_embedding": {"frequencies": 2, "frequency_stddev": 0.3},
     "piecewise_linear_embedding": {},

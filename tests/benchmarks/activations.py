@@ -51,6 +51,7 @@ def torch_functions() -> dict[str, Callable[[Any], Any]]:
         "log_sigmoid": F.logsigmoid,
         "tanh": torch.tanh,
         "hard_tanh": F.hardtanh,
+        "clip": lambda x: F.hardtanh(x, 0.0, 1.0),
         "tanh_shrink": F.tanhshrink,
         "soft_shrink": F.softshrink,
         "hard_shrink": F.hardshrink,

@@ -44,6 +44,8 @@ ELEMENTWISE = [
     ({"type": "log_sigmoid"}, F.logsigmoid),
     ({"type": "tanh"}, torch.tanh),
     ({"type": "hard_tanh"}, F.hardtanh),
+    ({"type": "clip"}, lambda x: F.hardtanh(x, 0.0, 1.0)),
+    ({"type": "clip", "minimum": -0.5, "maximum": 3.0}, lambda x: F.hardtanh(x, -0.5, 3.0)),
     ({"type": "tanh_shrink"}, F.tanhshrink),
     ({"type": "soft_shrink"}, F.softshrink),
     ({"type": "soft_shrink", "threshold": 1.0}, lambda x: F.softshrink(x, 1.0)),

@@ -14,6 +14,7 @@ from specnet.compiler import BATCH, Value, constant, gradients, input_value, sum
 from specnet.parts.activations import (
     Activation,
     Celu,
+    Clip,
     Elu,
     Gelu,
     Glu,
@@ -49,6 +50,7 @@ NAMES = {
     "hard_silu",
     "tanh",
     "hard_tanh",
+    "clip",
     "softplus",
     "softsign",
     "squareplus",
@@ -78,6 +80,7 @@ VARIANTS = [
     HardShrink(threshold=1.0),
     Threshold(threshold=-0.5, default_value=2.0),
     Squareplus(b=0.5),
+    Clip(minimum=-0.5, maximum=3.0),
 ]
 WITH_RULES = [
     part
@@ -129,6 +132,10 @@ FORMULAS = {
     "hard_sigmoid": lambda part, x: (np.clip(x / 6 + 0.5, 0, 1), (abs(x) < 3) / 6),
     "log_sigmoid": lambda part, x: (-softplus(-x), expit(-x)),
     "hard_tanh": lambda part, x: (np.clip(x, -1, 1), (abs(x) < 1) * 1.0),
+    "clip": lambda part, x: (
+        np.clip(x, part.minimum, part.maximum),
+        ((x > part.minimum) & (x < part.maximum)) * 1.0,
+    ),
     "tanh_shrink": lambda part, x: (x - np.tanh(x), np.tanh(x) ** 2),
     "soft_shrink": lambda part, x: (
         np.sign(x) * np.maximum(abs(x) - part.threshold, 0),

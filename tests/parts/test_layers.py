@@ -52,6 +52,7 @@ ALONE: list[Layer] = [
     Dropout(rate=0.4),
     GaussianNoise(stddev=0.3),
     Scale(),
+    Scale(use_shift=True),
     BatchNormalization(epsilon=1e-2),
     BatchNormalization(),
     LayerNormalization(epsilon=1e-2),
@@ -254,6 +255,10 @@ def test_scale_by_hand():
     factor = np.arange(4.0)
     np.testing.assert_array_equal(output_of({"type": "scale"}, X, factor=factor)[0], X * factor)
     assert parameters["factor"].tolist() == [1, 1, 1, 1]
+    shift = np.array([1.0, -1, 0, 2])
+    moved, parameters = output_of({"type": "scale", "use_shift": True}, X, factor=factor, shift=shift)
+    np.testing.assert_array_equal(moved, X * factor + shift)
+    assert list(parameters) == ["factor", "shift"]
 
 
 def test_layer_normalization_by_hand():

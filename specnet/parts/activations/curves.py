@@ -1,5 +1,6 @@
 """Curves: elementwise activations that are no rectifiers."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
 from specnet.parts.activations.base import Activation
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+from specnet.parts.part import FieldProblem
 
 
 class Linear(Activation):
@@ -72,6 +74,22 @@ class HardTanh(Activation):
 
     def expression(self, x: Value) -> Value:
         return minimum(maximum(x, -1.0), 1.0)
+
+
+class Clip(Activation):
+    """x, kept within two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
+
+    type: Literal["clip"] = "clip"
+    minimum: float = Field(0.0, description="lower bound")
+    maximum: float = Field(1.0, description="upper bound, above the lower one")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        if self.maximum <= self.minimum:
+            yield FieldProblem(("maximum",), f"expected a number above minimum, {self.minimum:g}")
+
+    def expression(self, x: Value) -> Value:
+        return minimum(maximum(x, self.minimum), self.maximum)
 
 
 class TanhShrink(Activation):

@@ -16,18 +16,21 @@ class Scale(LearningLayer):
     """x·s with a learned factor s per feature, starting at 1.
 
     Used before the first dense layer of RealMLP (Holzmüller et al. 2024). The factors are weights, subject to decay
-    and penalties; with an l1 penalty they select columns.
+    and penalties; with an l1 penalty they select columns. The optional shift starts at 0 and does not decay.
     """
 
+    example = "use_shift = true"
     type: Literal["scale"] = "scale"
+    use_shift: bool = Field(False, description="add a learned shift for each feature after scaling")
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (features,) = input_sizes
-        return (per_feature("factor", features, Ones(), decays=True),)
+        shift = (per_feature("shift", features, Zeros()),) if self.use_shift else ()
+        return (per_feature("factor", features, Ones(), decays=True), *shift)
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        (x,), (factor,) = inputs, parameters
-        return x * factor
+        (x,), (factor, *shift) = inputs, parameters
+        return x * factor + shift[0] if shift else x * factor
 
 
 class _Normalization(LearningLayer):
