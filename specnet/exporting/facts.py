@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from specnet.parts.layers import Layer
-from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
+from specnet.parts.part import Part, Section
 from specnet.spec import Spec
 
 FACTS = "spec"
 """The key under which ONNX's metadata and the text in an archive have the facts."""
-_TOLD_BY_OPERATORS = frozenset(
-    {"activation", "add", "batch_normalization", "concatenate", "dense", "dropout", "gaussian_noise"}
-    | {"layer_normalization", "multiply", "scale"}
-)
+NUMBERS, LABELS = "numbers", "labels"
+"""The keys beside those of a spec: numbers by the names of tensors, and the classes."""
 
 
 def facts_of(spec: Spec) -> dict[str, Any]:
@@ -36,11 +33,10 @@ def facts_of(spec: Spec) -> dict[str, Any]:
     return facts
 
 
-def is_told_by_operators(layer: Layer) -> bool:
-    """Whether the operators of a graph tell what a layer is, so that nothing has to be said of it."""
-    activation = getattr(layer, "activation", None)
-    known = activation is None or built_in_registry().find("activation", activation.type) is type(activation)
-    return known and layer.type in _TOLD_BY_OPERATORS
+def whole_spec(spec: Spec) -> dict[str, Any]:
+    """Return a resolved spec as a table that leaves out defaults, and of its data all but the name of a CSV file."""
+    whole = {name: short(value) for name, value in _said(spec).items() if name != "data"}
+    return whole | {name: table for name, table in facts_of(spec).items() if name == "data"}
 
 
 def written(facts: Mapping[str, Any]) -> str:
@@ -48,7 +44,24 @@ def written(facts: Mapping[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
-def short(part: Part) -> Any:
-    """Return a part as a spec says it in the fewest words."""
-    fields = part.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return {"type": part.type} | fields if fields.keys() - {"type"} else part.type
+def short(value: Any) -> Any:
+    """Return a value of a spec as a document says it in the fewest words."""
+    if isinstance(value, Section):
+        fields = {name: short(each) for name, each in _said(value).items()}
+        if not isinstance(value, Part):
+            return fields
+        return {"type": value.type} | fields if fields or isinstance(value, Layer) else value.type
+    if isinstance(value, list | tuple):
+        return [short(each) for each in value]
+    return {key: short(each) for key, each in value.items()} if isinstance(value, Mapping) else value
+
+
+def _said(section: Section) -> dict[str, Any]:
+    """Return the fields of a table that are not what they are by default."""
+    fields = {name: getattr(section, name) for name in type(section).model_fields if name != "type"}
+    defaults = type(section).model_fields
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and value != defaults[name].get_default(call_default_factory=True)
+    }

@@ -15,9 +15,9 @@ from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.importing.archives import opened
 from specnet.importing.draft import Imported
-from specnet.importing.toml import to_toml
 from specnet.model import Model, load_model
 from specnet.spec import Limits
+from specnet.spec.toml import to_toml
 
 __all__ = ["Imported", "import_model", "open_model", "read_network", "weights_path", "write_network"]
 

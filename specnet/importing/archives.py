@@ -7,17 +7,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from specnet.errors import FileError
 from specnet.exporting.archive import MEMBER
 from specnet.exporting.facts import FACTS
 from specnet.files.tensors import shown
-from specnet.importing.facts import FACTS_LIMIT, read_facts
-from specnet.importing.onnx_file import as_texts
+from specnet.importing.facts import FACTS_LIMIT, labels_of, read_facts
 from specnet.parts.arrays import Array
 from specnet.parts.data.npz_reading import strictly_opened
 
@@ -86,7 +82,7 @@ class Archive:
         facts = found.get(FACTS)
         if facts is not None and not isinstance(facts, dict):
             raise FileError(f"{MEMBER} says something of its spec that is no table")
-        return Said(_labels(found.get("labels")), facts)
+        return Said(labels_of(found.get("labels"), MEMBER), facts)
 
 
 @contextmanager
@@ -109,17 +105,3 @@ def _check_size(member: zipfile.ZipInfo, limit: int) -> None:
     most = min(limit, _HIGHEST_COMPRESSION * (member.compress_size + 1000))
     if member.file_size > most:
         raise FileError(f"{shown(member.filename)} has {member.file_size} bytes, of which at most {most} can be read")
-
-
-def _labels(labels: Any) -> Array | None:
-    """Return class labels, ascending integers or texts."""
-    if labels is None:
-        return None
-    kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
-    if kinds not in ({int}, {str}) or not all(a < b for a, b in pairwise(labels)):
-        raise FileError(f"{MEMBER} has labels that are no ascending integers or texts")
-    if kinds == {str}:
-        return as_texts([label.encode("utf-8", "surrogatepass") for label in labels], MEMBER)
-    if not -(2**63) <= min(labels) <= max(labels) < 2**63:
-        raise FileError(f"{MEMBER} has labels that are too large")
-    return np.array(labels, np.int64)

@@ -8,24 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import Preparation
 from specnet.errors import DataError, FileError, SpecError
 from specnet.importing.facts import names_of, training_of
 from specnet.model import Model
+from specnet.model.file import model_of, tensor_kinds
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.fields import spec_name
-from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
 
 INPUT = -1
 """In place of a layer's number: the network's input."""
 
-AFFINE_EPSILON = 1e-5
-"""Of a normalization that only multiplies and adds: its variance and this make 1 exactly, in both precisions."""
+_LARGEST_MOVED = 8.0
+"""A shift times the factor behind it, up to which both become one layer: a larger one costs digits."""
 
 _NETWORKS_INPUT = "input"
+
+FEATURES_LIMIT = 250_000
+"""Columns, or outputs of a layer: images of 256 by 256 points in three colours have fewer."""
 
 
 @dataclass
@@ -109,6 +111,8 @@ class Draft:
         """Add a layer, as large as what it reads where nothing is said, and return its number."""
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
             raise FileError(f"this network has more than {self.limits.layers} layers")
+        if (size or 0) > FEATURES_LIMIT:
+            raise FileError(f"a layer has {size} outputs; at most {FEATURES_LIMIT} are supported")
         numbers = {name: self.numbers(array, name) for name, array in (tensors or {}).items()}
         self.steps.append(DraftLayer(dict(fields), tuple(inputs), size or self.size(inputs[0]), numbers))
         return len(self.steps) - 1
@@ -135,11 +139,33 @@ class Draft:
     def affine(self, source: int, factor: Any, shift: Any) -> int:
         """Add a layer that makes factor·x + shift of x, each () or (features,)."""
         size = self.size(source)
-        factor, shift = np.broadcast_to(factor, size), np.broadcast_to(shift, size)
-        if not shift.any():
-            return self.add({"type": "scale"}, [source], {"factor": factor})
-        variance = np.full(size, 1 - AFFINE_EPSILON)
-        return self.normalization(source, AFFINE_EPSILON, factor, shift, np.zeros(size), variance)
+        tensors = {"factor": np.broadcast_to(factor, size), "shift": np.broadcast_to(shift, size)}
+        if not tensors["shift"].any():
+            return self.add({"type": "scale"}, [source], {"factor": tensors["factor"]})
+        return self.add({"type": "scale", "use_shift": True}, [source], tensors)
+
+    def affine_steps(self, source: int, steps: Sequence[tuple[Array, Array]]) -> int:
+        """Add what multiplies and shifts by each of these factors and shifts: as few layers as lose no digits."""
+        factor, shift = np.ones(()), np.zeros(())
+        for number, constant in steps:
+            if not (number == 1).all() and np.abs(shift * number).max() > _LARGEST_MOVED:
+                source, factor, shift = self.affine(source, factor, shift), np.ones(()), np.zeros(())
+            factor, shift = factor * number, shift * number + constant
+        return source if (factor == 1).all() and not shift.any() else self.affine(source, factor, shift)
+
+    def take_bias(self, layer: int, bias: Array) -> bool:
+        """Give a layer a bias, (features,), if it is a dense one that has none; returns whether it has one now."""
+        step = self.steps[layer]
+        if step.fields["type"] != "dense" or step.fields.get("use_bias") is not False:
+            return False
+        step.tensors["bias"] = self.numbers(bias, "bias")
+        del step.fields["use_bias"]
+        return True
+
+    def check_numbers(self, count: int) -> None:
+        """Refuse more numbers than a network may have parameters, before they are made."""
+        if count > self.limits.parameters:
+            raise FileError(f"a layer has {count} parameters; at most {self.limits.parameters} are allowed")
 
     def normalization(
         self, source: int, epsilon: float, scale: Array, shift: Array, mean: Array, variance: Array, **fields: Any
@@ -242,39 +268,29 @@ class Draft:
         added = [getattr(node.layer, "activation", None) for node in network.nodes[len(steps) :]]
         if any(activation is None or activation.type != "linear" for activation in added):
             raise FileError("no spec can say this network: its loss adds an activation to it")
-        theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
-        places = {**network.parameters(theta), **state}
-        for node, step in zip(network.nodes, steps, strict=False):
-            for name, array in step.tensors.items():
-                place = places.pop(f"{node.key}.{name}")
-                if np.ndim(array) and array.shape != place.shape:
-                    raise FileError(f"{node.key}.{name} has shape {array.shape}, and {place.shape} is needed")
-                place[...] = array
-        assert not places, f"nothing gives {', '.join(places)} its numbers"
+        tensors = {
+            f"{node.key}.{name}": array
+            for node, step in zip(network.nodes, steps, strict=False)
+            for name, array in step.tensors.items()
+        }
+        for key, scaling in (("preprocessing", self.preparation), ("target_preprocessing", self.target)):
+            if scaling is not None:
+                tensors |= {f"{key}.0.0.mean": scaling.mean, f"{key}.0.0.scale": scaling.scale}
+                if not np.isfinite([*scaling.mean.flat, *scaling.scale.flat]).all() or not scaling.scale.all():
+                    raise FileError("columns are divided by 0, or by numbers that are not finite")
+        for name, (dtype, shape) in tensor_kinds(network).items():
+            if tensors[name].shape not in ((), shape):
+                raise FileError(f"{name} has shape {tensors[name].shape}, expected {shape}")
+            tensors[name] = np.broadcast_to(tensors[name], shape).astype(dtype)
         count = network.class_count
         if labels is not None and count is None:
             raise FileError("there are labels of classes, and the network does not tell any apart")
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
             raise FileError(f"the labels of the classes are not {count}, ascending and each once")
-        preparation = _prepared(self.preparation, self.inputs)
-        target = _prepared(self.target, network.target_size)
         try:
-            return Model(network, theta, state, preparation, target, labels)
+            return Model(*model_of(network, tensors, labels))
         except DataError as error:
             raise FileError(str(error)) from error
-
-
-def _prepared(scaling: Scaling | None, columns: int) -> Preparation | None:
-    if scaling is None:
-        return None
-    fitted = {"mean": scaling.mean, "scale": scaling.scale}
-    for name, array in fitted.items():
-        if array.shape not in ((), (columns,)):
-            raise FileError(f"{columns} columns are standardized by numbers of shape {array.shape}")
-        fitted[name] = np.broadcast_to(array.astype(np.float64), columns).copy()
-    if not all(np.isfinite(array).all() for array in fitted.values()) or not fitted["scale"].all():
-        raise FileError("columns are divided by 0, or by numbers that are not finite")
-    return Preparation((Standardize(),), (fitted,))
 
 
 def _copied(step: DraftLayer, order: Sequence[int]) -> DraftLayer:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from specnet.errors import FileError
 from specnet.files.tensors import parse_object
+from specnet.importing.onnx_file import as_texts
+from specnet.parts.arrays import Array
 
 FACTS_LIMIT = 2**24
 """Bytes."""
@@ -30,6 +35,26 @@ def read_facts(text: str | bytes, what: str) -> dict[str, Any]:
     if len(content) > FACTS_LIMIT:
         raise FileError(f"{what} has {len(content)} bytes, of which at most {FACTS_LIMIT} can be read")
     return parse_object(content, what)
+
+
+def labels_of(labels: Any, what: str) -> Array | None:
+    """Return class labels, ascending integers or texts, from a list; None where there is none.
+
+    Raises
+    ------
+    FileError
+        If they are something else, or too large.
+    """
+    if labels is None:
+        return None
+    kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
+    if kinds not in ({int}, {str}) or not all(a < b for a, b in pairwise(labels)):
+        raise FileError(f"{what} has labels that are no ascending integers or texts")
+    if kinds == {str}:
+        return as_texts([label.encode("utf-8", "surrogatepass") for label in labels], what)
+    if not -(2**63) <= min(labels) <= max(labels) < 2**63:
+        raise FileError(f"{what} has labels that are too large")
+    return np.array(labels, np.int64)
 
 
 def names_of(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
+from pydantic import ValidationError
 
 from specnet.errors import FileError
-from specnet.exporting.targets.keras import SAME_NAMES
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Scaling
+from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
+from specnet.parts.registry import built_in_registry
 
 Part = str | dict[str, Any]
 
 _ACTIVATIONS: dict[str, dict[str, Any]] = {
-    "leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2},
-    "hard_silu": {"type": "hard_swish"},
-    **{name: {"type": name} for name in sorted(SAME_NAMES - {"linear"})},
-}
+    part.names.keras: {"type": part.part_name()}
+    for part in built_in_registry().of_kind("activation")
+    if part.names.keras not in ("", "linear")
+} | {"leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2}}
 """Functions under `keras.activations`, with the arguments that they have by default."""
 
 _LARGEST = np.finfo(np.float64).max
@@ -54,7 +56,7 @@ class KerasLayer:
     def source(self) -> int:
         """The one layer that it reads."""
         if len(self.inputs) != 1:
-            self.refuse(f"it reads {len(self.inputs)} layers, and one is needed")
+            self.refuse(f"it reads {len(self.inputs)} layers, expected one")
         return self.inputs[0]
 
     @property
@@ -63,21 +65,21 @@ class KerasLayer:
         return self.draft.size(self.source)
 
     def refuse(self, reason: str) -> NoReturn:
-        """Say that the layer is not understood."""
+        """Say that the layer is not supported."""
         raise FileError(f"{self.where}: {reason}")
 
     def number(self, name: str, default: float | None = None) -> float:
         """Return a field that is a number."""
         value = self.config.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-            self.refuse(f"{name} is {shown(str(value))}, and a number is needed")
+            self.refuse(f"{name} is {shown(str(value))}, expected a number")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a field that is true or false."""
         value = self.config.get(name, default)
         if not isinstance(value, bool):
-            self.refuse(f"{name} is {shown(str(value))}, and true or false is needed")
+            self.refuse(f"{name} is {shown(str(value))}, expected true or false")
         return value
 
     def along_features(self) -> None:
@@ -99,7 +101,7 @@ class KerasLayer:
         if value in (None, "linear"):
             return None
         if not isinstance(value, str) or value not in _ACTIVATIONS:
-            self.refuse(f"the activation {shown(str(value))} is not understood")
+            self.refuse(f"the activation {shown(str(value))} is not supported")
         return _ACTIVATIONS[value]
 
 
@@ -115,10 +117,10 @@ def dtype_of(config: Mapping[str, Any]) -> str:
 def _dense(layer: KerasLayer) -> int:
     units = layer.config.get("units")
     if type(units) is not int or units < 1:
-        layer.refuse(f"units is {shown(str(units))}, and a number is needed")
+        layer.refuse(f"units is {shown(str(units))}, expected a number")
     for name in ("lora_rank", "quantization_config"):
         if layer.config.get(name) is not None:
-            layer.refuse(f"{name} is not understood")
+            layer.refuse(f"{name} is not supported")
     shapes: list[tuple[int, ...]] = [(layer.size, units)]
     if layer.flag("use_bias", True):
         shapes.append((units,))
@@ -134,7 +136,7 @@ def _activated(layer: KerasLayer, source: int) -> int:
     part, size = layer.activation(), layer.draft.size(source)
     if part is None:
         return source
-    if part != "glu":
+    if part != {"type": "glu"}:
         return layer.draft.activation(source, part)
     if size % 2:
         layer.refuse(f"glu halves its input, and {size} features are an odd number")
@@ -142,39 +144,51 @@ def _activated(layer: KerasLayer, source: int) -> int:
 
 
 def _relu(layer: KerasLayer) -> int:
-    ceiling, slope, threshold = (
-        layer.config.get("max_value"),
-        layer.number("negative_slope", 0.0),
-        layer.number("threshold", 0.0),
-    )
-    if threshold or (ceiling is not None and (slope or ceiling != 6)):
-        layer.refuse("a relu with a threshold or a ceiling is understood as relu6 only")
-    part: Part = "relu" if ceiling is None else "relu6"
-    return layer.draft.activation(layer.source, _leaky(layer, slope) if slope else part)
+    ceiling = None if layer.config.get("max_value") is None else layer.number("max_value")
+    slope, threshold = layer.number("negative_slope", 0.0), layer.number("threshold", 0.0)
+    if (ceiling is not None) + bool(slope) + bool(threshold) > 1:
+        layer.refuse("a relu with more than one of max_value, negative_slope and threshold is not supported")
+    part: Part = "relu"
+    if slope:
+        part = _checked(layer, {"type": "leaky_relu", "negative_slope": slope})
+    elif threshold:
+        part = {"type": "threshold", "threshold": threshold}
+        if threshold < 0:
+            layer.refuse(f"threshold is {threshold:g}, expected a positive number")
+    elif ceiling is not None:
+        part = "relu6" if ceiling == 6 else _checked(layer, {"type": "clip", "minimum": 0.0, "maximum": ceiling})
+    return layer.draft.activation(layer.source, part)
 
 
-def _leaky_relu(layer: KerasLayer) -> int:
-    return layer.draft.activation(layer.source, _leaky(layer, layer.number("negative_slope", 0.3)))
+def _checked(layer: KerasLayer, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an activation, if a spec can say it."""
+    kind = built_in_registry().find("activation", fields["type"])
+    assert kind is not None, "a name of this module"
+    try:
+        kind(**fields)
+    except ValidationError as error:
+        layer.refuse(f"{error.errors()[0]['loc'][-1]}: {error.errors()[0]['msg']}")
+    return fields
 
 
-def _leaky(layer: KerasLayer, slope: float) -> Part:
-    if not 0 <= slope < 1:
-        layer.refuse(f"a slope of {slope:g} is not between 0 and 1")
-    return {"type": "leaky_relu", "negative_slope": slope}
+def _named(part: type[Activation]) -> Callable[[KerasLayer], int]:
+    """Return what reads an activation that is a layer of Keras."""
+    _, *arguments = part.names.keras_layer
+    defaults = {"negative_slope": 0.3, "alpha": 1.0}
 
+    def read(layer: KerasLayer) -> int:
+        if not part.elementwise:
+            layer.along_features()
+        fields = {name: layer.number(name, defaults[name]) for name in arguments}
+        names = [
+            tensor.name
+            for block in part.model_construct(type=part.part_name()).own_parameters(layer.size)
+            for tensor in block.tensors
+        ]
+        learned = dict(zip(names, layer.weights([(layer.size,)] * len(names)) if names else [], strict=True))
+        return layer.draft.activation(layer.source, _checked(layer, {"type": part.part_name(), **fields}), learned)
 
-def _elu(layer: KerasLayer) -> int:
-    return layer.draft.activation(layer.source, {"type": "elu", "alpha": layer.number("alpha", 1.0)})
-
-
-def _prelu(layer: KerasLayer) -> int:
-    (slope,) = layer.weights([(layer.size,)])
-    return layer.draft.activation(layer.source, "prelu", {"negative_slope": slope})
-
-
-def _softmax(layer: KerasLayer) -> int:
-    layer.along_features()
-    return layer.draft.activation(layer.source, "softmax")
+    return read
 
 
 def _batch_normalization(layer: KerasLayer) -> int:
@@ -193,7 +207,7 @@ def _batch_normalization(layer: KerasLayer) -> int:
 def _layer_normalization(layer: KerasLayer) -> int:
     layer.along_features()
     if layer.config.get("rms_scaling"):
-        layer.refuse("a normalization without the mean is not understood")
+        layer.refuse("a normalization without the mean is not supported")
     scaled, moved = layer.flag("scale", True), layer.flag("center", True)
     arrays = layer.weights([(layer.size,)] * (scaled + moved))
     scale = arrays.pop(0) if scaled else np.ones(layer.size)
@@ -209,7 +223,7 @@ def _normalization(layer: KerasLayer) -> int:
         # Adapted to data: mean, variance, and the number of rows that they came from.
         mean, variance = layer.weights([(layer.size,), (layer.size,), ()])[:2]
     else:
-        mean, variance = (_numbers(layer, value) for value in given)
+        mean, variance = (_numbers(layer, value, "its mean or its variance") for value in given)
     if (variance < 0).any():
         layer.refuse("a variance is below 0")
     scaling = Scaling(mean.astype(np.float64), np.maximum(np.sqrt(variance.astype(np.float64)), 1e-7))
@@ -228,18 +242,23 @@ def _to_units(layer: KerasLayer, scaling: Scaling) -> int:
     return layer.source
 
 
-def _numbers(layer: KerasLayer, value: Any) -> Array:
+def _numbers(layer: KerasLayer, value: Any, what: str) -> Array:
     try:
         return np.broadcast_to(np.asarray(value, np.float64).reshape(-1), layer.size)
     except (ValueError, TypeError, OverflowError):
-        layer.refuse("its mean or its variance is no number for each feature")
+        layer.refuse(f"{what} is no number for each feature")
+
+
+def _rescaling(layer: KerasLayer) -> int:
+    factor, shift = (_numbers(layer, layer.config.get(name, 0.0), name) for name in ("scale", "offset"))
+    return layer.draft.affine(layer.source, factor, shift)
 
 
 def _several(kind: str) -> Callable[[KerasLayer], int]:
     def combine(layer: KerasLayer) -> int:
         sizes = [layer.draft.size(source) for source in layer.inputs]
         if len(sizes) < 2:
-            layer.refuse("it reads one layer, and several are needed")
+            layer.refuse("it reads one layer, and expected several")
         if kind == "concatenate":
             layer.along_features()
             return layer.draft.add({"type": kind}, layer.inputs, size=sum(sizes))
@@ -250,11 +269,11 @@ def _several(kind: str) -> Callable[[KerasLayer], int]:
     return combine
 
 
-def _kept(kind: str, field: str, name: str) -> Callable[[KerasLayer], int]:
+def _kept(kind: str, name: str) -> Callable[[KerasLayer], int]:
     """Return what reads a layer that acts while training only."""
 
     def keep(layer: KerasLayer) -> int:
-        return layer.draft.add({"type": kind, field: layer.number(name)}, [layer.source])
+        return layer.draft.add({"type": kind, name: layer.number(name)}, [layer.source])
 
     return keep
 
@@ -264,22 +283,24 @@ def _nothing(layer: KerasLayer) -> int:
 
 
 LAYERS: dict[str, Callable[[KerasLayer], int]] = {
+    **{
+        part.names.keras_layer[0]: _named(part)
+        for part in built_in_registry().of_kind("activation")
+        if issubclass(part, Activation) and part.names.keras_layer
+    },
+    **{kind.title(): _several(kind) for kind in ("add", "concatenate", "multiply")},
+    # What they do while training differs; what is dropped on average does not.
+    **dict.fromkeys(["AlphaDropout", "Dropout", "GaussianDropout", "SpatialDropout1D"], _kept("dropout", "rate")),
     "Activation": _activation,
-    "Add": _several("add"),
+    "ActivityRegularization": _nothing,
     "BatchNormalization": _batch_normalization,
-    "Concatenate": _several("concatenate"),
     "Dense": _dense,
-    "Dropout": _kept("dropout", "rate", "rate"),
-    "ELU": _elu,
     "Flatten": _nothing,
-    "GaussianNoise": _kept("gaussian_noise", "stddev", "stddev"),
+    "GaussianNoise": _kept("gaussian_noise", "stddev"),
     "Identity": _nothing,
     "LayerNormalization": _layer_normalization,
-    "LeakyReLU": _leaky_relu,
-    "Multiply": _several("multiply"),
     "Normalization": _normalization,
-    "PReLU": _prelu,
     "ReLU": _relu,
-    "Softmax": _softmax,
+    "Rescaling": _rescaling,
 }
-"""The classes of `keras.layers` that are understood."""
+"""The classes of `keras.layers` that are supported."""

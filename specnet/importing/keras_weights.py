@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,52 +38,38 @@ class Weights:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def read(self, places: Sequence[str], shapes: list[tuple[int, ...]]) -> list[Array]:
-        """Return a layer's arrays, which have to be as many as these shapes and have them.
-
-        Parameters
-        ----------
-        places : sequence of str
-            The places of the models that the layer lies in, from the outermost on, and its own one.
-        shapes : list of tuple of int
-        """
-        place = "/".join(places)
+    def read(self, place: str, shapes: list[tuple[int, ...]]) -> list[Array]:
+        """Return the arrays of the layer at a place, which have to be as many as these shapes and have them."""
         try:
-            group = self._group(places)
+            group = self._file
+            for name in ("layers", place, "vars"):
+                group = None if group is None else self._own(group, name, self._h5py.Group)
             names = [] if group is None else sorted(group, key=lambda name: (len(name), name))
             if names != [str(number) for number in range(len(shapes))]:
-                raise FileError(f"{place} has {len(names)} arrays, and {len(shapes)} are needed")
-            assert group is not None or not shapes
+                raise FileError(f"{place} has {len(names)} arrays, expected {len(shapes)}")
             return [self._array(group, name, shape) for name, shape in zip(names, shapes, strict=True)]
         except FileError:
             raise
         except Exception as error:
             raise FileError(f"{WEIGHTS} is damaged at {place}: {error}") from error
 
-    def _group(self, places: Sequence[str]) -> Any:
-        group = self._file
-        for name in [*(name for place in places for name in ("layers", place)), "vars"]:
-            group = self._own(group, name)
-            if group is None:
-                return None
-            if not isinstance(group, self._h5py.Group):
-                raise FileError(f"{WEIGHTS} has something else than a group in the place of {'/'.join(places)}")
-        return group
-
-    def _own(self, group: Any, name: str) -> Any:
+    def _own(self, group: Any, name: str, kind: type) -> Any:
         """Return a member of a group, if the file itself has it: a link may lead to any other file."""
         link = group.get(name, getlink=True)
         if link is not None and not isinstance(link, self._h5py.HardLink):
             raise FileError(f"{WEIGHTS} has a link in the place of {shown(name)}")
-        return None if link is None else group[name]
+        found = None if link is None else group[name]
+        if found is not None and not isinstance(found, kind):
+            raise FileError(f"{WEIGHTS} has something else than a {kind.__name__} in the place of {shown(name)}")
+        return found
 
     def _array(self, group: Any, name: str, shape: tuple[int, ...]) -> Array:
-        dataset = self._own(group, name)
+        dataset = self._own(group, name, self._h5py.Dataset)
         where = f"{WEIGHTS} {group.name}/{name}"
-        if not isinstance(dataset, self._h5py.Dataset) or dataset.dtype.name not in _NUMBERS:
+        if dataset.dtype.name not in _NUMBERS:
             raise FileError(f"{where} is no array of numbers")
         if dataset.shape != shape:
-            raise FileError(f"{where} has shape {dataset.shape}, and {shape} is needed")
+            raise FileError(f"{where} has shape {dataset.shape}, expected {shape}")
         if dataset.external or dataset.is_virtual or dataset.chunks is not None:
             raise FileError(f"{where} is not kept in one piece, as Keras keeps it")
         if dataset.id.get_storage_size() != math.prod(shape) * dataset.dtype.itemsize:

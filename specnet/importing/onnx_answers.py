@@ -2,67 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_origins import UnknownFormulaError
-from specnet.importing.onnx_values import (
-    Column,
-    Dimensions,
-    Features,
-    Flags,
-    Label,
-    Part,
-    RowCount,
-    Table,
-    TwoClasses,
-    Value,
-    Winner,
-)
+from specnet.importing.onnx_call import Call, Operator, Result, described
+from specnet.importing.onnx_terms import Flags, Label, Part, Table, Term, TwoClasses, Winner
 from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
-    from specnet.importing.onnx_call import Call
     from specnet.importing.onnx_graph import Graph
 
 _HALF = 0.5
 
 
-def finish(graph: Graph, name: str) -> Imported:
+def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
+    from specnet.importing.onnx_graph import UnknownFormulaError
+
     labels: Label | Winner | Flags | None = None
-    answer: Features | TwoClasses | Part | None = None
+    answer: Term | TwoClasses | None = None
     classes: Array | None = None
-    columns: list[Column] = []
     for output in graph.graph.output:
         value = graph.values.get(output.name)
         if value is None:
-            raise FileError(f"no node makes the output {shown(output.name)}")
+            raise FileError(f"the output {shown(output.name)} is not made by any node")
         if isinstance(value, Table):
             classes, value = value.labels, value.probabilities
+        if isinstance(value, Part) and not value.gated and answer is None:
+            value = graph.selected(value)
         if isinstance(value, Label | Winner | Flags) and labels is None:
             labels = value
-        elif isinstance(value, Column) and answer is None:
-            columns.append(value)
-        elif isinstance(value, Features | TwoClasses | Part) and answer is None and not columns:
+        elif isinstance(value, Term | TwoClasses) and answer is None:
             answer = value
         else:
             raise FileError(
-                f"the output {shown(output.name)} is {graph.described(value)}; a network here has labels and "
-                "probabilities, or values"
+                f"the output {shown(output.name)} is {described(value)}; expected labels and probabilities, or values"
             )
-    if labels is None and answer is None and not columns:
+    if labels is None and answer is None:
         raise FileError("the graph has no outputs")
     try:
-        if columns:
-            answer = _together(graph, columns)
-        return _Answers(graph, labels, classes).finish(answer, name)
+        return _Answers(graph, labels, classes).finish(answer, name, facts)
     except UnknownFormulaError:
         raise
     except FileError as error:
@@ -70,37 +54,28 @@ def finish(graph: Graph, name: str) -> Imported:
         raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
 
 
-def _together(graph: Graph, columns: Sequence[Column]) -> Features | TwoClasses:
-    """Return what outputs of one number of each row are, which have to be all that there are, in their order."""
-    first = columns[0]
-    count = 2 if first.of_two_classes else graph.draft.size(first.source)
-    if list(columns) != [replace(first, index=index) for index in range(count)]:
-        raise FileError(f"{len(columns)} of them have one number of each row, and these are not all {count}, in order")
-    return TwoClasses(first.source) if first.of_two_classes else graph.copy(first.source)
-
-
 class _Answers:
     def __init__(self, graph: Graph, labels: Label | Winner | Flags | None, classes: Array | None) -> None:
         self.graph, self.labels, self.classes = graph, labels, classes
         self.decision = labels.winner if isinstance(labels, Label) else labels
 
-    def finish(self, answer: Features | TwoClasses | Part | None, name: str) -> Imported:
+    def finish(self, answer: Term | TwoClasses | None, name: str, facts: Mapping[str, Any] | None) -> Imported:
         graph, draft = self.graph, self.graph.draft
-        if isinstance(answer, Part):
-            return draft.finish(self._means(answer), name, loss="gaussian_nll", facts=graph.facts)
         if answer is None:
             assert self.decision is not None, "a graph without outputs has been refused"
-            output = self.decision.source
+            output = self.decision.layer
         elif isinstance(answer, TwoClasses):
             output = answer.second
         else:
-            in_other_units = not graph.is_marked or graph.section == "target_preprocessing"
-            is_scaled = answer.formula.affine is not None and not answer.formula.is_variable
-            if self.labels is None and in_other_units and is_scaled:
-                assert answer.formula.affine is not None
-                draft.target = Scaling(*(np.broadcast_to(x, answer.size) for x in reversed(answer.formula.affine)))
-                answer = Features(answer.source, graph.layers.algebra.x, answer.size)
-            output = graph.source(answer)
+            term = answer.origin
+            if answer.kind != "f":
+                raise FileError("it holds integers or booleans, expected floats")
+            graph.check_length(term)
+            if self.labels is None:
+                term, steps = graph.scaled(term)
+                if steps:
+                    draft.target = _units(steps, answer.size)
+            output = graph.source(term)
         if output == INPUT:
             output = draft.activation(output, "linear")
         if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
@@ -109,23 +84,9 @@ class _Answers:
         of_classes = answer is None and isinstance(self.decision, Winner)
         if loss is None and of_classes and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=graph.facts)
+        return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
-    def _means(self, answer: Part) -> int:
-        """Return the layer whose first half of outputs is answered, as that of means whose variances are the second."""
-        if (
-            self.labels is not None
-            or answer.gated
-            or (answer.begin, 2 * answer.end) != (0, self.graph.draft.size(answer.source))
-        ):
-            raise FileError("it is a part of a layer's outputs, and not the means in front of as many variances")
-        if answer.factor is not None or answer.shift is not None:
-            factor, shift = answer.factor, answer.shift
-            zero, one = np.zeros(()), np.ones(())
-            self.graph.draft.target = Scaling(zero if shift is None else shift, one if factor is None else factor)
-        return answer.source
-
-    def _loss_of_margins(self, output: int, answer: Features | TwoClasses | None) -> str | None:
+    def _loss_of_margins(self, output: int, answer: Term | TwoClasses | None) -> str | None:
         """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
 
         Refuses labels that are decided by something else than the output.
@@ -134,8 +95,8 @@ class _Answers:
             return None
         step, single = self.graph.draft.steps[output], self.graph.draft.size(output) == 1
         # The largest of the values before a softmax is the largest after it.
-        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.source,)
-        if self.decision.source != output and not before:
+        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.layer,)
+        if self.decision.layer != output and not before:
             raise FileError("the labels and the probabilities come from different layers")
         if isinstance(self.decision, Winner) and not single:
             return None if answer is None or self._ends_in(output, "softmax") else "categorical_hinge"
@@ -166,57 +127,65 @@ class _Answers:
         return self.graph.draft.steps[output].fields.get("activation") == activation
 
 
-def _arg_max(call: Call) -> Value:
+def _units(steps: list[tuple[Array, Array]], size: int) -> Scaling:
+    """Return factors and shifts in a row as those that give the outputs their units."""
+    factor, shift = np.ones(()), np.zeros(())
+    for number, constant in steps:
+        factor, shift = factor * number, shift * number + constant
+    return Scaling(np.broadcast_to(shift, size), np.broadcast_to(factor, size))
+
+
+def flags_of(graph: Graph, condition: Term) -> Flags | None:
+    """Return what a condition is as the labels of a layer's outputs; None where it compares something else."""
+    node = condition.node
+    if node is None or node.op_type != "Greater" or len(condition.terms) != 1 or condition.terms[0].layer is None:
+        return None
+    boundary = condition.operands[1]
+    for known in (_HALF, 0.0):
+        if isinstance(boundary, np.ndarray) and (boundary == known).all():
+            return Flags(graph.source(condition.terms[0]), known)
+    return None
+
+
+def _arg_max(call: Call) -> Result:
     if call.integer("axis", 0) not in (1, -1) or call.integer("select_last_index", 0):
         call.refuse("it does not find the first of the largest features")
     value = call.value()
     if isinstance(value, TwoClasses):
         return Winner(value.second)
-    if call.features().size == 1:
+    if call.term().size == 1:
         call.refuse("the largest of one feature is always the first")
-    return Winner(call.graph.source(call.features()))
+    return Winner(call.graph.source(call.term()))
 
 
-def _extract(call: Call) -> Value:
+def _extract(call: Call) -> Result:
     """Return the labels that a winner's index stands for."""
     labels, winner = call.constant(0), call.value(1)
-    if isinstance(winner, Flags) and call.graph.draft.size(winner.source) == 1:
-        winner = Winner(winner.source, winner.boundary)
+    if isinstance(winner, Flags) and call.graph.draft.size(winner.layer) == 1:
+        winner = Winner(winner.layer, winner.boundary)
     if not isinstance(winner, Winner) or labels.dtype.kind not in "iU":
-        call.refuse(f"it takes from a list by {call.graph.described(winner)}")
+        call.refuse(f"it takes from a list by {described(winner)}")
     return Label(winner, labels)
 
 
-def _gather(call: Call) -> Value | Array:
-    data, indices = call.value(0), call.value(1)
-    if isinstance(data, Dimensions) and isinstance(indices, np.ndarray) and indices.size == 1 and not indices.any():
-        return RowCount()
-    if not isinstance(data, np.ndarray) or isinstance(indices, np.ndarray):
-        call.refuse("only labels are taken by an index")
-    if data.ndim != 1 or call.integer("axis", 0):
-        call.refuse("it takes rows of a table by an index, as an embedding does")
-    return _extract(call)
-
-
-def _zip_map(call: Call) -> Value:
+def _zip_map(call: Call) -> Result:
     value = call.value()
-    if not isinstance(value, Features | TwoClasses):
-        call.refuse(f"it reads {call.graph.described(value)}, and features of rows are needed")
+    if not isinstance(value, Term | TwoClasses):
+        call.refuse(f"it reads {described(value)}, expected features")
     integers, texts = call.ints("classlabels_int64s"), call.texts("classlabels_strings")
     if (integers is None) == (texts is None):
         call.refuse("it has no labels, or two kinds of them")
     return Table(value, np.array(integers, np.int64) if texts is None else texts)
 
 
-def _binarizer(call: Call) -> Value:
+def _binarizer(call: Call) -> Result:
     if call.number("threshold", 0.0) != _HALF:
         call.refuse("its threshold is not one half")
-    return Flags(call.graph.source(call.features()), _HALF)
+    return Flags(call.graph.source(call.term()), _HALF)
 
 
-ANSWERS: dict[tuple[str, str], Callable[[Call], Value | Array]] = {
+ANSWERS: dict[tuple[str, str], Operator] = {
     ("", "ArgMax"): _arg_max,
-    ("", "Gather"): _gather,
     ("ai.onnx.ml", "ArrayFeatureExtractor"): _extract,
     ("ai.onnx.ml", "Binarizer"): _binarizer,
     ("ai.onnx.ml", "ZipMap"): _zip_map,

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from specnet.errors import FileError
 from specnet.importing.onnx_file import as_texts
-from specnet.importing.onnx_values import Features, Value
+from specnet.importing.onnx_terms import (
+    Dimensions,
+    Flags,
+    Label,
+    Part,
+    Table,
+    Term,
+    TwoClasses,
+    Value,
+    Winner,
+    per_feature,
+    shown_shape,
+)
 from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from specnet.importing.onnx_graph import Graph
+
+Result = Value | Array | list[Value]
+Operator = Callable[["Call"], Result]
+_WORDS: dict[type, str] = {
+    Part: "some of a layer's features",
+    Dimensions: "the shape of features",
+    TwoClasses: "the probabilities of two classes",
+    Winner: "the index of a class",
+    Label: "a label",
+    Flags: "0 or 1 for each output",
+    Table: "probabilities by label",
+}
+
+
+def described(value: Value | Array) -> str:
+    """Return in words what a value is."""
+    if isinstance(value, np.ndarray):
+        return f"a constant of shape {value.shape}"
+    return f"features of shape {shown_shape(value.shape)}" if isinstance(value, Term) else _WORDS[type(value)]
 
 
 class Call:
@@ -23,6 +55,7 @@ class Call:
     Attributes
     ----------
     graph : Graph
+    node : NodeProto
     inputs : list
         Its values, None for those that are left out at their place.
     """
@@ -47,38 +80,47 @@ class Call:
             self.refuse("it has too few inputs")
         return found
 
-    def features(self, index: int = 0) -> Features:
-        """Return an input that has to be features of rows."""
+    def term(self, index: int = 0) -> Term:
+        """Return an input that has to be features."""
         found = self.value(index)
-        if not isinstance(found, Features):
-            self.refuse(f"it reads {self.graph.described(found)}, and features of rows are needed")
+        if isinstance(found, Part):
+            return self.graph.selected(found)
+        if isinstance(found, TwoClasses):
+            return self.graph.leaf(self.graph.both(found))
+        if not isinstance(found, Term):
+            self.refuse(f"it reads {described(found)}, expected features")
         return found
 
     def constant(self, index: int) -> Array:
         """Return an input that has to be a constant."""
         found = self.value(index)
         if not isinstance(found, np.ndarray):
-            self.refuse(f"its input {index} is no constant, but {self.graph.described(found)}")
+            self.refuse(f"its input {index} is {described(found)}, expected a constant")
         return found
 
     def per_feature(self, index: int, size: int) -> Array:
-        """Return a constant of one number or of one for each feature: () or (size,)."""
-        return row(self.constant(index), size)
+        """Return a constant of one number or of one for each feature as (size,)."""
+        found: Array = np.broadcast_to(per_feature(self.constant(index), (None, size)), size)
+        return found
+
+    def along_features(self, shape: Sequence[int | None], axis: int) -> bool:
+        """Whether an axis of features is that of all of them."""
+        axis += len(shape) if axis < 0 else 0
+        return axis == len(shape) - 1 and all(size in (None, 1) for size in shape[:-1])
 
     def integers(self, index: int, name: str) -> list[int] | None:
         """Return integers that are an attribute in older versions of an operator and an input in newer ones."""
-        found = self.given(index)
-        if found is None:
+        if self.given(index) is None:
             return self.ints(name)
         array = self.constant(index)
         if array.dtype.kind != "i" or array.size > 8:
-            self.refuse(f"{name} are no few integers")
+            self.refuse(f"its {name} has shape {array.shape} and holds {array.dtype}, expected a few integers")
         return [int(number) for number in array.reshape(-1)]
 
     def number(self, name: str, default: float) -> float:
         """Return an attribute that is a number, which ONNX keeps in single precision."""
         found = self._attribute(name, "FLOAT")
-        return self.graph.layers.rounded(float(np.float32(default)) if found is None else found.f)
+        return self.graph.recognizer.rounded(float(np.float32(default)) if found is None else found.f)
 
     def integer(self, name: str, default: int) -> int:
         """Return an attribute that is an integer."""
@@ -94,11 +136,6 @@ class Call:
         """Return an attribute that is a list of numbers."""
         found = self._attribute(name, "FLOATS")
         return np.array([] if found is None else list(found.floats), np.float32)
-
-    def word(self, name: str, default: str) -> str:
-        """Return an attribute that is a text."""
-        found = self._attribute(name, "STRING")
-        return default if found is None else found.s.decode("utf-8", "replace")
 
     def texts(self, name: str) -> Array | None:
         """Return an attribute that is a list of texts."""
@@ -121,22 +158,3 @@ class Call:
         if found is not None and found.type != AttributeProto.AttributeType.Value(kind):
             self.refuse(f"its attribute {name} is not of the type {kind}")
         return found
-
-
-def row(array: Array, size: int) -> Array:
-    """Return a constant as a number, or as one for each of so many features.
-
-    Raises
-    ------
-    FileError
-        If it differs from row to row, or has another length.
-    """
-    if array.dtype.kind not in "fib":
-        raise FileError(f"a constant holds {array.dtype}, and not numbers")
-    if not np.isfinite(array).all():
-        raise FileError("a constant holds numbers that are not finite")
-    if array.size == 1 and array.ndim <= 2:
-        return array.reshape(()).astype(np.float64)
-    if array.ndim > 2 or (array.ndim == 2 and len(array) != 1) or array.size != size:
-        raise FileError(f"a constant of shape {array.shape} is no number for each of {size} features")
-    return array.reshape(size).astype(np.float64)

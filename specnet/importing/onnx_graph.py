@@ -1,10 +1,11 @@
-"""From an ONNX graph to a draft: each node in order, by what its operator makes of what it reads."""
+"""From an ONNX graph to a draft: operators that mix features become layers, what lies between is run to be known."""
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,18 @@ from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
-from specnet.importing.algebra import TooInvolvedError
 from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.facts import read_facts
-from specnet.importing.functions import is_of_rows, reduces
-from specnet.importing.layers import Layers
+from specnet.importing.facts import read_facts, training_of
 from specnet.importing.onnx_answers import finish
-from specnet.importing.onnx_call import Call
+from specnet.importing.onnx_call import Call, Result
+from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, newest_version, read_model
+from specnet.importing.onnx_formulas import affine_of, formula, plain_nodes
 from specnet.importing.onnx_inputs import read_inputs
-from specnet.importing.onnx_origins import Origins, UnknownFormulaError
 from specnet.importing.onnx_proof import prove_file
-from specnet.importing.onnx_sections import read_section, section_end
-from specnet.importing.onnx_values import Features, Part, TwoClasses, Value
+from specnet.importing.onnx_running import ACROSS, ELEMENTWISE, FOLDED, Runner
+from specnet.importing.onnx_terms import Part, Shape, Term, TwoClasses, Value, segments
+from specnet.importing.recognition import Found, Recognizer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 STANDARD, MACHINE_LEARNING = "", "ai.onnx.ml"
 _DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}
-_WEIGHT_OPERATORS = ("Gemm", "MatMul")
-_FOLDED_LIMIT = 50_000_000
-"""Numbers of all constants together that are computed from others."""
+_MOST_NAMED = 5
+_MOST_FACTORS = 8
+_MOST_BETWEEN = 500
 
 
 def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
@@ -49,14 +49,41 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         If the file is damaged, or holds something that is not understood; names it.
     """
     with file_errors(path):
-        model = read_model(path)
-        graph = Graph(model, TensorReader(path), limits)
-        imported = graph.read(Path(path).stem)
-        return replace(imported, proof=prove_file(path, imported.model, graph.inputs.widths))
+        model, tensors = read_model(path), TensorReader(path)
+        text = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
+        said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
+        if said is None:
+            imported, inputs = _read(model, tensors, path, limits, None)
+        else:
+            training_of(said)
+            try:
+                imported, inputs = read_export(model.graph, said, tensors, limits), ["X"]
+            except ChangedError as change:
+                try:
+                    imported, inputs = _read(model, tensors, path, limits, said)
+                except FileError as error:
+                    hint = f"as a file of another tool: {error.diagnostics[0].message}"
+                    raise FileError(change.diagnostics[0].message, hint=hint) from error
+        return replace(imported, proof=prove_file(path, imported.model, inputs))
+
+
+def _read(
+    model: ModelProto, tensors: TensorReader, path: PathLike, limits: Limits | None, said: Mapping[str, Any] | None
+) -> tuple[Imported, Collection[str]]:
+    graph = Graph(model, tensors, limits)
+    return finish(graph, Path(path).stem, said), graph.inputs.shapes
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a term becomes a layer: from these terms, by this."""
+
+    terms: Sequence[Term]
+    make: Callable[[list[int]], int]
 
 
 class Graph:
-    """An ONNX graph that is being read.
+    """An ONNX graph that has been read.
 
     Parameters
     ----------
@@ -66,36 +93,16 @@ class Graph:
 
     Attributes
     ----------
+    values : dict
+        What each tensor is.
     inputs : Inputs
-    origins : Origins
-        Which nodes made what.
     draft : Draft
-    layers : Layers
-        Puts formulas into the draft.
-    settled : dict of int to Features
-        What was made a layer although it could have stayed a formula.
-    is_marked : bool
-        Whether the first node of each layer has a doc string, as in files that `specnet.export` has written. Then
-        nothing has to be guessed of where a layer ends.
-    section : str
-        The doc string of the layer that is being read, in such a file.
-    facts : dict or None
-        What such a file says of its spec.
-    owners : dict of int to Features or None
-        The one value through which a layer may still be changed: its output, as long as nothing was made of it.
-    told : dict
-        What it says of layers that operators alone do not tell, by their keys.
+    runner : Runner
+    recognizer : Recognizer
     """
 
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
-        facts = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
-        if model.producer_name != "specnet":
-            facts = None
-        self.facts = None if facts is None else read_facts(facts, "what this file says of its spec")
-        self.is_marked, self.section = facts is not None and any(node.doc_string for node in self.graph.node), ""
-        told = (self.facts or {}).get("layers")
-        self.told: dict[str, Any] = told if isinstance(told, dict) else {}
         self.tensors = tensors
         self.versions: dict[str, int] = {
             _DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
@@ -103,182 +110,244 @@ class Graph:
         newest = newest_version()
         if self.version() > newest:
             raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
-        self.values: dict[str, Value | Array] = {}
-        self._number = 0
-        self.settled: dict[int, Features] = {}
-        self.owners: dict[int, Features | None] = {}
-        self.folded = 0
-        for tensor in self.graph.initializer:
-            self.values[tensor.name] = tensors.read(tensor)
         if self.graph.sparse_initializer:
-            raise FileError("this file has sparse tensors, which are not understood")
+            raise FileError("this file has sparse tensors, which are not supported")
+        self.values: dict[str, Value | Array] = {tensor.name: tensors.read(tensor) for tensor in self.graph.initializer}
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
-        self.origins = Origins(self.graph.node, self.uses, self.values)
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
-        values = self.graph.input
-        self.inputs = inputs = read_inputs(
-            value for value in values if value.name not in self.values and self.uses[value.name]
+        self.inputs = read_inputs(
+            value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
         )
-        self.draft = Draft(inputs.columns, self._dtype(inputs.dtype), limits)
-        self.layers = Layers(self.draft)
-        begin = 0
-        for name, width in inputs.widths.items():
-            whole = width == inputs.columns
-            self.bind(name, self.features(INPUT) if whole else Part(INPUT, begin, begin + width))
-            begin += width
+        self.draft = Draft(self.inputs.columns, self._dtype(self.inputs.dtype), limits)
+        self.runner = Runner({domain: self.version(domain) for domain in ("", MACHINE_LEARNING)})
+        self.recognizer = Recognizer(self.runner, self.draft.dtype)
+        self._found: dict[int, tuple[Term, Found] | None] = {}
+        self._count = self._index = 0
+        self._bind_inputs()
+        for index, node in self._sorted():
+            self._index = index
+            self._run(node)
 
-    def read(self, name: str) -> Imported:
-        """Return what the graph computes as a spec and a model."""
-        nodes, number = list(self.graph.node), 0
-        while number < len(nodes):
-            key = nodes[number].doc_string.partition(":")[0] if self.is_marked else ""
-            if key in self.told:
-                end = section_end(nodes, number)
-                self._run_told(key, nodes[number:end])
+    def _bind_inputs(self) -> None:
+        begin = 0
+        for name, shape in self.inputs.shapes.items():
+            term = self.leaf(INPUT, shape)
+            if len(self.inputs.shapes) > 1:
+                self.bind(name, Part(INPUT, np.arange(begin, begin + term.size)))
             else:
-                end = number + 1
-                self._run(number, nodes[number])
-            number = end
-        return finish(self, name)
+                self.bind(name, term)
+            begin += term.size
 
     def version(self, domain: str = STANDARD) -> int:
         """Return the version of the operators of a domain."""
         return self.versions.get(domain, 1)
 
-    def source(self, value: Value | Array) -> int:
-        """Return the layer whose output a value is, made where there is none yet."""
-        if isinstance(value, TwoClasses):
-            one = self.draft.affine(value.second, -1.0, 1.0)
-            return self.draft.add({"type": "concatenate"}, [one, value.second], size=2)
-        if not isinstance(value, Features):
-            raise FileError(f"it reads {self.described(value)}, and features of rows are needed")
-        if value.normal is not None and value.formula.affine is not None:
-            source = self.layers.normalize(value.source, value.normal.mean, value.normal.factor, value.normal.shift)
-        else:
-            try:
-                source = self.layers.compute(value.source, value.formula)
-            except TooInvolvedError:
-                maker = self.origins.maker(value)
-                raise self.origins.unknown(self._number if maker is None else maker, self._is_activation) from None
-        self.owners.setdefault(source, value)
-        value.source, value.formula, value.normal, value.departure = source, self.layers.algebra.x, None, None
-        return source
+    def number(self) -> int:
+        """Return the number of a new term."""
+        self._count += 1
+        return self._count
 
-    def features(self, source: int) -> Features:
-        """Return the output of a layer, which has just been made or changed, as a value."""
-        value = self.owners[source] = self.copy(source)
-        return value
+    def leaf(self, layer: int, shape: Shape | None = None) -> Term:
+        """Return the output of a layer as a term."""
+        return Term(self.number(), shape or (None, self.draft.size(layer)), layer)
 
-    def copy(self, source: int) -> Features:
-        """Return the output of a layer as another value beside that which it had first."""
-        return Features(source, self.layers.algebra.x, self.draft.size(source))
+    def formula(self, node: NodeProto, shape: Shape, operands: Sequence[Term | Array | None], kind: str) -> Term:
+        """Return what a node computes of terms and constants."""
+        operands = tuple(each.origin if isinstance(each, Term) else each for each in operands)
+        return Term(self.number(), shape, node=node, operands=operands, kind=kind, index=self._index)
 
-    def may_change(self, value: Features) -> bool:
-        """Whether a value is a layer's output and alone reads it, so that a constant can become a part of the layer."""
-        return value.alone and value.formula.is_variable and self.owners.get(value.source) is value
+    def selected(self, part: Part) -> Term:
+        """Return some features of a layer's output as a term."""
+        if part.gated:
+            raise FileError("it reads a part of the features behind a sigmoid, which glu alone has")
+        size = self.draft.size(part.layer)
+        if np.array_equal(part.places, np.arange(size)):
+            return replace(self.leaf(part.layer), alone=part.alone)
+        self.draft.check_numbers(len(part.places) * size)
+        weight = np.zeros((len(part.places), size))
+        weight[np.arange(len(part.places)), part.places] = 1
+        return self.leaf(self.draft.dense(part.layer, weight, None))
+
+    def both(self, classes: TwoClasses) -> int:
+        """Return the layer that makes the probabilities of both classes."""
+        one = self.draft.affine(classes.second, -1.0, 1.0)
+        return self.draft.add({"type": "concatenate"}, [one, classes.second], size=2)
 
     def is_answer(self, name: str) -> bool:
         """Whether a tensor is an output of the graph, and nothing else reads it."""
         return self.uses[name] == 1 and any(output.name == name for output in self.graph.output)
 
-    def fold(self, array: Any) -> Array:
-        """Return a constant that was computed from others, within what all of them may take."""
-        constant: Array = np.asarray(array)
-        self.folded += constant.size
-        if self.folded > _FOLDED_LIMIT:
-            raise FileError(f"constants are computed that have more than {_FOLDED_LIMIT} numbers")
-        return constant
-
     def bind(self, name: str, value: Value | Array) -> None:
         """Give a tensor its value."""
+        if isinstance(value, Term | Part):
+            value = replace(value, alone=value.alone and self.uses[name] == 1)
         self.values[name] = value
-        if isinstance(value, Features):
-            shared = self.uses[name] > 1
-            value.alone &= not shared
-            if shared and not self.is_marked:
-                self._settle_shared(name, value)
 
-    def described(self, value: Value | Array) -> str:
-        """Return in words what a value is."""
-        if isinstance(value, np.ndarray):
-            return f"a constant of shape {value.shape}"
-        return (
-            f"{type(value).__name__.lower()} of rows" if isinstance(value, Features) else _WORDS[type(value).__name__]
-        )
+    def named(self, index: int) -> str:
+        """Return a node's name, or its number where it has none, and its operator."""
+        node = self.graph.node[index]
+        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
 
-    def settle(self, value: Features, *, scaled: bool = False) -> None:
-        """Make a layer of a value if it is an activation by itself, or times a factor if `scaled`."""
-        if self._is_activation(value, scaled=scaled):
-            self._end_layer(value)
+    def source(self, term: Term) -> int:
+        """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
+        waiting, ways = [term.origin], dict[int, _Way]()
+        self.check_length(term.origin)
+        while waiting:
+            each = waiting[-1]
+            if each.layer is None:
+                way = ways[each.number] = ways.get(each.number) or self._way(each)
+                missing = [other for other in way.terms if other.layer is None]
+                if missing:
+                    waiting += missing
+                    continue
+                each.layer = way.make([int(other.layer) for other in way.terms if other.layer is not None])
+            waiting.pop()
+        assert term.origin.layer is not None, "it has just been made"
+        return term.origin.layer
 
-    def begin_activation(self, value: Features) -> None:
-        """Make a layer of what an activation reads, if it is an activation itself or has numbers for each feature."""
-        affine = value.formula.affine
-        if self.is_marked:
-            return
-        if affine is not None and (np.ndim(affine[0]) or np.ndim(affine[1])):
-            self.source(value)
-        else:
-            self.settle(value)
+    def check_length(self, term: Term) -> None:
+        """Refuse a term that is further from all layers than any that a network has."""
+        waiting, seen = [term], {term.number}
+        while waiting:
+            new = {each.number: each for each in waiting.pop().terms if each.layer is None and each.number not in seen}
+            waiting += new.values()
+            seen |= new.keys()
+            if len(seen) > _MOST_BETWEEN:
+                raise FileError(f"more than {_MOST_BETWEEN} nodes between two layers")
 
-    def _begin_section(self, node: NodeProto) -> None:
-        self.section = node.doc_string
-        for name in node.input:
-            value = self.values.get(name)
-            if isinstance(value, Features):
-                self.source(value)
+    def recognized(self, term: Term) -> tuple[Term, Found] | None:
+        """Return the activation or normalization that ends in a term, and where it begins; None where it is none."""
+        if term.number not in self._found:
+            found = ((each.start, self.recognizer.find(each)) for each in segments(term))
+            self._found[term.number] = next(((start, what) for start, what in found if what is not None), None)
+        return self._found[term.number]
 
-    def _is_activation(self, value: Features, *, scaled: bool = False) -> bool:
-        formula = value.formula
-        if formula.affine is not None or formula.value is not None or is_of_rows(formula):
-            return False
-        try:
-            return self.layers.is_activation(value.source, formula, scaled=scaled)
-        except TooInvolvedError:
-            return False
+    def _way(self, term: Term) -> _Way:
+        found = self.recognized(term)
+        if found is not None:
+            return _Way([found[0]], lambda layers: self._place(layers[0], found[1]))
+        base, steps = self.scaled(term)
+        if steps:
+            return _Way([base], lambda layers: self.draft.affine_steps(layers[0], steps))
+        operator, terms = term.node.op_type if term.node else "", term.terms
+        sizes = {each.size for each in terms}
+        if term.kind == "f" and len(sizes) == 1 and len(terms) == len(term.operands):
+            if operator in ("Add", "Sum"):
+                return _Way(terms, lambda layers: self.draft.add({"type": "add"}, layers))
+            if operator == "Mul":
+                return _Way(terms, lambda layers: self.draft.add({"type": "multiply"}, layers))
+            if operator == "Sub":
+                negated = self.draft.affine
+                return _Way(
+                    terms, lambda layers: self.draft.add({"type": "add"}, [layers[0], negated(layers[1], -1.0, 0.0)])
+                )
+        if operator == "Pow" and isinstance(term.operands[1], np.ndarray) and term.operands[1].size == 1:
+            power = float(term.operands[1].reshape(()))
+            if power.is_integer() and 2 <= power <= _MOST_FACTORS:
+                return _Way(terms, lambda layers: self.draft.add({"type": "multiply"}, layers * int(power)))
+        bounds = [each for each in term.operands if isinstance(each, np.ndarray)]
+        if operator in ("Max", "Min") and len(terms) == len(bounds) == 1:
+            return _Way(terms, lambda layers: self._bounded(layers[0], bounds[0].astype(np.float64), operator))
+        raise self._unknown(term)
 
-    def _end_layer(self, value: Features) -> None:
-        origin = replace(value)
-        self.settled[self.source(value)] = origin
+    def _bounded(self, source: int, bound: Array, operator: str) -> int:
+        """Return the layer that makes max(x, b) = b + relu(x − b), or min(x, b) = b − relu(b − x)."""
+        sign = 1.0 if operator == "Max" else -1.0
+        above = self.draft.activation(self.draft.affine(source, sign, -sign * bound), "relu")
+        return self.draft.affine(above, sign, bound)
 
-    def _settle_shared(self, name: str, value: Features) -> None:
-        """Make a layer of what several nodes read, unless it may be a part of an activation."""
-        functions = [atom.function for atom in value.formula.functions()]
-        if functions and self.origins.is_reduced(name) and not reduces(value.formula):
-            self._end_layer(value)  # here a normalization begins, of whatever was before it
-        elif functions != ["relu"] or self.origins.reads_alone(name):
-            self.begin_activation(value)
+    def _difference(self, first: int, second: int) -> int:
+        return self.draft.add({"type": "add"}, [first, self.draft.affine(second, -1.0, 0.0)])
 
-    def _run_told(self, key: str, nodes: Sequence[NodeProto]) -> None:
-        where, result = f"layer {shown(key)}", nodes[-1].output[0]
-        if result in self.values:
-            raise FileError(f"{where}: it makes {shown(result)}, which is there already")
-        try:
-            self.bind(result, read_section(self, key, self.told[key], nodes))
-        except FileError as error:
-            raise FileError(f"{where}: {error.diagnostics[0].message}") from error
+    def scaled(self, term: Term) -> tuple[Term, list[tuple[Array, Array]]]:
+        """Return the term that a term is made of by constant factors and shifts, and these, the first ones first."""
+        steps: list[tuple[Array, Array]] = []
+        while term.layer is None and (found := affine_of(term)) is not None and self.recognized(term) is None:
+            term, factor, shift = found
+            steps.append((factor, shift))
+        return term, steps[::-1]
 
-    def _run(self, number: int, node: NodeProto) -> None:
+    def _place(self, source: int, found: Found) -> int:
+        if found.fields["type"] == "linear":
+            return source
+        size = self.draft.size(source)
+        tensors = {name: np.broadcast_to(array, size) for name, array in found.tensors.items()}
+        if found.is_normalization:
+            return self.draft.add(found.fields, [source], tensors)
+        layer = self.draft.activation(source, found.fields, tensors)
+        return layer if found.factor == 1 else self.draft.affine(layer, found.factor, 0.0)
+
+    def _unknown(self, term: Term) -> FileError:
+        """Return the error that names the nodes of a term that no layer computes."""
+        waiting, indices = [term], set[int]()
+        seen = {term.number}
+        while waiting and len(indices) < 8 * _MOST_NAMED:
+            each = waiting.pop()
+            indices.add(each.index)
+            for operand in each.terms:
+                is_known = operand.layer is not None or self.recognized(operand) is not None
+                if operand.number not in seen and operand.operands and not is_known:
+                    waiting.append(operand)
+                seen.add(operand.number)
+        names = ", ".join(map(self.named, sorted(indices)[:_MOST_NAMED]))
+        if len(indices) == 1:
+            return UnknownFormulaError(f"node {names}: this is no known activation")
+        others = " and others" if len(indices) > _MOST_NAMED else ""
+        return UnknownFormulaError(f"nodes {names}{others}: together these are no known activation")
+
+    def _sorted(self) -> list[tuple[int, NodeProto]]:
+        """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
+        nodes = self.graph.node
+        makers: dict[str, int] = {}
+        for index, node in enumerate(nodes):
+            for name in filter(None, node.output):
+                if name in makers or name in self.values:
+                    raise FileError(f"node {self.named(index)}: {shown(name)} already exists")
+                makers[name] = index
+        readers: dict[int, list[int]] = {index: [] for index in range(len(nodes))}
+        missing = [0] * len(nodes)
+        for index, node in enumerate(nodes):
+            for name in filter(None, dict.fromkeys(node.input)):
+                if name in makers:
+                    readers[makers[name]].append(index)
+                    missing[index] += 1
+                elif name not in self.values:
+                    raise FileError(f"node {self.named(index)}: it reads {shown(name)}, which does not exist")
+        ready = [index for index in range(len(nodes)) if not missing[index]]
+        heapq.heapify(ready)
+        order = []
+        while ready:
+            order.append(heapq.heappop(ready))
+            for index in readers[order[-1]]:
+                missing[index] -= 1
+                if not missing[index]:
+                    heapq.heappush(ready, index)
+        if len(order) < len(nodes):
+            index = next(index for index in range(len(nodes)) if missing[index])
+            raise FileError(f"node {self.named(index)}: it reads what is made of its own result")
+        return [(index, node) for index in order for node in plain_nodes(nodes[index], self.number)]
+
+    def _run(self, node: NodeProto) -> None:
         from specnet.importing.onnx_operators import OPERATORS
 
-        self._number = number
-        where = f"node {self.origins.named(number)}"
-        operator = OPERATORS.get((_DOMAINS.get(node.domain, "?"), node.op_type))
-        if operator is None:
-            raise FileError(f"{where}: this operator is not understood")
-        missing = [name for name in node.input if name and name not in self.values]
-        if missing:
-            raise FileError(f"{where}: it reads {shown(missing[0])}, which nothing before it makes")
-        again = [name for name in node.output if name in self.values]
-        if again:
-            raise FileError(f"{where}: it makes {shown(again[0])}, which is there already")
+        if not any(node.output):
+            return  # nothing can read it
+        where = f"node {self.named(self._index)}"
+        domain = _DOMAINS.get(node.domain, "?")
+        operator = OPERATORS.get((domain, node.op_type))
+        is_formula = domain == STANDARD and node.op_type in ELEMENTWISE | ACROSS
+        if operator is None and not is_formula and not (domain == STANDARD and node.op_type in FOLDED):
+            raise FileError(f"{where}: this operator is not supported")
         try:
-            if self.is_marked and node.doc_string:
-                self._begin_section(node)
-            made = operator(Call(self, node))
-        except TooInvolvedError:
-            raise FileError(f"{where}: what it computes is no activation that is known here") from None
+            call = Call(self, node)
+            constants = [value for value in call.inputs if isinstance(value, np.ndarray)]
+            given = [value for value in call.inputs if value is not None]
+            if given and len(constants) == len(given) and domain == STANDARD and node.op_type in FOLDED:
+                made: Result = self.runner.fold(node, call.inputs)  # type: ignore[arg-type]
+            else:
+                made = operator(call) if operator is not None else formula(call)
         except UnknownFormulaError:
             raise
         except FileError as error:
@@ -293,19 +362,10 @@ class Graph:
         for node in self.graph.node:
             weights = [self.values.get(name) for name in node.input]
             found = [array.dtype for array in weights if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
-            if node.op_type in _WEIGHT_OPERATORS and found:
+            if node.op_type in ("Gemm", "MatMul") and found:
                 return found[0].name
         return default
 
 
-_WORDS = {
-    "Part": "a part of the features of rows",
-    "Dimensions": "the shape of features",
-    "RowCount": "the number of rows",
-    "TwoClasses": "the probabilities of two classes",
-    "Column": "one number of each row",
-    "Winner": "the index of a class",
-    "Label": "a label",
-    "Flags": "0 or 1 for each output",
-    "Table": "probabilities by label",
-}
+class UnknownFormulaError(FileError):
+    """Some nodes are nothing that layers here compute; the message says itself which they are."""

@@ -67,23 +67,26 @@ class _RunningFile:
 
     def answers(self, X: Array) -> list[Array]:
         """Return all outputs about rows, as many at a time as the file takes."""
-        batch = self._session.get_inputs()[0].shape[0]
-        size = batch if isinstance(batch, int) and batch > 0 else ROWS
+        shape = self._session.get_inputs()[0].shape
+        batch = shape[0] if len(shape) > 1 else 1
+        size = batch if isinstance(batch, int) and batch > 0 else len(X)
         if size > ROWS:
             raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
         starts = range(0, len(X) - size + 1, size)
         found = [map(_table, _run(self._session.run, None, self._fed(X[first : first + size]))) for first in starts]
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        return [np.concatenate([part.reshape(size, -1) for part in parts]) for parts in zip(*found, strict=True)]
 
     def _fed(self, X: Array) -> dict[str, Array]:
         """Return what the inputs get: rows' columns, and zeros where nothing reads them."""
         fed, begin = {}, 0
         for value in self._session.get_inputs():
             shape = [size if isinstance(size, int) else len(X) for size in value.shape]
-            fed[value.name] = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
+            array = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
             if value.name in self._inputs:
-                fed[value.name][...] = X[:, begin : begin + shape[1]]
-                begin += shape[1]
+                width = array.size // len(X)
+                array = X[:, begin : begin + width].astype(array.dtype).reshape(shape)
+                begin += width
+            fed[value.name] = array
         return fed
 
 

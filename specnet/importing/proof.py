@@ -13,6 +13,8 @@ from specnet.parts.arrays import Array
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
 """Rows of each spread, in standard deviations of the columns where the model knows them."""
+_MOST_NUMBERS = 4_000_000
+"""Of all rows of a spread: a network of many columns is compared on fewer."""
 _TOLERANCES = {"float32": (1e-3, 2e-6), "float64": (1e-9, 1e-12)}
 """What rounding does not reach: a share of an output's spread over the rows, plus one of its largest value, or of 1.
 
@@ -54,7 +56,8 @@ def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]],
 def _rows(model: Model, spread: float, seed: int) -> Array:
     """Return raw columns, (rows, inputs), whose standard deviation is so many of those that the model knows."""
     generator = np.random.default_rng(seed)
-    prepared = spread * generator.standard_normal((ROWS, model.network.inputs))
+    rows = max(2, min(ROWS, _MOST_NUMBERS // model.network.inputs))
+    prepared = spread * generator.standard_normal((rows, model.network.inputs))
     put_categories(prepared, model, generator)
     raw: Array = model.preprocessing.invert(prepared)
     return raw
@@ -82,9 +85,7 @@ def _numbers_compared(given: list[list[Array]], model: Model, X: list[Array], pr
 def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
     """Return the numbers that the file and the model answer, in one shape; None where the file's have another one."""
     found = [answer for answer in answers if answer.dtype.kind == "f"]
-    if len(found) > 1 and all(answer.size == len(answer) for answer in found):
-        found = [np.stack([answer.reshape(-1) for answer in found], axis=1)]  # an output for each class
-    if not found or found[0].ndim not in (1, 2):
+    if not found:
         return None
     numbers = found[0]
     given = numbers.reshape(len(numbers), -1)

@@ -11,15 +11,11 @@ from specnet.errors import DataError, SpecnetError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
 from specnet.parts.arrays import Array
+from specnet.parts.registry import built_in_registry
 from specnet.spec import Limits
 
-_ACTIVATIONS: Mapping[Any, Any] = {
-    "identity": None,
-    "logistic": "sigmoid",
-    "tanh": "tanh",
-    "relu": "relu",
-    "softmax": "softmax",
-    "exp": "exponential",
+_ACTIVATIONS: Mapping[Any, str] = {
+    part.names.sklearn: part.part_name() for part in built_in_registry().of_kind("activation") if part.names.sklearn
 }
 
 
@@ -31,7 +27,7 @@ def import_estimator(
     Raises
     ------
     DataError
-        If it is not fitted, or a step is not understood; names it.
+        If it is not fitted, or a step is not supported; names it.
     """
     try:
         return _read(estimator, limits, name, facts)
@@ -59,7 +55,7 @@ def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mappin
             _check_fitted(step, "regressor_")
             scalers = _scalers(step.transformer_)
             if scalers is None or target is not None:
-                raise DataError(f"a target that {_name(step.transformer_)} transforms is not understood")
+                raise DataError(f"a target that {_name(step.transformer_)} transforms is not supported")
             target = _together(scalers)
             waiting.append(step.regressor_)
         elif step not in (None, "passthrough"):
@@ -67,9 +63,9 @@ def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mappin
     *scalers, network = steps or [None]
     for scaler in scalers:
         if type(scaler) is not StandardScaler:
-            raise DataError(f"the step {_name(scaler)} is not understood; StandardScaler is")
+            raise DataError(f"the step {_name(scaler)} is not supported; StandardScaler is")
     if type(network) not in (MLPClassifier, MLPRegressor):
-        raise DataError(f"{_name(network)} is not understood; MLPClassifier and MLPRegressor are")
+        raise DataError(f"{_name(network)} is not supported; MLPClassifier and MLPRegressor are")
     _check_fitted(network, "coefs_")
     dtype = network.coefs_[0].dtype.name
     if dtype not in ("float32", "float64"):
@@ -82,11 +78,12 @@ def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mappin
         source = draft.dense(source, weight.T, bias)
         activation = network.out_activation_ if number == last else network.activation
         if activation not in _ACTIVATIONS:
-            raise DataError(f"{_name(network)} has the activation {activation}, which is not understood")
-        if _ACTIVATIONS[activation] is not None:
+            raise DataError(f"{_name(network)} has the activation {activation}, which is not supported")
+        if activation != "identity":
             source = draft.activation(source, _ACTIVATIONS[activation])
     # A regressor with one output and an activation that also classifiers end in still predicts values.
-    loss = None if hasattr(network, "classes_") else "mean_squared_error"
+    by_poisson = getattr(network, "loss", None) == "poisson" and network.out_activation_ == "exp"
+    loss = None if hasattr(network, "classes_") else "poisson" if by_poisson else "mean_squared_error"
     return draft.finish(source, name or _name(network), labels=_labels(network), loss=loss, facts=facts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module as import_by_name
 from typing import Any, NoReturn
 
@@ -16,7 +17,9 @@ import numpy as np
 from specnet.errors import DataError, FileError
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.proof import prove
+from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
+from specnet.parts.registry import built_in_registry
 from specnet.spec import Limits
 
 _SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
@@ -30,7 +33,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
     Raises
     ------
     DataError
-        If it is no ``nn.Sequential``, or a module in it is not understood; names it.
+        If it is no ``nn.Sequential``, or a module in it is not supported; names it.
     """
     if _kind(module) != "Sequential":
         raise DataError(f"a network cannot be made of the module {_kind(module)}; of an nn.Sequential it can")
@@ -46,7 +49,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
     for name, inner in modules:
         kind = _kind(inner)
         if kind not in MODULES:
-            raise DataError(f'module "{name}" ({kind}) is not understood')
+            raise DataError(f'module "{name}" ({kind}) is not supported')
         source = MODULES[kind](TorchModule(draft, inner, source, f'module "{name}" ({kind})'))
     if source == INPUT:
         source = draft.activation(INPUT, "linear")
@@ -137,7 +140,7 @@ class TorchModule:
         return self.draft.size(self.source)
 
     def refuse(self, reason: str) -> NoReturn:
-        """Say that the module is not understood."""
+        """Say that the module is not supported."""
         raise DataError(f"{self.where}: {reason}")
 
     def array(self, name: str, default: float = 0.0) -> Array:
@@ -192,21 +195,15 @@ def _layer_norm(module: TorchModule) -> int:
     return module.draft.add(fields, [module.source], tensors)
 
 
-def _named(part: str, **fields: str) -> Callable[[TorchModule], int]:
-    """Return what reads an activation whose fields are attributes of the module."""
-
-    def read(module: TorchModule) -> int:
-        return module.activation({"type": part, **{name: getattr(module.module, of) for name, of in fields.items()}})
-
-    return read
+def _named(part: type[Activation], module: TorchModule) -> int:
+    """Add an activation whose fields are attributes of the module."""
+    arguments = part.names.torch_arguments()
+    return module.activation({"type": part.part_name(), **{f: getattr(module.module, a) for a, f in arguments.items()}})
 
 
-def _along(part: str) -> Callable[[TorchModule], int]:
-    def read(module: TorchModule) -> int:
-        module.along_features()
-        return module.activation(part)
-
-    return read
+def _along(part: str, module: TorchModule) -> int:
+    module.along_features()
+    return module.activation(part)
 
 
 def _leaky_relu(module: TorchModule) -> int:
@@ -230,15 +227,14 @@ def _gelu(module: TorchModule) -> int:
 
 def _softplus(module: TorchModule) -> int:
     if module.module.beta != 1 or module.module.threshold < _LINEAR_FROM or module.draft.dtype != "float32":
-        module.refuse("a softplus with another beta than 1, or one that is linear where digits tell, is not understood")
+        module.refuse("a softplus with another beta than 1, or one that is linear where digits tell, is not supported")
     return module.activation("softplus")
 
 
 def _hard_tanh(module: TorchModule) -> int:
-    bounds = (module.module.min_val, module.module.max_val)
-    if bounds not in ((-1, 1), (0, 6)):
-        module.refuse(f"bounds of {bounds[0]:g} and {bounds[1]:g} are not understood")
-    return module.activation("hard_tanh" if bounds == (-1, 1) else "relu6")
+    low, high = float(module.module.min_val), float(module.module.max_val)
+    known = {(-1.0, 1.0): "hard_tanh", (0.0, 6.0): "relu6"}
+    return module.activation(known.get((low, high), {"type": "clip", "minimum": low, "maximum": high}))
 
 
 def _glu(module: TorchModule) -> int:
@@ -259,36 +255,24 @@ def _nothing(module: TorchModule) -> int:
 
 
 MODULES: dict[str, Callable[[TorchModule], int]] = {
+    **{
+        part.names.torch[0]: partial(_named, part)
+        for part in built_in_registry().of_kind("activation")
+        if issubclass(part, Activation) and part.names.torch[0]
+    },
+    **dict.fromkeys(["AlphaDropout", "Dropout", "Dropout1d", "FeatureAlphaDropout"], _dropout),
     "BatchNorm1d": _batch_norm,
-    "CELU": _named("celu", alpha="alpha"),
-    "Dropout": _dropout,
-    "ELU": _named("elu", alpha="alpha"),
     "Flatten": _nothing,
     "GELU": _gelu,
     "GLU": _glu,
-    "Hardshrink": _named("hard_shrink", threshold="lambd"),
-    "Hardsigmoid": _named("hard_sigmoid"),
-    "Hardswish": _named("hard_swish"),
     "Hardtanh": _hard_tanh,
     "Identity": _nothing,
     "LayerNorm": _layer_norm,
     "LeakyReLU": _leaky_relu,
     "Linear": _linear,
-    "LogSigmoid": _named("log_sigmoid"),
-    "LogSoftmax": _along("log_softmax"),
-    "Mish": _named("mish"),
+    "LogSoftmax": partial(_along, "log_softmax"),
     "PReLU": _prelu,
-    "ReLU": _named("relu"),
-    "ReLU6": _named("relu6"),
-    "SELU": _named("selu"),
-    "SiLU": _named("silu"),
-    "Sigmoid": _named("sigmoid"),
-    "Softmax": _along("softmax"),
+    "Softmax": partial(_along, "softmax"),
     "Softplus": _softplus,
-    "Softshrink": _named("soft_shrink", threshold="lambd"),
-    "Softsign": _named("softsign"),
-    "Tanh": _named("tanh"),
-    "Tanhshrink": _named("tanh_shrink"),
-    "Threshold": _named("threshold", threshold="threshold", default_value="value"),
 }
-"""The classes of `torch.nn` that are understood."""
+"""The classes of `torch.nn` that are supported."""

@@ -105,11 +105,16 @@ def decode_model(
     """
     header = read_header(stream, size)
     network = _network(parse_metadata(header.metadata), parts, limits)
-    spec = network.spec.network
-    required = _required(network)
+    required = tensor_kinds(network)
     labels = _label_entries(header.entries, network)
     _compare(header.entries, required | labels)
     tensors = decode(header, stream.read(header.data_size))
+    return model_of(network, tensors, decode_labels(tensors))
+
+
+def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
+    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied."""
+    spec = network.spec.network
     theta = np.zeros(network.parameter_count, network.dtype)
     for name, view in network.parameters(theta).items():
         view[...] = tensors[name]
@@ -119,7 +124,7 @@ def decode_model(
         {name: tensors[name].copy() for name in network.initial_state()},
         Preparation.from_tensors(spec.preprocessing, _without("preprocessing", tensors)),
         Preparation.from_tensors(spec.target_preprocessing, _without("target_preprocessing", tensors)),
-        decode_labels(tensors),
+        labels,
     )
 
 
@@ -222,7 +227,7 @@ def _inside(mistake: Diagnostic) -> Diagnostic:
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
 
 
-def _required(network: Network) -> dict[str, TensorForm]:
+def tensor_kinds(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
     spec, float64 = network.spec.network, np.dtype(np.float64)
     inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.resolved.columns))

@@ -1,5 +1,6 @@
 """What all parts have in common: a frozen model and a name."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -10,6 +11,32 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 OnnxOperator = tuple[str, dict[str, str]]
 """An operator's name, and for each of its attributes the field that has its value. It reads what the part reads, then
 the arrays that the part learns and those that it keeps, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a part is called elsewhere; exporters and importers read the same table.
+
+    Attributes
+    ----------
+    keras : str
+        The function of `keras.activations` that computes it when all fields have their defaults.
+    keras_layer : tuple of str
+        The class of `keras.layers`, and its arguments, which have the names of the part's fields.
+    torch : tuple of str
+        The module of `torch.nn`, and the call that computes the same, or no call: x in ``{x}``, fields by their names.
+    sklearn : str
+        The activation of scikit-learn's networks.
+    """
+
+    keras: str = ""
+    keras_layer: tuple[str, ...] = ()
+    torch: tuple[str, str] = ("", "")
+    sklearn: str = ""
+
+    def torch_arguments(self) -> dict[str, str]:
+        """Return the fields that PyTorch's arguments have, by the arguments' names."""
+        return dict(re.findall(r'(\w+)="?{(\w+)}', self.torch[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +103,7 @@ class Part(Section):
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    names: ClassVar[Names] = Names()
     example: ClassVar[str] = ""
     """Fields that an example in a spec sets, all that are needed among them: ``units = 16, activation = "relu"``."""
 

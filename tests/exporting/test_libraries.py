@@ -292,12 +292,12 @@ def test_torch_can_train_further_all_that_was_learned(name, training, tmp_path):
 @peers
 @pytest.mark.parametrize("activation", [part.part_name() for part in built_in_registry().of_kind("activation")])
 def test_activations_of_torch(activation, tmp_path):
-    from specnet.exporting.targets.torch import CALLS
-
+    part = built_in_registry().find("activation", activation)
+    assert part is not None
     model = shaken(network(dense(6, activation=activation), dense(2), outputs=2, dtype="float64"))
     module = torch_network(model, tmp_path / "m.py")
     agree_on_gradients(model, module, np.random.default_rng(0).normal(0, 3, (50, 3)), False)
-    call = CALLS[activation].partition("(")[0] if activation in CALLS else f"def {activation}"
+    call = part.names.torch[1].partition("(")[0] or f"def {activation}"
     assert (call in (tmp_path / "m.py").read_text()) == (activation != "linear")
 
 
@@ -311,7 +311,7 @@ FIELDS = [
     ),
     (
         {"type": "threshold", "threshold": -0.5, "default_value": -2},
-        "nn.functional.threshold(self.layers_0(x), -0.5, -2.0)",
+        "nn.functional.threshold(self.layers_0(x), threshold=-0.5, value=-2.0)",
     ),
     ({"type": "soft_shrink", "threshold": 0.1}, "nn.functional.softshrink(self.layers_0(x), lambd=0.1)"),
     ({"type": "hard_shrink", "threshold": 0.1}, "nn.functional.hardshrink(self.layers_0(x), lambd=0.1)"),

@@ -3,8 +3,8 @@
 Each file has a `.npz` of the same name beside it, with rows ``X`` and what the tool itself answers for them, and with
 the versions that wrote both. Run by hand, in environments that have the tools:
 
-    python tests/importing/make_files.py sklearn pandas torch keras nested  # skl2onnx, pandas, onnxscript, torch, keras
-    python tests/importing/make_files.py tensorflow                         # tensorflow-cpu, tf2onnx
+    python tests/importing/make_files.py sklearn pandas torch keras  # skl2onnx, pandas, onnxscript, torch, keras
+    python tests/importing/make_files.py tensorflow                  # tensorflow-cpu, tf2onnx
 """
 
 from __future__ import annotations
@@ -268,30 +268,6 @@ def write_keras() -> None:
             keep(f"keras_{name}_torch", X, {"value": answer}, "keras", "torch")
 
 
-def write_nested() -> None:
-    """Models inside models: a stack in a stack, and a graph, whose layers have the names of others."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(0)
-    deepest = keras.Sequential([keras.Input((5,)), layers.BatchNormalization(), layers.Dense(4, name="dense")])
-    x = keras.Input((4,), name="columns")
-    branch = keras.Model(x, layers.Add()([x, layers.Dense(4, "tanh", name="dense")(x)]), name="branch")
-    x = keras.Input((4,), name="columns")
-    h = layers.Normalization(mean=[0.5, -1.0, 2.0, 0.0], variance=[1.5, 0.7, 2.0, 1.0])(x)
-    stack = keras.Sequential([layers.Dense(5, "relu", name="dense"), deepest], name="stack")
-    h = layers.Multiply()([branch(h), stack(h)])
-    model = keras.Model(x, keras.Sequential([layers.Dense(3, "softmax", name="dense")], name="answer")(h))
-    random = np.random.default_rng(3)
-    for variable in model.weights:
-        if "normalization/mean" not in variable.path:
-            variable.assign(variable.numpy() + random.uniform(0, 0.5, variable.shape))
-    X = columns(4)
-    model.save(FILES / "keras_nested.keras")
-    keep("keras_nested", X, {"value": model.predict(X, verbose=0)}, "keras")
-
-
 def write_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import tensorflow as tf
@@ -310,6 +286,6 @@ def write_tensorflow() -> None:
 if __name__ == "__main__":
     FILES.mkdir(exist_ok=True)
     tools = {"sklearn": write_sklearn, "pandas": write_pandas, "torch": write_torch}
-    tools |= {"keras": write_keras, "nested": write_nested, "tensorflow": write_tensorflow}
+    tools |= {"keras": write_keras, "tensorflow": write_tensorflow}
     for tool in sys.argv[1:]:
         tools[tool]()

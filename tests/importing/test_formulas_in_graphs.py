@@ -146,8 +146,11 @@ def test_a_normalization_beside_what_its_activation_reads(name: str, tmp_path: P
 def test_an_activation_of_an_activation(first: str, second: str, tmp_path: Path):
     parts = ["MatMul x W y", ACTIVATIONS[first], ACTIVATIONS[second], "MatMul x V y"]
     found = layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx")
-    if (first, second) != ("relu", "relu"):  # which are one
-        assert found == f"dense {first.split()[0]} {second.split()[0]} dense"
+    names = [first.split()[0], second.split()[0]]
+    # One behind another can be the other alone, as a rectifier behind a rectifier is.
+    assert found in {f"dense {names[0]} {names[1]} dense", f"dense {names[0]} dense", f"dense {names[1]} dense"}
+    if {"relu", "leaky_relu"}.isdisjoint(names) or "gelu" in names:
+        assert found == f"dense {names[0]} {names[1]} dense"
 
 
 @pytest.mark.parametrize("before", ["Mul x two y", "Add x half y", "Mul x scale y", "Mul x scale z; Add z shift y"])
@@ -158,24 +161,24 @@ def test_a_normalization_of_a_scaled_activation(name: str, before: str, tmp_path
     assert found.endswith("layer_normalization dense")
 
 
-UNKNOWN = "no activation that is known here"
+UNKNOWN = "no known activation"
 TOGETHER = f"together these are {UNKNOWN}"
 REFUSED: dict[str, tuple[list[str], str]] = {
     "one operator": (["Erf x y"], f"node '1.y' (Erf): this is {UNKNOWN}"),
     "two": (["ReduceSum x s; Div x s y"], f"nodes '1.s' (ReduceSum), '1.y' (Div): {TOGETHER}"),
     "more than a handful": (
-        ["Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Div x r d; Mul d scale y"],
-        "nodes '1.q' (Mul), '1.m' (ReduceMean), '1.a' (Add), '1.r' (Sqrt), '1.d' (Div) and others: " + TOGETHER,
+        ["Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Sin r s; Div x s y"],
+        "nodes '1.q' (Mul), '1.m' (ReduceMean), '1.a' (Add), '1.r' (Sqrt), '1.s' (Sin) and others: " + TOGETHER,
     ),
     "before an activation": (
-        ["Erf x y", ACTIVATIONS["silu"]], f"nodes '1.y' (Erf), '2.s' (Sigmoid), '2.y' (Mul): {TOGETHER}"
+        ["Erf x y", ACTIVATIONS["silu"]], f"node '1.y' (Erf): this is {UNKNOWN}"
     ),
     "before a normalization": (["Erf x y", NORMALIZATIONS["pytorch"]], f"node '1.y' (Erf): this is {UNKNOWN}"),
     "behind a known activation": ([ACTIVATIONS["gelu"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
     "behind a normalization": ([NORMALIZATIONS["tensorflow"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
     "beside a known activation": (["Relu x r; Erf x e; Concat e r y"], f"node '1.e' (Erf): this is {UNKNOWN}"),
     "subtracted from another layer": (
-        ["MatMul x U u; Erf x e; Sub u e y"], f"nodes '1.e' (Erf), '1.y' (Sub): {TOGETHER}"
+        ["MatMul x U u; Erf x e; Sub u e y"], f"node '1.e' (Erf): this is {UNKNOWN}"
     ),
 }  # fmt: skip
 
@@ -216,7 +219,7 @@ def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path):
 
 @pytest.mark.slow
 def test_long_formulas_end_soon(tmp_path: Path):
-    """A shared rectifier is looked at no longer than an activation can be."""
+    """A shared rectifier is looked at no longer than an activation can be; shorter ones are folded."""
     nodes = nodes_of("MatMul x W y; Relu y r", 20, "X", "h", "0")
     nodes[-1].input[0], nodes[-1].output[0] = "h", "r0"
     for number in range(2_000):
@@ -224,4 +227,4 @@ def test_long_formulas_end_soon(tmp_path: Path):
         nodes.append(helper.make_node("Sub", [f"s{number}", "one"], [f"r{number + 1}"]))
         nodes.append(helper.make_node("Neg", [f"s{number}"], [f"n{number}"]))
     nodes.append(helper.make_node("MatMul", ["r2000", "V"], ["Y"]))
-    assert layers_if_answered_as_onnxruntime_does(nodes, tmp_path / "m.onnx") == "dense relu dense"
+    assert "more than 500 nodes between two layers" in reason(nodes, tmp_path / "m.onnx")

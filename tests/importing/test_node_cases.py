@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 
 import specnet
 from specnet.importing.onnx_operators import OPERATORS
+from specnet.importing.onnx_running import ACROSS, ELEMENTWISE
 from tests.importing.answers import difference, outputs
 
 TOLERANCE = 1e-5
@@ -24,11 +25,11 @@ TOLERANCE = 1e-5
 WITHOUT_ANSWERS = {
     *("And", "Or", "Not", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Where", "Sign"),  # conditions alone
     *("Erf", "Reciprocal", "Sqrt", "ReduceMean"),  # parts of activations and normalizations, and none by themselves
-    *("Cast", "ConstantOfShape", "Shape", "Gather"),  # shapes, types and places
-    *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"),  # more axes than a table has
+    *("Cast", "ConstantOfShape", "Shape"),  # shapes, types and places
+    *("Reshape", "Squeeze"),  # other rows than there are
     *("Slice", "FeatureVectorizer"),  # parts of a table, and one made of them
     *("ArgMax", "ArrayFeatureExtractor", "Binarizer", "Scaler", "ZipMap"),  # the ends of classifiers, without one
-    *("Erfc", "Expm1"),  # no operators of ONNX
+    *("Sin", "Cos", "Expand"),  # parts of nothing that is built in
 }
 
 
@@ -119,7 +120,7 @@ def import_bytes(model: onnx.ModelProto, folder: Path) -> specnet.Model:
 @pytest.mark.slow
 def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path):
     passed: dict[str, int] = {}
-    understood = {name for _, name in OPERATORS}
+    understood = {name for _, name in OPERATORS} | ELEMENTWISE | ACROSS
     for case in cases():
         operators = {node.op_type for node in case.model.graph.node}
         if not operators & understood:
@@ -132,6 +133,8 @@ def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path)
                 named = any(f"{operator})" in message for operator in operators)
                 assert named or message.startswith(("the input ", "the graph ", "the output ", "tensor ")), message
                 continue
+            table = table.reshape(1 if table.ndim == 1 else len(table), -1)
+            answer = answer.reshape(len(table), -1)
             if answer.dtype.kind == "i":
                 np.testing.assert_array_equal(found.predict(table), answer.reshape(-1))
             else:
@@ -143,7 +146,7 @@ def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "operator",
-    ["Conv", "LSTM", "If", "Loop", "Attention", "MaxPool", "Sin", "Round", "CumSum", "TopK", "RMSNormalization"],
+    ["Conv", "LSTM", "If", "Loop", "Attention", "MaxPool", "Round", "CumSum", "TopK", "RMSNormalization"],
 )
 def test_an_operator_that_is_not_understood_is_named(operator: str, tmp_path: Path):
     model = helper.make_model(
@@ -154,5 +157,5 @@ def test_an_operator_that_is_not_understood_is_named(operator: str, tmp_path: Pa
             [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 3])],
         )
     )
-    with pytest.raises(specnet.FileError, match=rf"node 'the node' \({operator}\): this operator is not understood"):
+    with pytest.raises(specnet.FileError, match=rf"node 'the node' \({operator}\): this operator is not supported"):
         import_bytes(model, tmp_path)

@@ -40,6 +40,9 @@ def keras_layers() -> list[Any]:
 
     return [
         layers.LeakyReLU(0.2), layers.PReLU("random_normal"), layers.ELU(0.3), layers.ReLU(), layers.ReLU(6.0),
+        layers.ReLU(max_value=6), layers.ReLU(max_value=2.5), layers.ReLU(threshold=0.4), layers.Rescaling(0.5, -1.0),
+        layers.Rescaling([1.0, 2.0, 0.5, 1.0, 3.0], 0.25), layers.AlphaDropout(0.1), layers.GaussianDropout(0.1),
+        layers.ActivityRegularization(0.1),
         layers.ReLU(negative_slope=0.1), layers.Softmax(), layers.BatchNormalization(), layers.Flatten(),
         layers.BatchNormalization(scale=False, center=False), layers.LayerNormalization(), layers.Identity(),
         layers.LayerNormalization(scale=False), layers.Dropout(0.5), layers.GaussianNoise(0.1),
@@ -47,7 +50,7 @@ def keras_layers() -> list[Any]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(16))
+@pytest.mark.parametrize("number", range(24))
 def test_each_layer_of_keras(number: int, tmp_path: Path):
     import keras
 
@@ -125,7 +128,8 @@ def torch_module(kind: str) -> Any:
 
     arguments: dict[str, tuple[Any, ...]] = {
         "BatchNorm1d": (4,), "LayerNorm": (4,), "Linear": (4, 4), "PReLU": (4,), "Threshold": (0.1, -0.5), "GLU": (1,),
-        "LeakyReLU": (0.3,), "ELU": (0.4,), "CELU": (1.3,), "Softmax": (1,), "LogSoftmax": (1,), "Hardtanh": (0, 6),
+        "LeakyReLU": (0.3,), "ELU": (0.4,), "CELU": (1.3,), "Softmax": (1,), "LogSoftmax": (1,),
+        "Hardtanh": (-0.3, 2.0),
     }  # fmt: skip
     return getattr(nn, kind)(*arguments.get(kind, ()))
 
@@ -233,7 +237,7 @@ def test_modules_that_are_not_understood():
         (nn.Sequential(), "is empty"),
         (nn.Sequential(nn.ReLU()), "how many columns"),
         (nn.Sequential(nn.Linear(2, 2), Mine()), "Mine"),
-        (nn.Sequential(nn.Linear(2, 2), nn.Conv1d(1, 1, 1)), r'module "1" \(Conv1d\) is not understood'),
+        (nn.Sequential(nn.Linear(2, 2), nn.Conv1d(1, 1, 1)), r'module "1" \(Conv1d\) is not supported'),
         (nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 2)), "does not fit 2 features"),
         (nn.Sequential(nn.Linear(2, 2), nn.Softmax(0)), "the axis 0"),
         (nn.Sequential(nn.Linear(2, 2), nn.Softplus(2)), "another beta"),

@@ -16,21 +16,13 @@ import numpy as np
 from specnet.data import Preparation
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
+from specnet.exporting.facts import short
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
-from specnet.parts import Activation
+from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
-from specnet.parts.part import described
-
-SAME_NAMES = frozenset(
-    {"celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "linear"}
-    | {"log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax"}
-    | {"softplus", "softsign", "squareplus", "tanh", "tanh_shrink"}
-)
-"""Activations that Keras calls as specnet does, with the same arithmetic where all fields are at their defaults."""
-
 
 _ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float32 by default"
 
@@ -156,25 +148,15 @@ class _Layers:
     def _step(self, step: LayerStep) -> Any:
         """Return what applies a layer; what it cannot say becomes a problem."""
         layer: Any = step.node.layer
-        layers = self.keras.layers
         options = {"name": step.node.key.replace(".", "_"), "dtype": self.dtype}
         match layer.type:
             case "dense" if not step.stages or [s.operation for s in step.stages[0].formula.steps] == [LINEAR]:
                 return self._dense(step, options)
             case "activation":
                 return self._activation(step.stages[0], step.title, options) if step.stages else lambda x: x
-            case "dropout":
-                return layers.Dropout(layer.rate, **options)
-            case "gaussian_noise":
-                return layers.GaussianNoise(layer.stddev, **options)
-            case "add" | "multiply" | "concatenate":
-                return getattr(layers, layer.type.title())(**options)
-            case "batch_normalization":
-                normalization = layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, **options)
-                return self._weighted(normalization, list(step.stages[0].arrays.values()))
-            case "layer_normalization":
-                normalization = layers.LayerNormalization(epsilon=layer.epsilon, **options)
-                return self._weighted(normalization, list(step.stages[0].arrays.values()))
+            case _ if layer.names.keras_layer:
+                arrays = [array for stage in step.stages for array in stage.arrays.values()]
+                return self._weighted(self._named(layer, options), arrays)
         self.problems.append(f"Keras has no equivalent of {step.title}")
         return lambda x: x
 
@@ -191,31 +173,28 @@ class _Layers:
         return lambda x: activation(dense(x))
 
     def _activation(self, stage: Stage, title: str, options: dict[str, Any]) -> Any:
-        layers, part = self.keras.layers, stage.part
+        part = stage.part
         if (name := _name(part)) is not None:
-            return layers.Activation(name, **options)
-        fields: Any = part
-        if isinstance(part, Activation) and not part.parametric:
-            match part.type:
-                case "leaky_relu":
-                    return layers.LeakyReLU(negative_slope=fields.negative_slope, **options)
-                case "elu":
-                    return layers.ELU(alpha=fields.alpha, **options)
-                case "prelu":
-                    return self._weighted(layers.PReLU(**options), list(stage.arrays.values()))
+            return self.keras.layers.Activation(name, **options)
+        if isinstance(part, Activation) and not part.parametric and part.names.keras_layer:
+            return self._weighted(self._named(part, options), list(stage.arrays.values()))
         self.problems.append(f"Keras has no equivalent of {title}")
         return lambda x: x
 
+    def _named(self, part: Layer | Activation, options: dict[str, Any]) -> Any:
+        """Return Keras's layer of a part."""
+        kind, *arguments = part.names.keras_layer
+        return getattr(self.keras.layers, kind)(**{name: getattr(part, name) for name in arguments}, **options)
+
     def _weighted(self, layer: Any, arrays: list[Array]) -> Any:
-        self.weights.append((layer, arrays))
+        if arrays:
+            self.weights.append((layer, arrays))
         return layer
 
 
-def _name(part: Any) -> str | None:
+def _name(part: Activation | Layer) -> str | None:
     """Return Keras's name of an activation whose fields are at their defaults, None for others."""
-    if described(part) != part.type:
-        return None
-    return part.type if part.type in SAME_NAMES else {"hard_swish": "hard_silu"}.get(part.type)
+    return part.names.keras or None if short(part) == part.type else None
 
 
 def _unknown(preparation: Preparation) -> list[str]:

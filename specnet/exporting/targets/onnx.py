@@ -12,10 +12,11 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
+from specnet.data import Preparation
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.facts import FACTS, facts_of, is_told_by_operators, short, written
+from specnet.exporting.facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
-from specnet.exporting.program import LayerStep, Program, Stage
+from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
@@ -120,12 +121,13 @@ class OnnxTarget(Target):
 TARGET = OnnxTarget()
 
 
-def graph_of(model: Model) -> tuple[list[Any], dict[str, Array]]:
-    """Return the nodes of a network, from raw columns ``X`` to its outputs, and the constants that they read."""
-    graph = _Graph(TARGET.program(model, model.network.dtype))
-    graph.outputs()
-    read = required("onnx", "onnx").numpy_helper.to_array
-    return graph.nodes, {name: read(tensor) for name, tensor in graph.initializers.items()}
+def written_graph(model: Model) -> Any:
+    """Return the graph that a model is exported as, in its own precision."""
+    return _Graph(TARGET.program(model, model.network.dtype)).model().graph
+
+
+def _preparations(model: Model) -> dict[str, Preparation]:
+    return {"preprocessing": model.preprocessing, "target_preprocessing": model.target_preprocessing}
 
 
 def _operator(part: Layer | Activation, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
@@ -172,20 +174,21 @@ class _Graph:
         return model
 
     def _facts(self) -> dict[str, Any]:
-        """Return facts of the spec, with each layer that operators alone do not tell and what it has learned."""
-        steps = [step for step in self.program.steps if not is_told_by_operators(step.node.layer)]
-        layers = {step.node.key: {"layer": short(step.node.layer), "numbers": self._hidden(step)} for step in steps}
-        return facts_of(self.program.model.spec) | ({"layers": layers} if layers else {})
-
-    def _hidden(self, step: LayerStep) -> dict[str, Any]:
-        """Return a layer's numbers that the graph has in no tensor of their own, by their names."""
-        model, prefix, hidden = self.program.model, f"{step.node.key}.", {}
-        for name, array in {**model.network.parameters(model.theta), **model.state}.items():
-            if name.startswith(prefix):
-                wanted, tensor = array.astype(self.program.dtype), self.initializers.get(name)
-                if tensor is None or not np.array_equal(required("onnx", "onnx").numpy_helper.to_array(tensor), wanted):
-                    hidden[name.removeprefix(prefix)] = wanted.ravel().tolist()
-        return hidden
+        """Return the whole spec, class labels, and the numbers that the graph has in no tensor of their own."""
+        model, to_array = self.program.model, required("onnx", "onnx").numpy_helper.to_array
+        network = {**model.network.parameters(model.theta), **model.state}
+        wanted = {name: array.astype(self.program.dtype) for name, array in network.items()}
+        for key, preparation in _preparations(model).items():
+            wanted |= {f"{key}.{name}": array for name, array in preparation.tensors().items()}
+        hidden = {
+            name: array.ravel().tolist()
+            for name, array in wanted.items()
+            if name not in self.initializers or not np.array_equal(to_array(self.initializers[name]), array)
+        }
+        return whole_spec(model.spec.with_dtype(self.program.dtype.name)) | {
+            NUMBERS: hidden,
+            LABELS: self.program.labels,
+        }
 
     def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""

@@ -16,9 +16,11 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
 from specnet.parts import Activation
+from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
 
-_ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+_ACTIVATIONS = {part.part_name(): part.names.sklearn for part in (Linear, Sigmoid, Tanh, Relu)}
+"""Those that hidden layers can have."""
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}
 
 

@@ -49,37 +49,6 @@ FORMS = (
         LOOKUP: Form("lookup({}, {})"),
     }
 )
-CALLS = {
-    "celu": "nn.functional.celu({x}, alpha={alpha})",
-    "elu": "nn.functional.elu({x}, alpha={alpha})",
-    "exponential": "torch.exp({x})",
-    "gelu": 'nn.functional.gelu({x}, approximate="{approximate}")',
-    "glu": "nn.functional.glu({x}, dim=1)",
-    "hard_shrink": "nn.functional.hardshrink({x}, lambd={threshold})",
-    "hard_swish": "nn.functional.hardswish({x})",
-    "hard_tanh": "nn.functional.hardtanh({x})",
-    "leaky_relu": "nn.functional.leaky_relu({x}, negative_slope={negative_slope})",
-    "log_sigmoid": "nn.functional.logsigmoid({x})",
-    "log_softmax": "nn.functional.log_softmax({x}, dim=1)",
-    "mish": "nn.functional.mish({x})",
-    "prelu": "nn.functional.prelu({x}, {negative_slope})",
-    "relu": "nn.functional.relu({x})",
-    "relu6": "nn.functional.relu6({x})",
-    "selu": "nn.functional.selu({x})",
-    "sigmoid": "torch.sigmoid({x})",
-    "silu": "nn.functional.silu({x})",
-    "soft_shrink": "nn.functional.softshrink({x}, lambd={threshold})",
-    "softmax": "nn.functional.softmax({x}, dim=1)",
-    "softplus": "nn.functional.softplus({x}, threshold=40)",  # it has x above; its 20 would be 2e-9 off
-    "softsign": "nn.functional.softsign({x})",
-    "tanh": "torch.tanh({x})",
-    "tanh_shrink": "nn.functional.tanhshrink({x})",
-    "threshold": "nn.functional.threshold({x}, {threshold}, {default_value})",
-}
-"""PyTorch's own calls with the same values and slopes: x, the activation's fields, and what it learned by its name.
-
-Its hardsigmoid is none of them: the slope is a sixth in float32, also for float64.
-"""
 _FAR = 8.0
 """Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
 
@@ -145,10 +114,11 @@ class _Torch(Library):
         x = operands[0]
         if stage in self.modules:
             return Text(self.modules[stage].format(x.within(CALL)), CALL)
-        if stage.part.type not in CALLS:
+        template = stage.part.names.torch[1]
+        if not template:
             return None
         fields = {name: _field(getattr(stage.part, name)) for name in type(stage.part).model_fields}
-        return Text(CALLS[stage.part.type].format(x=x.code, **fields, **tables), CALL)
+        return Text(template.format(x=x.code, **fields, **tables), CALL)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, attributes = step.operation, step.attributes

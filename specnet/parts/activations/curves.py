@@ -11,13 +11,14 @@ from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
 from specnet.parts.activations.base import Activation
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.part import FieldProblem
+from specnet.parts.part import FieldProblem, Names
 
 
 class Linear(Activation):
     """x: the identity."""
 
     aliases = ("identity",)
+    names = Names(keras="linear", sklearn="identity")
     type: Literal["linear"] = "linear"
 
     def expression(self, x: Value) -> Value:
@@ -28,6 +29,7 @@ class Sigmoid(Activation):
     """1/(1 + exp(−x)): maps any number to a probability."""
 
     aliases = ("logistic",)
+    names = Names("sigmoid", torch=("Sigmoid", "torch.sigmoid({x})"), sklearn="logistic")
     type: Literal["sigmoid"] = "sigmoid"
 
     def expression(self, x: Value) -> Value:
@@ -40,6 +42,7 @@ class HardSigmoid(Activation):
     As in PyTorch and Keras 3. Keras 2 has the slope 0.2 instead of 1/6, still the default in ONNX.
     """
 
+    names = Names("hard_sigmoid", torch=("Hardsigmoid", ""))  # whose slope is a sixth in float32, also for float64
     type: Literal["hard_sigmoid"] = "hard_sigmoid"
 
     def expression(self, x: Value) -> Value:
@@ -49,6 +52,7 @@ class HardSigmoid(Activation):
 class LogSigmoid(Activation):
     """−ln(1 + exp(−x)): the logarithm of the sigmoid, for log-likelihoods."""
 
+    names = Names("log_sigmoid", torch=("LogSigmoid", "nn.functional.logsigmoid({x})"))
     type: Literal["log_sigmoid"] = "log_sigmoid"
 
     def expression(self, x: Value) -> Value:
@@ -61,6 +65,7 @@ class LogSigmoid(Activation):
 class Tanh(Activation):
     """tanh(x): maps to values between −1 and 1."""
 
+    names = Names("tanh", torch=("Tanh", "torch.tanh({x})"), sklearn="tanh")
     type: Literal["tanh"] = "tanh"
 
     def expression(self, x: Value) -> Value:
@@ -70,6 +75,7 @@ class Tanh(Activation):
 class HardTanh(Activation):
     """x, clipped to [−1, 1]: a piecewise linear tanh (Collobert 2004). Its derivative at −1 and 1 is 0."""
 
+    names = Names("hard_tanh", torch=("Hardtanh", "nn.functional.hardtanh({x})"))
     type: Literal["hard_tanh"] = "hard_tanh"
 
     def expression(self, x: Value) -> Value:
@@ -79,6 +85,7 @@ class HardTanh(Activation):
 class Clip(Activation):
     """x, kept within two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
 
+    names = Names(torch=("Hardtanh", "nn.functional.hardtanh({x}, min_val={minimum}, max_val={maximum})"))
     type: Literal["clip"] = "clip"
     minimum: float = Field(0.0, description="lower bound")
     maximum: float = Field(1.0, description="upper bound, above the lower one")
@@ -95,6 +102,7 @@ class Clip(Activation):
 class TanhShrink(Activation):
     """x − tanh(x): shrinks values towards 0 by at most 1; for sparse codes."""
 
+    names = Names("tanh_shrink", torch=("Tanhshrink", "nn.functional.tanhshrink({x})"))
     type: Literal["tanh_shrink"] = "tanh_shrink"
 
     def expression(self, x: Value) -> Value:
@@ -108,6 +116,7 @@ class SoftShrink(Activation):
     """
 
     onnx = ("Shrink", {"lambd": "threshold", "bias": "threshold"})
+    names = Names("soft_shrink", torch=("Softshrink", "nn.functional.softshrink({x}, lambd={threshold})"))
     type: Literal["soft_shrink"] = "soft_shrink"
     threshold: NonNegativeNumber = Field(0.5, description="λ, distance by which values are shifted towards 0")
 
@@ -125,6 +134,7 @@ class HardShrink(Activation):
     """
 
     onnx = ("Shrink", {"lambd": "threshold"})
+    names = Names("hard_shrink", torch=("Hardshrink", "nn.functional.hardshrink({x}, lambd={threshold})"))
     type: Literal["hard_shrink"] = "hard_shrink"
     threshold: NonNegativeNumber = Field(0.5, description="λ, absolute value up to which values become 0")
 
@@ -136,6 +146,7 @@ class Softsign(Activation):
     """x/(1 + |x|): between −1 and 1 like tanh, with heavier tails (Bergstra et al. 2009)."""
 
     onnx = ("Softsign", {})
+    names = Names("softsign", torch=("Softsign", "nn.functional.softsign({x})"))
     type: Literal["softsign"] = "softsign"
 
     def expression(self, x: Value) -> Value:
@@ -149,6 +160,7 @@ class Softsign(Activation):
 class Softplus(Activation):
     """ln(1 + exp(x)): a smooth rectifier, always positive (Dugas et al. 2001)."""
 
+    names = Names("softplus", torch=("Softplus", "nn.functional.softplus({x}, threshold=40)"))  # 20 would be 2e-9 off
     type: Literal["softplus"] = "softplus"
 
     def expression(self, x: Value) -> Value:
@@ -164,6 +176,7 @@ class Squareplus(Activation):
     Computed as max(x, 0) + (b/2)/(|x| + √(x² + b)), without cancellation.
     """
 
+    names = Names("squareplus")
     type: Literal["squareplus"] = "squareplus"
     b: PositiveNumber = Field(4.0, description="b, width of the bend at 0; 4 gives the value 1 there")
 
@@ -179,6 +192,7 @@ class Squareplus(Activation):
 class Exponential(Activation):
     """exp(x): a rate from its logarithm, such as the mean of a poisson, gamma or tweedie loss."""
 
+    names = Names("exponential", torch=("", "torch.exp({x})"), sklearn="exp")
     type: Literal["exponential"] = "exponential"
 
     def expression(self, x: Value) -> Value:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from specnet.compiler import Value, custom, exp, log, max_over, stop_gradient, sum_over
 from specnet.parts.activations.base import Activation
+from specnet.parts.part import Names
 
 
 class Softmax(Activation):
@@ -12,6 +13,7 @@ class Softmax(Activation):
 
     elementwise = False
     onnx = ("Softmax", {})
+    names = Names("softmax", ("Softmax",), ("Softmax", "nn.functional.softmax({x}, dim=1)"), "softmax")
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:
@@ -28,6 +30,7 @@ class LogSoftmax(Activation):
 
     elementwise = False
     onnx = ("LogSoftmax", {})
+    names = Names("log_softmax", torch=("LogSoftmax", "nn.functional.log_softmax({x}, dim=1)"))
     type: Literal["log_softmax"] = "log_softmax"
 
     def expression(self, x: Value) -> Value:

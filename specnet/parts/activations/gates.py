@@ -9,6 +9,7 @@ from pydantic import Field
 from specnet.compiler import Value, absolute, custom, erf, greater, maximum, minimum, rows, softplus, tanh
 from specnet.compiler import sigmoid as sigmoid_of
 from specnet.parts.activations.base import Activation
+from specnet.parts.part import Names
 
 
 class Gelu(Activation):
@@ -19,6 +20,7 @@ class Gelu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Gelu", {"approximate": "approximate"})
+    names = Names("gelu", torch=("GELU", 'nn.functional.gelu({x}, approximate="{approximate}")'))
     type: Literal["gelu"] = "gelu"
     approximate: bool = Field(False, description="approximate Φ with a sigmoid")
 
@@ -33,6 +35,7 @@ class Silu(Activation):
 
     aliases = ("swish",)
     default_initializer = "he_normal"
+    names = Names("silu", torch=("SiLU", "nn.functional.silu({x})"))
     type: Literal["silu"] = "silu"
 
     def expression(self, x: Value) -> Value:
@@ -45,6 +48,7 @@ class HardSwish(Activation):
     aliases = ("hard_silu",)
     default_initializer = "he_normal"
     onnx = ("HardSwish", {})
+    names = Names("hard_silu", torch=("Hardswish", "nn.functional.hardswish({x})"))
     type: Literal["hard_swish"] = "hard_swish"
 
     def expression(self, x: Value) -> Value:
@@ -66,6 +70,7 @@ class Mish(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Mish", {})
+    names = Names("mish", torch=("Mish", "nn.functional.mish({x})"))
     type: Literal["mish"] = "mish"
 
     def expression(self, x: Value) -> Value:
@@ -79,6 +84,7 @@ class Glu(Activation):
     """
 
     elementwise = False
+    names = Names("glu", torch=("GLU", "nn.functional.glu({x}, dim=1)"))
     type: Literal["glu"] = "glu"
 
     def output_size(self, size: int) -> int:

@@ -10,6 +10,7 @@ from specnet.parts.activations.base import Activation
 from specnet.parts.fields import Fraction, PositiveNumber
 from specnet.parts.initializers import Constant
 from specnet.parts.parameters import ParameterBlock, per_feature
+from specnet.parts.part import Names
 
 
 class Relu(Activation):
@@ -17,6 +18,7 @@ class Relu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Relu", {})
+    names = Names("relu", torch=("ReLU", "nn.functional.relu({x})"), sklearn="relu")
     type: Literal["relu"] = "relu"
 
     def expression(self, x: Value) -> Value:
@@ -27,6 +29,7 @@ class Relu6(Activation):
     """x, clipped to [0, 6]: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
 
     default_initializer = "he_normal"
+    names = Names("relu6", torch=("ReLU6", "nn.functional.relu6({x})"))
     type: Literal["relu6"] = "relu6"
 
     def expression(self, x: Value) -> Value:
@@ -41,6 +44,10 @@ class LeakyRelu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("LeakyRelu", {"alpha": "negative_slope"})
+    names = Names(
+        keras_layer=("LeakyReLU", "negative_slope"),
+        torch=("LeakyReLU", "nn.functional.leaky_relu({x}, negative_slope={negative_slope})"),
+    )
     type: Literal["leaky_relu"] = "leaky_relu"
     negative_slope: Fraction = Field(0.01, description="s, slope for negative values")
 
@@ -56,6 +63,7 @@ class Prelu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("PRelu", {})
+    names = Names(keras_layer=("PReLU",), torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})"))
     type: Literal["prelu"] = "prelu"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
@@ -71,6 +79,7 @@ class Elu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Elu", {"alpha": "alpha"})
+    names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
     type: Literal["elu"] = "elu"
     alpha: PositiveNumber = Field(1.0, description="α, distance of the lower limit from 0")
 
@@ -86,6 +95,7 @@ class Celu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Celu", {"alpha": "alpha"})
+    names = Names("celu", torch=("CELU", "nn.functional.celu({x}, alpha={alpha})"))
     type: Literal["celu"] = "celu"
     alpha: PositiveNumber = Field(1.0, description="α, distance of the lower limit from 0")
 
@@ -103,6 +113,7 @@ class Selu(Activation):
     SCALE: ClassVar[float] = 1.0507009873554804934193349852946
     default_initializer = "lecun_normal"
     onnx = ("Selu", {})
+    names = Names("selu", torch=("SELU", "nn.functional.selu({x})"))
     type: Literal["selu"] = "selu"
 
     def expression(self, x: Value) -> Value:
@@ -119,6 +130,7 @@ class Threshold(Activation):
     """
 
     default_initializer = "he_normal"
+    names = Names(torch=("Threshold", "nn.functional.threshold({x}, threshold={threshold}, value={default_value})"))
     type: Literal["threshold"] = "threshold"
     threshold: float = Field(1.0, description="θ, above which values are kept")
     default_value: float = Field(0.0, description="value of all others")

@@ -10,6 +10,7 @@ from specnet.parts.fields import Fraction, PositiveNumber
 from specnet.parts.initializers import Ones, Zeros
 from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, StateTensor, per_feature
+from specnet.parts.part import Names
 
 
 class Scale(LearningLayer):
@@ -55,6 +56,7 @@ class BatchNormalization(_Normalization):
     """
 
     onnx = ("BatchNormalization", {"epsilon": "epsilon"})
+    names = Names(keras_layer=("BatchNormalization", "momentum", "epsilon"))
     type: Literal["batch_normalization"] = "batch_normalization"
     momentum: Fraction = Field(0.99, description="fraction of the running averages kept at each step")
 
@@ -104,6 +106,7 @@ class LayerNormalization(_Normalization):
     """
 
     onnx = ("LayerNormalization", {"epsilon": "epsilon"})
+    names = Names(keras_layer=("LayerNormalization", "epsilon"))
     type: Literal["layer_normalization"] = "layer_normalization"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:

@@ -8,6 +8,7 @@ from pydantic import Field
 from specnet.compiler import Value, concatenate
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.layers.base import Layer, Scope
+from specnet.parts.part import Names
 
 
 class _Elementwise(Layer):
@@ -25,6 +26,7 @@ class Add(_Elementwise):
     """Sum of its inputs, such as a residual branch and its shortcut (He et al. 2016)."""
 
     example = 'inputs = ["branch", "input"]'
+    names = Names(keras_layer=("Add",))
     type: Literal["add"] = "add"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -38,6 +40,7 @@ class Multiply(_Elementwise):
     """Product of its inputs, such as a branch and its gate."""
 
     example = 'inputs = ["branch", "input"]'
+    names = Names(keras_layer=("Multiply",))
     type: Literal["multiply"] = "multiply"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -52,6 +55,7 @@ class Concatenate(Layer):
 
     input_count = "several"
     example = 'inputs = ["branch", "input"]'
+    names = Names(keras_layer=("Concatenate",))
     type: Literal["concatenate"] = "concatenate"
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:

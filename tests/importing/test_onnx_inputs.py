@@ -1,0 +1,122 @@
+"""Inputs of any rank, nodes in any order, and layers that read some of the features, against onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import specnet
+from specnet.importing import read_network
+
+RNG = np.random.default_rng(5)
+CONSTANTS: dict[str, Any] = {
+    "W": RNG.normal(size=(12, 3)), "V": RNG.normal(size=(3, 2)), "T": RNG.normal(size=(3, 12)), "b": RNG.normal(size=3),
+    "U": RNG.normal(size=(4, 3)), "image mean": RNG.normal(size=(1, 1, 3, 4)), "mean": RNG.normal(size=(3, 4)),
+    "half": np.array(0.5),
+}  # fmt: skip
+WHOLE: dict[str, Any] = {
+    "flat": [-1, 12], "one": [1, 12], "row": [12], "4": [4], "8": [8], "last axis": [1], "every third": [0, 3, 6, 9],
+    "sizes": [4, 8], "first": [0],
+}  # fmt: skip
+
+
+def node(text: str, **attributes: Any) -> Any:
+    operator, inputs, outputs = text.split(" | ")
+    return helper.make_node(operator, inputs.split(", "), outputs.split(", "), **attributes)
+
+
+DENSE = [node("Gemm | f, W, b | h"), node("Relu | h | r"), node("MatMul | r, V | Y")]
+CASES: dict[str, tuple[list[Any], list[Any]]] = {
+    "an image": (["N", 3, 4], [node("Flatten | X | f"), *DENSE]),
+    "an image with channels, moved": (
+        ["N", 1, 3, 4], [node("Sub | X, image mean | m"), node("Reshape | m, flat | f"), *DENSE]
+    ),
+    "one row of an image": ([1, 1, 3, 4], [node("Reshape | X, one | f"), *DENSE]),
+    "an image whose numbers are bent first": (
+        ["N", 3, 4],
+        [node("Mul | X, half | m"), node("Sub | m, mean | s"), node("Tanh | s | t"), node("Flatten | t | f"), *DENSE]
+    ),
+    "axes of one": (
+        ["N", 1, 1, 12], [node("Squeeze | X, last axis | s"), node("Squeeze | s, last axis | f"), *DENSE]
+    ),
+    "one row alone": ([12], [node("MatMul | X, W | h"), node("Relu | h | r"), node("MatMul | r, V | Y")]),
+    "one row behind its weights": ([12], [node("MatMul | T, X | h"), node("Tanh | h | r"), node("MatMul | r, V | Y")]),
+    "one row that becomes a table": ([12], [node("Unsqueeze | X, first | f"), *DENSE]),
+    "features at the front": (
+        ["N", 12], [node("Slice | X, first, 4, last axis | f"), node("MatMul | f, U | h"), node("MatMul | h, V | Y")]
+    ),
+    "features that are picked": (
+        ["N", 12],
+        [node("Gather | X, every third | f", axis=1), node("Relu | f | g"), node("Gemm | g, U, b | h"),
+         node("MatMul | h, V | Y")],
+    ),
+    "features that are split": (
+        ["N", 12],
+        [node("Split | X, sizes | a, c", axis=1), node("Slice | c, first, 4, last axis | d"), node("MatMul | a, U | p"),
+         node("MatMul | d, U | q"), node("Add | p, q | h"), node("MatMul | h, V | Y")],
+    ),
+}  # fmt: skip
+
+
+def written(shape: list[Any], nodes: list[Any], path: Path) -> bytes:
+    read = {name for each in nodes for name in each.input}
+    constants = [
+        numpy_helper.from_array(np.asarray(array, np.float32 if name in CONSTANTS else np.int64), name)
+        for name, array in {**CONSTANTS, **WHOLE}.items()
+        if name in read
+    ]
+    columns = helper.make_tensor_value_info("X", TensorProto.FLOAT, shape)
+    answer = helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "graph", [columns], [answer], constants)
+    content: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9
+    ).SerializeToString()
+    path.write_bytes(content)
+    return content
+
+
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+@pytest.mark.parametrize("name", CASES)
+def test_answered_as_onnxruntime_does(name: str, order: str, tmp_path: Path):
+    import onnxruntime
+
+    shape, nodes = CASES[name]
+    content = written(shape, nodes, tmp_path / "forwards.onnx")
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    X = np.random.default_rng(0).normal(0, 2, (20, 12)).astype(np.float32)
+    if shape[0] == "N":
+        (wanted,) = session.run(None, {"X": X.reshape(len(X), *shape[1:])})
+    else:
+        wanted = np.stack([session.run(None, {"X": row.reshape(shape)})[0].reshape(-1) for row in X])
+    written(shape, nodes if order == "forwards" else nodes[::-1], tmp_path / "m.onnx")
+    imported = read_network(tmp_path / "m.onnx")
+    np.testing.assert_allclose(imported.model.predict(X), wanted, rtol=0, atol=2e-5)
+    if order == "forwards":
+        assert imported.proof.startswith("compared with onnxruntime on 240 rows: ")
+
+
+@pytest.mark.parametrize(
+    ("shape", "nodes", "reason"),
+    [
+        (["N", 3, 4], [node("Gemm | X, U, b | Y")], r"\(4, 3\) does not fit features of shape \(N, 3, 4\)"),
+        (["N", 3, 4], [node("Transpose | X | Y", perm=[0, 2, 1])], r"the order of features of shape \(N, 3, 4\)"),
+        (["N", 3, 4], [node("Softmax | X | Y", axis=1)], r"features of shape \(N, 3, 4\)"),
+        (["N", "M", 4], [node("Relu | X | Y")], r"the input 'X' has the shape \(\?, \?, 4\)"),
+    ],
+)
+def test_messages_name_the_shape_of_the_file(shape: list[Any], nodes: list[Any], reason: str, tmp_path: Path):
+    written(shape, nodes, tmp_path / "m.onnx")
+    with pytest.raises(specnet.FileError, match=reason):
+        specnet.import_model(tmp_path / "m.onnx")
+
+
+def test_a_dense_layer_on_some_features_has_zeros_for_the_others(tmp_path: Path):
+    written(*CASES["features at the front"], tmp_path / "m.onnx")
+    model = specnet.import_model(tmp_path / "m.onnx")
+    weight = model.network.parameters(model.theta)["layers.0.weight"]
+    np.testing.assert_array_equal(weight[:, :4], CONSTANTS["U"].T.astype(np.float32))
+    assert not weight[:, 4:].any()
