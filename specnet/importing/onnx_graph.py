@@ -239,10 +239,7 @@ class Graph:
             if operator == "Mul":
                 return _Way(terms, lambda layers: self.draft.add({"type": "multiply"}, layers))
             if operator == "Sub":
-                negated = self.draft.affine
-                return _Way(
-                    terms, lambda layers: self.draft.add({"type": "add"}, [layers[0], negated(layers[1], -1.0, 0.0)])
-                )
+                return _Way(terms, lambda layers: self._difference(*layers))
         if operator == "Pow" and isinstance(term.operands[1], np.ndarray) and term.operands[1].size == 1:
             power = float(term.operands[1].reshape(()))
             if power.is_integer() and 2 <= power <= _MOST_FACTORS:

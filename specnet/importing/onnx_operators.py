@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from specnet.importing.draft import INPUT, Scaling
@@ -328,14 +326,6 @@ def _multiply(call: Call) -> Result:
     return call.graph.leaf(call.graph.draft.add(fields, [a.layer], size=size // 2))
 
 
-def _expand(call: Call) -> Result:
-    x, sizes = call.term(), _sizes(call, call.value(1))
-    wanted = [None if size is None else abs(size) for size in sizes]
-    if len(wanted) > len(x.shape) or math.prod(size or 1 for size in wanted) > x.size:
-        call.refuse(f"it repeats {described(x)}")
-    return _same(call)
-
-
 OPERATORS: dict[tuple[str, str], Operator] = {
     **{
         ("", name): operator
@@ -346,7 +336,6 @@ OPERATORS: dict[tuple[str, str], Operator] = {
             "Constant": _constant,
             "ConstantOfShape": _constant_of_shape,
             "Dropout": _dropout,
-            "Expand": _expand,
             "Flatten": reshaped,
             "Gather": _gather,
             "Gemm": _gemm,
