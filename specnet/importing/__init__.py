@@ -113,7 +113,7 @@ def _read_file(path: PathLike, limits: Limits | None) -> Imported:
     with open_file(path) as (stream, _):
         is_archive = stream.read(len(_ZIP)) == _ZIP
     if not is_archive:
-        from specnet.importing.onnx_graph import import_onnx
+        from specnet.importing.onnx_import import import_onnx
 
         return import_onnx(path, limits)
     from specnet.importing.keras_file import import_keras

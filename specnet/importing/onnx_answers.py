@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,19 +11,15 @@ from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.onnx_call import Call, Operator, Result, described
+from specnet.importing.onnx_graph import Graph, UnknownFormulaError
 from specnet.importing.onnx_terms import Flags, Label, Part, Table, Term, TwoClasses, Winner
 from specnet.parts.arrays import Array
-
-if TYPE_CHECKING:
-    from specnet.importing.onnx_graph import Graph
 
 _HALF = 0.5
 
 
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
-    from specnet.importing.onnx_graph import UnknownFormulaError
-
     labels: Label | Winner | Flags | None = None
     answer: Term | TwoClasses | None = None
     classes: Array | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.importing.onnx_file import as_texts
+from specnet.importing.onnx_graph import Graph
 from specnet.importing.onnx_terms import (
     Dimensions,
     Flags,
@@ -26,8 +27,6 @@ from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-
-    from specnet.importing.onnx_graph import Graph
 
 Result = Value | Array | list[Value]
 Operator = Callable[["Call"], Result]

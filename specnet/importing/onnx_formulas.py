@@ -89,29 +89,6 @@ def _across(call: Call, term: Term) -> Term:
     return call.graph.formula(node, shape, [term, *axis], "f")
 
 
-def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
-    """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
-    if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
-        return None
-    (x,), operator = term.terms, term.node.op_type
-    if operator == "Neg":
-        return x, -np.ones(()), np.zeros(())
-    if len(term.operands) != 2 or x.size != term.size:
-        return None
-    first = term.operands[0] is x
-    constant = term.operands[1 if first else 0]
-    if not isinstance(constant, np.ndarray) or constant.dtype.kind != "f":
-        return None
-    number, one, zero = constant.astype(np.float64), np.ones(()), np.zeros(())
-    if operator in ("Add", "Sum"):
-        return x, one, number
-    if operator == "Sub":
-        return (x, one, -number) if first else (x, -one, number)
-    if operator == "Mul":
-        return x, number, zero
-    return (x, 1 / number, zero) if operator == "Div" and first and number.all() else None
-
-
 def _taken_in(call: Call, terms: list[Term], constants: list[Array | None]) -> Term | None:
     """Return the layer's output that a constant becomes a part of: a standardization of the columns, or a bias."""
     if len(constants) != 2 or len(terms) != 1 or call.node.op_type not in ("Add", "Sub", "Mul", "Div"):

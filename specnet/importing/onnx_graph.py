@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from specnet.errors import FileError
-from specnet.exporting.facts import FACTS
-from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
-from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.facts import read_facts, training_of
-from specnet.importing.onnx_answers import finish
-from specnet.importing.onnx_call import Call, Result
-from specnet.importing.onnx_exports import ChangedError, read_export
-from specnet.importing.onnx_file import TensorReader, newest_version, read_model
-from specnet.importing.onnx_formulas import affine_of, formula, plain_nodes
+from specnet.importing.draft import INPUT, Draft
+from specnet.importing.onnx_file import TensorReader, newest_version
 from specnet.importing.onnx_inputs import read_inputs
-from specnet.importing.onnx_proof import prove_file
-from specnet.importing.onnx_running import ACROSS, ELEMENTWISE, FOLDED, Runner
-from specnet.importing.onnx_terms import Part, Shape, Term, TwoClasses, Value, segments
+from specnet.importing.onnx_running import Runner
+from specnet.importing.onnx_terms import Part, Shape, Term, TwoClasses, Value, affine_of, segments
 from specnet.importing.recognition import Found, Recognizer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
@@ -34,44 +24,10 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 STANDARD, MACHINE_LEARNING = "", "ai.onnx.ml"
-_DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}
+DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}
 _MOST_NAMED = 5
 _MOST_FACTORS = 8
 _MOST_BETWEEN = 500
-
-
-def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
-    """Return the network in an ONNX file as a spec and a model, compared with what onnxruntime answers if that is here.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged, or holds something that is not understood; names it.
-    """
-    with file_errors(path):
-        model, tensors = read_model(path), TensorReader(path)
-        text = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
-        said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
-        if said is None:
-            imported, inputs = _read(model, tensors, path, limits, None)
-        else:
-            training_of(said)
-            try:
-                imported, inputs = read_export(model.graph, said, tensors, limits), ["X"]
-            except ChangedError as change:
-                try:
-                    imported, inputs = _read(model, tensors, path, limits, said)
-                except FileError as error:
-                    hint = f"as a file of another tool: {error.diagnostics[0].message}"
-                    raise FileError(change.diagnostics[0].message, hint=hint) from error
-        return replace(imported, proof=prove_file(path, imported.model, inputs))
-
-
-def _read(
-    model: ModelProto, tensors: TensorReader, path: PathLike, limits: Limits | None, said: Mapping[str, Any] | None
-) -> tuple[Imported, Collection[str]]:
-    graph = Graph(model, tensors, limits)
-    return finish(graph, Path(path).stem, said), graph.inputs.shapes
 
 
 @dataclass(frozen=True)
@@ -83,7 +39,7 @@ class _Way:
 
 
 class Graph:
-    """An ONNX graph that has been read.
+    """What is known of an ONNX graph: its inputs and constants at first, then what each node makes of them.
 
     Parameters
     ----------
@@ -99,13 +55,15 @@ class Graph:
     draft : Draft
     runner : Runner
     recognizer : Recognizer
+    index : int
+        The number of the node that is being read.
     """
 
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
         self.tensors = tensors
         self.versions: dict[str, int] = {
-            _DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
+            DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
         }
         newest = newest_version()
         if self.version() > newest:
@@ -123,11 +81,8 @@ class Graph:
         self.runner = Runner({domain: self.version(domain) for domain in ("", MACHINE_LEARNING)})
         self.recognizer = Recognizer(self.runner, self.draft.dtype)
         self._found: dict[int, tuple[Term, Found] | None] = {}
-        self._count = self._index = 0
+        self._count = self.index = 0
         self._bind_inputs()
-        for index, node in self._sorted():
-            self._index = index
-            self._run(node)
 
     def _bind_inputs(self) -> None:
         begin = 0
@@ -155,7 +110,7 @@ class Graph:
     def formula(self, node: NodeProto, shape: Shape, operands: Sequence[Term | Array | None], kind: str) -> Term:
         """Return what a node computes of terms and constants."""
         operands = tuple(each.origin if isinstance(each, Term) else each for each in operands)
-        return Term(self.number(), shape, node=node, operands=operands, kind=kind, index=self._index)
+        return Term(self.number(), shape, node=node, operands=operands, kind=kind, index=self.index)
 
     def selected(self, part: Part) -> Term:
         """Return some features of a layer's output as a term."""
@@ -293,66 +248,6 @@ class Graph:
             return UnknownFormulaError(f"node {names}: this is no known activation")
         others = " and others" if len(indices) > _MOST_NAMED else ""
         return UnknownFormulaError(f"nodes {names}{others}: together these are no known activation")
-
-    def _sorted(self) -> list[tuple[int, NodeProto]]:
-        """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
-        nodes = self.graph.node
-        makers: dict[str, int] = {}
-        for index, node in enumerate(nodes):
-            for name in filter(None, node.output):
-                if name in makers or name in self.values:
-                    raise FileError(f"node {self.named(index)}: {shown(name)} already exists")
-                makers[name] = index
-        readers: dict[int, list[int]] = {index: [] for index in range(len(nodes))}
-        missing = [0] * len(nodes)
-        for index, node in enumerate(nodes):
-            for name in filter(None, dict.fromkeys(node.input)):
-                if name in makers:
-                    readers[makers[name]].append(index)
-                    missing[index] += 1
-                elif name not in self.values:
-                    raise FileError(f"node {self.named(index)}: it reads {shown(name)}, which does not exist")
-        ready = [index for index in range(len(nodes)) if not missing[index]]
-        heapq.heapify(ready)
-        order = []
-        while ready:
-            order.append(heapq.heappop(ready))
-            for index in readers[order[-1]]:
-                missing[index] -= 1
-                if not missing[index]:
-                    heapq.heappush(ready, index)
-        if len(order) < len(nodes):
-            index = next(index for index in range(len(nodes)) if missing[index])
-            raise FileError(f"node {self.named(index)}: it reads what is made of its own result")
-        return [(index, node) for index in order for node in plain_nodes(nodes[index], self.number)]
-
-    def _run(self, node: NodeProto) -> None:
-        from specnet.importing.onnx_operators import OPERATORS
-
-        if not any(node.output):
-            return  # nothing can read it
-        where = f"node {self.named(self._index)}"
-        domain = _DOMAINS.get(node.domain, "?")
-        operator = OPERATORS.get((domain, node.op_type))
-        is_formula = domain == STANDARD and node.op_type in ELEMENTWISE | ACROSS
-        if operator is None and not is_formula and not (domain == STANDARD and node.op_type in FOLDED):
-            raise FileError(f"{where}: this operator is not supported")
-        try:
-            call = Call(self, node)
-            constants = [value for value in call.inputs if isinstance(value, np.ndarray)]
-            given = [value for value in call.inputs if value is not None]
-            if given and len(constants) == len(given) and domain == STANDARD and node.op_type in FOLDED:
-                made: Result = self.runner.fold(node, call.inputs)  # type: ignore[arg-type]
-            else:
-                made = operator(call) if operator is not None else formula(call)
-        except UnknownFormulaError:
-            raise
-        except FileError as error:
-            raise FileError(f"{where}: {error.diagnostics[0].message}") from error
-        results = made if isinstance(made, list) else [made]
-        for name, value in zip(node.output, results, strict=False):
-            if name:
-                self.bind(name, value)
 
     def _dtype(self, default: str) -> str:
         """Return the dtype of the weights, or of the input where there are none."""

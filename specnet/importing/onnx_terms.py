@@ -243,3 +243,26 @@ def per_feature(array: Array, shape: Shape) -> Array:
 def shown_shape(shape: Sequence[int | None]) -> str:
     """Return a shape as messages show it, with N for the rows."""
     return f"({', '.join('N' if size is None else str(size) for size in shape)}{',' * (len(shape) == 1)})"
+
+
+def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
+    """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
+    if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
+        return None
+    (x,), operator = term.terms, term.node.op_type
+    if operator == "Neg":
+        return x, -np.ones(()), np.zeros(())
+    if len(term.operands) != 2 or x.size != term.size:
+        return None
+    first = term.operands[0] is x
+    constant = term.operands[1 if first else 0]
+    if not isinstance(constant, np.ndarray) or constant.dtype.kind != "f":
+        return None
+    number, one, zero = constant.astype(np.float64), np.ones(()), np.zeros(())
+    if operator in ("Add", "Sum"):
+        return x, one, number
+    if operator == "Sub":
+        return (x, one, -number) if first else (x, -one, number)
+    if operator == "Mul":
+        return x, number, zero
+    return (x, 1 / number, zero) if operator == "Div" and first and number.all() else None
