@@ -1,7 +1,10 @@
 """What an import brings, and what it must not bring."""
 
+import ast
 import subprocess
 import sys
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,49 @@ def test_erf_is_imported_by_who_needs_it():
     assert "scipy" not in modules_after(code % ("silu", "float64"))
     assert "scipy" not in modules_after(code % ("gelu", "float32"))
     assert "scipy" in modules_after(code % ("gelu", "float64"))
+
+
+# ------------------------------------------------------------------------------------------------ what imports what
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in (ROOT / "specnet").rglob("*.py")}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The package's modules that a module imports anywhere: within functions and for types too."""
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
+    return found & MODULES.keys()
+
+
+IMPORTS = {name: imported(tree) for name, tree in MODULES.items()}
+
+
+def test_no_two_modules_import_each_other():
+    pairs = [(a, b) for a, b in combinations(sorted(MODULES), 2) if a in IMPORTS[b] and b in IMPORTS[a]]
+    assert not pairs
+
+
+@cache
+def chain(room: str) -> tuple[str, ...]:
+    """The longest chain of rooms, each of which imports the next, from this one down."""
+    below = {room_of(inner) for name in MODULES if room_of(name) == room for inner in IMPORTS[name]} - {room, ""}
+    return (room, *max(map(chain, sorted(below)), key=len, default=()))
+
+
+def room_of(module: str) -> str:
+    """The folder or file within the package that a module belongs to; nothing for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_the_deepest_chain_of_rooms_has_at_most_ten():
+    longest = max((chain(room_of(name)) for name in MODULES if room_of(name)), key=len)
+    assert len(longest) <= 10, longest
