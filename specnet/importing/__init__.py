@@ -61,7 +61,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
             return import_module(source, limits)
     except FileError as error:
         raise DataError(error.diagnostics[0].message, hint=error.diagnostics[0].hint) from error
-    raise DataError(f"a network cannot be made of {type(source).__module__}.{type(source).__qualname__}")
+    raise DataError(f"cannot import {type(source).__module__}.{type(source).__qualname__}")
 
 
 def open_model(path: PathLike) -> Model:
@@ -81,7 +81,7 @@ def open_model(path: PathLike) -> Model:
     if not kinds:
         return load_model(path)
     if kinds[0].is_program:
-        hint = "it answers by itself; specnet reads .safetensors, .onnx, .keras and .skops files"
+        hint = "run it as a program; specnet reads .safetensors, .onnx, .keras and .skops files"
         raise FileError(f"a {suffix} file is a program", source=os.fspath(path), hint=hint)
     imported = read_network(path)
     if not imported.has_facts:

@@ -81,7 +81,7 @@ class Archive:
         found = read_facts(self.read(MEMBER, FACTS_LIMIT), MEMBER)
         facts = found.get(FACTS)
         if facts is not None and not isinstance(facts, dict):
-            raise FileError(f"{MEMBER} says something of its spec that is no table")
+            raise FileError(f"{MEMBER}: expected a table for the spec")
         return Said(labels_of(found.get("labels"), MEMBER), facts)
 
 
@@ -98,7 +98,7 @@ def opened(stream: BinaryIO) -> Iterator[Archive]:
         with zipfile.ZipFile(stream) as archive:
             yield Archive(archive)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise FileError(f"this is no archive that can be read, or a damaged one: {error}") from error
+        raise FileError(f"not a valid archive: {error}") from error
 
 
 def _check_size(member: zipfile.ZipInfo, limit: int) -> None:

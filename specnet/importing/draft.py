@@ -264,10 +264,10 @@ class Draft:
             network = Network(resolve(parse_spec(document, limits=self.limits)))
         except SpecError as error:
             reasons = "; ".join(diagnostic.message for diagnostic in error.diagnostics)
-            raise FileError(f"no spec can say this network: {reasons}") from error
+            raise FileError(f"not supported by a spec: {reasons}") from error
         added = [getattr(node.layer, "activation", None) for node in network.nodes[len(steps) :]]
         if any(activation is None or activation.type != "linear" for activation in added):
-            raise FileError("no spec can say this network: its loss adds an activation to it")
+            raise FileError("not supported by a spec: its loss adds an activation to it")
         tensors = {
             f"{node.key}.{name}": array
             for node, step in zip(network.nodes, steps, strict=False)
@@ -284,7 +284,7 @@ class Draft:
             tensors[name] = np.broadcast_to(tensors[name], shape).astype(dtype)
         count = network.class_count
         if labels is not None and count is None:
-            raise FileError("there are labels of classes, and the network does not tell any apart")
+            raise FileError("labels for a network without classes")
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
             raise FileError(f"the labels of the classes are not {count}, ascending and each once")
         try:

@@ -73,7 +73,7 @@ def training_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     known = _known(facts.get("training"), ("loss", "metrics"))
     loss = known.get("loss")
     if not isinstance(loss, str) and not (isinstance(loss, dict) and isinstance(loss.get("type"), str)):
-        raise FileError("what this file says of its spec names no loss")
+        raise FileError("the spec in this file names no loss")
     return known
 
 

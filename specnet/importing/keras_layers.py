@@ -246,7 +246,7 @@ def _numbers(layer: KerasLayer, value: Any, what: str) -> Array:
     try:
         return np.broadcast_to(np.asarray(value, np.float64).reshape(-1), layer.size)
     except (ValueError, TypeError, OverflowError):
-        layer.refuse(f"{what} is no number for each feature")
+        layer.refuse(f"{what} is not one number per feature")
 
 
 def _rescaling(layer: KerasLayer) -> int:

@@ -30,7 +30,7 @@ class Weights:
         try:
             self._file = h5py.File(io.BytesIO(content), "r")
         except Exception as error:  # h5py passes on whatever a damaged file leads it to
-            raise FileError(f"{WEIGHTS} is no HDF5 file, or a damaged one: {error}") from error
+            raise FileError(f"{WEIGHTS} is not a valid HDF5 file: {error}") from error
 
     def __enter__(self) -> Weights:
         return self
@@ -67,7 +67,7 @@ class Weights:
         dataset = self._own(group, name, self._h5py.Dataset)
         where = f"{WEIGHTS} {group.name}/{name}"
         if dataset.dtype.name not in _NUMBERS:
-            raise FileError(f"{where} is no array of numbers")
+            raise FileError(f"{where} is not an array of numbers")
         if dataset.shape != shape:
             raise FileError(f"{where} has shape {dataset.shape}, expected {shape}")
         if dataset.external or dataset.is_virtual or dataset.chunks is not None:

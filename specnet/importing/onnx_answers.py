@@ -100,7 +100,7 @@ class _Answers:
             return None
         if self.decision.boundary == 0:
             return "hinge"
-        raise FileError("the labels are decided by numbers that are no probabilities")
+        raise FileError("the labels are decided by numbers that are not probabilities")
 
     def _labels(self, output: int) -> Array | None:
         """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""

@@ -65,9 +65,9 @@ def read_model(path: PathLike) -> ModelProto:
     try:
         model.ParseFromString(content)
     except (DecodeError, RecursionError) as error:
-        raise FileError("this is no ONNX file, or a damaged one") from error
+        raise FileError("not a valid ONNX file") from error
     if not model.HasField("graph") or not model.opset_import:
-        raise FileError("this is no ONNX file: it has no graph, or does not say for which operators")
+        raise FileError("not a valid ONNX file: no graph, or no operator set")
     return model
 
 
@@ -75,7 +75,7 @@ def _refuse_other_kinds(start: bytes) -> None:
     kind = "a safetensors file, as specnet's models are" if start[8:9] == b"{" else known_kind(start)
     if kind is not None and start:
         hint = next((hint for name, hint in _HINTS.items() if name in kind), None)
-        raise FileError(f"this is no ONNX file: it seems to be {kind}", hint=hint)
+        raise FileError(f"not a valid ONNX file: it seems to be {kind}", hint=hint)
 
 
 def newest_version() -> int:
@@ -111,7 +111,7 @@ def _check_text(text: bytes) -> None:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        raise FileError("this is no ONNX file, or a damaged one: a name or a remark in it is no UTF-8") from error
+        raise FileError("not a valid ONNX file: a name or a comment is not UTF-8") from error
 
 
 def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -127,7 +127,7 @@ def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, start
-    raise FileError("this is no ONNX file, or a damaged one")
+    raise FileError("not a valid ONNX file")
 
 
 def _skip(data: bytes, start: int, end: int, wire_type: int) -> tuple[int, int]:
@@ -140,9 +140,9 @@ def _skip(data: bytes, start: int, end: int, wire_type: int) -> tuple[int, int]:
     elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
         begin, stop = start, start + (8 if wire_type == _EIGHT_BYTES else 4)
     else:
-        raise FileError("this is no ONNX file, or a damaged one")
+        raise FileError("not a valid ONNX file")
     if stop > end:
-        raise FileError("this is no ONNX file, or a damaged one: it ends too early")
+        raise FileError("not a valid ONNX file: unexpected end of file")
     return begin, stop
 
 
@@ -214,7 +214,7 @@ class TensorReader:
         location = said.get("location", "")
         folder = os.path.realpath(self.folder)
         if not location or "\0" in location or "\\" in location or os.path.isabs(location):
-            raise FileError(f"tensor {name} is kept in {shown(location)}, which is no file in the model's folder")
+            raise FileError(f"tensor {name} is kept in {shown(location)}, which is not a file in the model's folder")
         path = os.path.realpath(os.path.join(folder, location))
         if os.path.commonpath([folder, path]) != folder:
             raise FileError(f"tensor {name} is kept in {shown(location)}, outside of the model's folder")

@@ -76,7 +76,7 @@ def _tensor(value: ValueInfoProto) -> tuple[Shape, int, str]:
     kinds: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
     name, tensor = shown(value.name), value.type.tensor_type
     if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in kinds:
-        raise FileError(f"the input {name} is no tensor of FLOAT or DOUBLE")
+        raise FileError(f"the input {name} is not a tensor of FLOAT or DOUBLE")
     dims = tensor.shape.dim
     sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
     text = f"({', '.join('?' if size is None else str(size) for size in sizes[:8])})"

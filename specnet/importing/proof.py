@@ -50,7 +50,7 @@ def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]],
             labels = _labels_compared(given, model, X, judge)
         except DataError:
             return "not compared: prepared columns are beyond what the network computes in"
-    return numbers or labels or "not compared: it answers in another form"
+    return numbers or labels or "not compared: the outputs have another form"
 
 
 def _rows(model: Model, spread: float, seed: int) -> Array:
@@ -71,15 +71,12 @@ def _numbers_compared(given: list[list[Array]], model: Model, X: list[Array], pr
         return None
     compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
     if not any(np.isfinite(answer).any() for answer, _ in pairs):
-        return "not compared: its answers overflow"
+        return "not compared: the outputs overflow"
     rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
     if others > _MOST_OTHERS * rows:
-        raise FileError(
-            f"the network that was found answers otherwise than {judge} on {others} of {rows} rows; "
-            "something in it was not understood"
-        )
+        raise FileError(f"outputs differ from {judge} on {others} of {rows} rows: part of the file was misread")
     difference = max(largest for _, largest in compared)
-    return f"compared with {judge} on {rows} rows: the largest difference is {difference:.2g}"
+    return f"compared with {judge} on {rows} rows: max difference {difference:.2g}"
 
 
 def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
@@ -124,10 +121,7 @@ def _labels_compared(given: list[list[Array]], model: Model, X: list[Array], jud
     known = np.concatenate(agree)
     differing = int((~known).sum())
     if differing > _MOST_OTHERS * len(known):
-        raise FileError(
-            f"the network that was found gives other labels than {judge} to {differing} of {len(known)} rows; "
-            "something in it was not understood"
-        )
+        raise FileError(f"labels differ from {judge} on {differing} of {len(known)} rows: part of the file was misread")
     said = f"{differing} labels differ" if differing else "all labels agree"
     return f"compared with {judge} on {len(known)} rows: {said}"
 

@@ -35,7 +35,7 @@ def import_estimator(
         raise
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         # One that has not been fitted, but put together, can lack or hold anything.
-        raise DataError(f"this is no fitted network, or a damaged one: {shown(str(error))}") from error
+        raise DataError(f"not a valid fitted network: {shown(str(error))}") from error
 
 
 def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mapping[str, Any] | None) -> Imported:

@@ -55,4 +55,4 @@ def _estimator(content: bytes) -> Any:
     except FileError:
         raise
     except Exception as error:  # a damaged file meets any of Python's errors in there
-        raise FileError(f"this is no file of skops, or a damaged one: {shown(str(error))}") from error
+        raise FileError(f"not a valid skops file: {shown(str(error))}") from error

@@ -36,7 +36,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
         If it is no ``nn.Sequential``, or a module in it is not supported; names it.
     """
     if _kind(module) != "Sequential":
-        raise DataError(f"a network cannot be made of the module {_kind(module)}; of an nn.Sequential it can")
+        raise DataError(f"cannot import the module {_kind(module)}; expected an nn.Sequential")
     modules = list(_flat(module, ""))
     if not modules:
         raise DataError("this nn.Sequential is empty")
@@ -106,7 +106,7 @@ def _columns(modules: list[tuple[str, Any]]) -> int:
         if _kind(module) in _SIZES:
             size = getattr(module, _SIZES[_kind(module)])
             return int(size if isinstance(size, int) else size[-1]) << halved
-    raise DataError("no module says how many columns go in")
+    raise DataError("the number of inputs is unknown: no module specifies it")
 
 
 def _dtype(modules: list[tuple[str, Any]]) -> str:

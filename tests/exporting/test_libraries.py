@@ -72,13 +72,13 @@ def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
     [
         (
             network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1)),
-            ["the activations gelu, relu: all hidden layers have one of linear, sigmoid, tanh, relu"],
+            ["the activations gelu, relu"],
         ),
         (
             network(dense(4, activation="tanh"), dense(1, activation="relu")),
-            ["the output's activation relu: it has linear there"],
+            ["the output activation relu"],
         ),
-        (network(dense(2), loss="categorical_crossentropy", outputs=2), ["two outputs for two classes: it has one"]),
+        (network(dense(2), loss="categorical_crossentropy", outputs=2), ["two outputs for two classes"]),
         (
             network(dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)),
             ["layers.1: scale, 3 → 3", "layers.2: dense, 3 → 3, relu(parametric=true)"],
@@ -89,7 +89,8 @@ def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
 def test_sklearn_names_all_that_it_cannot_say(model, problems, tmp_path):
     with pytest.raises(ExportError) as caught:
         export(model, "sklearn", tmp_path / "m.skops")
-    assert [item.message for item in caught.value.diagnostics] == [f"sklearn cannot say {text}" for text in problems]
+    found = [item.message.removeprefix("scikit-learn has no equivalent of ") for item in caught.value.diagnostics]
+    assert [message.partition(";")[0] for message in found] == problems
     assert not list(tmp_path.iterdir())
 
 

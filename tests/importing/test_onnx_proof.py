@@ -19,7 +19,7 @@ from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.importing.answers import FILES
 from tests.model.models import KINDS, make_model
 
-SAID = "compared with onnxruntime on 240 rows: the largest difference is "
+SAID = "compared with onnxruntime on 240 rows: max difference "
 
 
 def difference(said: str) -> float:
@@ -49,7 +49,7 @@ def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: P
     model, other = make_model(kind, dtype), make_model(kind, dtype)
     export(model, "onnx", tmp_path / "m.onnx")
     other.theta[0] += 0.1
-    with pytest.raises(specnet.FileError, match=r"answers otherwise than onnxruntime on \d+ of 240 rows"):
+    with pytest.raises(specnet.FileError, match=r"differ from onnxruntime on \d+ of 240 rows"):
         prove_file(tmp_path / "m.onnx", other, ["X"])
 
 
@@ -67,7 +67,7 @@ def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path:
     parts = (model.network, model.theta, model.state, model.preprocessing, model.target_preprocessing)
     other = Model(*parts, np.roll(labels, 1))
     for name in ("m", "labels"):
-        with pytest.raises(specnet.FileError, match=r"gives other labels than onnxruntime to 240 of 240 rows"):
+        with pytest.raises(specnet.FileError, match=r"labels differ from onnxruntime on 240 of 240 rows"):
             prove_file(tmp_path / f"{name}.onnx", other, ["X"])
 
 

@@ -220,7 +220,7 @@ def test_hooks_that_change_answers_are_named(name: str, said: str):
 
     module = nn.Sequential(nn.Linear(4, 2))
     module.get_submodule(name).register_forward_hook(lambda _, given, answer: answer + 1)
-    with pytest.raises(specnet.DataError, match="answers otherwise than PyTorch on 240 of 240 rows") as caught:
+    with pytest.raises(specnet.DataError, match="differ from PyTorch on 240 of 240 rows") as caught:
         specnet.import_model(module)
     assert caught.value.diagnostics[0].hint == f"there are hooks, in {said}"
 
@@ -233,9 +233,9 @@ def test_modules_that_are_not_understood():
         pass
 
     for module, reason in [
-        (nn.Linear(2, 2), "of an nn.Sequential it can"),
+        (nn.Linear(2, 2), "expected an nn.Sequential"),
         (nn.Sequential(), "is empty"),
-        (nn.Sequential(nn.ReLU()), "how many columns"),
+        (nn.Sequential(nn.ReLU()), "number of inputs"),
         (nn.Sequential(nn.Linear(2, 2), Mine()), "Mine"),
         (nn.Sequential(nn.Linear(2, 2), nn.Conv1d(1, 1, 1)), r'module "1" \(Conv1d\) is not supported'),
         (nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 2)), "does not fit 2 features"),

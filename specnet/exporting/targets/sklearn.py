@@ -99,7 +99,7 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
             elif isinstance(stage.part, Activation) and not stage.arrays and len(activations) == len(layers) - 1:
                 activations.append(stage.part.type)
             else:
-                problems.append(f"sklearn cannot say {step.title}")
+                problems.append(f"scikit-learn has no equivalent of {step.title}")
     activations += ["linear"] * (len(layers) - len(activations))
     if not problems:
         problems += _mistakes(program, activations)
@@ -114,13 +114,17 @@ def _mistakes(program: Program, activations: list[str]) -> list[str]:
     problems = []
     if len(set(hidden)) > 1 or not set(hidden) <= _ACTIVATIONS.keys():
         shown, known = ", ".join(dict.fromkeys(hidden)), ", ".join(_ACTIVATIONS)
-        problems.append(f"sklearn cannot say the activations {shown}: all hidden layers have one of {known}")
+        problems.append(
+            f"scikit-learn has no equivalent of the activations {shown}; use one of {known} for all hidden layers"
+        )
     if last != _OUTPUTS[program.task]:
-        problems.append(f"sklearn cannot say the output's activation {last}: it has {_OUTPUTS[program.task]} there")
+        problems.append(
+            f"scikit-learn has no equivalent of the output activation {last}; expected {_OUTPUTS[program.task]}"
+        )
     if program.task == "classes" and program.outputs == 2:
-        problems.append("sklearn cannot say two outputs for two classes: it has one")
+        problems.append("scikit-learn has no equivalent of two outputs for two classes; use one")
     if program.task == "values" and program.outputs != program.model.network.outputs:
-        problems.append("sklearn cannot say several outputs for one value")
+        problems.append("scikit-learn has no equivalent of several outputs for one value")
     return problems
 
 
@@ -146,7 +150,7 @@ def _scalers(preparation: Preparation) -> list[Any]:
 
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
     if unknown:
-        raise UnsupportedError(*(f"sklearn cannot say the preprocessing {name}" for name in unknown))
+        raise UnsupportedError(*(f"scikit-learn has no equivalent of the preprocessing {name}" for name in unknown))
     return [StandardScaler() for _ in preparation.steps]
 
 
