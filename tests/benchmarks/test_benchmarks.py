@@ -53,6 +53,7 @@ def test_every_bound_belongs_to_a_row_of_the_table():
         assert case.bounds.keys() <= can_train
 
 
+@pytest.mark.slow
 def test_predictions_are_timed_on_one_row():
     assert all(seconds > 0 for seconds in medians(prediction_runs(), rounds=1, seconds=1e-4).values())
 

@@ -90,6 +90,7 @@ def test_a_grid_in_a_pipeline_over_a_file():
     assert search.best_params_ == {"specclassifier__spec__training__batch_size": 8}
 
 
+@pytest.mark.slow
 def test_folds():
     assert cross_val_score(SpecClassifier(**SETTINGS), *IRIS).mean() > 0.9
     found = cross_validate(

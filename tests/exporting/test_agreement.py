@@ -40,6 +40,7 @@ def test_every_kind_and_random_networks(target, tmp_path):
         list(pool.map(check, *zip(*models, strict=True)))
 
 
+@pytest.mark.slow
 def test_probe_rows_are_what_they_promise():
     for _, dtype, make in every_model():
         program = Program(make(), np.dtype(dtype), TEXT_EXPANSIONS)

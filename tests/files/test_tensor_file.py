@@ -134,6 +134,7 @@ def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
                 assert sum(tensor.nbytes for tensor in tensors.values()) == len(content) - 8 - length
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(content: bytes) -> None:
     assert refusal(content)

@@ -174,6 +174,7 @@ def test_a_recurrence_is_as_many_layers_as_nodes(place: Callable[[Any], Path]):
     assert len(model.spec.network.layers or ()) == 60
 
 
+@pytest.mark.slow
 def test_many_exponentials_in_a_row_are_read_or_refused(place: Callable[[Any], Path]):
     nodes = [helper.make_node("Exp", [f"t{n}" if n else "X"], [f"t{n + 1}"]) for n in range(200)]
     nodes.append(helper.make_node("Identity", ["t200"], ["y"]))

@@ -54,6 +54,7 @@ def test_every_logged_loss_is_the_independent_implementations(result, reference)
     assert result.metrics["train"]["loss"] == pytest.approx(losses[-1], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_tutorials_script_computes_the_same(reference):
     """What the times are compared with does the same work: a few hundred of its steps end at the reference's."""
     X, _, y, _ = tutorial.load()

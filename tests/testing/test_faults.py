@@ -43,6 +43,7 @@ def snake(x, frequency=1.0):
     return x + np.sin(frequency * x) ** 2 / frequency
 
 
+@pytest.mark.slow
 def test_a_right_part_passes():
     check_part(Snake, snake, settings=[{}, {"frequency": 3}])
 

@@ -118,6 +118,7 @@ def batch_normalization(x, parameters):
     return shifted * parameters["scale"] + parameters["shift"]
 
 
+@pytest.mark.slow
 def test_layers_are_what_plain_numpy_says():
     find = built_in_registry().find
     settings = [{"units": 3}, {"units": 2, "activation": "tanh", "use_bias": False}]
