@@ -112,10 +112,11 @@ def _run(graph: Graph, node: NodeProto) -> None:
         raise FileError(f"{where}: this operator is not supported")
     try:
         call = Call(graph, node)
-        constants = [value for value in call.inputs if isinstance(value, np.ndarray)]
-        given = [value for value in call.inputs if value is not None]
-        if given and len(constants) == len(given) and domain == STANDARD and node.op_type in FOLDED:
-            made: Result = graph.runner.fold(node, call.inputs)  # type: ignore[arg-type]
+        constants = [value for value in call.inputs if value is None or isinstance(value, np.ndarray)]
+        are_constant = len(constants) == len(call.inputs) and any(value is not None for value in constants)
+        made: Result
+        if are_constant and domain == STANDARD and node.op_type in FOLDED:
+            made = graph.runner.fold(node, constants)
         else:
             made = operator(call) if operator is not None else formula(call)
     except UnknownFormulaError:

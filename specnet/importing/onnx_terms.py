@@ -178,13 +178,15 @@ class Segment:
         """
         found = {} if found is None else found
         found[self.start.number] = x
+        cast = {"f": x.dtype, "i": np.dtype(np.int64), "b": np.dtype(np.bool_)}
         for term in self.inner:
             if term.number not in found and term.node is not None:
                 operands = [_at(each, found, x.dtype) for each in term.operands]
-                cast = {"f": x.dtype, "i": np.dtype(np.int64), "b": np.dtype(np.bool_)}
-                is_cast = term.node.op_type == "Cast" and operands[0] is not None
-                made = operands[0].astype(cast[term.kind]) if is_cast else runner.run(term.node, operands)  # type: ignore[union-attr]
-                found[term.number] = made
+                first = operands[0]
+                if term.node.op_type == "Cast" and first is not None:
+                    found[term.number] = first.astype(cast[term.kind])
+                else:
+                    found[term.number] = runner.run(term.node, operands)
         return found[self.end.number]
 
 

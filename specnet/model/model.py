@@ -152,7 +152,7 @@ class Model:
         DataError
             If X does not fit.
         """
-        return self.network.predict_read(self.theta, self._inputs(X), self.state, raw=True)
+        return self.network.predict_checked(self.theta, self._inputs(X), self.state, raw=True)
 
     def evaluate(
         self,
@@ -185,9 +185,9 @@ class Model:
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
-        return self.evaluate_read(self._inputs(X), y, sample_weight, metrics)
+        return self.evaluate_inputs(self._inputs(X), y, sample_weight, metrics)
 
-    def evaluate_read(
+    def evaluate_inputs(
         self,
         X: Array,
         y: ArrayLike,
@@ -200,9 +200,9 @@ class Model:
         chosen = [self._metric(metric) for metric in (self.spec.training.metrics if metrics is None else metrics)]
         target, wanted = self._target(y, X)
         weights = check_weights(sample_weight, len(X))
-        figures = {"loss": self.network.loss_read(self.theta, X, wanted, weights, self.state, data_only=True)}
+        figures = {"loss": self.network.loss_checked(self.theta, X, wanted, weights, self.state, data_only=True)}
         if chosen:
-            outputs = self.network.predict_read(self.theta, X, self.state)
+            outputs = self.network.predict_checked(self.theta, X, self.state)
             figures |= {metric.type: self.score(metric, outputs, target, weights) for metric in chosen}
         return figures
 
@@ -251,7 +251,7 @@ class Model:
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return the network's outputs for raw columns, (rows, outputs)."""
-        return self.network.predict_read(self.theta, self._inputs(X), self.state)
+        return self.network.predict_checked(self.theta, self._inputs(X), self.state)
 
     def _inputs(self, X: ArrayLike) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""

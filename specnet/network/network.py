@@ -171,9 +171,9 @@ class Network:
         state : mapping, optional
             What layers keep, as it was after training; what `initial_state` returns if None.
         """
-        return self.predict_read(theta, self.check_inputs(X), state)
+        return self.predict_checked(theta, self.check_inputs(X), state)
 
-    def predict_read(
+    def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
         """Return what `predict` does, or `raw_outputs`, of rows that `read_inputs` has returned: these are right."""
@@ -181,7 +181,7 @@ class Network:
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
-        return self.predict_read(theta, self.check_inputs(X), state, raw=True)
+        return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
         self,
@@ -208,9 +208,9 @@ class Network:
         data_only : bool
             Leave out regularization: penalties and label smoothing.
         """
-        return self.loss_read(theta, self.check_inputs(X), y, sample_weight, state, data_only=data_only)
+        return self.loss_checked(theta, self.check_inputs(X), y, sample_weight, state, data_only=data_only)
 
-    def loss_read(
+    def loss_checked(
         self,
         theta: ArrayLike,
         X: Array,
@@ -226,11 +226,9 @@ class Network:
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
         weights = check_weights(sample_weight, len(X))
         mean = float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
-        return (
-            mean
-            if data_only
-            else mean + self.layout.penalty(np.asarray(theta), self.spec.training.l1, self.spec.training.l2)
-        )
+        if data_only:
+            return mean
+        return mean + self.layout.penalty(np.asarray(theta), self.spec.training.l1, self.spec.training.l2)
 
     def loss_and_gradient(
         self,
@@ -288,10 +286,8 @@ class Network:
 
         Names are as in the spec's list or `name`; in a block ``layers.3.0.1``: repeat, then position or name.
         """
-        X, workspace = self.check_inputs(X), self._workspace()
-        workspace.theta[:] = self._theta(theta)
-        workspace.set_state(state)
-        program = workspace.program("layer outputs", len(X))
+        X = self.check_inputs(X)
+        program = self._workspace(theta, state).program("layer outputs", len(X))
         program.inputs[INPUTS][...] = X.T
         with np.errstate(all="ignore"):
             program.run()
@@ -316,11 +312,13 @@ class Network:
                 self._plans[name] = self._blueprint.program(name)
             return self._plans[name]
 
-    def _workspace(self) -> Workspace:
-        """Return this thread's workspace."""
+    def _workspace(self, theta: ArrayLike, state: Mapping[str, Array] | None) -> Workspace:
+        """Return this thread's workspace, with these parameters and what layers keep in it."""
         workspace: Workspace | None = getattr(self._local, "workspace", None)
         if workspace is None:
             workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
+        workspace.theta[:] = self._theta(theta)
+        workspace.set_state(state)
         return workspace
 
     def _theta(self, theta: ArrayLike) -> Array:
@@ -355,9 +353,7 @@ class Network:
         X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
-        workspace = self._workspace()
-        workspace.theta[:] = self._theta(theta)
-        workspace.set_state(state)
+        workspace = self._workspace(theta, state)
         program = workspace.program(name + ", training" * training + ", weighted" * (weights is not None), rows)
         program.inputs[INPUTS][...] = X.T
         program.inputs[TARGET][...] = self._target(y, rows)
@@ -376,9 +372,7 @@ class Network:
         target: Array | None = None,
     ) -> Array:
         """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
-        workspace, rows = self._workspace(), len(X)
-        workspace.theta[:] = self._theta(theta)
-        workspace.set_state(state)
+        workspace, rows = self._workspace(theta, state), len(X)
         result = np.empty((rows, features), self.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, rows, self._chunk):

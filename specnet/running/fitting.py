@@ -121,7 +121,7 @@ class FitResult:
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
         X = self.inputs.get(name)
-        return self.model.evaluate_read(self.encoder.inputs(rows) if X is None else X, rows.y, rows.weight)
+        return self.model.evaluate_inputs(self.encoder.inputs(rows) if X is None else X, rows.y, rows.weight)
 
 
 def fit_rows(

@@ -52,10 +52,10 @@ def validation_monitors(
     network, spec = model.network, model.spec
 
     def loss(theta: Array, state: State) -> float:
-        return network.loss_read(theta, rows.X, rows.target, rows.weight, state, data_only=True)
+        return network.loss_checked(theta, rows.X, rows.target, rows.weight, state, data_only=True)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
-        return model.score(metric, network.predict_read(theta, rows.X, state), target, weight)
+        return model.score(metric, network.predict_checked(theta, rows.X, state), target, weight)
 
     monitors: dict[str, Monitor] = {VALIDATION_LOSS: loss}
     for _, who in spec.training.watchers():

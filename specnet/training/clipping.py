@@ -8,6 +8,11 @@ import numpy as np
 
 from specnet.parts.arrays import Array
 
+_LEAST_SQUARE = {
+    np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)
+}
+"""Below, a sum of squares has lost digits to those that vanished."""
+
 
 def clipping_factor(gradient: Array, longest: float) -> float:
     """Return what a gradient is to be multiplied by so that its Euclidean length is at most `longest`.
@@ -32,9 +37,3 @@ def _factor_of_extremes(gradient: Array, longest: float) -> float:
         return 1.0
     gradient[...] = scaled
     return longest / length
-
-
-_LEAST_SQUARE = {
-    np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)
-}
-"""Below, a sum of squares has lost digits to those that vanished."""

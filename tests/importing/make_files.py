@@ -154,7 +154,7 @@ def write_torch() -> None:
         nn.SiLU(), nn.Mish(), nn.Sigmoid(), nn.Hardsigmoid(), nn.Hardswish(), nn.Tanh(), nn.Hardtanh(), nn.Softplus(),
         nn.Softsign(), nn.LogSigmoid(), nn.Tanhshrink(), nn.Softshrink(0.3), nn.Hardshrink(0.3), nn.PReLU(4),
         nn.GLU(1), nn.Softmax(1), nn.LogSoftmax(1),
-    ]  # fmt: skip
+    ]  # fmt: skip # several to a line
     torch.manual_seed(0)
     models: dict[str, nn.Module] = {
         "residual": Residual(),
@@ -210,7 +210,7 @@ def keras_models(*, normalized: bool) -> dict[str, Any]:
         "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "hard_sigmoid",
         "hard_silu", "tanh", "hard_tanh", "softplus", "softsign", "squareplus", "exponential", "log_sigmoid",
         "tanh_shrink", "soft_shrink", "hard_shrink", "threshold", "linear", "softmax", "log_softmax", "glu",
-    )  # fmt: skip
+    )  # fmt: skip # several to a line
     x = many = keras.Input((4,))
     made = [
         layers.Dense(3, activation=name)(x)

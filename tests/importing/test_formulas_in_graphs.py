@@ -18,7 +18,7 @@ CONSTANTS: dict[str, Any] = {
     "W": RNG.normal(size=(4, SIZE)), "V": RNG.normal(size=(SIZE, 2)), "U": RNG.normal(size=(SIZE, SIZE)),
     "scale": RNG.uniform(0.5, 1.5, SIZE), "shift": RNG.normal(size=SIZE), "slopes": RNG.uniform(0.1, 0.5, SIZE),
     "epsilon": 1e-3, "half": 0.5, "one": 1.0, "two": 2.0, "six": 6.0, "root": 2**0.5, "tenth": 0.1,
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 # Each reads x and makes y. A node is its operator, what it reads and what it makes.
 ACTIVATIONS: dict[str, str] = {
@@ -50,7 +50,7 @@ NORMALIZATIONS: dict[str, str] = {
         "Mul x x s; ReduceMean s q; " + MEAN + "Mul m m p; Sub q p v; Add v epsilon a; Sqrt a r; Div c r d; "
         "Mul d scale e; Add e shift y"
     ),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 def nodes_of(text: str, opset: int, source: str, result: str, scope: str) -> list[Any]:
@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "subtracted from another layer": (
         ["MatMul x U u; Erf x e; Sub u e y"], f"node '1.e' (Erf): this is {UNKNOWN}"
     ),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 def reason(nodes: list[Any], path: Path) -> str:

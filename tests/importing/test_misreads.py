@@ -19,7 +19,7 @@ CONSTANTS: dict[str, Any] = {
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
     "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
     "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 WHOLE = ("axis", "halves", "none", "first", "rest")
 
 
@@ -73,7 +73,7 @@ ANSWERED: dict[str, list[Any]] = {
         node("ReduceMax", "X axis", "x"), node("Sub", "X x", "z"), node("Exp", "z", "e"),
         node("ReduceMean", "e axis", "r"), node("ReduceSum", "r axis", "s"), node("Div", "e s", "Y"),
     ],
-}  # fmt: skip
+}  # fmt: skip # several to a line
 REFUSED: dict[str, tuple[list[Any], str]] = {
     "a quotient of integers": (
         [
@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [DENSE, node("BatchNormalization", "h ones m m ones", "Y n v", training_mode=1)],
         "it normalizes by the batch",
     ),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 def written(nodes: list[Any], path: Path, inputs: dict[str, int] | None = None) -> bytes:
@@ -169,7 +169,7 @@ def test_activations_of_too_many_numbers_are_refused_soon(tmp_path: Path):
             node("Greater", f"X {numbers[0]}", f"g{block}"), node("Mul", f"X {numbers[1]}", f"m{block}"),
             node("Add", f"m{block} {numbers[2]}", f"a{block}"),
             node("Where", f"g{block} a{block} {numbers[3]}", f"v{block}"), node("Sigmoid", f"v{block}", f"s{block}"),
-        ]  # fmt: skip
+        ]  # fmt: skip # several to a line
     nodes.append(node("Sum", " ".join(f"s{block}" for block in range(60)), "Y"))
     written(nodes, tmp_path / "m.onnx")
     with pytest.raises(specnet.FileError, match=r"no known activation|too many different numbers"):

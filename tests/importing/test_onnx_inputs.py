@@ -17,11 +17,11 @@ CONSTANTS: dict[str, Any] = {
     "W": RNG.normal(size=(12, 3)), "V": RNG.normal(size=(3, 2)), "T": RNG.normal(size=(3, 12)), "b": RNG.normal(size=3),
     "U": RNG.normal(size=(4, 3)), "image mean": RNG.normal(size=(1, 1, 3, 4)), "mean": RNG.normal(size=(3, 4)),
     "half": np.array(0.5),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 WHOLE: dict[str, Any] = {
     "flat": [-1, 12], "one": [1, 12], "row": [12], "4": [4], "8": [8], "last axis": [1], "every third": [0, 3, 6, 9],
     "sizes": [4, 8], "first": [0],
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 def node(text: str, **attributes: Any) -> Any:
@@ -59,7 +59,7 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
         [node("Split | X, sizes | a, c", axis=1), node("Slice | c, first, 4, last axis | d"), node("MatMul | a, U | p"),
          node("MatMul | d, U | q"), node("Add | p, q | h"), node("MatMul | h, V | Y")],
     ),
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 def written(shape: list[Any], nodes: list[Any], path: Path) -> bytes:

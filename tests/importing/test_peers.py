@@ -47,7 +47,7 @@ def keras_layers() -> list[Any]:
         layers.BatchNormalization(scale=False, center=False), layers.LayerNormalization(), layers.Identity(),
         layers.LayerNormalization(scale=False), layers.Dropout(0.5), layers.GaussianNoise(0.1),
         layers.Activation("tanh"),
-    ]  # fmt: skip
+    ]  # fmt: skip # several to a line
 
 
 @pytest.mark.parametrize("number", range(24))
@@ -130,7 +130,7 @@ def torch_module(kind: str) -> Any:
         "BatchNorm1d": (4,), "LayerNorm": (4,), "Linear": (4, 4), "PReLU": (4,), "Threshold": (0.1, -0.5), "GLU": (1,),
         "LeakyReLU": (0.3,), "ELU": (0.4,), "CELU": (1.3,), "Softmax": (1,), "LogSoftmax": (1,),
         "Hardtanh": (-0.3, 2.0),
-    }  # fmt: skip
+    }  # fmt: skip # several to a line
     return getattr(nn, kind)(*arguments.get(kind, ()))
 
 
@@ -176,7 +176,7 @@ def test_each_module_around_a_normalization_in_an_onnx_file(kind: str, opset: in
     torch.onnx.export(
         network, (torch.from_numpy(X),), tmp_path / "network.onnx", dynamo=False, opset_version=opset,
         input_names=["X"], dynamic_axes={"X": {0: "rows"}},
-    )  # fmt: skip
+    )  # fmt: skip # several to a line
     found = specnet.import_model(tmp_path / "network.onnx")
     assert difference(outputs(found, X), wanted) <= TOLERANCE["float32"]
     layers: list[Any] = list(found.spec.network.layers or ())

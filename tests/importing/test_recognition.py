@@ -20,7 +20,7 @@ from tests.importing.test_formulas_in_graphs import CONSTANTS, chain, layers_if_
 NUMBERS: dict[str, float] = {
     "0.797": 0.79788, "0.7979": 0.7978845608, "0.0447": 0.0447, "0.04472": 0.044715, "0.7": 0.7, "1.702": 1.702,
     "three": 3.0, "0.3": 0.3, "-0.3": -0.3, "0.2": 0.2, "zero": 0.0, "-one": -1.0, "root half": 0.5**0.5,
-}  # fmt: skip
+}  # fmt: skip # several to a line
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,15 @@
+"""What tests of parts share."""
+
+import pytest
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a CSV file, of text or bytes, and returns its path."""
+
+    def written(content):
+        path = tmp_path / "rows.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return written
