@@ -90,6 +90,8 @@ class Draft:
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
+        if inputs > FEATURES_LIMIT:
+            raise FileError(f"the inputs have more than {FEATURES_LIMIT} columns")
         if inputs > self.limits.parameters:
             raise FileError(f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}")
         self.steps: list[DraftLayer] = []

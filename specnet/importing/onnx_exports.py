@@ -24,7 +24,6 @@ from specnet.spec import Limits, parse_spec, resolve
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
-_SPEC = ("name", "seed", "random_generator", "data", "network", "training")
 _ROUNDING = 4 * np.finfo(np.float32).eps
 """What may differ in a constant of a float64 model that was stored as float32."""
 
@@ -51,7 +50,7 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     FileError
         If a tensor is damaged.
     """
-    document = {key: said[key] for key in _SPEC if key in said}
+    document = {key: value for key, value in said.items() if key not in (LABELS, NUMBERS)}
     try:
         network = Network(resolve(parse_spec(document, limits=limits)))
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
@@ -98,7 +97,8 @@ def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model) ->
         raise ChangedError("the graph has other nodes than its spec")
     for name in dict.fromkeys([*given, *constants]):
         if name not in given or name not in constants or not _same(given[name], constants[name]):
-            raise ChangedError(f"the tensor {name} has other numbers than the spec")
+            what = "texts" if name in given and given[name].dtype.kind == "U" else "numbers"
+            raise ChangedError(f"the tensor {name} has other {what} than the spec")
 
 
 def _kind(node: NodeProto) -> tuple[Any, ...]:
@@ -108,10 +108,8 @@ def _kind(node: NodeProto) -> tuple[Any, ...]:
 
 def _same(given: Array, wanted: Array) -> bool:
     """Whether a constant is the one wanted, but for the rounding of a float64 model that was stored as float32."""
-    if given.shape != wanted.shape or (
-        given.dtype.kind != wanted.dtype.kind and "U" not in (given.dtype.kind, wanted.dtype.kind)
-    ):
-        return False
-    if given.dtype != np.float32 or wanted.dtype != np.float32:
-        return given.dtype.kind == "U" or (given.dtype == wanted.dtype and given.tobytes() == wanted.tobytes())
-    return bool((abs(given - wanted) <= _ROUNDING * abs(wanted)).all())
+    if given.dtype == wanted.dtype == np.float32 and given.shape == wanted.shape:
+        return bool((abs(given - wanted) <= _ROUNDING * abs(wanted)).all())
+    if wanted.dtype == object:  # onnx's texts
+        wanted = wanted.astype(np.str_)
+    return given.dtype.kind == wanted.dtype.kind and np.array_equal(given, wanted)

@@ -17,7 +17,7 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.files import PathLike, open_file, read_file
-from specnet.files.tensors import known_kind, shown
+from specnet.files.tensors import HEADER_LIMIT, known_kind, shown
 from specnet.model.file import LABEL_CHARACTERS_LIMIT
 from specnet.parts.arrays import Array
 
@@ -59,7 +59,7 @@ def read_model(path: PathLike) -> ModelProto:
     from google.protobuf.message import DecodeError
 
     content = read_file(path, FILE_LIMIT)
-    _refuse_other_kinds(content[:1000])
+    _refuse_other_kinds(content)
     _count_entries(content, onnx.ModelProto.DESCRIPTOR)
     model = onnx.ModelProto()
     try:
@@ -71,9 +71,11 @@ def read_model(path: PathLike) -> ModelProto:
     return model
 
 
-def _refuse_other_kinds(start: bytes) -> None:
-    kind = "a safetensors file, as specnet's models are" if start[8:9] == b"{" else known_kind(start)
-    if kind is not None and start:
+def _refuse_other_kinds(content: bytes) -> None:
+    kind = known_kind(content[:1000])
+    if content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= HEADER_LIMIT:
+        kind = "a safetensors file, as specnet's models are"
+    if kind is not None and content:
         hint = next((hint for name, hint in _HINTS.items() if name in kind), None)
         raise FileError(f"not a valid ONNX file: it seems to be {kind}", hint=hint)
 
@@ -234,6 +236,9 @@ def as_texts(texts: Sequence[bytes], what: str) -> Array:
     if len(texts) * max(map(len, texts), default=0) > LABEL_CHARACTERS_LIMIT:
         raise FileError(f"{what} has texts that are too long")
     try:
-        return np.array([text.decode() for text in texts], np.str_)
+        decoded = [text.decode() for text in texts]
     except UnicodeDecodeError as error:
-        raise FileError(f"{what} has a text that is no UTF-8") from error
+        raise FileError(f"{what} has a text that is not UTF-8") from error
+    if any(text.endswith("\0") for text in decoded):  # NumPy's text would lose it
+        raise FileError(f"{what} has a text that ends in a null character")
+    return np.array(decoded, np.str_)

@@ -134,11 +134,11 @@ def plain_nodes(node: NodeProto, number: Callable[[], int]) -> Iterator[NodeProt
     """Yield a node, or in place of one whose numbers no activation here has plainer ones that compute the same."""
     from onnx import helper
 
-    if node.domain not in ("", "ai.onnx") or node.op_type not in _PLAINER or len(node.input) != 1 or not node.output:
+    if node.domain or node.op_type not in _PLAINER or len(node.input) != 1 or not node.output:
         yield node
         return
     defaults, steps = _PLAINER[node.op_type]
-    numbers = {attribute.name: attribute.f for attribute in node.attribute} if defaults else {}
+    numbers = {attribute.name: attribute.f for attribute in node.attribute}
     names = {"x": node.input[0], "y": node.output[0]}
     for operator, *operands, result in (step.split() for step in steps):
         read = []

@@ -23,8 +23,8 @@ from specnet.spec import Limits
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-STANDARD, MACHINE_LEARNING = "", "ai.onnx.ml"
-DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, MACHINE_LEARNING: MACHINE_LEARNING}
+STANDARD = ""
+"""The domain of the standard operators; files may also write ai.onnx."""
 _MOST_NAMED = 5
 _MOST_FACTORS = 8
 _MOST_BETWEEN = 500
@@ -62,9 +62,10 @@ class Graph:
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
         self.graph: GraphProto = model.graph
         self.tensors = tensors
-        self.versions: dict[str, int] = {
-            DOMAINS.get(opset.domain, opset.domain): opset.version for opset in model.opset_import
-        }
+        for part in (*model.opset_import, *self.graph.node):
+            if part.domain == "ai.onnx":
+                part.domain = STANDARD
+        self.versions: dict[str, int] = {opset.domain: opset.version for opset in model.opset_import}
         newest = newest_version()
         if self.version() > newest:
             raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
@@ -78,7 +79,7 @@ class Graph:
             value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
         )
         self.draft = Draft(self.inputs.columns, self._dtype(self.inputs.dtype), limits)
-        self.runner = Runner({domain: self.version(domain) for domain in ("", MACHINE_LEARNING)})
+        self.runner = Runner(self.version())
         self.recognizer = Recognizer(self.runner, self.draft.dtype)
         self._found: dict[int, tuple[Term, Found] | None] = {}
         self._count = self.index = 0
@@ -142,7 +143,7 @@ class Graph:
     def named(self, index: int) -> str:
         """Return a node's name, or its number where it has none, and its operator."""
         node = self.graph.node[index]
-        kind = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        kind = f"{node.domain}.{node.op_type}" if node.domain != STANDARD else node.op_type
         return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
 
     def source(self, term: Term) -> int:

@@ -21,7 +21,7 @@ from specnet.importing.onnx_call import Call, Result
 from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, read_model
 from specnet.importing.onnx_formulas import formula, plain_nodes
-from specnet.importing.onnx_graph import DOMAINS, STANDARD, Graph, UnknownFormulaError
+from specnet.importing.onnx_graph import STANDARD, Graph, UnknownFormulaError
 from specnet.importing.onnx_operators import OPERATORS
 from specnet.importing.onnx_proof import prove_file
 from specnet.importing.onnx_running import ACROSS, ELEMENTWISE, FOLDED
@@ -105,20 +105,20 @@ def _run(graph: Graph, node: NodeProto) -> None:
     if not any(node.output):
         return  # nothing can read it
     where = f"node {graph.named(graph.index)}"
-    domain = DOMAINS.get(node.domain, "?")
-    operator = OPERATORS.get((domain, node.op_type))
-    is_formula = domain == STANDARD and node.op_type in ELEMENTWISE | ACROSS
-    if operator is None and not is_formula and not (domain == STANDARD and node.op_type in FOLDED):
-        raise FileError(f"{where}: this operator is not supported")
+    is_standard, operator = node.domain == STANDARD, OPERATORS.get((node.domain, node.op_type))
     try:
         call = Call(graph, node)
         constants = [value for value in call.inputs if value is None or isinstance(value, np.ndarray)]
         are_constant = len(constants) == len(call.inputs) and any(value is not None for value in constants)
         made: Result
-        if are_constant and domain == STANDARD and node.op_type in FOLDED:
+        if is_standard and are_constant and node.op_type in FOLDED:
             made = graph.runner.fold(node, constants)
+        elif operator is not None:
+            made = operator(call)
+        elif is_standard and node.op_type in ELEMENTWISE | ACROSS:
+            made = formula(call)
         else:
-            made = operator(call) if operator is not None else formula(call)
+            raise FileError("this operator is not supported")
     except UnknownFormulaError:
         raise
     except FileError as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from specnet.errors import FileError
 from specnet.files.tensors import shown
-from specnet.importing.draft import FEATURES_LIMIT
 from specnet.importing.onnx_terms import Shape
 
 if TYPE_CHECKING:
@@ -63,8 +62,6 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
         raise FileError("the graph has no inputs")
     if len(kinds) > 1:
         raise FileError("some inputs are FLOAT and others DOUBLE; expected one type")
-    if sum(map(features, shapes.values())) > FEATURES_LIMIT:
-        raise FileError(f"the inputs have more than {FEATURES_LIMIT} columns")
     (count,) = rows if len(rows) == 1 else (0,)
     return Inputs(shapes, kinds.pop(), count or None)
 

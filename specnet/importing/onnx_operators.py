@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from specnet.importing.draft import INPUT, Scaling
@@ -197,7 +199,7 @@ def _merged(call: Call, parts: list[Part]) -> Result:
         term = graph.leaf(layer)
         term.alone = alone
         return term
-    return Part(layer, places)
+    return Part(layer, places, alone=alone)
 
 
 def _feature_vectorizer(call: Call) -> Result:
@@ -239,21 +241,20 @@ def _slice(call: Call) -> Result:
     return _selected(call, lambda size: np.arange(size)[places], axes[0])
 
 
-def _selected(call: Call, choose: object, axis: int) -> Result:
+def _selected(call: Call, choose: Callable[[int], Array], axis: int) -> Result:
     """Return some features of a term, or of a part of one."""
     value = call.value()
     if isinstance(value, Part) and not value.gated and axis in (1, -1):
-        layer, places = value.layer, value.places
+        layer, places, alone = value.layer, value.places, value.alone
     else:
         x = call.term()
         if not call.along_features(x.shape, axis):
             call.refuse(f"it does not select features of {described(x)}")
-        layer, places = call.graph.source(x), np.arange(x.size)
-    assert callable(choose)
+        layer, places, alone = call.graph.source(x), np.arange(x.size), x.alone and x.origin.alone
     chosen = places[choose(len(places))]
     if not chosen.size:
         call.refuse("it selects no features")
-    return Part(layer, chosen)
+    return Part(layer, chosen, alone=alone)
 
 
 def _known(shape: Shape) -> Result:

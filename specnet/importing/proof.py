@@ -74,7 +74,7 @@ def _numbers_compared(given: list[list[Array]], model: Model, X: list[Array], pr
         return "not compared: the outputs overflow"
     rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
     if others > _MOST_OTHERS * rows:
-        raise FileError(f"outputs differ from {judge} on {others} of {rows} rows: part of the file was misread")
+        raise FileError(f"outputs differ from {judge} on {others} of {rows} rows: part of it was misread")
     difference = max(largest for _, largest in compared)
     return f"compared with {judge} on {rows} rows: max difference {difference:.2g}"
 
@@ -121,7 +121,7 @@ def _labels_compared(given: list[list[Array]], model: Model, X: list[Array], jud
     known = np.concatenate(agree)
     differing = int((~known).sum())
     if differing > _MOST_OTHERS * len(known):
-        raise FileError(f"labels differ from {judge} on {differing} of {len(known)} rows: part of the file was misread")
+        raise FileError(f"labels differ from {judge} on {differing} of {len(known)} rows: part of it was misread")
     said = f"{differing} labels differ" if differing else "all labels agree"
     return f"compared with {judge} on {len(known)} rows: {said}"
 

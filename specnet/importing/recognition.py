@@ -78,9 +78,7 @@ _Candidate = tuple[type[Activation], Fields, tuple[str, ...]]
 
 
 @cache
-def _candidates(
-    registry: Registry, *, elementwise: bool
-) -> tuple[tuple[type[Activation], Fields, tuple[str, ...]], ...]:
+def _candidates(registry: Registry, *, elementwise: bool) -> tuple[_Candidate, ...]:
     """Return the activations that have an expression: the class, its switches, and the names of its numbers.
 
     Where two are the same function the first one is meant: one without numbers before one with, elu before celu, and
@@ -143,7 +141,7 @@ class Recognizer:
     def __init__(self, runner: Runner, dtype: str) -> None:
         self._runner, self._dtype = runner, np.dtype(dtype)
         self._tried: set[Any] = set()
-        self._probed: dict[int, dict[int, Array]] = {}
+        self._at_probes: dict[int, dict[int, Array]] = {}
         self._registry = installed_registry()
 
     def rounded(self, number: float) -> float:
@@ -162,7 +160,7 @@ class Recognizer:
             raise FileError("the activations of this file have too many different numbers") from None
 
     def _elementwise(self, segment: Segment) -> Found | None:
-        wanted = segment.run(self._runner, _PROBES, self._probed.setdefault(segment.start.number, {}))
+        wanted = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
         alike = bool((wanted == wanted[:, :1]).all()) or wanted.shape[1] == 1
         if np.array_equal(wanted, np.broadcast_to(_PROBES, wanted.shape)):
             grid = self._grid(segment).astype(np.float64)
@@ -309,8 +307,9 @@ def _own_values(part: type[Activation], fields: tuple[tuple[str, Any], ...], x: 
     if not made.elementwise:
         return _values(made, x)
     values = _values(made, np.hstack([x, x[::-1]]))
-    alone = values is not None and np.array_equal(values[:, 0], values[::-1, 1], equal_nan=True)
-    return values[:, :1] if alone and values is not None else None
+    if values is None or not np.array_equal(values[:, 0], values[::-1, 1], equal_nan=True):
+        return None
+    return values[:, :1]
 
 
 @lru_cache(_MOST_TRIED)

@@ -197,13 +197,10 @@ def _layer_norm(module: TorchModule) -> int:
 
 def _named(part: type[Activation], module: TorchModule) -> int:
     """Add an activation whose fields are attributes of the module."""
+    if not part.elementwise:
+        module.along_features()
     arguments = part.names.torch_arguments()
     return module.activation({"type": part.part_name(), **{f: getattr(module.module, a) for a, f in arguments.items()}})
-
-
-def _along(part: str, module: TorchModule) -> int:
-    module.along_features()
-    return module.activation(part)
 
 
 def _leaky_relu(module: TorchModule) -> int:
@@ -270,9 +267,7 @@ MODULES: dict[str, Callable[[TorchModule], int]] = {
     "LayerNorm": _layer_norm,
     "LeakyReLU": _leaky_relu,
     "Linear": _linear,
-    "LogSoftmax": partial(_along, "log_softmax"),
     "PReLU": _prelu,
-    "Softmax": partial(_along, "softmax"),
     "Softplus": _softplus,
 }
 """The classes of `torch.nn` that are supported."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,24 @@ def test_a_graph_that_was_changed_is_read_as_another_tool_s(tmp_path: Path):
     found = open_model(tmp_path / "m.onnx")
     assert [layer.activation.type for layer in found.spec.network.layers or ()] == ["sigmoid", "linear"]
     assert found.spec.training.loss == model.spec.training.loss
+
+
+def test_labels_that_were_changed_are_not_those_of_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # which would tell the labels apart
+    export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
+    loaded = onnx.load(tmp_path / "m.onnx")
+    labels = next(tensor for tensor in loaded.graph.initializer if tensor.string_data)
+    labels.string_data[:] = reversed(labels.string_data)
+    onnx.save(loaded, tmp_path / "m.onnx")
+    with pytest.raises(FileError, match="label"):
+        open_model(tmp_path / "m.onnx")
+
+
+def test_labels_that_numpy_would_shorten_are_refused(tmp_path: Path):
+    export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
+    path = changed(tmp_path / "m.onnx", lambda facts: facts["labels"].append(facts["labels"].pop() + "\0"))
+    with pytest.raises(FileError, match="null character"):
+        open_model(path)
 
 
 def test_a_part_that_is_not_installed_is_named(tmp_path: Path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -310,6 +311,21 @@ def test_other_files(tmp_path: Path):
         specnet.import_model(tmp_path / "missing.onnx")
     with pytest.raises(specnet.FileError, match="a folder"):
         specnet.import_model(tmp_path)
+
+
+def test_a_graph_that_begins_like_another_kind_of_file_is_read(tmp_path: Path):
+    weight = numpy_helper.from_array(np.ones((2, 3), np.float32), "W")
+    shapes = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size]) for name, size in (("X", 3), ("Y", 2))
+    ]
+    gemm = helper.make_node("Gemm", ["X", "W"], ["Y"], transB=1)
+    for length in range(1, 60):
+        graph = helper.make_graph([gemm], "g" * length, shapes[:1], shapes[1:], [weight])
+        model = helper.make_model(graph, producer_name="abc", opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        if model.SerializeToString()[8:9] == b"{":  # as a safetensors header does
+            break
+    onnx.save(model, tmp_path / "m.onnx")
+    assert specnet.import_model(tmp_path / "m.onnx").network.inputs == 3
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "reg
         (lambda c: field(c, 2, epsilon="x"), "expected a number"),
         (lambda c: field(c, 0, batch_shape=[None, 5]), "expected "),
         (lambda c: field(c, 0, batch_shape=[None, 28, 28]), "expected "),
+        (lambda c: field(c, 0, batch_shape=[None, 20_000_000]), "more than 250000 columns"),
         (lambda c: c.update(class_name="System", module="os"), "from the module 'os'"),
         (lambda c: c["config"].update(layers={}), "no list of layers"),
         (lambda c: c["config"]["layers"].append(7), "is not described"),

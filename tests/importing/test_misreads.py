@@ -18,9 +18,10 @@ CONSTANTS: dict[str, Any] = {
     "b": RNG.normal(size=3), "m": np.array([1.0, 2.0, 3.0]), "a": np.array([0.3, 0.6, 0.9]),
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
     "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
-    "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]),
+    "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]), "all": np.array([0, 1, 2]),
+    "wide": np.array([1, 4]),
 }  # fmt: skip # several to a line
-WHOLE = ("axis", "halves", "none", "first", "rest")
+WHOLE = ("axis", "halves", "none", "first", "rest", "all", "wide")
 
 
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
@@ -44,6 +45,14 @@ ANSWERED: dict[str, list[Any]] = {
     "columns negated twice": [node("Neg", "X", "n"), node("Neg", "n", "z"), *COLUMNS_BESIDE],
     "columns and 0": [node("Add", "X zero", "z"), *COLUMNS_BESIDE],
     "columns concatenated alone": [node("Concat", "X", "z", axis=1), *COLUMNS_BESIDE],
+    "columns chosen one by one": [node("Gather", "X all", "z", axis=1), *COLUMNS_BESIDE],
+    "features chosen one by one, shifted beside all": [
+        DENSE, node("Gather", "h all", "z", axis=1), node("Add", "z b", "k"), node("Add", "k h", "Y")
+    ],
+    "the standard domain by its other name": [
+        helper.make_node("MatMul", ["X", "W"], ["h"], domain="ai.onnx"),
+        helper.make_node("Tanh", ["h"], ["Y"], domain="ai.onnx"),
+    ],
     "columns split and put together": [
         node("Split", "X", "u v w", axis=1, num_outputs=3), node("Concat", "u v w", "z", axis=1), *COLUMNS_BESIDE
     ],
@@ -84,6 +93,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "0 by 0": ([DENSE, node("Relu", "h", "r"), node("Div", "r r", "o"), node("Add", "o h", "Y")], "no known "),
     "shrunk by less than nothing": ([DENSE, node("Shrink", "h", "Y", lambd=-1.0, bias=-1.0)], "no known activation"),
+    "one feature made many": ([node("MatMul", "X U", "h"), node("Expand", "h wide", "Y")], "not supported"),
     "the winner of one": (
         [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("ArgMax", "p", "Y", axis=1)],
         "the largest of one feature is always the first",
