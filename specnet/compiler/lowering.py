@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from specnet.compiler.reverse import LocalDerivative, postorder
 from specnet.compiler.shapes import Shape, ShapeError
-from specnet.compiler.value import CONSTANT, EXPAND, Kind, Operation, Value, cast, expand
+from specnet.compiler.value import CONSTANT, EXPAND, STATE, Kind, Operation, Value, cast, expand
 
 __all__ = ["Call", "Expansions"]
 
@@ -52,30 +52,29 @@ def lower(
     """
     pairs = [(state, _fitting(state, value)) for state, value in commits]
     values = [*outputs, *(value for pair in pairs for value in pair)]
-    number = _numbering(values, expansions or {})
-    calls = list(number.calls)
-    committed = [number.of[state] for state, _ in pairs]
+    calls, number = _numbering(values, expansions or {})
+    committed = [number[state] for state, _ in pairs]
     overwritten = set(committed)
     if len(overwritten) < len(committed):
         raise ShapeError("a state is committed twice")
 
     def snapshot(value: Value) -> int:
         """The value's number; of an old state that is about to be overwritten, a copy's."""
-        n = number.of[value]
+        n = number[value]
         if not needs_snapshot(calls, n, overwritten):
             return n
         calls.append(Call(EXPAND, (n,), calls[n].shape, *calls[n].form))
         return len(calls) - 1
 
-    new_values = [snapshot(value) if value is not state else number.of[value] for state, value in pairs]
+    new_values = [snapshot(value) if value is not state else number[value] for state, value in pairs]
     results = tuple(snapshot(output) for output in outputs)
     changes = [(old, new) for old, new in zip(committed, new_values, strict=True) if old != new]
     return Lowered(tuple(calls), results, tuple(changes))
 
 
 def _fitting(state: Value, value: Value) -> Value:
-    value = expand(cast(value) if state.kind == "float" else value, state.shape)
-    if value.kind != state.kind or state.operation.role != "leaf":
+    value = expand(cast(value), state.shape)
+    if state.operation is not STATE:
         raise ShapeError(f"{value!r} cannot be committed to {state!r}")
     return value
 
@@ -87,12 +86,8 @@ def needs_snapshot(calls: Sequence[Call], n: int, overwritten: Collection[int]) 
     return n in overwritten
 
 
-class _Numbers(NamedTuple):
-    calls: tuple[Call, ...]
-    of: dict[Value, int]
-
-
-def _numbering(values: Sequence[Value], expansions: Expansions) -> _Numbers:
+def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Call], dict[Value, int]]:
+    """Return the calls that values need, and the number of each value's own."""
     calls: list[Call] = []
     known: dict[Hashable, int] = {}
     leaves: dict[Hashable, Call] = {}
@@ -128,7 +123,7 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> _Numbers:
         number[value] = known.setdefault(_key(call), len(calls))
         if number[value] == len(calls):
             calls.append(call)
-    return _Numbers(tuple(calls), number)
+    return calls, number
 
 
 def _key(call: Call) -> Hashable:

@@ -203,9 +203,9 @@ def input_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
 STATE = Operation("state", role="leaf", constant_because="it has no operands")
 
 
-def state_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
-    """An array that outlives a call: parameters, gradients, running averages, the optimizer's memory."""
-    return leaf(STATE, name, shape, kind)
+def state_value(name: str, shape: Shape) -> Value:
+    """An array of floats that outlives a call: parameters, gradients, running averages, the optimizer's memory."""
+    return leaf(STATE, name, shape, "float")
 
 
 def as_value(number: Value | Number) -> Value:
@@ -381,12 +381,10 @@ def _divide(a: Value, b: Value) -> Value:
 def _power(x: Value, power: int) -> Value:
     if power < 0:
         return 1 / _power(x, -power)
-    if power == 0:
-        return expand(1, x.shape)
-    result, square = None, x
+    result, square = expand(1, x.shape), x
     while power:
         if power % 2:
-            result = square if result is None else result * square
+            result = result * square
         power //= 2
         square = square * square if power else square
-    return cast(x) if result is None else cast(result)
+    return result

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.errors import DataError
-from specnet.parts.arrays import Array, as_dtype, check_finite, check_inputs, pieces, select_columns
+from specnet.parts.arrays import FLOAT64, Array, as_dtype, check_finite, check_inputs, pieces, select_columns
 from specnet.parts.preprocessing import Fitted, Preprocessing
 from specnet.spec import Resolved
-
-FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,38 +120,41 @@ class Preparation:
 
         All columns are one group so far.
         """
-        return {f"0.{index}.{name}": array for index, step in enumerate(self.fitted) for name, array in step.items()}
+        return {
+            _tensor_name(index, name): array for index, step in enumerate(self.fitted) for name, array in step.items()
+        }
 
     @classmethod
     def from_tensors(cls, steps: Sequence[Preprocessing], tensors: Mapping[str, NDArray[Any]]) -> Self:
         """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says."""
         fitted = tuple(
-            {name: tensors[f"0.{index}.{name}"] for name in step.learned} for index, step in enumerate(steps)
+            {name: tensors[_tensor_name(index, name)] for name in step.learned} for index, step in enumerate(steps)
         )
         return cls(tuple(steps), fitted)
 
 
 def tensor_shapes(steps: Sequence[Preprocessing], columns: int) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the tensors of a preparation of so many columns."""
-    return dict(_shapes(steps, columns))
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, step in enumerate(steps):
+        shapes |= {_tensor_name(index, name): (columns,) for name in step.learned}
+        columns = step.output_size(columns)
+    return shapes
 
 
-def needed_columns(X: ArrayLike, resolved: Resolved, name: str = "X") -> Array:
+def needed_columns(X: ArrayLike, resolved: Resolved) -> Array:
     """Return the raw columns that a spec needs, checked: of a data frame by name, where the spec has names.
 
     Raises
     ------
     DataError
-        With the argument's name, if there are no such columns or they are no finite numbers.
+        If there are no such columns or they are no finite numbers.
     """
-    return check_inputs(select_columns(X, resolved.spec.feature_names, name), resolved.columns, name)
+    return check_inputs(select_columns(X, resolved.spec.feature_names), resolved.columns)
 
 
-def _shapes(steps: Sequence[Preprocessing], columns: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for index, step in enumerate(steps):
-        for name in step.learned:
-            yield f"0.{index}.{name}", (columns,)
-        columns = step.output_size(columns)
+def _tensor_name(index: int, name: str) -> str:
+    return f"0.{index}.{name}"
 
 
 def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dtype[Any]]:

@@ -46,26 +46,23 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
         If the table has too few rows, or a class has, for such a split.
     """
     rows = len(table.X)
-    random_state = seed if split.random_state is None else split.random_state
-    stratify = table.target == "classes" if split.stratify is None else split.stratify
-    if stratify and table.target == "values":
+    split = split.with_defaults(seed, table.target)
+    if split.stratify and table.target == "values":
         raise _error("stratify", "stratify needs classes, but the target is numeric")
     train, validation, test = np.arange(rows), None, None
     if split.test_size:
-        train, test = _cut(table, train, math.ceil(split.test_size * rows), "test", random_state, stratify)
+        train, test = _cut(table, train, math.ceil(split.test_size * rows), "test", split)
     if split.validation_size:
         count = math.ceil(split.validation_size * rows)
-        train, validation = _cut(table, train, count, "validation", random_state, stratify)
+        train, validation = _cut(table, train, count, "validation", split)
     return RowSplit(train, validation, test)
 
 
-def _cut(
-    table: Table, rows: RowNumbers, count: int, part: str, random_state: int, stratify: bool
-) -> tuple[RowNumbers, RowNumbers]:
+def _cut(table: Table, rows: RowNumbers, count: int, part: str, split: Split) -> tuple[RowNumbers, RowNumbers]:
     if count >= len(rows):
         message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
         raise _error(f"{part}_size", message)
-    labels = table.y[rows] if stratify else None
+    labels = table.y[rows] if split.stratify else None
     if labels is not None:
         distinct, sizes = np.unique(labels, axis=0, return_counts=True)
         if sizes.min() < 2:
@@ -82,7 +79,7 @@ def _cut(
 
     from sklearn.model_selection import train_test_split
 
-    kept, cut = train_test_split(rows, test_size=count, random_state=random_state, stratify=labels)
+    kept, cut = train_test_split(rows, test_size=count, random_state=split.random_state, stratify=labels)
     return kept, cut
 
 

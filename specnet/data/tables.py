@@ -11,7 +11,7 @@ from specnet.data.labels import check_labels
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
-from specnet.parts.arrays import Array, as_numbers, check_inputs, check_weights
+from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_weights
 from specnet.parts.data import CsvFile, Data, Npz, Table, TargetKind, read_arrays
 from specnet.spec import Resolved, Spec
 
@@ -164,7 +164,7 @@ def check_table(table: Table) -> Table:
     DataError
         If X or y holds something else, or they have different numbers of rows.
     """
-    X = check_inputs(table.X, None).astype(np.float64, copy=False)
+    X = as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
@@ -182,7 +182,7 @@ def table_target(y: Array, target: TargetKind) -> Array:
     """
     if target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
         return check_labels(y)
-    return as_numbers(y, "y").astype(np.float64)
+    return as_dtype(as_numbers(y, "y"), FLOAT64, "y")
 
 
 def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:

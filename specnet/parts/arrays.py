@@ -25,6 +25,7 @@ ORDINARY_EXPONENT = 60
 """Of weights that are taken as they are: powers of two up to this are far from every limit."""
 NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
+FLOAT64 = np.dtype(np.float64)
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
@@ -40,7 +41,7 @@ def as_array(array: ArrayLike, name: str) -> Array:
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():
         place = tuple(int(index) for index in np.argwhere(array.mask)[0])
         hint = f"fill it with {name}.filled(…), or remove such rows"
-        raise DataError(f"{name} is masked at {_at(place)}; masked values are not supported", hint=hint)
+        raise DataError(f"{name} is masked{_at(place)}; masked values are not supported", hint=hint)
     try:
         converted = np.asarray(array)
     except ValueError as error:
@@ -62,7 +63,7 @@ def refuse_null_ends(array: Any, name: str) -> None:
         return
     for place, text in np.ndenumerate(np.asarray(array, np.object_)):
         if isinstance(text, str) and text.endswith("\0"):
-            raise DataError(f"{name} has text that ends in a null character at {_at(place)}")
+            raise DataError(f"{name} has text that ends in a null character{_at(place)}")
 
 
 def column_names(table: Any) -> tuple[str, ...] | None:
@@ -109,7 +110,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     if numbers.dtype.kind == "O":
         for place, item in np.ndenumerate(numbers):
             if _is_missing(item):
-                raise DataError(f"{name} is empty at {_at(place)}", hint="fill it in, or remove such rows")
+                raise DataError(f"{name} is empty{_at(place)}", hint="fill it in, or remove such rows")
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
         hint = f"convert it with {name}.astype(float)" if only_real else None
@@ -136,7 +137,7 @@ def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
     """
     place = first_not_finite(numbers)
     if place is not None:
-        raise DataError(f"{name} has {numbers[place]} at {_at(place, first_row)}; expected finite numbers")
+        raise DataError(f"{name} has {numbers[place]}{_at(place, first_row)}; expected finite numbers")
 
 
 def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
@@ -190,11 +191,11 @@ def check_weights(
     """Return weights of rows, (rows,), not negative and not all 0; None stays None."""
     if sample_weight is None:
         return None
-    weights = as_numbers(sample_weight, name).astype(np.float64)
+    weights = as_dtype(as_numbers(sample_weight, name), FLOAT64, name)
     if weights.shape != (rows,):
         raise DataError(f"{name} has shape {weights.shape}; expected ({rows},), one weight per row of X")
     if weights.min() < 0:
-        raise DataError(f"{name} has {weights.min()} at {_at((int(weights.argmin()),))}; weights must be non-negative")
+        raise DataError(f"{name} has {weights.min()}{_at((int(weights.argmin()),))}; weights must be non-negative")
     if not weights.any():
         raise DataError(f"{name} is 0 for every row")
     return ordinary_weights(weights)
@@ -224,9 +225,7 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0
     place = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
     if place is not None:
         hint = 'use network.dtype = "float64"' if dtype.itemsize < 8 else None
-        raise DataError(
-            f"{name} has {numbers[place]} at {_at(place, first_row)}, beyond the range of {dtype}", hint=hint
-        )
+        raise DataError(f"{name} has {numbers[place]!s}{_at(place, first_row)}, beyond the range of {dtype}", hint=hint)
     return converted
 
 
@@ -271,7 +270,7 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
     if refused.any():
         place = tuple(int(index) for index in np.argwhere(refused)[0])
         needed = "positive numbers" if domain == "positive" else "non-negative numbers"
-        raise DataError(f"{name} has {target[place]} at {_at(place)}; this loss needs {needed}")
+        raise DataError(f"{name} has {target[place]}{_at(place)}; this loss needs {needed}")
     if domain == "distribution":
         sums = target.reshape(len(target), -1).sum(axis=1)
         row = int(abs(sums - 1).argmax())
@@ -293,7 +292,8 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
             f"{name} has shape {target.shape}; expected ({len(target)},) class indices or ({len(target)}, {classes})"
             " one-hot rows"
         )
-    indices = target.astype(np.intp)
+    with np.errstate(invalid="ignore"):  # numbers beyond the range are refused below
+        indices = target.astype(np.intp)
     if (indices != target).any() or indices.min() < 0 or indices.max() >= classes:
         wrong = target[(indices != target) | (indices < 0) | (indices >= classes)][0]
         raise DataError(f"{name} has {wrong}; expected class indices from 0 to {classes - 1}")
@@ -345,4 +345,7 @@ def _described(array: Array) -> str:
 
 
 def _at(place: tuple[int, ...], first_row: int = 0) -> str:
-    return f"row {first_row + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+    """Return where a number stands, as the end of a phrase; nothing for a single number."""
+    if not place:
+        return ""
+    return f" at row {first_row + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")

@@ -14,11 +14,16 @@ KIND_KEY = "x-kind"
 """What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
 
 
+def registry_of(info: ValidationInfo) -> Registry:
+    """Return the registry of a validation's context; the one of built-in and installed parts without a context."""
+    registry: Registry = (info.context or {}).get("registry") or installed_registry()
+    return registry
+
+
 class PartKind(Part):
     """What the parts of a kind have in common.
 
-    A direct subclass is a *kind* (activation, layer, loss, …)
-    and sets `kind`.
+    A direct subclass is a *kind* (activation, layer, loss, …) and sets `kind`.
     """
 
     @classmethod
@@ -41,11 +46,11 @@ class PartKind(Part):
     def read(cls, value: Any, info: ValidationInfo) -> Self:
         """Return the part of this kind that a name, or a table with ``type``, stands for.
 
-        The registry comes from the validation's context; parts made in Python find the built-in and installed ones.
+        Parts made in Python find the built-in and installed ones.
         """
         if isinstance(value, cls):
             return value
-        registry: Registry = (info.context or {}).get("registry") or installed_registry()
+        registry = registry_of(info)
         fields = {"type": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
             raise PydanticCustomError("wrong-type", "expected a name or a table with type", {"kind": cls.kind})

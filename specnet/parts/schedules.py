@@ -6,7 +6,7 @@ Libraries say absolute rates; here a schedule is told the rate by nobody, so tha
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 from pydantic import Field
@@ -266,10 +266,6 @@ class ReduceOnPlateau(Schedule):
 
     def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
         yield (), self
-
-    def start(self, **facts: Any) -> Memory:
-        """Return the memory before the first epoch, or the one that these facts are of."""
-        return Memory(**facts)
 
     def after(self, memory: Memory, figure: float) -> Memory:
         """Return the memory after another epoch that ended with this figure, of which less is better."""

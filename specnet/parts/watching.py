@@ -7,8 +7,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from specnet.parts.kind import KIND_KEY
-from specnet.parts.registry import Registry, installed_registry
+from specnet.parts.kind import KIND_KEY, registry_of
+from specnet.parts.registry import Registry
 
 LOSS = "loss"
 """The figure of training rows that can be monitored; all others are of validation rows."""
@@ -40,7 +40,7 @@ class Memory:
     ends: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the memory as plain data, from which `Watcher.start` makes it again."""
+        """Return the memory as plain data, of which `Memory(**data)` is equal."""
         return asdict(self)
 
 
@@ -50,9 +50,6 @@ class Watcher(Protocol):
     @property
     def monitor(self) -> str:
         """The name of the figure."""
-
-    def start(self, **facts: Any) -> Memory:
-        """Return the memory before the first epoch, or the one that these facts are of."""
 
     def after(self, memory: Memory, figure: float) -> Memory:
         """Return the memory after another epoch that ended with this figure, of which less is better."""
@@ -70,10 +67,9 @@ class _OneOfThese:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, name: str, info: ValidationInfo) -> str:
-        if name not in (VALIDATION_LOSS, LOSS):
-            registry = (info.context or {}).get("registry") or installed_registry()
-            if name not in monitored_names(registry):
-                raise PydanticCustomError("unknown-monitor", "no such figure")
+        # Losses first: the registry is looked through for metrics alone.
+        if name not in (VALIDATION_LOSS, LOSS) and name not in monitored_names(registry_of(info)):
+            raise PydanticCustomError("unknown-monitor", "no such figure")
         return name
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

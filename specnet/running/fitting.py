@@ -74,7 +74,7 @@ def fit(
     parsed = parsed_with_target(
         spec, lambda parsed: read_target(parsed, as_array(y, "y")), parts=parts, overrides=overrides, limits=limits
     )
-    data = None if parsed.data is None else parsed.data.with_defaults(parsed.seed, target_kind(parsed))
+    data = parsed.data
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
     rows = check_rows(X, y, sample_weight)

@@ -153,10 +153,6 @@ class EarlyStopping(Section):
         "false keeps the last ones",
     )
 
-    def start(self, **facts: Any) -> Memory:
-        """Return the memory before the first epoch, or the one that these facts are of."""
-        return Memory(**facts)
-
     def after(self, memory: Memory, figure: float) -> Memory:
         """Return the memory after another epoch that ended with this figure, of which less is better."""
         if memory.best is None or figure < memory.best - self.min_delta:
@@ -339,12 +335,10 @@ class Spec(Section):
         message: str,
         path: Path,
         *,
-        at_key: bool = False,
         hint: str | None = None,
-        notes: Iterable[Diagnostic] = (),
     ) -> SpecError:
         """Return an error of one such mistake, for a later stage to raise."""
-        return SpecError(self.diagnostic(code, message, path, at_key=at_key, hint=hint, notes=notes))
+        return SpecError(self.diagnostic(code, message, path, hint=hint))
 
 
 def default_part(path: Path) -> str | None:

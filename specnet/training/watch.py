@@ -35,7 +35,7 @@ class Watchers:
         self._watchers = {watcher_name(path): who for path, who in spec.training.watchers()}
         metrics = {who.monitor: spec.monitored_metric(who.monitor) for who in self._watchers.values()}
         self._signs = {name: -1 if metric and metric.larger_is_better else 1 for name, metric in metrics.items()}
-        self.remember({name: who.start() for name, who in self._watchers.items()})
+        self.remember(dict.fromkeys(self._watchers, Memory()))
 
     def remember(self, memories: Memories) -> None:
         """Know this from now on."""
@@ -52,7 +52,7 @@ class Watchers:
 
     def restore(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
         """Let them know what a checkpoint says."""
-        self.remember({name: who.start(**facts[name]) for name, who in self._watchers.items()})
+        self.remember({name: Memory(**facts[name]) for name in self._watchers})
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return what they know as plain data."""

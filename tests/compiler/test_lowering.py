@@ -53,6 +53,8 @@ def test_commits_that_do_not_fit_are_errors() -> None:
         (state, c.sum_over(x, "features")),
         (state + 1, other),
         (state, c.input_value("i", (), "index")),
+        (c.constant(3), other),
+        (x, x + 1),
     ):
         with pytest.raises(c.ShapeError):
             lower([], [(target, value)])

@@ -82,6 +82,7 @@ def test_a_spec_without_data_cannot_give_rows():
         ({"X": [[1], [2]], "y": [0, 0.5]}, "y has 0.5 at row 1"),
         ({"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]}, "sample_weight has -1"),
         ({"X": np.zeros((0, 2)), "y": []}, "X is empty"),
+        ({"X": np.array([[1, np.longdouble("1e400")]]), "y": [0]}, r"X has (1e\+400|inf) at row 0, column 1"),
     ],
 )
 def test_arrays_that_do_not_fit_are_marked_at_their_path(spec_of, tmp_path, arrays, message):

@@ -154,10 +154,10 @@ def test_no_boundaries_are_a_constant():
 def test_plateaus_are_seen_where_pytorch_sees_them(figure):
     schedule = read({"type": "reduce_on_plateau", **figure["schedule"]})
     assert isinstance(schedule, ReduceOnPlateau)
-    memory, factors = schedule.start(), []
+    memory, factors = Memory(), []
     for loss in figure["losses"]:
         memory = schedule.after(memory, loss)
-        memory = schedule.start(**json.loads(json.dumps(memory.as_dict())))  # as from a checkpoint
+        memory = Memory(**json.loads(json.dumps(memory.as_dict())))  # as from a checkpoint
         factors.append(memory.rate_factor)
     assert factors == pytest.approx(figure["factors"], rel=1e-12)
     assert len(set(factors)) > 2
@@ -166,7 +166,7 @@ def test_plateaus_are_seen_where_pytorch_sees_them(figure):
 def test_a_negative_figure_improves_only_downwards():
     """PyTorch takes −0.9999 for an improvement on −1, as it lies below −1·(1 − 0.001)."""
     schedule = ReduceOnPlateau(threshold=0.001, patience=0)
-    memory = schedule.after(schedule.start(), -1.0)
+    memory = schedule.after(Memory(), -1.0)
     assert schedule.after(memory, -0.9999) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.002) == Memory(-1.002, 0, 1.0)

@@ -9,6 +9,7 @@ import specnet
 from specnet.errors import DataError, SpecError
 from specnet.parts.averaging import Exponential, Stochastic
 from specnet.parts.registry import built_in_registry
+from specnet.parts.watching import Memory
 from specnet.spec.document import EarlyStopping
 from specnet.training import TrainingRows, train
 from tests.training.test_loop import batches_of, network_of, rows_of
@@ -118,9 +119,9 @@ def test_class_weights_of_no_label_are_an_error():
 
 def test_patience():
     stopping, waited, ends = EarlyStopping(patience=3, min_delta=0.1), [], []
-    memory = stopping.start()
+    memory = Memory()
     for figure in (3.0, 2.0, 2.0, 1.95, 2.5, 1.8):
-        memory = stopping.start(**stopping.after(memory, figure).as_dict())  # as from a checkpoint
+        memory = Memory(**stopping.after(memory, figure).as_dict())  # as from a checkpoint
         waited.append(memory.waited)
         ends.append(memory.ends)
     assert waited == [0, 0, 1, 2, 3, 0]

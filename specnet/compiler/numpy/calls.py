@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ from specnet.compiler.operations import (
     reductions,
     selection,
 )
+from specnet.compiler.operations.pieces import row_bounds
 from specnet.compiler.value import Operation, Value
 
 BoundCall = Callable[[], object]
@@ -208,8 +208,7 @@ def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Boun
 
 def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
     """The rows of the result that belong to each piece."""
-    ends = accumulate(len(piece) for piece in pieces)
-    return [out[end - len(piece) : end] for end, piece in zip(ends, pieces, strict=True)]
+    return [out[low:high] for low, high in row_bounds([piece.shape for piece in pieces])]
 
 
 def _concatenate(site: Site, out: Array, *pieces: Array) -> list[BoundCall]:

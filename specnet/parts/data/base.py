@@ -30,10 +30,19 @@ class Split(Section):
             message = "test_size and validation_size leave no rows for training; their sum must be below 1"
             yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
 
+    def with_defaults(self, seed: int, target: "TargetKind") -> Self:
+        """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
+        return self.model_copy(
+            update={
+                "random_state": seed if self.random_state is None else self.random_state,
+                "stratify": target == "classes" if self.stratify is None else self.stratify,
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DataSizes:
-    """What is known of a table without reading it, or from having read it; None is what is not known.
+    """What is known of a table without reading it; None is what is not known.
 
     Attributes
     ----------
@@ -127,13 +136,7 @@ class Data(PartKind):
 
     def with_defaults(self, seed: int, target: TargetKind) -> Self:
         """Return the part with the defaults filled in that follow from the spec's seed and its loss."""
-        split = self.split.model_copy(
-            update={
-                "random_state": seed if self.split.random_state is None else self.split.random_state,
-                "stratify": target == "classes" if self.split.stratify is None else self.split.stratify,
-            }
-        )
-        return self.model_copy(update={"split": split})
+        return self.model_copy(update={"split": self.split.with_defaults(seed, target)})
 
     def with_columns(self, table: Table) -> Self:
         """Return the part with what was learned by reading filled in."""

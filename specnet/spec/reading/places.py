@@ -69,11 +69,11 @@ class _Walk:
         self.inner_bytes = [match.start() for match in re.finditer(rb"[\x80-\xbf]", source)]
         self.locations = Locations()
 
-    def position(self, first: "Node", last: "Node | None" = None) -> Position:
-        """Return the place from one node to another, at most to the end of its line."""
-        row, start = first.start_point[0], first.start_byte
+    def position(self, node: "Node") -> Position:
+        """Return the place of a node, at most to the end of its line."""
+        row, start = node.start_point[0], node.start_byte
         line_start = self.line_ends[row - 1] + 1 if row else 0
-        end = min((last or first).end_byte, self.line_ends[row])
+        end = min(node.end_byte, self.line_ends[row])
         return Position(row + 1, self.characters(line_start, start) + 1, max(1, self.characters(start, end)))
 
     def characters(self, start: int, end: int) -> int:

@@ -45,7 +45,7 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def either(names: Iterable[str], last: str = "or") -> str:
+def either(names: Iterable[str]) -> str:
     """Return names in quotes as a sentence has them: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
