@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from specnet.network import Network, build
     from specnet.running import RunResult, fit, run
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
+    from specnet.training import Observer
 
 __all__ = [
     "DataError",
@@ -42,6 +43,7 @@ __all__ = [
     "Limits",
     "Model",
     "Network",
+    "Observer",
     "PartError",
     "Resolved",
     "RunResult",
@@ -70,6 +72,7 @@ _HOMES = {
     "Limits": "spec",
     "Model": "model",
     "Network": "network",
+    "Observer": "training",
     "PartError": "errors",
     "Resolved": "spec",
     "RunResult": "running",

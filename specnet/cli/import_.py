@@ -29,7 +29,7 @@ def import_(
 ) -> None:
     """Import a model from another tool.
 
-    The imported model is compared with the file on random rows; for ONNX files this needs onnxruntime. No code in the
+    An ONNX file is run on random rows and compared with the imported model if onnxruntime is installed. No code in the
     file is executed. If anything is not supported, it is reported and nothing is written.
 
     Examples

@@ -1,4 +1,4 @@
-"""Which rows train, which choose and which measure."""
+"""How rows are split into training, validation and test sets."""
 
 import math
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ LOSS = "loss"
 """The figure of training rows that can be monitored; all others are of validation rows."""
 VALIDATION = "validation_"
 VALIDATION_LOSS = VALIDATION + LOSS
-MONITOR = "monitor"
+MONITOR = "monitored_metric"
 """The definition of the figures that can be monitored, in the spec's schema."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told of a run's course, and does nothing; subclasses override what they want to hear."""
+    """Follows a run; override the methods for the events of interest, all others do nothing."""
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
         """The rows look as if training on them makes no sense; called before training begins, if they do."""
@@ -31,7 +31,7 @@ class Observer:
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
         """Training stands at the end of an epoch, logged or not, or with 0 before the first one.
 
-        The snapshot shows the network as it is now. It is to be asked before this returns.
+        The snapshot shows the network as it is when asked, so that it is of this epoch only until this returns.
         """
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:

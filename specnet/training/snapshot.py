@@ -1,4 +1,4 @@
-"""What can be seen of a network while it is trained, by who asks."""
+"""A view of a network during training, computed on request."""
 
 from __future__ import annotations
 

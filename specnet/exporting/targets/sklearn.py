@@ -104,7 +104,7 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     if not problems:
         problems += _mistakes(program, activations)
     if problems:
-        raise UnsupportedError(*problems)
+        raise UnsupportedError(*dict.fromkeys(problems))  # a step may have several stages
     return layers, _ACTIVATIONS[activations[0]] if len(activations) > 1 else "relu"
 
 

@@ -16,7 +16,7 @@ TargetKind = Literal["classes", "values"]
 
 
 class Split(Section):
-    """Which rows train, which choose (validation), and which only measure (test)."""
+    """How rows are split into training, validation and test sets."""
 
     test_size: Fraction = Field(0.25, description="fraction of rows held out for testing")
     validation_size: Fraction = Field(0.0, description="fraction of rows held out for validation during training")
