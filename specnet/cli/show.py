@@ -91,14 +91,9 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
 
 
 def _with_sizes_of_data(spec: Spec) -> Resolved:
-    from specnet.data import load_table
-    from specnet.running.rows import read_target
-    from specnet.spec import resolve
+    from specnet.running.rows import read_data
 
-    table = load_table(spec)
-    _, outputs = read_target(spec, table.y)
-    data = spec.data and spec.data.with_columns(table)
-    return resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data)
+    return read_data(spec).resolved
 
 
 def _show_plan(network: Network, output: Output) -> None:

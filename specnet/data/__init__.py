@@ -1,18 +1,23 @@
 """The rows: where a spec's come from, their splits and labels, and how columns become what a network sees."""
 
+from specnet.data.grouping import column_groups, with_fitted_steps
 from specnet.data.labels import Labels, check_labels
-from specnet.data.preparation import Preparation, needed_columns, tensor_shapes
+from specnet.data.preparation import Group, Preparation, tensor_shapes, unfitted
+from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
 from specnet.data.tables import load_table, read_inputs, read_table, table_target, target_kind
 
 __all__ = [
+    "Group",
     "Labels",
     "Preparation",
+    "RawColumns",
     "RowSplit",
     "check_labels",
+    "column_groups",
     "load_table",
-    "needed_columns",
+    "raw_columns",
     "read_inputs",
     "read_table",
     "split_rows",
@@ -20,4 +25,6 @@ __all__ = [
     "table_target",
     "target_kind",
     "tensor_shapes",
+    "unfitted",
+    "with_fitted_steps",
 ]

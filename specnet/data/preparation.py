@@ -1,54 +1,160 @@
-"""Preprocessing steps in a row, with what they learned, and the columns that they need."""
+"""Raw columns as a network reads them: groups of columns, each with its steps and what these learned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from specnet.errors import DataError
-from specnet.parts.arrays import FLOAT64, Array, as_dtype, check_finite, check_inputs, pieces, select_columns
-from specnet.parts.preprocessing import Fitted, Preprocessing
-from specnet.spec import Resolved
+from specnet.parts.arrays import FLOAT64, Array, as_dtype, check_finite, pieces
+from specnet.parts.preprocessing import CategoryStep, Fitted, Preprocessing
+from specnet.spec import ColumnGroup
+
+Texts = Sequence[NDArray[Any] | None]
+"""For each raw column the distinct texts that its cells are indices of; None for a column of numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Raw columns that go through the same steps.
+
+    Attributes
+    ----------
+    places : tuple of int or None
+        Which raw columns, counted from 0; all of them, in their order, if None.
+    steps : tuple of Preprocessing
+    fitted : tuple of mappings
+        What each step learned: arrays by name. Empty until the group has been fitted.
+    """
+
+    places: tuple[int, ...] | None
+    steps: tuple[Preprocessing, ...]
+    fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
+
+    def count(self, columns: int) -> int:
+        """Return the number of the group's raw columns, among so many."""
+        return columns if self.places is None else len(self.places)
+
+    def taken(self, columns: Array) -> Array:
+        """Return the group's own columns: the same array if these are all, else a copy."""
+        return columns if self.places is None else columns[:, self.places]
+
+    def texts(self, texts: Texts) -> Texts:
+        """Return the texts of the group's own columns."""
+        return texts if self.places is None or not texts else [texts[place] for place in self.places]
+
+    def fit(self, columns: Array, texts: Texts, weight: NDArray[np.float64] | None, names: Sequence[str]) -> Group:
+        """Return the group as it is after learning from training rows, its own columns being given.
+
+        Raises
+        ------
+        DataError
+            If a cell is missing that the first step needs, or numbers are too large to prepare.
+        """
+        steps, fitted = [], []
+        if self.steps and not self.steps[0].takes_missing:
+            _refuse_missing(self.steps[0], columns, names)
+        for index, step in enumerate(self.steps):
+            with np.errstate(over="ignore", invalid="ignore"):
+                step, learned = step.fit(columns, weight, texts)
+            for array in learned.values():
+                _check_finite(step, array)
+            steps.append(step)
+            fitted.append(learned)
+            if index + 1 < len(self.steps):
+                made = np.concatenate([numbers for _, numbers in _applied(step, learned, columns, texts)])
+                _check_finite(step, np.where(np.isnan(made), 0.0, made) if step.takes_missing else made)
+                columns = made
+        return replace(self, steps=tuple(steps), fitted=tuple(fitted))
+
+    def output_size(self, columns: int) -> int:
+        """Return how many columns a fitted group makes, among so many raw ones."""
+        size = self.count(columns)
+        for step in self.steps:
+            made = step.output_size(size)
+            assert made is not None, "a fitted step has all its sizes"
+            size = made
+        return size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preparation:
-    """A chain of fitted preprocessing steps, of inputs or of a target; without steps it changes nothing.
+    """What was fitted to prepare inputs or a target; without groups it changes nothing.
 
     Attributes
     ----------
-    steps : tuple of Preprocessing
-    fitted : tuple of mappings
-        What each step learned: arrays by name.
+    groups : tuple of Group
+        Their results stand beside each other, in this order.
     """
 
-    steps: tuple[Preprocessing, ...] = ()
-    fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @classmethod
     def fit(
         cls,
-        steps: Sequence[Preprocessing],
+        groups: Sequence[Group],
         columns: Array,
         weight: NDArray[np.float64] | None = None,
         *,
-        dtype: np.dtype[Any] = FLOAT64,
-        name: str = "X",
-        overwrite: bool = False,
-    ) -> tuple[Self, Array]:
-        """Return the steps fitted to training rows (rows, columns), each to what the ones before it make of them.
+        texts: Texts = (),
+        names: Sequence[str] = (),
+    ) -> Self:
+        """Return groups fitted to training rows, each step to what the ones before it make of them.
 
         Parameters
         ----------
-        steps : sequence of Preprocessing
+        groups : sequence of Group
+            Not fitted yet.
         columns : (rows, columns)
-            Finite numbers.
+            Raw columns; missing cells are NaN.
         weight : (rows,), optional
             How much each row counts.
+        texts : sequence, optional
+            Of each column; see `Texts`.
+        names : sequence of str, optional
+            Of the columns, for errors.
+
+        Raises
+        ------
+        DataError
+            If a cell is missing that a step needs, or numbers are too large to prepare.
+        """
+        fitted = []
+        for group in groups:
+            named = names if group.places is None or not names else [names[place] for place in group.places]
+            fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named))
+        return cls(tuple(fitted))
+
+    @property
+    def steps(self) -> tuple[Preprocessing, ...]:
+        """The steps of all groups."""
+        return tuple(step for group in self.groups for step in group.steps)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all columns go through the same steps, in their order."""
+        return not self.groups or (len(self.groups) == 1 and self.groups[0].places is None)
+
+    def prepare(
+        self,
+        columns: Array,
+        *,
+        texts: Texts = (),
+        dtype: np.dtype[Any] = FLOAT64,
+        name: str = "X",
+        overwrite: bool = False,
+    ) -> Array:
+        """Return raw columns (rows, columns) as the network sees them; the columns themselves without steps.
+
+        Parameters
+        ----------
+        columns : (rows, columns)
+        texts : sequence, optional
+            Of each column; see `Texts`.
         dtype : numpy.dtype
             Of the result.
         name : str
@@ -56,124 +162,138 @@ class Preparation:
         overwrite : bool
             Whether the columns may be written over; the result takes their memory then, where it can.
 
-        Returns
-        -------
-        Preparation
-        array (rows, prepared columns)
-            The rows as the network sees them; the columns themselves where there are no steps.
-
         Raises
         ------
         DataError
-            If numbers are too large to prepare, or beyond the dtype.
+            If numbers become too large or a cell is missing, with the place of the first one.
         """
-        fitted: list[Mapping[str, NDArray[Any]]] = []
-
-        def check(step: Preprocessing, finite: Array) -> None:
-            if not finite.all():
-                raise DataError(f"{step.type}: the numbers in column {int(finite.argmin())} are too large")
-
-        for step, made in zip(steps, _dtypes(steps, dtype), strict=True):
-            with np.errstate(over="ignore", invalid="ignore"):
-                learned = step.fit(columns, weight)
-            check(step, np.logical_and.reduce([np.isfinite(array) for array in learned.values()]))
-            result = _result(step, columns, made, overwrite)
-            for piece, numbers in _applied(step, learned, columns):
-                check(step, np.logical_and.reduce(np.isfinite(numbers)))
-                result[piece] = as_dtype(numbers, made, name, piece.start)
-            columns, overwrite = result, True
-            fitted.append(learned)
-        return cls(tuple(steps), tuple(fitted)), columns
-
-    def prepare(
-        self, columns: Array, *, dtype: np.dtype[Any] = FLOAT64, name: str = "X", overwrite: bool = False
-    ) -> Array:
-        """Return columns (rows, columns) as `fit` returns them, by the same arguments.
-
-        Raises
-        ------
-        DataError
-            If numbers become too large, with the place of the first one.
-        """
-        for step, learned, made in zip(self.steps, self.fitted, _dtypes(self.steps, dtype), strict=True):
-            result = _result(step, columns, made, overwrite)
-            for piece, numbers in _applied(step, learned, columns):
-                check_finite(numbers, name, piece.start)
-                result[piece] = as_dtype(numbers, made, name, piece.start)
-            columns, overwrite = result, True
-        return columns
+        if self.is_plain:
+            for group in self.groups:
+                columns = _prepared(group, columns, texts, dtype, name, overwrite)
+            return columns
+        sizes = [group.output_size(columns.shape[1]) for group in self.groups]
+        result, start = np.empty((len(columns), sum(sizes)), dtype), 0
+        for group, size in zip(self.groups, sizes, strict=True):
+            made = _prepared(group, group.taken(columns), group.texts(texts), dtype, name, True)
+            result[:, start : start + size] = made
+            start += size
+        return result
 
     def apply(self, columns: Any) -> Any:
         """Return columns (rows, columns) as the network sees them. Operators only, as `Preprocessing.apply`."""
-        for step, learned in zip(self.steps, self.fitted, strict=True):
-            columns = step.apply(columns, learned)
+        assert self.is_plain, "exports refuse groups"
+        for group in self.groups:
+            for step, learned in zip(group.steps, group.fitted, strict=True):
+                columns = step.apply(columns, learned)
         return columns
 
     def invert(self, columns: Any) -> Any:
         """Return columns (rows, columns) that the network made, in their own units."""
-        for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
-            columns = step.invert(columns, learned)
+        assert self.is_plain, "a target has no groups"
+        for group in self.groups:
+            for step, learned in zip(reversed(group.steps), reversed(group.fitted), strict=True):
+                columns = step.invert(columns, learned)
         return columns
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is.
-
-        All columns are one group so far.
-        """
+        """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is."""
         return {
-            _tensor_name(index, name): array for index, step in enumerate(self.fitted) for name, array in step.items()
+            f"{place}.{index}.{name}": array
+            for place, group in enumerate(self.groups)
+            for index, learned in enumerate(group.fitted)
+            for name, array in learned.items()
         }
 
     @classmethod
-    def from_tensors(cls, steps: Sequence[Preprocessing], tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says."""
-        fitted = tuple(
-            {name: tensors[_tensor_name(index, name)] for name in step.learned} for index, step in enumerate(steps)
-        )
-        return cls(tuple(steps), fitted)
+    def from_tensors(cls, groups: Sequence[Group], tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says.
+
+        Raises
+        ------
+        DataError
+            If they are no state that a step can have.
+        """
+        fitted = []
+        for place, group in enumerate(groups):
+            learned = tuple(
+                {name: tensors[f"{place}.{index}.{name}"] for name in step.learned}
+                for index, step in enumerate(group.steps)
+            )
+            for step, state in zip(group.steps, learned, strict=True):
+                step.check(state)
+            fitted.append(replace(group, fitted=learned))
+        return cls(tuple(fitted))
 
 
-def tensor_shapes(steps: Sequence[Preprocessing], columns: int) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the tensors of a preparation of so many columns."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for index, step in enumerate(steps):
-        shapes |= {_tensor_name(index, name): (columns,) for name in step.learned}
-        columns = step.output_size(columns)
+def tensor_shapes(groups: Sequence[Group], columns: int) -> dict[str, tuple[int | None, ...]]:
+    """Return the names and shapes of the tensors of a preparation of so many columns; None for a free length."""
+    shapes: dict[str, tuple[int | None, ...]] = {}
+    for place, group in enumerate(groups):
+        size = group.count(columns)
+        for index, step in enumerate(group.steps):
+            shapes |= {f"{place}.{index}.{name}": shape for name, shape in step.shapes(size).items()}
+            size = step.output_size(size) or 0
     return shapes
 
 
-def needed_columns(X: ArrayLike, resolved: Resolved) -> Array:
-    """Return the raw columns that a spec needs, checked: of a data frame by name, where the spec has names.
-
-    Raises
-    ------
-    DataError
-        If there are no such columns or they are no finite numbers.
-    """
-    return check_inputs(select_columns(X, resolved.spec.feature_names), resolved.columns)
+def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[Group, ...]:
+    """Return the groups that a spec writes, of raw columns with these names, with nothing learned."""
+    plain = tuple(step for step in written if isinstance(step, Preprocessing))
+    places = {name: place for place, name in enumerate(names)}
+    groups = [group for group in written if isinstance(group, ColumnGroup)]
+    found = [Group(tuple(places[name] for name in group.columns), group.steps) for group in groups]
+    return (*([Group(None, plain)] if plain else []), *found)
 
 
-def _tensor_name(index: int, name: str) -> str:
-    return f"0.{index}.{name}"
-
-
-def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
-    """Return the dtype of what each step makes: float64 for those after it, and the wanted one at the end."""
-    return [FLOAT64] * (len(steps) - 1) + [dtype] * bool(steps)
+def _prepared(
+    group: Group, columns: Array, texts: Texts, dtype: np.dtype[Any], name: str, overwrite: bool
+) -> Array:
+    """Return a group's own columns as its fitted steps make them."""
+    steps = list(zip(group.steps, group.fitted, strict=True))
+    for index, (step, learned) in enumerate(steps):
+        is_last = index + 1 == len(steps)
+        made = dtype if is_last else FLOAT64
+        result = _result(step, columns, made, overwrite)
+        for piece, numbers in _applied(step, learned, columns, texts):
+            if is_last or not step.takes_missing:
+                check_finite(numbers, name, piece.start)
+            result[piece] = numbers if not is_last else as_dtype(numbers, made, name, piece.start)
+        columns, overwrite = result, True
+    return columns
 
 
 def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
     """Return the array for what a step makes of columns: the columns' own where it fits and may be written over."""
     size = step.output_size(columns.shape[1])
     if size != columns.shape[1]:
+        assert size is not None, "a fitted step has all its sizes"
         return np.empty((len(columns), size), dtype)
     in_place = overwrite and columns.dtype == dtype and columns.flags.writeable
     return columns if in_place else np.empty_like(columns, dtype)
 
 
-def _applied(step: Preprocessing, learned: Fitted, columns: Array) -> Iterator[tuple[slice, Array]]:
+def _applied(step: Preprocessing, learned: Fitted, columns: Array, texts: Texts) -> Iterator[tuple[slice, Array]]:
     """Yield what a step makes of columns, in float64 and some rows after the other, so that temporaries are small."""
     for piece in pieces(columns):
+        numbers = columns[piece].astype(FLOAT64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            made = step.apply(columns[piece].astype(FLOAT64, copy=False), learned)
+            if isinstance(step, CategoryStep):
+                numbers = step.codes(numbers, texts, learned)
+            made = step.apply(numbers, learned)
         yield piece, made
+
+
+def _check_finite(step: Preprocessing, numbers: Array) -> None:
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        column = int(finite.reshape(-1).argmin()) % numbers.shape[-1]
+        raise DataError(f"{step.type}: the numbers in column {column} are too large")
+
+
+def _refuse_missing(step: Preprocessing, columns: Array, names: Sequence[str]) -> None:
+    missing = np.isnan(columns) if columns.dtype.kind == "f" else np.zeros((0, 0), np.bool_)
+    if missing.any():
+        row, place = (int(index) for index in np.argwhere(missing)[0])
+        column = f'column "{names[place]}"' if names else f"column {place}"
+        hint = f'put "impute" before {step.type}'
+        raise DataError(f"{column} is empty at training row {row}, and {step.type} needs every cell", hint=hint)

@@ -1,6 +1,7 @@
 """How rows are split into training, validation and test sets."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,11 @@ from numpy.typing import NDArray
 
 from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data import Split, Table
+from specnet.parts.data import SPLIT_PARTS, Split, Table
 
 RowNumbers = NDArray[np.intp]
+Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
+"""From rows, the least number to cut off and the name of the part to the rows kept, and those cut off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,10 +31,12 @@ class RowSplit:
 
 
 def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
-    """Split a table's rows as scikit-learn's ``train_test_split`` does.
+    """Split a table's rows.
 
-    The test rows are those of ``train_test_split(X, y, test_size, random_state, stratify)``. The validation rows, a
-    share of all rows, are then cut from the others in the same way.
+    The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
+    random_state, stratify)``; with `group` whole groups, in an order that `random_state` gives, until there are as many;
+    with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
+    cut from the others in the same way. A `column`, or files of their own, say of each row where it belongs.
 
     Parameters
     ----------
@@ -45,42 +50,107 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     DataError
         If the table has too few rows, or a class has, for such a split.
     """
-    rows = len(table.X)
     split = split.with_defaults(seed, table.target)
     if split.stratify and table.target == "values":
         raise _error("stratify", "stratify needs classes, but the target is numeric")
-    train, validation, test = np.arange(rows), None, None
+    if split.says_parts:
+        return _as_said(table, split)
+    by = table.split_by
+    if split.group is not None:
+        cut = _by_group(_known(by, "group"), split)
+    elif split.time is not None:
+        cut = _by_time(_known(by, "time"))
+    else:
+        cut = _at_random(table, split)
+    count = len(table.X)
+    train, validation, test = np.arange(count), None, None
     if split.test_size:
-        train, test = _cut(table, train, math.ceil(split.test_size * rows), "test", split)
+        train, test = cut(train, math.ceil(split.test_size * count), "test")
     if split.validation_size:
-        count = math.ceil(split.validation_size * rows)
-        train, validation = _cut(table, train, count, "validation", split)
+        train, validation = cut(train, math.ceil(split.validation_size * count), "validation")
     return RowSplit(train, validation, test)
 
 
-def _cut(table: Table, rows: RowNumbers, count: int, part: str, split: Split) -> tuple[RowNumbers, RowNumbers]:
+def _as_said(table: Table, split: Split) -> RowSplit:
+    """Return the split that a column says, or that files of their own make."""
+    key = "column" if split.column is not None else "test"
+    said = _known(table.split_by, key)
+    rows = {part: np.flatnonzero(said == part) for part in SPLIT_PARTS}
+    if not rows["train"].size:
+        raise _error(key, "no rows are left for training")
+    validation, test = (rows[part] if rows[part].size else None for part in ("validation", "test"))
+    return RowSplit(rows["train"], validation, test)
+
+
+def _at_random(table: Table, split: Split) -> Cut:
+    def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
+        _leave_some(rows, count, part)
+        labels = table.y[rows] if split.stratify else None
+        if labels is not None:
+            _check_classes(labels, count, part)
+
+        from sklearn.model_selection import train_test_split
+
+        kept, taken = train_test_split(rows, test_size=count, random_state=split.random_state, stratify=labels)
+        return kept, taken
+
+    return cut
+
+
+def _by_group(groups: NDArray[np.generic], split: Split) -> Cut:
+    """Return what cuts whole groups off, in the order of one stream for all parts."""
+    generator = np.random.default_rng(split.random_state)
+
+    def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
+        _leave_some(rows, count, part)
+        _, numbers, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
+        order = generator.permutation(len(sizes))
+        needed = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
+        if needed == len(sizes):
+            message = f"{part}_size takes all {len(sizes)} groups and leaves none for training"
+            raise _error(f"{part}_size", message)
+        taken = np.isin(numbers, order[:needed])
+        return rows[~taken], rows[taken]
+
+    return cut
+
+
+def _by_time(times: NDArray[np.generic]) -> Cut:
+    def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
+        _leave_some(rows, count, part)
+        first = np.sort(times[rows])[-count]
+        taken = times[rows] >= first
+        if taken.all():
+            raise _error(f"{part}_size", f"all rows have the latest times, and none is left before the {part} rows")
+        return rows[~taken], rows[taken]
+
+    return cut
+
+
+def _known(by: NDArray[np.generic] | None, key: str) -> NDArray[np.generic]:
+    if by is None:
+        raise _error(key, f"{key} needs rows from a table with named columns")
+    return by
+
+
+def _leave_some(rows: RowNumbers, count: int, part: str) -> None:
     if count >= len(rows):
         message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
         raise _error(f"{part}_size", message)
-    labels = table.y[rows] if split.stratify else None
-    if labels is not None:
-        distinct, sizes = np.unique(labels, axis=0, return_counts=True)
-        if sizes.min() < 2:
-            message = f"stratified split: class {distinct[sizes.argmin()]} has only one row, needs at least two"
-            if looks_like_numbers(labels):
-                message = f"most of the {len(distinct)} classes of the target have a single row"
-                raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
-            raise _error("stratify", message)
-        if min(count, len(rows) - count) < len(distinct):
-            message = (
-                f"stratified split: {count} of {len(rows)} rows for {part} cannot cover all {len(distinct)} classes"
-            )
-            raise _error("stratify", message)
 
-    from sklearn.model_selection import train_test_split
 
-    kept, cut = train_test_split(rows, test_size=count, random_state=split.random_state, stratify=labels)
-    return kept, cut
+def _check_classes(labels: NDArray[np.generic], count: int, part: str) -> None:
+    """Refuse to stratify classes of which one has too few rows, or that are more than the rows to cut."""
+    distinct, sizes = np.unique(labels, axis=0, return_counts=True)
+    if sizes.min() < 2:
+        message = f"stratified split: class {distinct[sizes.argmin()]} has only one row, needs at least two"
+        if looks_like_numbers(labels):
+            message = f"most of the {len(distinct)} classes of the target have a single row"
+            raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
+        raise _error("stratify", message)
+    if min(count, len(labels) - count) < len(distinct):
+        message = f"stratified split: {count} of {len(labels)} rows for {part} cannot cover all {len(distinct)} classes"
+        raise _error("stratify", message)
 
 
 def _error(key: str, message: str) -> DataError:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from specnet.data import Labels, split_rows
+from specnet.data import Labels, Preparation, split_rows
 from specnet.errors import DataError
 from specnet.estimators.parameters import SpecParameters
 from specnet.model import Model
@@ -18,7 +18,7 @@ from specnet.parts.data import Split, Table
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.watching import LOSS
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.rows import Rows, check_rows
+from specnet.running.rows import Rows, check_rows, fit_preparation
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint
 
@@ -47,18 +47,19 @@ class SpecEstimator(SpecParameters):
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""
-        resolved = self._resolved(spec, rows, labels)
-        splits = self._cut(resolved.spec, spec.data.split if spec.data is not None else Split(), rows, labels)
+        splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
+        resolved, preparation = self._resolved(spec, rows, splits["train"], labels)
         self._reached: Checkpoint | None = None
-        return self._with_fitted(fit_rows(resolved, labels, splits, start=start))
+        return self._with_fitted(fit_rows(resolved, labels, preparation, splits, start=start))
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
         start, reached = None, None
         if spec is not None:
-            resolved = self._resolved(spec, rows, labels)
+            resolved, preparation = self._resolved(spec, rows, rows, labels)
         else:
             start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
+            preparation = start.preprocessing
         training = resolved.spec.training
         if not isinstance(training.optimizer, SteppingOptimizer):
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
@@ -67,6 +68,7 @@ class SpecEstimator(SpecParameters):
         fitted = fit_rows(
             resolved.without_early_stopping(),
             labels,
+            preparation,
             {"train": rows},
             start=start,
             checkpoint=reached,
@@ -75,8 +77,13 @@ class SpecEstimator(SpecParameters):
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 
-    def _resolved(self, spec: Spec, rows: Rows, labels: Labels | None) -> Resolved:
-        """Return the spec without its data, with the sizes of these rows and the names of their columns."""
+    def _resolved(
+        self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None
+    ) -> tuple[Resolved, Preparation]:
+        """Return the spec without its data, with the sizes of these rows and the names of their columns.
+
+        Its preprocessing is fitted to the training rows.
+        """
         loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
         if labels is None:
             outputs = columns * loss.outputs_per_target
@@ -88,7 +95,8 @@ class SpecEstimator(SpecParameters):
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
-        return resolve(named, inputs=rows.table.shape[1], outputs=outputs)
+        prepared, preparation = fit_preparation(named, training)
+        return resolve(prepared, inputs=rows.table.shape[1], outputs=outputs), preparation
 
     def _with_fitted(self, fitted: FitResult) -> Self:
         model, result = fitted.model, fitted.result

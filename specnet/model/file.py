@@ -34,7 +34,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from specnet.data import Preparation, tensor_shapes
+from specnet.data import Group, Preparation, tensor_shapes, unfitted
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, decode, encode, parse_object, read_header, shown
 from specnet.network import Network
@@ -45,7 +45,8 @@ from specnet.spec import Limits, parse_spec, resolve
 FORMAT_VERSION = 1
 LABEL_CHARACTERS_LIMIT = 2**22
 
-TensorForm = tuple[np.dtype[Any], Shape]
+TensorShape = tuple[int | None, ...]
+TensorForm = tuple[np.dtype[Any], TensorShape]
 
 _UTF8_LONGEST = 4
 """Bytes of a character."""
@@ -122,8 +123,8 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         network,
         theta,
         {name: tensors[name].copy() for name in network.initial_state()},
-        Preparation.from_tensors(spec.preprocessing, _without("preprocessing", tensors)),
-        Preparation.from_tensors(spec.target_preprocessing, _without("target_preprocessing", tensors)),
+        Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
+        Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
     )
 
@@ -227,11 +228,18 @@ def _inside(mistake: Diagnostic) -> Diagnostic:
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
 
 
+def _input_groups(network: Network) -> tuple[Group, ...]:
+    """Return the groups of a network's raw columns, with nothing learned."""
+    spec = network.spec
+    return unfitted(spec.network.preprocessing or (), spec.feature_names or ())
+
+
 def tensor_kinds(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
     spec, float64 = network.spec.network, np.dtype(np.float64)
-    inputs = _prefixed("preprocessing", tensor_shapes(spec.preprocessing, network.resolved.columns))
-    outputs = _prefixed("target_preprocessing", tensor_shapes(spec.target_preprocessing, network.target_size))
+    inputs = _prefixed("preprocessing", tensor_shapes(_input_groups(network), network.resolved.columns))
+    groups = unfitted(spec.target_preprocessing)
+    outputs = _prefixed("target_preprocessing", tensor_shapes(groups, network.target_size))
     return {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
         **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
@@ -255,13 +263,18 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
         entry = entries.get(name)
         if entry is None:
             raise FileError(f"{shown(name)} is missing")
-        if (entry.dtype, entry.shape) != (dtype, shape):
+        if entry.dtype != dtype or not _fits(entry.shape, shape):
             raise FileError(
                 f"{shown(name)} is {entry.dtype} of shape {entry.shape}; the spec needs {dtype} of shape {shape}"
             )
     for name in entries:
         if name not in required:
             raise FileError(f"unknown tensor {shown(name)}")
+
+
+def _fits(shape: Shape, wanted: TensorShape) -> bool:
+    """Whether a shape is the one wanted, where None stands for any length."""
+    return len(shape) == len(wanted) and all(there in (here, None) for here, there in zip(shape, wanted, strict=True))
 
 
 def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, needed_columns
+from specnet.data import Labels, Preparation, RawColumns, raw_columns
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
@@ -105,13 +105,14 @@ class Model:
         """Whether `predict_proba` is supported."""
         return self.network.task != "values" and self.spec.training.loss.gives_probabilities
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
 
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns as in training; data frames are read by the names in `feature_names`.
+            Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
+            kinds. Rows of a file that `specnet.data.read_inputs` has read are taken too.
 
         Returns
         -------
@@ -126,7 +127,7 @@ class Model:
         """
         return self._answers(self._outputs(X))
 
-    def predict_proba(self, X: ArrayLike) -> Array:
+    def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
 
         One binary output gives both classes; several give the probability of 1 for each, (rows, outputs).
@@ -144,7 +145,7 @@ class Model:
             )
         return self._probabilities(self._outputs(X))
 
-    def raw_outputs(self, X: ArrayLike) -> Array:
+    def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
 
         Raises
@@ -156,7 +157,7 @@ class Model:
 
     def evaluate(
         self,
-        X: ArrayLike,
+        X: ArrayLike | RawColumns,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         metrics: str | Metric | Sequence[str | Metric] | None = None,
@@ -249,14 +250,15 @@ class Model:
             raise FileError("the model would not read back the same")
         return content
 
-    def _outputs(self, X: ArrayLike) -> Array:
+    def _outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the network's outputs for raw columns, (rows, outputs)."""
         return self.network.predict_checked(self.theta, self._inputs(X), self.state)
 
-    def _inputs(self, X: ArrayLike) -> Array:
+    def _inputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
-        columns = needed_columns(X, self.network.resolved)
-        return self.network.read_inputs(self.preprocessing.prepare(columns, dtype=self.network.input_dtype))
+        raw = raw_columns(X, self.network.resolved)
+        prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
+        return self.network.read_inputs(prepared)
 
     def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""

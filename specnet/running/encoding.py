@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Labels, Preparation
+from specnet.data import Labels, Preparation, unfitted
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
@@ -42,27 +42,19 @@ class Encoder:
     target_preparation: Preparation
 
     @classmethod
-    def fit(cls, network: Network, labels: Labels | None, rows: Rows) -> tuple[Self, TrainingRows]:
-        """Fit the preprocessing of a network's spec on training rows; return it, and them as the network reads them.
+    def fit(
+        cls, network: Network, labels: Labels | None, preparation: Preparation, rows: Rows
+    ) -> tuple[Self, TrainingRows]:
+        """Fit the preprocessing of a target to training rows; return it, and the rows as the network reads them.
 
         They are weighted as they are themselves and as their classes are.
         """
-        spec, target = network.spec, _numbers(network, labels, rows.y, "y")
-        preparation, prepared = Preparation.fit(
-            spec.network.preprocessing,
-            rows.columns,
-            rows.weight,
-            dtype=network.input_dtype,
-            name="prepared X",
-            overwrite=rows.chosen is not None,
-        )
-        target_preparation, prepared_target = Preparation.fit(
-            spec.network.target_preprocessing, target.reshape(len(rows), -1), rows.weight
+        target = _numbers(network, labels, rows.y, "y")
+        target_preparation = Preparation.fit(
+            unfitted(network.spec.network.target_preprocessing), target.reshape(len(rows), -1), rows.weight
         )
         encoder = cls(network, labels, preparation, target_preparation)
-        weight = _row_weights(spec, labels, target, rows.weight)
-        inputs = encoder._read(prepared, "y")
-        return encoder, encoder._rows(inputs, prepared_target.reshape(target.shape), weight, "y")
+        return encoder, encoder.training_rows(rows)
 
     def training_rows(self, rows: Rows) -> TrainingRows:
         """Return rows to train on, weighted as they are themselves and as their classes are."""
@@ -79,6 +71,7 @@ class Encoder:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
         prepared = self.preparation.prepare(
             rows.columns,
+            texts=rows.texts,
             dtype=self.network.input_dtype,
             name=self._said(name),
             overwrite=rows.chosen is not None,
@@ -91,7 +84,8 @@ class Encoder:
         return Model(self.network, theta, state, self.preparation, self.target_preparation, labels, history)
 
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
-        return self._rows(self.inputs(rows, name), self.target_preparation.apply(target), weight, name)
+        prepared = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(target.shape)
+        return self._rows(self.inputs(rows, name), prepared, weight, name)
 
     def _read(self, prepared: Array, name: str) -> Array:
         """Return prepared columns as the network reads them, the same array where it can."""

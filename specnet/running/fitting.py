@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, split_rows, suspicions, table_target, target_kind
+from specnet.data import Labels, Preparation, split_rows, suspicions, table_target, target_kind
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
@@ -17,7 +17,14 @@ from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.encoding import Encoder
 from specnet.running.monitors import check_monitors, validation_monitors
-from specnet.running.rows import Rows, check_rows, parsed_with_target, read_target, split_errors_at
+from specnet.running.rows import (
+    Rows,
+    check_rows,
+    fit_preparation,
+    parsed_with_target,
+    read_target,
+    split_errors_at,
+)
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 from specnet.training.interruptions import Interruptions
@@ -85,15 +92,16 @@ def fit(
         held_out, columns = select_columns(validation[0], column_names(X), "validation X"), rows.table.shape[1]
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
-    resolved = resolve(parsed, inputs=rows.table.shape[1], outputs=outputs)
     if validation is None and data is not None and data.split.validation_size:
         split = data.split.model_copy(update={"test_size": 0.0})
         kind = target_kind(parsed)
         with split_errors_at(located):
             table = Table(rows.table, table_target(rows.y, kind), kind)
             splits = rows.split(split_rows(table, split, parsed.seed))
+    prepared, preparation = fit_preparation(parsed, splits["train"])
+    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs)
     with shown_progress(observer, verbose, calls=2) as observer:
-        fitted = fit_rows(resolved, labels, splits, observer)
+        fitted = fit_rows(resolved, labels, preparation, splits, observer)
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
     return fitted.model
@@ -127,6 +135,7 @@ class FitResult:
 def fit_rows(
     resolved: Resolved,
     labels: Labels | None,
+    preparation: Preparation,
     splits: Mapping[str, Rows],
     observer: Observer | None = None,
     *,
@@ -143,6 +152,8 @@ def fit_rows(
     resolved : Resolved
     labels : Labels or None
         Of the target, where the loss has labels.
+    preparation : Preparation
+        Of the columns.
     splits : mapping of str to Rows
         ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
     observer : Observer, optional
@@ -158,7 +169,7 @@ def fit_rows(
         If the rows do not fit, or the layers of the model to start from are others.
     """
     observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
-    encoder, training = _encoded(resolved, labels, rows, start)
+    encoder, training = _encoded(resolved, labels, preparation, rows, start)
     network, inputs = encoder.network, {"train": training.X}
     theta, state = (network.initial_parameters(), None) if start is None else (start.theta, start.state)
     validation, monitors = splits.get("validation"), {}
@@ -190,14 +201,14 @@ def fit_rows(
 
 
 def _encoded(
-    resolved: Resolved, labels: Labels | None, rows: Rows, start: Model | None
+    resolved: Resolved, labels: Labels | None, preparation: Preparation, rows: Rows, start: Model | None
 ) -> tuple[Encoder, TrainingRows]:
     """Return the rows to train on as the network reads them, and what makes others so.
 
     The network is the start's own where that is the same, with what was fitted for the start.
     """
     if start is None:
-        return Encoder.fit(Network(resolved), labels, rows)
+        return Encoder.fit(Network(resolved), labels, preparation, rows)
     network = start.network if start.network.resolved == resolved else Network(resolved)
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.data import Labels, RowSplit, check_labels, load_table, split_rows
+from specnet.data import (
+    Labels,
+    Preparation,
+    RowSplit,
+    check_labels,
+    column_groups,
+    load_table,
+    split_rows,
+    unfitted,
+    with_fitted_steps,
+)
+from specnet.data.preparation import Texts
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
 from specnet.errors import DataError
 from specnet.parts.arrays import Array, as_array, check_inputs, check_weights
+from specnet.parts.data import Column
 from specnet.parts.part import Part
+from specnet.parts.preprocessing import OneHot
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 
 
@@ -24,18 +37,21 @@ class Rows:
     Attributes
     ----------
     table : (all rows, columns)
-        Raw numbers.
+        Raw numbers; of a category the indices of its texts, and NaN where a cell is missing.
     y : (rows,) or (rows, outputs)
         Labels where the loss has classes, else numbers.
     weight : (rows,) or None
     chosen : (rows,) or None
         Which rows of the table these are; all of them if None.
+    kinds : tuple of Column
+        The table's columns, where the rows come from a table that has kinds of columns.
     """
 
     table: Array
     y: Array
     weight: NDArray[np.float64] | None = None
     chosen: NDArray[np.intp] | None = None
+    kinds: tuple[Column, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -44,6 +60,11 @@ class Rows:
     def columns(self) -> Array:
         """The raw columns of the rows, (rows, columns): a copy where they are some of the table's."""
         return self.table if self.chosen is None else self.table[self.chosen]
+
+    @property
+    def texts(self) -> Texts:
+        """The texts of each raw column."""
+        return [column.texts for column in self.kinds]
 
     def split(self, split: RowSplit) -> dict[str, Rows]:
         """Return the parts of a split of all rows."""
@@ -54,7 +75,8 @@ class Rows:
         # Sums go in memory's order, and a copy has whole rows: the same split gives the same bits.
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
-        return Rows(self.table, self.y[indices], None if self.weight is None else self.weight[indices], indices)
+        weight = None if self.weight is None else self.weight[indices]
+        return replace(self, y=self.y[indices], weight=weight, chosen=indices)
 
 
 def check_rows(
@@ -97,12 +119,37 @@ class SpecData:
         All of them.
     splits : dict of str to Rows
         ``train``, and ``validation`` and ``test`` where the spec asks for them.
+    preparation : Preparation
+        Of the columns, fitted to the training rows.
     """
 
     resolved: Resolved
     labels: Labels | None
     rows: Rows
     splits: dict[str, Rows]
+    preparation: Preparation
+
+
+def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
+    """Return a spec whose preprocessing has all sizes that training rows tell, and what was fitted to them.
+
+    Raises
+    ------
+    SpecError
+        If columns are named that do not exist, or a step cannot be used for a column of its kind.
+    DataError
+        If a cell is missing that a step needs, or numbers are too large to prepare.
+    """
+    names = [column.name for column in rows.kinds] or list(spec.feature_names or ())
+    columns, texts = rows.columns, rows.texts
+
+    def count_codes(place: int) -> int:
+        step, _ = OneHot().fit(columns[:, [place]], rows.weight, texts[place : place + 1])
+        return step.output_size(1) or 0
+
+    groups = unfitted(column_groups(spec, rows.kinds, names, count_codes), names)
+    preparation = Preparation.fit(groups, columns, rows.weight, texts=texts, names=names)
+    return with_fitted_steps(spec, preparation, names), preparation
 
 
 def read_data(spec: Spec) -> SpecData:
@@ -114,14 +161,15 @@ def read_data(spec: Spec) -> SpecData:
         If there are none, or they do not fit; errors about fields of the spec have their place there.
     """
     table = load_table(spec)
-    rows = Rows(table.X, table.y, table.sample_weight)
+    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns)
     labels, outputs = read_target(spec, rows.y)
     assert spec.data is not None, "load_table refuses a spec without data"
     data = spec.data.with_columns(table)
-    resolved = resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data)
     with split_errors_at(spec):
-        split = split_rows(table, data.split, spec.seed)
-    return SpecData(resolved, labels, rows, rows.split(split))
+        splits = rows.split(split_rows(table, data.split, spec.seed))
+    prepared, preparation = fit_preparation(spec, splits["train"])
+    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data)
+    return SpecData(resolved, labels, rows, splits, preparation)
 
 
 def parsed_with_target(

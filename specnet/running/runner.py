@@ -204,6 +204,7 @@ def _train(
     fitted = fit_rows(
         started.data.resolved,
         started.data.labels,
+        started.data.preparation,
         started.data.splits,
         observer,
         keep_checkpoint=keep,
@@ -281,7 +282,8 @@ def _json(data: Any) -> str:
 def _data_hash(rows: Rows) -> str:
     """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
     digest = hashlib.sha256()
-    for array in (rows.table, rows.y, rows.weight):
+    texts = [text for text in rows.texts if text is not None]
+    for array in (rows.table, rows.y, rows.weight, *texts):
         if array is not None:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             for piece in pieces(array):

@@ -2,6 +2,7 @@
 
 from specnet.spec.columns import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
+from specnet.spec.groups import ColumnGroup, Written
 from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec, says_its_document
 from specnet.spec.reading.reader import SpecSource
@@ -10,12 +11,14 @@ from specnet.spec.resolving.resolved import Resolved
 from specnet.spec.resolving.sizes import outputs_for
 
 __all__ = [
+    "ColumnGroup",
     "Limits",
     "NetworkSpec",
     "Resolved",
     "Spec",
     "SpecSource",
     "TrainingSpec",
+    "Written",
     "known_outputs",
     "outputs_for",
     "parse_spec",

@@ -14,8 +14,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
-from specnet.parts.data import Data
-from specnet.parts.fields import ColumnNames, NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
+from specnet.parts.data import Data, Kind
+from specnet.parts.fields import ColumnName, ColumnNames, NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
@@ -25,6 +25,7 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
+from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
 from specnet.spec.reading.document import Document
 
@@ -105,8 +106,13 @@ class NetworkSpec(Section):
     feature_names: ColumnNames | None = Field(
         None, description="names of the input columns, in order; CSV files and data frames have their own"
     )
-    preprocessing: tuple[Preprocessing, ...] = Field(
-        (), description="preprocessing steps, fitted on the training set and stored in the model"
+    feature_kinds: dict[ColumnName, Kind] | None = Field(
+        None, description="kinds of the input columns of a data frame; tables have theirs in data.columns"
+    )
+    preprocessing: tuple[StepOrGroup, ...] | None = Field(
+        None,
+        description="preprocessing steps, fitted on the training set and stored in the model; "
+        "{ columns = […], steps = […] } gives columns steps of their own; default: none, for tables by the columns' kind",
     )
     target_preprocessing: tuple[Preprocessing, ...] = Field(
         (), description="preprocessing steps for a numeric target; predictions are transformed back to its units"
@@ -274,6 +280,12 @@ class Spec(Section):
         """The names of the inputs' columns, in order, where they are known."""
         names = self.data.feature_names if self.data is not None else None
         return names or self.network.feature_names
+
+    @property
+    def feature_kinds(self) -> dict[str, Kind] | None:
+        """The kinds of the inputs' columns by name, where they have some: those of a table or a data frame."""
+        kinds = self.data.column_kinds if self.data is not None else self.network.feature_kinds
+        return None if kinds is None else {name: kinds[name] for name in self.feature_names or ()}
 
     def monitored_metric(self, monitor: str) -> Metric | None:
         """Return the metric of validation rows that is monitored by this name, None where that is a loss.

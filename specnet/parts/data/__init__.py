@@ -1,6 +1,6 @@
 """Sources of rows. A column that is no number, or has gaps, will be its own part: a source only gives what it read."""
 
-from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
+from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
 from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.files import Csv, Npz
@@ -9,6 +9,7 @@ from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.data.progress import reading_progress
 
 __all__ = [
+    "SPLIT_PARTS",
     "BreastCancer",
     "Csv",
     "CsvFile",

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from numpy.typing import NDArray
 from pydantic import Field
 
-from specnet.parts.fields import Fraction, Seed
+from specnet.parts.fields import ColumnName, Fraction, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
 
 TargetKind = Literal["classes", "values"]
+SPLIT_PARTS = ("train", "validation", "test")
+FilePath = Annotated[str, Field(min_length=1)]
 
 
 class Split(Section):
@@ -22,20 +24,54 @@ class Split(Section):
     validation_size: Fraction = Field(0.0, description="fraction of rows held out for validation during training")
     random_state: Seed | None = Field(None, description="seed of the split; default: the seed of the spec")
     stratify: bool | None = Field(
-        None, description="keep the class proportions in every set; default: true for classes"
+        None, description="keep the class proportions in every set; default: true for classes split at random"
     )
+    group: ColumnName | None = Field(
+        None, description="column of a table whose equal values stay in one set, as the rows of one patient"
+    )
+    time: ColumnName | None = Field(
+        None, description="column of a table by which the latest rows are for testing, those before for validation"
+    )
+    column: ColumnName | None = Field(
+        None, description='column of a table that says "train", "validation" or "test" for each row'
+    )
+    test: FilePath | None = Field(None, description="file of the table's kind with the rows for testing")
+    validation: FilePath | None = Field(None, description="file of the table's kind with the rows for validation")
+
+    @property
+    def by_column(self) -> ColumnName | None:
+        """The column that decides, which is no feature unless it is listed as one."""
+        return self.group or self.time or self.column
+
+    @property
+    def says_parts(self) -> bool:
+        """Whether the rows themselves say where they belong: by a column, or by the files that they are in."""
+        return self.column is not None or self.test is not None or self.validation is not None
 
     def problems(self) -> Iterator[FieldProblem]:
+        files = [name for name in ("test", "validation") if getattr(self, name) is not None]
+        given = [name for name in ("group", "time", "column") if getattr(self, name) is not None] + files[:1]
+        if len(given) > 1:
+            yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
+        sizes = [name for name in ("test_size", "validation_size") if name in self.model_fields_set]
+        if self.says_parts and sizes:
+            yield FieldProblem((sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split")
+        if given and self.stratify:
+            yield FieldProblem(("stratify",), f"a split by {given[0]} cannot keep the class proportions", "split")
         if self.test_size + self.validation_size >= 1:
             message = "test_size and validation_size leave no rows for training; their sum must be below 1"
             yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
+
+    @property
+    def _is_random(self) -> bool:
+        return self.by_column is None and not self.says_parts
 
     def with_defaults(self, seed: int, target: "TargetKind") -> Self:
         """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
         return self.model_copy(
             update={
                 "random_state": seed if self.random_state is None else self.random_state,
-                "stratify": target == "classes" if self.stratify is None else self.stratify,
+                "stratify": self._is_random and target == "classes" if self.stratify is None else self.stratify,
             }
         )
 
@@ -77,6 +113,8 @@ class Table:
         One for each column of X; empty where the source has no names.
     sample_weight : ndarray (rows,) or None
         How much each row counts.
+    split_by : ndarray (rows,) or None
+        What a split goes by, where it is not random: groups; times, as numbers; or "train", "validation" and "test".
     """
 
     X: NDArray[Any]
@@ -84,6 +122,7 @@ class Table:
     target: TargetKind
     feature_names: tuple[str, ...] = ()
     sample_weight: NDArray[Any] | None = None
+    split_by: NDArray[Any] | None = None
 
 
 class Data(PartKind):

@@ -6,20 +6,18 @@ What the target is, labels or numbers, is not guessed from the file: it follows 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
+from specnet.parts.data.base import Data, DataSizes, FilePath, Table, TargetKind
 from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.fields import ColumnName, ColumnNames
 from specnet.parts.part import FieldProblem, named_twice
-
-FilePath = Annotated[str, Field(min_length=1)]
 
 
 class Npz(Data):

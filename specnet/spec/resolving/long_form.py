@@ -26,13 +26,15 @@ class LongForm:
         What the last layer of `hidden_layer_sizes` needs; 0 where it is not known.
     problems : Problems
         Takes the mistakes, and where each layer was written.
+    first : Layer, optional
+        What preprocessing puts before all layers.
 
     Attributes
     ----------
     layers : tuple of Layer
     """
 
-    def __init__(self, spec: Spec, outputs: int, problems: Problems) -> None:
+    def __init__(self, spec: Spec, outputs: int, problems: Problems, first: Layer | None = None) -> None:
         self.registry, self.report, self.written = spec.registry, problems.report, problems.written
         self.legacy = spec.random_generator == "legacy"
         network = spec.network
@@ -45,7 +47,21 @@ class LongForm:
             layers = self._stack(network, outputs, output_activation)
         else:
             layers = self._with_output(network.layers, output_activation)
+        if first is not None:
+            layers = self._after(first, layers)
         self.layers = tuple(self._filled(layers, LAYERS))
+
+    def _after(self, first: Layer, layers: list[Layer]) -> list[Layer]:
+        """Return the layers behind another one, which preprocessing asks for."""
+        written = {path[:2]: source for path, source in self.written.items() if len(path) < 3}
+        for path, source in self.written.items():
+            if len(path) >= 3 and isinstance(path[2], int):
+                written[*LAYERS, path[2] + 1, *path[3:]] = source
+        for index in range(len(layers)):
+            written.setdefault((*LAYERS, index + 1), (*LAYERS, index))
+        self.written.clear()
+        self.written.update({**written, (*LAYERS, 0): ("network", "preprocessing")})
+        return [first, *layers]
 
     def part(self, kind: type[Part], name: str) -> Any:
         """Return the part of a kind that has this name, with its defaults."""

@@ -1,0 +1,141 @@
+"""Which preprocessing each column of a table gets: what the spec writes for it, else what its kind asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from specnet.data.preparation import Preparation
+from specnet.errors import Diagnostic, Path, SpecError
+from specnet.parts.data import Column, Kind
+from specnet.parts.preprocessing import (
+    Calendar,
+    CategoryStep,
+    Embedding,
+    Impute,
+    OneHot,
+    Preprocessing,
+    Standardize,
+)
+from specnet.spec import ColumnGroup, Spec, Written
+
+ONE_HOT_CODES = 8
+"""Up to so many codes of a category are columns of their own; more are embedded."""
+
+PATH: Path = ("network", "preprocessing")
+Steps = tuple[Preprocessing, ...]
+
+_NUMBERS: Steps = (Impute(), Standardize())
+_DEFAULTS: dict[Kind, Steps] = {
+    "numeric": _NUMBERS,
+    "boolean": _NUMBERS,
+    "datetime": (Calendar(), *_NUMBERS),
+    "category": (OneHot(),),
+}
+
+
+def column_groups(
+    spec: Spec, columns: Sequence[Column], names: Sequence[str], count_codes: Callable[[int], int]
+) -> Written:
+    """Return the steps of a spec as groups of a table's columns, by the first of these; plain steps for mere arrays.
+
+    Parameters
+    ----------
+    spec : Spec
+    columns : sequence of Column
+        Of the table; empty for arrays, whose columns have no kinds, and nothing by default.
+    names : sequence of str
+        Of the columns; empty where they have none.
+    count_codes : callable
+        Returns how many codes the training rows have for the category in a column, by the column's place.
+
+    Raises
+    ------
+    SpecError
+        If columns are named that do not exist, or a step cannot be used for a column of its kind.
+    """
+    written = spec.network.preprocessing
+    groups = {index: group for index, group in enumerate(written or ()) if isinstance(group, ColumnGroup)}
+    plain = tuple(step for step in written or () if isinstance(step, Preprocessing))
+    if not columns and not groups:
+        return plain
+    if problems := list(_wrong_names(spec, groups, names)):
+        raise SpecError(*problems)
+    own = {name: group.steps for group in groups.values() for name in group.columns}
+    kinds: dict[str, Kind] = {name: "numeric" for name in names} | {column.name: column.kind for column in columns}
+    steps: dict[str, Steps] = {}
+    for place, name in enumerate(names):
+        if name in own:
+            steps[name] = own[name]
+        else:
+            chosen = tuple(step for step in plain if _is_for(step, kinds[name]))
+            has_default = bool(columns) and not chosen and (written is None or kinds[name] == "category")
+            steps[name] = chosen
+            if has_default:
+                many = kinds[name] == "category" and count_codes(place) > ONE_HOT_CODES
+                steps[name] = (Embedding(),) if many else _DEFAULTS[kinds[name]]
+    places = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
+    if problems := list(_wrong_kinds(spec, steps, kinds, places)):
+        raise SpecError(*problems)
+    return tuple(ColumnGroup(columns=tuple(found), steps=chain) for chain, found in _alike(steps))
+
+
+def with_fitted_steps(spec: Spec, preparation: Preparation, names: Sequence[str]) -> Spec:
+    """Return a spec whose preprocessing is that of fitted groups of columns with these names, sizes included."""
+    steps: Written = preparation.steps
+    if not preparation.is_plain:
+        steps = tuple(
+            ColumnGroup(columns=tuple(names[place] for place in group.places or ()), steps=group.steps)
+            for group in preparation.groups
+        )
+    return spec.model_copy(update={"network": spec.network.model_copy(update={"preprocessing": tuple(steps)})})
+
+
+def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
+    """Return columns by equal steps, in the order of their first ones, those that stay codes last."""
+    found: dict[Steps, list[str]] = {}
+    for name, chain in steps.items():
+        found.setdefault(chain, []).append(name)
+    return sorted(found.items(), key=lambda item: _stays_codes(item[0]))
+
+
+def _stays_codes(chain: Steps) -> bool:
+    return bool(chain) and isinstance(chain[-1], CategoryStep) and not isinstance(chain[-1], OneHot)
+
+
+def _is_for(step: Preprocessing, kind: Kind) -> bool:
+    """Whether a step outside of groups is meant for columns of a kind: one that begins on numbers also goes on."""
+    return kind in step.takes
+
+
+def _wrong_names(spec: Spec, groups: dict[int, ColumnGroup], names: Sequence[str]) -> Iterator[Diagnostic]:
+    seen: dict[str, int] = {}
+    for index, group in groups.items():
+        for place, name in enumerate(group.columns):
+            path = (*PATH, index, "columns", place)
+            if not names:
+                message = "groups need names of columns, and these rows have none"
+                yield spec.diagnostic("unknown-column", message, path, hint="set network.feature_names")
+                return
+            if name not in names:
+                yield spec.unknown_column(name, names, path)
+            elif name in seen:
+                yield spec.diagnostic("field-clash", f'column "{name}" is in two groups', path)
+            seen[name] = index
+
+
+def _wrong_kinds(
+    spec: Spec, steps: dict[str, Steps], kinds: dict[str, Kind], places: dict[str, Path]
+) -> Iterator[Diagnostic]:
+    for name, chain in steps.items():
+        kind: str = kinds[name]
+        for step in chain:
+            if kind not in step.takes:
+                takes = " or ".join(sorted(step.takes))
+                message = f'column "{name}" is {_ARTICLES.get(kind, kind)}, but {step.type} takes {takes} columns'
+                hint = f'set data.columns.{name} = "numeric"' if kind == "category" else None
+                yield spec.diagnostic("column-kind", message, places.get(name, PATH), hint=hint)
+                break
+            kind = "numeric"
+
+
+_ARTICLES = {"category": "a category", "datetime": "a datetime", "boolean": "a boolean", "numeric": "a number"}
