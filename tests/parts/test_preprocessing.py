@@ -146,7 +146,7 @@ def test_columns_that_are_fitted_a_few_at_a_time_learn_the_same(columns: int, we
     table = rng.normal(5, 3, (999, columns))
     weight = rng.random(999) if weighted else None
     whole = Standardize().fit(table, weight)
-    monkeypatch.setattr("specnet.parts.preprocessing.BLOCK", 1)
+    monkeypatch.setattr("specnet.parts.preprocessing.base.BLOCK", 1)
     few = Standardize().fit(table, weight)
     assert {name: array.tobytes() for name, array in few.items()} == {
         name: array.tobytes() for name, array in whole.items()
