@@ -61,7 +61,7 @@ def column_groups(
     if problems := list(_wrong_names(spec, groups, names)):
         raise SpecError(*problems)
     own = {name: group.steps for group in groups.values() for name in group.columns}
-    kinds: dict[str, Kind] = {name: "numeric" for name in names} | {column.name: column.kind for column in columns}
+    kinds: dict[str, Kind] = dict.fromkeys(names, "numeric") | {column.name: column.kind for column in columns}
     steps: dict[str, Steps] = {}
     for place, name in enumerate(names):
         if name in own:
@@ -79,15 +79,23 @@ def column_groups(
     return tuple(ColumnGroup(columns=tuple(found), steps=chain) for chain, found in _alike(steps))
 
 
-def with_fitted_steps(spec: Spec, preparation: Preparation, names: Sequence[str]) -> Spec:
-    """Return a spec whose preprocessing is that of fitted groups of columns with these names, sizes included."""
+def with_fitted_steps(spec: Spec, written: Written, preparation: Preparation) -> Spec:
+    """Return a spec whose preprocessing is what was written with the sizes that were found when it was fitted."""
     steps: Written = preparation.steps
     if not preparation.is_plain:
+        groups = [group for group in written if isinstance(group, ColumnGroup)]
         steps = tuple(
-            ColumnGroup(columns=tuple(names[place] for place in group.places or ()), steps=group.steps)
-            for group in preparation.groups
+            group.model_copy(update={"steps": tuple(map(_sized, group.steps, fitted.steps))})
+            for group, fitted in zip(groups, preparation.groups, strict=True)
         )
     return spec.model_copy(update={"network": spec.network.model_copy(update={"preprocessing": tuple(steps)})})
+
+
+def _sized(step: Preprocessing, fitted: Preprocessing) -> Preprocessing:
+    """Return a step as it was fitted; an embedding, in whose place its codes were, with their number."""
+    if isinstance(step, Embedding) and isinstance(fitted, CategoryStep):
+        return step.model_copy(update={"counts": fitted.counts})
+    return fitted
 
 
 def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:

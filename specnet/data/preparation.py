@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.parts.arrays import FLOAT64, Array, as_dtype, check_finite, pieces
-from specnet.parts.preprocessing import CategoryStep, Fitted, Preprocessing
+from specnet.parts.preprocessing import CategoryStep, Embedding, Fitted, Preprocessing, Texts
+from specnet.parts.preprocessing.operations import joined, picked
 from specnet.spec import ColumnGroup
 
-Texts = Sequence[NDArray[Any] | None]
+ColumnTexts = Sequence[NDArray[np.str_] | None]
 """For each raw column the distinct texts that its cells are indices of; None for a column of numbers."""
 
 
@@ -43,11 +44,14 @@ class Group:
         """Return the group's own columns: the same array if these are all, else a copy."""
         return columns if self.places is None else columns[:, self.places]
 
-    def texts(self, texts: Texts) -> Texts:
-        """Return the texts of the group's own columns."""
-        return texts if self.places is None or not texts else [texts[place] for place in self.places]
+    def texts(self, texts: ColumnTexts) -> Texts | None:
+        """Return the texts of the group's own columns, None where these are numbers."""
+        own = texts if self.places is None else [texts[place] for place in self.places if texts]
+        return tuple(text for text in own if text is not None) or None
 
-    def fit(self, columns: Array, texts: Texts, weight: NDArray[np.float64] | None, names: Sequence[str]) -> Group:
+    def fit(
+        self, columns: Array, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
+    ) -> Group:
         """Return the group as it is after learning from training rows, its own columns being given.
 
         Raises
@@ -70,6 +74,13 @@ class Group:
                 _check_finite(step, np.where(np.isnan(made), 0.0, made) if step.takes_missing else made)
                 columns = made
         return replace(self, steps=tuple(steps), fitted=tuple(fitted))
+
+    def apply(self, columns: Any) -> Any:
+        """Return what the fitted steps make of the group's columns, among all raw ones."""
+        columns = columns if self.places is None else picked(columns, self.places)
+        for step, learned in zip(self.steps, self.fitted, strict=True):
+            columns = step.apply(columns, learned)
+        return columns
 
     def output_size(self, columns: int) -> int:
         """Return how many columns a fitted group makes, among so many raw ones."""
@@ -100,7 +111,7 @@ class Preparation:
         columns: Array,
         weight: NDArray[np.float64] | None = None,
         *,
-        texts: Texts = (),
+        texts: ColumnTexts = (),
         names: Sequence[str] = (),
     ) -> Self:
         """Return groups fitted to training rows, each step to what the ones before it make of them.
@@ -114,7 +125,7 @@ class Preparation:
         weight : (rows,), optional
             How much each row counts.
         texts : sequence, optional
-            Of each column; see `Texts`.
+            Of each column; see `ColumnTexts`.
         names : sequence of str, optional
             Of the columns, for errors.
 
@@ -143,7 +154,7 @@ class Preparation:
         self,
         columns: Array,
         *,
-        texts: Texts = (),
+        texts: ColumnTexts = (),
         dtype: np.dtype[Any] = FLOAT64,
         name: str = "X",
         overwrite: bool = False,
@@ -154,7 +165,7 @@ class Preparation:
         ----------
         columns : (rows, columns)
         texts : sequence, optional
-            Of each column; see `Texts`.
+            Of each column; see `ColumnTexts`.
         dtype : numpy.dtype
             Of the result.
         name : str
@@ -169,7 +180,7 @@ class Preparation:
         """
         if self.is_plain:
             for group in self.groups:
-                columns = _prepared(group, columns, texts, dtype, name, overwrite)
+                columns = _prepared(group, columns, group.texts(texts), dtype, name, overwrite)
             return columns
         sizes = [group.output_size(columns.shape[1]) for group in self.groups]
         result, start = np.empty((len(columns), sum(sizes)), dtype), 0
@@ -180,12 +191,9 @@ class Preparation:
         return result
 
     def apply(self, columns: Any) -> Any:
-        """Return columns (rows, columns) as the network sees them. Operators only, as `Preprocessing.apply`."""
-        assert self.is_plain, "exports refuse groups"
-        for group in self.groups:
-            for step, learned in zip(group.steps, group.fitted, strict=True):
-                columns = step.apply(columns, learned)
-        return columns
+        """Return columns of numbers as the network sees them: an array, or symbolic values (columns, rows)."""
+        made = [group.apply(columns) for group in self.groups]
+        return joined(*made) if len(made) > 1 else made[0] if made else columns
 
     def invert(self, columns: Any) -> Any:
         """Return columns (rows, columns) that the network made, in their own units."""
@@ -213,16 +221,22 @@ class Preparation:
         DataError
             If they are no state that a step can have.
         """
-        fitted = []
-        for place, group in enumerate(groups):
+        preparation = cls(tuple(groups)).with_tensors(tensors)
+        for group in preparation.groups:
+            for step, learned in zip(group.steps, group.fitted, strict=True):
+                step.check(learned)
+        return preparation
+
+    def with_tensors(self, tensors: Mapping[str, Any]) -> Self:
+        """Return the same groups with other numbers, or symbolic values, in place of what was learned."""
+        groups = []
+        for place, group in enumerate(self.groups):
             learned = tuple(
                 {name: tensors[f"{place}.{index}.{name}"] for name in step.learned}
                 for index, step in enumerate(group.steps)
             )
-            for step, state in zip(group.steps, learned, strict=True):
-                step.check(state)
-            fitted.append(replace(group, fitted=learned))
-        return cls(tuple(fitted))
+            groups.append(replace(group, fitted=learned))
+        return replace(self, groups=tuple(groups))
 
 
 def tensor_shapes(groups: Sequence[Group], columns: int) -> dict[str, tuple[int | None, ...]]:
@@ -237,16 +251,23 @@ def tensor_shapes(groups: Sequence[Group], columns: int) -> dict[str, tuple[int 
 
 
 def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[Group, ...]:
-    """Return the groups that a spec writes, of raw columns with these names, with nothing learned."""
+    """Return the groups that a spec writes, of raw columns with these names, with nothing learned.
+
+    What is embedded has its codes as inputs of the network.
+    """
     plain = tuple(step for step in written if isinstance(step, Preprocessing))
     places = {name: place for place, name in enumerate(names)}
     groups = [group for group in written if isinstance(group, ColumnGroup)]
-    found = [Group(tuple(places[name] for name in group.columns), group.steps) for group in groups]
+    found = [Group(tuple(places[name] for name in group.columns), _coded(group.steps)) for group in groups]
     return (*([Group(None, plain)] if plain else []), *found)
 
 
+def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:
+    return tuple(step.ordinal() if isinstance(step, Embedding) else step for step in steps)
+
+
 def _prepared(
-    group: Group, columns: Array, texts: Texts, dtype: np.dtype[Any], name: str, overwrite: bool
+    group: Group, columns: Array, texts: Texts | None, dtype: np.dtype[Any], name: str, overwrite: bool
 ) -> Array:
     """Return a group's own columns as its fitted steps make them."""
     steps = list(zip(group.steps, group.fitted, strict=True))
@@ -272,12 +293,15 @@ def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite
     return columns if in_place else np.empty_like(columns, dtype)
 
 
-def _applied(step: Preprocessing, learned: Fitted, columns: Array, texts: Texts) -> Iterator[tuple[slice, Array]]:
+def _applied(
+    step: Preprocessing, learned: Fitted, columns: Array, texts: Texts | None
+) -> Iterator[tuple[slice, Array]]:
     """Yield what a step makes of columns, in float64 and some rows after the other, so that temporaries are small."""
     for piece in pieces(columns):
         numbers = columns[piece].astype(FLOAT64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
             if isinstance(step, CategoryStep):
+                assert texts is not None, "a step for categories begins a group of them"
                 numbers = step.codes(numbers, texts, learned)
             made = step.apply(numbers, learned)
         yield piece, made

@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from specnet.data.preparation import Texts
+from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, frame_table
+from specnet.parts.data import Column
 from specnet.spec import Resolved
 
 
@@ -33,7 +33,7 @@ class RawColumns:
         return len(self.X)
 
     @property
-    def texts(self) -> Texts:
+    def texts(self) -> ColumnTexts:
         """The texts of each column."""
         return [column.texts for column in self.kinds]
 

@@ -34,7 +34,7 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     """Split a table's rows.
 
     The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
-    random_state, stratify)``; with `group` whole groups, in an order that `random_state` gives, until there are as many;
+    random_state, stratify)``; with `group` whole groups, in an order of `random_state`, until there are as many;
     with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
     cut from the others in the same way. A `column`, or files of their own, say of each row where it belongs.
 

@@ -77,9 +77,7 @@ class SpecEstimator(SpecParameters):
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 
-    def _resolved(
-        self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None
-    ) -> tuple[Resolved, Preparation]:
+    def _resolved(self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None) -> tuple[Resolved, Preparation]:
         """Return the spec without its data, with the sizes of these rows and the names of their columns.
 
         Its preprocessing is fitted to the training rows.

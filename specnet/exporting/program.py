@@ -237,11 +237,20 @@ class _AnsweringScope(LayerScope):
 
 
 def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
-    """Return a preparation of symbolic arrays, and what they stand for."""
-    arrays = {name: array[:, None] for name, array in preparation.tensors().items()}
+    """Return a preparation of symbolic arrays, and what they stand for.
+
+    Raises
+    ------
+    UnsupportedError
+        With every step that computes with arrays only.
+    """
+    unknown = [step.type for step in preparation.steps if not step.exportable]
+    if unknown:
+        raise UnsupportedError(*(f"exports have no equivalent of the preprocessing {name}" for name in unknown))
+    arrays = {name: array.reshape(-1, 1) for name, array in preparation.tensors().items()}
     symbols = {name: state_value(f"state.{key}.{name}", array.shape) for name, array in arrays.items()}
     # Symbols take the arithmetic of arrays, which is all that a preparation asks of its numbers.
-    symbolic = Preparation.from_tensors(preparation.steps, symbols)  # type: ignore[arg-type]
+    symbolic = preparation.with_tensors(symbols)
     return symbolic, {f"state.{key}.{name}": array for name, array in arrays.items()}
 
 

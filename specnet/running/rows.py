@@ -20,7 +20,7 @@ from specnet.data import (
     unfitted,
     with_fitted_steps,
 )
-from specnet.data.preparation import Texts
+from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
 from specnet.errors import DataError
 from specnet.parts.arrays import Array, as_array, check_inputs, check_weights
@@ -62,7 +62,7 @@ class Rows:
         return self.table if self.chosen is None else self.table[self.chosen]
 
     @property
-    def texts(self) -> Texts:
+    def texts(self) -> ColumnTexts:
         """The texts of each raw column."""
         return [column.texts for column in self.kinds]
 
@@ -144,12 +144,14 @@ def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
     columns, texts = rows.columns, rows.texts
 
     def count_codes(place: int) -> int:
-        step, _ = OneHot().fit(columns[:, [place]], rows.weight, texts[place : place + 1])
+        text = texts[place]
+        assert text is not None, "a category has texts"
+        step, _ = OneHot().fit(columns[:, [place]], rows.weight, (text,))
         return step.output_size(1) or 0
 
-    groups = unfitted(column_groups(spec, rows.kinds, names, count_codes), names)
-    preparation = Preparation.fit(groups, columns, rows.weight, texts=texts, names=names)
-    return with_fitted_steps(spec, preparation, names), preparation
+    written = column_groups(spec, rows.kinds, names, count_codes)
+    preparation = Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+    return with_fitted_steps(spec, written, preparation), preparation
 
 
 def read_data(spec: Spec) -> SpecData:

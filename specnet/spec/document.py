@@ -15,7 +15,15 @@ from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
 from specnet.parts.data import Data, Kind
-from specnet.parts.fields import ColumnName, ColumnNames, NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
+from specnet.parts.fields import (
+    ColumnName,
+    ColumnNames,
+    NonNegativeNumber,
+    PositiveInteger,
+    PositiveNumber,
+    Seed,
+    SpecName,
+)
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
@@ -112,7 +120,7 @@ class NetworkSpec(Section):
     preprocessing: tuple[StepOrGroup, ...] | None = Field(
         None,
         description="preprocessing steps, fitted on the training set and stored in the model; "
-        "{ columns = […], steps = […] } gives columns steps of their own; default: none, for tables by the columns' kind",
+        "{ columns = […], steps = […] } gives columns their own; default: by kind for the columns of tables, else none",
     )
     target_preprocessing: tuple[Preprocessing, ...] = Field(
         (), description="preprocessing steps for a numeric target; predictions are transformed back to its units"

@@ -11,14 +11,16 @@ from specnet.parts.fields import ColumnNames
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.layers import Embedding as EmbeddingLayer
 from specnet.parts.part import FieldProblem, Section, named_twice
-from specnet.parts.preprocessing import Embedding, Preprocessing
+from specnet.parts.preprocessing import Embedding, Preprocessing, prepared_size
 
 
 class ColumnGroup(Section):
     """Columns with preprocessing steps of their own, which other steps then leave alone."""
 
     columns: ColumnNames = Field(description="names of the columns")
-    steps: tuple[Preprocessing, ...] = Field(description="preprocessing steps, in order; none leaves numbers as they are")
+    steps: tuple[Preprocessing, ...] = Field(
+        description="preprocessing steps, in order; none leaves numbers as they are"
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("columns", self.columns)
@@ -52,43 +54,33 @@ StepOrGroup = Annotated[Preprocessing | ColumnGroup, _StepOrGroup()]
 Written = Sequence[Preprocessing | ColumnGroup]
 
 
-def prepared_size(written: Written, columns: int) -> int | None:
+def prepared_columns(written: Written, columns: int) -> int | None:
     """Return how many inputs preprocessing makes of so many raw columns; None where only the rows tell."""
     groups = [group for group in written if isinstance(group, ColumnGroup)]
     if not groups:
-        return _made(tuple(step for step in written if isinstance(step, Preprocessing)), columns)
-    sizes = [_made(group.steps, len(group.columns)) for group in groups]
-    if len(groups) < len(written) or sum(len(group.columns) for group in groups) < columns or None in sizes:
-        return None  # the other columns get steps by their kinds
-    return sum(size or 0 for size in sizes)
+        return prepared_size((step for step in written if isinstance(step, Preprocessing)), columns)
+    sizes = [prepared_size(group.steps, len(group.columns)) for group in groups]
+    known = [size for size in sizes if size is not None]
+    is_whole = len(known) == len(written) and sum(len(group.columns) for group in groups) >= columns
+    return sum(known) if is_whole else None  # other columns get steps by their kinds
 
 
-def _made(steps: Sequence[Preprocessing], columns: int) -> int | None:
-    size: int | None = columns
-    for step in steps:
-        size = None if size is None else step.output_size(size)
-    return size
-
-
-def with_embedding(written: Written) -> tuple[Written, EmbeddingLayer | None]:
+def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:
     """Return preprocessing whose `embedding` steps are `ordinal`, and the layer that embeds their codes."""
     found: list[Preprocessing | ColumnGroup] = []
-    places: list[int] = []
-    categories: list[int] = []
-    sizes: list[int] = []
+    fields: list[dict[str, Any]] = []
     start = 0
     for group in written:
         if isinstance(group, ColumnGroup):
-            size = _made(group.steps, len(group.columns))
             last = group.steps[-1] if group.steps else None
-            if isinstance(last, Embedding) and size is not None:
-                places += range(start, start + size)
-                categories += [count + 1 for count in last.counts or ()]
-                sizes += [last.size] * size
-                group = group.model_copy(update={"steps": (*group.steps[:-1], last.as_ordinal())})
-            start += size or 0
+            if isinstance(last, Embedding) and last.counts is not None:
+                fields.append(last.layer(last.counts, start))
+                group = group.model_copy(update={"steps": (*group.steps[:-1], last.ordinal())})
+            start += prepared_size(group.steps, len(group.columns)) or 0
         found.append(group)
-    if not places:
+    if not fields:
         return written, None
-    layer = EmbeddingLayer(columns=tuple(places), categories=tuple(categories), size=tuple(sizes))
-    return tuple(found), layer
+    columns = tuple(column for layer in fields for column in layer["columns"])
+    categories = tuple(count for layer in fields for count in layer["categories"])
+    sizes = tuple(size for layer in fields for size in layer["size"] * len(layer["columns"]))
+    return tuple(found), EmbeddingLayer(columns=columns, categories=categories, size=sizes)

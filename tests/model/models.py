@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.data import Preparation
+from specnet.data import Preparation, unfitted
 from specnet.errors import FileError
 from specnet.model import Model, load_model
 from specnet.network import Network
@@ -54,10 +54,10 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
     return Model(
         network,
         generator.standard_normal(network.parameter_count),
-        preprocessing=Preparation.fit(spec.preprocessing, generator.normal(5, 3, (20, network.inputs)))[0],
+        preprocessing=Preparation.fit(unfitted(spec.preprocessing), generator.normal(5, 3, (20, network.inputs))),
         target_preprocessing=Preparation.fit(
-            spec.target_preprocessing, generator.normal(-50, 9, (20, network.outputs))
-        )[0],
+            unfitted(spec.target_preprocessing), generator.normal(-50, 9, (20, network.outputs))
+        ),
         labels=None if labels is None else np.array(labels),
     )
 

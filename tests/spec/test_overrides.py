@@ -142,7 +142,7 @@ def test_an_empty_value_removes_tables_with_all_that_is_in_them(text: str):
     settings = ["training.early_stopping=", "data.split=", "network.preprocessing="]
     spec = parse_spec(text + "\n", overrides=settings)
     assert spec.training.early_stopping is None
-    assert spec.network.preprocessing == ()
+    assert spec.network.preprocessing is None
     assert spec.data is not None
     assert "split" not in spec.data.model_fields_set
     assert parse_spec(text + "\n", overrides=["data="]).data is None

@@ -2,6 +2,7 @@
 
 from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
+from specnet.parts.data.columns import Column, Kind
 from specnet.parts.data.csv_reading import CsvFile
 from specnet.parts.data.files import Csv, Npz
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
@@ -11,6 +12,7 @@ from specnet.parts.data.progress import reading_progress
 __all__ = [
     "SPLIT_PARTS",
     "BreastCancer",
+    "Column",
     "Csv",
     "CsvFile",
     "Data",
@@ -18,6 +20,7 @@ __all__ = [
     "Diabetes",
     "Digits",
     "Iris",
+    "Kind",
     "MakeBlobs",
     "MakeCircles",
     "MakeClassification",

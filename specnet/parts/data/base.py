@@ -1,6 +1,6 @@
 """What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from numpy.typing import NDArray
 from pydantic import Field
 
+from specnet.parts.data.columns import Column, Kind
 from specnet.parts.fields import ColumnName, Fraction, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
@@ -55,7 +56,9 @@ class Split(Section):
             yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
         sizes = [name for name in ("test_size", "validation_size") if name in self.model_fields_set]
         if self.says_parts and sizes:
-            yield FieldProblem((sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split")
+            yield FieldProblem(
+                (sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split"
+            )
         if given and self.stratify:
             yield FieldProblem(("stratify",), f"a split by {given[0]} cannot keep the class proportions", "split")
         if self.test_size + self.validation_size >= 1:
@@ -123,6 +126,7 @@ class Table:
     feature_names: tuple[str, ...] = ()
     sample_weight: NDArray[Any] | None = None
     split_by: NDArray[Any] | None = None
+    columns: tuple[Column, ...] = ()
 
 
 class Data(PartKind):
@@ -143,6 +147,11 @@ class Data(PartKind):
     @property
     def feature_names(self) -> tuple[str, ...] | None:
         """The names of X's columns, in order, where the fields say them."""
+        return None
+
+    @property
+    def column_kinds(self) -> Mapping[str, Kind] | None:
+        """The kinds of a table's columns by name, where the fields say all of them."""
         return None
 
     @property

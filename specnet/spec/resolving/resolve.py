@@ -4,7 +4,7 @@ import math
 
 from specnet.parts.data import Data
 from specnet.spec.document import Spec
-from specnet.spec.groups import with_embedding
+from specnet.spec.groups import with_ordinals
 from specnet.spec.resolving.agreement import (
     check_columns,
     check_layer_count,
@@ -82,7 +82,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     input_size = agreed([*input_claims(spec, inputs)], problems)
     claims = [*output_claims(spec, outputs)]
     output_size = claims[0].size if claims else 0
-    preprocessing, embedding = with_embedding(network.preprocessing or ())
+    preprocessing, embedding = with_ordinals(network.preprocessing or ())
     long = LongForm(spec, output_size, problems, embedding)
     nodes = walk(long.layers, input_size, problems.report)
     layers_say = last_layer_claim(nodes)

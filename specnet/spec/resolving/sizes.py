@@ -7,7 +7,7 @@ from specnet.errors import Path
 from specnet.parts.data import DataSizes
 from specnet.parts.losses import Loss
 from specnet.spec.document import Spec
-from specnet.spec.groups import prepared_size
+from specnet.spec.groups import prepared_columns
 from specnet.spec.reading.words import counted
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
 from specnet.spec.resolving.problems import Problems
@@ -43,7 +43,7 @@ def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
     """
     names = spec.network.feature_names
     said = len(names) if names is not None else data_sizes(spec).inputs or argument
-    return said or (inputs if prepared_size(spec.network.preprocessing or (), inputs) == inputs else 0)
+    return said or (inputs if prepared_columns(spec.network.preprocessing or (), inputs) == inputs else 0)
 
 
 def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
@@ -53,7 +53,9 @@ def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
         yield Claim(network.input_size, f"input_size is {network.input_size}", ("network", "input_size"))
     if network.feature_names is not None:
         size = len(network.feature_names)
-        yield from _columns_claim(spec, size, f"feature_names has {counted(size, 'name')}", ("network", "feature_names"))
+        yield from _columns_claim(
+            spec, size, f"feature_names has {counted(size, 'name')}", ("network", "feature_names")
+        )
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
         yield Claim(size, f"layer_sizes has {counted(size, 'input')}", ("network", "layer_sizes", 0))
@@ -105,6 +107,6 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
 
 def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Iterator[Claim]:
     """Yield the number of inputs that preprocessing makes of so many raw columns, where that is known."""
-    size = prepared_size(spec.network.preprocessing or (), columns)
+    size = prepared_columns(spec.network.preprocessing or (), columns)
     if size is not None:
         yield Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)

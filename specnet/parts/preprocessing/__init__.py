@@ -1,0 +1,17 @@
+"""What happens to columns before the network sees them, fitted on training rows and kept with the model.
+
+Every module of this package is taken whole, so that a new step is written in one of them and nowhere else.
+"""
+
+# ruff: noqa: F403
+
+from specnet.parts.preprocessing.base import Fitted as Fitted
+from specnet.parts.preprocessing.base import Preprocessing as Preprocessing
+from specnet.parts.preprocessing.base import Texts as Texts
+from specnet.parts.preprocessing.base import prepared_size as prepared_size
+from specnet.parts.preprocessing.categories import *
+from specnet.parts.preprocessing.curves import *
+from specnet.parts.preprocessing.dates import *
+from specnet.parts.preprocessing.missing import *
+from specnet.parts.preprocessing.ranks import *
+from specnet.parts.preprocessing.scaling import *

@@ -1,0 +1,145 @@
+"""Groups of columns, each with its steps: fitted to training rows, and the same for all others."""
+
+import numpy as np
+import pytest
+
+from specnet.data import Group, Preparation, tensor_shapes, unfitted
+from specnet.errors import DataError
+from specnet.parts.preprocessing import Embedding, Impute, OneHot, Ordinal, Standardize
+from specnet.spec import ColumnGroup
+
+NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
+STEPS = (Standardize(), Standardize())
+
+
+def plain(*steps):
+    return unfitted(steps)
+
+
+def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from_its_tensors():
+    columns = NUMBERS.astype(np.float32)
+    preparation = Preparation.fit(plain(*STEPS), columns)
+    prepared = preparation.prepare(columns)
+    np.testing.assert_array_equal(prepared, preparation.apply(columns.astype(np.float64)))
+    fitted = preparation.groups[0].fitted
+    np.testing.assert_allclose(fitted[1]["mean"], 0, atol=1e-14)
+    np.testing.assert_allclose(fitted[1]["scale"], 1, rtol=1e-14)
+    np.testing.assert_allclose(preparation.invert(prepared), columns, rtol=1e-12)
+
+    tensors = preparation.tensors()
+    assert {name: array.shape for name, array in tensors.items()} == tensor_shapes(plain(*STEPS), 4)
+    assert list(tensors) == ["0.0.mean", "0.0.scale", "0.1.mean", "0.1.scale"]
+    again = Preparation.from_tensors(plain(*STEPS), tensors)
+    np.testing.assert_array_equal(again.prepare(columns), prepared)
+
+
+def test_fitting_computes_in_float64():
+    columns = (1e4 + np.arange(1000.0)).astype(np.float32).reshape(-1, 1)
+    (learned,) = Preparation.fit(plain(Standardize()), columns).groups[0].fitted
+    assert learned["mean"] == 1e4 + 499.5
+    np.testing.assert_allclose(learned["scale"], np.arange(1000.0).std(), rtol=1e-15)
+
+
+def test_no_steps_change_nothing():
+    preparation = Preparation.fit((), NUMBERS)
+    assert preparation.apply(NUMBERS) is preparation.prepare(NUMBERS) is NUMBERS
+    assert preparation.tensors() == {}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_columns_are_written_over_only_where_they_may_be(order: str):
+    columns = np.array(NUMBERS, order=order)
+    given = columns.copy(order="K")
+    preparation = Preparation.fit(plain(Standardize()), columns)
+    prepared = preparation.prepare(columns)
+    np.testing.assert_array_equal(columns, given)
+    assert not np.shares_memory(prepared, columns)
+    assert preparation.prepare(columns, overwrite=True) is columns
+    np.testing.assert_array_equal(columns, prepared)
+    given.flags.writeable = False
+    np.testing.assert_array_equal(preparation.prepare(given, overwrite=True), prepared)
+
+
+def test_numbers_too_large_are_refused_with_their_column():
+    with pytest.raises(DataError) as caught:
+        Preparation.fit(plain(Standardize()), np.array([[0.0, 1e300], [1.0, -1e300]]))
+    assert "column 1" in str(caught.value)
+
+
+def mixed(rows: int = 40):
+    """Return two numbers with gaps and a category with gaps beside each other, and the category's texts."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(5, 2, (rows, 3))
+    X[:, 1] = generator.integers(0, 3, rows)
+    X[generator.random((rows, 3)) < 0.2] = np.nan
+    return X, np.array(["a", "b", "c"])
+
+
+def test_groups_have_their_own_steps_and_stand_in_their_order():
+    X, texts = mixed()
+    groups = unfitted(
+        [
+            ColumnGroup(columns=("kind",), steps=(OneHot(minimum_count=1),)),
+            ColumnGroup(columns=("length", "width"), steps=(Impute(indicator=False), Standardize())),
+        ],
+        ["length", "kind", "width"],
+    )
+    preparation = Preparation.fit(groups, X, texts=(None, texts, None))
+    prepared = preparation.prepare(X, texts=(None, texts, None))
+    hot = np.column_stack([*(X[:, 1] == code for code in range(3)), np.isnan(X[:, 1])]).astype(float)
+    filled = np.where(np.isnan(X), np.nanmedian(X, axis=0), X)[:, [0, 2]]
+    np.testing.assert_array_equal(prepared[:, :4], hot)
+    np.testing.assert_allclose(prepared[:, 4:], (filled - filled.mean(0)) / filled.std(0), rtol=1e-12, atol=1e-14)
+    assert list(preparation.tensors()) == [
+        "0.0.categories",
+        "0.0.offsets",
+        "0.0.starts",
+        "1.0.fill",
+        "1.1.mean",
+        "1.1.scale",
+    ]
+    sized = [Group(group.places, group.steps) for group in preparation.groups]
+    again = Preparation.from_tensors(sized, preparation.tensors())
+    np.testing.assert_array_equal(again.prepare(X, texts=(None, texts, None)), prepared)
+
+
+def test_categories_are_known_by_their_texts_and_not_by_their_places():
+    X, texts = mixed()
+    groups = [Group((1,), (Ordinal(minimum_count=1),))]
+    preparation = Preparation.fit(groups, X, texts=(None, texts, None))
+    other = np.array(["Z", "b", "c", "d"])
+    codes = preparation.prepare(
+        np.array([[0.0, place, 0.0] for place in (0, 1, 2, 3, np.nan)]), texts=(None, other, None)
+    )
+    np.testing.assert_array_equal(codes[:, 0], [0, 2, 3, 0, 4])
+
+
+def test_fitted_state_depends_on_the_given_rows_alone():
+    X, texts = mixed(80)
+    groups = [
+        Group((0, 2), (Impute(indicator=False), Standardize())),
+        Group((1,), (Ordinal(minimum_count=1),)),
+    ]
+    there = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()
+    X[40:] = 1.0
+    again = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()
+    assert {name: array.tobytes() for name, array in there.items()} == {
+        name: array.tobytes() for name, array in again.items()
+    }
+    whole = Preparation.fit(groups, X, texts=(None, texts, None)).tensors()
+    assert any(whole[name].tobytes() != array.tobytes() for name, array in there.items()), "a leak would show"
+
+
+def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
+    X, _ = mixed()
+    with pytest.raises(DataError) as caught:
+        Preparation.fit([Group((2,), (Standardize(),))], X, names=["length", "kind", "width"])
+    (problem,) = caught.value.diagnostics
+    assert '"width"' in problem.message
+    assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
+    assert "impute" in problem.hint
+
+
+def test_an_embedding_has_its_codes_as_inputs():
+    (group,) = unfitted([ColumnGroup(columns=("kind",), steps=(Embedding(minimum_count=2),))], ["kind"])
+    assert group.steps == (Ordinal(minimum_count=2),)
