@@ -146,6 +146,11 @@ class Preparation:
         return tuple(step for group in self.groups for step in group.steps)
 
     @property
+    def fitted(self) -> tuple[Mapping[str, NDArray[Any]], ...]:
+        """What each of the `steps` learned."""
+        return tuple(learned for group in self.groups for learned in group.fitted)
+
+    @property
     def is_plain(self) -> bool:
         """Whether all columns go through the same steps, in their order."""
         return not self.groups or (len(self.groups) == 1 and self.groups[0].places is None)

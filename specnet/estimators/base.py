@@ -49,6 +49,8 @@ class SpecEstimator(SpecParameters):
         """Train a spec that is not resolved yet, on rows that are checked."""
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
         resolved, preparation = self._resolved(spec, rows, splits["train"], labels)
+        if start is not None:
+            preparation = start.preprocessing
         self._reached: Checkpoint | None = None
         return self._with_fitted(fit_rows(resolved, labels, preparation, splits, start=start))
 

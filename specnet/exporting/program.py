@@ -20,6 +20,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
 from specnet.parts.part import described
+from specnet.parts.preprocessing import CategoryStep
 from specnet.spec.resolving.graph import Node
 
 _LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
@@ -242,9 +243,9 @@ def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str
     Raises
     ------
     UnsupportedError
-        With every step that computes with arrays only.
+        With every step that computes with arrays or texts only.
     """
-    unknown = [step.type for step in preparation.steps if not step.exportable]
+    unknown = [step.type for step in preparation.steps if not step.exportable or isinstance(step, CategoryStep)]
     if unknown:
         raise UnsupportedError(*(f"exports have no equivalent of the preprocessing {name}" for name in unknown))
     arrays = {name: array.reshape(-1, 1) for name, array in preparation.tensors().items()}

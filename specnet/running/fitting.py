@@ -161,7 +161,8 @@ def fit_rows(
     keep_checkpoint, checkpoint, epochs, interruptions : optional
         As for `train`.
     start : Model, optional
-        Training starts from its parameters, with the preprocessing that was fitted for it.
+        Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
+        preparation then.
 
     Raises
     ------
@@ -213,5 +214,5 @@ def _encoded(
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
             raise DataError(f"cannot continue: the starting model has different {part}")
-    encoder = Encoder(network, labels, start.preprocessing, start.target_preprocessing)
+    encoder = Encoder(network, labels, preparation, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)

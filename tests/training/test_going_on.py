@@ -10,7 +10,7 @@ from specnet.errors import DataError
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
 from specnet.running.fitting import fit_rows
-from specnet.running.rows import check_rows
+from specnet.running.rows import check_rows, fit_preparation
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
 from tests.training.test_loop import rows_of

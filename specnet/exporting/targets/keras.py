@@ -199,4 +199,5 @@ def _name(part: Activation | Layer) -> str | None:
 
 def _unknown(preparation: Preparation) -> list[str]:
     unknown = (step.type for step in preparation.steps if step.type != "standardize")
-    return [f"Keras has no equivalent of the preprocessing {name}" for name in unknown]
+    groups = () if preparation.is_plain else ("of groups of columns",)
+    return [f"Keras has no equivalent of the preprocessing {name}" for name in (*unknown, *groups)]

@@ -149,6 +149,7 @@ def _scalers(preparation: Preparation) -> list[Any]:
     from sklearn.preprocessing import StandardScaler
 
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
+    unknown += [] if preparation.is_plain else ["of groups of columns"]
     if unknown:
         raise UnsupportedError(*(f"scikit-learn has no equivalent of the preprocessing {name}" for name in unknown))
     return [StandardScaler() for _ in preparation.steps]
