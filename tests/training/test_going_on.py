@@ -80,7 +80,11 @@ def model_of(rows: TrainingRows, start=None, **network):
         }
     )
     given = check_rows(rows.X, rows.target)
-    return fit_rows(resolve(spec, inputs=3, outputs=2), None, {"train": given}, start=start).model
+    spec, preparation = fit_preparation(spec, given)
+    if start is not None:
+        preparation = start.preprocessing
+    resolved = resolve(spec, inputs=3, outputs=2)
+    return fit_rows(resolved, None, preparation, {"train": given}, start=start).model
 
 
 def test_a_fit_starts_from_a_model_with_its_preprocessing():
