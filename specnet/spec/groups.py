@@ -1,4 +1,4 @@
-"""Preprocessing as a spec writes it: steps for all columns of numbers, and groups of columns with steps of their own."""
+"""Preprocessing as a spec writes it: steps for all columns of numbers, and groups of columns with their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
