@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -67,23 +67,21 @@ class Preparation:
         DataError
             If numbers are too large to prepare, or beyond the dtype.
         """
+        resolved: list[Preprocessing] = []
         fitted: list[Mapping[str, NDArray[Any]]] = []
-
-        def check(step: Preprocessing, finite: Array) -> None:
-            if not finite.all():
-                raise DataError(f"{step.type}: the numbers in column {int(finite.argmin())} are too large")
-
-        for step, made in zip(steps, _dtypes(steps, dtype), strict=True):
+        for unfitted, made in zip(steps, _dtypes(steps, dtype), strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
-                learned = step.fit(columns, weight)
-            check(step, np.logical_and.reduce([np.isfinite(array) for array in learned.values()]))
+                step, learned = unfitted.fit(columns, weight)
+            for array in learned.values():
+                _check_size(step, array)
             result = _result(step, columns, made, overwrite)
             for piece, numbers in _applied(step, learned, columns):
-                check(step, np.logical_and.reduce(np.isfinite(numbers)))
+                _check_size(step, numbers)
                 result[piece] = as_dtype(numbers, made, name, piece.start)
             columns, overwrite = result, True
+            resolved.append(step)
             fitted.append(learned)
-        return cls(tuple(steps), tuple(fitted)), columns
+        return cls(tuple(resolved), tuple(fitted)), columns
 
     def prepare(
         self, columns: Array, *, dtype: np.dtype[Any] = FLOAT64, name: str = "X", overwrite: bool = False
@@ -124,6 +122,17 @@ class Preparation:
             _tensor_name(index, name): array for index, step in enumerate(self.fitted) for name, array in step.items()
         }
 
+    def replaced(self, replace: Callable[[str, NDArray[Any]], Any]) -> Self:
+        """Return the preparation with something in place of all arrays that are not `fixed`, by name and array."""
+        fitted = tuple(
+            {
+                name: array if name in step.fixed else replace(_tensor_name(index, name), array)
+                for name, array in learned.items()
+            }
+            for index, (step, learned) in enumerate(zip(self.steps, self.fitted, strict=True))
+        )
+        return type(self)(self.steps, fitted)
+
     @classmethod
     def from_tensors(cls, steps: Sequence[Preprocessing], tensors: Mapping[str, NDArray[Any]]) -> Self:
         """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says."""
@@ -137,8 +146,10 @@ def tensor_shapes(steps: Sequence[Preprocessing], columns: int) -> dict[str, tup
     """Return the names and shapes of the tensors of a preparation of so many columns."""
     shapes: dict[str, tuple[int, ...]] = {}
     for index, step in enumerate(steps):
-        shapes |= {_tensor_name(index, name): (columns,) for name in step.learned}
-        columns = step.output_size(columns)
+        for name, shape in step.shapes(columns).items():
+            # Only steps for categories have lengths that they do not know, and nothing fits those to all columns.
+            shapes[_tensor_name(index, name)] = tuple(length or 0 for length in shape)
+        columns = _output_size(step, columns)
     return shapes
 
 
@@ -157,6 +168,20 @@ def _tensor_name(index: int, name: str) -> str:
     return f"0.{index}.{name}"
 
 
+def _output_size(step: Preprocessing, columns: int) -> int:
+    """Return how many columns a step that was fitted makes of so many."""
+    size = step.output_size(columns)
+    assert size is not None, "a step that was fitted"
+    return size
+
+
+def _check_size(step: Preprocessing, numbers: Array) -> None:
+    """Refuse numbers (…, columns) that became too large."""
+    finite = np.isfinite(numbers).reshape(-1, numbers.shape[-1]).all(0)
+    if not finite.all():
+        raise DataError(f"{step.type}: the numbers in column {int(finite.argmin())} are too large")
+
+
 def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
     """Return the dtype of what each step makes: float64 for those after it, and the wanted one at the end."""
     return [FLOAT64] * (len(steps) - 1) + [dtype] * bool(steps)
@@ -164,7 +189,7 @@ def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dty
 
 def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
     """Return the array for what a step makes of columns: the columns' own where it fits and may be written over."""
-    size = step.output_size(columns.shape[1])
+    size = _output_size(step, columns.shape[1])
     if size != columns.shape[1]:
         return np.empty((len(columns), size), dtype)
     in_place = overwrite and columns.dtype == dtype and columns.flags.writeable

@@ -238,11 +238,14 @@ class _AnsweringScope(LayerScope):
 
 def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
     """Return a preparation of symbolic arrays, and what they stand for."""
-    arrays = {name: array[:, None] for name, array in preparation.tensors().items()}
-    symbols = {name: state_value(f"state.{key}.{name}", array.shape) for name, array in arrays.items()}
-    # Symbols take the arithmetic of arrays, which is all that a preparation asks of its numbers.
-    symbolic = Preparation.from_tensors(preparation.steps, symbols)  # type: ignore[arg-type]
-    return symbolic, {f"state.{key}.{name}": array for name, array in arrays.items()}
+    arrays: dict[str, Array] = {}
+
+    def symbol(name: str, array: Array) -> Value:
+        leaf = f"state.{key}.{name}"
+        arrays[leaf] = array.reshape(-1, 1)
+        return state_value(leaf, arrays[leaf].shape)
+
+    return preparation.replaced(symbol), arrays
 
 
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:

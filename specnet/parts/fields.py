@@ -46,6 +46,8 @@ PositiveIntegers = Annotated[
 ]
 """Several, or one that stands for all."""
 Indices = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
+Counts = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
+"""How many there are of something, for each column."""
 
 PositiveNumber = Annotated[float, Gt(0)]
 NonNegativeNumber = Annotated[float, Ge(0)]

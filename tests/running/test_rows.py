@@ -85,8 +85,8 @@ class WithSquares(Preprocessing):
     def output_size(self, columns: int) -> int:
         return 2 * columns
 
-    def fit(self, columns, weight=None):
-        return {"largest": abs(columns).max(0)}
+    def fit(self, columns, weight=None, texts=None):
+        return self, {"largest": abs(columns).max(0)}
 
     def apply(self, columns, fitted):
         scaled = columns / fitted["largest"]

@@ -5,7 +5,14 @@ Every module of this package is taken whole, so that a new step is written in on
 
 # ruff: noqa: F403
 
+from specnet.parts.preprocessing.base import NUMBERS as NUMBERS
 from specnet.parts.preprocessing.base import Fitted as Fitted
 from specnet.parts.preprocessing.base import Preprocessing as Preprocessing
+from specnet.parts.preprocessing.base import Texts as Texts
 from specnet.parts.preprocessing.base import prepared_size as prepared_size
+from specnet.parts.preprocessing.categories import *
+from specnet.parts.preprocessing.curves import *
+from specnet.parts.preprocessing.dates import *
+from specnet.parts.preprocessing.missing import *
+from specnet.parts.preprocessing.ranks import *
 from specnet.parts.preprocessing.scaling import *

@@ -1,47 +1,118 @@
-"""What happens to columns before the network sees them, fitted on training rows and kept with the model."""
+"""What all preprocessing steps have in common, and how columns are gone through while one is fitted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.errors import DataError
 from specnet.parts.kind import PartKind
 
 BLOCK = 2**20
 """Numbers that are copied together while a step is fitted."""
 
+NUMBERS = frozenset({"numeric", "boolean", "datetime"})
+"""The kinds of raw columns that are numbers."""
+
 Fitted = Mapping[str, Any]
-"""What a step learned, by name: arrays (columns,), or symbolic values in their place."""
+"""What a step learned, by name: arrays, or symbolic values (length, 1) in their place."""
+Texts = tuple[NDArray[np.str_], ...]
+"""For each column the texts that its numbers are the places of."""
+Learned = dict[str, NDArray[Any]]
 
 
 class Preprocessing(PartKind):
-    """A step from columns to columns that can be undone."""
+    """A step from columns to columns.
+
+    Attributes
+    ----------
+    learned : tuple of str
+        Names of what `fit` returns.
+    takes : frozenset of str
+        Kinds of raw columns that the step can be the first for.
+    takes_missing : bool
+        Whether columns may have missing cells, which are NaN.
+    invertible : bool
+        Whether `invert` undoes it, as a target's step must be undone. For the proof of an export the others return
+        columns of which the step makes about those that are given.
+    fixed : frozenset of str
+        Names of learned arrays that stay arrays if symbolic values take the others' place: those that say how many
+        columns are made.
+    """
 
     kind: ClassVar[str] = "preprocessing"
-    learned: ClassVar[tuple[str, ...]]
-    """Names of what `fit` returns."""
+    learned: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[frozenset[str]] = NUMBERS
+    takes_missing: ClassVar[bool] = False
+    invertible: ClassVar[bool] = False
+    fixed: ClassVar[frozenset[str]] = frozenset()
 
-    def output_size(self, columns: int) -> int:
-        """Return how many columns it makes of so many."""
+    def output_size(self, columns: int) -> int | None:
+        """Return how many columns it makes of so many, None if that is only known of the step that `fit` returns."""
         return columns
 
-    def fit(self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
-        """Return what the step learns from training rows (rows, columns): arrays by name, each (columns,).
+    def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
+        """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
+        return dict.fromkeys(self.learned, (columns,))
 
-        The columns are numbers of any type, and what is learned is computed in float64; see `float64_blocks`.
-        A row of weight 2, (rows,), counts as two equal rows do, and one of weight 0 as none.
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
+
+        Parameters
+        ----------
+        columns : (rows, columns)
+            Training rows: numbers of any type. What is learned is computed in float64; see `float64_blocks`.
+        weight : (rows,), optional
+            A row of weight 2 counts as two equal rows do, and one of weight 0 as none.
+        texts : tuple of (categories,) arrays, optional
+            Each column's distinct texts in ascending order, of which the columns hold the places. Only steps for
+            categories need them.
+
+        Raises
+        ------
+        DataError
+            If the step is not for such columns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
 
+    def check(self, fitted: Fitted) -> None:
+        """Refuse arrays of the right shapes, from a file, that `fit` cannot have returned.
+
+        Raises
+        ------
+        DataError
+        """
+        for name in self.learned:
+            self.require(bool(np.isfinite(fitted[name]).all()), f"{name} is not finite")
+
     def apply(self, columns: Any, fitted: Fitted) -> Any:
-        """Return the columns, prepared. Operators only, so that symbolic values can take the arrays' place."""
+        """Return the columns, prepared.
+
+        Operators and the functions of `specnet.parts.preprocessing.operations` only, so that symbolic values can take
+        the arrays' place.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
-        """Return prepared columns in their own units again. Operators only."""
+        """Return prepared columns in their own units again. As in `apply`, symbolic values if it is invertible."""
         raise NotImplementedError(f"{type(self).__name__} has no invert")
+
+    def require(self, holds: bool, message: str) -> None:
+        """Raise a DataError that begins with the step's name unless something holds."""
+        if not holds:
+            raise DataError(f"{self.type}: {message}")
+
+
+def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
+    """Return how many columns steps make of so many, one after the other; None if that is not known before a fit."""
+    size: int | None = columns
+    for step in steps:
+        size = None if size is None else step.output_size(size)
+    return size
 
 
 def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
@@ -58,8 +129,35 @@ def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
         yield columns[:, start:stop].astype(np.float64, copy=False)
 
 
-def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int:
-    """Return how many columns steps make of so many, one after the other."""
-    for step in steps:
-        columns = step.output_size(columns)
-    return columns
+def present_cells(
+    columns: NDArray[Any], weight: NDArray[np.float64] | None
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+    """Yield each column's numbers in float64 with their weights, without missing cells and rows of weight 0."""
+    for block in float64_blocks(columns):
+        for column in block.T:
+            present = ~np.isnan(column)
+            if weight is not None:
+                present &= weight > 0
+            yield column[present], None if weight is None else weight[present]
+
+
+def quantiles(values: NDArray[np.float64], weight: NDArray[np.float64] | None, parts: int) -> NDArray[np.float64]:
+    """Return the least number, those at 1/parts, 2/parts … of the way up, and the largest: (parts + 1,).
+
+    Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact.
+    """
+    if weight is None:
+        ordered, last = np.sort(values), len(values) - 1.0
+    else:
+        order = np.argsort(values, kind="stable")
+        ordered, ends = values[order], np.cumsum(weight[order])
+        last = max(0.0, ends[-1] - 1)
+    place = np.arange(parts + 1) * last / parts
+    low = np.floor(place)
+    share, below, above = place - low, low, low + 1
+    if weight is not None:
+        below, above = (np.searchsorted(ends, number, side="right") for number in (below, above))
+    least, largest = (ordered[np.minimum(number, len(values) - 1).astype(np.intp)] for number in (below, above))
+    half = 0.5 * least  # the difference of two numbers may be too large where that of their halves is not
+    between = 2 * (half + (0.5 * largest - half) * share)
+    return np.maximum.accumulate(np.clip(between, least, largest))

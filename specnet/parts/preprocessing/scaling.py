@@ -1,11 +1,20 @@
-"""Steps that bring columns to a common scale."""
+"""Steps that bring each column to a common scale, by what its training rows are like."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.parts.preprocessing.base import Fitted, Preprocessing, float64_blocks
+from specnet.parts.preprocessing.base import (
+    Fitted,
+    Learned,
+    Preprocessing,
+    Texts,
+    float64_blocks,
+    present_cells,
+    quantiles,
+)
+from specnet.parts.preprocessing.operations import greater, where, within
 
 
 class Standardize(Preprocessing):
@@ -16,12 +25,15 @@ class Standardize(Preprocessing):
     """
 
     learned = ("mean", "scale")
+    invertible = True
     type: Literal["standardize"] = "standardize"
 
-    def fit(self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None) -> dict[str, NDArray[Any]]:
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
         blocks = [self._moments(block, weight) for block in float64_blocks(columns)]
         mean, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return {"mean": mean, "scale": scale}
+        return self, {"mean": mean, "scale": scale}
 
     def _moments(
         self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None
@@ -38,8 +50,114 @@ class Standardize(Preprocessing):
         constant &= np.isfinite(variance)  # an overflow is no rounding error
         return mean, np.where(constant, 1.0, np.sqrt(variance))
 
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self.require(bool(np.all(fitted["scale"])), "scale is 0")
+
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         return (columns - fitted["mean"]) / fitted["scale"]
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return columns * fitted["scale"] + fitted["mean"]
+
+
+class Robust(Preprocessing):
+    """(x − median) · s per column, where s is 1/(q75 − q25), or 2/(max − min) if both quartiles are equal.
+
+    A constant column becomes 0. Outliers move neither the median nor the quartiles (RealMLP, Holzmüller et al. 2024;
+    scikit-learn's RobustScaler leaves a column with equal quartiles unscaled).
+    """
+
+    learned = ("center", "scale")
+    invertible = True
+    type: Literal["robust"] = "robust"
+
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        fives = np.array([quantiles(*cells, parts=4) for cells in present_cells(columns, weight)]).reshape(-1, 5)
+        least, low, center, high, largest = fives.T
+        scale = _inverse(high - low)
+        return self, {"center": center.copy(), "scale": np.where(scale == 0, _inverse((largest - least) / 2), scale)}
+
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self.require(bool(np.all(fitted["scale"] >= 0)), "scale is negative")
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        return (columns - fitted["center"]) * fitted["scale"]
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return columns * _width(fitted["scale"]) + fitted["center"]
+
+
+class Minmax(Preprocessing):
+    """(x − min)/(max − min) per column: the training rows lie in [0, 1]. A constant column becomes 0."""
+
+    learned = ("minimum", "scale")
+    invertible = True
+    type: Literal["minmax"] = "minmax"
+
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        least, largest = _range(columns, weight)
+        return self, {"minimum": least, "scale": _inverse(largest - least)}
+
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self.require(bool(np.all(fitted["scale"] >= 0)), "scale is negative")
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        return (columns - fitted["minimum"]) * fitted["scale"]
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return columns * _width(fitted["scale"]) + fitted["minimum"]
+
+
+class Clip(Preprocessing):
+    """min(max(x, least), largest) per column, by the least and largest number of the training set.
+
+    As target_preprocessing it keeps predictions within the range of the training targets.
+    """
+
+    learned = ("minimum", "maximum")
+    invertible = True
+    type: Literal["clip"] = "clip"
+
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        least, largest = _range(columns, weight)
+        return self, {"minimum": least, "maximum": largest}
+
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self.require(bool(np.all(fitted["minimum"] <= fitted["maximum"])), "minimum is above maximum")
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        return within(columns, fitted["minimum"], fitted["maximum"])
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return self.apply(columns, fitted)
+
+
+def _range(
+    columns: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the largest number of each column (columns,)."""
+    ends = np.array([(cells.min(), cells.max()) for cells, _ in present_cells(columns, weight)]).reshape(-1, 2)
+    return ends[:, 0].copy(), ends[:, 1].copy()
+
+
+def _inverse(width: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1/width, 0 for a width so small that there is no such number, and NaN for one that is not finite."""
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = 1 / width
+    return np.where(np.isfinite(width), np.where(np.isfinite(inverse), inverse, 0.0), np.nan)
+
+
+def _width(inverse: Any) -> Any:
+    """Undo `_inverse`."""
+    with np.errstate(divide="ignore"):
+        return where(greater(inverse, 0.0), 1 / inverse, 0.0)

@@ -7,6 +7,7 @@ from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
 from specnet.spec.columns import PATH, differences
@@ -126,6 +127,16 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}; target_preprocessing does not keep them so"
         hint = "remove target_preprocessing; this loss takes the target in its own units"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
+    for index, step in enumerate(spec.network.target_preprocessing):
+        if not step.invertible:
+            message = f"target_preprocessing needs steps that can be undone, got {step.part_name()}"
+            known = ", ".join(
+                part.part_name()
+                for part in spec.registry.of_kind("preprocessing")
+                if issubclass(part, Preprocessing) and part.invertible
+            )
+            path = ("network", "target_preprocessing", index)
+            problems.report("target-preprocessing", message, path, hint=f"choose from {known}")
 
 
 def _check_metric(metric: type[Metric], loss: Loss, tasks: set[str], path: Path, problems: Problems) -> None:

@@ -53,15 +53,16 @@ def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
         yield Claim(network.input_size, f"input_size is {network.input_size}", ("network", "input_size"))
     if network.feature_names is not None:
         size = len(network.feature_names)
-        yield _columns_claim(spec, size, f"feature_names has {counted(size, 'name')}", ("network", "feature_names"))
+        words = f"feature_names has {counted(size, 'name')}"
+        yield from _columns_claim(spec, size, words, ("network", "feature_names"))
     if network.layer_sizes is not None:
         size = network.layer_sizes[0]
         yield Claim(size, f"layer_sizes has {counted(size, 'input')}", ("network", "layer_sizes", 0))
     if spec.data is not None and sizes.inputs is not None:
         words = f"{spec.data.part_name()} has {counted(sizes.inputs, 'column')}"
-        yield _columns_claim(spec, sizes.inputs, words, ("data",))
+        yield from _columns_claim(spec, sizes.inputs, words, ("data",))
     if argument is not None:
-        yield _columns_claim(spec, argument, f"inputs={argument} was passed", None)
+        yield from _columns_claim(spec, argument, f"inputs={argument} was passed", None)
 
 
 def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
@@ -103,7 +104,12 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
     return claims[0].size if claims else 0
 
 
-def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Claim:
-    """Return what a number of raw columns says of the number of inputs, which preprocessing makes of them."""
+def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Iterator[Claim]:
+    """Yield what a number of raw columns says of the number of inputs, which preprocessing makes of them.
+
+    It says nothing if only a fit tells how many preprocessing makes.
+    """
     size = prepared_size(spec.network.preprocessing, columns)
-    return Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)
+    if size is not None:
+        made = "" if size == columns else f", {counted(size, 'input')} after preprocessing"
+        yield Claim(size, f"{words}{made}", path)

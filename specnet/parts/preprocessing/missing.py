@@ -1,0 +1,147 @@
+"""The step that fills missing cells in."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from specnet.parts.fields import Indices
+from specnet.parts.part import FieldProblem, written
+from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
+from specnet.parts.preprocessing.operations import count_of, equal, joined, picked, where
+
+_FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
+"""How many training rows must miss a column, and which share of all, before "auto" adds a column that says so."""
+
+
+class _OneForm:
+    """Annotates ``"auto" | bool | places``. The value's form decides: a union would report an error per member."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            self._read,
+            handler.generate_schema(Indices),
+            serialization=core_schema.plain_serializer_function_ser_schema(self._dump),
+        )
+
+    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, list | tuple):
+            return handler(value)
+        if isinstance(value, bool) or value == "auto":
+            return value
+        words = 'true, false, "auto" or a list of columns'
+        raise PydanticCustomError("unknown-value", "no such form", {"words": words})
+
+    def _dump(self, value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else value
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"const": "auto"}, {"type": "boolean"}, handler(schema)]}
+
+
+class Impute(Preprocessing):
+    """Fill missing cells with one value per column, and add indicator columns that are 1 where a cell was missing.
+
+    The value is the median, mean or most frequent number (the least at a tie) of the column's training rows, or the
+    constant `value`; with `error` missing cells are an error. A column that is empty in the training rows is filled
+    with 0, or with `value`.
+
+    Indicator columns come after all others: for each column that at least 5 rows and 1 % of the training rows miss
+    (`auto`), for every column (`true`), or for those that are listed, counted from 0 among the step's columns.
+    """
+
+    learned = ("fill",)
+    takes_missing = True
+    type: Literal["impute"] = "impute"
+    strategy: Literal["median", "mean", "most_frequent", "constant", "error"] = Field(
+        "median", description="what missing cells are filled with; error refuses them"
+    )
+    value: float | None = Field(None, description="value of the strategy constant, for all columns")
+    indicator: Annotated[bool | tuple[int, ...] | Literal["auto"], _OneForm()] = Field(
+        "auto", description="columns with an indicator column; auto is replaced when the step is fitted"
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if (self.strategy == "constant") != (self.value is not None):
+            message = 'the strategy "constant" needs a value'
+            if self.value is not None:
+                message = f'value has no effect with the strategy "{self.strategy}"'
+            yield FieldProblem((written(self, "value", "strategy"),), message, "field-clash")
+        if self.strategy == "error" and self.indicator not in ("auto", False):
+            yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"', "field-clash")
+        places = self.indicator if isinstance(self.indicator, tuple) else ()
+        for index in range(1, len(places)):
+            if places[index] <= places[index - 1]:
+                message = "expected columns in ascending order, each once"
+                yield FieldProblem(("indicator", index), message, "field-clash")
+
+    def output_size(self, columns: int) -> int | None:
+        places = self._places(columns)
+        return None if places is None else columns + len(places)
+
+    def fit(
+        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        missing = np.isnan(columns)
+        if self.strategy == "error" and missing.any():
+            row, column = np.argwhere(missing)[0]
+            self.require(False, f"missing value at row {row}, column {column}")
+        self._check_places(columns.shape[1])
+        fill = [self._fill(*cells) for cells in present_cells(columns, weight)]
+        return self._resolved(missing, weight), {"fill": np.array(fill, np.float64)}
+
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self._check_places(len(fitted["fill"]))
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        if self.strategy == "error":
+            return columns
+        filled = where(equal(columns, columns), columns, fitted["fill"])
+        places = self._places(count_of(columns))
+        if not places:
+            return filled
+        marked = picked(columns, places)
+        return joined(filled, where(equal(marked, marked), 0.0, 1.0))
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return picked(columns, range(len(fitted["fill"])))
+
+    def _places(self, count: int) -> tuple[int, ...] | None:
+        """Return which of so many columns have an indicator, None if only a fit tells."""
+        if self.indicator == "auto":
+            return () if self.strategy == "error" else None
+        return self.indicator if isinstance(self.indicator, tuple) else tuple(range(count * self.indicator))
+
+    def _check_places(self, count: int) -> None:
+        """Refuse indicators of columns that are not there."""
+        last = max(self._places(count) or (0,))
+        self.require(last < count, f"indicator has column {last} of {count}")
+
+    def _resolved(self, missing: NDArray[np.bool_], weight: NDArray[np.float64] | None) -> Self:
+        """Return the step with the columns in place of "auto" that miss enough training rows."""
+        if self.indicator != "auto":
+            return self
+        count = missing.sum(0) if weight is None else weight @ missing
+        total = len(missing) if weight is None else weight.sum()
+        places = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
+        return self.model_copy(update={"indicator": tuple(places.tolist()) or False})
+
+    def _fill(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Any:
+        """Return what a column is filled with, from its present numbers and their weights."""
+        if self.strategy == "constant":
+            return self.value
+        if not len(values):
+            return 0.0
+        match self.strategy:
+            case "median":
+                return quantiles(values, weight, 2)[1]
+            case "mean":
+                return np.average(values, weights=weight)
+            case _:
+                numbers, places = np.unique(values, return_inverse=True)
+                return numbers[np.bincount(places, weight).argmax()]

@@ -1,0 +1,78 @@
+"""Functions of columns that are arrays (rows, columns) or symbolic values (columns, rows), as the compiler has them.
+
+A step that is written in these and in operators is computed by NumPy, and written by exports in other languages.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from specnet import compiler
+from specnet.compiler import Value
+
+Function = Callable[..., Any]
+
+
+def _either(of_values: Function, of_arrays: Function) -> Function:
+    """Return a function of symbolic values where one of its operands is one, else of arrays."""
+
+    def function(*operands: Any) -> Any:
+        return (of_values if any(isinstance(x, Value) for x in operands) else of_arrays)(*operands)
+
+    return function
+
+
+absolute = _either(compiler.absolute, np.abs)
+cos = _either(compiler.cos, np.cos)
+equal = _either(compiler.equal, np.equal)
+expm1 = _either(compiler.expm1, np.expm1)
+floor = _either(compiler.floor, np.floor)
+greater = _either(compiler.greater, np.greater)
+log1p = _either(compiler.log1p, np.log1p)
+maximum = _either(compiler.maximum, np.maximum)
+minimum = _either(compiler.minimum, np.minimum)
+sign = _either(compiler.sign, np.sign)
+sin = _either(compiler.sin, np.sin)
+sqrt = _either(compiler.sqrt, np.sqrt)
+where = _either(compiler.where, np.where)
+
+
+def within(columns: Any, low: Any, high: Any) -> Any:
+    """Return numbers that are at least `low` and at most `high`; NaN stays."""
+    return minimum(maximum(columns, low), high)
+
+
+def count_of(columns: Any) -> int:
+    """Return the number of columns."""
+    return int(columns.shape[0] if isinstance(columns, Value) else columns.shape[1])
+
+
+def picked(columns: Any, places: Sequence[int]) -> Any:
+    """Return the columns at these places, which ascend."""
+    if not isinstance(columns, Value):
+        return columns[:, list(places)]
+    starts = [k for k, place in enumerate(places) if not k or place != places[k - 1] + 1]
+    runs = pairwise([*starts, len(places)])
+    return compiler.concatenate(*(compiler.rows(columns, places[k], places[end - 1] + 1) for k, end in runs))
+
+
+def joined(*pieces: Any) -> Any:
+    """Return the columns of each piece, one piece after the other."""
+    return compiler.concatenate(*pieces) if isinstance(pieces[0], Value) else np.concatenate(pieces, axis=1)
+
+
+def repeated(columns: Any, counts: Sequence[int]) -> Any:
+    """Return each column as often as its count says, its copies side by side."""
+    if not isinstance(columns, Value):
+        return np.repeat(columns, counts, axis=1)
+    copies = ((compiler.rows(columns, place, place + 1), count) for place, count in enumerate(counts) if count)
+    return compiler.concatenate(*(compiler.repeat(column, count) for column, count in copies))
+
+
+def numbered(columns: Any, numbers: Sequence[float]) -> Any:
+    """Return numbers, one for each column, in the form that goes with the columns."""
+    if not isinstance(columns, Value):
+        return np.array(numbers, np.float64)
+    return compiler.concatenate(*(compiler.expand(compiler.constant(number), (1, 1)) for number in numbers))

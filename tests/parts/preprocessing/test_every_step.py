@@ -1,0 +1,267 @@
+"""What holds for every preprocessing step of the registry, each in the forms that are listed here."""
+
+import numpy as np
+import pytest
+
+from specnet.compiler import BATCH, NUMPY, input_value, plan, state_value
+from specnet.errors import DataError
+from specnet.parts.preprocessing import (
+    Calendar,
+    CategoryStep,
+    Clip,
+    Embedding,
+    Impute,
+    Log,
+    Minmax,
+    OneHot,
+    Ordinal,
+    Preprocessing,
+    Quantile,
+    Robust,
+    SmoothClip,
+    Standardize,
+)
+from specnet.parts.registry import built_in_registry
+
+STEPS = [
+    Standardize(),
+    Robust(),
+    Minmax(),
+    Clip(),
+    SmoothClip(),
+    SmoothClip(limit=0.5),
+    Log(),
+    Quantile(),
+    Quantile(points=4),
+    Impute(indicator=False),
+    Impute(strategy="mean", indicator=True),
+    Impute(strategy="most_frequent", indicator=(1,)),
+    Impute(strategy="constant", value=-1.5),
+    Impute(strategy="error"),
+    Calendar(),
+    Ordinal(minimum_count=1),
+    Ordinal(minimum_count=2, maximum_categories=2),
+    OneHot(minimum_count=1),
+    OneHot(minimum_count=3),
+    Embedding(size=3),
+]
+RNG = np.random.default_rng(0)
+TABLES = {
+    "normal": RNG.normal(3, 7, (50, 3)),
+    "one row": np.array([[1.0, -2.0, 0.0]]),
+    "two rows": np.array([[1.0, -2.0, 0.0], [3.0, -2.0, 1.0]]),
+    "constant": np.column_stack([np.full(9, 0.1), np.arange(9.0), np.zeros(9)]),
+    "few values": RNG.integers(0, 3, (40, 3)).astype(float),
+    "far from zero": 1e8 + RNG.normal(0, 1e-3, (100, 3)),
+    "small": RNG.normal(0, 1e-150, (20, 3)),
+    "large": RNG.normal(0, 1e150, (20, 3)),
+    "whole numbers": RNG.integers(-9, 9, (30, 3)),
+    "one column": RNG.normal(0, 1, (12, 1)).repeat(2, axis=1),
+}
+WORDS = tuple(np.array(words) for words in (["a", "b", "bb", "é", "𝄞"], ["no", "yes"], ["x"]))
+DATES = 19_000.25 + RNG.normal(0, 400, (30, 3))
+
+
+def places(rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Return places in `WORDS`, some of them missing in the first column."""
+    columns = np.column_stack([rng.integers(0, len(words), rows) for words in WORDS]).astype(float)
+    columns[rng.random(rows) < 0.3, 0] = np.nan
+    return columns
+
+
+def named(step: Preprocessing) -> str:
+    return "-".join(map(str, step.model_dump(exclude_defaults=True).values())) or step.type
+
+
+def training(step: Preprocessing) -> dict[str, np.ndarray]:
+    """Return tables that the step can be fitted to, by names."""
+    if isinstance(step, CategoryStep):
+        return {f"{rows} rows": places(rows, np.random.default_rng(rows)) for rows in (1, 7, 60)}
+    if "numeric" not in step.takes:
+        gaps = DATES.copy()
+        gaps[3:9, 1] = np.nan
+        return {"dates": DATES, "gaps": gaps, "one date": DATES[:1], "same date": DATES[:1].repeat(5, axis=0)}
+    if not step.takes_missing or getattr(step, "strategy", "") == "error":
+        return TABLES
+    gaps = {}
+    for name, table in TABLES.items():
+        gaps[f"{name} with gaps"] = with_gaps = table.astype(float)
+        with_gaps[np.random.default_rng(1).random(table.shape) < 0.3] = np.nan
+    return TABLES | gaps | {"empty": np.full((6, 3), np.nan)}
+
+
+CASES = [(step, name) for step in STEPS for name in training(step)]
+EVERY = pytest.mark.parametrize(("step", "name"), CASES, ids=[f"{named(step)}-{name}" for step, name in CASES])
+
+
+def fitted(step: Preprocessing, columns: np.ndarray, weight: np.ndarray | None = None):
+    return step.fit(columns, weight, WORDS[: columns.shape[1]] if isinstance(step, CategoryStep) else None)
+
+
+def read(step: Preprocessing, columns: np.ndarray, learned) -> np.ndarray:
+    """Return columns as `apply` reads them."""
+    return step.codes(columns, WORDS, learned) if isinstance(step, CategoryStep) else columns.astype(float)
+
+
+def same(learned, other, rtol: float = 1e-12) -> None:
+    assert list(learned) == list(other)
+    for key, array in learned.items():
+        np.testing.assert_allclose(array, other[key], rtol=rtol, atol=1e-160, err_msg=key)
+
+
+def test_no_step_escapes():
+    assert {type(step) for step in STEPS} == set(built_in_registry().of_kind("preprocessing"))
+
+
+@EVERY
+def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_columns(step, name):
+    columns = training(step)[name]
+    known, learned = fitted(step, columns)
+    shapes = known.shapes(columns.shape[1])
+    assert tuple(learned) == tuple(shapes) == step.learned
+    kinds = {"categories": np.uint8, "offsets": np.int64, "starts": np.int64}
+    for key, array in learned.items():
+        assert array.dtype == kinds.get(key, np.float64)
+        assert array.ndim == len(shapes[key])
+        assert all(length in (None, size) for length, size in zip(shapes[key], array.shape, strict=True))
+    known.check(learned)
+    prepared = known.apply(read(known, columns, learned), learned)
+    assert prepared.dtype == np.float64
+    assert prepared.shape == (len(columns), known.output_size(columns.shape[1]))
+    if not np.isnan(columns).any() or not isinstance(step, Calendar):
+        assert np.isfinite(prepared).all()
+
+
+@EVERY
+def test_a_fitted_step_is_a_spec_that_fits_to_the_same(step, name):
+    columns = training(step)[name]
+    known, learned = fitted(step, columns)
+    written = type(step).model_validate_json(known.model_dump_json(exclude_none=True))
+    assert written == known
+    again, same_learned = fitted(written, columns)
+    assert again == known
+    same(learned, same_learned, rtol=0)
+    single, _ = fitted(step, columns[:1])  # a step is not changed by a fit
+    assert fitted(step, columns)[0] == known
+    assert single.type == step.type
+
+
+@EVERY
+def test_a_row_of_weight_2_counts_as_two_and_one_of_weight_0_as_none(step, name):
+    columns = training(step)[name]
+    weight = np.random.default_rng(4).integers(0, 4, len(columns)).astype(float)
+    weight[0] = 2
+    weighted, learned = fitted(step, columns, weight)
+    repeated, other = fitted(step, columns.repeat(weight.astype(int), axis=0))
+    assert weighted == repeated
+    same(learned, other, rtol=1e-9)
+    same(fitted(step, columns, np.ones(len(columns)))[1], fitted(step, columns)[1])
+
+
+@EVERY
+def test_what_is_prepared_comes_back(step, name):
+    columns = training(step)[name]
+    known, learned = fitted(step, columns)
+    if np.isnan(columns).any() and not isinstance(step, CategoryStep):
+        return
+    codes = read(known, columns, learned)
+    prepared = known.apply(codes, learned)
+    again = known.invert(prepared, learned)
+    if step.invertible:
+        np.testing.assert_allclose(again, codes, rtol=1e-12, atol=1e-14 * abs(codes).max())
+    assert again.shape == codes.shape
+    if isinstance(step, SmoothClip):  # a number near the limit says little of what it was made of
+        prepared = np.clip(prepared, -0.999 * step.limit, 0.999 * step.limit)
+    np.testing.assert_allclose(known.apply(again, learned), prepared, rtol=1e-9, atol=1e-12 + 1e-14 * abs(codes).max())
+
+
+@EVERY
+def test_symbolic_values_can_take_the_arrays_place(step, name):
+    columns = training(step)[name]
+    known, learned = fitted(step, columns)
+    size = known.output_size(columns.shape[1])
+    if not size:
+        return
+    rows = np.concatenate([read(known, columns, learned)] * 2)
+    if not isinstance(step, CategoryStep):
+        rows[len(columns) :] += 0.3 * np.nanmax(abs(rows), initial=0)
+        rows[-1] *= -9
+    prepared = known.apply(rows, learned)
+    assert_symbolic(known, known.apply, rows, learned, prepared)
+    if step.invertible:
+        assert_symbolic(known, known.invert, prepared, learned, known.invert(prepared, learned))
+
+
+def assert_symbolic(step, function, rows, learned, expected):
+    x = input_value("x", (rows.shape[1], BATCH))
+    arrays = {key: array.reshape(-1, 1) for key, array in learned.items() if key not in step.fixed}
+    states = {key: state_value(key, array.shape) for key, array in arrays.items()}
+    program = plan([function(x, learned | states)], [], expansions=NUMPY.expansions)
+    with np.errstate(all="ignore"):
+        needed = {key: arrays[key] for key in arrays if any(call.attributes == key for call in program.calls)}
+        bound = NUMPY.bind(program, np.float64, {BATCH: len(rows)}, needed)
+        bound.inputs["x"][:] = rows.T
+        bound.run()
+    assert bound.outputs[0].shape == expected.T.shape
+    np.testing.assert_allclose(
+        bound.outputs[0].T, expected, rtol=1e-12, atol=1e-13 * np.nanmax(abs(expected), initial=0)
+    )
+
+
+def put(place, value):
+    """Return what puts a value into an array."""
+
+    def damage(array):
+        array = array.astype(float) if isinstance(value, float) else array
+        array[place] = value
+        return array
+
+    return damage
+
+
+DAMAGES = {
+    Standardize: [("mean", put(0, np.nan)), ("scale", put(0, 0.0)), ("scale", put(0, np.inf))],
+    Robust: [("center", put(0, -np.inf)), ("scale", put(1, -1.0))],
+    Minmax: [("minimum", put(0, np.nan)), ("scale", put(1, -1.0))],
+    Clip: [("minimum", put(0, 1e9)), ("maximum", put(0, np.nan))],
+    Impute: [("fill", put(1, np.nan))],
+    Quantile: [("knots", put((1, 0), np.nan)), ("knots", put((1, 0), 1e9)), ("knots", lambda knots: knots[::-1])],
+    Calendar: [("kept", put(0, 0.5)), ("kept", put((0, 0), np.nan)), ("kept", lambda kept: 1 - kept)],
+}
+OF_CATEGORIES = [
+    ("categories", put(0, 0xFF)),
+    ("categories", lambda data: data[:-1]),
+    ("categories", lambda data: data[::-1].copy()),
+    ("categories", put(slice(None), ord("a"))),
+    ("categories", put(0, 0)),
+    ("offsets", put(0, 1)),
+    ("offsets", put(-1, 10**15)),
+    ("offsets", put(1, -(2**63))),
+    ("offsets", put(1, 0)),
+    ("offsets", put(2, 99)),
+    ("starts", put(0, -1)),
+    ("starts", put(1, 10**15)),
+    ("starts", put(-1, 0)),
+    ("starts", put(1, 0)),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=named)
+def test_planted_damage_is_refused(step):
+    name, damages = "normal", DAMAGES.get(type(step), [])
+    if isinstance(step, CategoryStep):
+        step = type(step)(minimum_count=1)
+        name, damages = "60 rows", OF_CATEGORIES
+    elif isinstance(step, Calendar):
+        name = "dates"
+    known, learned = fitted(step, training(step)[name])
+    assert {key for key, _ in damages} == set(step.learned)
+    for key, damage in damages:
+        with pytest.raises(DataError, match=rf"\b{step.type}: "):
+            known.check(learned | {key: damage(learned[key].copy())})
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if isinstance(step, CategoryStep)], ids=named)
+def test_numbers_are_no_categories(step):
+    with pytest.raises(DataError, match="needs columns of categories"):
+        step.fit(np.zeros((3, 1)))

@@ -1,0 +1,254 @@
+"""Steps for numbers against scikit-learn's, and against NumPy where it has none or another rule."""
+
+import datetime
+
+import numpy as np
+import pytest
+import scipy.stats
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler
+
+from specnet.errors import DataError
+from specnet.parts.preprocessing import Calendar, Clip, Impute, Log, Minmax, Quantile, Robust, SmoothClip
+
+RNG = np.random.default_rng(0)
+TABLES = {
+    "normal": RNG.normal(3, 7, (57, 4)),
+    "skewed": np.exp(RNG.normal(0, 3, (200, 2))),
+    "far from zero": 1e8 + RNG.normal(0, 1, (100, 3)),
+    "small": RNG.normal(0, 1e-5, (20, 2)),
+    "large": RNG.normal(0, 1e150, (21, 2)),
+    "ties": RNG.integers(0, 12, (60, 3)).astype(float),
+}
+OTHERS = {name: np.concatenate([table, 1.5 * table, -table]) for name, table in TABLES.items()}
+every_table = pytest.mark.parametrize("table", TABLES)
+
+
+def applied(step, training, rows):
+    known, learned = step.fit(training)
+    return known.apply(rows, learned)
+
+
+@every_table
+def test_robust_is_scikit_learns_where_quartiles_differ(table):
+    oracle = RobustScaler().fit(TABLES[table])
+    rounding = 4 * np.finfo(float).eps * abs(TABLES[table]).max() / oracle.scale_.min()  # of the quartiles
+    found = applied(Robust(), TABLES[table], OTHERS[table])
+    np.testing.assert_allclose(found, oracle.transform(OTHERS[table]), rtol=1e-12 + rounding, atol=rounding)
+
+
+def test_robust_takes_the_range_where_quartiles_are_equal_and_makes_a_constant_column_0():
+    rows = np.column_stack([[0.0] * 9 + [4.0], [7.0] * 10, [1.0, 3.0] * 5])
+    known, learned = Robust().fit(rows)
+    np.testing.assert_array_equal(learned["center"], [0, 7, 2])
+    np.testing.assert_array_equal(learned["scale"], [0.5, 0, 0.5])
+    np.testing.assert_array_equal(known.apply(np.array([[4.0, 8.0, 3.0]]), learned), [[2, 0, 0.5]])
+    np.testing.assert_array_equal(known.invert(np.array([[2.0, 5.0, 0.5]]), learned), [[4, 7, 3]])
+
+
+@every_table
+def test_minmax_is_scikit_learns(table):
+    expected = MinMaxScaler().fit(TABLES[table]).transform(OTHERS[table])
+    found = applied(Minmax(), TABLES[table], OTHERS[table])
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-14 * abs(expected).max())
+    assert found[: len(TABLES[table])].min() == 0
+    np.testing.assert_allclose(found[: len(TABLES[table])].max(0), 1, rtol=1e-15)
+
+
+def test_minmax_makes_a_constant_column_0_whatever_comes_later():
+    assert applied(Minmax(), np.full((3, 1), 5.0), np.array([[5.0], [9.0]])).tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize("step", [Robust(), Minmax()])
+def test_a_range_beyond_all_numbers_is_no_constant_and_one_without_an_inverse_is(step):
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert np.isnan(step.fit(np.array([[-1e308], [-1e308], [1e308], [1e308]]))[1]["scale"])
+    assert step.fit(np.array([[0.0], [5e-324]]))[1]["scale"] == 0
+
+
+@every_table
+def test_clip_is_numpys(table):
+    rows = TABLES[table]
+    expected = np.clip(OTHERS[table], rows.min(0), rows.max(0))
+    known, learned = Clip().fit(rows)
+    np.testing.assert_array_equal(known.apply(OTHERS[table], learned), expected)
+    np.testing.assert_array_equal(known.invert(OTHERS[table], learned), expected)
+
+
+@every_table
+def test_log_and_smooth_clip_are_their_formulas(table):
+    x = OTHERS[table]
+    np.testing.assert_allclose(applied(Log(), x, x), np.sign(x) * np.log1p(abs(x)), rtol=1e-15)
+    np.testing.assert_allclose(applied(SmoothClip(), x, x), x / np.sqrt(1 + (x / 3) ** 2), rtol=1e-14)
+
+
+def test_smooth_clip_is_its_limit_at_numbers_whose_squares_overflow_and_x_near_0():
+    x = np.array([[1e300, -1e308, 1e-300, 0.0, 5e-324]])
+    np.testing.assert_allclose(applied(SmoothClip(limit=2), x, x), [[2, -2, 1e-300, 0, 0]], rtol=1e-15, atol=5e-324)
+    with np.errstate(over="ignore"):
+        assert applied(SmoothClip(limit=1e-300), x, x)[0, 0] == 1e-300
+
+
+@every_table
+def test_quantile_is_the_mean_rank_where_there_are_as_many_points_as_rows(table):
+    rows = TABLES[table]
+    expected = 2 * (scipy.stats.rankdata(rows, "average", axis=0) - 1) / (len(rows) - 1) - 1
+    np.testing.assert_allclose(applied(Quantile(), rows, rows), expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table != "ties"])
+@pytest.mark.parametrize("points", [5, 257])
+def test_quantile_is_scikit_learns_where_no_rows_are_equal(table, points):
+    rows, others = TABLES[table], OTHERS[table]
+    count = min(points, len(rows))
+    oracle = QuantileTransformer(n_quantiles=count, subsample=None).fit(rows)
+    known, learned = Quantile(points=points).fit(rows)
+    assert known.points == count
+    np.testing.assert_allclose(learned["knots"], oracle.quantiles_, rtol=1e-12)
+    expected = 2 * oracle.transform(others) - 1
+    inside = (others > rows.min(0)) & (others < rows.max(0))
+    found = known.apply(others, learned)
+    np.testing.assert_allclose(found[inside], expected[inside], rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(found[others < rows.min(0)], -1)
+    np.testing.assert_array_equal(found[others > rows.max(0)], 1)
+
+
+def test_quantile_gives_a_value_of_many_rows_the_mean_of_both_ends_also_at_the_ends():
+    rows = np.array([0.0, 0, 0, 1, 2, 2, 2, 2, 2])[:, None]  # ranks 0 1 2 | 3 | 4 5 6 7 8
+    known, learned = Quantile().fit(rows)
+    found = known.apply(np.array([[0.0], [0.5], [1], [2], [9], [-9]]), learned)[:, 0]
+    np.testing.assert_array_equal(found, [2 / 8 - 1, 5 / 8 - 1, 6 / 8 - 1, 12 / 8 - 1, 1, -1])
+
+
+def test_quantile_is_exact_for_few_values_of_many_rows():
+    values = np.array([0.1, 0.2, 0.30000000000000004])
+    rows = values.repeat([256, 512, 257])[:, None]  # the 257 knots are every fourth row
+    _, learned = Quantile().fit(RNG.permutation(rows))
+    assert np.unique(learned["knots"]).tolist() == values.tolist()
+    found = Quantile().apply(values[:, None], learned)[:, 0]
+    np.testing.assert_allclose(found, [63 / 256 - 1, (64 + 191) / 256 - 1, (192 + 256) / 256 - 1], rtol=1e-15)
+
+
+def test_quantile_of_a_single_number_tells_what_is_below_and_above():
+    assert applied(Quantile(), np.array([[3.0]]), np.array([[2.0], [3.0], [4.0]])).tolist() == [[-1], [0], [1]]
+
+
+def with_gaps(table: str) -> np.ndarray:
+    rows = TABLES[table].copy()
+    rows[RNG.random(rows.shape) < 0.3] = np.nan
+    return rows
+
+
+@every_table
+@pytest.mark.parametrize("strategy", ["median", "mean", "most_frequent", "constant"])
+def test_impute_is_scikit_learns(table, strategy):
+    rows, value = with_gaps(table), 4.5 if strategy == "constant" else None
+    known, learned = Impute(strategy=strategy, value=value, indicator=True).fit(rows)
+    oracle = SimpleImputer(strategy=strategy, fill_value=value).fit(rows)
+    np.testing.assert_allclose(learned["fill"], oracle.statistics_.astype(float), rtol=1e-13)
+    flags = MissingIndicator(features="all").fit(rows).transform(rows)
+    np.testing.assert_allclose(known.apply(rows, learned), np.hstack([oracle.transform(rows), flags]), rtol=1e-13)
+
+
+@pytest.mark.parametrize("strategy", ["median", "mean", "most_frequent"])
+def test_a_column_that_is_empty_in_training_rows_is_filled_with_0(strategy):
+    rows = np.column_stack([np.full(4, np.nan), [1.0, np.nan, 1.0, 3.0]])
+    known, learned = Impute(strategy=strategy).fit(rows)
+    assert learned["fill"][0] == 0
+    assert known.apply(np.array([[np.nan, 2.0], [5.0, 2.0]]), learned).tolist() == [[0, 2], [5, 2]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "gaps", "expected"),
+    [(400, 4, False), (400, 5, (1,)), (500, 5, (1,)), (501, 5, False), (501, 6, (1,)), (5, 5, (1,))],
+)
+def test_auto_adds_an_indicator_where_5_rows_and_one_in_a_hundred_miss_the_column(rows, gaps, expected):
+    columns = np.ones((rows, 3))
+    columns[:gaps, 1] = np.nan
+    step = Impute()
+    assert step.output_size(3) is None
+    known, _ = step.fit(columns)
+    assert known.indicator == expected
+    assert known.output_size(3) == 3 + bool(expected)
+    heavy = np.ones(rows - gaps + 1)
+    heavy[0] = gaps
+    assert step.fit(columns[gaps - 1 :], heavy)[0] == known
+
+
+def test_error_refuses_the_first_missing_cell_of_the_training_rows():
+    rows = np.ones((4, 3))
+    known, learned = Impute(strategy="error").fit(rows)
+    np.testing.assert_array_equal(known.apply(rows, learned), rows)
+    rows[2, 1] = np.nan
+    with pytest.raises(DataError, match="impute: missing value at row 2, column 1"):
+        Impute(strategy="error").fit(rows)
+
+
+def test_an_indicator_for_a_column_that_is_not_there_is_refused():
+    with pytest.raises(DataError, match="indicator has column 7 of 3"):
+        Impute(indicator=(0, 7)).fit(np.ones((4, 3)))
+
+
+MOMENTS = [
+    datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
+    for year in (1600, 1900, 1969, 1970, 2000, 2023, 2024, 2100)
+    for month, day in ((1, 1), (2, 28), (3, 1), (12, 31))
+    for hour, minute in ((0, 0), (6, 30), (23, 59))
+] + [datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC), datetime.datetime(1904, 2, 29, tzinfo=datetime.UTC)]
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def days_of(moments) -> np.ndarray:
+    return np.array([[(moment - EPOCH) / datetime.timedelta(days=1)] for moment in moments])
+
+
+def test_calendar_is_what_the_standard_library_says_of_each_moment():
+    days = days_of(MOMENTS)
+    known, learned = Calendar().fit(days)
+    assert known.counts == (7,)
+    expected = []
+    for moment, (day,) in zip(MOMENTS, days, strict=True):
+        ends = [datetime.datetime(moment.year + more, 1, 1, tzinfo=datetime.UTC) for more in (0, 1)]
+        of_year = (moment.timetuple().tm_yday - 1) / (ends[1] - ends[0]).days
+        of_day = (moment.hour * 60 + moment.minute) / (24 * 60)
+        turns = 2 * np.pi * np.array([of_year, moment.weekday() / 7, of_day])
+        expected.append([day, *np.stack([np.sin(turns), np.cos(turns)], axis=1).ravel()])
+    np.testing.assert_allclose(known.apply(days, learned), expected, rtol=1e-12, atol=1e-9)
+
+
+def test_calendar_knows_each_day_of_800_years():
+    days = np.arange(-200_000.0, 92_000.0)
+    date = days.astype(np.int64).astype("datetime64[D]")
+    year = date.astype("datetime64[Y]")
+    january, next_january = (each.astype("datetime64[D]") for each in (year, year + 1))
+    of_year = (date - january) / (next_january - january)
+    prepared = applied(Calendar(), days[:, None], days[:, None])
+    turns = np.arctan2(prepared[:, 1], prepared[:, 2]) / (2 * np.pi) % 1
+    np.testing.assert_allclose(turns, of_year, atol=1e-12)
+
+
+def test_calendar_keeps_the_cycles_that_vary_for_each_column():
+    day, week = np.arange(3.0), 7 * np.arange(3.0)
+    columns = np.column_stack([day, week, week + 0.25 * np.arange(3), np.full(3, 9.5), [np.nan, 2.5, 2.5]])
+    known, learned = Calendar().fit(columns)
+    assert learned["kept"].T.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert known.counts == (5, 3, 5, 1, 1)
+    prepared = known.apply(columns, learned)
+    np.testing.assert_array_equal(prepared[:, :5], columns)
+    of_year = 2 * np.pi * np.column_stack([day, week, week]) / 365
+    of_week = 2 * np.pi * (day + 3) / 7
+    of_day = 2 * np.pi * 0.25 * np.arange(3)
+    expected = np.column_stack(
+        [np.sin(of_year), np.cos(of_year), *(f(c) for c in (of_week, of_day) for f in (np.sin, np.cos))]
+    )
+    np.testing.assert_allclose(prepared[:, 5:], expected, atol=1e-15)
+    assert known.fit(columns, np.array([0.0, 1.0, 1.0]))[0].counts == (5, 3, 5, 1, 1)
+    assert known.fit(columns, np.array([0.0, 0.0, 1.0]))[0].counts == (1, 1, 1, 1, 1)
+
+
+def test_calendar_leaves_a_missing_date_missing_and_bears_dates_beyond_all_years():
+    days = np.array([[19_000.0], [np.nan], [19_003.5], [1e300], [-1e12]])
+    known, learned = Calendar().fit(days[:3])
+    prepared = known.apply(days, learned)
+    assert np.isnan(prepared[1]).all()
+    assert np.isfinite(np.delete(prepared, 1, axis=0)).all()
