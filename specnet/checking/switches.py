@@ -16,7 +16,7 @@ from specnet.compiler.reverse import postorder
 def switches(outputs: Iterable[Value]) -> list[Value]:
     """Return what tells the sides that each maximum, minimum, comparison, sign and absolute value takes.
 
-    They are masks, and the indices that numbers are turned into.
+    They are masks, and the indices and whole numbers that numbers are turned into.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def _operands(value: Value) -> Sequence[Value]:
 
 
 def _sides(value: Value) -> Iterator[Value]:
-    if value.operation is picking.TO_INDEX:
+    if value.operation in (picking.TO_INDEX, functions.FLOOR):
         yield value
     elif value.operation is reductions.MAX:
         (x,) = value.arguments

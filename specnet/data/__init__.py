@@ -2,7 +2,7 @@
 
 from specnet.data.grouping import column_groups, with_fitted_steps
 from specnet.data.labels import Labels, check_labels
-from specnet.data.preparation import Group, Preparation, tensor_shapes, unfitted
+from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
 from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
@@ -24,7 +24,7 @@ __all__ = [
     "suspicions",
     "table_target",
     "target_kind",
-    "tensor_shapes",
+    "tensor_forms",
     "unfitted",
     "with_fitted_steps",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -81,6 +81,12 @@ class Group:
         for step, learned in zip(self.steps, self.fitted, strict=True):
             columns = step.apply(columns, learned)
         return columns
+
+    def invert(self, prepared: Any) -> Any:
+        """Return what the fitted steps make the given columns of, about: not every step can be undone."""
+        for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
+            prepared = step.invert(prepared, learned)
+        return prepared
 
     def output_size(self, columns: int) -> int:
         """Return how many columns a fitted group makes, among so many raw ones."""
@@ -201,17 +207,22 @@ class Preparation:
         return joined(*made) if len(made) > 1 else made[0] if made else columns
 
     def invert(self, columns: Any) -> Any:
-        """Return columns (rows, columns) that the network made, in their own units."""
-        assert self.is_plain, "a target has no groups"
+        """Return prepared columns (rows, inputs) in their own units; arrays alone where there are groups of columns."""
+        if self.is_plain:
+            for group in self.groups:
+                columns = group.invert(columns)
+            return columns
+        raw, start = np.empty((len(columns), sum(group.count(0) for group in self.groups))), 0
         for group in self.groups:
-            for step, learned in zip(reversed(group.steps), reversed(group.fitted), strict=True):
-                columns = step.invert(columns, learned)
-        return columns
+            stop = start + group.output_size(group.count(0))
+            raw[:, group.places] = group.invert(columns[:, start:stop])
+            start = stop
+        return raw
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is."""
         return {
-            f"{place}.{index}.{name}": array
+            _tensor_name(place, index, name): array
             for place, group in enumerate(self.groups)
             for index, learned in enumerate(group.fitted)
             for name, array in learned.items()
@@ -219,40 +230,53 @@ class Preparation:
 
     @classmethod
     def from_tensors(cls, groups: Sequence[Group], tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says.
+        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_forms` says.
 
         Raises
         ------
         DataError
             If they are no state that a step can have.
         """
-        preparation = cls(tuple(groups)).with_tensors(tensors)
-        for group in preparation.groups:
-            for step, learned in zip(group.steps, group.fitted, strict=True):
-                step.check(learned)
-        return preparation
+        fitted = []
+        for place, group in enumerate(groups):
+            learned = tuple(
+                {name: tensors[_tensor_name(place, index, name)] for name in step.learned}
+                for index, step in enumerate(group.steps)
+            )
+            for step, state in zip(group.steps, learned, strict=True):
+                step.check(state)
+            fitted.append(replace(group, fitted=learned))
+        return cls(tuple(fitted))
 
-    def with_tensors(self, tensors: Mapping[str, Any]) -> Self:
-        """Return the same groups with other numbers, or symbolic values, in place of what was learned."""
+    def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
+        """Return the preparation with something in place of all arrays that are not `fixed`, by name and array."""
         groups = []
         for place, group in enumerate(self.groups):
             learned = tuple(
-                {name: tensors[f"{place}.{index}.{name}"] for name in step.learned}
-                for index, step in enumerate(group.steps)
+                {
+                    name: array if name in step.fixed else replacement(_tensor_name(place, index, name), array)
+                    for name, array in state.items()
+                }
+                for index, (step, state) in enumerate(zip(group.steps, group.fitted, strict=True))
             )
             groups.append(replace(group, fitted=learned))
-        return replace(self, groups=tuple(groups))
+        return type(self)(tuple(groups))
 
 
-def tensor_shapes(groups: Sequence[Group], columns: int) -> dict[str, tuple[int | None, ...]]:
-    """Return the names and shapes of the tensors of a preparation of so many columns; None for a free length."""
-    shapes: dict[str, tuple[int | None, ...]] = {}
+TensorForm = tuple[np.dtype[Any], tuple[int | None, ...]]
+"""A dtype, and a shape in which None is a free length."""
+
+
+def tensor_forms(groups: Sequence[Group], columns: int) -> dict[str, TensorForm]:
+    """Return what the tensors of a preparation of so many columns are, by name."""
+    forms: dict[str, TensorForm] = {}
     for place, group in enumerate(groups):
         size = group.count(columns)
         for index, step in enumerate(group.steps):
-            shapes |= {f"{place}.{index}.{name}": shape for name, shape in step.shapes(size).items()}
+            for name, shape in step.shapes(size).items():
+                forms[_tensor_name(place, index, name)] = np.dtype(step.dtypes.get(name, "float64")), shape
             size = step.output_size(size) or 0
-    return shapes
+    return forms
 
 
 def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[Group, ...]:
@@ -265,6 +289,10 @@ def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str
     groups = [group for group in written if isinstance(group, ColumnGroup)]
     found = [Group(tuple(places[name] for name in group.columns), _coded(group.steps)) for group in groups]
     return (*([Group(None, plain)] if plain else []), *found)
+
+
+def _tensor_name(place: int, index: int, name: str) -> str:
+    return f"{place}.{index}.{name}"
 
 
 def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:

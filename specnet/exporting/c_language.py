@@ -28,6 +28,7 @@ _FUNCTIONS = {
     functions.TANH: "tanh",
     functions.ERF: "erf",
     functions.ABSOLUTE: "fabs",
+    functions.FLOOR: "floor",
 }
 
 

@@ -105,9 +105,9 @@ class Program:
         self.inputs = network.resolved.columns
         self.outputs = network.target_size if self.task == "values" else network.outputs
         (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
-        prepare, arrays = _symbolic(model.preprocessing, "preprocessing")
+        prepare, arrays = symbolic(model.preprocessing, "preprocessing")
         self.prepare = self._formula(prepare.apply(x), [x], arrays, np.dtype(np.float64), "preprocessing")
-        finish, arrays = _symbolic(model.target_preprocessing, "target_preprocessing")
+        finish, arrays = symbolic(model.target_preprocessing, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = self._formula(value, [y], arrays, np.dtype(np.float64), "target_preprocessing")
         self.steps = tuple(map(self._step, range(len(network.nodes))))
@@ -237,22 +237,25 @@ class _AnsweringScope(LayerScope):
         raise UnsupportedError(f"{self.node.layer.type}: random numbers in evaluation cannot be exported")
 
 
-def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
+def symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
     """Return a preparation of symbolic arrays, and what they stand for.
 
     Raises
     ------
     UnsupportedError
-        With every step that computes with arrays or texts only.
+        With every step that computes with texts.
     """
-    unknown = [step.type for step in preparation.steps if not step.exportable or isinstance(step, CategoryStep)]
+    unknown = [step.type for step in preparation.steps if isinstance(step, CategoryStep)]
     if unknown:
         raise UnsupportedError(*(f"exports have no equivalent of the preprocessing {name}" for name in unknown))
-    arrays = {name: array.reshape(-1, 1) for name, array in preparation.tensors().items()}
-    symbols = {name: state_value(f"state.{key}.{name}", array.shape) for name, array in arrays.items()}
-    # Symbols take the arithmetic of arrays, which is all that a preparation asks of its numbers.
-    symbolic = preparation.with_tensors(symbols)
-    return symbolic, {f"state.{key}.{name}": array for name, array in arrays.items()}
+    arrays: dict[str, Array] = {}
+
+    def symbol(name: str, array: Array) -> Value:
+        leaf = f"state.{key}.{name}"
+        arrays[leaf] = array.reshape(-1, 1)
+        return state_value(leaf, arrays[leaf].shape)
+
+    return preparation.replaced(symbol), arrays
 
 
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:

@@ -34,7 +34,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from specnet.data import Group, Preparation, tensor_shapes, unfitted
+from specnet.data import Group, Preparation, tensor_forms, unfitted
+from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, decode, encode, parse_object, read_header, shown
 from specnet.network import Network
@@ -45,8 +46,6 @@ from specnet.spec import Limits, parse_spec, resolve
 FORMAT_VERSION = 1
 LABEL_CHARACTERS_LIMIT = 2**22
 
-TensorShape = tuple[int | None, ...]
-TensorForm = tuple[np.dtype[Any], TensorShape]
 
 _UTF8_LONGEST = 4
 """Bytes of a character."""
@@ -236,14 +235,15 @@ def _input_groups(network: Network) -> tuple[Group, ...]:
 
 def tensor_kinds(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
-    spec, float64 = network.spec.network, np.dtype(np.float64)
-    inputs = _prefixed("preprocessing", tensor_shapes(_input_groups(network), network.resolved.columns))
+    spec = network.spec.network
+    inputs = _prefixed("preprocessing", tensor_forms(_input_groups(network), network.resolved.columns))
     groups = unfitted(spec.target_preprocessing)
-    outputs = _prefixed("target_preprocessing", tensor_shapes(groups, network.target_size))
+    outputs = _prefixed("target_preprocessing", tensor_forms(groups, network.target_size))
     return {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
         **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
-        **{name: (float64, shape) for name, shape in (inputs | outputs).items()},
+        **inputs,
+        **outputs,
     }
 
 
@@ -272,7 +272,7 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
             raise FileError(f"unknown tensor {shown(name)}")
 
 
-def _fits(shape: Shape, wanted: TensorShape) -> bool:
+def _fits(shape: Shape, wanted: tuple[int | None, ...]) -> bool:
     """Whether a shape is the one wanted, where None stands for any length."""
     return len(shape) == len(wanted) and all(there in (here, None) for here, there in zip(shape, wanted, strict=True))
 

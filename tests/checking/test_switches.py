@@ -9,6 +9,7 @@ from specnet.compiler import (
     absolute,
     custom,
     equal,
+    floor,
     gather,
     greater,
     input_value,
@@ -64,6 +65,11 @@ def test_an_index_changes_with_the_number_that_it_is_made_from():
 
     assert sides(chosen, [2, 0, 1.2]) == sides(chosen, [2.1, 0.5, 1])
     assert sides(chosen, [2, 0, 1]) != sides(chosen, [1.9, 0, 1])
+
+
+def test_a_whole_number_changes_with_the_number_that_it_is_below():
+    assert sides(floor, [2, -0.1, 1.2]) == sides(floor, [2.1, -1, 1])
+    assert sides(floor, [2]) != sides(floor, [1.9])
 
 
 @pytest.mark.parametrize("name", SMOOTH)

@@ -75,6 +75,7 @@ UNARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float, fl
     (functions.SOFTPLUS, c.softplus, lambda x: np.logaddexp(0, x), -9, 9),
     (functions.ABSOLUTE, c.absolute, np.abs, -2, 2),
     (functions.SIGN, c.sign, np.sign, -2, 2),
+    (functions.FLOOR, c.floor, np.floor, -2, 2),
 ]
 BINARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float]] = [
     (value.ADD, lambda a, b: a + b, np.add, -2),

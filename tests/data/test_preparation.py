@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from specnet.data import Group, Preparation, tensor_shapes, unfitted
+from specnet.data import Group, Preparation, tensor_forms, unfitted
 from specnet.errors import DataError
 from specnet.parts.preprocessing import Embedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
@@ -27,7 +27,9 @@ def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from
     np.testing.assert_allclose(preparation.invert(prepared), columns, rtol=1e-12)
 
     tensors = preparation.tensors()
-    assert {name: array.shape for name, array in tensors.items()} == tensor_shapes(plain(*STEPS), 4)
+    assert {name: array.shape for name, array in tensors.items()} == {
+        name: shape for name, (_, shape) in tensor_forms(plain(*STEPS), 4).items()
+    }
     assert list(tensors) == ["0.0.mean", "0.0.scale", "0.1.mean", "0.1.scale"]
     again = Preparation.from_tensors(plain(*STEPS), tensors)
     np.testing.assert_array_equal(again.prepare(columns), prepared)

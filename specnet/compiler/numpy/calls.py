@@ -266,6 +266,7 @@ RENDERINGS: dict[Operation, Rendering] = {
     functions.ERF: _erf,
     functions.ABSOLUTE: ufunc(np.absolute),
     functions.SIGN: ufunc(np.sign),
+    functions.FLOOR: ufunc(np.floor),
     selection.MAXIMUM: extremum(np.maximum),
     selection.MINIMUM: extremum(np.minimum),
     selection.GREATER: ufunc(np.greater),
@@ -312,6 +313,10 @@ def _complex_sign(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [lambda: np.copyto(out, np.sign(x.real))]
 
 
+def _complex_floor(site: Site, out: Array, x: Array) -> list[BoundCall]:
+    return [lambda: np.copyto(out, np.floor(x.real))]
+
+
 def _complex_max(site: Site, out: Array, x: Array) -> list[BoundCall]:
     axis = AXES[site.call.attributes]
 
@@ -329,5 +334,6 @@ COMPLEX_RENDERINGS: dict[Operation, Rendering] = RENDERINGS | {
     selection.EQUAL: _complex_comparison(np.equal),
     functions.ABSOLUTE: _complex_absolute,
     functions.SIGN: _complex_sign,
+    functions.FLOOR: _complex_floor,
     reductions.MAX: _complex_max,
 }

@@ -11,6 +11,7 @@ __all__ = [
     "erf",
     "exp",
     "expm1",
+    "floor",
     "log",
     "log1p",
     "sigmoid",
@@ -129,3 +130,11 @@ SIGN = Operation("sign", broadcast, constant_because=SWITCH, overwrites=(0,))
 def sign(x: Value | Number) -> Value:
     """-1, 0 or 1."""
     return elementwise(SIGN, x)
+
+
+FLOOR = Operation("floor", broadcast, constant_because=SWITCH, overwrites=(0,))
+
+
+def floor(x: Value | Number) -> Value:
+    """The largest whole number that is not above x."""
+    return elementwise(FLOOR, x)

@@ -147,7 +147,9 @@ def _source(program: Program, stem: str, header: str) -> str:
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
     body = [f"real {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
-    doubles = {*program.prepare.tables, *program.finish.tables}
+    in_double = [step for formula in (program.prepare, program.finish) for step in formula.steps]
+    weights = {step.operands[1] for step in in_double if step.operation is GROUPED}  # of the type that it computes in
+    doubles = {*program.prepare.tables, *program.finish.tables} - weights
     tables = "".join(
         _table(table.array, name, "double")
         if table in doubles

@@ -37,6 +37,7 @@ _FUNCTIONS = {
     functions.ERF: "erf",
     functions.ABSOLUTE: "Math.abs",
     functions.SIGN: "Math.sign",
+    functions.FLOOR: "Math.floor",
     CAST: "Number",
 }
 FORMS: Forms = (

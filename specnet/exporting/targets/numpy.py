@@ -49,6 +49,7 @@ _FUNCTIONS = {
     functions.ERF: "erf",
     functions.ABSOLUTE: "np.abs",
     functions.SIGN: "np.sign",
+    functions.FLOOR: "np.floor",
 }
 FORMS = (
     ARITHMETIC

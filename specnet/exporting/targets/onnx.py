@@ -50,6 +50,7 @@ OPERATORS: Mapping[Operation, str] = {
     functions.SOFTPLUS: "Softplus",
     functions.ABSOLUTE: "Abs",
     functions.SIGN: "Sign",
+    functions.FLOOR: "Floor",
     selection.MAXIMUM: "Max",
     selection.MINIMUM: "Min",
     selection.GREATER: "Greater",

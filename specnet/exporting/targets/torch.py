@@ -37,6 +37,7 @@ _FUNCTIONS = {
     functions.SIGMOID: "torch.sigmoid",
     functions.ABSOLUTE: "torch.abs",
     functions.SIGN: "torch.sign",
+    functions.FLOOR: "torch.floor",
 }
 FORMS = (
     ARITHMETIC

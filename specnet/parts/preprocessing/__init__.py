@@ -5,6 +5,7 @@ Every module of this package is taken whole, so that a new step is written in on
 
 # ruff: noqa: F403
 
+from specnet.parts.preprocessing.base import NUMBERS as NUMBERS
 from specnet.parts.preprocessing.base import Fitted as Fitted
 from specnet.parts.preprocessing.base import Preprocessing as Preprocessing
 from specnet.parts.preprocessing.base import Texts as Texts

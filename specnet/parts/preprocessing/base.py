@@ -26,20 +26,22 @@ Learned = dict[str, NDArray[Any]]
 class Preprocessing(PartKind):
     """A step from columns to columns.
 
-    What a column means to the step is said in its class; so are `learned`, the names of what it learns, and the
-    following.
-
     Attributes
     ----------
+    learned : tuple of str
+        Names of what `fit` returns.
     takes : frozenset of str
-        Kinds of raw columns that a group of columns can have that begins with the step.
+        Kinds of raw columns that the step can be the first for.
     takes_missing : bool
-        Whether the columns may have missing cells, NaN.
+        Whether columns may have missing cells, which are NaN.
     invertible : bool
-        Whether `invert` undoes it, as a target's step must be undone. The `invert` of another step returns columns
-        of which the step makes about those that are given, as far as it can: rows for the proof of an export.
-    exportable : bool
-        Whether `apply` takes symbolic values too, so that it can be written in other languages.
+        Whether `invert` undoes it, as a target's step must be undone. For the proof of an export the others return
+        columns of which the step makes about those that are given.
+    dtypes : mapping of str to str
+        Of what is learned, by name; the others are float64.
+    fixed : frozenset of str
+        Names of learned arrays that stay arrays if symbolic values take the others' place: those that say how many
+        columns are made.
     """
 
     kind: ClassVar[str] = "preprocessing"
@@ -47,7 +49,8 @@ class Preprocessing(PartKind):
     takes: ClassVar[frozenset[str]] = NUMBERS
     takes_missing: ClassVar[bool] = False
     invertible: ClassVar[bool] = False
-    exportable: ClassVar[bool] = True
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    dtypes: ClassVar[Mapping[str, str]] = {}
 
     def output_size(self, columns: int) -> int | None:
         """Return how many columns it makes of so many, None if that is only known of the step that `fit` returns."""
@@ -92,8 +95,8 @@ class Preprocessing(PartKind):
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         """Return the columns, prepared.
 
-        Operators and the functions of `specnet.parts.preprocessing.operations` only, where the step is exportable:
-        so symbolic values can take the arrays' place.
+        Operators and the functions of `specnet.parts.preprocessing.operations` only, so that symbolic values can take
+        the arrays' place.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 

@@ -1,8 +1,8 @@
 """Steps for columns of categories: from texts to codes, and what is made of the codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +35,13 @@ class CategoryStep(Preprocessing):
     learned = ("categories", "offsets", "starts")
     takes = frozenset({"category"})
     takes_missing = True
-    minimum_count: PositiveInteger = Field(
-        5, description="training rows that a category needs to get a code of its own"
-    )
+    fixed = frozenset(learned)
+    dtypes: ClassVar[Mapping[str, str]] = {"categories": "uint8", "offsets": "int64", "starts": "int64"}
+    minimum_count: PositiveInteger = Field(5, description="training rows that a category needs for a code of its own")
     maximum_categories: PositiveInteger = Field(
-        1000, description="largest number of codes of a column; the most frequent categories get one"
+        1000, description="largest number of codes of a column, for its most frequent categories"
     )
-    counts: Counts | None = Field(
-        None, description="number of categories with a code of their own, for each column; set by fitting"
-    )
+    counts: Counts | None = Field(None, description="number of codes of each column; found when the step is fitted")
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         offsets = None if self.counts is None else sum(self.counts) + 1
@@ -115,7 +113,7 @@ class CategoryStep(Preprocessing):
 
 
 class Ordinal(CategoryStep):
-    """Code of each category: 1…k in the order of their UTF-8 bytes, 0 for rare and unseen ones.
+    """Code of each category: 1…k in the order of their UTF-8 bytes, 0 for rare and unseen categories.
 
     A category gets a code of its own if at least `minimum_count` training rows have it, and if it is among the most
     frequent `maximum_categories`. Missing is a category too, with the last code.
@@ -125,9 +123,9 @@ class Ordinal(CategoryStep):
 
 
 class OneHot(CategoryStep):
-    """1 in the column of the category and 0 elsewhere, a column for each of the codes 1…k that `ordinal` gives.
+    """One column per code of `ordinal`, 1…k: 1 in rows of that category, 0 in all others.
 
-    Rare and unseen categories are 0 everywhere. Missing is a category too, with the last column.
+    Rare and unseen categories are 0 in every column. Missing is a category too, with the last column.
     """
 
     type: Literal["one_hot"] = "one_hot"
@@ -155,7 +153,7 @@ class Embedding(CategoryStep):
     """
 
     type: Literal["embedding"] = "embedding"
-    size: PositiveInteger = Field(8, description="numbers in each vector")
+    size: PositiveInteger = Field(8, description="size of each vector")
 
     def ordinal(self) -> Ordinal:
         """Return the step that it resolves to, which is fitted in its place."""

@@ -8,29 +8,36 @@ from pydantic import Field
 
 from specnet.parts.fields import Counts
 from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, float64_blocks
+from specnet.parts.preprocessing.operations import cos, equal, floor, greater, joined, picked, sin, where
 
 _CYCLES = 3
 """Day of year, weekday, time of day."""
 _THURSDAY = 3
 """The weekday of 1970-01-01, Monday being 0."""
-_FARTHEST = 1e9
-"""Days beyond which the day of year is that of this day: NumPy's dates end somewhere."""
+_BEFORE_1970 = 719_468
+"""Days from 0000-03-01, where 400 years of the calendar begin, to 1970-01-01."""
+_IN_400_YEARS = 146_097
+_FROM_MARCH = 306
+"""Days from March to the end of the year."""
 
 
 class Calendar(Preprocessing):
     """Days since 1970, then sin(2πc) and cos(2πc) of each cycle c: day of year, weekday and time of day.
 
     Columns are days since 1970-01-01 UTC, with the time of day as a fraction. A cycle is a fraction too: whole days
-    since January 1 over the days of that year, whole days since Monday over 7, hours over 24. Only those cycles are
-    kept that vary over the training rows. A missing cell stays missing.
+    since January 1 over the days of that year, whole days since Monday over 7, hours over 24. Of each column only those
+    cycles are kept that vary over the training rows. All columns come first, then the sines and the cosines of the day
+    of year of those that keep it, then those of the weekday and of the time of day. A missing cell stays missing.
     """
 
     learned = ("kept",)
     takes = frozenset({"datetime"})
     takes_missing = True
-    exportable = False
+    fixed = frozenset(learned)
     type: Literal["calendar"] = "calendar"
-    counts: Counts | None = Field(None, description="number of columns made of each column; set by fitting")
+    counts: Counts | None = Field(
+        None, description="number of columns made of each column; found when the step is fitted"
+    )
 
     def output_size(self, columns: int) -> int | None:
         return None if self.counts is None else sum(self.counts)
@@ -43,9 +50,8 @@ class Calendar(Preprocessing):
     ) -> tuple[Self, Learned]:
         if weight is not None:
             columns = columns[weight > 0]
-        varies = [_varies(cycle) for block in float64_blocks(columns) for cycle in _cycles(block).transpose(2, 0, 1)]
-        kept = np.array(varies, np.float64).reshape(-1, _CYCLES).T
-        return self.model_copy(update={"counts": _counts(kept)}), {"kept": kept}
+        kept = np.hstack([[_varies(cycle) for cycle in _cycles(block)] for block in float64_blocks(columns)])
+        return self.model_copy(update={"counts": _counts(kept)}), {"kept": kept.astype(np.float64)}
 
     def check(self, fitted: Fitted) -> None:
         kept = fitted["kept"]
@@ -53,34 +59,51 @@ class Calendar(Preprocessing):
         self.require(_counts(kept) == self.counts, f"counts are {self.counts}, but kept says {_counts(kept)}")
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
-        angles = 2 * np.pi * _cycles(columns)
-        made = []
-        for place, kept in enumerate(fitted["kept"].T):
-            made.append(columns[:, place])
-            for angle in angles[kept > 0, :, place]:
-                made += [np.sin(angle), np.cos(angle)]
-        return np.stack(made, axis=1)
+        made = [columns]
+        for cycle, kept in zip(_cycles(columns), fitted["kept"], strict=True):
+            if kept.any():
+                angle = 2 * np.pi * picked(cycle, np.flatnonzero(kept).tolist())
+                made += [sin(angle), cos(angle)]
+        return joined(*made)
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        return picked(columns, range(fitted["kept"].shape[1]))
 
 
-def _counts(kept: NDArray[np.float64]) -> tuple[int, ...]:
+def _counts(kept: NDArray[Any]) -> tuple[int, ...]:
     """Return how many columns are made of each column of which these cycles are kept."""
     return tuple(1 + 2 * int(count) for count in kept.sum(0))
 
 
-def _varies(cycles: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which cycles (cycles, rows) have more than one number, missing ones apart."""
-    present = cycles[:, ~np.isnan(cycles[0])]
-    varies: NDArray[np.bool_] = (present != present[:, :1]).any(1)
+def _varies(cycle: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which columns (rows, columns) have more than one number, missing ones apart."""
+    least = np.where(np.isnan(cycle), np.inf, cycle).min(0, initial=np.inf)
+    largest = np.where(np.isnan(cycle), -np.inf, cycle).max(0, initial=-np.inf)
+    varies: NDArray[np.bool_] = least < largest
     return varies
 
 
-def _cycles(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where in each cycle points in time are, from 0 to 1: (cycles, rows, columns)."""
-    missing = np.isnan(columns)
-    days = np.floor(np.where(missing, 0.0, columns))
-    date = days.clip(-_FARTHEST, _FARTHEST).astype(np.int64).astype("datetime64[D]")
-    year = date.astype("datetime64[Y]")
-    january, next_january = year.astype("datetime64[D]"), (year + 1).astype("datetime64[D]")
-    of_year = (date - january) / (next_january - january)
-    cycles = np.stack([of_year, (days + _THURSDAY) % 7 / 7, columns - days])
-    return np.where(missing, np.nan, cycles)
+def _cycles(columns: Any) -> tuple[Any, Any, Any]:
+    """Return where points in time are in each cycle, from 0 to 1."""
+    days = floor(columns)
+    weekday = days + _THURSDAY
+    return _of_year(days), (weekday - 7 * floor(weekday / 7)) / 7, columns - days
+
+
+def _of_year(days: Any) -> Any:
+    """Return the whole days since January 1 over the days of the year, by Hinnant's algorithm for civil dates.
+
+    Its years begin in March, so that the leap day is their last, and repeat after 400 of them.
+    """
+    days = days + _BEFORE_1970
+    days = days - _IN_400_YEARS * floor(days / _IN_400_YEARS)
+    year = floor((days - floor(days / 1460) + floor(days / 36524) - floor(days / 146096)) / 365)
+    since_march = days - (365 * year + floor(year / 4) - floor(year / 100))
+    next_year = where(greater(_FROM_MARCH, since_march), 0.0, 1.0)
+    leap = _divides(4, year + next_year) - _divides(100, year + next_year) + _divides(400, year + next_year)
+    return (since_march + 365 - _FROM_MARCH + leap) / (365 + leap) - next_year
+
+
+def _divides(divisor: int, years: Any) -> Any:
+    """Return 1 for years that a number divides, else 0."""
+    return where(equal(divisor * floor(years / divisor), years), 1.0, 0.0)

@@ -44,42 +44,40 @@ class _OneForm:
 
 
 class Impute(Preprocessing):
-    """x, or the column's fill value where x is missing.
+    """Fill missing cells with one value per column, and add indicator columns that are 1 where a cell was missing.
 
-    The fill value is the median, mean or most frequent number (the least of those at a tie) of the training rows that
-    have one, or `value`; `error` refuses missing cells. A column that is empty in the training rows is filled with 0,
-    or with `value`.
+    The value is the median, mean or most frequent number (the least at a tie) of the column's training rows, or the
+    constant `value`; with `error` missing cells are an error. A column that is empty in the training rows is filled
+    with 0, or with `value`.
 
-    Indicator columns follow behind all columns, 1 where x was missing and 0 elsewhere: one for each column that at
-    least 5 rows and 1 % of the training rows miss (`auto`), for all columns (`true`) or for those at the places that
-    are listed, counted from 0 within the step's columns.
+    Indicator columns come after all others: for each column that at least 5 rows and 1 % of the training rows miss
+    (`auto`), for every column (`true`), or for those that are listed, counted from 0 among the step's columns.
     """
 
     learned = ("fill",)
     takes_missing = True
     type: Literal["impute"] = "impute"
     strategy: Literal["median", "mean", "most_frequent", "constant", "error"] = Field(
-        "median", description="fill value of a column; error refuses missing cells"
+        "median", description="what missing cells are filled with; error refuses them"
     )
-    value: float | None = Field(None, description="fill value of all columns for the strategy constant")
+    value: float | None = Field(None, description="value of the strategy constant, for all columns")
     indicator: Annotated[bool | tuple[int, ...] | Literal["auto"], _OneForm()] = Field(
-        "auto", description="columns that get an indicator column; set by fitting if auto"
+        "auto", description="columns with an indicator column; auto is replaced when the step is fitted"
     )
 
     def problems(self) -> Iterator[FieldProblem]:
         if (self.strategy == "constant") != (self.value is not None):
-            message = "the strategy constant needs a value"
+            message = 'the strategy "constant" needs a value'
             if self.value is not None:
-                message = f"value is for the strategy constant, got {self.strategy}"
+                message = f'value has no effect with the strategy "{self.strategy}"'
             yield FieldProblem((written(self, "value", "strategy"),), message, "field-clash")
         if self.strategy == "error" and self.indicator not in ("auto", False):
-            yield FieldProblem(("indicator",), "the strategy error leaves nothing to indicate", "field-clash")
+            yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"', "field-clash")
         places = self.indicator if isinstance(self.indicator, tuple) else ()
         for index in range(1, len(places)):
             if places[index] <= places[index - 1]:
-                yield FieldProblem(
-                    ("indicator", index), "columns must be in ascending order, each once", "column-order"
-                )
+                message = "expected columns in ascending order, each once"
+                yield FieldProblem(("indicator", index), message, "field-clash")
 
     def output_size(self, columns: int) -> int | None:
         places = self._places(columns)

@@ -25,13 +25,16 @@ def _either(of_values: Function, of_arrays: Function) -> Function:
 
 
 absolute = _either(compiler.absolute, np.abs)
+cos = _either(compiler.cos, np.cos)
 equal = _either(compiler.equal, np.equal)
 expm1 = _either(compiler.expm1, np.expm1)
+floor = _either(compiler.floor, np.floor)
 greater = _either(compiler.greater, np.greater)
 log1p = _either(compiler.log1p, np.log1p)
 maximum = _either(compiler.maximum, np.maximum)
 minimum = _either(compiler.minimum, np.minimum)
 sign = _either(compiler.sign, np.sign)
+sin = _either(compiler.sin, np.sin)
 sqrt = _either(compiler.sqrt, np.sqrt)
 where = _either(compiler.where, np.where)
 

@@ -27,7 +27,7 @@ class Quantile(Preprocessing):
     learned = ("knots",)
     type: Literal["quantile"] = "quantile"
     points: Annotated[Integer, Ge(2), Le(65537)] = Field(
-        257, description="number of quantiles; fitting lowers it to the number of training rows"
+        257, description="number of quantiles; lowered to the number of training rows when the step is fitted"
     )
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:

@@ -129,7 +129,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
     for index, step in enumerate(spec.network.target_preprocessing):
         if not step.invertible:
-            message = f"{step.part_name()} cannot be undone, as target_preprocessing must be"
+            message = f"target_preprocessing needs steps that can be undone, got {step.part_name()}"
             known = ", ".join(
                 part.part_name()
                 for part in spec.registry.of_kind("preprocessing")

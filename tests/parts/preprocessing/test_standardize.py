@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
-from specnet.data import Preparation, tensor_shapes
-from specnet.errors import DataError
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import built_in_registry
 

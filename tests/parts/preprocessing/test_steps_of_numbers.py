@@ -216,6 +216,17 @@ def test_calendar_is_what_the_standard_library_says_of_each_moment():
     np.testing.assert_allclose(known.apply(days, learned), expected, rtol=1e-12, atol=1e-9)
 
 
+def test_calendar_knows_each_day_of_800_years():
+    days = np.arange(-200_000.0, 92_000.0)
+    date = days.astype(np.int64).astype("datetime64[D]")
+    year = date.astype("datetime64[Y]")
+    january, next_january = (each.astype("datetime64[D]") for each in (year, year + 1))
+    of_year = (date - january) / (next_january - january)
+    prepared = applied(Calendar(), days[:, None], days[:, None])
+    turns = np.arctan2(prepared[:, 1], prepared[:, 2]) / (2 * np.pi) % 1
+    np.testing.assert_allclose(turns, of_year, atol=1e-12)
+
+
 def test_calendar_keeps_the_cycles_that_vary_for_each_column():
     day, week = np.arange(3.0), 7 * np.arange(3.0)
     columns = np.column_stack([day, week, week + 0.25 * np.arange(3), np.full(3, 9.5), [np.nan, 2.5, 2.5]])
@@ -223,7 +234,14 @@ def test_calendar_keeps_the_cycles_that_vary_for_each_column():
     assert learned["kept"].T.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 0, 0]]
     assert known.counts == (5, 3, 5, 1, 1)
     prepared = known.apply(columns, learned)
-    np.testing.assert_array_equal(prepared[:, [0, 5, 8, 13, 14]], columns)
+    np.testing.assert_array_equal(prepared[:, :5], columns)
+    of_year = 2 * np.pi * np.column_stack([day, week, week]) / 365
+    of_week = 2 * np.pi * (day + 3) / 7
+    of_day = 2 * np.pi * 0.25 * np.arange(3)
+    expected = np.column_stack(
+        [np.sin(of_year), np.cos(of_year), *(f(c) for c in (of_week, of_day) for f in (np.sin, np.cos))]
+    )
+    np.testing.assert_allclose(prepared[:, 5:], expected, atol=1e-15)
     assert known.fit(columns, np.array([0.0, 1.0, 1.0]))[0].counts == (5, 3, 5, 1, 1)
     assert known.fit(columns, np.array([0.0, 0.0, 1.0]))[0].counts == (1, 1, 1, 1, 1)
 
