@@ -4,7 +4,7 @@ from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, needed_columns, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
-from specnet.data.tables import load_table, read_inputs, read_table, table_target, target_kind
+from specnet.data.tables import load_table, read_inputs, read_table, table_target
 
 __all__ = [
     "Labels",
@@ -18,6 +18,5 @@ __all__ = [
     "split_rows",
     "suspicions",
     "table_target",
-    "target_kind",
     "tensor_shapes",
 ]

@@ -18,11 +18,6 @@ from specnet.spec import Resolved, Spec
 PathLike = str | os.PathLike[str]
 
 
-def target_kind(spec: Spec) -> TargetKind:
-    """Return what the target of a spec is, as its loss says."""
-    return "values" if spec.training.loss.target == "values" else "classes"
-
-
 def load_table(spec: Spec) -> Table:
     """Make or read the rows that a spec's data part describes.
 
@@ -45,7 +40,7 @@ def load_table(spec: Spec) -> Table:
     FileError
         If a file cannot be read.
     """
-    data, target = spec.data, target_kind(spec)
+    data, target = spec.data, spec.target_kind
     if data is None:
         raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
     whole: Place = ("data",) if data.source_field is None else ("data", data.source_field)
@@ -130,7 +125,7 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     source = os.fspath(path)
     part = _part_for(source, resolved.spec)
     try:
-        table = check_table(part.load(Path(), target_kind(resolved.spec)))
+        table = check_table(part.load(Path(), resolved.spec.target_kind))
     except DataError as error:
         raise _about(error, source) from None
     return table if labels is None else replace(table, y=part.labels_like(table.y, labels))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, split_rows, suspicions, table_target, target_kind
+from specnet.data import Labels, split_rows, suspicions, table_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
@@ -88,9 +88,8 @@ def fit(
     resolved = resolve(parsed, inputs=rows.table.shape[1], outputs=outputs)
     if validation is None and data is not None and data.split.validation_size:
         split = data.split.model_copy(update={"test_size": 0.0})
-        kind = target_kind(parsed)
         with split_errors_at(located):
-            table = Table(rows.table, table_target(rows.y, kind), kind)
+            table = Table(rows.table, table_target(rows.y, parsed.target_kind), parsed.target_kind)
             splits = rows.split(split_rows(table, split, parsed.seed))
     with shown_progress(observer, verbose, calls=2) as observer:
         fitted = fit_rows(resolved, labels, splits, observer)

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
-from specnet.parts.data import Data
+from specnet.parts.data import Data, TargetKind
 from specnet.parts.fields import ColumnNames, NonNegativeNumber, PositiveInteger, PositiveNumber, Seed, SpecName
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
@@ -274,6 +274,11 @@ class Spec(Section):
         """The names of the inputs' columns, in order, where they are known."""
         names = self.data.feature_names if self.data is not None else None
         return names or self.network.feature_names
+
+    @property
+    def target_kind(self) -> TargetKind:
+        """Kind of target that the loss needs."""
+        return "values" if self.training.loss.target == "values" else "classes"
 
     def monitored_metric(self, monitor: str) -> Metric | None:
         """Return the metric of validation rows that is monitored by this name, None where that is a loss.

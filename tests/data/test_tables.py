@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from specnet.data import load_table, read_inputs, read_table, target_kind
+from specnet.data import load_table, read_inputs, read_table
 from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
@@ -56,7 +56,7 @@ def test_the_loss_says_what_the_target_is(spec_of, tmp_path, y, loss, expected, 
     table = load_table(spec)
     assert table.y.tolist() == expected
     assert table.y.dtype.kind == kind
-    assert table.target == target_kind(spec) == ("values" if loss == "mean_squared_error" else "classes")
+    assert table.target == spec.target_kind == ("values" if loss == "mean_squared_error" else "classes")
 
 
 def test_the_specs_seed_makes_the_rows(spec_of):

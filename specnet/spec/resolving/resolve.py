@@ -71,7 +71,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
 
     Of a spec with too many layers only that is known.
     """
-    network, training, loss = spec.network, spec.training, spec.training.loss
+    network, training = spec.network, spec.training
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
     log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
     check_target(spec, problems)
@@ -94,8 +94,7 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
         check_plan(spec, nodes, input_size, problems)
     long_form = spec.model_copy(
         update={
-            "data": spec.data
-            and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
+            "data": spec.data and spec.data.with_defaults(spec.seed, spec.target_kind),
             "network": network.model_copy(
                 update={
                     "input_size": input_size,
