@@ -11,7 +11,7 @@ from specnet.data.labels import check_labels
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
-from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_weights
+from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import CsvFile, Data, Npz, Table, TargetKind, read_arrays
 from specnet.spec import Resolved, Spec
 
@@ -161,8 +161,7 @@ def check_table(table: Table) -> Table:
     """
     X = as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
-    if y.ndim not in (1, 2) or len(y) != len(X):
-        raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
+    check_target_axes(y, len(X))
     y = table_target(y, table.target)
     return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
 

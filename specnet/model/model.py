@@ -15,7 +15,7 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, check_target, check_weights
+from specnet.parts.arrays import Array, as_array, check_row_count, check_target, check_weights
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
@@ -280,8 +280,7 @@ class Model:
     def _target(self, y: ArrayLike, X: Array) -> tuple[Array, Array]:
         """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
         y, rows = as_array(y, "y"), len(X)
-        if y.shape[:1] != (rows,):
-            raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
+        check_row_count(y, rows, "y")
         if self._labels is not None:
             indices = self._labels.encode(y)
             return indices, indices

@@ -185,6 +185,19 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     return numbers
 
 
+def check_row_count(array: Array, rows: int, name: str, inputs: str = "X") -> None:
+    """Refuse an array that does not have one entry, or one row of entries, per row of the inputs."""
+    if array.shape[:1] != (rows,):
+        raise DataError(f"{name} has shape {array.shape}, but {inputs} has {rows} row{'s' * (rows != 1)}")
+
+
+def check_target_axes(y: Array, rows: int, name: str = "y", inputs: str = "X") -> None:
+    """Refuse a target that is not (rows,) or (rows, outputs)."""
+    check_row_count(y, rows, name, inputs)
+    if y.ndim > 2:
+        raise DataError(f"{name} has shape {y.shape}; expected (rows,) or (rows, outputs)")
+
+
 def check_weights(
     sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight"
 ) -> NDArray[np.float64] | None:
@@ -192,7 +205,8 @@ def check_weights(
     if sample_weight is None:
         return None
     weights = as_dtype(as_numbers(sample_weight, name), FLOAT64, name)
-    if weights.shape != (rows,):
+    check_row_count(weights, rows, name)
+    if weights.ndim != 1:
         raise DataError(f"{name} has shape {weights.shape}; expected ({rows},), one weight per row of X")
     if weights.min() < 0:
         raise DataError(f"{name} has {weights.min()}{_at((int(weights.argmin()),))}; weights must be non-negative")
@@ -247,8 +261,7 @@ def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: 
         (1, rows) indices for classes, otherwise (outputs, rows) numbers.
     """
     target = as_numbers(y, name)
-    if target.ndim == 0 or len(target) != rows:
-        raise DataError(f"{name} has shape {target.shape}, but X has {rows} rows")
+    check_row_count(target, rows, name)
     if kind == "classes":
         return _class_indices(target, outputs, name)[None, :]
     if target.ndim == 1 and outputs == 1:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import Labels, RowSplit, check_labels, load_table, split_rows
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
 from specnet.errors import DataError
-from specnet.parts.arrays import Array, as_array, check_inputs, check_weights
+from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
 from specnet.parts.part import Part
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 
@@ -62,10 +62,7 @@ def check_rows(
 ) -> Rows:
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
     inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
-    if target.ndim not in (1, 2) or len(target) != len(inputs):
-        raise DataError(
-            f"{prefix}y has shape {target.shape}, but {prefix}X has shape {inputs.shape}; their rows differ"
-        )
+    check_target_axes(target, len(inputs), f"{prefix}y", f"{prefix}X")
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
 
 
