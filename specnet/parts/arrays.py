@@ -26,6 +26,15 @@ ORDINARY_EXPONENT = 60
 NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
 FLOAT64 = np.dtype(np.float64)
+KIND_WORDS = {
+    "O": "Python objects",
+    "U": "text",
+    "S": "bytes",
+    "c": "complex numbers",
+    "M": "dates",
+    "m": "durations",
+}
+"""Contents of arrays that are not real numbers, by the kind of their dtype."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
@@ -98,6 +107,11 @@ def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
     return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
+def described_dtype(dtype: np.dtype[Any]) -> str:
+    """Return in words what an array of this dtype holds."""
+    return KIND_WORDS.get(dtype.kind, str(dtype))
+
+
 def as_numbers(array: ArrayLike, name: str) -> Array:
     """Return an array of finite booleans, integers or floats.
 
@@ -114,7 +128,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
         hint = f"convert it with {name}.astype(float)" if only_real else None
-        raise DataError(f"{name} must be numeric, got {_described(numbers)}", hint=hint)
+        raise DataError(f"{name} must be numeric, got {described_dtype(numbers.dtype)}", hint=hint)
     if numbers.size == 0:
         raise DataError(f"{name} is empty: shape {numbers.shape}")
     check_finite(numbers, name)
@@ -350,11 +364,6 @@ def _is_missing(item: Any) -> bool:
         return True
     except ValueError:  # an array
         return False
-
-
-def _described(array: Array) -> str:
-    kinds = {"O": "objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
-    return kinds.get(array.dtype.kind, str(array.dtype))
 
 
 def _at(place: tuple[int, ...], first_row: int = 0) -> str:

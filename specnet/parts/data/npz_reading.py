@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.files import open_file
+from specnet.parts.arrays import described_dtype
 
 LARGEST_ARRAY = 2**31
 """Bytes that an array may have, unpacked."""
@@ -30,7 +31,6 @@ HEADER = re.compile(
     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
 )
 LONGEST_HEADER = 10_000
-OTHERS = {"O": "Python objects, which need unpickling", "S": "bytes", "c": "complex numbers", "M": "dates"}
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -82,8 +82,8 @@ def read_arrays(
 
 
 def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any]:
-    def refused(reason: str) -> DataError:
-        return DataError(f"{name} {reason}", source=source)
+    def refused(reason: str, hint: str | None = None) -> DataError:
+        return DataError(f"{name} {reason}", hint=hint, source=source)
 
     member, *others = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
     if others:
@@ -96,7 +96,8 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         with strictly_opened(archive, member) as stream:
             dtype, shape, order = _read_header(stream)
             if dtype.kind not in "biufU":
-                raise refused(f"must hold numbers, got {OTHERS.get(dtype.kind, dtype)}")
+                hint = "save it as numbers or text; pickled objects are not read" if dtype.kind == "O" else None
+                raise refused(f"must hold numbers, got {described_dtype(dtype)}", hint)
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
             if promised != there:
                 raise refused(f"is damaged: expected {promised} bytes for shape {shape} of {dtype}, got {there}")
