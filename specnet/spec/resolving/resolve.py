@@ -72,12 +72,10 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     Of a spec with too many layers only that is known.
     """
     network, training = spec.network, spec.training
-    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
-    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
     check_target(spec, problems)
     check_columns(spec, problems)
     if check_layer_count(spec, problems):
-        return Resolved(spec, (), 0, 0, 0, batch_size, log_every)
+        return Resolved(spec, (), 0)
     input_size = agreed([*input_claims(spec, inputs)], problems)
     claims = [*output_claims(spec, outputs)]
     output_size = claims[0].size if claims else 0
@@ -92,6 +90,8 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     check_rules(spec, nodes, problems)
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
+    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
+    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
     long_form = spec.model_copy(
         update={
             "data": spec.data and spec.data.with_defaults(spec.seed, spec.target_kind),
@@ -110,5 +110,4 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
             "training": training.model_copy(update={"batch_size": batch_size, "log_every": log_every}),
         }
     ).with_origin(problems.origin())
-    columns = column_count(spec, input_size, inputs)
-    return Resolved(long_form, nodes, columns, input_size, output_size, batch_size, log_every)
+    return Resolved(long_form, nodes, column_count(spec, input_size, inputs))
