@@ -22,10 +22,6 @@ from specnet.parts.metrics.base import Task
 from specnet.parts.part import described
 from specnet.spec.resolving.graph import Node
 
-_LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
-_SAID_OTHERWISE = frozenset({"name", "inputs", "units", "activation", *_LEARNING})
-"""Fields that a layer's title does not repeat, or that only training needs."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
@@ -248,6 +244,6 @@ def _symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
     """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
     sized = " + ".join(map(str, sizes))
-    words = [described(node.layer, _SAID_OTHERWISE), f"{sized} → {node.size}", described(activation)]
+    words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
     text = f"{node.key}: {', '.join(filter(None, words))}"
     return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line

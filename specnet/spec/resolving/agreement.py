@@ -80,11 +80,12 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     if outputs % loss.outputs_per_target:
         message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs per target, got {outputs} outputs"
         problems.report("output-size", message, ("training", "loss"))
-    activation = layers[-1].split_activation()[1]
+    last, activation = layers[-1], layers[-1].split_activation()[1]
+    place = (*LAYERS, len(layers) - 1, *filter(None, [last.activation_field]))
     accepted = loss.accepted_activations
     if accepted is not None and activation is not None and activation.parametric:
         message = f"{loss.part_name()} reads raw outputs; a parametric output activation is not supported"
-        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
+        problems.report("output-activation", message, place)
     elif accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
         takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
@@ -92,7 +93,7 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
         fitting = [part.part_name() for part in alike or asking or takers]
         hint = f"use {either(sorted(accepted))}, or change the loss to {either(fitting[:_NAMED])}" if fitting else None
         message = f"{loss.part_name()} needs output activation {either(sorted(accepted))}, got {shown(name)}"
-        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
+        problems.report("output-activation", message, place, hint=hint)
 
 
 def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
