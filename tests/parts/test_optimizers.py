@@ -14,7 +14,8 @@ from specnet.compiler import FLAT, Bound, input_value, plan, state_value
 from specnet.compiler.numpy import bind
 from specnet.errors import SpecError
 from specnet.parts import Loss, Value, rows
-from specnet.parts.optimizers import NEGLIGIBLE, Nadam, Optimizer, Rprop, SteppingOptimizer
+from specnet.parts.optimizers import Nadam, Optimizer, Rprop, SteppingOptimizer
+from specnet.parts.optimizers.moments import NEGLIGIBLE
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
 
