@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
-from specnet.parts.activations import Linear
 from specnet.parts.arrays import first_few
 from specnet.spec import Resolved, Spec
 
@@ -126,7 +125,7 @@ def _of_numbers(resolved: Resolved, target: NDArray[Any]) -> Iterator[Diagnostic
     activation = resolved.nodes[-1].layer.split_activation()[1]
     if loss.target != "values" or loss.domain != "any" or spec.network.target_preprocessing:
         return
-    if not isinstance(activation, Linear | None):  # it may have been chosen for numbers in these units
+    if activation is not None and not activation.is_identity:  # it may have been chosen for numbers in these units
         return
     numbers = target.astype(np.float64).reshape(len(target), -1)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -15,7 +15,6 @@ from specnet.estimators.parameters import SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.watching import LOSS
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.rows import Rows, check_rows
@@ -60,7 +59,7 @@ class SpecEstimator(SpecParameters):
         else:
             start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
         training = resolved.spec.training
-        if not isinstance(training.optimizer, SteppingOptimizer):
+        if training.optimizer.stepping is None:
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')

@@ -34,7 +34,7 @@ from specnet.errors import PartError
 from specnet.network.layout import Layout
 from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
-from specnet.parts.optimizers import Commits, SteppingOptimizer
+from specnet.parts.optimizers import Commits
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
@@ -233,8 +233,8 @@ class Blueprint:
     @cached_property
     def update(self) -> Update:
         """The optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
-        optimizer = self.spec.training.optimizer
-        assert isinstance(optimizer, SteppingOptimizer), "the others have no program"
+        optimizer = self.spec.training.optimizer.stepping
+        assert optimizer is not None, "the others have no program"
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
         states: dict[str, float] = {}
         scalars: dict[str, Value] = {}

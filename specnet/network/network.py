@@ -21,7 +21,6 @@ from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
@@ -301,7 +300,7 @@ class Network:
             ("prediction", self.plan("predict")),
             ("gradient, while training", self.plan("step")),
         ]
-        if isinstance(self.spec.training.optimizer, SteppingOptimizer):
+        if self.spec.training.optimizer.stepping is not None:
             programs.append(("update", self._blueprint.update.program))
         return [(title, program.listing()) for title, program in programs]
 

@@ -23,6 +23,9 @@ class Schedule(PartKind):
 
     kind: ClassVar[str] = "schedule"
 
+    is_constant: ClassVar[bool] = False
+    """Whether the factor is 1 throughout."""
+
     unit: Literal["step", "epoch"] = Field(
         "step", description="unit of time: the factor changes with each step or each epoch"
     )
@@ -56,6 +59,7 @@ class _AnyLength(Schedule):
 class Constant(_AnyLength):
     """1 throughout: a constant learning rate."""
 
+    is_constant = True
     type: Literal["constant"] = "constant"
 
     def multiplier(self, position: int, length: int) -> float:

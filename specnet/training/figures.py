@@ -57,9 +57,9 @@ class Figures(dict[str, float]):
 
 def not_finite(network: Network, what: str) -> TrainingError:
     """Return the error of a figure that is not finite, with the likely remedy."""
-    optimizer = network.spec.training.optimizer
-    rate = getattr(optimizer, "learning_rate", None)
-    remedies = [f"lower training.optimizer.learning_rate (now {rate})"] if rate is not None else []
+    optimizer, remedies = network.spec.training.optimizer.stepping, []
+    if optimizer is not None:
+        remedies.append(f"lower training.optimizer.learning_rate (now {optimizer.learning_rate})")
     if not network.spec.network.preprocessing:
         remedies.append('set network.preprocessing = ["standardize"]')
     return TrainingError(what, hint=", or ".join(remedies) or None)

@@ -77,10 +77,7 @@ class LbfgsTrainer:
         """
         from scipy.optimize import OptimizeResult, minimize
 
-        from specnet.parts.optimizers import Lbfgs
-
-        optimizer = self._network.spec.training.optimizer
-        assert isinstance(optimizer, Lbfgs), "the spec asks for it"
+        training = self._network.spec.training
         losses: list[float] = []
         upcoming: list[Epoch | None] = [epoch]
         accepted = self._learning.copy()
@@ -101,17 +98,13 @@ class LbfgsTrainer:
             if upcoming[-1] is None:
                 raise StopIteration
 
-        options = {"maxcor": optimizer.history_size, "maxiter": self._network.spec.training.epochs, "maxls": 50}
-        options["maxfun"] = optimizer.max_evaluations or 2**31 - 1
         try:
             found = minimize(
                 loss_and_gradient,
                 self._learning.astype(np.float64),
-                method="L-BFGS-B",
                 jac=True,
-                tol=optimizer.tolerance,
                 callback=after_iteration,
-                options=options,
+                **training.optimizer.minimize_arguments(training.epochs),
             )
         except KeyboardInterrupt:
             self._learning[:] = accepted

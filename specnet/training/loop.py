@@ -12,7 +12,6 @@ import numpy as np
 from specnet.errors import Diagnostic
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import INTERRUPTED, Course, Keeper
 from specnet.training.figures import Monitor, not_finite
@@ -140,5 +139,4 @@ def train(
 
 
 def _kind_of_trainer(network: Network) -> type[SteppingTrainer] | type[LbfgsTrainer]:
-    stepping = isinstance(network.spec.training.optimizer, SteppingOptimizer)
-    return SteppingTrainer if stepping else LbfgsTrainer
+    return LbfgsTrainer if network.spec.training.optimizer.stepping is None else SteppingTrainer

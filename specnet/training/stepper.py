@@ -12,8 +12,6 @@ from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.blueprint import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
-from specnet.parts.optimizers import SteppingOptimizer
-from specnet.parts.schedules import Constant
 from specnet.training.clipping import clipping_factor
 from specnet.training.gradient import Gradients
 
@@ -65,13 +63,13 @@ class Stepper:
         steps_per_epoch: int = 1,
         total_steps: int = 1,
     ) -> None:
-        training, optimizer = network.spec.training, network.spec.training.optimizer
-        assert isinstance(optimizer, SteppingOptimizer), "the others make no steps"
+        training, optimizer = network.spec.training, network.spec.training.optimizer.stepping
+        assert optimizer is not None, "the others make no steps"
         self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
         self.step_number = self.updates = 0
         self._gradients = Gradients(network, feed, theta, layer_state)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
-        self._optimizer, self._constant_rate = optimizer, isinstance(optimizer.schedule, Constant)
+        self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:

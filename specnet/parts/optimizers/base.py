@@ -1,7 +1,7 @@
 """What every optimizer is: an update rule over the flat parameter vector, in the language of the compiler."""
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import Field
 
@@ -30,6 +30,15 @@ class Optimizer(PartKind):
     """Whether each step has to see the gradient of all rows."""
 
     @property
+    def stepping(self) -> "SteppingOptimizer | None":
+        """The optimizer itself if it makes one step per gradient, else None."""
+        return None
+
+    def minimize_arguments(self, epochs: int) -> dict[str, Any]:
+        """Return the arguments of `scipy.optimize.minimize`, for an optimizer that is not stepping."""
+        raise NotImplementedError(f"{type(self).__name__} has no minimize_arguments")
+
+    @property
     def decay(self) -> float:
         """Return the share of each weight that a step takes away, times the learning rate."""
         return 0.0
@@ -48,6 +57,10 @@ class SteppingOptimizer(Optimizer):
 
     learning_rate: PositiveNumber
     schedule: Schedule = Field(Constant(), description="learning-rate schedule, a factor on learning_rate")
+
+    @property
+    def stepping(self) -> Self:
+        return self
 
     def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
         for path, plateau in self.schedule.plateaus():

@@ -1,6 +1,6 @@
 """Methods that estimate the curvature of the loss."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -24,3 +24,8 @@ class Lbfgs(Optimizer):
     max_evaluations: PositiveInteger | None = Field(
         None, description="maximum number of gradient evaluations, line searches included; default: no limit"
     )
+
+    def minimize_arguments(self, epochs: int) -> dict[str, Any]:
+        options = {"maxcor": self.history_size, "maxiter": epochs, "maxls": 50}
+        options["maxfun"] = self.max_evaluations or 2**31 - 1
+        return {"method": "L-BFGS-B", "tol": self.tolerance, "options": options}

@@ -6,7 +6,6 @@ from specnet.errors import Path
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.registry import Registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
 from specnet.spec.columns import PATH, differences
@@ -113,7 +112,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
         message = f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several"
         problems.report("class-weight", message, ("training", "class_weight"))
-    if not isinstance(training.optimizer, SteppingOptimizer):
+    if training.optimizer.stepping is None:
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
                 message = f"{key} has no effect with {training.optimizer.part_name()}"
@@ -163,7 +162,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
     """Report a layer's factors on rates and decay where the optimizer has neither."""
     optimizer = spec.training.optimizer
-    if isinstance(optimizer, SteppingOptimizer):
+    if optimizer.stepping is not None:
         return
     for node in nodes:
         for key in ("learning_rate_factor", "weight_decay_factor"):
