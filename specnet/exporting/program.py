@@ -29,25 +29,25 @@ class Stage:
 
     Attributes
     ----------
-    part : Layer or Activation
+    layer : Layer or None
+    activation : Activation or None
+        One of the two.
     formula : Formula
     arrays : mapping
         What the part learned or keeps, in the order in which it says it, as a user sees it.
     """
 
-    part: Layer | Activation
+    layer: Layer | None
+    activation: Activation | None
     formula: Formula
     arrays: Mapping[str, Array]
 
     @property
-    def is_activation(self) -> bool:
-        """Whether it is an activation."""
-        return isinstance(self.part, Activation)
-
-    @property
-    def is_elementwise(self) -> bool:
-        """Whether it is an activation that takes each number by itself."""
-        return isinstance(self.part, Activation) and self.part.elementwise
+    def part(self) -> Layer | Activation:
+        """The layer or the activation."""
+        part = self.activation if self.layer is None else self.layer
+        assert part is not None, "a stage is one of the two"
+        return part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,18 +189,18 @@ class Program:
         if layer is not None:
             sources = sources_of(sizes)
             value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
-            stages.append(self._stage(node, layer, value, sources, blocks[:count]))
+            stages.append(self._stage(node, (layer, None), value, sources, blocks[:count]))
         if activation is not None:
             size = layer.output_size(sizes) if layer else sizes[0]
             sources = sources_of([size])
             value = activation.apply(sources[0], values[count:])
-            stages.append(self._stage(node, activation, value, sources, blocks[count:]))
+            stages.append(self._stage(node, (None, activation), value, sources, blocks[count:]))
         return LayerStep(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
 
     def _stage(
         self,
         node: Node,
-        part: Layer | Activation,
+        part: tuple[Layer, None] | tuple[None, Activation],
         value: Value,
         sources: Sequence[Value],
         blocks: Sequence[PlacedBlock],
@@ -214,9 +214,10 @@ class Program:
             for placed in blocks
             for tensor in placed.block.tensors
         }
-        if isinstance(part, Layer):
+        layer, activation = part
+        if layer is not None:
             arrays |= {name: array for name, array in model.state.items() if name.rpartition(".")[0] == node.key}
-        return Stage(part, formula, arrays)
+        return Stage(layer, activation, formula, arrays)
 
 
 class _AnsweringScope(LayerScope):

@@ -169,6 +169,9 @@ class Layer(PartKind):
         """Return the layer without the activation that it ends in, and that activation; either may be None."""
         return self, None
 
+    def short(self) -> dict[str, Any]:
+        return {"type": self.type, **self._short_fields()}
+
     @property
     def activation_field(self) -> str | None:
         """The field of the activation that the layer ends in."""
