@@ -109,6 +109,14 @@ def test_names_that_a_file_lacks_are_marked_in_the_spec(spec_of, tmp_path):
     assert problems[1].hint == 'did you mean "b"?'
 
 
+def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,2,0\n", more='features = ["a", "left", "right"]')
+    with pytest.raises(DataError, match=r'rows\.csv has no columns "left", "right"') as caught:
+        load_table(spec)
+    (problem,) = caught.value.diagnostics
+    assert (problem.path, problem.hint) == (("data", "features"), "choose from a, b, y")
+
+
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
     spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n")
     with pytest.raises(DataError) as caught:

@@ -101,29 +101,40 @@ class CsvFile:
         if problems:
             raise DataError(*problems)
 
-    def missing(self, names: Sequence[str]) -> list[tuple[int, Diagnostic]]:
-        """Return which of these columns are not there, by their numbers in `names`, and what to say of them.
+    def missing(self, names: Sequence[str]) -> list[int]:
+        """Return which of these columns are missing, by their positions in `names`.
 
         Raises
         ------
         DataError
-            If it is the header that is not there.
+            If the header is missing.
         """
         missing = [number for number, name in enumerate(names) if name not in self._places]
         if missing and all(_number(name) is not None for name in self.header):
             message = "the header is missing: the first line holds numbers"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
-        return [(number, self._unknown(names[number])) for number in missing[:MOST_MISTAKES]]
+        return missing
 
-    def _unknown(self, name: str) -> Diagnostic:
-        close = get_close_matches(name, self.header, 1)
+    def meant(self, name: str) -> str | None:
+        """Return the column whose name is most like this one, if one is."""
+        return next(iter(get_close_matches(name, self.header, 1)), None)
+
+    def unknown(self, names: Sequence[str]) -> Diagnostic:
+        """Return the error of columns that are missing."""
+        meant = [self.meant(name) for name in names]
         if len(self.header) == 1 and any(sign in self.header[0] for sign in ";\t"):
             hint = "use commas to separate cells"
-        elif close:
-            hint = f'did you mean "{close[0]}"?'
+        elif all(meant):
+            hint = f"did you mean {_quoted(meant)}?"
         else:
             hint = f"choose from {first_few(self.header)}"
-        return Diagnostic("unknown-column", f'{self.path} has no column "{name}"', source=self.path, hint=hint)
+        message = f"{self.path} has no {'column' if len(names) == 1 else 'columns'} {_quoted(names)}"
+        return Diagnostic("unknown-column", message, source=self.path, hint=hint)
+
+    def _places_of(self, names: Sequence[str]) -> list[int]:
+        if missing := self.missing(names):
+            raise DataError(self.unknown([names[number] for number in missing]))
+        return [self._places[name] for name in names]
 
     def read(
         self, numbers: Sequence[str], labels: Sequence[str] = ()
@@ -149,10 +160,8 @@ class CsvFile:
             If there is no such column or no row, if a row has too few or too many cells, or if a cell is missing or is
             no number.
         """
-        if missing := self.missing((*numbers, *labels)):
-            raise DataError(*(problem for _, problem in missing))
+        places = self._places_of((*numbers, *labels))
         progress = current_progress()
-        places = [self._places[name] for name in (*numbers, *labels)]
         looked_for = places[: len(numbers)], places[len(numbers) :]
         careful = begins_odd(self.path, self._body)
         with ThreadPoolExecutor(1) as pool:
@@ -188,12 +197,11 @@ class CsvFile:
         DataError
             If there is no such column, or a row has too few cells.
         """
-        if missing := self.missing(names):
-            raise DataError(*(problem for _, problem in missing))
+        places = self._places_of(names)
         if problem := faulty_record(self.path, len(self.header)):
             raise DataError(problem)
         rows = [record.cells or [""] for record in self._rows()]
-        return {name: [row[self._places[name]] for row in rows] for name in names}
+        return {name: [row[place] for row in rows] for name, place in zip(names, places, strict=True)}
 
     def _rows(self) -> Iterator[Record]:
         """Yield the records below the header, without blank lines where these are no rows."""
@@ -282,6 +290,10 @@ def _arranged(columns: Sequence[NDArray[Any]], rows: int) -> tuple[NDArray[np.fl
         for _ in pool.map(arrange, range(0, rows, ROWS_ARRANGED)):
             pass
     return table, doubtful
+
+
+def _quoted(names: Sequence[str | None]) -> str:
+    return first_few([f'"{name}"' for name in names])
 
 
 def _number(cell: str) -> float | None:

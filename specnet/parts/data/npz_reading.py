@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.files import open_file
-from specnet.parts.arrays import described_dtype
+from specnet.parts.arrays import described_dtype, first_few
 
 LARGEST_ARRAY = 2**31
 """Bytes that an array may have, unpacked."""
@@ -73,10 +73,11 @@ def read_arrays(
             raise DataError("not a .npz archive", hint=hint, source=source) from None
         with archive:
             members = [member.filename for member in archive.infolist()]
-            problems = [f'array "{name}" is missing' for name in required if f"{name}.npy" not in members]
-            if problems:
-                held = ", ".join(sorted({name.removesuffix(".npy") for name in members})[:12]) or "nothing"
-                raise DataError(*problems, hint=f"found {held}", source=source)
+            missing = [f'"{name}"' for name in required if f"{name}.npy" not in members]
+            if missing:
+                held = first_few(sorted({name.removesuffix(".npy") for name in members})) or "nothing"
+                message = f"array {missing[0]} is missing" if len(missing) == 1 else f"no arrays {', '.join(missing)}"
+                raise DataError(message, hint=f"found {held}", source=source)
             names = [name for name in (*required, *optional) if f"{name}.npy" in members]
             return {name: _read_array(archive, name, source) for name in names}
 
