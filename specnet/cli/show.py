@@ -98,7 +98,7 @@ def _with_sizes_of_data(spec: Spec) -> Resolved:
     table = load_table(spec)
     _, outputs = read_target(spec, table.y)
     data = spec.data and spec.data.with_columns(table)
-    return resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data)
+    return resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
 
 
 def _show_plan(network: Network, output: Output) -> None:

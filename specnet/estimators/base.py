@@ -87,7 +87,7 @@ class SpecEstimator(SpecParameters):
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
-        return resolve(named, inputs=rows.table.shape[1], outputs=outputs)
+        return resolve(named, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
 
     def _with_fitted(self, fitted: FitResult) -> Self:
         model, result = fitted.model, fitted.result

@@ -19,6 +19,7 @@ from specnet.parts.arrays import Array, as_array, check_row_count, check_target,
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
+from specnet.spec.reading.hints import part_hint
 
 _TASKS = {
     "binary": "predicts two classes",
@@ -297,7 +298,7 @@ class Model:
         if isinstance(metric, str):
             part = self.spec.registry.find("metric", metric)
             if part is None:
-                raise DataError(f'unknown metric "{metric}"')
+                raise DataError(f'unknown metric "{metric}"', hint=part_hint(metric, "metric", self.spec.registry))
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
         task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
         if task not in metric.task:

@@ -21,6 +21,7 @@ from specnet.running.rows import Rows, check_rows, parsed_with_target, read_targ
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
 
 
 def fit(
@@ -71,6 +72,7 @@ def fit(
     TrainingError
         If the loss is no longer finite.
     """
+    check_observer(observer)
     parsed = parsed_with_target(
         spec, lambda parsed: read_target(parsed, as_array(y, "y")), parts=parts, overrides=overrides, limits=limits
     )
@@ -85,7 +87,7 @@ def fit(
         held_out, columns = select_columns(validation[0], column_names(X), "validation X"), rows.table.shape[1]
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
-    resolved = resolve(parsed, inputs=rows.table.shape[1], outputs=outputs)
+    resolved = resolve(parsed, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
     if validation is None and data is not None and data.split.validation_size:
         split = data.split.model_copy(update={"test_size": 0.0})
         with split_errors_at(located):

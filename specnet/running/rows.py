@@ -115,7 +115,7 @@ def read_data(spec: Spec) -> SpecData:
     labels, outputs = read_target(spec, rows.y)
     assert spec.data is not None, "load_table refuses a spec without data"
     data = spec.data.with_columns(table)
-    resolved = resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data)
+    resolved = resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
     with split_errors_at(spec):
         split = split_rows(table, data.split, spec.seed)
     return SpecData(resolved, labels, rows, rows.split(split))

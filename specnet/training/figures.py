@@ -48,7 +48,7 @@ class Figures(dict[str, float]):
             If it is not finite.
         """
         if not math.isfinite(figure):
-            what = f"the {name.replace('_', ' ')} is {figure} in epoch {self._epoch}"
+            what = f"{'the loss' if name == LOSS else name} is {figure} in epoch {self._epoch}"
             if name in (LOSS, VALIDATION_LOSS):
                 raise not_finite(self._network, what)
             raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')

@@ -28,10 +28,13 @@ class Interruptions:
     ----------
     pending : int or None
         The signal that waits.
+    begun : bool
+        Whether `hold` has been called, as it is when training begins.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:
         self.pending: int | None = None
+        self.begun = False
         self._numbers = (signal.SIGINT, signal.SIGTERM) if terminates else (signal.SIGINT,)
         self._handlers: dict[int, Handler] = {}
         self._holds = False
@@ -55,7 +58,7 @@ class Interruptions:
 
     def hold(self) -> None:
         """Let the next signal wait for `deliver`."""
-        self._holds = True
+        self._holds = self.begun = True
 
     def deliver(self) -> None:
         """Hand on the signal that waits, if there is one.

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import Diagnostic, SpecnetWarning, render
+from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -36,6 +36,18 @@ class Observer:
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after so many epochs and steps, and so many seconds in its loop; `end` says how."""
+
+
+def check_observer(observer: Any) -> None:
+    """Refuse what is not an observer; None is nobody.
+
+    Raises
+    ------
+    DataError
+    """
+    if observer is not None and not isinstance(observer, Observer):
+        hint = "pass an instance of a subclass of specnet.Observer"
+        raise DataError(f"observer must be a specnet.Observer, got {observer!r}", hint=hint)
 
 
 class Observers(Observer):

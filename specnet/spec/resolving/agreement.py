@@ -105,7 +105,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may go with the loss that the data need
             break
-        _check_metric(type(metric), loss, tasks, ("training", "metrics", index), problems)
+        _check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
     if training.class_weight is not None and loss.target == "values":
         message = f"class_weight needs a classification loss, got {loss.part_name()}"
         problems.report("class-weight", message, ("training", "class_weight"))
@@ -128,18 +128,31 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
 
 
-def _check_metric(metric: type[Metric], loss: Loss, tasks: set[str], path: Path, problems: Problems) -> None:
-    """Report a metric that does not go with the loss."""
+def _check_metric(
+    spec: Spec, metric: type[Metric], tasks: set[str], path: Path, problems: Problems, prefix: str = ""
+) -> None:
+    """Report a metric that the loss does not support; what stands in the spec is its name behind the prefix."""
+    loss = spec.training.loss
     if not tasks & metric.task:
         message = f"{metric.part_name()} is for {_listed(metric.task)}, but {loss.part_name()} is for {_listed(tasks)}"
-        hint = None
+        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
         if loss.target == "values" and "values" not in metric.task:
             message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-            hint = "use r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
+            hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
         problems.report("metric-task", message, path, hint=hint)
     elif metric.response == "probability" and not loss.gives_probabilities:
         message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
-        problems.report("metric-task", message, path)
+        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
+        problems.report("metric-task", message, path, hint=hint)
+
+
+def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: Registry) -> list[str]:
+    """Return the names of a few metrics that the loss supports, those of the same name with an ending first."""
+    found = [part for part in registry.of_kind(Metric.kind) if issubclass(part, Metric) and tasks & part.task]
+    names = [part.part_name() for part in found if part.response == "prediction" or loss.gives_probabilities]
+    alike = [name for name in names if name.startswith(f"{metric.part_name()}_")]
+    usual: list[str] = [name for name in ("accuracy", "r2") if name in names]
+    return (alike or usual or names)[:_NAMED]
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
@@ -156,7 +169,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
     if needed and all(listed.type != metric.part_name() for listed in spec.training.metrics):
         hint = f"add it to training.metrics with {', '.join(needed)}"
         problems.report("missing-key", f"{metric.part_name()} needs settings", path, hint=hint)
-    _check_metric(metric, spec.training.loss, tasks, path, problems)
+    _check_metric(spec, metric, tasks, path, problems, prefix=VALIDATION)
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
@@ -196,7 +209,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
 
 
 _NAMED = 3
-"""How many of the losses that would fit a hint names."""
+"""How many of the losses or metrics that would fit a hint names."""
 _TASKS = {
     "binary": "two classes",
     "classes": "more than two classes",

@@ -17,13 +17,20 @@ from specnet.spec.resolving.graph import walk
 from specnet.spec.resolving.long_form import LongForm
 from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.resolved import Resolved
-from specnet.spec.resolving.sizes import agreed, column_count, input_claims, last_layer_claim, output_claims
+from specnet.spec.resolving.sizes import Given, agreed, column_count, input_claims, last_layer_claim, output_claims
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
 
 
-def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None, data: Data | None = None) -> Resolved:
+def resolve(
+    spec: Spec,
+    *,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    data: Data | None = None,
+    of_rows: bool = False,
+) -> Resolved:
     """Return a spec's long form with every default filled in, and its layers; resolving that again changes nothing.
 
     Parameters
@@ -34,6 +41,8 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
         Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
     data : Data, optional
         What stands in place of the spec's data: the same part with what was learned by reading it.
+    of_rows : bool
+        The numbers are those of X and y, and errors call them so.
 
     Raises
     ------
@@ -43,7 +52,7 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
     if data is not None:
         spec = spec.model_copy(update={"data": data})
     problems = Problems(spec)
-    resolved = _resolved(spec, inputs, outputs, problems)
+    resolved = _resolved(spec, Given(inputs, outputs, of_rows), problems)
     problems.raise_all()
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
@@ -57,16 +66,16 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
 def check(spec: Spec) -> None:
     """Raise what `resolve` would, as far as it can be told without the sizes that only data know."""
     problems = Problems(spec)
-    _resolved(spec, None, None, problems)
+    _resolved(spec, Given(), problems)
     problems.raise_all()
 
 
 def known_outputs(spec: Spec) -> int | None:
     """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
-    return _resolved(spec, None, None, Problems(spec)).outputs or None
+    return _resolved(spec, Given(), Problems(spec)).outputs or None
 
 
-def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Resolved:
+def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes.
 
     Of a spec with too many layers only that is known.
@@ -76,8 +85,8 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     check_columns(spec, problems)
     if check_layer_count(spec, problems):
         return Resolved(spec, (), 0)
-    input_size = agreed([*input_claims(spec, inputs)], problems)
-    claims = [*output_claims(spec, outputs)]
+    input_size = agreed([*input_claims(spec, given)], problems)
+    claims = [*output_claims(spec, given)]
     output_size = claims[0].size if claims else 0
     long = LongForm(spec, output_size, problems)
     nodes = walk(long.layers, input_size, problems.report)
@@ -110,4 +119,4 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
             "training": training.model_copy(update={"batch_size": batch_size, "log_every": log_every}),
         }
     ).with_origin(problems.origin())
-    return Resolved(long_form, nodes, column_count(spec, input_size, inputs))
+    return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))
