@@ -1,4 +1,4 @@
-"""The rows: where a spec's come from, their splits and labels, and how columns become what a network sees."""
+"""Rows of data: reading, splits, labels, and the preparation of columns for a network."""
 
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, needed_columns, tensor_shapes

@@ -1,4 +1,4 @@
-"""Preprocessing steps in a row, with what they learned, and the columns that they need."""
+"""Chains of fitted preprocessing steps, and the columns that they need."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from specnet.spec import Resolved
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preparation:
-    """A chain of fitted preprocessing steps, of inputs or of a target; without steps it changes nothing.
+    """A chain of fitted preprocessing steps for inputs or a target; without steps it is the identity.
 
     Attributes
     ----------
     steps : tuple of Preprocessing
     fitted : tuple of mappings
-        What each step learned: arrays by name.
+        Fitted arrays of each step, by name.
     """
 
     steps: tuple[Preprocessing, ...] = ()
@@ -40,7 +40,7 @@ class Preparation:
         name: str = "X",
         overwrite: bool = False,
     ) -> tuple[Self, Array]:
-        """Return the steps fitted to training rows (rows, columns), each to what the ones before it make of them.
+        """Fit steps to training rows (rows, columns), each to the result of the previous one.
 
         Parameters
         ----------
@@ -50,22 +50,22 @@ class Preparation:
         weight : (rows,), optional
             How much each row counts.
         dtype : numpy.dtype
-            Of the result.
+            Dtype of the result.
         name : str
-            What errors call the prepared rows.
+            Name of the prepared rows in errors.
         overwrite : bool
-            Whether the columns may be written over; the result takes their memory then, where it can.
+            Allow overwriting the columns; the result then reuses their memory if possible.
 
         Returns
         -------
         Preparation
         array (rows, prepared columns)
-            The rows as the network sees them; the columns themselves where there are no steps.
+            The prepared rows; the columns themselves without steps.
 
         Raises
         ------
         DataError
-            If numbers are too large to prepare, or beyond the dtype.
+            If numbers overflow in a step, or exceed the range of the dtype.
         """
         fitted: list[Mapping[str, NDArray[Any]]] = []
 
@@ -88,12 +88,12 @@ class Preparation:
     def prepare(
         self, columns: Array, *, dtype: np.dtype[Any] = FLOAT64, name: str = "X", overwrite: bool = False
     ) -> Array:
-        """Return columns (rows, columns) as `fit` returns them, by the same arguments.
+        """Return prepared columns as `fit` does, with the same arguments.
 
         Raises
         ------
         DataError
-            If numbers become too large, with the place of the first one.
+            If numbers overflow, with the place of the first one.
         """
         for step, learned, made in zip(self.steps, self.fitted, _dtypes(self.steps, dtype), strict=True):
             result = _result(step, columns, made, overwrite)
@@ -104,21 +104,21 @@ class Preparation:
         return columns
 
     def apply(self, columns: Any) -> Any:
-        """Return columns (rows, columns) as the network sees them. Operators only, as `Preprocessing.apply`."""
+        """Return prepared columns (rows, columns), using only operators, like `Preprocessing.apply`."""
         for step, learned in zip(self.steps, self.fitted, strict=True):
             columns = step.apply(columns, learned)
         return columns
 
     def invert(self, columns: Any) -> Any:
-        """Return columns (rows, columns) that the network made, in their own units."""
+        """Return outputs of the network (rows, columns) in the original units."""
         for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
             columns = step.invert(columns, learned)
         return columns
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is.
+        """Return the fitted arrays by names such as ``0.1.mean``: group of columns, step and array.
 
-        All columns are one group so far.
+        All columns currently form one group.
         """
         return {
             _tensor_name(index, name): array for index, step in enumerate(self.fitted) for name, array in step.items()
@@ -126,7 +126,7 @@ class Preparation:
 
     @classmethod
     def from_tensors(cls, steps: Sequence[Preprocessing], tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_shapes` says."""
+        """Return the preparation with these `tensors`, whose names and shapes are those of `tensor_shapes`."""
         fitted = tuple(
             {name: tensors[_tensor_name(index, name)] for name in step.learned} for index, step in enumerate(steps)
         )
@@ -134,7 +134,7 @@ class Preparation:
 
 
 def tensor_shapes(steps: Sequence[Preprocessing], columns: int) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the tensors of a preparation of so many columns."""
+    """Return the names and shapes of the tensors of a preparation for a number of columns."""
     shapes: dict[str, tuple[int, ...]] = {}
     for index, step in enumerate(steps):
         shapes |= {_tensor_name(index, name): (columns,) for name in step.learned}
@@ -143,12 +143,12 @@ def tensor_shapes(steps: Sequence[Preprocessing], columns: int) -> dict[str, tup
 
 
 def needed_columns(X: ArrayLike, resolved: Resolved) -> Array:
-    """Return the raw columns that a spec needs, checked: of a data frame by name, where the spec has names.
+    """Return the raw columns that a spec needs after checking them; a data frame's by name if the spec has names.
 
     Raises
     ------
     DataError
-        If there are no such columns or they are no finite numbers.
+        If columns are missing or do not hold finite numbers.
     """
     return check_inputs(select_columns(X, resolved.spec.feature_names), resolved.columns)
 
@@ -158,12 +158,12 @@ def _tensor_name(index: int, name: str) -> str:
 
 
 def _dtypes(steps: Sequence[Preprocessing], dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
-    """Return the dtype of what each step makes: float64 for those after it, and the wanted one at the end."""
+    """Return the dtype of each step's result: float64, except for the last one."""
     return [FLOAT64] * (len(steps) - 1) + [dtype] * bool(steps)
 
 
 def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
-    """Return the array for what a step makes of columns: the columns' own where it fits and may be written over."""
+    """Return the array for the result of a step: that of the columns if it fits and may be overwritten."""
     size = step.output_size(columns.shape[1])
     if size != columns.shape[1]:
         return np.empty((len(columns), size), dtype)
@@ -172,7 +172,7 @@ def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite
 
 
 def _applied(step: Preprocessing, learned: Fitted, columns: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield what a step makes of columns, in float64 and some rows after the other, so that temporaries are small."""
+    """Yield the results of a step in float64 for some rows at a time, which keeps temporary arrays small."""
     for piece in pieces(columns):
         with np.errstate(over="ignore", invalid="ignore"):
             made = step.apply(columns[piece].astype(FLOAT64, copy=False), learned)

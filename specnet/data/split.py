@@ -15,35 +15,35 @@ RowNumbers = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSplit:
-    """Row numbers of a table's parts, in the order in which they are used; None where a split has no such part."""
+    """Row indices of each part of a table, in order of use; None for a part that the split does not have."""
 
     train: RowNumbers
     validation: RowNumbers | None
     test: RowNumbers | None
 
     def parts(self) -> dict[str, RowNumbers]:
-        """Return the parts that there are, by name."""
+        """Return the existing parts by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in parts.items() if rows is not None}
 
 
 def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
-    """Split a table's rows as scikit-learn's ``train_test_split`` does.
+    """Split the rows of a table as scikit-learn's ``train_test_split`` does.
 
-    The test rows are those of ``train_test_split(X, y, test_size, random_state, stratify)``. The validation rows, a
-    share of all rows, are then cut from the others in the same way.
+    The test set is that of ``train_test_split(X, y, test_size, random_state, stratify)``. The validation set, a
+    fraction of all rows, is then split from the others in the same way.
 
     Parameters
     ----------
     table : Table
     split : Split
     seed : int
-        The random_state of a split that has none.
+        Seed of a split without a random_state.
 
     Raises
     ------
     DataError
-        If the table has too few rows, or a class has, for such a split.
+        If the table or a class has too few rows for the split.
     """
     rows = len(table.X)
     split = split.with_defaults(seed, table.target)

@@ -1,4 +1,4 @@
-"""Rows for a spec to train on, and for a model to answer: checked, and with every mistake at its place."""
+"""Rows for training and prediction, checked; errors point to the place in the spec or the file."""
 
 import os
 from contextlib import suppress
@@ -36,7 +36,7 @@ def load_table(spec: Spec) -> Table:
     SpecError
         If the spec has no data.
     DataError
-        If there are no such rows; what a field of the spec is to blame for has its place there.
+        If the rows cannot be made or read; errors caused by a field of the spec point to it.
     FileError
         If a file cannot be read.
     """
@@ -56,7 +56,7 @@ def load_table(spec: Spec) -> Table:
 
 
 def _words_for_numbers(spec: Spec) -> Array | None:
-    """Return the target of data that cannot be read as numbers, if it is labels in words and all else is right."""
+    """Return the target of data that cannot be read as numbers, if it is text and everything else is valid."""
     with suppress(DataError):
         assert spec.data is not None, "it has been read"
         y = np.asarray(spec.data.with_defaults(spec.seed, "classes").load(spec.folder, "classes").y)
@@ -66,13 +66,13 @@ def _words_for_numbers(spec: Spec) -> Array | None:
 
 
 def read_inputs(path: PathLike, resolved: Resolved) -> Array:
-    """Return the rows of a file that a model should answer.
+    """Return the rows of a file for a model to predict.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` with X, or, for a model that knows its columns by name, a ``.csv`` with them: in any order, and among
-        others.
+        A ``.npz`` file with X, or, for a model with named columns, a ``.csv`` file with these columns in any order;
+        other columns are ignored.
     resolved : Resolved
         The model's spec.
 
@@ -83,7 +83,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
     Raises
     ------
     DataError
-        If the file does not have such columns.
+        If the file lacks columns.
     FileError
         If it cannot be read.
     """
@@ -99,16 +99,16 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
 
 
 def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
-    """Return the rows of a file to evaluate a model on.
+    """Return the rows of a file for the evaluation of a model.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` with X, y and optionally sample_weight, or a ``.csv`` with the model's columns and its target's.
+        A ``.npz`` file with X, y and optionally sample_weight, or a ``.csv`` file with the model's columns and target.
     resolved : Resolved
         The model's spec.
     labels : ndarray (classes,) or None
-        The model's. Where they are text, so is what a CSV file says.
+        Labels of the model. If they are text, labels in a CSV file are read as text.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     Raises
     ------
     DataError
-        If the file does not have such columns or no such target.
+        If the file lacks columns or the target.
     FileError
         If it cannot be read.
     """
@@ -132,7 +132,7 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
 
 
 def _part_for(source: str, spec: Spec) -> Data:
-    """Return what reads a file of rows as a spec's own data part would."""
+    """Return the data part that reads a file as the spec's data part would."""
     ending = os.path.splitext(source)[1].lower()
     if ending == ".npz":
         return Npz(path=source)
@@ -143,7 +143,7 @@ def _part_for(source: str, spec: Spec) -> Data:
 
 
 def _unreadable(source: str, spec: Spec) -> DataError:
-    """Return the error of a file of rows that a spec's model cannot read."""
+    """Return the error for a file that the model of a spec cannot read."""
     if not source.lower().endswith(".csv"):
         return DataError("expected a .npz or .csv file", source=source)
     missing = "columns are" if spec.feature_names is None else "target is"
@@ -152,12 +152,12 @@ def _unreadable(source: str, spec: Spec) -> DataError:
 
 
 def check_table(table: Table) -> Table:
-    """Return a table as `load_table` does: X as float64, y as labels or float64, and nothing else in either.
+    """Return a checked table: X is float64, y holds labels or float64.
 
     Raises
     ------
     DataError
-        If X or y holds something else, or they have different numbers of rows.
+        If X or y holds anything else, or their numbers of rows differ.
     """
     X = as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
@@ -167,12 +167,12 @@ def check_table(table: Table) -> Table:
 
 
 def table_target(y: Array, target: TargetKind) -> Array:
-    """Return a target as a table has it: int64 or text for classes, else float64.
+    """Return a checked target: int64 or text for classes, else float64.
 
     Raises
     ------
     DataError
-        If it holds something else.
+        If it holds anything else.
     """
     if target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
         return check_labels(y)
@@ -180,7 +180,7 @@ def table_target(y: Array, target: TargetKind) -> Array:
 
 
 def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
-    """Return a mistake at its place in the spec, unless it has one in a file."""
+    """Return a diagnostic at its place in the spec, unless it has one in a file."""
     if problem.source is not None:
         return problem
     path = ("data", *problem.path) if problem.path else whole
@@ -188,5 +188,5 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
 
 
 def _about(error: DataError, source: str) -> DataError:
-    """Return the same error as being about a file."""
+    """Return the same error with a file as its source."""
     return DataError(*(replace(problem, source=problem.source or source, path=()) for problem in error.diagnostics))
