@@ -1,4 +1,4 @@
-"""NumPy archives from anyone: arrays of numbers and text are read, and nothing else, above all no pickles.
+"""Untrusted NumPy archives: only arrays of numbers and text are read, never pickles.
 
 An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
 and the numbers. The header is matched against what NumPy writes for numbers and text, and is not evaluated.
@@ -23,7 +23,7 @@ from specnet.files import open_file
 from specnet.parts.arrays import described_dtype, first_few
 
 LARGEST_ARRAY = 2**31
-"""Bytes that an array may have, unpacked."""
+"""Maximum size of an array in bytes, uncompressed."""
 
 SIGNATURE = b"\x93NUMPY"
 HEADER = re.compile(
@@ -46,7 +46,7 @@ DAMAGE = (
 def read_arrays(
     path: str | os.PathLike[str], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Return arrays of an archive by their names; others that it has are left alone.
+    """Return arrays of an archive by name; other arrays are ignored.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_arrays(
     FileError
         If the file cannot be read.
     DataError
-        If it is no such archive, lacks an array, or one is damaged, too large, or holds neither numbers nor text.
+        If it is not such an archive, lacks an array, or has one that is damaged, too large, or of another type.
     """
     source = os.fspath(path)
     with open_file(path) as (stream, _):
@@ -116,7 +116,7 @@ def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterat
     Raises
     ------
     BadZipFile
-        Also where the member overlaps another one, of which Python only warns, from 3.13 on.
+        Also if the member overlaps another one, which is only a warning in Python 3.13 and newer.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Overlapped entries", UserWarning)
@@ -129,7 +129,7 @@ def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterat
 
 
 def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
-    """Return dtype, shape, and the order "C" or "F" of an array's numbers, which the stream then stands at."""
+    """Return dtype, shape and order ("C" or "F") of an array; the stream is then at its numbers."""
     start = stream.read(8)
     if start[:6] != SIGNATURE or start[6:] not in (b"\1\0", b"\2\0"):
         raise ValueError("not the start of an array of numbers")
