@@ -229,17 +229,6 @@ def test_the_observer_hears_of_everything():
     assert heard[-1] == ("ended", 60, 480)
 
 
-@pytest.mark.parametrize("observer", [3, Observer])
-def test_what_is_no_observer_is_refused(observer: object):
-    X, y = blobs([0, 1])
-    with pytest.raises(DataError, match=r"observer must be a specnet\.Observer") as caught:
-        specnet.fit(spec_of("binary_crossentropy"), X, y, observer=observer)
-    assert "instance" in (caught.value.diagnostics[0].hint or "")
-    spec = spec_of("binary_crossentropy") | {"data": {"type": "make_moons"}}
-    with pytest.raises(DataError, match=r"observer must be a specnet\.Observer"):
-        specnet.run(spec, observer=observer)
-
-
 def frame(*names) -> tuple[pandas.DataFrame, np.ndarray]:
     X, y = blobs([0, 1])
     return pandas.DataFrame(X, columns=list(names)), y
