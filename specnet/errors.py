@@ -149,6 +149,11 @@ class MissingPackageError(ExportError):
     """A package that an export needs is not installed."""
 
 
+def install_hint(extra: str) -> str:
+    """Return how to install the packages of an extra."""
+    return f"run pip install '.[{extra}]' in a clone of the repository"
+
+
 class Terminated(KeyboardInterrupt):
     """The process was asked to end by SIGTERM."""
 

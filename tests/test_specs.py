@@ -90,7 +90,7 @@ def test_the_reference_spec_is_the_one_that_is_documented():
 def test_realmlp_also_predicts_numbers_by_the_command_in_its_comment():
     text = (FOLDER / "realmlp.toml").read_text(encoding="utf-8")
     start, end = text.index("specnet run"), text.index("#\n# Differences from the paper")
-    command = shlex.split(text[start:end].replace("#", ""))
+    command = shlex.split(text[start:end].replace("#", "").replace("\\\n", ""))
     assert command[:3] == ["specnet", "run", "specs/realmlp.toml"]
     assert set(command[3::2]) == {"--set"}
     result = specnet.run(FOLDER / "realmlp.toml", overrides=command[4::2])

@@ -96,7 +96,7 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
 
 def types_of(layer: Layer) -> str:
     """Return a layer's type, and its activation's."""
-    activation = getattr(layer, "activation", None)
+    _, activation = layer.split_activation()
     return layer.type if activation is None else f"{layer.type}, {activation.type}"
 
 

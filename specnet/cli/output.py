@@ -190,7 +190,7 @@ def _told(error: BaseException) -> SpecnetError:
     if isinstance(error, SpecnetError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return stopped_by("SIGTERM" if isinstance(error, Terminated) else "Ctrl-C")
+        return stopped_by("SIGTERM" if isinstance(error, Terminated) else "Ctrl-C", str(error))
     if isinstance(error, OSError):
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     from specnet.parts.blame import part_behind, part_error

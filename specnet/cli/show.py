@@ -120,17 +120,16 @@ def _show_code(network: Network, output: Output) -> None:
 
 
 def _show_schedule(spec: Spec, output: Output) -> None:
-    from specnet.parts.optimizers import SteppingOptimizer
     from specnet.report.schedule import RateCurve
     from specnet.running.rows import read_data
 
-    training = spec.training
-    if not isinstance(training.optimizer, SteppingOptimizer):
+    training, optimizer = spec.training, spec.training.optimizer.stepping
+    if optimizer is None:
         raise UsageError(f"{training.optimizer.part_name()} has no learning-rate schedule")
     data = read_data(spec)
     rows, batch_size = len(data.splits["train"]), data.resolved.batch_size
     steps = 1 if batch_size == "full" else math.ceil(rows / batch_size)
-    curve = RateCurve(training.optimizer, training.epochs, steps)
+    curve = RateCurve(optimizer, training.epochs, steps)
     output.data |= {"name": spec.name, **curve.as_dict()}
     output.line("   ".join(filter(None, [spec.name, curve.summary()])))
     output.line()

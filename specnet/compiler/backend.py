@@ -29,8 +29,6 @@ class Bound:
         program, if there are no commits.
     inputs
         For each input's name its array, in the leaf's shape, to be filled before a run.
-    storage
-        The same arrays with their row of ones, where they have one: what another program is given to share an input.
     states
         For each state's name its array.
     outputs
@@ -42,7 +40,6 @@ class Bound:
     run: Callable[[], None]
     run_commits: Callable[[], None]
     inputs: dict[str, Array]
-    storage: dict[str, Array]
     states: dict[str, Array]
     outputs: list[Array]
     scratch_bytes: int

@@ -1,4 +1,4 @@
-"""The rows: where a spec's come from, their splits and labels, and how columns become what a network sees."""
+"""Rows of data: reading, splits, labels, and the preparation of columns for a network."""
 
 from specnet.data.grouping import column_groups, with_fitted_steps
 from specnet.data.labels import Labels, check_labels
@@ -6,7 +6,7 @@ from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
 from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
-from specnet.data.tables import load_table, read_inputs, read_table, table_target, target_kind
+from specnet.data.tables import load_table, read_inputs, read_table, table_target
 
 __all__ = [
     "Group",
@@ -23,7 +23,6 @@ __all__ = [
     "split_rows",
     "suspicions",
     "table_target",
-    "target_kind",
     "tensor_forms",
     "unfitted",
     "with_fitted_steps",

@@ -1,4 +1,4 @@
-"""The rows of training, batch after batch, and what brings a batch into the inputs of a bound program."""
+"""Batches of training rows, and their transfer into the inputs of a bound program."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Call = Callable[[], object]
 
 
 class Feed:
-    """The rows of training, in batches.
+    """Training rows in batches.
 
     Parameters
     ----------
     sources : mapping of str to (rows,) or (rows, features)
-        C-contiguous arrays, each by the name of the program input that its rows fill, and of that input's dtype.
+        C-contiguous arrays by the names of the program inputs that their rows fill, with the dtypes of these inputs.
     batch_size : int
-        Rows of a batch; the last one of an epoch may have fewer.
+        Rows per batch; the last batch of an epoch may have fewer.
     inverse_weight : str
-        The program input that is 1 over the sum of the weights of a batch's rows, each 1 without any.
+        Name of the program input for 1 over the sum of the weights in a batch; weights default to 1.
     weight : str, optional
-        The source that holds the rows' weights.
+        Name of the source with the weights of the rows.
     generator : callable, optional
-        Gives the random generator of an epoch, by which its rows are ordered; without one they keep their own order.
+        Returns the random generator that shuffles the rows of an epoch; default: no shuffling.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class Feed:
 
     @property
     def batches_per_epoch(self) -> int:
-        """The number of batches of an epoch."""
+        """The number of batches per epoch."""
         return len(self._starts)
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[Array]:
-        """Return the batches of an epoch, both counted from 0, from the first on: each the indices of its rows."""
+        """Return the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
         if self._generator is None:
             return self._in_order[first:]
         return self._cut(self._generator(epoch).permutation(self.rows))[first:]
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
-        """Return what fills a program's inputs, (features, size), with batches of that many rows."""
+        """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
         return BoundFeed(self, inputs, size)
 
     def _cut(self, order: Array) -> list[Array]:
@@ -78,7 +78,7 @@ class BoundFeed:
             self._calls = []
 
     def fill(self, batch: Array) -> float:
-        """Bring the rows of these indices into the inputs, and return the sum of their weights."""
+        """Copy the rows of these indices into the inputs, and return the sum of their weights."""
         if self._calls:
             self._indices[:] = batch
             for call in self._calls:

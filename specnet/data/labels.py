@@ -1,4 +1,4 @@
-"""Which label stands for which class."""
+"""The labels of classes."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,7 +19,7 @@ class Labels:
     Attributes
     ----------
     values : ndarray (K,)
-        int64 or text, ascending, without repeats.
+        int64 or text, ascending and distinct.
     """
 
     values: NDArray[Any]
@@ -34,12 +34,12 @@ class Labels:
             Integers within 0 … count − 1 are class indices, whether or not all occur; otherwise the distinct labels, in
             ascending order, are the classes. The classes of one-hot rows are their columns.
         count : int or None
-            K; as many as there are distinct labels where None.
+            K; default: the number of distinct labels.
 
         Raises
         ------
         DataError
-            If y holds no labels, or another number of them.
+            If y does not hold labels, or the number of distinct ones is not `count`.
         """
         target = as_array(y, "y")
         if _is_wide(target):

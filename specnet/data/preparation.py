@@ -178,11 +178,11 @@ class Preparation:
         texts : sequence, optional
             Of each column; see `ColumnTexts`.
         dtype : numpy.dtype
-            Of the result.
+            Dtype of the result.
         name : str
-            What errors call the prepared rows.
+            Name of the prepared rows in errors.
         overwrite : bool
-            Whether the columns may be written over; the result takes their memory then, where it can.
+            Allow overwriting the columns; the result then reuses their memory if possible.
 
         Raises
         ------
@@ -317,7 +317,7 @@ def _prepared(
 
 
 def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
-    """Return the array for what a step makes of columns: the columns' own where it fits and may be written over."""
+    """Return the array for the result of a step: that of the columns if it fits and may be overwritten."""
     size = step.output_size(columns.shape[1])
     if size != columns.shape[1]:
         assert size is not None, "a fitted step has all its sizes"

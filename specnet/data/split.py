@@ -18,14 +18,14 @@ Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSplit:
-    """Row numbers of a table's parts, in the order in which they are used; None where a split has no such part."""
+    """Row indices of each part of a table, in order of use; None for a part that the split does not have."""
 
     train: RowNumbers
     validation: RowNumbers | None
     test: RowNumbers | None
 
     def parts(self) -> dict[str, RowNumbers]:
-        """Return the parts that there are, by name."""
+        """Return the existing parts by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in parts.items() if rows is not None}
 
@@ -43,12 +43,12 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     table : Table
     split : Split
     seed : int
-        The random_state of a split that has none.
+        Seed of a split without a random_state.
 
     Raises
     ------
     DataError
-        If the table has too few rows, or a class has, for such a split.
+        If the table or a class has too few rows for the split.
     """
     split = split.with_defaults(seed, table.target)
     if split.stratify and table.target == "values":

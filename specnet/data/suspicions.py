@@ -1,4 +1,4 @@
-"""What can be trained and most likely should not: a target of another kind, or in other units, than the loss takes."""
+"""Targets that can be trained on but probably should not: of the wrong kind or in the wrong units for the loss."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
-from specnet.parts.activations import Linear
 from specnet.parts.arrays import first_few
 from specnet.spec import Resolved, Spec
 
 FAR_FROM_ZERO = 30.0
-"""A target whose mean or standard deviation is larger takes many steps to reach from initial weights."""
+"""Mean or standard deviation above which a target takes many steps to reach from initial weights."""
 MANY_CLASSES = 10
-"""Fewer classes of one row each may well be a small table."""
+"""Fewer classes with a single row are likely in a small table."""
 
 _LOSS = ("training", "loss")
 
 
 def looks_like_numbers(labels: NDArray[Any]) -> bool:
-    """Return whether most of the classes in a column of labels, and not only few, have a single row."""
+    """Return whether most classes, and more than a few, have a single row."""
     _, counts = np.unique(labels, axis=0, return_counts=True)
     return len(counts) >= MANY_CLASSES and bool(2 * np.count_nonzero(counts == 1) > len(counts))
 
 
 def other_kind_hint(labels: NDArray[Any]) -> str:
-    """Return what to do about labels of which most are there once."""
+    """Return the hint for labels that mostly occur once."""
     if labels.dtype.kind == "U" and not all(map(is_number, labels.flat)):
         return "choose another target column"
     return 'use training.loss = "mean_squared_error" to predict numbers'
 
 
 def is_text(target: NDArray[Any]) -> bool:
-    """Return whether a target is labels in words."""
+    """Return whether a target holds text."""
     return target.dtype.kind in "UT" or (
         target.dtype.kind == "O" and all(isinstance(item, str) for item in target.flat)
     )
 
 
 def text_for_numbers(spec: Spec, target: NDArray[Any]) -> DataError:
-    """Return the error of a loss of numbers whose target is text."""
+    """Return the error for a regression loss with a text target."""
     labels = np.unique(target.astype(np.str_))
     fitting = "binary_crossentropy" if len(labels) == 2 else "categorical_crossentropy"
     message = f"{spec.training.loss.part_name()} needs numbers, but the target holds text: {first_few(labels, 6)}"
@@ -51,7 +50,7 @@ def text_for_numbers(spec: Spec, target: NDArray[Any]) -> DataError:
 
 
 def more_than_two_classes(spec: Spec, labels: NDArray[Any]) -> DataError:
-    """Return the error of a loss of two classes whose target has more labels, ascending and each once."""
+    """Return the error for a binary loss whose target has more than two labels, given distinct and ascending."""
     numbers = len(labels) >= MANY_CLASSES and all(map(is_number, labels.astype(np.str_)))
     hint = "use categorical_crossentropy for three or more classes"
     if numbers:
@@ -71,14 +70,14 @@ def is_number(text: Any) -> bool:
 
 
 def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Spec], object]) -> Spec:
-    """Return a spec; if its metrics do not fit its loss, and neither does its target, the target is told of.
+    """Return a parsed spec; if neither its metrics nor its target fit its loss, the error is about the target.
 
     Parameters
     ----------
     parse : callable
-        Reads the spec, with these settings in addition.
+        Parses the spec, with further overrides.
     look : callable
-        Raises the error of the target of a spec, if there is one.
+        Raises the error about the target of a spec, if there is one.
     """
     try:
         return parse(())
@@ -95,15 +94,15 @@ def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Sp
 
 
 def suspicions(resolved: Resolved, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:
-    """Return warnings about the target of training rows.
+    """Return warnings about the target of the training set.
 
     Parameters
     ----------
     resolved : Resolved
     labels : Labels or None
-        Of the target, where the loss has labels.
+        Labels of the target if the loss has labels.
     target : array_like (rows,) or (rows, outputs)
-        Raw, of the training rows.
+        Raw target of the training set.
     """
     if labels is None:
         return tuple(_of_numbers(resolved, np.asarray(target)))
@@ -126,7 +125,7 @@ def _of_numbers(resolved: Resolved, target: NDArray[Any]) -> Iterator[Diagnostic
     activation = resolved.nodes[-1].layer.split_activation()[1]
     if loss.target != "values" or loss.domain != "any" or spec.network.target_preprocessing:
         return
-    if not isinstance(activation, Linear | None):  # it may have been chosen for numbers in these units
+    if activation is not None and not activation.is_identity:  # it may have been chosen for numbers in these units
         return
     numbers = target.astype(np.float64).reshape(len(target), -1)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Rows for a spec to train on, and for a model to answer: checked, and with every mistake at its place."""
+"""Rows for training and prediction, checked; errors point to the place in the spec or the file."""
 
 import os
 from contextlib import suppress
@@ -11,16 +11,11 @@ from specnet.data.labels import check_labels
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
-from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_weights
+from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import CsvFile, Data, Npz, Table, TargetKind, read_arrays
 from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
-
-
-def target_kind(spec: Spec) -> TargetKind:
-    """Return what the target of a spec is, as its loss says."""
-    return "values" if spec.training.loss.target == "values" else "classes"
 
 
 def load_table(spec: Spec) -> Table:
@@ -41,11 +36,11 @@ def load_table(spec: Spec) -> Table:
     SpecError
         If the spec has no data.
     DataError
-        If there are no such rows; what a field of the spec is to blame for has its place there.
+        If the rows cannot be made or read; errors caused by a field of the spec point to it.
     FileError
         If a file cannot be read.
     """
-    data, target = spec.data, target_kind(spec)
+    data, target = spec.data, spec.target_kind
     if data is None:
         raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
     whole: Place = ("data",) if data.source_field is None else ("data", data.source_field)
@@ -61,7 +56,7 @@ def load_table(spec: Spec) -> Table:
 
 
 def _words_for_numbers(spec: Spec) -> Array | None:
-    """Return the target of data that cannot be read as numbers, if it is labels in words and all else is right."""
+    """Return the target of data that cannot be read as numbers, if it is text and everything else is valid."""
     with suppress(DataError):
         assert spec.data is not None, "it has been read"
         y = np.asarray(spec.data.with_defaults(spec.seed, "classes").load(spec.folder, "classes").y)
@@ -71,13 +66,13 @@ def _words_for_numbers(spec: Spec) -> Array | None:
 
 
 def read_inputs(path: PathLike, resolved: Resolved) -> Array:
-    """Return the rows of a file that a model should answer.
+    """Return the rows of a file for a model to predict.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` with X, or, for a model that knows its columns by name, a ``.csv`` with them: in any order, and among
-        others.
+        A ``.npz`` file with X, or, for a model with named columns, a ``.csv`` file with these columns in any order;
+        other columns are ignored.
     resolved : Resolved
         The model's spec.
 
@@ -88,7 +83,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
     Raises
     ------
     DataError
-        If the file does not have such columns.
+        If the file lacks columns.
     FileError
         If it cannot be read.
     """
@@ -104,16 +99,16 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
 
 
 def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
-    """Return the rows of a file to evaluate a model on.
+    """Return the rows of a file for the evaluation of a model.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` with X, y and optionally sample_weight, or a ``.csv`` with the model's columns and its target's.
+        A ``.npz`` file with X, y and optionally sample_weight, or a ``.csv`` file with the model's columns and target.
     resolved : Resolved
         The model's spec.
     labels : ndarray (classes,) or None
-        The model's. Where they are text, so is what a CSV file says.
+        Labels of the model. If they are text, labels in a CSV file are read as text.
 
     Returns
     -------
@@ -123,21 +118,21 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     Raises
     ------
     DataError
-        If the file does not have such columns or no such target.
+        If the file lacks columns or the target.
     FileError
         If it cannot be read.
     """
     source = os.fspath(path)
     part = _part_for(source, resolved.spec)
     try:
-        table = check_table(part.load(Path(), target_kind(resolved.spec)))
+        table = check_table(part.load(Path(), resolved.spec.target_kind))
     except DataError as error:
         raise _about(error, source) from None
     return table if labels is None else replace(table, y=part.labels_like(table.y, labels))
 
 
 def _part_for(source: str, spec: Spec) -> Data:
-    """Return what reads a file of rows as a spec's own data part would."""
+    """Return the data part that reads a file as the spec's data part would."""
     ending = os.path.splitext(source)[1].lower()
     if ending == ".npz":
         return Npz(path=source)
@@ -148,7 +143,7 @@ def _part_for(source: str, spec: Spec) -> Data:
 
 
 def _unreadable(source: str, spec: Spec) -> DataError:
-    """Return the error of a file of rows that a spec's model cannot read."""
+    """Return the error for a file that the model of a spec cannot read."""
     if not source.lower().endswith(".csv"):
         return DataError("expected a .npz or .csv file", source=source)
     missing = "columns are" if spec.feature_names is None else "target is"
@@ -157,28 +152,27 @@ def _unreadable(source: str, spec: Spec) -> DataError:
 
 
 def check_table(table: Table) -> Table:
-    """Return a table as `load_table` does: X as float64, y as labels or float64, and nothing else in either.
+    """Return a checked table: X is float64, y holds labels or float64.
 
     Raises
     ------
     DataError
-        If X or y holds something else, or they have different numbers of rows.
+        If X or y holds anything else, or their numbers of rows differ.
     """
     X = as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
-    if y.ndim not in (1, 2) or len(y) != len(X):
-        raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
+    check_target_axes(y, len(X))
     y = table_target(y, table.target)
     return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
 
 
 def table_target(y: Array, target: TargetKind) -> Array:
-    """Return a target as a table has it: int64 or text for classes, else float64.
+    """Return a checked target: int64 or text for classes, else float64.
 
     Raises
     ------
     DataError
-        If it holds something else.
+        If it holds anything else.
     """
     if target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
         return check_labels(y)
@@ -186,7 +180,7 @@ def table_target(y: Array, target: TargetKind) -> Array:
 
 
 def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
-    """Return a mistake at its place in the spec, unless it has one in a file."""
+    """Return a diagnostic at its place in the spec, unless it has one in a file."""
     if problem.source is not None:
         return problem
     path = ("data", *problem.path) if problem.path else whole
@@ -194,5 +188,5 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
 
 
 def _about(error: DataError, source: str) -> DataError:
-    """Return the same error as being about a file."""
+    """Return the same error with a file as its source."""
     return DataError(*(replace(problem, source=problem.source or source, path=()) for problem in error.diagnostics))

@@ -15,7 +15,6 @@ from specnet.estimators.parameters import SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.watching import LOSS
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.rows import Rows, check_rows, fit_preparation
@@ -63,7 +62,7 @@ class SpecEstimator(SpecParameters):
             start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
             preparation = start.preprocessing
         training = resolved.spec.training
-        if not isinstance(training.optimizer, SteppingOptimizer):
+        if training.optimizer.stepping is None:
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
@@ -96,7 +95,8 @@ class SpecEstimator(SpecParameters):
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
         prepared, preparation = fit_preparation(named, training)
-        return resolve(prepared, inputs=rows.table.shape[1], outputs=outputs), preparation
+        resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
+        return resolved, preparation
 
     def _with_fitted(self, fitted: FitResult) -> Self:
         model, result = fitted.model, fitted.result

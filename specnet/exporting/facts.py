@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from specnet.parts.layers import Layer
-from specnet.parts.part import Part, Section
+from specnet.parts.part import short as short
 from specnet.spec import Spec
 
 FACTS = "spec"
@@ -23,7 +22,7 @@ def facts_of(spec: Spec) -> dict[str, Any]:
     """
     training: dict[str, Any] = {"loss": short(spec.training.loss)}
     if spec.training.metrics:
-        training["metrics"] = [short(metric) for metric in spec.training.metrics]
+        training["metrics"] = short(spec.training.metrics)
     facts: dict[str, Any] = {"training": training}
     source = spec.data.handed_on() if spec.data is not None else None
     if source is not None:
@@ -35,33 +34,10 @@ def facts_of(spec: Spec) -> dict[str, Any]:
 
 def whole_spec(spec: Spec) -> dict[str, Any]:
     """Return a resolved spec as a table that leaves out defaults, and of its data all but the name of a CSV file."""
-    whole = {name: short(value) for name, value in _said(spec).items() if name != "data"}
+    whole = {name: table for name, table in spec.short().items() if name != "data"}
     return whole | {name: table for name, table in facts_of(spec).items() if name == "data"}
 
 
 def written(facts: Mapping[str, Any]) -> str:
     """Return facts, or what they are a part of, as a short text."""
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-
-
-def short(value: Any) -> Any:
-    """Return a value of a spec as a document says it in the fewest words."""
-    if isinstance(value, Section):
-        fields = {name: short(each) for name, each in _said(value).items()}
-        if not isinstance(value, Part):
-            return fields
-        return {"type": value.type} | fields if fields or isinstance(value, Layer) else value.type
-    if isinstance(value, list | tuple):
-        return [short(each) for each in value]
-    return {key: short(each) for key, each in value.items()} if isinstance(value, Mapping) else value
-
-
-def _said(section: Section) -> dict[str, Any]:
-    """Return the fields of a table that are not what they are by default."""
-    fields = {name: getattr(section, name) for name in type(section).model_fields if name != "type"}
-    defaults = type(section).model_fields
-    return {
-        name: value
-        for name, value in fields.items()
-        if value is not None and value != defaults[name].get_default(call_default_factory=True)
-    }

@@ -109,7 +109,7 @@ class Loops:
 
     def _stage(self, stage: Stage, sources: Sequence[Variable]) -> Variable:
         formula = stage.formula
-        if not stage.is_elementwise or self._is_a_call(formula):
+        if stage.activation is None or not stage.activation.elementwise or self._is_a_call(formula):
             return self._formula(formula, sources, self.computed)
         (source,), features = sources, sources[0].features
         target = self._scratch.place(formula.output, features, [source.name])

@@ -23,10 +23,6 @@ from specnet.parts.part import described
 from specnet.parts.preprocessing import CategoryStep
 from specnet.spec.resolving.graph import Node
 
-_LEARNING = ("weight_initializer", "bias_initializer", "trainable", "learning_rate_factor", "weight_decay_factor")
-_SAID_OTHERWISE = frozenset({"name", "inputs", "units", "activation", *_LEARNING})
-"""Fields that a layer's title does not repeat, or that only training needs."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
@@ -34,25 +30,25 @@ class Stage:
 
     Attributes
     ----------
-    part : Layer or Activation
+    layer : Layer or None
+    activation : Activation or None
+        One of the two.
     formula : Formula
     arrays : mapping
         What the part learned or keeps, in the order in which it says it, as a user sees it.
     """
 
-    part: Layer | Activation
+    layer: Layer | None
+    activation: Activation | None
     formula: Formula
     arrays: Mapping[str, Array]
 
     @property
-    def is_activation(self) -> bool:
-        """Whether it is an activation."""
-        return isinstance(self.part, Activation)
-
-    @property
-    def is_elementwise(self) -> bool:
-        """Whether it is an activation that takes each number by itself."""
-        return isinstance(self.part, Activation) and self.part.elementwise
+    def part(self) -> Layer | Activation:
+        """The layer or the activation."""
+        part = self.activation if self.layer is None else self.layer
+        assert part is not None, "a stage is one of the two"
+        return part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,18 +190,18 @@ class Program:
         if layer is not None:
             sources = sources_of(sizes)
             value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
-            stages.append(self._stage(node, layer, value, sources, blocks[:count]))
+            stages.append(self._stage(node, (layer, None), value, sources, blocks[:count]))
         if activation is not None:
             size = layer.output_size(sizes) if layer else sizes[0]
             sources = sources_of([size])
             value = activation.apply(sources[0], values[count:])
-            stages.append(self._stage(node, activation, value, sources, blocks[count:]))
+            stages.append(self._stage(node, (None, activation), value, sources, blocks[count:]))
         return LayerStep(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
 
     def _stage(
         self,
         node: Node,
-        part: Layer | Activation,
+        part: tuple[Layer, None] | tuple[None, Activation],
         value: Value,
         sources: Sequence[Value],
         blocks: Sequence[PlacedBlock],
@@ -219,9 +215,10 @@ class Program:
             for placed in blocks
             for tensor in placed.block.tensors
         }
-        if isinstance(part, Layer):
+        layer, activation = part
+        if layer is not None:
             arrays |= {name: array for name, array in model.state.items() if name.rpartition(".")[0] == node.key}
-        return Stage(part, formula, arrays)
+        return Stage(layer, activation, formula, arrays)
 
 
 class _AnsweringScope(LayerScope):
@@ -261,6 +258,6 @@ def symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str,
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
     """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
     sized = " + ".join(map(str, sizes))
-    words = [described(node.layer, _SAID_OTHERWISE), f"{sized} → {node.size}", described(activation)]
+    words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
     text = f"{node.key}: {', '.join(filter(None, words))}"
     return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line

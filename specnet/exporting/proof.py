@@ -14,7 +14,6 @@ from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
 from specnet.parts.arrays import Array
-from specnet.parts.layers import Embedding
 
 ROWS = 256
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
@@ -165,9 +164,8 @@ def put_categories(prepared: Array, model: Model, generator: np.random.Generator
     """Put categories into those of the prepared columns (rows, inputs) that the network has tables for."""
     inputs = model.network.inputs
     for node in model.network.nodes:
-        if isinstance(node.layer, Embedding):
-            for column, table in zip(node.layer.chosen(inputs), node.layer.parameters((inputs,)), strict=True):
-                prepared[:, column] = generator.integers(0, table.shape[1], len(prepared))
+        for column, categories in node.layer.category_counts(inputs).items():
+            prepared[:, column] = generator.integers(0, categories, len(prepared))
 
 
 def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:

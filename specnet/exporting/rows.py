@@ -12,7 +12,6 @@ import numpy as np
 from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.text import CALL, SUM, Form, Names, Text, write_expression
-from specnet.parts import Activation
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
@@ -126,7 +125,7 @@ class RowWriter:
         own = None if _is_mixed(stage) else self.library.call(stage, texts, _by_last_word(formula, self.tables))
         if own is not None:
             return own
-        if (len(formula.steps) <= _INLINE and not stage.is_activation) or _is_one_call(formula):
+        if (len(formula.steps) <= _INLINE and stage.activation is None) or _is_one_call(formula):
             return self._inline(formula, texts, self.program.dtype)
         arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
         return Text(f"{self._function(stage)}({', '.join(arguments)})", CALL)
@@ -195,7 +194,7 @@ class RowWriter:
 
 def _is_mixed(stage: Stage) -> bool:
     """Whether a stage is mixed with what it reads, by a learned weight."""
-    return isinstance(stage.part, Activation) and stage.part.parametric
+    return stage.activation is not None and stage.activation.parametric
 
 
 def _is_one_call(formula: Formula) -> bool:

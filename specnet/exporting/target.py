@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specnet.errors import ExportError, MissingPackageError
+from specnet.errors import ExportError, MissingPackageError, install_hint
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
@@ -118,5 +118,5 @@ def required(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        hint = f"run pip install '.[{extra}]' in a clone of the repository"
-        raise MissingPackageError(f"{module} is required and cannot be imported: {error}", hint=hint) from error
+        message = f"{module} is required and cannot be imported: {error}"
+        raise MissingPackageError(message, hint=install_hint(extra)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ SPEC_FOLDER = "spec_folder"
 """The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
 
 LARGEST_RECORD = 2**30
+_NAMED = 3
+"""How many of the runs in a folder a hint names."""
 
 
 def model_file(path: PathLike) -> PathLike:
@@ -76,7 +79,17 @@ def spec_folder(spec: Path, run: Path) -> str:
 def _check_run(folder: PathLike, wanted: str) -> None:
     if not os.path.isfile(os.path.join(folder, FACTS)):
         message = f"is a folder without {FACTS}; expected a {wanted} file or the folder of a run"
-        raise FileError(message, source=os.fspath(folder))
+        raise FileError(message, hint=_runs_hint(Path(folder)), source=os.fspath(folder))
+
+
+def _runs_hint(folder: Path) -> str | None:
+    """Return the runs that lie in a folder or in its folders, the latest first."""
+    with suppress(OSError):
+        found = [*folder.glob(f"*/{FACTS}")] or [*folder.glob(f"*/*/{FACTS}")]
+        runs = [str(facts.parent) for facts in sorted(found, key=lambda facts: facts.stat().st_mtime_ns, reverse=True)]
+        if runs:
+            return f"choose one of its runs: {', '.join(runs[:_NAMED])}{', …' * (len(runs) > _NAMED)}"
+    return None
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, check_target, check_weights
+from specnet.parts.arrays import Array, as_array, check_row_count, check_target, check_weights
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
+from specnet.spec.reading.hints import part_hint
 
 _TASKS = {
     "binary": "predicts two classes",
@@ -282,8 +283,7 @@ class Model:
     def _target(self, y: ArrayLike, X: Array) -> tuple[Array, Array]:
         """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
         y, rows = as_array(y, "y"), len(X)
-        if y.shape[:1] != (rows,):
-            raise DataError(f"y has shape {y.shape}, but X has shape {X.shape}; their rows differ")
+        check_row_count(y, rows, "y")
         if self._labels is not None:
             indices = self._labels.encode(y)
             return indices, indices
@@ -300,7 +300,7 @@ class Model:
         if isinstance(metric, str):
             part = self.spec.registry.find("metric", metric)
             if part is None:
-                raise DataError(f'unknown metric "{metric}"')
+                raise DataError(f'unknown metric "{metric}"', hint=part_hint(metric, "metric", self.spec.registry))
             metric = cast(Metric, part.model_validate({"type": part.part_name()}))
         task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
         if task not in metric.task:

@@ -1,7 +1,7 @@
-"""From a resolved spec to programs: what is computed from what.
+"""From a resolved spec to the programs that compute it.
 
 A `Blueprint` knows the network's layers in order and the layout of its flat parameter vector, and writes the network's
-programs in the compiler's language: predictions, losses of rows, gradients, and the optimizer's step. It binds nothing.
+programs in the compiler's language: predictions, losses of rows, gradients and the optimizer's step. It binds none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from specnet.errors import PartError
 from specnet.network.layout import Layout
 from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
-from specnet.parts.optimizers import Commits, SteppingOptimizer
+from specnet.parts.optimizers import Commits
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
@@ -42,20 +42,20 @@ INPUTS = "x"
 TARGET = "target"
 ROW_WEIGHT = "row_weight"
 INVERSE_WEIGHT = "inverse_weight"
-"""1 over the sum of the batch's weights, over its number of rows where they have none."""
+"""1 over the sum of the batch's weights; over its number of rows without weights."""
 INVERSE_ROWS = "inverse_rows"
-"""1 over the number of rows of the batch."""
+"""1 over the number of rows in the batch."""
 CLIPPING = "clipping"
-"""What the gradient is multiplied by so that it is not too long."""
+"""Factor on the gradient that limits its norm."""
 AVERAGE_SHARE = "average_share"
-"""The share of the new weights in their average."""
+"""Weight of the new parameters in their average."""
 NOISE = ("uniform.", "normal.")
-"""How the names of inputs begin that the host fills with random numbers."""
+"""Prefixes of the inputs that are filled with random numbers before each step."""
 
 
 @dataclass
 class Recorder:
-    """What the layers of one program have asked for so far."""
+    """Random inputs and commits that the layers of one program have requested so far."""
 
     training: bool
     drawn: int = 0
@@ -64,7 +64,7 @@ class Recorder:
 
 @dataclass(frozen=True)
 class LayerScope:
-    """The program, as the layer that is placed in it sees it."""
+    """The part of a program that a layer in it can use."""
 
     program: Recorder
     node: Node
@@ -100,7 +100,7 @@ class LayerScope:
 
 @dataclass(frozen=True, slots=True)
 class AppliedLayer:
-    """A layer in a program: what it reads, its value before its last activation and after it, and its parameters."""
+    """A layer in a program: its inputs, its value before and after its last activation, and its parameters."""
 
     inputs: tuple[Value, ...]
     raw: Value
@@ -110,7 +110,7 @@ class AppliedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """The network applied to its input x, layer by layer, and the new values of what the layers keep."""
+    """The network applied to its input x, layer by layer, and the new values of the layers' states."""
 
     x: Value
     layers: tuple[AppliedLayer, ...]
@@ -129,7 +129,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The optimizer's program, what its states are before the first step (vectors of what learns), and its numbers."""
+    """The optimizer's program, the initial values of its states, and the names of its scalars."""
 
     program: Plan
     states: dict[str, float]
@@ -145,7 +145,7 @@ class Blueprint:
     """
 
     backend: Final = NUMPY
-    """What runs the programs."""
+    """The backend that runs the programs."""
 
     def __init__(self, resolved: Resolved) -> None:
         self.spec, self.nodes = resolved.spec, resolved.nodes
@@ -154,12 +154,12 @@ class Blueprint:
 
     @property
     def target_size(self) -> int:
-        """Return how many numbers a row's target has, where it is no class: one for each output, or for several."""
+        """The number of values in a row's target, unless it is a class: one per output, or per group of outputs."""
         return self.outputs // self.loss.outputs_per_target
 
     @property
     def loss(self) -> Loss:
-        """The loss that training makes small."""
+        """The loss function that training minimizes."""
         return self.spec.training.loss
 
     def widest(self) -> int:
@@ -167,12 +167,12 @@ class Blueprint:
         return max([self.inputs, *(node.size for node in self.nodes)])
 
     def program(self, name: str) -> Plan:
-        """Return the program of a name.
+        """Return a program by its name.
 
         Raises
         ------
         PartError
-            If a part leaves out what it should read, so that the program does without it.
+            If a part ignores an input, so that the program does not read it.
         """
         makers: dict[str, Callable[[], Plan]] = {
             "predict": self.predict,
@@ -196,7 +196,7 @@ class Blueprint:
         return self._plan([self.forward(training=False).output])
 
     def layer_outputs(self) -> Plan:
-        """Return the program of each layer's value before its last activation and after it, (features, batch) each."""
+        """Return the program of each layer's value before and after its last activation, both (features, batch)."""
         layers = self.forward(training=False).layers
         return self._plan([value for layer in layers for value in (layer.raw, layer.output)])
 
@@ -205,14 +205,14 @@ class Blueprint:
         return self._plan([self.seen_by_loss(self.forward(training=False))])
 
     def row_losses(self, *, evaluation: bool) -> Plan:
-        """Return the program of each row's loss, (1, batch), without what only regularises if `evaluation`."""
+        """Return the program of each row's loss, (1, batch), without regularization if `evaluation`."""
         loss = self.loss.for_evaluation() if evaluation else self.loss
         return self._plan([self._row_losses(self.forward(training=False), loss)])
 
     def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
 
-        Without `frozen` only what learns has a gradient. While training, layers' states are committed too.
+        Without `frozen`, only trainable blocks have a gradient. In training, layer states are committed too.
         """
         forward = self.forward(training=training)
         loss = self.mean_loss(forward, weighted=weighted)
@@ -226,15 +226,15 @@ class Blueprint:
         return self._plan([loss], [*commits, *forward.commits])
 
     def input_gradient(self, *, weighted: bool) -> Plan:
-        """Return the program of the mean loss's gradient by the input, (inputs, batch)."""
+        """Return the program of the gradient of the mean loss with respect to the input, (inputs, batch)."""
         forward = self.forward(training=False)
         return self._plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
 
     @cached_property
     def update(self) -> Update:
-        """The optimizer's program over flat vectors of what learns, with the step's numbers as inputs."""
-        optimizer = self.spec.training.optimizer
-        assert isinstance(optimizer, SteppingOptimizer), "the others have no program"
+        """The optimizer's program over flat vectors of trainable parameters, with the scalars of a step as inputs."""
+        optimizer = self.spec.training.optimizer.stepping
+        assert optimizer is not None, "the others have no program"
         theta, gradient = state_value("theta", (FLAT,)), state_value("gradient", (FLAT,))
         states: dict[str, float] = {}
         scalars: dict[str, Value] = {}
@@ -269,7 +269,7 @@ class Blueprint:
         return Update(program, states, tuple(scalars))
 
     def _checked(self, program: Plan) -> Plan:
-        """Return a program that reads what the network is given: columns, and a target where it has one."""
+        """Return a program after checking that it reads the columns, and the target if it has a loss."""
         read = {call.attributes for call in program.calls if call.operation is INPUT}
         if INVERSE_WEIGHT in read and TARGET not in read:
             raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))
@@ -278,7 +278,7 @@ class Blueprint:
         return program
 
     def forward(self, *, training: bool) -> Forward:
-        """Return the network's values as a program computes them that trains, or one that does not."""
+        """Return the values of the network in training or in evaluation."""
         recorder, x = Recorder(training), input_value(INPUTS, (self.inputs, BATCH))
         applied: list[AppliedLayer] = []
         for number, node in enumerate(self.nodes):
@@ -296,12 +296,12 @@ class Blueprint:
         return Forward(x, tuple(applied), recorder.commits)
 
     def seen_by_loss(self, forward: Forward) -> Value:
-        """Return the output as the loss reads it: without the last activation where the loss has it inside."""
+        """Return the output that the loss reads: without the last activation if the loss includes it."""
         last = forward.layers[-1]
         return last.output if self.loss.accepted_activations is None else last.raw
 
     def mean_loss(self, forward: Forward, *, weighted: bool) -> Value:
-        """Return the mean of the rows' losses with the penalties, of shape ()."""
+        """Return the mean loss of the rows plus the penalties, of shape ()."""
         losses = self._row_losses(forward, self.loss)
         if weighted:
             losses = losses * input_value(ROW_WEIGHT, (1, BATCH))

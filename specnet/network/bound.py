@@ -1,4 +1,4 @@
-"""One thread's arrays of a network, and the network's programs bound to them."""
+"""The arrays of a network for one thread, and the programs bound to them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from specnet.network.blueprint import INPUTS, INVERSE_ROWS, NOISE, TARGET, Bluep
 from specnet.parts.arrays import Array
 
 BOUND_KEPT = 16
-"""How many bound programs are kept, the most recently used ones."""
+"""Number of bound programs kept in the cache; the least recently used one is dropped."""
 
 
 class LayerOutputs(NamedTuple):
-    """What a layer makes of rows, before its activation and after it: (rows, features) both."""
+    """Outputs of a layer before and after its activation, both (rows, features)."""
 
     raw: Array
     activated: Array
@@ -30,11 +30,11 @@ class BoundProgram:
     Attributes
     ----------
     inputs : dict
-        Arrays to be filled, by name; features first.
+        Arrays to fill, by name; features first.
     outputs : list of array
-        What the program makes.
+        Results of the program.
     noise : dict
-        Those inputs that are random numbers.
+        Inputs that are random numbers, by name.
     run : callable
         Computes the outputs from the inputs.
     """
@@ -50,7 +50,7 @@ class BoundProgram:
         self._views: dict[int, tuple[Array, Array | None, Array]] = {}
 
     def first_rows(self, count: int) -> tuple[Array, Array | None, Array]:
-        """Return the first rows of x, of the target where there is one, and of the output, rows first."""
+        """Return the first rows of the input, of the target if there is one, and of the output, rows first."""
         views = self._views.get(count)
         if views is None:
             target = self.inputs.get(TARGET)
@@ -61,13 +61,13 @@ class BoundProgram:
 
 
 class Workspace:
-    """What one thread needs to compute with a network: parameters, a gradient, layers' states, bound programs.
+    """Parameters, gradient, layer states and bound programs of a network for one thread.
 
     Parameters
     ----------
     blueprint : Blueprint
     plan : callable
-        Gives the network's program of a name.
+        Returns a program of the network by its name.
     """
 
     def __init__(self, blueprint: Blueprint, plan: Callable[[str], Plan]) -> None:
@@ -95,12 +95,12 @@ class Workspace:
         return program
 
     def set_state(self, state: Mapping[str, Array] | None) -> None:
-        """Copy in what layers keep, as it is before training if None.
+        """Copy in layer states; the initial ones if None.
 
         Raises
         ------
         DataError
-            If it has other names or shapes than the network's.
+            If its names or shapes are not those of the network.
         """
         if not self.state and state is None:
             return
@@ -116,7 +116,7 @@ class Workspace:
 
 
 def check_writable(state: Mapping[str, Array]) -> None:
-    """Refuse a state that could not be updated in place."""
+    """Check that a state can be updated in place."""
     for name, kept in state.items():
         if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
             raise DataError(f'state "{name}" must be a writable array of floats for training')

@@ -25,14 +25,14 @@ def build(
     ----------
     spec : path, text with a line break, mapping or Spec
     inputs, outputs : int, optional
-        Numbers of columns and of outputs, where neither the spec nor its data part says them.
+        Numbers of columns and of outputs, if neither the spec nor its data part specifies them.
     parts, overrides, limits : optional
         As for `parse_spec`.
 
     Raises
     ------
     SpecError
-        With every mistake of the spec.
+        With every mistake in the spec.
     """
     for name, size in (("inputs", inputs), ("outputs", outputs)):
         if size is not None:

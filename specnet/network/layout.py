@@ -1,4 +1,4 @@
-"""Where each parameter lies in the flat vector, and where what layers keep is found."""
+"""The positions of parameters in the flat vector, and the states of layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from specnet.spec.resolving.graph import Node
 
 @dataclass(frozen=True, slots=True)
 class PlacedBlock:
-    """A block of parameters: of which layer, where in the flat vector, and how it learns."""
+    """A block of parameters with its layer, its position in the flat vector and its learning rules."""
 
     key: str
     block: ParameterBlock
@@ -28,7 +28,7 @@ class PlacedBlock:
 
     @property
     def name(self) -> str:
-        """The block's name, by its first tensor."""
+        """The name of the block: that of its first tensor."""
         return f"{self.key}.{self.block.tensors[0].name}"
 
     def view(self, flat: Array) -> Array:
@@ -38,14 +38,14 @@ class PlacedBlock:
 
 @dataclass(frozen=True, slots=True)
 class PlacedState:
-    """What a layer keeps, by its full name."""
+    """A state of a layer, with its full name."""
 
     name: str
     tensor: StateTensor
 
 
 class Layout:
-    """The flat parameter vector: what learns first, then what is frozen, each in the order of the layers.
+    """The flat parameter vector: trainable parameters first, then frozen ones, each in the order of the layers.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class Layout:
         In the order of the layers.
     states : tuple of PlacedState
     size : int
-        The length of the vector.
+        Length of the vector.
     trainable_size : int
-        How much of it learns.
+        Number of trainable parameters.
     """
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
@@ -88,21 +88,21 @@ class Layout:
         )
 
     def of_node(self, number: int) -> list[PlacedBlock]:
-        """Return the blocks of a layer, by its number in the walk."""
+        """Return the blocks of a layer, given its index."""
         return self._of_node.get(number, [])
 
     def tensors(self) -> Iterator[tuple[str, Tensor, PlacedBlock]]:
-        """Yield what a user sees, by name and in the order of the layers."""
+        """Yield the tensors that users see, with their names, in the order of the layers."""
         for placed in self.blocks:
             for tensor in placed.block.tensors:
                 yield f"{placed.key}.{tensor.name}", tensor, placed
 
     def views(self, flat: Array) -> dict[str, Array]:
-        """Return the vector's arrays by name, as views: a weight is (outputs, inputs)."""
+        """Return views of the vector by name: a weight is (outputs, inputs)."""
         return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}
 
     def drawn(self, generator: Generator) -> NDArray[np.float64]:
-        """Return a vector as the tensors' initializers draw it."""
+        """Return a vector drawn by the initializers of the tensors."""
         flat = np.zeros(self.size)
         for _, tensor, placed in self.tensors():
             draw = tensor.initializer.draw
@@ -110,7 +110,7 @@ class Layout:
         return flat
 
     def arrays(self, flat: Array, prefix: str) -> dict[str, Array]:
-        """Return the blocks of a vector (or of its trainable part) by the names that programs give them."""
+        """Return the blocks of a vector, or of its trainable part, by their names in programs."""
         return {
             f"{prefix}.{placed.name}": placed.view(flat)
             for placed in self.blocks
@@ -118,28 +118,28 @@ class Layout:
         }
 
     def initial_state(self, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """Return what layers keep, before training, as a user sees it."""
+        """Return the initial layer states in the shapes that users see."""
         return {placed.name: np.full(placed.tensor.user_shape, placed.tensor.start, dtype) for placed in self.states}
 
     def state_arrays(self, state: Mapping[str, Array]) -> dict[str, Array]:
-        """Return a user's state in the engine's shapes, as views, by the names that programs give them."""
+        """Return views of layer states in the shapes of the engine, by their names in programs."""
         return {f"state.{placed.name}": state[placed.name].reshape(placed.tensor.shape) for placed in self.states}
 
     def rate_factors(self) -> NDArray[np.float64]:
-        """Return the factors on the learning rate, in the layout of what learns."""
+        """Return the learning-rate factor of each trainable parameter."""
         return self._per_number(lambda _, rules: rules.learning_rate_factor)
 
     def decay_factors(self) -> NDArray[np.float64]:
-        """Return the factors on weight decay, in the layout of what learns; 0 for what does not decay.
+        """Return the weight-decay factor of each trainable parameter; 0 for those that do not decay.
 
-        Decay is a share per step times the learning rate, so that a factor on the rate is one on the decay too.
+        Decay is proportional to the learning rate, so a factor on the rate applies to the decay too.
         """
         return self._per_number(
             lambda tensor, rules: tensor.decays * rules.weight_decay_factor * rules.learning_rate_factor
         )
 
     def penalty(self, flat: Array, l1: float, l2: float) -> float:
-        """Return the penalties on the weights of a vector, in float64."""
+        """Return the sum of the penalties on the weights of a vector, in float64."""
         if not (l1 or l2):
             return 0.0
         vector = flat.astype(np.float64, copy=False)

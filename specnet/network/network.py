@@ -1,7 +1,7 @@
 """A network as functions of one flat parameter vector: no files, no printing, no global state.
 
-All arrays at this interface have rows first, (rows, features). What is given is copied in, and what is returned belongs
-to the caller. A network can be used from several threads: what is bound to arrays is bound for each thread anew.
+All arrays at this interface have rows first, (rows, features). Arguments are copied, and returned arrays belong to the
+caller. A network can be used from several threads: each has its own arrays and bound programs.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
 CHUNK_BYTES = 2**20
-"""About what the widest layer of a chunk of rows may take."""
+"""Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
-"""A remainder of rows is padded to a multiple of this: few bindings. A row's last bits may depend on its company."""
+"""Chunks are padded to a multiple of this, to bind few programs. Last bits may depend on the rows in a chunk."""
 
 
 class Network:
@@ -37,17 +36,17 @@ class Network:
     Parameters
     ----------
     resolved : Resolved
-        What `resolve` makes of a spec.
+        A spec after `resolve`.
 
     Attributes
     ----------
     resolved : Resolved
     spec : Spec
-        Its spec, in the long form.
+        The resolved spec.
     dtype : numpy.dtype
-        Of theta, gradients and predictions.
+        Dtype of theta, gradients and predictions.
     parameter_count : int
-        The length of theta.
+        Length of theta.
     """
 
     def __init__(self, resolved: Resolved) -> None:
@@ -67,7 +66,7 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """The number of inputs, which are the columns after preprocessing."""
+        """The number of inputs: columns after preprocessing."""
         return self.resolved.inputs
 
     @property
@@ -93,31 +92,31 @@ class Network:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """The layers in order, blocks opened."""
+        """The layers in order, with blocks unrolled."""
         return self.resolved.nodes
 
     @property
     def blueprint(self) -> Blueprint:
-        """What the network's programs are made from."""
+        """The source of the network's programs."""
         return self._blueprint
 
     @property
     def layout(self) -> Layout:
-        """Where each parameter lies in theta."""
+        """The positions of the parameters in theta."""
         return self._blueprint.layout
 
     def initial_parameters(self) -> Array:
-        """Return the parameters before training, drawn as the spec's seed and initializers say: (parameter_count,)."""
+        """Return initial parameters (parameter_count,), drawn with the seed and the initializers of the spec."""
         seed, legacy = self.spec.seed, self.spec.random_generator == "legacy"
         generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
         return self.layout.drawn(generator).astype(self.dtype)
 
     def initial_state(self) -> dict[str, Array]:
-        """Return what layers keep besides parameters, such as running averages, by name; empty for most networks."""
+        """Return initial layer states by name, such as running averages; empty for most networks."""
         return self.layout.initial_state(self.dtype)
 
     def fitted_state(self, X: Array) -> dict[str, Array]:
-        """Return what layers keep at the start of training on rows (rows, inputs), such as bins of its columns."""
+        """Return layer states fitted to rows (rows, inputs), such as bins of columns, to start training with."""
         state = self.initial_state()
         for node in self._column_nodes:
             for name, array in node.layer.fitted_states(X).items():
@@ -125,62 +124,61 @@ class Network:
         return state
 
     def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
-        """Return rows that are already preprocessed, (rows, inputs), if the network can read them.
+        """Return preprocessed rows (rows, inputs) after checking that the network can read them.
 
         Raises
         ------
         DataError
-            With the argument's name, if they are no finite numbers of that shape, or no categories where these are
-            needed.
+            If they are not finite numbers of that shape, or a column holds an invalid category.
         """
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
     @property
     def input_dtype(self) -> np.dtype[Any]:
-        """The dtype in which `read_inputs` wants rows: float64 where layers look at columns, which rounding changes."""
+        """The dtype for `read_inputs`: float64 if a layer reads columns, since rounding would change them."""
         return np.dtype(np.float64) if self._column_nodes else self.dtype
 
     def read_inputs(self, X: Array, name: str = "X") -> Array:
-        """Return finite rows (rows, inputs) in the network's dtype, if its layers can read them.
+        """Return finite rows (rows, inputs) in the network's dtype after checking that its layers can read them.
 
         Raises
         ------
         DataError
-            With the argument's name, if they are beyond that dtype, or no categories where these are needed.
+            If they exceed the range of that dtype, or a column holds an invalid category.
         """
         for node in self._column_nodes:
             node.layer.check_columns(X, name)
         return as_dtype(X, self.dtype, name)
 
     def parameters(self, theta: Array) -> dict[str, Array]:
-        """Return theta's arrays by name, as views: a weight is (outputs, inputs), a bias (outputs,).
+        """Return views of theta by name: a weight is (outputs, inputs), a bias (outputs,).
 
-        Works for everything in theta's layout, such as a gradient.
+        Also works for other vectors in the layout of theta, such as a gradient.
         """
         if not isinstance(theta, np.ndarray) or theta.shape != (self.parameter_count,):
             raise DataError(f"theta has shape {np.shape(theta)}; expected ({self.parameter_count},)")
         return self.layout.views(theta)
 
     def predict(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the activated outputs of rows that are already preprocessed: (rows, outputs).
+        """Return the activated outputs for preprocessed rows, (rows, outputs).
 
         Parameters
         ----------
         theta : (parameter_count,)
         X : (rows, inputs)
         state : mapping, optional
-            What layers keep, as it was after training; what `initial_state` returns if None.
+            Layer states after training; default: those of `initial_state`.
         """
         return self.predict_checked(theta, self.check_inputs(X), state)
 
     def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
-        """Return what `predict` does, or `raw_outputs`, of rows that `read_inputs` has returned: these are right."""
+        """Return the result of `predict`, or of `raw_outputs`, for rows that `read_inputs` has checked."""
         return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the outputs as the loss sees them, such as logits or margins: as `predict`, (rows, outputs)."""
+        """Return the outputs that the loss reads, such as logits or margins, (rows, outputs)."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
@@ -202,7 +200,7 @@ class Network:
         y : (rows,) or (rows, outputs)
             Class indices, one-hot rows, 0 and 1, or values, as the loss needs.
         sample_weight : (rows,), optional
-            Multiplies each row's loss; the sum of weights divides.
+            Weights of the rows in the mean.
         state : mapping, optional
             As for `predict`.
         data_only : bool
@@ -220,7 +218,7 @@ class Network:
         *,
         data_only: bool = False,
     ) -> float:
-        """Return what `loss` does, of rows that `read_inputs` has returned: these are right."""
+        """Return the result of `loss` for rows that `read_inputs` has checked."""
         target = self._target(y, len(X))
         name = "row losses, data only" if data_only else "row losses"
         losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
@@ -249,9 +247,9 @@ class Network:
         state : mapping, optional
             As for `predict`; its arrays are updated in place while training.
         training : bool
-            Whether dropout's masks are drawn, from the spec's seed and the step's number.
+            Draw dropout masks, from the seed of the spec and the number of the step.
         step : int
-            The step's number, from 0.
+            Number of the step, from 0.
         """
         check_count(step, "step")
         if training:
@@ -282,9 +280,10 @@ class Network:
     def layer_outputs(
         self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None
     ) -> dict[str, LayerOutputs]:
-        """Return what each layer makes of rows that are already preprocessed, by the layers' names, as for `predict`.
+        """Return the outputs of each layer for preprocessed rows, by the name of the layer.
 
-        Names are as in the spec's list or `name`; in a block ``layers.3.0.1``: repeat, then position or name.
+        Arguments are those of `predict`. Names are ``layers.0``, ``layers.head`` for a layer with a name, and
+        ``layers.3.0.1`` in a block: the block, the repetition and the layer.
         """
         X = self.check_inputs(X)
         program = self._workspace(theta, state).program("layer outputs", len(X))
@@ -296,24 +295,24 @@ class Network:
         return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
 
     def listing(self) -> list[tuple[str, list[str]]]:
-        """Return the calls of the main programs in order, readable: (title, lines)."""
+        """Return the calls of the main programs in order, as pairs of a title and lines of text."""
         programs = [
             ("prediction", self.plan("predict")),
             ("gradient, while training", self.plan("step")),
         ]
-        if isinstance(self.spec.training.optimizer, SteppingOptimizer):
+        if self.spec.training.optimizer.stepping is not None:
             programs.append(("update", self._blueprint.update.program))
         return [(title, program.listing()) for title, program in programs]
 
     def plan(self, name: str) -> Plan:
-        """Return one of the network's programs, made on the first call."""
+        """Return a program of the network, compiled on the first call."""
         with self._lock:
             if name not in self._plans:
                 self._plans[name] = self._blueprint.program(name)
             return self._plans[name]
 
     def _workspace(self, theta: ArrayLike, state: Mapping[str, Array] | None) -> Workspace:
-        """Return this thread's workspace, with these parameters and what layers keep in it."""
+        """Return the workspace of this thread, with these parameters and layer states copied in."""
         workspace: Workspace | None = getattr(self._local, "workspace", None)
         if workspace is None:
             workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
@@ -349,7 +348,7 @@ class Network:
         *,
         training: bool = False,
     ) -> tuple[Workspace, BoundProgram]:
-        """Return this thread's workspace and a program in it, with all that it needs but random numbers."""
+        """Return the workspace of this thread and a program in it, with all inputs set but random numbers."""
         X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
@@ -371,7 +370,7 @@ class Network:
         features: int,
         target: Array | None = None,
     ) -> Array:
-        """Run a program without gradients over rows in chunks; returns its output as (rows, features)."""
+        """Run a program without gradients over rows in chunks, and return its output (rows, features)."""
         workspace, rows = self._workspace(theta, state), len(X)
         result = np.empty((rows, features), self.dtype)
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Named streams of random numbers off one seed, so that no use of randomness disturbs another."""
+"""Named streams of random numbers from one seed; each use of randomness has its own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _STEP_STRIDE = 2**64
 
 
 def stream(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
-    """Return a generator that depends on the seed, the purpose and the keys alone."""
+    """Return a generator that depends only on the seed, the purpose and the keys."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_NUMBERS[purpose], *keys))))
 
 
 class StepNoise:
-    """Random numbers that depend on the seed and a step's number alone, whatever was drawn before.
+    """Random numbers that depend only on the seed and the number of the step.
 
-    The generator jumps to the step's own stretch of 2⁶⁴ numbers, which takes a fraction of what seeding anew takes.
+    Each step has 2⁶⁴ numbers of its own. Advancing the generator to them is much faster than seeding a new one.
     """
 
     def __init__(self, seed: int) -> None:
@@ -30,7 +30,7 @@ class StepNoise:
         self._start = self._bits.state
 
     def fill(self, arrays: Mapping[str, NDArray[Any]], step: int) -> None:
-        """Fill float arrays, one after the other: with numbers from [0, 1), or normal ones if the name begins so."""
+        """Fill float arrays in order: uniform numbers from [0, 1), or normal ones if the name begins with normal."""
         self._bits.state = self._start
         self._bits.advance(step * _STEP_STRIDE)
         for name, array in arrays.items():

@@ -26,6 +26,15 @@ ORDINARY_EXPONENT = 60
 NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
 FLOAT64 = np.dtype(np.float64)
+KIND_WORDS = {
+    "O": "Python objects",
+    "U": "text",
+    "S": "bytes",
+    "c": "complex numbers",
+    "M": "dates",
+    "m": "durations",
+}
+"""Contents of arrays that are not real numbers, by the kind of their dtype."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
 
@@ -98,6 +107,11 @@ def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
     return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
+def described_dtype(dtype: np.dtype[Any]) -> str:
+    """Return in words what an array of this dtype holds."""
+    return KIND_WORDS.get(dtype.kind, str(dtype))
+
+
 def as_numbers(array: ArrayLike, name: str) -> Array:
     """Return an array of finite booleans, integers or floats.
 
@@ -114,7 +128,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
         hint = f"convert it with {name}.astype(float)" if only_real else None
-        raise DataError(f"{name} must be numeric, got {_described(numbers)}", hint=hint)
+        raise DataError(f"{name} must be numeric, got {described_dtype(numbers.dtype)}", hint=hint)
     if numbers.size == 0:
         raise DataError(f"{name} is empty: shape {numbers.shape}")
     check_finite(numbers, name)
@@ -185,6 +199,19 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     return numbers
 
 
+def check_row_count(array: Array, rows: int, name: str, inputs: str = "X") -> None:
+    """Refuse an array that does not have one entry, or one row of entries, per row of the inputs."""
+    if array.shape[:1] != (rows,):
+        raise DataError(f"{name} has shape {array.shape}, but {inputs} has {rows} row{'s' * (rows != 1)}")
+
+
+def check_target_axes(y: Array, rows: int, name: str = "y", inputs: str = "X") -> None:
+    """Refuse a target that is not (rows,) or (rows, outputs)."""
+    check_row_count(y, rows, name, inputs)
+    if y.ndim > 2:
+        raise DataError(f"{name} has shape {y.shape}; expected (rows,) or (rows, outputs)")
+
+
 def check_weights(
     sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight"
 ) -> NDArray[np.float64] | None:
@@ -192,7 +219,8 @@ def check_weights(
     if sample_weight is None:
         return None
     weights = as_dtype(as_numbers(sample_weight, name), FLOAT64, name)
-    if weights.shape != (rows,):
+    check_row_count(weights, rows, name)
+    if weights.ndim != 1:
         raise DataError(f"{name} has shape {weights.shape}; expected ({rows},), one weight per row of X")
     if weights.min() < 0:
         raise DataError(f"{name} has {weights.min()}{_at((int(weights.argmin()),))}; weights must be non-negative")
@@ -247,8 +275,7 @@ def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: 
         (1, rows) indices for classes, otherwise (outputs, rows) numbers.
     """
     target = as_numbers(y, name)
-    if target.ndim == 0 or len(target) != rows:
-        raise DataError(f"{name} has shape {target.shape}, but X has {rows} rows")
+    check_row_count(target, rows, name)
     if kind == "classes":
         return _class_indices(target, outputs, name)[None, :]
     if target.ndim == 1 and outputs == 1:
@@ -337,11 +364,6 @@ def _is_missing(item: Any) -> bool:
         return True
     except ValueError:  # an array
         return False
-
-
-def _described(array: Array) -> str:
-    kinds = {"O": "objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
-    return kinds.get(array.dtype.kind, str(array.dtype))
 
 
 def _at(place: tuple[int, ...], first_row: int = 0) -> str:

@@ -12,12 +12,10 @@ class Averaging(PartKind):
     """How much of the new weights goes into their average after each step."""
 
     kind: ClassVar[str] = "averaging"
-    spans_run: ClassVar[bool] = True
-    """Whether the shares depend on the length of the run, so that a longer run begins differently."""
 
     def depends_on_length(self) -> bool:
-        """Return whether the shares of a run's beginning depend on its length."""
-        return self.spans_run
+        """Return whether the shares at the start of a run depend on its length."""
+        return True
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         """Return the share of the weights after a step, counted from 0, in the average; the first one is 1."""
@@ -35,9 +33,11 @@ class Exponential(Averaging):
     Keras and PyTorch start from the initial weights.
     """
 
-    spans_run = False
     type: Literal["exponential"] = "exponential"
     decay: Fraction = Field(0.999, description="β, fraction of the average kept at each step")
+
+    def depends_on_length(self) -> bool:
+        return False
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
         return max(1 - self.decay, 1 / (step + 1))

@@ -60,6 +60,19 @@ class Section(BaseModel):
         """Yield what is wrong with fields that are right one by one."""
         yield from ()
 
+    def short(self) -> Any:
+        """Return the section as a document says it in the fewest words: without defaults."""
+        return self._short_fields()
+
+    def _short_fields(self) -> dict[str, Any]:
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "type"}
+        defaults = type(self).model_fields
+        return {
+            name: short(value)
+            for name, value in fields.items()
+            if value is not None and value != defaults[name].get_default(call_default_factory=True)
+        }
+
     @model_validator(mode="after")
     def _has_no_problems(self) -> Self:
         details = [
@@ -69,6 +82,15 @@ class Section(BaseModel):
         if details:
             raise ValidationError.from_exception_data(type(self).__name__, details)
         return self
+
+
+def short(value: Any) -> Any:
+    """Return a value of a spec as a document says it in the fewest words."""
+    if isinstance(value, Section):
+        return value.short()
+    if isinstance(value, list | tuple):
+        return [short(each) for each in value]
+    return {key: short(each) for key, each in value.items()} if isinstance(value, Mapping) else value
 
 
 def _hashable(value: Any) -> Any:
@@ -113,6 +135,11 @@ class Part(Section):
     def part_name(cls) -> str:
         """Return the name by which a spec calls this part."""
         return str(cls.model_fields["type"].default)
+
+    def short(self) -> Any:
+        """Return the part's name, or a table where fields differ from their defaults."""
+        fields = self._short_fields()
+        return {"type": self.type, **fields} if fields else self.type
 
     @staticmethod
     def dump(part: "Part", info: SerializationInfo | None = None) -> dict[str, Any]:

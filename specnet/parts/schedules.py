@@ -23,16 +23,16 @@ class Schedule(PartKind):
 
     kind: ClassVar[str] = "schedule"
 
-    spans_run: ClassVar[bool] = True
-    """Whether the factors depend on the length of the run, so that a longer run begins differently."""
+    is_constant: ClassVar[bool] = False
+    """Whether the factor is 1 throughout."""
 
     unit: Literal["step", "epoch"] = Field(
         "step", description="unit of time: the factor changes with each step or each epoch"
     )
 
     def depends_on_length(self) -> bool:
-        """Return whether the factors of a run's beginning depend on its length."""
-        return self.spans_run
+        """Return whether the factors at the start of a run depend on its length."""
+        return True
 
     def multiplier(self, position: int, length: int) -> float:
         """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
@@ -49,24 +49,30 @@ class Schedule(PartKind):
         yield from ()
 
 
-class Constant(Schedule):
+class _AnyLength(Schedule):
+    """A schedule whose factors do not depend on the length of the run."""
+
+    def depends_on_length(self) -> bool:
+        return False
+
+
+class Constant(_AnyLength):
     """1 throughout: a constant learning rate."""
 
-    spans_run = False
+    is_constant = True
     type: Literal["constant"] = "constant"
 
     def multiplier(self, position: int, length: int) -> float:
         return 1.0
 
 
-class ExponentialDecay(Schedule):
+class ExponentialDecay(_AnyLength):
     """decay_rate^(n/every) at unit n.
 
     Keras's ``ExponentialDecay`` with every = ``decay_steps``; PyTorch's ``ExponentialLR`` with every = 1.
     """
 
     example = "decay_rate = 0.95, every = 100"
-    spans_run = False
     type: Literal["exponential_decay"] = "exponential_decay"
     decay_rate: PositiveNumber = Field(description="factor applied to the learning rate")
     every: PositiveInteger = Field(1, description="number of units per factor, applied gradually")
@@ -75,11 +81,10 @@ class ExponentialDecay(Schedule):
         return _power(self.decay_rate, position / self.every)
 
 
-class StepDecay(Schedule):
+class StepDecay(_AnyLength):
     """factor^⌊n/every⌋ at unit n: exponential decay in steps (PyTorch's ``StepLR``)."""
 
     example = "factor = 0.5, every = 1000"
-    spans_run = False
     type: Literal["step_decay"] = "step_decay"
     factor: PositiveNumber = Field(description="factor applied to the learning rate at each step down")
     every: PositiveInteger = Field(description="number of units between two steps down")
@@ -88,7 +93,7 @@ class StepDecay(Schedule):
         return _power(self.factor, position // self.every)
 
 
-class PiecewiseConstant(Schedule):
+class PiecewiseConstant(_AnyLength):
     """The first factor up to the first boundary, then the next one, and so on.
 
     The unit at a boundary has the new factor, as in PyTorch and optax; in Keras it has the old one. Each factor applies
@@ -96,7 +101,6 @@ class PiecewiseConstant(Schedule):
     """
 
     example = "boundaries = [1000, 2000], factors = [1.0, 0.1, 0.01]"
-    spans_run = False
     type: Literal["piecewise_constant"] = "piecewise_constant"
     boundaries: tuple[PositiveInteger, ...] = Field(
         description="units at which the factor changes, in increasing order"
@@ -133,11 +137,10 @@ class PolynomialDecay(Schedule):
         return self.alpha + (1 - self.alpha) * _power(1 - position / length, self.power)
 
 
-class InverseTimeDecay(Schedule):
+class InverseTimeDecay(_AnyLength):
     """1/(1 + decay_rate·n/every) at unit n (Keras's ``InverseTimeDecay`` with every = ``decay_steps``)."""
 
     example = "decay_rate = 0.5, every = 1000"
-    spans_run = False
     type: Literal["inverse_time_decay"] = "inverse_time_decay"
     decay_rate: NonNegativeNumber = Field(description="decay rate; 1 halves the learning rate after `every` units")
     every: PositiveInteger = Field(1, description="number of units per unit of time")
@@ -146,14 +149,13 @@ class InverseTimeDecay(Schedule):
         return 1 / (1 + self.decay_rate * position / self.every)
 
 
-class InverseScaling(Schedule):
+class InverseScaling(_AnyLength):
     """(n + 1)^−power at unit n, the classical rate of stochastic approximation (Robbins and Monro 1951).
 
     scikit-learn's ``invscaling`` changes the rate once per epoch and counts the rows seen, not the units.
     """
 
     aliases = ("invscaling",)
-    spans_run = False
     type: Literal["inverse_scaling"] = "inverse_scaling"
     power: PositiveNumber = Field(
         0.5, description="exponent of the decay; 0.5 halves the learning rate by the fourth unit"
@@ -188,7 +190,7 @@ class CosineLog(Schedule):
         return 0.5 - 0.5 * math.cos(2 * math.pi * waves)
 
 
-class CosineDecayRestarts(Schedule):
+class CosineDecayRestarts(_AnyLength):
     """Cosine decay with warm restarts (Loshchilov and Hutter 2017, SGDR).
 
     Within cycle k, of first_length·t_mulᵏ units, the factor is α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1.
@@ -197,7 +199,6 @@ class CosineDecayRestarts(Schedule):
     """
 
     example = "first_length = 1000"
-    spans_run = False
     type: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
     first_length: PositiveInteger = Field(description="number of units in the first cycle")
     t_mul: Annotated[float, Ge(1)] = Field(2.0, description="factor on the length of each next cycle")
@@ -236,7 +237,7 @@ class OneCycle(Schedule):
         return end + (1 - end) * _half_cosine(fall)
 
 
-class ReduceOnPlateau(Schedule):
+class ReduceOnPlateau(_AnyLength):
     """Reduces the learning rate when the monitored metric has not improved for more than `patience` epochs.
 
     An improvement is a value below best − threshold·|best|, or below best − threshold if not relative; for metrics to
@@ -245,7 +246,6 @@ class ReduceOnPlateau(Schedule):
     earlier, and its ``min_delta`` is an absolute 1e-4.
     """
 
-    spans_run = False
     type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
     unit: Literal["epoch"] = Field("epoch", description="unit of time; the monitored metric is known after each epoch")
     monitor: Monitored = Field(

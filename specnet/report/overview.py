@@ -16,9 +16,6 @@ LONGEST_SUMMARY = 9
 """The most steps that a one-line summary names; of a deeper network it names the first and the last."""
 
 
-_IN_OTHER_COLUMNS = frozenset({"name", "inputs", "units", "activation", "weight_initializer", "bias_initializer"})
-
-
 class Overview:
     """The layers of a network in order, with sizes and parameter counts."""
 
@@ -65,12 +62,12 @@ class Overview:
             rows.append(
                 (
                     node.key,
-                    described(layer, without=_IN_OTHER_COLUMNS),
+                    layer.summary(),
                     described(layer.split_activation()[1]),
                     ", ".join(self._input_names(node)),
                     count(node.size),
                     count(parameters),
-                    described(getattr(layer, "weight_initializer", None)),
+                    described(next(iter(layer.initializers_by_field.values()), None)),
                 )
             )
         rows.append(("total", "", "", "", "", count(self.parameter_count), ""))

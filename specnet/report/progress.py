@@ -26,8 +26,6 @@ SECONDS_BETWEEN_FRAMES = 0.1
 """Drawing costs about a millisecond, which is a hundred steps of a small network."""
 SECONDS_TO_FIRST_LINE = 5.0
 """Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
-LABELS = {"loss": "training loss"}
-"""What a figure is called where that is not its name in the history."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
@@ -112,8 +110,7 @@ class RunProgress(Observer):
             self._stream.flush()
 
     def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
-        figures = {LABELS.get(name, name.replace("_", " ")): told for name, told in record.items() if name != "epoch"}
-        told = [f"{label} {figure(number)}" for label, number in figures.items()]
+        told = [f"{name} {figure(number)}" for name, number in record.items() if name != "epoch"]
         return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *told, spent])
 
     def _open(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, split_rows, suspicions, table_target, target_kind
+from specnet.data import Labels, Preparation, split_rows, suspicions, table_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.network import Network
@@ -28,6 +28,7 @@ from specnet.running.rows import (
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_feature_names
 from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
 from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
 
 
 def fit(
@@ -78,6 +79,7 @@ def fit(
     TrainingError
         If the loss is no longer finite.
     """
+    check_observer(observer)
     parsed = parsed_with_target(
         spec, lambda parsed: read_target(parsed, as_array(y, "y")), parts=parts, overrides=overrides, limits=limits
     )
@@ -94,12 +96,11 @@ def fit(
     labels, outputs = read_target(parsed, rows.y)
     if validation is None and data is not None and data.split.validation_size:
         split = data.split.model_copy(update={"test_size": 0.0})
-        kind = target_kind(parsed)
         with split_errors_at(located):
-            table = Table(rows.table, table_target(rows.y, kind), kind)
+            table = Table(rows.table, table_target(rows.y, parsed.target_kind), parsed.target_kind)
             splits = rows.split(split_rows(table, split, parsed.seed))
     prepared, preparation = fit_preparation(parsed, splits["train"])
-    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs)
+    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
     with shown_progress(observer, verbose, calls=2) as observer:
         fitted = fit_rows(resolved, labels, preparation, splits, observer)
     if fitted.result.interruption is not None:

@@ -180,9 +180,10 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec) 
     if others:
         hint = f"resume with the same spec and data; {START_ANEW}"
         raise FileError(f"the checkpoint belongs to another run: {in_words(differences)}", hint=hint)
+    stepping = training.optimizer.stepping
     spanning = [
         f"{part.kind} {part.part_name()}"
-        for part in (getattr(training.optimizer, "schedule", None), training.average_weights)
+        for part in (None if stepping is None else stepping.schedule, training.average_weights)
         if part is not None and part.depends_on_length()
     ]
     if longer and spanning:

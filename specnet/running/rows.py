@@ -23,7 +23,7 @@ from specnet.data import (
 from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
 from specnet.errors import DataError
-from specnet.parts.arrays import Array, as_array, check_inputs, check_weights
+from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import Column
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
@@ -84,10 +84,7 @@ def check_rows(
 ) -> Rows:
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
     inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
-    if target.ndim not in (1, 2) or len(target) != len(inputs):
-        raise DataError(
-            f"{prefix}y has shape {target.shape}, but {prefix}X has shape {inputs.shape}; their rows differ"
-        )
+    check_target_axes(target, len(inputs), f"{prefix}y", f"{prefix}X")
     return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
 
 
@@ -170,7 +167,7 @@ def read_data(spec: Spec) -> SpecData:
     with split_errors_at(spec):
         splits = rows.split(split_rows(table, data.split, spec.seed))
     prepared, preparation = fit_preparation(spec, splits["train"])
-    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data)
+    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
     return SpecData(resolved, labels, rows, splits, preparation)
 
 

@@ -7,8 +7,8 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
 from specnet.version import __version__
 
 Metrics = dict[str, dict[str, float | None]]
@@ -127,6 +128,7 @@ def run(
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
+    check_observer(observer)
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=overrides, limits=limits)
     with ExitStack() as stack:
         folder = None
@@ -134,6 +136,8 @@ def run(
             folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
         observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
+        if folder is not None:
+            stack.enter_context(_said_before_training(interruptions))
         started = _read(parsed)
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
@@ -157,6 +161,17 @@ def run(
         return RunResult(
             fitted.model, result.history, metrics, None if folder is None else folder.path, result.warnings
         )
+
+
+@contextmanager
+def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
+    """Let an interruption before training begins say that there is nothing to resume."""
+    try:
+        yield
+    except KeyboardInterrupt as cause:
+        if not interruptions.begun:
+            cause.args = ("training had not begun; nothing was saved",)
+        raise
 
 
 @dataclass(frozen=True)

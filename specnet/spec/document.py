@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
-from specnet.parts.data import Data, Kind
+from specnet.parts.data import Data, Kind, TargetKind
 from specnet.parts.fields import (
     ColumnName,
     ColumnNames,
@@ -294,6 +294,11 @@ class Spec(Section):
         """The kinds of the inputs' columns by name, where they have some: those of a table or a data frame."""
         kinds = self.data.column_kinds if self.data is not None else self.network.feature_kinds
         return None if kinds is None else {name: kinds[name] for name in self.feature_names or ()}
+
+    @property
+    def target_kind(self) -> TargetKind:
+        """Kind of target that the loss needs."""
+        return "values" if self.training.loss.target == "values" else "classes"
 
     def monitored_metric(self, monitor: str) -> Metric | None:
         """Return the metric of validation rows that is monitored by this name, None where that is a loss.

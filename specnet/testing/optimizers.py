@@ -47,9 +47,10 @@ class _Walk:
             self.bound.run()
 
 
-def check_optimizer(subject: str, optimizer: Optimizer, forward: Reference | None, settings: Mapping[str, Any]) -> None:
+def check_optimizer(subject: str, part: Optimizer, forward: Reference | None, settings: Mapping[str, Any]) -> None:
     """Check an optimizer that makes steps: against the plain function, downhill, at rest, and its types."""
-    if not isinstance(optimizer, SteppingOptimizer):
+    optimizer = part.stepping
+    if optimizer is None:
         return
     generator = np.random.default_rng(0)
     if optimizer.scalars(7, 0.1) != optimizer.scalars(7, 0.1):

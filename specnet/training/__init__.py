@@ -1,4 +1,4 @@
-"""Training: rows are fed to bound programs, step after step, and what happens is recorded."""
+"""Training: batches are fed to bound programs step by step, and the course is recorded."""
 
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper

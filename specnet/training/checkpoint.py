@@ -1,4 +1,4 @@
-"""The whole state of a training run between two steps, as bytes of a safetensors file and back."""
+"""The state of a training run between two steps, written to the bytes of a safetensors file and read from them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FORMAT = 3
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stands.
+    """The state of a run.
 
     Attributes
     ----------
     tensors : mapping of str to array
-        Parameters, the optimizer's and the layers' states, averages, and the best weights so far.
+        Parameters, states of the optimizer and the layers, averages, and the best weights so far.
     facts : mapping
-        Numbers: epochs and steps made, what was done of an epoch, seconds spent, what the watchers know.
+        Numbers of epochs and steps, progress within the epoch, seconds, and memories of the watchers.
     history : list of dict
         The records so far.
     run : RunIdentity or None
-        What the run is about; None where nobody asks.
+        Identity of the run; None if it is not needed.
     """
 
     tensors: Mapping[str, Array]
@@ -45,7 +45,7 @@ class Checkpoint:
     run: RunIdentity | None = None
 
     def to_bytes(self) -> bytes:
-        """Return the checkpoint as a file's content."""
+        """Return the content of the checkpoint's file."""
         assert self.run is not None, "a file says what run it is of"
         metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
         tensors = {name: array for name, array in self.tensors.items() if array.size}
@@ -57,12 +57,12 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Checkpoint:
-        """Return the checkpoint that a file holds.
+        """Return the checkpoint in the content of a file.
 
         Raises
         ------
         FileError
-            If it is damaged, or something else.
+            If it is damaged, or not a checkpoint.
         """
         stream = io.BytesIO(content)
         header = read_header(stream, len(content))
@@ -84,12 +84,12 @@ class Checkpoint:
         return cls(tensors, facts, records, run)
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
-        """Copy the saved numbers into arrays of the same names and shapes.
+        """Copy the saved tensors into arrays of the same names and shapes.
 
         Raises
         ------
         FileError
-            If the checkpoint has other ones.
+            If names or shapes differ.
         """
         for name, array in tensors.items():
             if not array.size:
@@ -101,17 +101,17 @@ class Checkpoint:
 
 
 def is_finite(value: Any) -> bool:
-    """Return whether what a file holds is a finite number; a boolean is none."""
+    """Return whether a value from a file is a finite number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def checked_history(records: Any) -> list[dict[str, Any]]:
-    """Return the records of a run, one for each logged epoch.
+    """Return the history of a run after checking it, one record per logged epoch.
 
     Raises
     ------
     FileError
-        If they are something else.
+        If it is not a history.
     """
     if not isinstance(records, list):
         raise FileError("the history must be a list of records")
@@ -156,7 +156,7 @@ def _is_part_of_epoch(value: Any) -> bool:
 
 
 def _checked_facts(facts: Any) -> dict[str, Any]:
-    """Return the numbers of a checkpoint, if they are those that `Checkpoint.facts` has."""
+    """Return the facts of a checkpoint after checking them."""
     if not isinstance(facts, dict) or facts.keys() != _FACTS:
         raise FileError("the checkpoint is damaged: its progress is missing")
     right = {

@@ -1,4 +1,4 @@
-"""A gradient that is no longer than the spec allows, whatever the size of its numbers."""
+"""Clipping of gradients by norm, without overflow or underflow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from specnet.parts.arrays import Array
 _LEAST_SQUARE = {
     np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)
 }
-"""Below, a sum of squares has lost digits to those that vanished."""
+"""Below this, a sum of squares has lost digits to underflow."""
 
 
 def clipping_factor(gradient: Array, longest: float) -> float:
-    """Return what a gradient is to be multiplied by so that its Euclidean length is at most `longest`.
+    """Return the factor that limits the Euclidean norm of a gradient to `longest`.
 
-    One whose squares overflow or vanish is brought near 1 in place first, if it is too long: the factor alone may be
-    beyond the dtype. One that is not finite stays as it is: the next loss shows it.
+    A gradient above the limit whose squares overflow or underflow is first scaled in place to be near 1, since the
+    factor alone may exceed the range of the dtype. A gradient that is not finite stays as it is; the next loss shows
+    it.
     """
     squared = float(np.dot(gradient, gradient))
     if not _LEAST_SQUARE[gradient.dtype] <= squared < math.inf:

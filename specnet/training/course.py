@@ -1,4 +1,4 @@
-"""What happens after each epoch: figures, those who watch them, history, checkpoints."""
+"""Steps after each epoch: metrics, watchers, history and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from specnet.training.trainer import Epoch, State, Trainer
 from specnet.training.watch import BestWeights, Watchers, has_ended, watcher_name
 
 Keeper = Callable[[Mapping[str, Array], Mapping[str, Any], list[dict[str, Any]]], None]
-"""Keeps a checkpoint: tensors, facts, history."""
+"""Saves a checkpoint, given tensors, facts and history."""
 ALL_EPOCHS = "all epochs"
-"""How training ends if nothing ends it earlier."""
+"""End of training after the last epoch."""
 INTERRUPTED = "interrupted"
-"""How it ends, in or after an epoch, if a signal ends it."""
+"""End of training by a signal, in or after an epoch."""
 
 
 class Course:
@@ -33,21 +33,21 @@ class Course:
     network : Network
     trainer : Trainer
     monitors : mapping
-        Further figures for the history, such as ``validation_loss``.
+        Functions for further entries of the history, such as ``validation_loss``.
     observer : Observer
     keep_checkpoint : callable, optional
-        Is given the run's whole state every so many epochs as the spec says.
+        Called with the state of the run every `checkpoint_every` epochs.
     total : int, optional
-        How many epochs there are at most; as many as the spec says if None.
+        Maximum number of epochs; default: that of the spec.
 
     Attributes
     ----------
     history : list of dict
         A record for each logged epoch.
     epochs : int
-        How many have ended.
+        Number of finished epochs.
     total : int
-        How many epochs there are at most.
+        Maximum number of epochs.
     """
 
     def __init__(
@@ -74,24 +74,24 @@ class Course:
 
     @property
     def seconds(self) -> float:
-        """How long training took so far, before an interruption too."""
+        """Seconds of training so far, including those before an interruption."""
         return self._seconds_before + time.perf_counter() - self._begin
 
     def begin(self) -> Epoch | None:
-        """Return the first epoch, or the one to go on with; None where there is none."""
+        """Return the first epoch, or the one to resume; None if there is none."""
         if not self.epochs and not self._trainer.so_far.batches:
             self._observer.trained(0, self._snapshot)
         return self._upcoming()
 
     def _upcoming(self) -> Epoch | None:
-        """Return the next epoch, or None where training ends."""
+        """Return the next epoch, or None at the end of training."""
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
         return Epoch(epochs, bool(watchers.memories) or self._is_logged(epochs + 1), watchers.rate_factor)
 
     def after_epoch(self, loss: float) -> Epoch | None:
-        """Record the epoch that has ended, with its loss where it was wanted, and return the next one.
+        """Record the finished epoch, with its loss if it was requested, and return the next one.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Course:
         return upcoming
 
     def close(self, loss: float) -> None:
-        """Log the last epoch, of which this was the loss, where training ended before its time."""
+        """Log the last epoch, which had this loss, if training ended early."""
         if not self.epochs:  # nothing to gain from the start is an epoch too
             self.epochs = 1
             self._observer.trained(1, self._snapshot)
@@ -132,7 +132,7 @@ class Course:
             self._log(self._record(self.epochs, figures))
 
     def end(self, reason: str) -> str:
-        """Return how training ended, in words; the reason is what ended it before the last epoch, where nothing else.
+        """Return how training ended, in words; the reason applies if neither a watcher nor the last epoch ended it.
 
         Examples: ``all epochs``, ``early stopping after epoch 13, weights of epoch 3 restored``, ``interrupted in
         epoch 7``.
@@ -149,14 +149,14 @@ class Course:
         return f"{reason} after epoch {self.epochs}{restored}"
 
     def result(self) -> tuple[Array, State]:
-        """Return the parameters and states to keep: the best ones where the spec asks for them."""
+        """Return the parameters and layer states of the model: the best ones if the spec restores them."""
         if self._best is not None and self._has_best:
             return self._best.kept()
         theta, state = self._trainer.kept()
         return theta.copy(), state
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from where a checkpoint was taken, if the trainer can; it starts again if not."""
+        """Resume from a checkpoint if the trainer supports it; otherwise it starts again."""
         if not self._trainer.resumes:
             return
         checkpoint.restore(self._tensors())
@@ -167,7 +167,7 @@ class Course:
         self._observer.resumed(self.epochs, self.seconds)
 
     def checkpoint(self) -> Checkpoint:
-        """Return where training stands, to go on from; where the trainer cannot, that is its start."""
+        """Return a checkpoint to resume from; the start of training if the trainer does not resume."""
         return self._start or Checkpoint(self._tensors(), self._facts(), self.history)
 
     def _record(self, epoch: int, figures: Figures) -> dict[str, Any]:
@@ -179,12 +179,12 @@ class Course:
 
     @property
     def _stopping(self) -> Memory | None:
-        """What early stopping knows."""
+        """The memory of early stopping."""
         return self._watchers.memories.get(watcher_name(EARLY_STOPPING))
 
     @property
     def _is_best(self) -> bool:
-        """Whether the last epoch is the best one."""
+        """Whether the last epoch is the best one so far."""
         return self._stopping is not None and not self._stopping.waited
 
     @property
@@ -193,14 +193,14 @@ class Course:
         return self._best is not None and self._stopping is not None and self._stopping.best is not None
 
     def _facts(self) -> dict[str, Any]:
-        """Return the numbers that a checkpoint needs."""
+        """Return the numbers for a checkpoint."""
         watchers = self._watchers.as_dict()
         return {"epochs": self.epochs, **self._trainer.facts(), "seconds": self.seconds, "watchers": watchers}
 
     def _tensors(self) -> dict[str, Array]:
-        """Return the arrays that a checkpoint needs, by name; they go on changing while training does."""
+        """Return the arrays for a checkpoint by name; training continues to change them."""
         return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
 
     def _is_logged(self, epoch: int) -> bool:
-        """Return whether an epoch, counted from 1, is logged whatever happens in it."""
+        """Return whether an epoch, counted from 1, is always logged."""
         return (epoch - 1) % self._log_every == 0 or epoch == self.total

@@ -1,4 +1,4 @@
-"""The figures of an epoch: its loss, and what is computed of validation rows when somebody asks for it."""
+"""The metrics of an epoch: its loss, and metrics of the validation set, computed on request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from specnet.parts.watching import LOSS, VALIDATION_LOSS
 from specnet.training.trainer import State
 
 Monitor = Callable[[Array, State], float]
-"""A figure of a model, from its parameters and the layers' states."""
+"""Computes a metric from the parameters and the layer states of a model."""
 
 
 class Figures(dict[str, float]):
-    """The figures of one epoch by name, each computed when it is first asked for.
+    """The metrics of one epoch by name, each computed on first access.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class Figures(dict[str, float]):
     epoch : int
         From 1.
     monitors : mapping
-        What computes figures, by name.
+        Functions that compute metrics, by name.
     kept : callable
-        Gives the parameters and the layers' states that they are about.
+        Returns the parameters and the layer states to evaluate.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Figures(dict[str, float]):
         return self[name]
 
     def __setitem__(self, name: str, figure: float) -> None:
-        """Keep a figure.
+        """Set a metric.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Figures(dict[str, float]):
             If it is not finite.
         """
         if not math.isfinite(figure):
-            what = f"the {name.replace('_', ' ')} is {figure} in epoch {self._epoch}"
+            what = f"{'the loss' if name == LOSS else name} is {figure} in epoch {self._epoch}"
             if name in (LOSS, VALIDATION_LOSS):
                 raise not_finite(self._network, what)
             raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')
@@ -56,10 +56,10 @@ class Figures(dict[str, float]):
 
 
 def not_finite(network: Network, what: str) -> TrainingError:
-    """Return the error of a figure that is not finite, with the likely remedy."""
-    optimizer = network.spec.training.optimizer
-    rate = getattr(optimizer, "learning_rate", None)
-    remedies = [f"lower training.optimizer.learning_rate (now {rate})"] if rate is not None else []
+    """Return the error for a value that is not finite, with likely remedies."""
+    optimizer, remedies = network.spec.training.optimizer.stepping, []
+    if optimizer is not None:
+        remedies.append(f"lower training.optimizer.learning_rate (now {optimizer.learning_rate})")
     if not network.spec.network.preprocessing:
         remedies.append('set network.preprocessing = ["standardize"]')
     return TrainingError(what, hint=", or ".join(remedies) or None)

@@ -1,4 +1,4 @@
-"""The gradient of the mean loss of a batch, by a program that is bound once for each size of batch."""
+"""The gradient of the mean loss of a batch, by a program bound once per batch size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from specnet.parts.arrays import Array
 
 
 class Gradients(dict[int, "BatchGradient"]):
-    """The gradient by what learns, by the number of a batch's rows; each is bound when it is first asked for.
+    """Programs for the gradient with respect to trainable parameters, by batch size; each is bound on first access.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ class Gradients(dict[int, "BatchGradient"]):
     theta : (parameter_count,)
         C-contiguous and of the network's dtype.
     state : mapping
-        What layers keep, by name; changed in place.
+        Layer states by name; changed in place.
 
     Attributes
     ----------
     vector : (trainable parameters,)
-        The gradient that was taken last.
+        The last gradient.
     """
 
     def __init__(self, network: Network, feed: Feed, theta: Array, state: Mapping[str, Array]) -> None:
@@ -50,12 +50,12 @@ class Gradients(dict[int, "BatchGradient"]):
 
 
 class BatchGradient:
-    """The gradient's program bound to a number of rows, and what brings rows and random numbers into it.
+    """The program for the gradient bound to a number of rows, and the sources of its rows and random numbers.
 
     Attributes
     ----------
     feed : callable
-        Brings the rows of the given indices into the program, and returns the sum of their weights.
+        Copies the rows of the given indices into the program, and returns the sum of their weights.
     """
 
     def __init__(self, bound: Bound, feed: Feed, rows: int, noise: StepNoise) -> None:
@@ -64,7 +64,7 @@ class BatchGradient:
         self._bound, self._loss, self._noise = bound, bound.outputs[0], noise
 
     def take(self, step: int, with_loss: bool) -> float:
-        """Take the gradient, with the random numbers of a step; return the mean loss (0 without `with_loss`)."""
+        """Compute the gradient, with the random numbers of a step, and return the mean loss (0 without `with_loss`)."""
         if self._random:
             self._noise.fill(self._random, step)
         if not with_loss:

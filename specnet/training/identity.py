@@ -1,4 +1,4 @@
-"""What a run is about, and how it differs from another one."""
+"""The identity of a run, and its differences from another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_SET = "not set"
 
 
 class Difference(NamedTuple):
-    """A key of the resolved spec that two runs set differently, as it was and as it is now."""
+    """A key of the resolved spec whose values differ between two runs."""
 
     key: str
     then: str
@@ -25,14 +25,14 @@ class Difference(NamedTuple):
 
 
 class RunIdentity(NamedTuple):
-    """What a run is about: the same spec on the same data give the same run.
+    """The identity of a run: the same spec and the same data give the same run.
 
     Attributes
     ----------
     spec : str
         The resolved spec, as JSON.
     data_sha256 : str
-        Of what was read.
+        Hash of the data.
     """
 
     spec: str
@@ -44,7 +44,7 @@ class RunIdentity(NamedTuple):
         return hashlib.sha256(self.spec.encode()).hexdigest()
 
     def differences(self, now: RunIdentity) -> list[Difference]:
-        """Return in what another run differs from this one, in the order of the spec, the data last."""
+        """Return the differences of another run, in the order of the spec, with the data last."""
         mine, theirs = dict(_leaves(json.loads(self.spec))), dict(_leaves(json.loads(now.spec)))
         keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
         found = [Difference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
@@ -54,13 +54,13 @@ class RunIdentity(NamedTuple):
 
 
 def in_words(differences: list[Difference]) -> str:
-    """Return the first differences in words, and how many more there are."""
+    """Return the first differences in words, and the number of further ones."""
     more = len(differences) - MOST_SHOWN
     return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every value of a document with its dotted key, as JSON."""
+    """Yield the dotted key and the JSON of every value in a document."""
     if isinstance(value, dict | list) and value:
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(inner, f"{path}.{key}" if path else str(key))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: they wait until nothing is half done, such as a step or a file."""
+"""Ctrl-C and SIGTERM during training: they wait until a step or a file is complete."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Interruptions:
-    """Takes signals in place of whoever takes them now, and hands each on at a moment that suits.
+    """Handles signals in place of the current handlers, and passes them on at a suitable moment.
 
-    As a context it does so in the main thread; in others no signal arrives. The first signal after `hold` waits for
-    `deliver` or the context's end, a second one is handed on at once. A signal that is ignored stays ignored.
+    Works as a context manager in the main thread; other threads receive no signals. The first signal after `hold` waits
+    for `deliver` or the end of the context; a second one is passed on at once. Ignored signals stay ignored.
 
     Parameters
     ----------
     terminates : bool
-        Take SIGTERM too where it would end the process: it raises `Terminated`.
+        Also handle SIGTERM if it would end the process: it raises `Terminated`.
 
     Attributes
     ----------
     pending : int or None
-        The signal that waits.
+        The signal that is waiting.
+    begun : bool
+        Whether `hold` has been called, which happens when training begins.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:
         self.pending: int | None = None
+        self.begun = False
         self._numbers = (signal.SIGINT, signal.SIGTERM) if terminates else (signal.SIGINT,)
         self._handlers: dict[int, Handler] = {}
         self._holds = False
@@ -55,10 +58,10 @@ class Interruptions:
 
     def hold(self) -> None:
         """Let the next signal wait for `deliver`."""
-        self._holds = True
+        self._holds = self.begun = True
 
     def deliver(self) -> None:
-        """Hand on the signal that waits, if there is one.
+        """Pass on the signal that is waiting, if any.
 
         Raises
         ------

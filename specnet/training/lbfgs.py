@@ -1,4 +1,4 @@
-"""L-BFGS by SciPy over the flat vector of what learns; an epoch is an iteration."""
+"""L-BFGS by SciPy over the flat vector of trainable parameters; an epoch is an iteration."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from specnet.training.interruptions import Interruptions
 from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
-"""By SciPy's status: why there was no further iteration, though more were allowed."""
+"""Reason for an early end, by SciPy's status."""
 
 
 class LbfgsTrainer:
-    """Minimises the loss over all rows. It cannot go on midway, and starts again instead, which ends in the same bytes.
+    """Minimizes the loss over all rows. It cannot resume; it starts again, with the same result bit for bit.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ class LbfgsTrainer:
         Changed in place.
     feed : Feed
     layer_state : dict
-        What layers keep at the start, by name; changed in place.
+        Initial layer states by name; changed in place.
 
     Attributes
     ----------
     step_number : int
-        How often the gradient has been taken.
+        Number of gradient evaluations.
     """
 
     resumes: ClassVar[bool] = False
@@ -49,38 +49,35 @@ class LbfgsTrainer:
 
     @property
     def gradient(self) -> Array:
-        """The gradient that was taken last."""
+        """The last gradient."""
         return self._gradients.vector
 
     def kept(self) -> tuple[Array, State]:
-        """Return the parameters and the layers' states as they are."""
+        """Return the current parameters and layer states."""
         return self.theta, self.layer_state
 
     def tensors(self) -> dict[str, Array]:
-        """Return nothing: SciPy keeps to itself what a resumed run would need."""
+        """Return an empty dict: the state of SciPy's optimizer is not accessible."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """Return how often the gradient has been taken."""
+        """Return the number of gradient evaluations."""
         return {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
-        """Start again."""
+        """Do nothing: training starts again."""
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        """Minimise; the loss of an epoch is that before its iteration.
+        """Minimize the loss; the loss of an epoch is that before its iteration.
 
         Raises
         ------
         KeyboardInterrupt
-            After Ctrl-C; the parameters are those of the last iteration then, not those that a line search was trying.
+            After Ctrl-C; the parameters are then those of the last iteration, not those of an unfinished line search.
         """
         from scipy.optimize import OptimizeResult, minimize
 
-        from specnet.parts.optimizers import Lbfgs
-
-        optimizer = self._network.spec.training.optimizer
-        assert isinstance(optimizer, Lbfgs), "the spec asks for it"
+        training = self._network.spec.training
         losses: list[float] = []
         upcoming: list[Epoch | None] = [epoch]
         accepted = self._learning.copy()
@@ -101,17 +98,13 @@ class LbfgsTrainer:
             if upcoming[-1] is None:
                 raise StopIteration
 
-        options = {"maxcor": optimizer.history_size, "maxiter": self._network.spec.training.epochs, "maxls": 50}
-        options["maxfun"] = optimizer.max_evaluations or 2**31 - 1
         try:
             found = minimize(
                 loss_and_gradient,
                 self._learning.astype(np.float64),
-                method="L-BFGS-B",
                 jac=True,
-                tol=optimizer.tolerance,
                 callback=after_iteration,
-                options=options,
+                **training.optimizer.minimize_arguments(training.epochs),
             )
         except KeyboardInterrupt:
             self._learning[:] = accepted

@@ -1,4 +1,4 @@
-"""The training loop: epochs of batches, until they are done, a figure stops improving, or the user breaks it off."""
+"""The training loop: it ends after the last epoch, by early stopping, or by an interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from specnet.errors import Diagnostic
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import INTERRUPTED, Course, Keeper
 from specnet.training.figures import Monitor, not_finite
@@ -25,27 +24,27 @@ from specnet.training.stepping import SteppingTrainer
 
 @dataclass
 class TrainingResult:
-    """What training reached.
+    """The result of training.
 
     Attributes
     ----------
     theta : (parameter_count,)
     state : dict
-        What layers keep, by name.
+        Layer states by name.
     history : list of dict
         A record for each logged epoch.
     epochs, steps : int
-        How many were finished.
+        Numbers of finished epochs and steps.
     seconds : float
-        Spent in the loop, before a checkpoint too.
+        Seconds in the loop, including those before a checkpoint.
     end : str
         How training ended, in words.
     interruption : KeyboardInterrupt or None
-        What broke it off.
+        The interruption that ended training.
     reached : Checkpoint
-        Where training stands, to go on from. With L-BFGS that is its start.
+        A checkpoint to resume from; with L-BFGS the start of training.
     warnings : tuple of Diagnostic
-        What looked suspicious about the training rows.
+        Warnings about the training rows.
     """
 
     theta: Array
@@ -79,22 +78,22 @@ def train(
     ----------
     network : Network
     theta : (parameter_count,)
-        Where to start; it is not changed.
+        Initial parameters; not changed.
     rows : TrainingRows
     monitors : mapping, optional
-        Figures for each logged epoch, such as ``validation_loss``, from the weights and the layers' state after it.
+        Functions that compute metrics of each logged epoch, such as ``validation_loss``.
     observer : Observer, optional
-        Is told of each logged epoch.
+        Notified of the course of training.
     keep_checkpoint : callable, optional
-        Is given the run's whole state as often as the spec says.
+        Called with the state of the run every `checkpoint_every` epochs.
     checkpoint : Checkpoint, optional
-        Where to go on; the result is the same, bit for bit, as if training had not stopped there.
+        Checkpoint to resume from; the result is the same, bit for bit, as without the interruption.
     state : mapping, optional
-        What layers keep where training starts, by name.
+        Initial layer states by name.
     epochs : int, optional
-        How many epochs there are, those before a checkpoint included, where it is not for the spec to say.
+        Number of epochs, including those before a checkpoint; default: that of the spec.
     interruptions : Interruptions, optional
-        Who takes signals, and holds them from here on; by default Ctrl-C is held until the end of a step.
+        Handler of signals, which are held from here on; default: Ctrl-C is held until the end of a step.
 
     Raises
     ------
@@ -103,7 +102,7 @@ def train(
 
     Notes
     -----
-    The order of an epoch's rows depends on the seed and the epoch's number alone.
+    The order of rows in an epoch depends only on the seed and the number of the epoch.
     """
     theta, layer_state = theta.astype(network.dtype, order="C", copy=True), rows.layer_state(network)
     for name, kept in (state or {}).items():
@@ -140,5 +139,4 @@ def train(
 
 
 def _kind_of_trainer(network: Network) -> type[SteppingTrainer] | type[LbfgsTrainer]:
-    stepping = isinstance(network.spec.training.optimizer, SteppingOptimizer)
-    return SteppingTrainer if stepping else LbfgsTrainer
+    return LbfgsTrainer if network.spec.training.optimizer.stepping is None else SteppingTrainer

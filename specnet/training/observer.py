@@ -1,4 +1,4 @@
-"""Who watches a training run: a progress display, a test, or nobody."""
+"""Observers of a training run, such as a progress display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import Diagnostic, SpecnetWarning, render
+from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -17,29 +17,41 @@ class Observer:
     """Follows a run; override the methods for the events of interest, all others do nothing."""
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """The rows look as if training on them makes no sense; called before training begins, if they do."""
+        """The training rows look suspicious; called before training begins."""
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
 
     def resumed(self, epochs: int, seconds: float) -> None:
-        """Training goes on after so many epochs, and so many seconds that were spent on them."""
+        """Training resumes after this number of epochs, which took this number of seconds."""
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
-        """An epoch was logged: its number from 1, and its line of the history."""
+        """An epoch was logged: its number from 1, and its record in the history."""
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
-        """Training stands at the end of an epoch, logged or not, or with 0 before the first one.
+        """An epoch has ended, logged or not; called with 0 before the first one.
 
-        The snapshot shows the network as it is when asked, so that it is of this epoch only until this returns.
+        The snapshot shows the current network, which is that of this epoch until this method returns.
         """
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
-        """Training ended after so many epochs and steps, and so many seconds in its loop; `end` says how."""
+        """Training ended after these numbers of epochs, steps and seconds; `end` says how."""
+
+
+def check_observer(observer: Any) -> None:
+    """Check that an argument is an observer or None.
+
+    Raises
+    ------
+    DataError
+    """
+    if observer is not None and not isinstance(observer, Observer):
+        hint = "pass an instance of a subclass of specnet.Observer"
+        raise DataError(f"observer must be a specnet.Observer, got {observer!r}", hint=hint)
 
 
 class Observers(Observer):
-    """Tells several observers, one after the other."""
+    """Notifies several observers in order."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
@@ -70,7 +82,7 @@ class Observers(Observer):
 
 
 class PythonWarnings(Observer):
-    """Turns what looks suspicious into Python's warnings, as of the caller so many calls above `fit_rows`."""
+    """Issues Python warnings about suspicious rows, attributed to the caller `calls` levels above `fit_rows`."""
 
     def __init__(self, calls: int) -> None:
         self._calls = calls
@@ -81,7 +93,7 @@ class PythonWarnings(Observer):
 
 
 class WarningRecorder(Observer):
-    """Adds what looks suspicious to a list, as plain data."""
+    """Appends warnings about suspicious rows to a list, as plain data."""
 
     def __init__(self, found: list[dict[str, Any]]) -> None:
         self._found = found

@@ -1,4 +1,4 @@
-"""The arrays of training rows, and the feed made of them."""
+"""The arrays of the training set, and their feed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specnet.parts.arrays import Array
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows as the network reads them.
+    """Rows in the form that the network reads.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class TrainingRows:
     target : (rows,) or (rows, outputs)
         Class indices (intp), or numbers of the run's dtype.
     weight : (rows,) or None
-        The rows' weights, of the run's dtype.
+        Weights of the rows, of the run's dtype.
     """
 
     X: Array
@@ -34,11 +34,11 @@ class TrainingRows:
         return len(self.X)
 
     def layer_state(self, network: Network) -> dict[str, Array]:
-        """Return what layers keep at the start of training on these rows, by name."""
+        """Return initial layer states by name, fitted to these rows."""
         return network.fitted_state(self.X)
 
     def feed(self, network: Network) -> Feed:
-        """Return the feed of these rows, in batches of the size and the order that the network's spec says."""
+        """Return the feed of these rows, with the batch size and the order of the spec."""
         wanted, seed = network.resolved.batch_size, network.spec.seed
         size = len(self) if wanted == "full" else min(wanted, len(self))
         sources, shuffled = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle and size < len(self)

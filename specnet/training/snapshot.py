@@ -13,7 +13,7 @@ from specnet.training.trainer import Trainer
 
 
 class Snapshot:
-    """A network where its training stands. Each call computes anew; what it returns is read-only, and stays as it is.
+    """The current state of a network in training. Each call computes anew and returns read-only copies.
 
     Parameters
     ----------
@@ -25,16 +25,16 @@ class Snapshot:
         self._network, self._trainer = network, trainer
 
     def parameters(self) -> dict[str, Array]:
-        """Return the parameters from which training goes on, by name: a weight is (outputs, inputs).
+        """Return the current parameters by name: a weight is (outputs, inputs).
 
-        Not their averages, nor the best ones so far.
+        These are neither averages nor the best ones so far.
         """
         return self._by_name(self._trainer.theta.copy())
 
     def gradient(self) -> dict[str, Array] | None:
-        """Return the gradient that was taken last, by the parameters' names; None before the first step.
+        """Return the last gradient by the names of the parameters; None before the first step.
 
-        It is that of the last batch, at the parameters before its step; 0 for what does not learn.
+        It is the gradient for the last batch at the parameters before its step; 0 for frozen parameters.
         """
         if not self._trainer.step_number:
             return None
@@ -44,14 +44,14 @@ class Snapshot:
         return self._by_name(found)
 
     def layer_outputs(self, X: ArrayLike) -> dict[str, LayerOutputs]:
-        """Return what each layer makes of rows, before its activation and after it, by the layers' names.
+        """Return the outputs of each layer for rows, before and after its activation, by the name of the layer.
 
-        As in a prediction: without dropout, and with running averages where a layer keeps them.
+        Computed in evaluation mode: without dropout, and with running averages.
 
         Parameters
         ----------
         X : (rows, inputs)
-            Already preprocessed.
+            Preprocessed rows.
         """
         trainer = self._trainer
         found = self._network.layer_outputs(trainer.theta, X, trainer.layer_state)

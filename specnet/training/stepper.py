@@ -1,6 +1,6 @@
-"""One training step, bound to its arrays: a batch is fed, its gradient is taken and reduced, the optimizer moves theta.
+"""A training step bound to its arrays: feed a batch, compute its gradient, reduce it, update theta.
 
-Gradient and update are bound programs, the first made once for each size of batch. Nothing is allocated while they run.
+Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.blueprint import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
-from specnet.parts.optimizers import SteppingOptimizer
-from specnet.parts.schedules import Constant
 from specnet.training.clipping import clipping_factor
 from specnet.training.gradient import Gradients
 
 BLOCKED_ABOVE = 200_000
-"""Parameters from which the optimizer goes through its vectors in blocks."""
+"""Number of parameters above which the optimizer updates its vectors in blocks."""
 UPDATE_BLOCK = 48 * 1024
-"""Numbers in such a block, so that theta, gradient, states and scratch of a block stay in the second-level cache."""
+"""Size of a block: its parameters, gradient, states and scratch fit into the second-level cache."""
 DENORMAL_INTERVAL = 512
-"""Steps after which the optimizer's tiny numbers become 0."""
+"""Number of steps between two flushes of the optimizer's denormal numbers to 0."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 
@@ -37,22 +35,22 @@ class Stepper:
         Changed in place; C-contiguous and of the network's dtype.
     feed : Feed
     layer_state : mapping
-        What layers keep at the start, by name; changed in place.
+        Initial layer states by name; changed in place.
     steps_per_epoch, total_steps : int
-        What the schedule of the learning rate goes by.
+        Lengths of an epoch and of the run, for the learning-rate schedule.
 
     Attributes
     ----------
     step_number : int
-        How many steps have been made, those included that were passed over because all rows had a weight of 0.
+        Number of steps, including those skipped because all rows had a weight of 0.
     updates : int
-        How many of them the optimizer has made.
+        Number of updates by the optimizer.
     states : dict
-        The optimizer's vectors by name, of what learns.
+        State vectors of the optimizer by name.
     layer_state : dict
-        What layers keep, by name.
+        Layer states by name.
     rate_factor : float
-        Multiplies the learning rate, beside what the schedule says for a step.
+        Factor on the learning rate in addition to that of the schedule.
     """
 
     def __init__(
@@ -65,13 +63,13 @@ class Stepper:
         steps_per_epoch: int = 1,
         total_steps: int = 1,
     ) -> None:
-        training, optimizer = network.spec.training, network.spec.training.optimizer
-        assert isinstance(optimizer, SteppingOptimizer), "the others make no steps"
+        training, optimizer = network.spec.training, network.spec.training.optimizer.stepping
+        assert optimizer is not None, "the others make no steps"
         self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
         self.step_number = self.updates = 0
         self._gradients = Gradients(network, feed, theta, layer_state)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
-        self._optimizer, self._constant_rate = optimizer, isinstance(optimizer.schedule, Constant)
+        self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
@@ -80,17 +78,17 @@ class Stepper:
 
     @property
     def gradient(self) -> Array:
-        """The gradient that was taken last, of what learns: (trainable parameters,)."""
+        """The last gradient, (trainable parameters,)."""
         return self._gradients.vector
 
     def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
-        """Make a step on the rows of these indices.
+        """Make a step on rows, given their indices.
 
         Returns
         -------
         float, float
-            The mean loss before the step (0 without `with_loss`), and the sum of the rows' weights. A batch whose
-            weights are all 0 is passed over.
+            Mean loss before the step (0 without `with_loss`), and sum of the weights of the rows. A batch whose
+            weights are all 0 is skipped.
         """
         gradient = self._gradients[len(batch)]
         weight = gradient.feed(batch)
@@ -103,12 +101,12 @@ class Stepper:
         return loss, weight
 
     def _reduce(self) -> None:
-        """Make one gradient for the update of those that were taken: of the only one, no longer than is allowed."""
+        """Reduce the gradients to one for the update: clip the norm of the only one."""
         if self._longest is not None:
             self._scalars[CLIPPING][()] = clipping_factor(self.gradient, self._longest)
 
     def _update(self) -> None:
-        """Move the parameters, and their averages, by the gradient."""
+        """Update the parameters and their averages by the gradient."""
         self._set_scalars()
         for block in self._blocks:
             block.run()
@@ -120,7 +118,7 @@ class Stepper:
             self._flush_denormals()
 
     def _pass_over(self) -> None:
-        """Let the time of a step pass: for the schedule and the average, but not for the optimizer."""
+        """Skip a step: it counts for the schedule and the average, but not for the optimizer."""
         share = self._average_share() if self._average else 0.0
         for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
             self._average[name] += (current - self._average[name]) * share
@@ -149,14 +147,14 @@ class Stepper:
             self._average[name] += (kept - self._average[name]) * share
 
     def kept(self) -> tuple[Array, dict[str, Array]]:
-        """Return the parameters and layers' states that a model would have now: their averages, once there are any."""
+        """Return the parameters and layer states for a model: their averages once averaging has begun."""
         averaging = self._network.spec.training.average_weights
         if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
             return self.theta, self.layer_state
         return self._average["theta"], {name: self._average[name] for name in self.layer_state}
 
     def tensors(self) -> dict[str, Array]:
-        """Return all arrays that the steps to come depend on, by name: to be saved, or filled with what was saved."""
+        """Return all arrays that further steps depend on, by name, to be saved or restored in place."""
         return {
             "theta": self.theta,
             **{f"optimizer.{name}": array for name, array in self.states.items()},
@@ -165,7 +163,7 @@ class Stepper:
         }
 
     def _flush_denormals(self) -> None:
-        """Set the optimizer's tiny numbers to 0: arithmetic with denormal numbers takes several times as long."""
+        """Set tiny numbers in the optimizer's states to 0: arithmetic with denormal numbers is several times slower."""
         for state in self.states.values():
             for start in range(0, state.size, FLUSH_BLOCK):  # what compares a whole vector would be as long as it
                 block = state[start : start + FLUSH_BLOCK]

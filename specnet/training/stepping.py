@@ -15,7 +15,7 @@ from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
 
 
 class SteppingTrainer:
-    """Makes a step on each batch of a feed.
+    """Makes one step per batch of a feed.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class SteppingTrainer:
         Changed in place.
     feed : Feed
     layer_state : dict
-        What layers keep at the start, by name; changed in place.
+        Initial layer states by name; changed in place.
     """
 
     resumes: ClassVar[bool] = True
@@ -39,25 +39,25 @@ class SteppingTrainer:
 
     @property
     def step_number(self) -> int:
-        """How many steps have been made, those passed over included."""
+        """Number of steps, including skipped ones."""
         return self._stepper.step_number
 
     @property
     def gradient(self) -> Array:
-        """The gradient that the last step followed."""
+        """The gradient of the last step."""
         return self._stepper.gradient
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        """Train until there is no further epoch, or until a signal ends it."""
+        """Train until there is no further epoch or a signal arrives."""
         following: Epoch | None = epoch
         while following is not None:
             following = after_epoch(self._loss_of(following, interruptions))
         return None
 
     def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
-        """Train on what is left of an epoch; return the mean loss over its batches as they were trained.
+        """Train on the rest of an epoch, and return the mean loss over its batches before their steps.
 
-        The mean is weighted by the batches' sums of weights.
+        Batches count by the sums of their weights.
         """
         step, so_far = self._stepper.step, self.so_far
         done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
@@ -77,15 +77,15 @@ class SteppingTrainer:
         return total / total_weight if total_weight else 0.0
 
     def kept(self) -> tuple[Array, State]:
-        """Return the parameters and layers' states that a model would have now: their averages, once there are any."""
+        """Return the parameters and layer states for a model: their averages once averaging has begun."""
         return self._stepper.kept()
 
     def tensors(self) -> dict[str, Array]:
-        """Return all arrays that the steps to come depend on, by name."""
+        """Return all arrays that further steps depend on, by name."""
         return self._stepper.tensors()
 
     def facts(self) -> dict[str, Any]:
-        """Return the numbers that the steps to come depend on."""
+        """Return the numbers that further steps depend on."""
         return {
             "steps": self._stepper.step_number,
             "updates": self._stepper.updates,
@@ -93,6 +93,6 @@ class SteppingTrainer:
         }
 
     def restore(self, facts: Mapping[str, Any]) -> None:
-        """Stand where these numbers were taken."""
+        """Restore these numbers."""
         self._stepper.step_number, self._stepper.updates = facts["steps"], facts["updates"]
         self.so_far.set(*facts["so_far"])

@@ -1,4 +1,4 @@
-"""What a trainer is: it moves the parameters, epoch after epoch, and says how far it has come."""
+"""The interface of trainers, which update the parameters epoch by epoch and report their progress."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
 
 State = dict[str, Array]
-"""What layers keep, by name."""
+"""Layer states by name."""
 
 
 class Epoch(NamedTuple):
-    """An epoch to be trained.
+    """An epoch to train.
 
     Attributes
     ----------
     number : int
         From 0.
     with_loss : bool
-        Whether somebody wants to know its loss.
+        Whether its loss is needed.
     rate_factor : float
-        Multiplies the learning rate, beside what the schedule says for a step.
+        Factor on the learning rate in addition to that of the schedule.
     """
 
     number: int
@@ -33,14 +33,14 @@ class Epoch(NamedTuple):
 
 @dataclass(slots=True)
 class EpochSoFar:
-    """What has been done of the epoch that does not count yet.
+    """Progress within the current epoch.
 
     Attributes
     ----------
     batches : int
-        How many.
+        Number of batches.
     loss, weight : float
-        The sum of their losses times their weights, and the sum of their weights.
+        Sum of losses times weights, and sum of weights.
     """
 
     batches: int = 0
@@ -48,35 +48,35 @@ class EpochSoFar:
     weight: float = 0.0
 
     def set(self, batches: int = 0, loss: float = 0.0, weight: float = 0.0) -> None:
-        """Change all of it; to nothing, where nothing is given."""
+        """Set all values; default: the start of an epoch."""
         self.batches, self.loss, self.weight = batches, loss, weight
 
 
 class Ended(NamedTuple):
-    """Why a trainer ended before it was told to, and the loss of its last epoch."""
+    """The reason why a trainer ended early, and the loss of its last epoch."""
 
     reason: str
     loss: float
 
 
 AfterEpoch = Callable[[float], Epoch | None]
-"""Is given the loss of an epoch that has ended, and gives the next one, or none where training ends."""
+"""Takes the loss of a finished epoch, and returns the next one, or None at the end of training."""
 
 
 class Trainer(Protocol):
-    """What trains.
+    """Updates the parameters, epoch by epoch.
 
     Attributes
     ----------
     resumes : bool
-        Whether it can go on from a checkpoint; one that cannot starts again, and ends in the same bytes.
+        Whether it can resume from a checkpoint; otherwise it starts again, with the same result bit for bit.
     is_whole : bool
-        Whether it stands between two steps, so that it could go on from here.
+        Whether it is between two steps, where it can be resumed.
     so_far : EpochSoFar
     theta : (parameter_count,)
-        The parameters as they are.
+        Current parameters.
     layer_state : dict
-        What layers keep, by name.
+        Layer states by name.
     """
 
     resumes: ClassVar[bool]
@@ -88,31 +88,31 @@ class Trainer(Protocol):
 
     @property
     def gradient(self) -> Array:
-        """The gradient that was taken last, of what learns."""
+        """The last gradient, of trainable parameters."""
 
     @property
     def step_number(self) -> int:
-        """How many steps have been made."""
+        """Number of steps so far."""
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
         """Train from this epoch on.
 
-        Returns why it ended, or None where `after_epoch` had no further epoch.
+        Returns why it ended early, or None if `after_epoch` returned no further epoch.
 
         Raises
         ------
         KeyboardInterrupt
-            As `interruptions` delivers it.
+            Raised by `interruptions`.
         """
 
     def kept(self) -> tuple[Array, State]:
-        """Return the parameters and states that a model would have if training ended now."""
+        """Return the parameters and layer states of a model if training ended now."""
 
     def tensors(self) -> dict[str, Array]:
-        """Return all arrays that a checkpoint needs, by name; to be changed in place by who restores one."""
+        """Return all arrays for a checkpoint by name, to be saved or restored in place."""
 
     def facts(self) -> dict[str, Any]:
-        """Return the numbers that a checkpoint needs."""
+        """Return the numbers for a checkpoint."""
 
     def restore(self, facts: Mapping[str, Any]) -> None:
-        """Stand where these numbers were taken."""
+        """Restore these numbers."""

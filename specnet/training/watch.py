@@ -1,4 +1,4 @@
-"""Those who watch figures after each epoch, at work in one run; and the weights of the best epoch."""
+"""The watchers of metrics in one run, and the weights of the best epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specnet.spec import Spec
 from specnet.training.trainer import State
 
 Memories = Mapping[str, Memory]
-"""What the watchers know, each by its path under training."""
+"""Memories of watchers, by their paths under training."""
 
 
 class Watchers:
@@ -24,11 +24,11 @@ class Watchers:
     Attributes
     ----------
     memories : mapping
-        What they know by now.
+        Their current memories.
     have_ended : bool
         Whether one of them ends training.
     rate_factor : float
-        What they multiply the learning rate by.
+        Product of their factors on the learning rate.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -38,29 +38,29 @@ class Watchers:
         self.remember(dict.fromkeys(self._watchers, Memory()))
 
     def remember(self, memories: Memories) -> None:
-        """Know this from now on."""
+        """Set the memories."""
         self.memories, self.have_ended, self.rate_factor = memories, has_ended(memories), 1.0
         for memory in memories.values():
             self.rate_factor *= memory.rate_factor
 
     def after(self, figures: Mapping[str, float]) -> Memories:
-        """Return what they will know when they have been told the figures of another epoch."""
+        """Return their memories after another epoch with these metrics."""
         return {
             name: who.after(self.memories[name], self._signs[who.monitor] * figures[who.monitor])
             for name, who in self._watchers.items()
         }
 
     def restore(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
-        """Let them know what a checkpoint says."""
+        """Restore their memories from a checkpoint."""
         self.remember({name: Memory(**facts[name]) for name in self._watchers})
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return what they know as plain data."""
+        """Return their memories as plain data."""
         return {name: memory.as_dict() for name, memory in self.memories.items()}
 
 
 def watcher_name(path: tuple[str | int, ...]) -> str:
-    """Return the name of a watcher, by its path under training."""
+    """Return the name of a watcher, given its path under training."""
     return ".".join(map(str, path))
 
 
@@ -70,21 +70,21 @@ def has_ended(memories: Memories) -> bool:
 
 
 class BestWeights:
-    """A copy of the parameters and of the layers' states of the best epoch so far."""
+    """A copy of the parameters and layer states of the best epoch so far."""
 
     def __init__(self, theta: Array, state: State) -> None:
         self._theta, self._state = theta.copy(), {name: kept.copy() for name, kept in state.items()}
 
     def replace(self, theta: Array, state: State) -> None:
-        """Take others."""
+        """Store a copy."""
         self._theta[:] = theta
         for name, kept in state.items():
             self._state[name][...] = kept
 
     def kept(self) -> tuple[Array, State]:
-        """Return them."""
+        """Return the stored arrays."""
         return self._theta, self._state
 
     def tensors(self) -> dict[str, Array]:
-        """Return the arrays that a checkpoint needs, by name; to be changed in place by who restores one."""
+        """Return all arrays for a checkpoint by name, to be saved or restored in place."""
         return {"best.theta": self._theta, **{f"best.state.{name}": kept for name, kept in self._state.items()}}

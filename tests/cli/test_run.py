@@ -40,14 +40,14 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
 def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet) -> None:
     first, second, nothing = specnet("run", "moons.toml").err.splitlines()
     assert first == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
-    assert re.fullmatch(r"20/20 epochs   training loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
+    assert re.fullmatch(r"20/20 epochs   loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
     assert nothing == ""
 
 
 def test_the_validation_loss_is_shown_too(specnet: Specnet) -> None:
     ended = specnet("run", "moons.toml", "--set", "data.split.validation_size=0.2")
     assert "33 train, 12 validation, 15 test rows" in ended.err
-    assert re.search(r"loss 0\.\d{4}   validation loss 0\.\d{4}   ", ended.err)
+    assert re.search(r"loss 0\.\d{4}   validation_loss 0\.\d{4}   ", ended.err)
     assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "validation", "test"]
 
 

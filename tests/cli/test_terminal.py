@@ -77,17 +77,18 @@ def on_terminal(
 
 def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     settings = ["--set", "training.epochs=200000", "--set", "training.optimizer=sgd"]
-    seen = on_terminal("run", "moons.toml", *settings, folder=folder)
+    # On a slow machine the times are longer words, and a narrower terminal would have less room for the bar.
+    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=140)
     assert seen.status == 0
     assert "\x1b[" in seen.text
-    drawn = re.findall(r"([\d ]+)/200 000 epochs   training loss 0\.\d{4}   ", seen.plain)
+    drawn = re.findall(r"([\d ]+)/200 000 epochs   loss 0\.\d{4}   ", seen.plain)
     assert len(drawn) >= 3, "the bar was drawn while the run went on"
     numbers = [int(number.replace(" ", "")) for number in drawn]
     assert numbers == sorted(numbers)
     assert numbers[0] < 200_000
     assert numbers[-1] == 200_000
-    assert f"{BAR} 200 000/200 000 epochs   training loss 0." in seen.plain
-    assert re.search(r"epochs   training loss 0\.\d{4}   [\d.]+ m?s, [\d.]+ [µm]s a step", seen.plain)
+    assert f"{BAR} 200 000/200 000 epochs   loss 0." in seen.plain
+    assert re.search(r"epochs   loss 0\.\d{4}   [\d.]+ m?s, [\d.]+ [µm]s a step", seen.plain)
     lines = seen.plain.splitlines()
     assert lines[0].rstrip() == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
     assert lines[-1].startswith("runs/moons/1   model.safetensors")
@@ -146,7 +147,7 @@ def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path) -> Non
 
 def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     def interrupt(running: subprocess.Popen[bytes], printed: str) -> bool:
-        drawn = "epochs   training loss" in printed
+        drawn = "epochs   loss" in printed
         if drawn:
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)

@@ -87,17 +87,18 @@ def test_commit_calls_leave_out_what_only_outputs_need() -> None:
         whole, quiet = (bind_training(network) for _ in range(2))
         with np.errstate(all="ignore"):
             run(whole)
+            quiet.outputs[0].fill(np.nan)
             quiet.run_commits()
-        assert len(quiet.commit_calls) < len(quiet.calls)
+        assert not np.array_equal(quiet.outputs[0], whole.outputs[0])
         assert all(np.array_equal(array, quiet.states[name]) for name, array in whole.states.items())
 
 
 def test_an_input_is_shared_with_its_row_of_ones() -> None:
-    first = bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK})
-    assert first.storage["x"].shape == (4, 5)
+    arrays = {"block": BLOCK, "x": np.zeros((4, 5))}
+    first = bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, arrays)
     assert first.inputs["x"].shape == (3, 5)
-    assert (first.storage["x"][-1] == 1).all()
-    second = bind(c.plan([c.affine(block, x) * 2]), float, {"batch": 5}, {"block": BLOCK} | first.storage)
+    assert (arrays["x"][-1] == 1).all()
+    second = bind(c.plan([c.affine(block, x) * 2]), float, {"batch": 5}, arrays)
     assert np.shares_memory(second.inputs["x"], first.inputs["x"])
     assert len(second.calls) == 2
     first.inputs["x"][:] = np.arange(15).reshape(3, 5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from specnet.data import load_table, read_inputs, read_table, target_kind
+from specnet.data import load_table, read_inputs, read_table
 from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
@@ -56,7 +56,7 @@ def test_the_loss_says_what_the_target_is(spec_of, tmp_path, y, loss, expected, 
     table = load_table(spec)
     assert table.y.tolist() == expected
     assert table.y.dtype.kind == kind
-    assert table.target == target_kind(spec) == ("values" if loss == "mean_squared_error" else "classes")
+    assert table.target == spec.target_kind == ("values" if loss == "mean_squared_error" else "classes")
 
 
 def test_the_specs_seed_makes_the_rows(spec_of):
@@ -78,7 +78,8 @@ def test_a_spec_without_data_cannot_give_rows():
         ({"X": [[1, np.nan]], "y": [0]}, "X has nan at row 0, column 1"),
         ({"X": [1, 2], "y": [0, 1]}, r"X has shape \(2,\)"),
         ({"X": [["a"]], "y": [0]}, "X .*text"),
-        ({"X": [[1], [2]], "y": [0]}, r"y has shape \(1,\).*\(2, 1\)"),
+        ({"X": [[1], [2]], "y": [0]}, r"y has shape \(1,\), but X has 2 rows"),
+        ({"X": [[1], [2]], "y": np.zeros((2, 1, 1))}, r"y has shape \(2, 1, 1\); expected \(rows,\) or"),
         ({"X": [[1], [2]], "y": [0, 0.5]}, "y has 0.5 at row 1"),
         ({"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]}, "sample_weight has -1"),
         ({"X": np.zeros((0, 2)), "y": []}, "X is empty"),
@@ -106,6 +107,14 @@ def test_names_that_a_file_lacks_are_marked_in_the_spec(spec_of, tmp_path):
         ("data", "features", 2),
     ]
     assert problems[1].hint == 'did you mean "b"?'
+
+
+def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,2,0\n", more='features = ["a", "left", "right"]')
+    with pytest.raises(DataError, match=r'rows\.csv has no columns "left", "right"') as caught:
+        load_table(spec)
+    (problem,) = caught.value.diagnostics
+    assert (problem.path, problem.hint) == (("data", "features"), "choose from a, b, y")
 
 
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):

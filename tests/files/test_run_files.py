@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_another_folder_is_none_of_them(tmp_path: Path, read: Callable[[Path], o
     with pytest.raises(specnet.FileError, match=r"run\.json") as no:
         read(tmp_path)
     assert no.value.diagnostics[0].source == str(tmp_path)
+
+
+@pytest.mark.parametrize("above", ["moons", "."])
+def test_a_folder_of_runs_is_told_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        (tmp_path / "moons" / str(number)).mkdir(parents=True)
+        facts = tmp_path / "moons" / str(number) / "run.json"
+        facts.write_text("{}")
+        os.utime(facts, (number, number))
+    for read in (specnet.load_model, specnet.parse_spec):
+        with pytest.raises(specnet.FileError) as no:
+            read(Path(above))
+        hint = no.value.diagnostics[0].hint
+        assert hint == f"choose one of its runs: {', '.join(str(Path('moons', n)) for n in '321')}, …"
 
 
 def test_a_run_that_has_lost_a_file_names_it(ended: Path) -> None:

@@ -297,8 +297,8 @@ def test_columns_that_do_not_fit_are_refused(X: Array, expected: str) -> None:
         ("classes, text", ["a", ""], "y has a at row 0*, Zürich, 日本"),
         ("classes, text", [0, 1], "y holds integers*text: , Zürich, 日本"),
         ("classes, integers", [1, 0], f"y has 1 at row 0*-7, 0, {2**40}"),
-        ("classes", [0, 1, 2], "y has shape (3,)*(2, 3)"),
-        ("value", [0, 1, 2], "y has shape (3,)*(2, 3)"),
+        ("classes", [0, 1, 2], "y has shape (3,), but X has 2 rows"),
+        ("value", [0, 1, 2], "y has shape (3,), but X has 2 rows"),
         ("values", [0, 1], "y has shape (2,)*(2, 2)"),
         ("multilabel", [[0, 1], [2, 1]], "y has 2*0 and 1"),
     ],
@@ -312,8 +312,7 @@ def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[Any], expected
 def test_weights_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError) as error:
         make_model("value").evaluate(np.ones((2, 3)), [0.0, 1.0], sample_weight=[1.0])
-    assert message(error).startswith("sample_weight has shape (1,)")
-    assert "(2,)" in message(error)
+    assert message(error) == "sample_weight has shape (1,), but X has 2 rows"
 
 
 def test_arrays_that_do_not_fit_the_network_are_refused() -> None:

@@ -162,7 +162,7 @@ def test_sample_weights_repeat_rows():
         ({"y": [0, 1, -1, 2]}, "y has -1"),
         ({"y": [0, 1, 0.5, 2]}, "y has 0.5"),
         ({"theta": np.zeros(4)}, r"theta is float64 of shape \(4,\).*\(31,\)"),
-        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\).*\(4,\)"),
+        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\), but X has 4 rows"),
         ({"sample_weight": [1, 1, -1, 1]}, "sample_weight has -1.0 at row 2"),
         ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0"),
         ({"state": {"layers.0.mean": np.zeros(3)}}, r"state has layers\.0\.mean"),

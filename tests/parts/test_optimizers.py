@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from specnet.compiler import FLAT, Bound, input_value, plan, state_value
 from specnet.compiler.numpy import bind
 from specnet.errors import SpecError
 from specnet.parts import Loss, Value, rows
-from specnet.parts.optimizers import NEGLIGIBLE, Nadam, Optimizer, Rprop, SteppingOptimizer
+from specnet.parts.optimizers import Nadam, Optimizer, Rprop, SteppingOptimizer
+from specnet.parts.optimizers.moments import NEGLIGIBLE
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
 
@@ -297,3 +298,22 @@ def test_what_needs_all_rows_refuses_batches(name: str):
     assert specnet.build(text).spec.training.batch_size == "full"
     with pytest.raises(SpecError, match=rf"error\[batch-size\]: {name} .* 32"):
         specnet.parse_spec(text + "training.batch_size = 32\n")
+
+
+class Bfgs(Optimizer):
+    """BFGS without limits on memory, from another package."""
+
+    full_batch_only = True
+    type: Literal["bfgs"] = "bfgs"
+
+    def minimize_arguments(self, epochs: int) -> dict[str, Any]:
+        return {"method": "BFGS", "tol": 1e-10, "options": {"maxiter": epochs}}
+
+
+def test_any_method_of_scipy_s_minimize_can_be_an_optimizer():
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    y = X @ [1.0, -2.0, 3.0] + np.random.default_rng(1).standard_normal(50)
+    spec = {"network": {"layer_sizes": [3, 1], "dtype": "float64"}, "training": {"loss": "mse", "optimizer": "bfgs"}}
+    model = specnet.fit(spec, X, y, parts=[Bfgs])
+    expected, *_ = np.linalg.lstsq(np.column_stack([X, np.ones(50)]), y, rcond=None)
+    np.testing.assert_allclose(model.theta, expected, rtol=1e-6)

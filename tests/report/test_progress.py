@@ -44,7 +44,7 @@ def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.
     header, *lines, last = lines_of(monkeypatch)
     assert header.startswith("2 → 4 relu → 1 linear   17 parameters")
     assert [line.split("/")[0] for line in lines] == ["5", "10", "20", "40"]
-    assert last.startswith("40/40 epochs   training loss 0.0250   ")
+    assert last.startswith("40/40 epochs   loss 0.0250   ")
 
 
 def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch):
@@ -59,7 +59,7 @@ def test_a_verbose_fit_shows_what_the_command_line_shows(capsys: pytest.CaptureF
     header, line = err.splitlines()
     assert out == ""
     assert header == "2 → 4 relu → 1 linear   17 parameters   float32   30 train rows"
-    assert line.startswith("40/40 epochs   training loss ")
+    assert line.startswith("40/40 epochs   loss ")
     specnet.fit(SPEC, X, Y)
     assert capsys.readouterr() == ("", "")
 

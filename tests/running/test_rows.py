@@ -130,7 +130,7 @@ def test_sizes_that_disagree_with_what_preprocessing_makes_are_errors():
     del spec["data"]
     assert specnet.build(spec, 3, 1, parts=[WithSquares]).inputs == 6
     spec["network"]["input_size"] = 3
-    with pytest.raises(SpecError, match=r"error\[size-clash\].* 3, but inputs=3 .* 6 inputs after preprocessing"):
+    with pytest.raises(SpecError, match=r"error\[size-clash\].* 3, but X has 3 columns, 6 inputs after preprocessing"):
         specnet.fit(spec, X, y, parts=[WithSquares])
     with pytest.raises(SpecError, match=r"error\[unknown-size\].*inputs"):
         specnet.build(spec, outputs=1, parts=[WithSquares])

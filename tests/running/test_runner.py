@@ -224,3 +224,15 @@ def test_a_checkout_that_is_not_installed_runs(spec: Path, tmp_path: Path, monke
     specnet.run(spec, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert facts["versions"]["specnet"] == specnet.__version__ == version("specnet")
+
+
+@pytest.mark.parametrize("observer", [3, Observer])
+def test_what_is_no_observer_is_refused(observer: object):
+    X, y = np.zeros((4, 2)), np.array([0, 1, 0, 1])
+    for call in (
+        lambda: specnet.run(SPEC, observer=observer),
+        lambda: specnet.fit(SPEC, X, y, observer=observer),
+    ):
+        with pytest.raises(DataError, match=r"observer must be a specnet\.Observer") as caught:
+            call()
+        assert "instance" in (caught.value.diagnostics[0].hint or "")

@@ -191,10 +191,10 @@ def test_an_argument_that_disagrees_stands_at_the_network_s_key():
         resolve(given, inputs=3, outputs=4)
     (clash,) = caught.value.diagnostics
     assert (clash.code, clash.position) == ("size-clash", Position(2, 16))
-    assert "inputs=3" in clash.message
+    assert "the argument inputs is 3" in clash.message
     (note,) = clash.notes
     assert note.position == Position(2, 19)
-    assert "outputs=4" in note.message
+    assert "the argument outputs is 4" in note.message
 
 
 def test_a_clash_has_a_note_at_the_other_place():

@@ -225,11 +225,26 @@ def test_a_metric_of_another_task_is_refused_at_its_place(monitor: str, training
     (mistake,) = mistakes(training.format(monitor))
     assert (mistake.code, mistake.path) == ("metric-task", ("training", *path))
     assert mistake.position is not None
+    assert "validation_" in mistake.hint
 
 
 def test_a_metric_of_probabilities_does_not_go_with_margins():
     (mistake,) = mistakes("early_stopping = { monitor = 'validation_roc_auc' }", loss="hinge")
     assert mistake.code == "metric-task"
+    assert "validation_accuracy" in mistake.hint
+
+
+@pytest.mark.parametrize(
+    ("metric", "meant"),
+    [("f1", {"f1_macro", "f1_micro", "f1_weighted"}), ("roc_auc", {"roc_auc_ovr"}), ("r2", {"accuracy"})],
+)
+def test_a_metric_of_two_classes_is_told_what_there_is_for_more(metric: str, meant: set[str]):
+    spec = {"network": {"layer_sizes": [2, 3]}, "training": {"loss": "categorical_crossentropy", "metrics": [metric]}}
+    spec["training"]["early_stopping"] = {"monitor": f"validation_{metric}"}
+    with pytest.raises(SpecError) as caught:
+        specnet.parse_spec(spec)
+    of_metrics, of_monitor = (mistake.hint for mistake in caught.value.diagnostics)
+    assert all(f'"{name}"' in of_metrics and f'"validation_{name}"' in of_monitor for name in meant)
 
 
 def test_a_metric_needs_validation_rows():
@@ -243,5 +258,5 @@ def test_a_metric_needs_validation_rows():
 def test_a_metric_that_is_not_defined_for_the_validation_rows_is_an_error():
     X, y = classes(2)
     alike = y == "ant"
-    with pytest.raises(TrainingError, match="the validation roc auc is nan in epoch 1"):
+    with pytest.raises(TrainingError, match="validation_roc_auc is nan in epoch 1"):
         specnet.fit(spec_of("binary_crossentropy", "validation_roc_auc"), X, y, validation=(X[alike], y[alike]))

@@ -25,12 +25,9 @@ class BoundCalls(Bound):
     ----------
     calls
         What `run` calls, in order.
-    commit_calls
-        What `run_commits` calls.
     """
 
     calls: tuple[BoundCall, ...]
-    commit_calls: tuple[BoundCall, ...]
 
 
 def bind(
@@ -53,17 +50,14 @@ def bind(
         operation: [n for n, c in enumerate(plan.calls) if c.operation is operation] for operation in (INPUT, STATE)
     }
     calls = (*(step for n in steps for step in steps[n]), *late)
-    commit_calls = (*(step for n in needed for step in steps[n]), *late)
     return BoundCalls(
         run=_running(calls),
-        run_commits=_running(commit_calls),
+        run_commits=_running((*(step for n in needed for step in steps[n]), *late)),
         inputs={plan.name(n): binder.view(n) for n in leaves[INPUT]},
-        storage={plan.name(n): binder.buffers[plan.slots[n].storage] for n in leaves[INPUT]},
         states={plan.name(n): binder.view(n) for n in leaves[STATE]},
         outputs=[binder.view(n) for n in plan.outputs],
         scratch_bytes=binder.scratch_bytes(),
         calls=calls,
-        commit_calls=commit_calls,
     )
 
 

@@ -20,7 +20,6 @@ from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
-from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
 from specnet.version import __version__
 
@@ -131,15 +130,15 @@ def _preparations(model: Model) -> dict[str, Preparation]:
     return {"preprocessing": model.preprocessing, "target_preprocessing": model.target_preprocessing}
 
 
-def _operator(part: Layer | Activation, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
-    """Return the operator that a part names and its attributes, None where its nodes are to be written instead.
+def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return the operator that a stage's part names and its attributes, None where its nodes are to be written instead.
 
     Attributes are stored in float32, which some numbers of a float64 network do not fit.
     """
-    if part.onnx is None or (isinstance(part, Activation) and part.parametric):
+    if stage.part.onnx is None or (stage.activation is not None and stage.activation.parametric):
         return None
-    name, fields = part.onnx
-    found = {attribute: getattr(part, field) for attribute, field in fields.items()}
+    name, fields = stage.part.onnx
+    found = {attribute: getattr(stage.part, field) for attribute, field in fields.items()}
     exact = all(float(np.float32(value)) == value for value in found.values())
     if dtype == np.float64 and (name in FLOAT32_ONLY or not exact):
         return None
@@ -218,7 +217,7 @@ class _Graph:
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
-        operator = _operator(stage.part, dtype)
+        operator = _operator(stage, dtype)
         if operator is None:
             return self._formula(stage.formula, names, key, dtype)
         name, attributes = operator

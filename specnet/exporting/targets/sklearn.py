@@ -15,7 +15,6 @@ from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, Target, required
 from specnet.model import Model
-from specnet.parts import Activation
 from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
 
@@ -96,8 +95,8 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
                 activations += ["linear"] * (len(layers) - len(activations))
                 weight, *bias = (table.array for table in stage.formula.tables)
                 layers.append((weight, bias[0] if bias else np.zeros_like(weight[:, 0])))
-            elif isinstance(stage.part, Activation) and not stage.arrays and len(activations) == len(layers) - 1:
-                activations.append(stage.part.type)
+            elif stage.activation is not None and not stage.arrays and len(activations) == len(layers) - 1:
+                activations.append(stage.activation.type)
             else:
                 problems.append(f"scikit-learn has no equivalent of {step.title}")
     activations += ["linear"] * (len(layers) - len(activations))

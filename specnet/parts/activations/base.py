@@ -18,6 +18,8 @@ class Activation(PartKind):
     kind: ClassVar[str] = "activation"
     elementwise: ClassVar[bool] = True
     """Whether each output depends on the input at its own place alone."""
+    is_identity: ClassVar[bool] = False
+    """Whether it returns x unchanged."""
     default_initializer: ClassVar[str] = "glorot_uniform"
     """The initializer of a dense layer's weight in front of it, where a spec names none."""
     onnx: ClassVar[OnnxOperator | None] = None

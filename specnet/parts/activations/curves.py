@@ -18,6 +18,7 @@ class Linear(Activation):
     """x: the identity."""
 
     aliases = ("identity",)
+    is_identity = True
     names = Names(keras="linear", sklearn="identity")
     type: Literal["linear"] = "linear"
 

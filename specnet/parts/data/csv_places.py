@@ -1,4 +1,4 @@
-"""Where things stand in a CSV file: looked up when there is something to say about them."""
+"""Places in a CSV file, looked up for error messages."""
 
 import csv
 import os
@@ -26,11 +26,11 @@ class Record:
     cells : list of str
         Empty for a blank line.
     line : int
-        The line that it begins in, from 1.
+        Number of its first line, from 1.
     text : str
-        As it stands in the file, without its line end.
+        Its text in the file, without the line ending.
     end : str
-        The line end.
+        The line ending.
     """
 
     cells: list[str]
@@ -39,7 +39,7 @@ class Record:
     end: str
 
     def problem(self, path: PathLike, code: str, message: str, cell: int | None = None) -> Diagnostic:
-        """Return a mistake whose place is one of the cells, or the whole record."""
+        """Return a diagnostic at a cell, or at the whole record."""
         found = None if cell is None else next(islice(CELL.finditer(self.text), cell, None), None)
         start, stop = (0, len(self.text)) if found is None else found.span(1)
         breaks = [match.end() for match in LINE_END.finditer(self.text[:start])]
@@ -51,14 +51,14 @@ class Record:
 
 
 def records(path: PathLike) -> Iterator[Record]:
-    """Yield a file's records, the header and blank lines included.
+    """Yield the records of a file, including the header and blank lines.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     DataError
-        Where the text is not UTF-8 or not CSV.
+        If the text is not UTF-8 or not CSV.
     """
     with open_file(path) as (stream, _), TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
         lines: list[str] = []
@@ -81,7 +81,7 @@ def records(path: PathLike) -> Iterator[Record]:
 
 
 def faulty_record(path: PathLike, width: int) -> Diagnostic | None:
-    """Return what is wrong with the first record that is not CSV or not as wide as the header, or None."""
+    """Return the error of the first record that is not CSV or not as wide as the header, or None."""
     odd_end, end = None, None
     try:
         for record in records(path):

@@ -1,11 +1,11 @@
 """CSV files, read without guessing.
 
-Python's ``csv`` reads the header, DuckDB splits the records, every cell as text, and the rules here say what is a
-number and what a label: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a
-comment, and take columns by position. Rows that might hold a mistake are read again by Python's ``csv``.
+Python's ``csv`` reads the header, DuckDB splits the records into cells of text, and the rules here decide what is a
+number or a label: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop lines that look like
+comments, and take columns by position. Rows that may contain errors are read again by Python's ``csv``.
 
-A file is UTF-8, with or without a byte-order mark; cells are separated by commas and quoted as RFC 4180 says. Blank
-lines are passed over, except in a file of one column, where they are missing cells.
+A file is UTF-8, with or without a byte-order mark; cells are separated by commas and quoted according to RFC 4180.
+Blank lines are skipped, except in a file with one column, where they are missing cells.
 """
 
 import math
@@ -32,19 +32,19 @@ from specnet.parts.data.csv_splitting import Splitting, SplittingError
 from specnet.parts.data.progress import Progress, current_progress
 
 CELLS_LOOKED_AT = 500_000
-"""How many cells below the first mistake are searched for more."""
+"""Number of cells after the first error that are searched for further ones."""
 
 ROWS_ARRANGED = 2048
-"""How many rows are put together from columns at a time: few enough for a processor's cache."""
+"""Number of rows assembled from columns at a time, which fit into the processor's cache."""
 
 MOST_MISTAKES = 20
-"""How many mistakes are told of at once."""
+"""Maximum number of errors reported at once."""
 
 MOST_COLUMNS = 30_000
-"""DuckDB's time is quadratic in the columns, and a spec that names many more is too large to be saved."""
+"""Maximum number of columns: DuckDB's time is quadratic in it, and specs with many more are too large to save."""
 
 NUMBER_SIGNS = frozenset("0123456789+-.eE \t")
-"""What a number is made of: digits, signs, a point, an exponent, and space around it. No nan, no inf, no 1_000."""
+"""Characters of numbers: digits, signs, a point, an exponent, and surrounding space. No nan, no inf, no 1_000."""
 
 
 class CsvFile:
@@ -53,19 +53,19 @@ class CsvFile:
     Parameters
     ----------
     path : str or path-like
-        The file, as errors name it.
+        Path of the file, also used in errors.
 
     Attributes
     ----------
     header : list of str
-        The names of the columns.
+        Names of the columns.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     DataError
-        If there is no header, or one that leaves a column without a name or gives a name twice.
+        If the header is missing, or has an empty or a duplicate name.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -101,58 +101,67 @@ class CsvFile:
         if problems:
             raise DataError(*problems)
 
-    def missing(self, names: Sequence[str]) -> list[tuple[int, Diagnostic]]:
-        """Return which of these columns are not there, by their numbers in `names`, and what to say of them.
+    def missing(self, names: Sequence[str]) -> list[int]:
+        """Return which of these columns are missing, by their positions in `names`.
 
         Raises
         ------
         DataError
-            If it is the header that is not there.
+            If the header is missing.
         """
         missing = [number for number, name in enumerate(names) if name not in self._places]
         if missing and all(_number(name) is not None for name in self.header):
             message = "the header is missing: the first line holds numbers"
             raise DataError(Diagnostic("missing-header", message, source=self.path, position=Position(1, 1)))
-        return [(number, self._unknown(names[number])) for number in missing[:MOST_MISTAKES]]
+        return missing
 
-    def _unknown(self, name: str) -> Diagnostic:
-        close = get_close_matches(name, self.header, 1)
+    def meant(self, name: str) -> str | None:
+        """Return the column with the most similar name, or None."""
+        return next(iter(get_close_matches(name, self.header, 1)), None)
+
+    def unknown(self, names: Sequence[str]) -> Diagnostic:
+        """Return the error of columns that are missing."""
+        meant = [self.meant(name) for name in names]
         if len(self.header) == 1 and any(sign in self.header[0] for sign in ";\t"):
             hint = "use commas to separate cells"
-        elif close:
-            hint = f'did you mean "{close[0]}"?'
+        elif all(meant):
+            hint = f"did you mean {_quoted(meant)}?"
         else:
             hint = f"choose from {first_few(self.header)}"
-        return Diagnostic("unknown-column", f'{self.path} has no column "{name}"', source=self.path, hint=hint)
+        message = f"{self.path} has no {'column' if len(names) == 1 else 'columns'} {_quoted(names)}"
+        return Diagnostic("unknown-column", message, source=self.path, hint=hint)
+
+    def _places_of(self, names: Sequence[str]) -> list[int]:
+        if missing := self.missing(names):
+            raise DataError(self.unknown([names[number] for number in missing]))
+        return [self._places[name] for name in names]
 
     def read(
         self, numbers: Sequence[str], labels: Sequence[str] = ()
     ) -> tuple[NDArray[np.float64], list[NDArray[Any]]]:
-        """Return columns, wherever they stand in the file.
+        """Return columns in the given order.
 
         Parameters
         ----------
         numbers, labels : sequence of str
-            Names of columns of numbers, and of labels.
+            Names of the columns with numbers, and of those with labels.
 
         Returns
         -------
         numbers : ndarray (rows, columns)
         labels : list of ndarray (rows,)
-            int64 where every cell is an integer as Python writes it; else text, so that ``00123`` stays what it is.
+            int64 if every cell is an integer as Python writes it; else text, which preserves ``00123``.
 
         Raises
         ------
         FileError
             If the file cannot be read.
         DataError
-            If there is no such column or no row, if a row has too few or too many cells, or if a cell is missing or is
-            no number.
+            If a column is missing, there are no rows, a row has too few or too many cells, or a cell is empty or not a
+            number.
         """
-        if missing := self.missing((*numbers, *labels)):
-            raise DataError(*(problem for _, problem in missing))
+        places = self._places_of((*numbers, *labels))
         progress = current_progress()
-        places = [self._places[name] for name in (*numbers, *labels)]
         looked_for = places[: len(numbers)], places[len(numbers) :]
         careful = begins_odd(self.path, self._body)
         with ThreadPoolExecutor(1) as pool:
@@ -179,24 +188,23 @@ class CsvFile:
         return table, [_labels(text) for text in cells]
 
     def cells(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return columns as they are written, a cell for each row that `read` gives.
+        """Return the text of columns, one cell per row of `read`.
 
         Raises
         ------
         FileError
             If the file cannot be read.
         DataError
-            If there is no such column, or a row has too few cells.
+            If a column is missing, or a row has too few cells.
         """
-        if missing := self.missing(names):
-            raise DataError(*(problem for _, problem in missing))
+        places = self._places_of(names)
         if problem := faulty_record(self.path, len(self.header)):
             raise DataError(problem)
         rows = [record.cells or [""] for record in self._rows()]
-        return {name: [row[self._places[name]] for row in rows] for name in names}
+        return {name: [row[place] for row in rows] for name, place in zip(names, places, strict=True)}
 
     def _rows(self) -> Iterator[Record]:
-        """Yield the records below the header, without blank lines where these are no rows."""
+        """Yield the records below the header, without blank lines unless they are rows."""
         filled = (record for record in records(self.path) if record.cells or len(self.header) == 1)
         return islice(filled, 1, None)
 
@@ -215,9 +223,9 @@ class CsvFile:
             raise DataError(faulty_record(self.path, len(self.header)) or problem) from None
 
     def _look_again(self, doubtful: NDArray[np.intp], places: Sequence[int], table: NDArray[np.float64]) -> None:
-        """Read rows a second time, as Python splits them: their mistakes are errors, and their numbers are taken.
+        """Read rows again with Python's ``csv``: take their numbers, and raise their errors.
 
-        Of each column the first mistake is told of, unless it stands far below the first of all.
+        The first error of each column is reported, unless it is far below the first one of all.
         """
         mistakes: dict[int, tuple[int, Diagnostic]] = {}
         numbered, last, end = self._rows(), -1, len(table)
@@ -256,7 +264,7 @@ class CsvFile:
 
 @contextmanager
 def _without_mark(path: str) -> Iterator[str]:
-    """Give the path of a copy of a file that has no byte-order mark."""
+    """Yield the path of a copy of a file without its byte-order mark."""
     with TemporaryDirectory() as folder:
         copy = os.path.join(os.path.realpath(folder), "rows.csv")
         with open_file(path) as (stream, _), open(copy, "wb") as target:
@@ -266,7 +274,7 @@ def _without_mark(path: str) -> Iterator[str]:
 
 
 def _arranged(columns: Sequence[NDArray[Any]], rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return columns as a table (rows, columns), and which rows (rows,) hold something that is no finite number."""
+    """Return columns as a table (rows, columns), and a mask of the rows (rows,) with cells that are not finite."""
     table, doubtful = np.empty((rows, len(columns))), np.zeros(rows, np.bool_)
     filled = [np.ma.filled(column, np.nan) for column in columns]
 
@@ -284,8 +292,12 @@ def _arranged(columns: Sequence[NDArray[Any]], rows: int) -> tuple[NDArray[np.fl
     return table, doubtful
 
 
+def _quoted(names: Sequence[str | None]) -> str:
+    return first_few([f'"{name}"' for name in names])
+
+
 def _number(cell: str) -> float | None:
-    """Return the finite number that a cell holds, or None."""
+    """Return the finite number in a cell, or None."""
     try:
         number = float(cell) if NUMBER_SIGNS.issuperset(cell) else math.nan
     except ValueError:
@@ -294,7 +306,7 @@ def _number(cell: str) -> float | None:
 
 
 def _is_label(cell: str | None) -> bool:
-    """Return whether a cell is there and can be a label: NumPy's text loses null characters at the end."""
+    """Return whether a cell is a valid label: not empty, and without a final null character, which NumPy drops."""
     return bool(cell and not cell.endswith("\0"))
 
 

@@ -1,4 +1,4 @@
-"""What the bytes of a CSV file tell before it is read: what DuckDB would pass over, found at the speed of a search."""
+"""A fast search in the bytes of a CSV file for what DuckDB would read differently."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from specnet.files import open_file
 
 PIECE = 2**18
-"""Bytes that are searched at a time: few enough for a processor's cache."""
+"""Number of bytes searched at a time, which fit into the processor's cache."""
 
 ODD = (b"_", b"\v", b"\f")
-"""DuckDB takes these for parts of numbers, and +-1 for one too."""
+"""Bytes that DuckDB accepts in numbers, as it does +-1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What stands below a file's header.
+    """What the bytes below the header contain.
 
     Attributes
     ----------
     commas : int
-        How many there are.
+        Number of commas.
     quotes : bool
-        Some cells are quoted, and may hold commas and line breaks.
+        Some cells are quoted and may contain commas and line breaks.
     odd : bool
-        Some cells hold what DuckDB might take for a part of a number.
+        Some cells contain text that DuckDB may accept in a number.
     empty_ends : bool
         Some cells are quoted, and some rows may end in an empty cell.
     """
@@ -39,13 +39,13 @@ class Signs:
 
 
 def begins_odd(path: str, start: int) -> bool:
-    """Return whether `read_signs` will find something odd, as far as the first piece tells."""
+    """Return whether the first piece of a file already shows that `read_signs` will find something odd."""
     _, piece = next(_pieces(path, start), (b"", b""))
     return b'"' in piece or _is_odd(piece)
 
 
 def read_signs(path: str, start: int) -> Signs:
-    """Return what stands in a file from a byte on.
+    """Return the signs in a file from a byte on.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _has_empty_ends(path: str, start: int) -> bool:
 
 
 def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a file from a byte on in pieces, with the two bytes before each."""
+    """Yield the pieces of a file from a byte on, each with the two bytes before it."""
     with open_file(path) as (stream, _):
         stream.seek(start)
         last = b""

@@ -1,7 +1,7 @@
-"""The records of a CSV file, split by DuckDB: cells as text, or as the numbers that they are read as.
+"""The records of a CSV file, split by DuckDB into cells of text or converted to numbers.
 
-DuckDB guesses nothing here, and its connection can open this one file and nothing else. Its conversion to numbers
-rounds correctly, as Python's does; what else it takes for a number is marked as odd, and looked at again.
+DuckDB guesses nothing here, and its connection can open only this file. Its conversion to numbers rounds correctly, as
+Python's does; cells that only DuckDB accepts as numbers are marked as odd and read again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from specnet.parts.data.progress import Progress
 
 WIDE = 2_000
-"""Columns from which DuckDB's optimizers, quadratic in them, take longer than they save."""
+"""Number of columns above which DuckDB's optimizers, whose time is quadratic in it, take longer than they save."""
 
 SPARES_COLUMNS = "unused_columns"
-"""The optimizer that leaves cells alone which nobody asked for."""
+"""The optimizer that skips columns that are not requested."""
 
 CONVERTS_EARLY = "type_pushdown"
-"""The optimizer that turns cells into numbers as they are split: quicker, and then one that is none is an error."""
+"""The optimizer that converts cells to numbers while splitting: faster, but other cells become errors."""
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -45,25 +45,25 @@ RECORDS = """
 """
 
 ODD = " OR ".join(f"contains(joined, {sign})" for sign in ("'_'", "'+-'", "chr(10)", "chr(11)", "chr(12)", "chr(13)"))
-"""What DuckDB takes for a part of a number, and Python does not, or a file's other reader does not."""
+"""Condition on cells that DuckDB accepts as numbers but Python does not."""
 
 
 class SplittingError(Exception):
-    """DuckDB refuses a file; the message is DuckDB's."""
+    """DuckDB cannot read a file; the message is DuckDB's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
-    """How the records of a file are to be split.
+    """Splits the records of a file.
 
     Attributes
     ----------
     path : str
-        Absolute.
+        Absolute path.
     width : int
-        Columns of the file.
+        Number of columns in the file.
     careful : bool
-        Look for cells that only DuckDB takes for numbers, and take none that is no number for an error.
+        Look for cells that only DuckDB accepts as numbers, and accept cells that are not numbers.
     """
 
     path: str
@@ -73,12 +73,12 @@ class Splitting:
     def read(
         self, numbers: Sequence[int], texts: Sequence[int], progress: Progress
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any] | None]:
-        """Return columns by their places: numbers, masked where a cell is none; texts; and which rows are odd, if any.
+        """Return columns by position: numbers, masked where a cell is not one; texts; and a mask of odd rows, if any.
 
         Raises
         ------
         SplittingError
-            If DuckDB refuses the file; if it is not read carefully, perhaps for a cell that is no number.
+            If DuckDB cannot read the file; unless `careful`, possibly because a cell is not a number.
         """
         import duckdb
 
@@ -100,7 +100,7 @@ class Splitting:
     def _fetched(
         self, connection: Any, query: str, parameters: dict[str, Any], progress: Progress
     ) -> dict[str, NDArray[Any]]:
-        """Return what a query finds. It has a thread of its own, so that this one can take signals and tell of it."""
+        """Return the result of a query, run in another thread so that this one can handle signals and show progress."""
         size, done = os.path.getsize(self.path), 0
 
         def fetch() -> Any:

@@ -3,7 +3,7 @@
 What the target is, labels or numbers, is not guessed from the file: it follows from the spec's loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -65,15 +65,30 @@ class Csv(Data):
             raise DataError(
                 Diagnostic("no-features", f'{file.path} has no columns besides "{self.target}"', ("target",))
             )
-        paths = [("target",), *(("features", index) for index in range(len(features)))]
-        if missing := file.missing((self.target, *features)):
-            raise DataError(*(replace(problem, path=paths[number], source=None) for number, problem in missing))
+        if problems := [*self._missing(file, features)]:
+            raise DataError(*problems)
         if target == "classes":
             X, (y,) = file.read(features, (self.target,))
         else:
             table, _ = file.read((*features, self.target))
             X, y = table[:, :-1], table[:, -1]
         return Table(X, y, target, features)
+
+    def _missing(self, file: CsvFile, features: Sequence[str]) -> Iterator[Diagnostic]:
+        """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
+
+        def error(names: Sequence[str], *path: str | int) -> Diagnostic:
+            return replace(file.unknown(names), path=path, source=None)
+
+        if file.missing([self.target]):
+            yield error([self.target], "target")
+        missing = file.missing(features)
+        unlike = [number for number in missing if file.meant(features[number]) is None]
+        for number in missing:
+            if number not in unlike or len(unlike) == 1:
+                yield error([features[number]], "features", number)
+        if len(unlike) > 1:
+            yield error([features[number] for number in unlike], "features")
 
     def with_columns(self, table: Table) -> Self:
         return self.model_copy(update={"features": table.feature_names})

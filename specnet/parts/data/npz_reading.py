@@ -1,4 +1,4 @@
-"""NumPy archives from anyone: arrays of numbers and text are read, and nothing else, above all no pickles.
+"""Untrusted NumPy archives: only arrays of numbers and text are read, never pickles.
 
 An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
 and the numbers. The header is matched against what NumPy writes for numbers and text, and is not evaluated.
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.files import open_file
+from specnet.parts.arrays import described_dtype, first_few
 
 LARGEST_ARRAY = 2**31
-"""Bytes that an array may have, unpacked."""
+"""Maximum size of an array in bytes, uncompressed."""
 
 SIGNATURE = b"\x93NUMPY"
 HEADER = re.compile(
@@ -30,7 +31,6 @@ HEADER = re.compile(
     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
 )
 LONGEST_HEADER = 10_000
-OTHERS = {"O": "Python objects, which need unpickling", "S": "bytes", "c": "complex numbers", "M": "dates"}
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -46,7 +46,7 @@ DAMAGE = (
 def read_arrays(
     path: str | os.PathLike[str], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Return arrays of an archive by their names; others that it has are left alone.
+    """Return arrays of an archive by name; other arrays are ignored.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_arrays(
     FileError
         If the file cannot be read.
     DataError
-        If it is no such archive, lacks an array, or one is damaged, too large, or holds neither numbers nor text.
+        If it is not such an archive, lacks an array, or has one that is damaged, too large, or of another type.
     """
     source = os.fspath(path)
     with open_file(path) as (stream, _):
@@ -73,17 +73,18 @@ def read_arrays(
             raise DataError("not a .npz archive", hint=hint, source=source) from None
         with archive:
             members = [member.filename for member in archive.infolist()]
-            problems = [f'array "{name}" is missing' for name in required if f"{name}.npy" not in members]
-            if problems:
-                held = ", ".join(sorted({name.removesuffix(".npy") for name in members})[:12]) or "nothing"
-                raise DataError(*problems, hint=f"found {held}", source=source)
+            missing = [f'"{name}"' for name in required if f"{name}.npy" not in members]
+            if missing:
+                held = first_few(sorted({name.removesuffix(".npy") for name in members})) or "nothing"
+                message = f"array {missing[0]} is missing" if len(missing) == 1 else f"no arrays {', '.join(missing)}"
+                raise DataError(message, hint=f"found {held}", source=source)
             names = [name for name in (*required, *optional) if f"{name}.npy" in members]
             return {name: _read_array(archive, name, source) for name in names}
 
 
 def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any]:
-    def refused(reason: str) -> DataError:
-        return DataError(f"{name} {reason}", source=source)
+    def refused(reason: str, hint: str | None = None) -> DataError:
+        return DataError(f"{name} {reason}", hint=hint, source=source)
 
     member, *others = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
     if others:
@@ -96,7 +97,8 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         with strictly_opened(archive, member) as stream:
             dtype, shape, order = _read_header(stream)
             if dtype.kind not in "biufU":
-                raise refused(f"must hold numbers, got {OTHERS.get(dtype.kind, dtype)}")
+                hint = "save it as numbers or text; pickled objects are not read" if dtype.kind == "O" else None
+                raise refused(f"must hold numbers, got {described_dtype(dtype)}", hint)
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
             if promised != there:
                 raise refused(f"is damaged: expected {promised} bytes for shape {shape} of {dtype}, got {there}")
@@ -114,7 +116,7 @@ def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterat
     Raises
     ------
     BadZipFile
-        Also where the member overlaps another one, of which Python only warns, from 3.13 on.
+        Also if the member overlaps another one, which is only a warning in Python 3.13 and newer.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Overlapped entries", UserWarning)
@@ -127,7 +129,7 @@ def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterat
 
 
 def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
-    """Return dtype, shape, and the order "C" or "F" of an array's numbers, which the stream then stands at."""
+    """Return dtype, shape and order ("C" or "F") of an array; the stream is then at its numbers."""
     start = stream.read(8)
     if start[:6] != SIGNATURE or start[6:] not in (b"\1\0", b"\2\0"):
         raise ValueError("not the start of an array of numbers")

@@ -1,18 +1,18 @@
-"""Who is told how far reading is. A part's `load` is the same whether somebody watches or not."""
+"""The progress of reading, reported to a callback in the context; the `load` of a part does not change."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 Progress = Callable[[int, int], None]
-"""Takes bytes that are read, and bytes that there are; these are equal in the last call."""
+"""Takes the number of bytes read and their total; these are equal in the last call."""
 
 _current: ContextVar[Progress | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
 def reading_progress(progress: Progress) -> Iterator[None]:
-    """Have a function told of large files that are read within this context."""
+    """Report the reading of large files within this context to a function."""
     token = _current.set(progress)
     try:
         yield
@@ -21,5 +21,5 @@ def reading_progress(progress: Progress) -> Iterator[None]:
 
 
 def current_progress() -> Progress:
-    """Return the function to tell, which may do nothing."""
+    """Return the current function, which may do nothing."""
     return _current.get() or (lambda done, total: None)

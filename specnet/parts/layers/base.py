@@ -13,7 +13,7 @@ from specnet.parts.fields import LayerName, NonNegativeNumber
 from specnet.parts.initializers import Initializer
 from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, StateTensor
-from specnet.parts.part import OnnxOperator
+from specnet.parts.part import OnnxOperator, described
 
 
 class Scope(Protocol):
@@ -77,6 +77,10 @@ class Layer(PartKind):
     """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
     size_field: ClassVar[str | None] = None
     """The field that `declared_size` follows from."""
+    layers_field: ClassVar[str | None] = None
+    """The field that holds the layers of a group."""
+    training_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only training needs."""
 
     name: LayerName | None = Field(None, description="name used by other layers and in the names of the weights")
     inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
@@ -91,6 +95,20 @@ class Layer(PartKind):
     def with_activation(self, activation: Activation) -> Self | None:
         """Return the layer with an activation at its end, this one if it has none itself; None if it takes none."""
         return None
+
+    @property
+    def inner_layers(self) -> "tuple[Layer, ...]":
+        """The layers of a group; empty for a layer that computes something."""
+        return () if self.layers_field is None else getattr(self, self.layers_field)
+
+    @property
+    def repetitions(self) -> int:
+        """Number of times that the layers of a group follow each other."""
+        return 1
+
+    def with_inner_layers(self, layers: "tuple[Layer, ...]") -> Self:
+        """Return a group with other layers."""
+        return self if self.layers_field is None else self.model_copy(update={self.layers_field: layers})
 
     def declared_size(self) -> int | None:
         """Return the number of output features that its fields say; None if it follows from the inputs.
@@ -151,6 +169,42 @@ class Layer(PartKind):
         """Return the layer without the activation that it ends in, and that activation; either may be None."""
         return self, None
 
+    def short(self) -> dict[str, Any]:
+        return {"type": self.type, **self._short_fields()}
+
+    @property
+    def activation_field(self) -> str | None:
+        """The field of the activation that the layer ends in."""
+        _, activation = self.split_activation()
+        fields = (name for name in type(self).model_fields if getattr(self, name) is activation)
+        return None if activation is None else next(fields, None)
+
+    @property
+    def initializers_by_field(self) -> dict[str, Initializer]:
+        """The initializers that the layer's fields hold, by field."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in found.items() if isinstance(value, Initializer)}
+
+    def summary(self, *, training: bool = True) -> str:
+        """Return the layer's type and settings, without its size, activation and initializers.
+
+        Parameters
+        ----------
+        training : bool
+            Include the settings that only training needs.
+        """
+        elsewhere = {
+            self.size_field or "",
+            self.activation_field or "",
+            *self.initializers_by_field,
+            *Layer.model_fields,
+        }
+        return described(self, elsewhere if training else elsewhere | self.training_fields)
+
+    def category_counts(self, columns: int) -> dict[int, int]:
+        """Return the number of categories of each input column that holds codes of categories, by column."""
+        return {}
+
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         """Return the output (features, batch) from the inputs and the parameters' blocks."""
         raise NotImplementedError(f"{type(self).__name__} has no apply")
@@ -158,6 +212,8 @@ class Layer(PartKind):
 
 class LearningLayer(Layer):
     """A layer with parameters."""
+
+    training_fields = frozenset({"trainable", "learning_rate_factor", "weight_decay_factor"})
 
     trainable: bool = Field(True, description="train the parameters of this layer")
     learning_rate_factor: NonNegativeNumber = Field(1.0, description="learning-rate multiplier for this layer")

@@ -52,7 +52,7 @@ class Dense(LearningLayer):
 
     def with_defaults(self, context: LayerContext) -> Self:
         activation = self.activation or Linear()
-        before = (context.activation_after or activation) if isinstance(activation, Linear) else activation
+        before = (context.activation_after or activation) if activation.is_identity else activation
         ntk = RandomNormal(stddev=1.0) if self.parametrization == "ntk" else None
         usual = ntk or context.initializer_before(before)
         weight = context.initializer("weight_initializer", self.weight_initializer, usual)

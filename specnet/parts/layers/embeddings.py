@@ -108,6 +108,9 @@ class Embedding(_ColumnLayer):
             for column, categories, width in self._tables(size)
         )
 
+    def category_counts(self, columns: int) -> dict[int, int]:
+        return {column: categories for column, categories, _ in self._tables(columns)}
+
     def check_columns(self, X: NDArray[Any], name: str) -> None:
         for column, categories, _ in self._tables(X.shape[1]):
             given = X[:, column]

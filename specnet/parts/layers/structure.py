@@ -69,11 +69,16 @@ class Block(Layer):
     """A group of layers, repeated in sequence: its first layer reads the input, its last one gives the output."""
 
     example = 'layers = [{ type = "dense", units = 16, activation = "relu" }], repeat = 2'
+    layers_field = "layers"
     type: Literal["block"] = "block"
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)] = Field(
         description="layers of the block; their names are local, and `input` is the input of the block"
     )
     repeat: PositiveInteger = Field(1, description="number of repetitions, each with its own parameters")
+
+    @property
+    def repetitions(self) -> int:
+        return self.repeat
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         raise NotImplementedError("a block's size follows from its layers, which walk() visits")

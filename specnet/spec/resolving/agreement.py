@@ -6,7 +6,6 @@ from specnet.errors import Path
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
-from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
@@ -81,11 +80,12 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     if outputs % loss.outputs_per_target:
         message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs per target, got {outputs} outputs"
         problems.report("output-size", message, ("training", "loss"))
-    activation = layers[-1].split_activation()[1]
+    last, activation = layers[-1], layers[-1].split_activation()[1]
+    place = (*LAYERS, len(layers) - 1, *filter(None, [last.activation_field]))
     accepted = loss.accepted_activations
     if accepted is not None and activation is not None and activation.parametric:
         message = f"{loss.part_name()} reads raw outputs; a parametric output activation is not supported"
-        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"))
+        problems.report("output-activation", message, place)
     elif accepted is not None and activation is not None and activation.part_name() not in accepted:
         name = activation.part_name()
         takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
@@ -93,7 +93,7 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
         fitting = [part.part_name() for part in alike or asking or takers]
         hint = f"use {either(sorted(accepted))}, or change the loss to {either(fitting[:_NAMED])}" if fitting else None
         message = f"{loss.part_name()} needs output activation {either(sorted(accepted))}, got {shown(name)}"
-        problems.report("output-activation", message, (*LAYERS, len(layers) - 1, "activation"), hint=hint)
+        problems.report("output-activation", message, place, hint=hint)
 
 
 def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
@@ -106,14 +106,14 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may go with the loss that the data need
             break
-        _check_metric(type(metric), loss, tasks, ("training", "metrics", index), problems)
+        _check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
     if training.class_weight is not None and loss.target == "values":
         message = f"class_weight needs a classification loss, got {loss.part_name()}"
         problems.report("class-weight", message, ("training", "class_weight"))
     elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
         message = f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several"
         problems.report("class-weight", message, ("training", "class_weight"))
-    if not isinstance(training.optimizer, SteppingOptimizer):
+    if training.optimizer.stepping is None:
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
                 message = f"{key} has no effect with {training.optimizer.part_name()}"
@@ -139,18 +139,31 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
             problems.report("target-preprocessing", message, path, hint=f"choose from {known}")
 
 
-def _check_metric(metric: type[Metric], loss: Loss, tasks: set[str], path: Path, problems: Problems) -> None:
-    """Report a metric that does not go with the loss."""
+def _check_metric(
+    spec: Spec, metric: type[Metric], tasks: set[str], path: Path, problems: Problems, prefix: str = ""
+) -> None:
+    """Report a metric that the loss does not support; what stands in the spec is its name behind the prefix."""
+    loss = spec.training.loss
     if not tasks & metric.task:
         message = f"{metric.part_name()} is for {_listed(metric.task)}, but {loss.part_name()} is for {_listed(tasks)}"
-        hint = None
+        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
         if loss.target == "values" and "values" not in metric.task:
             message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-            hint = "use r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
+            hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
         problems.report("metric-task", message, path, hint=hint)
     elif metric.response == "probability" and not loss.gives_probabilities:
         message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
-        problems.report("metric-task", message, path)
+        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
+        problems.report("metric-task", message, path, hint=hint)
+
+
+def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: Registry) -> list[str]:
+    """Return the names of a few metrics that the loss supports, those of the same name with an ending first."""
+    found = [part for part in registry.of_kind(Metric.kind) if issubclass(part, Metric) and tasks & part.task]
+    names = [part.part_name() for part in found if part.response == "prediction" or loss.gives_probabilities]
+    alike = [name for name in names if name.startswith(f"{metric.part_name()}_")]
+    usual: list[str] = [name for name in ("accuracy", "r2") if name in names]
+    return (alike or usual or names)[:_NAMED]
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
@@ -167,13 +180,13 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
     if needed and all(listed.type != metric.part_name() for listed in spec.training.metrics):
         hint = f"add it to training.metrics with {', '.join(needed)}"
         problems.report("missing-key", f"{metric.part_name()} needs settings", path, hint=hint)
-    _check_metric(metric, spec.training.loss, tasks, path, problems)
+    _check_metric(spec, metric, tasks, path, problems, prefix=VALIDATION)
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
     """Report a layer's factors on rates and decay where the optimizer has neither."""
     optimizer = spec.training.optimizer
-    if isinstance(optimizer, SteppingOptimizer):
+    if optimizer.stepping is not None:
         return
     for node in nodes:
         for key in ("learning_rate_factor", "weight_decay_factor"):
@@ -207,7 +220,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
 
 
 _NAMED = 3
-"""How many of the losses that would fit a hint names."""
+"""How many of the losses or metrics that would fit a hint names."""
 _TASKS = {
     "binary": "two classes",
     "classes": "more than two classes",

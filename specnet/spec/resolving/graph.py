@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from specnet.errors import Path
-from specnet.parts.layers import Block, Layer
+from specnet.parts.layers import Layer
 from specnet.spec.reading.hints import close_match
 from specnet.spec.reading.words import either, shown
 
@@ -66,7 +66,7 @@ def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node
 
 def layer_count(layers: Sequence[Layer]) -> int:
     """Return the number of layers, blocks unrolled, without unrolling them."""
-    return sum(layer.repeat * layer_count(layer.layers) if isinstance(layer, Block) else 1 for layer in layers)
+    return sum(layer.repetitions * (layer_count(layer.inner_layers) or 1) for layer in layers)
 
 
 class _Graph:
@@ -134,10 +134,10 @@ class _Graph:
         return (layer.input_count == "one") == (len(inputs) == 1)
 
     def _place(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
-        if isinstance(layer, Block):
+        if layer.layers_field is not None:
             output = inputs[0]
-            for repetition in range(layer.repeat):
-                output = self.add(layer.layers, output, (*here, "layers"), f"{key}.{repetition}")
+            for repetition in range(layer.repetitions):
+                output = self.add(layer.inner_layers, output, (*here, layer.layers_field), f"{key}.{repetition}")
             return output
         if layer.reads_columns and any(number >= 0 for number in inputs):
             hint = f'put it first, or set inputs = ["{INPUT}"]'

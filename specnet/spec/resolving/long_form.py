@@ -7,7 +7,7 @@ from typing import Any
 from specnet.errors import Path
 from specnet.parts.activations import Activation, Relu
 from specnet.parts.initializers import Initializer
-from specnet.parts.layers import ActivationLayer, Block, Dense, Layer
+from specnet.parts.layers import ActivationLayer, Dense, Layer
 from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
 from specnet.spec.reading.words import counted
@@ -109,9 +109,8 @@ class LongForm:
     def _filled(self, layers: Sequence[Layer], path: Path) -> Iterator[Layer]:
         for index, layer in enumerate(layers):
             here = (*path, index)
-            if isinstance(layer, Block):
-                inside = tuple(self._filled(layer.layers, (*here, "layers")))
-                yield layer.model_copy(update={"layers": inside})
+            if layer.layers_field is not None:
+                yield layer.with_inner_layers(tuple(self._filled(layer.inner_layers, (*here, layer.layers_field))))
             else:
                 after = layers[index + 1] if index + 1 < len(layers) else None
                 yield layer.with_defaults(_Place(self, here, _activation_of(after, layer)))

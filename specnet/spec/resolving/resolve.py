@@ -18,13 +18,20 @@ from specnet.spec.resolving.graph import walk
 from specnet.spec.resolving.long_form import LongForm
 from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.resolved import Resolved
-from specnet.spec.resolving.sizes import agreed, column_count, input_claims, last_layer_claim, output_claims
+from specnet.spec.resolving.sizes import Given, agreed, column_count, input_claims, last_layer_claim, output_claims
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
 
 
-def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None, data: Data | None = None) -> Resolved:
+def resolve(
+    spec: Spec,
+    *,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    data: Data | None = None,
+    of_rows: bool = False,
+) -> Resolved:
     """Return a spec's long form with every default filled in, and its layers; resolving that again changes nothing.
 
     Parameters
@@ -35,6 +42,8 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
         Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
     data : Data, optional
         What stands in place of the spec's data: the same part with what was learned by reading it.
+    of_rows : bool
+        The numbers are those of X and y, and errors call them so.
 
     Raises
     ------
@@ -44,7 +53,7 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
     if data is not None:
         spec = spec.model_copy(update={"data": data})
     problems = Problems(spec)
-    resolved = _resolved(spec, inputs, outputs, problems)
+    resolved = _resolved(spec, Given(inputs, outputs, of_rows), problems)
     problems.raise_all()
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
@@ -58,29 +67,27 @@ def resolve(spec: Spec, *, inputs: int | None = None, outputs: int | None = None
 def check(spec: Spec) -> None:
     """Raise what `resolve` would, as far as it can be told without the sizes that only data know."""
     problems = Problems(spec)
-    _resolved(spec, None, None, problems)
+    _resolved(spec, Given(), problems)
     problems.raise_all()
 
 
 def known_outputs(spec: Spec) -> int | None:
     """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
-    return _resolved(spec, None, None, Problems(spec)).outputs or None
+    return _resolved(spec, Given(), Problems(spec)).outputs or None
 
 
-def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Problems) -> Resolved:
+def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes.
 
     Of a spec with too many layers only that is known.
     """
-    network, training, loss = spec.network, spec.training, spec.training.loss
-    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
-    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
+    network, training = spec.network, spec.training
     check_target(spec, problems)
     check_columns(spec, problems)
     if check_layer_count(spec, problems):
-        return Resolved(spec, (), 0, 0, 0, batch_size, log_every)
-    input_size = agreed([*input_claims(spec, inputs)], problems)
-    claims = [*output_claims(spec, outputs)]
+        return Resolved(spec, (), 0)
+    input_size = agreed([*input_claims(spec, given)], problems)
+    claims = [*output_claims(spec, given)]
     output_size = claims[0].size if claims else 0
     preprocessing, embedding = with_ordinals(network.preprocessing or ())
     long = LongForm(spec, output_size, problems, embedding)
@@ -94,10 +101,11 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
     check_rules(spec, nodes, problems)
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
+    batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
+    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
     long_form = spec.model_copy(
         update={
-            "data": spec.data
-            and spec.data.with_defaults(spec.seed, "values" if loss.target == "values" else "classes"),
+            "data": spec.data and spec.data.with_defaults(spec.seed, spec.target_kind),
             "network": network.model_copy(
                 update={
                     "input_size": input_size,
@@ -114,5 +122,4 @@ def _resolved(spec: Spec, inputs: int | None, outputs: int | None, problems: Pro
             "training": training.model_copy(update={"batch_size": batch_size, "log_every": log_every}),
         }
     ).with_origin(problems.origin())
-    columns = column_count(spec, input_size, inputs)
-    return Resolved(long_form, nodes, columns, input_size, output_size, batch_size, log_every)
+    return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))

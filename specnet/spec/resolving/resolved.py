@@ -19,22 +19,35 @@ class Resolved:
         The layers in the order in which they are computed, blocks unrolled; the last is the output.
     columns : int
         Raw columns, before preprocessing.
-    inputs : int
-        Inputs of the network, after preprocessing.
-    outputs : int
-        Outputs of the network.
-    batch_size : int or "full"
-    log_every : int
-        Epochs from one record of the history to the next.
     """
 
     spec: Spec
     nodes: tuple[Node, ...]
     columns: int
-    inputs: int
-    outputs: int
-    batch_size: int | Literal["full"]
-    log_every: int
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs of the network, after preprocessing."""
+        return self.spec.network.input_size or 0
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the network."""
+        return self.spec.network.output_size or 0
+
+    @property
+    def batch_size(self) -> int | Literal["full"]:
+        """Number of rows per step."""
+        size = self.spec.training.batch_size
+        assert size is not None, "the long form has every default"
+        return size
+
+    @property
+    def log_every(self) -> int:
+        """Number of epochs from one record of the history to the next."""
+        epochs = self.spec.training.log_every
+        assert epochs is not None, "the long form has every default"
+        return epochs
 
     def with_dtype(self, dtype: str) -> "Resolved":
         """Return the same of a network that computes in another precision."""

@@ -22,6 +22,23 @@ class Claim:
     path: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Sizes that are known from elsewhere than the spec.
+
+    Attributes
+    ----------
+    inputs, outputs : int or None
+        Raw columns, and outputs of the network.
+    of_rows : bool
+        They are those of X and y, not arguments.
+    """
+
+    inputs: int | None = None
+    outputs: int | None = None
+    of_rows: bool = False
+
+
 def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
     """Return how many outputs a loss needs for data of these sizes, None if that cannot be told."""
     if loss.target == "classes":
@@ -46,7 +63,7 @@ def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
     return said or (inputs if prepared_columns(spec.network.preprocessing or (), inputs) == inputs else 0)
 
 
-def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
+def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
     """Yield what is said of the number of inputs, the network's own words first."""
     network, sizes = spec.network, data_sizes(spec)
     if network.input_size is not None:
@@ -62,11 +79,14 @@ def input_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
     if spec.data is not None and sizes.inputs is not None:
         words = f"{spec.data.part_name()} has {counted(sizes.inputs, 'column')}"
         yield from _columns_claim(spec, sizes.inputs, words, ("data",))
-    if argument is not None:
-        yield from _columns_claim(spec, argument, f"inputs={argument} was passed", None)
+    if given.inputs is not None:
+        words = f"the argument inputs is {given.inputs}"
+        if given.of_rows:
+            words = f"X has {counted(given.inputs, 'column')}"
+        yield from _columns_claim(spec, given.inputs, words, None)
 
 
-def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
+def output_claims(spec: Spec, given: Given) -> Iterator[Claim]:
     """Yield what is said of the number of outputs beside the layers themselves, the network's own words first."""
     network, sizes, loss = spec.network, data_sizes(spec), spec.training.loss
     if network.output_size is not None:
@@ -80,8 +100,11 @@ def output_claims(spec: Spec, argument: int | None) -> Iterator[Claim]:
             if loss.outputs_per_target > 1:
                 has += f" ({counted(needed, 'output')} with {loss.part_name()})"
         yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
-    if argument is not None:
-        yield Claim(argument, f"outputs={argument} was passed", None)
+    if given.outputs is not None:
+        words = f"the argument outputs is {given.outputs}"
+        if given.of_rows:
+            words = f"the target needs {counted(given.outputs, 'output')}"
+        yield Claim(given.outputs, words, None)
 
 
 def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:

@@ -1,0 +1,14 @@
+"""Optimizers, written over the flat parameter vector in the language of the compiler."""
+
+# ruff: noqa: F403
+
+from specnet.parts.optimizers.base import Commits as Commits
+from specnet.parts.optimizers.base import DecayingOptimizer as DecayingOptimizer
+from specnet.parts.optimizers.base import Optimizer as Optimizer
+from specnet.parts.optimizers.base import ScalarLookup as ScalarLookup
+from specnet.parts.optimizers.base import StateLookup as StateLookup
+from specnet.parts.optimizers.base import SteppingOptimizer as SteppingOptimizer
+from specnet.parts.optimizers.descent import *
+from specnet.parts.optimizers.moments import *
+from specnet.parts.optimizers.scaling import *
+from specnet.parts.optimizers.second_order import *

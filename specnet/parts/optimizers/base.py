@@ -1,0 +1,93 @@
+"""What every optimizer is: an update rule over the flat parameter vector, in the language of the compiler."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol, Self
+
+from pydantic import Field
+
+from specnet.compiler import Value
+from specnet.errors import Path
+from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+from specnet.parts.kind import PartKind
+from specnet.parts.schedules import Constant, ReduceOnPlateau, Schedule
+
+Commits = list[tuple[Value, Value]]
+ScalarLookup = Callable[[str], Value]
+
+
+class StateLookup(Protocol):
+    """Gives an optimizer what it keeps from step to step."""
+
+    def __call__(self, name: str, start: float = 0.0) -> Value:
+        """Return a vector of theta's layout, all of it `start` before the first step."""
+
+
+class Optimizer(PartKind):
+    """An update rule for the parameters."""
+
+    kind: ClassVar[str] = "optimizer"
+    full_batch_only: ClassVar[bool] = False
+    """Whether each step has to see the gradient of all rows."""
+
+    @property
+    def stepping(self) -> "SteppingOptimizer | None":
+        """The optimizer itself if it makes one step per gradient, else None."""
+        return None
+
+    def minimize_arguments(self, epochs: int) -> dict[str, Any]:
+        """Return the arguments of `scipy.optimize.minimize`, for an optimizer that is not stepping."""
+        raise NotImplementedError(f"{type(self).__name__} has no minimize_arguments")
+
+    @property
+    def decay(self) -> float:
+        """Return the share of each weight that a step takes away, times the learning rate."""
+        return 0.0
+
+    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+        """Yield the schedule, or the part of one, that is told a figure after each epoch, with its path."""
+        yield from ()
+
+
+class SteppingOptimizer(Optimizer):
+    """An optimizer that answers each gradient with one step.
+
+    All values are flat vectors of the trainable parameters' layout: theta, the gradient, and the optimizer's own
+    states. Numbers that change with the step come from `scalars` and are inputs of the update.
+    """
+
+    learning_rate: PositiveNumber
+    schedule: Schedule = Field(Constant(), description="learning-rate schedule, a factor on learning_rate")
+
+    @property
+    def stepping(self) -> Self:
+        return self
+
+    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+        for path, plateau in self.schedule.plateaus():
+            yield ("schedule", *path), plateau
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        """Return the numbers of a step, counted from 1, at a learning rate."""
+        return {"rate": rate}
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        """Return what theta and the states become: pairs of a state and its new value."""
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+
+class DecayingOptimizer(SteppingOptimizer):
+    """A stepping optimizer that also shrinks the weights, apart from the gradient (Loshchilov and Hutter 2019)."""
+
+    weight_decay: NonNegativeNumber = Field(
+        0.0,
+        description="decoupled weight decay: fraction of each weight subtracted per step, times the learning rate",
+    )
+
+    @property
+    def decay(self) -> float:
+        return self.weight_decay
+
+
+def nearer(old: Value, new: Value, share: float) -> Value:
+    """Return what lies between two values, that share of the way to the new one."""
+    return old + (new - old) * share
