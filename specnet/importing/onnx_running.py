@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +38,9 @@ FOLDED = ELEMENTWISE | _OF_SHAPES
 """Operators that are computed when all that they read are constants."""
 FOLDED_LIMIT = 50_000_000
 """Numbers of all constants together that are computed from others."""
-
 _GROWN_LIMIT = 1_000_000
-"""Numbers by which a constant may be larger than those that it is made of."""
+"""Numbers by which a constant may be larger than those that an elementwise operator makes it of."""
+_MOST_AXES = 8
 
 
 class Runner:
@@ -64,10 +66,13 @@ class Runner:
         FileError
             If it cannot be computed, or is too large.
         """
-        size = _result_size(node.op_type, [array for array in arrays if array is not None])
+        given = [array for array in arrays if array is not None]
+        size, limit = _result_size(node.op_type, given), FOLDED_LIMIT
+        if node.op_type in ELEMENTWISE:
+            limit = _GROWN_LIMIT + sum(array.size for array in given)
         self._folded += size
-        if self._folded > FOLDED_LIMIT:
-            raise FileError(f"computed constants would have more than {FOLDED_LIMIT} numbers")
+        if size > limit or self._folded > FOLDED_LIMIT:
+            raise FileError(f"a constant of {size} numbers is too large; all together may have {FOLDED_LIMIT}")
         return self.run(node, arrays)
 
     def run(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
@@ -89,20 +94,17 @@ class Runner:
 
     def attributes(self, node: NodeProto) -> list[float]:
         """Return the numbers among an operator's attributes, those that it has by default included."""
+        from onnx.defs import SchemaError, get_schema
+
         if id(node) not in self._attributes:
-            self._attributes[id(node)] = self._numbers(node)
+            known = {}
+            with suppress(SchemaError):  # of an operator that this version does not have
+                schema = get_schema(node.op_type, self._version, node.domain)
+                known = {name: each.default_value for name, each in schema.attributes.items()}
+            known |= {attribute.name: attribute for attribute in node.attribute}
+            numbers = [attribute.f for attribute in known.values() if attribute.type == attribute.FLOAT]
+            self._attributes[id(node)] = numbers
         return self._attributes[id(node)]
-
-    def _numbers(self, node: NodeProto) -> list[float]:
-        from onnx.defs import get_schema
-
-        try:
-            schema = get_schema(node.op_type, self._version, node.domain)
-        except Exception:  # onnx's own, for an operator that this version does not have
-            return [attribute.f for attribute in node.attribute if attribute.type == attribute.FLOAT]
-        known = {name: each.default_value for name, each in schema.attributes.items()}
-        known |= {attribute.name: attribute for attribute in node.attribute}
-        return [attribute.f for attribute in known.values() if attribute.type == attribute.FLOAT]
 
     def _evaluator(self, node: NodeProto, given: Mapping[str, Array]) -> Any:
         from onnx import helper
@@ -115,37 +117,20 @@ class Runner:
                 for name, array in given.items()
             ]
             outputs = [helper.make_tensor_value_info(node.output[0], 0, None)]
-            opsets = [helper.make_opsetid("", self._version)]
             graph = helper.make_graph([node], "node", inputs, outputs)
-            self._evaluators[key] = ReferenceEvaluator(helper.make_model(graph, opset_imports=opsets))
+            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version})
         return self._evaluators[key]
 
 
 def _result_size(operator: str, arrays: Sequence[Array]) -> int:
-    """Return about how many numbers an operator makes.
-
-    Raises
-    ------
-    FileError
-        If these are far more than what it reads.
-    """
-    total = sum(array.size for array in arrays)
+    """Return at most how many numbers an operator makes."""
+    shapes = [array.shape for array in arrays]
     if operator in ("ConstantOfShape", "Expand"):
-        if arrays[-1].dtype.kind != "i":
-            raise FileError("a shape holds no integers")
-        size = math.prod(abs(int(number)) for number in arrays[-1].reshape(-1)[:8])
+        if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MOST_AXES:
+            raise FileError(f"a shape has to be at most {_MOST_AXES} integers")
+        shapes[-1] = tuple(abs(int(size)) for size in arrays[-1].flat)
     elif operator == "Gather" and len(arrays) == 2:
-        size = arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1)))
-    elif operator in ELEMENTWISE:
-        try:
-            size = math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
-        except ValueError:
-            shapes = " and ".join(str(array.shape) for array in arrays)
-            raise FileError(f"constants of shapes {shapes} do not fit together") from None
-        if size > _GROWN_LIMIT + total:
-            raise FileError(f"a constant of {size} numbers is too large")
-    else:
-        return total
-    if size > FOLDED_LIMIT:
-        raise FileError(f"a constant of {size} numbers is too large; at most {FOLDED_LIMIT} are computed")
-    return size
+        return arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1)))
+    elif operator not in ELEMENTWISE:
+        return sum(array.size for array in arrays)
+    return math.prod(max(sizes) for sizes in zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1))

@@ -136,6 +136,19 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
             "is too large",
         ),
         (
+            [
+                helper.make_node("ConstantOfShape", ["W"], ["c"]),
+                helper.make_node("Add", ["X", "c"], ["y"]),
+            ],
+            [weight(np.array([1] * 8 + [2**40]))],
+            "a shape has to be at most 8 integers",
+        ),
+        (
+            [helper.make_node("Expand", ["V", "W"], ["c"]), gemm("c")],
+            [weight(np.ones((100_000, 1), np.float32), "V"), weight(np.array([1, 100_000]))],
+            "is too large",
+        ),
+        (
             [helper.make_node("Concat", ["W"] * 3, ["c"], axis=0), gemm("c")],
             [weight(GOOD)],
             r"a weight of shape \(9, 2\) does not fit",
