@@ -155,17 +155,26 @@ def layer(facts: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts["numbers"]["layers.0.frequency"].reverse(), "has other numbers than the spec"),
-        (lambda facts: layer(facts).update(variant="plr_lite"), "does not have the shape"),
+        (lambda facts: facts["numbers"]["layers.0.frequency"].reverse(), "has other values than the spec"),
+        (lambda facts: layer(facts).update(variant="plr_lite"), "does not have numbers of the shape"),
         (lambda facts: layer(facts).update(frequencies=10**9), "the spec in this file is not valid: "),
         (lambda facts: layer(facts).update(type="dense", units=2), "the spec in this file is not valid: "),
         (lambda facts: layer(facts).update(type="snake"), "the spec in this file is not valid: "),
         (lambda facts: facts["network"].update(layers=3), "the spec in this file is not valid: "),
-        (lambda facts: facts["network"]["layers"].pop(), "has other nodes than its spec|is not valid"),
-        (lambda facts: facts.update(numbers=[]), "does not have the shape"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": ["1", 2, 3, 4]}), "are no list of numbers"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": [1]}), "do not have the shape"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": [10**400] * 4}), "do not have the shape"),
+        (
+            lambda facts: facts["network"]["layers"].pop(),
+            "has other nodes, inputs or outputs than its spec|is not valid",
+        ),
+        (lambda facts: facts.update(numbers=[]), "does not have numbers of the shape"),
+        (
+            lambda facts: facts["numbers"].update({"layers.0.frequency": ["1", 2, 3, 4]}),
+            "does not have numbers of the shape",
+        ),
+        (lambda facts: facts["numbers"].update({"layers.0.frequency": [1]}), "does not have numbers of the shape"),
+        (
+            lambda facts: facts["numbers"].update({"layers.0.frequency": [10**400] * 4}),
+            "does not have numbers of the shape",
+        ),
         (lambda facts: facts.update(labels=[0, 1]), "labels has shape"),
         (lambda facts: facts.update(labels=[1, 0]), "no ascending integers or texts"),
         (lambda facts: facts.pop("network"), "the spec in this file is not valid: "),
