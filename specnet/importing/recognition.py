@@ -26,10 +26,11 @@ from specnet.parts.registry import Registry, built_in_registry, installed_regist
 
 _PROBES = np.array([[0.3, -0.7, 1.9, -2.6, 5.1, -6.4, 0.04, -0.01, 8.7, -11.0, 0.0, 1.0, -1.0, 0.55]]).T
 """Numbers on which functions of one number are compared first, (probes, 1)."""
+_SPECIAL = [0.0, 1e-3, 1e-7, 1e-30, 20.0, 60.0, 1e4, 1e7]
+_GRID = np.outer([*_SPECIAL, *np.linspace(0.2, 12, 60), *np.geomspace(1e-3, 60, 31)], [1, -1]).ravel()
+"""Numbers of both signs on which they are compared then, beside the constants; the special ones come first."""
 _ROWS, _MORE_ROWS = 6, 40
 """Rows on which functions of several features are compared, first and then."""
-_BEYOND = (20.0, 60.0, 1e4, 1e7)
-_TINY = (1e-3, 1e-7, 1e-30)
 _ORDINARY = 10.0
 """Up to here what a segment computes has to be finite."""
 _OF_CONSTANTS = {"float32": 3e-7, "float64": 1e-10}
@@ -46,26 +47,17 @@ _MOST_TRIED = 8_000
 _MOST_NUMBERS = 4_000_000
 """Numbers of an array on which a segment with numbers for each feature is compared."""
 
-Fields = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Found:
-    """A segment as a layer.
+    """A segment as a layer."""
 
-    Attributes
-    ----------
-    fields : dict
-        An activation or ``layer_normalization``, as a spec says it.
-    tensors : dict of str to ndarray
-        What it learned, () or (features,).
-    factor : float
-        What it is multiplied by.
-    """
-
-    fields: Fields
+    fields: dict[str, Any]
+    """An activation or ``layer_normalization``, as a spec says it."""
     tensors: dict[str, Array] = field(default_factory=dict)
+    """What it learned, () or (features,)."""
     factor: float = 1.0
+    """What it is multiplied by."""
 
     @property
     def is_normalization(self) -> bool:
@@ -79,14 +71,7 @@ _Choice = tuple[type[Activation], _Fields]
 
 
 class Recognizer:
-    """Recognizes the segments of one file.
-
-    Parameters
-    ----------
-    runner : Runner
-    dtype : str
-        The network's.
-    """
+    """Recognizes the segments of one file, whose network has a dtype."""
 
     def __init__(self, runner: Runner, dtype: str) -> None:
         self._runner, self._dtype = runner, np.dtype(dtype)
@@ -113,12 +98,9 @@ class Recognizer:
 
     def _agrees(self, segment: Segment, function: _Function, x: Array) -> bool:
         """Whether a segment has the same values as a function, in double precision and in the network's own."""
-        precisions = (np.dtype(np.float64), self._tolerance), (self._dtype, _OF_ARITHMETIC[self._dtype.name])
-        return all(
-            _close(segment.run(self._runner, rows), function(rows), rows, tolerance)
-            for dtype, tolerance in precisions
-            for rows in [x.astype(dtype)]
-        )
+        own = x.astype(self._dtype)
+        runs = (own.astype(np.float64), self._tolerance), (own, _OF_ARITHMETIC[self._dtype.name])
+        return all(_close(segment.run(self._runner, x), function(x), x, tolerance) for x, tolerance in runs)
 
     def _elementwise(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
         """Yield what has the same values at the probes, and the numbers on which they are to be compared then."""
@@ -127,13 +109,13 @@ class Recognizer:
         grid = self._grid(numbers)[: max(1, _MOST_NUMBERS // wanted.shape[1])]
         if np.array_equal(wanted, np.broadcast_to(_PROBES, wanted.shape)):
             yield Found({"type": Linear.part_name()}), lambda x: x, grid
-        if wanted.shape[1] == 1 or (wanted == wanted[:, :1]).all():
-            first = float(wanted[0, 0])
+        alike = wanted[:, :1]
+        if wanted.shape[1] == 1 or (wanted == alike).all():
             for choice in self._choices(numbers, elementwise=True):
                 values = _probed(choice)
                 # A single number tells most of them apart.
-                is_near = values is not None and abs(values.item(0) - first) < _FAR
-                if is_near and _close(wanted, values, _PROBES, self._tolerance):
+                is_near = values is not None and abs(values.item(0) - alike.item(0)) < _FAR
+                if is_near and _close(alike, values, _PROBES, self._tolerance):
                     yield Found(self._written(choice)), partial(_values, choice), grid
         slope = -wanted[_PROBES[:, 0] == -1][0]
         is_said = slope.size > 1 or np.isclose(np.abs(slope), [1.0, *numbers], rtol=1e-7).any()
@@ -148,10 +130,11 @@ class Recognizer:
         count = max(_ROWS, min(_MORE_ROWS, _MOST_NUMBERS // size))
         more = random.normal(0, 1, (count, size)) * random.choice([0.5, 1.0, 5.0], (count, 1))
         wanted, numbers = segment.run(self._runner, rows), self._numbers_of(segment)
-        for factor, choice in product((1.0, float(size), 1 / size), self._choices(numbers, elementwise=False)):
-            # The result may be a sum over the features, or their mean.
-            if _close(wanted / factor, _values(choice, rows), rows, self._tolerance):
-                yield Found(self._written(choice), factor=factor), partial(_values, choice, factor=factor), more
+        for choice in self._choices(numbers, elementwise=False):
+            values = _values(choice, rows)
+            for factor in (1.0, float(size), 1 / size):  # a sum over the features, or their mean
+                if _close(wanted / factor, values, rows, self._tolerance):
+                    yield Found(self._written(choice), factor=factor), partial(_values, choice, factor=factor), more
         arrays = {array.tobytes(): array for array in segment.constants() if array.size > 1}
         few = [*islice(arrays.values(), 4)]
         epsilons = [number for number in numbers if 0 < number < 1]
@@ -173,31 +156,26 @@ class Recognizer:
 
     def _numbers_of(self, segment: Segment) -> list[float]:
         """Return the numbers of a segment's constants and attributes, and their negatives."""
-        arrays = [array for array in segment.constants() if array.size and (array == array.flat[0]).all()]
-        found = {float(array.flat[0]) for array in arrays}
-        for term in segment.inner:
-            if term.node is not None:
-                found.update(self._runner.attributes(term.node))
+        found = {float(array.flat[0]) for array in segment.constants() if array.size and (array == array.flat[0]).all()}
+        nodes = [term.node for term in segment.inner if term.node is not None]
+        found.update(number for node in nodes for number in self._runner.attributes(node))
         if segment.operators & {"Clip", "Max", "Min"}:
             found.add(float(np.finfo(np.float32).max))  # in place of a bound that is not there
         numbers = {0.0, *found, *(-number for number in found)}
         return sorted(number for number in numbers if np.isfinite(number))
 
-    def _written(self, choice: _Choice) -> Fields:
+    def _written(self, choice: _Choice) -> dict[str, Any]:
         """Return an activation as a spec says it."""
         part, fields = choice
         return {"type": part.part_name()} | {k: self.rounded(v) if type(v) is float else v for k, v in fields}
 
     def _grid(self, numbers: list[float]) -> Array:
         """Return numbers that tell functions apart, (numbers, 1), exact in the network's dtype."""
-        constants = np.array(numbers).astype(self._dtype)
-        constants = constants[np.isfinite(constants)]
         with np.errstate(all="ignore"):
+            constants = np.array(numbers).astype(self._dtype)
             beside = [np.nextafter(constants, self._dtype.type(side)) for side in (-np.inf, np.inf)]
-        special = np.array([0.0, *_TINY, *_BEYOND], self._dtype)
-        usual = np.concatenate([np.linspace(-12, 12, 121), np.geomspace(1e-3, 60, 31)]).astype(self._dtype)
-        grid = np.concatenate([special, -special, constants, *beside, usual, -usual])
-        kept: Array = grid[np.abs(grid) <= max(_BEYOND)][:, None]
+        grid = np.concatenate([_GRID.astype(self._dtype), constants, *beside])
+        kept: Array = grid[np.abs(grid) <= max(_SPECIAL)][:, None]
         return kept
 
 
@@ -241,10 +219,8 @@ def _values(choice: _Choice, x: Array, factor: float = 1.0) -> Array | None:
         return None
 
 
-@lru_cache(_MOST_TRIED)
-def _probed(choice: _Choice) -> Array | None:
-    """Return an activation's values at the probes."""
-    return _values(choice, _PROBES)
+_probed = lru_cache(_MOST_TRIED)(partial(_values, x=_PROBES))
+"""Returns an activation's values at the probes."""
 
 
 def _prelu(slope: Array, x: Array) -> Array:

@@ -20,6 +20,7 @@ from tests.importing.test_formulas_in_graphs import CONSTANTS, chain, layers_if_
 NUMBERS: dict[str, float] = {
     "0.797": 0.79788, "0.7979": 0.7978845608, "0.0447": 0.0447, "0.04472": 0.044715, "0.7": 0.7, "1.702": 1.702,
     "three": 3.0, "0.3": 0.3, "-0.3": -0.3, "0.2": 0.2, "zero": 0.0, "-one": -1.0, "root half": 0.5**0.5,
+    "twenty": 20.0, "-twenty": -20.0,
 }  # fmt: skip # several to a line
 
 
@@ -89,6 +90,11 @@ def test_numbers_far_away_are_clipped_too(x: float, tmp_path: Path):
     np.testing.assert_array_equal(
         model.predict(np.full((1, 4), x, np.float32)), np.clip(np.full((1, 4), x, np.float32), -0.3, 0.3)
     )
+
+
+def test_bounds_that_ordinary_numbers_do_not_reach_are_a_clip(tmp_path: Path):
+    parts = ["MatMul x W y", "Max x -twenty m; Min m twenty y", "MatMul x V y"]
+    assert layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx") == "dense clip dense"
 
 
 class Bent(Activation):
