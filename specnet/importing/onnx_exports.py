@@ -13,6 +13,7 @@ import numpy as np
 
 from specnet.errors import DataError, FileError, SpecError
 from specnet.exporting.facts import LABELS, NUMBERS
+from specnet.exporting.targets.onnx import written_graph
 from specnet.importing.draft import Imported
 from specnet.importing.facts import labels_of
 from specnet.importing.onnx_file import TensorReader
@@ -53,10 +54,8 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
         kinds = tensor_kinds(network).items()
         found = {name: _numbers(name, given, hidden, shape).astype(dtype) for name, (dtype, shape) in kinds}
         model = Model(*model_of(network, found, labels_of(said.get(LABELS), "the spec in this file")))
-    except SpecError as error:
+    except (SpecError, DataError) as error:
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}") from error
-    except DataError as error:
-        raise ChangedError(error.diagnostics[0].message) from error
     _check_graph(graph, given, model)
     return Imported(document, model, has_facts=True)
 
@@ -74,8 +73,6 @@ def _numbers(name: str, given: Mapping[str, Array], hidden: Mapping[str, Any], s
 
 def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model) -> None:
     from onnx import numpy_helper
-
-    from specnet.exporting.targets.onnx import written_graph
 
     wanted = written_graph(model)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in wanted.initializer}

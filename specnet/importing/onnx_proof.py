@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from specnet.exporting.target import CannotRunError
+from specnet.exporting.targets.onnx import session_of
 from specnet.files import PathLike
 from specnet.importing.proof import ROWS, prove
 from specnet.model import Model
@@ -20,12 +20,7 @@ from specnet.parts.arrays import Array
 def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
     """Return in words how far a file and the model that was made of it agree.
 
-    Parameters
-    ----------
-    path : str or path-like
-    model : Model
-    inputs : collection of str
-        The inputs that are the model's columns; nothing reads the others.
+    Its inputs of these names are the model's columns; nothing reads the others.
 
     Raises
     ------
@@ -33,7 +28,7 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         If they do not.
     """
     try:
-        session = _session(path)
+        session = _run(session_of, os.fspath(path))
         values = [*session.get_inputs(), *session.get_outputs()]
         single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
         return prove(model, "float32" if single else "float64", partial(_answers, session, inputs), "onnxruntime")
@@ -41,20 +36,11 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         return f"not compared: {obstacle}"
 
 
-def _session(path: PathLike) -> Any:
+def _run(call: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        runtime = import_module("onnxruntime")
-    except ImportError:
-        raise CannotRunError("onnxruntime is not installed") from None
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    providers = ["CPUExecutionProvider"]
-    return _run(runtime.InferenceSession, os.fspath(path), options, providers=providers, enable_fallback=0)
-
-
-def _run(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    try:
-        return call(*arguments, **options)
+        return call(*arguments)
+    except CannotRunError:
+        raise
     except Exception as error:  # onnxruntime's errors have no class in common
         raise CannotRunError("onnxruntime does not run the file") from error
 
