@@ -132,13 +132,7 @@ def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 class TensorReader:
-    """Reads the tensors of a model.
-
-    Parameters
-    ----------
-    path : path-like
-        The model's file, in whose folder other files may keep tensors.
-    """
+    """Reads the tensors of the model in a file, in whose folder other files may keep them."""
 
     def __init__(self, path: PathLike) -> None:
         self._folder = os.path.realpath(Path(path).parent)

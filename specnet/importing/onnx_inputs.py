@@ -17,21 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The tensors of columns, in the order in which a model's columns are theirs.
-
-    Attributes
-    ----------
-    shapes : dict of str to tuple
-        Of each, None for the rows; without that, the tensor is a single row.
-    dtype : str
-        ``float32`` or ``float64``.
-    rows : int or None
-        How many rows each has; None for any number.
-    """
+    """The tensors of columns, in the order in which a model's columns are theirs."""
 
     shapes: dict[str, Shape]
+    """Of each, None for the rows; without that, the tensor is a single row."""
     dtype: str
     rows: int | None
+    """How many rows each has; None for any number."""
 
     @property
     def columns(self) -> int:

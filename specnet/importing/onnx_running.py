@@ -44,13 +44,7 @@ _MOST_AXES = 8
 
 
 class Runner:
-    """Runs nodes.
-
-    Parameters
-    ----------
-    version : int
-        Of the standard operators.
-    """
+    """Runs nodes, the standard operators being those of a version."""
 
     def __init__(self, version: int) -> None:
         self._version = version
@@ -72,7 +66,9 @@ class Runner:
             limit = _GROWN_LIMIT + sum(array.size for array in given)
         self._folded += size
         if size > limit or self._folded > FOLDED_LIMIT:
-            raise FileError(f"a constant of {size} numbers is too large; all together may have {FOLDED_LIMIT}")
+            raise FileError(
+                f"a constant of {size} numbers is too large; all computed ones together may have {FOLDED_LIMIT}"
+            )
         return self.run(node, arrays)
 
     def run(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
@@ -112,14 +108,14 @@ class Runner:
 
         key = id(node), tuple(array.dtype for array in given.values())
         if key not in self._evaluators:
-            inputs = [
-                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), None)
-                for name, array in given.items()
-            ]
+            # Older versions of onnx write Gelu out in nodes of its operand's type.
+            types = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in given.items()}
+            inputs = [helper.make_tensor_value_info(name, dtype, None) for name, dtype in types.items()]
             outputs = [helper.make_tensor_value_info(node.output[0], 0, None)]
             graph = helper.make_graph([node], "node", inputs, outputs)
-            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version})
-        return self._evaluators[key]
+            # With the node, since another one may get its id once it is gone.
+            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version}), node
+        return self._evaluators[key][0]
 
 
 def _result_size(operator: str, arrays: Sequence[Array]) -> int:

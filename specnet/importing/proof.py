@@ -104,11 +104,9 @@ def _compared(given: Array, expected: Array, of_spread: float, of_largest: float
 
     Where the file's own numbers overflow there is nothing to compare.
     """
-    known = np.isfinite(given)
-    highest, lowest = np.where(known, given, -np.inf).max(axis=0), np.where(known, given, np.inf).min(axis=0)
-    spread = np.maximum(0.0, highest - lowest)  # 0 where no number is known
-    largest = np.where(known, abs(given), 0.0).max(axis=0)
-    difference = np.where(known, abs(given.astype(np.float64) - expected), 0.0)
+    known = np.ma.masked_invalid(given.astype(np.float64))
+    spread, largest = (found.filled(0.0) for found in (np.ma.ptp(known, axis=0), abs(known).max(axis=0)))
+    difference = abs(known - expected).filled(0.0)
     near = (difference <= of_spread * spread + of_largest * np.maximum(1.0, largest)).all(axis=1)  # false for no number
     return near, float(difference[near].max(initial=0.0))
 
