@@ -44,7 +44,6 @@ _KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
 _MOST_AXES = 8
 _VARINT, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
 """Kinds of entries in a protocol buffer: a number, bytes behind their number, and those that have so many bytes."""
-_LONGEST_VARINT = 10
 
 
 def read_model(path: PathLike) -> ModelProto:
@@ -115,19 +114,23 @@ def _count_entries(data: bytes, kind: Descriptor) -> None:
                 start = begin + number if wire_type == _BYTES else begin
             if wire_type not in (_VARINT, _BYTES, *_SIZES) or start > end:
                 raise ValueError("an entry ends beyond its message, or is of no known kind")
-            if wire_type == _BYTES and field is not None and field.message_type is not None:
+            if wire_type != _BYTES or field is None or begin == start:
+                continue
+            if field.message_type is not None:
                 waiting.append((begin, start, field.message_type))
-            elif wire_type == _BYTES and field is not None and field.type == field.TYPE_STRING:
+            elif field.type == field.TYPE_STRING:
                 data[begin:start].decode()
 
 
 def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     """Return a number and where it ends: seven bits in each byte, the last of which is below 128."""
-    number = 0
-    for place in range(start, min(start + _LONGEST_VARINT, end)):
-        number |= (data[place] & 127) << 7 * (place - start)
-        if data[place] < 128:
-            return number, place + 1
+    number = shift = 0
+    while start < end and shift < 70:
+        byte = data[start]
+        number |= (byte & 127) << shift
+        start, shift = start + 1, shift + 7
+        if byte < 128:
+            return number, start
     raise ValueError("a number does not end")
 
 
@@ -161,8 +164,7 @@ class TensorReader:
             if kind == "STRING":
                 return as_texts(tensor.string_data, f"tensor {name}").reshape(shape)
             if tensor.data_location != TensorProto.EXTERNAL:
-                array: Array = numpy_helper.to_array(tensor)
-                return array
+                return np.asarray(numpy_helper.to_array(tensor))
             dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
             return np.frombuffer(self._external(tensor, count * dtype.itemsize), dtype).reshape(shape)
         except ValueError as error:

@@ -61,9 +61,8 @@ class Runner:
             If it cannot be computed, or is too large.
         """
         given = [array for array in arrays if array is not None]
-        size, limit = _result_size(node.op_type, given), FOLDED_LIMIT
-        if node.op_type in ELEMENTWISE:
-            limit = _GROWN_LIMIT + sum(array.size for array in given)
+        size, total = _result_size(node.op_type, given), sum(array.size for array in given)
+        limit = total + _GROWN_LIMIT if node.op_type in ELEMENTWISE else FOLDED_LIMIT
         self._folded += size
         if size > limit or self._folded > FOLDED_LIMIT:
             raise FileError(
@@ -98,8 +97,7 @@ class Runner:
                 schema = get_schema(node.op_type, self._version, node.domain)
                 known = {name: each.default_value for name, each in schema.attributes.items()}
             known |= {attribute.name: attribute for attribute in node.attribute}
-            numbers = [attribute.f for attribute in known.values() if attribute.type == attribute.FLOAT]
-            self._attributes[id(node)] = numbers
+            self._attributes[id(node)] = [each.f for each in known.values() if each.type == each.FLOAT]
         return self._attributes[id(node)]
 
     def _evaluator(self, node: NodeProto, given: Mapping[str, Array]) -> Any:

@@ -27,15 +27,8 @@ _MOST_OTHERS = 0.02
 def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]], judge: str) -> str:
     """Return in words how far a network and the model that was made of it agree.
 
-    Parameters
-    ----------
-    model : Model
-    precision : str
-        The lowest one in which either computes, or takes its columns.
-    answers : callable
-        Gives all that the network answers about raw columns (rows, inputs), which that precision holds exactly.
-    judge : str
-        Who runs it.
+    `answers` gives all that the network answers about raw columns (rows, inputs); `precision`, which holds these
+    exactly, is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
 
     Raises
     ------

@@ -224,6 +224,7 @@ _probed = lru_cache(_MOST_TRIED)(partial(_values, x=_PROBES))
 
 
 def _prelu(slope: Array, x: Array) -> Array:
+    """Return a leaky rectifier's values at x; each feature has its slope."""
     values: Array = np.maximum(x, 0) + slope.astype(x.dtype) * np.minimum(x, 0)
     return values
 
@@ -231,10 +232,9 @@ def _prelu(slope: Array, x: Array) -> Array:
 def _normalized(epsilon: float, scale: Array, shift: Array, x: Array) -> Array:
     """Return a layer normalization's values at x."""
     centred = x - x.mean(1, keepdims=True)
-    normal: Array = centred / np.sqrt((centred**2).mean(1, keepdims=True) + epsilon)
-    normal *= scale.astype(x.dtype)
-    normal += shift.astype(x.dtype)
-    return normal
+    normal = centred / np.sqrt((centred**2).mean(1, keepdims=True) + epsilon)
+    values: Array = normal * scale.astype(x.dtype) + shift.astype(x.dtype)
+    return values
 
 
 def _close(given: Array, expected: Array | None, x: Array, tolerance: float) -> bool:
