@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
 from specnet.errors import Diagnostic, SpecnetError
 from tests.texts.snapshot import Recorder, pinned_cases
 
+ROOT = Path(__file__).parents[2]
 Pinned = Callable[[object], None]
 Refused = Callable[..., AbstractContextManager[pytest.ExceptionInfo[Exception]]]
 
@@ -28,12 +30,12 @@ def pinned(
 ) -> Iterator[Pinned]:
     """Hold a text against the snapshot; at the end of the test, none is left over."""
     name = request.node.nodeid
-    folder = re.compile(rf"{re.escape(str(tmp_path_factory.getbasetemp()))}/[^/\s:'\"]+")
+    folders = re.compile(rf"{re.escape(str(tmp_path_factory.getbasetemp()))}/[^/\s:'\"]+|{re.escape(str(ROOT))}")
     seen: set[str] = set()
     expected = iter(() if isinstance(texts, Recorder) else texts.get(name, ()))
 
     def pin(text: object) -> None:
-        told = folder.sub("<folder>", str(text)).strip("\n")
+        told = folders.sub("<folder>", str(text)).strip("\n")
         if told in seen:
             return
         seen.add(told)
