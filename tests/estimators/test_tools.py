@@ -211,6 +211,7 @@ def test_copies(number, tmp_path):
         fresh.predict(X)
 
 
+@pytest.mark.slow
 def test_answers_from_other_processes_and_threads():
     estimator, X = fitted()[1]
     for backend in ("loky", "threading"):

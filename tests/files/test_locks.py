@@ -62,6 +62,7 @@ def test_two_threads_are_two_runs(tmp_path: Path, refused: Refused) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
     folder, failures = tmp_path / "a" / "b", []
 

@@ -57,6 +57,7 @@ def test_labels_come_back(labels: Array) -> None:
     assert decode_labels({}) is None
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_any_texts_come_back(texts: set[str]) -> None:
     labels = np.unique(list(texts))
