@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import specnet
 from specnet.importing import read_network
+from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(5)
 CONSTANTS: dict[str, Any] = {
@@ -100,17 +101,17 @@ def test_answered_as_onnxruntime_does(name: str, order: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "nodes", "reason"),
+    ("shape", "nodes"),
     [
-        (["N", 3, 4], [node("Gemm | X, U, b | Y")], r"\(4, 3\) does not fit features of shape \(N, 3, 4\)"),
-        (["N", 3, 4], [node("Transpose | X | Y", perm=[0, 2, 1])], r"the order of features of shape \(N, 3, 4\)"),
-        (["N", 3, 4], [node("Softmax | X | Y", axis=1)], r"features of shape \(N, 3, 4\)"),
-        (["N", "M", 4], [node("Relu | X | Y")], r"the input 'X' has the shape \(\?, \?, 4\)"),
+        (["N", 3, 4], [node("Gemm | X, U, b | Y")]),
+        (["N", 3, 4], [node("Transpose | X | Y", perm=[0, 2, 1])]),
+        (["N", 3, 4], [node("Softmax | X | Y", axis=1)]),
+        (["N", "M", 4], [node("Relu | X | Y")]),
     ],
 )
-def test_messages_name_the_shape_of_the_file(shape: list[Any], nodes: list[Any], reason: str, tmp_path: Path):
+def test_messages_name_the_shape_of_the_file(shape: list[Any], nodes: list[Any], tmp_path: Path, refused: Refused):
     written(shape, nodes, tmp_path / "m.onnx")
-    with pytest.raises(specnet.FileError, match=reason):
+    with refused(specnet.FileError, at="m.onnx"):
         specnet.import_model(tmp_path / "m.onnx")
 
 

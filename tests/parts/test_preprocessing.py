@@ -11,6 +11,7 @@ from specnet.data import Preparation, tensor_shapes
 from specnet.errors import DataError
 from specnet.parts.preprocessing import Standardize
 from specnet.parts.registry import built_in_registry
+from tests.texts.pinned import Refused
 
 ORACLES = {"standardize": StandardScaler}
 TABLES = {
@@ -153,6 +154,6 @@ def test_columns_that_are_fitted_a_few_at_a_time_learn_the_same(columns: int, we
     }
 
 
-def test_numbers_too_large_are_refused_with_their_column():
-    with pytest.raises(DataError, match=r"standardize.* column 1 "):
+def test_numbers_too_large_are_refused_with_their_column(refused: Refused):
+    with refused(DataError):
         Preparation.fit([Standardize()], np.array([[0.0, 1e300], [1.0, -1e300]]))
