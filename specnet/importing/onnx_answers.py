@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_call import Call, Operator, Result, described
+from specnet.importing.onnx_call import Call, Operator, Result
+from specnet.importing.onnx_file import as_texts
+from specnet.importing.onnx_formulas import across
 from specnet.importing.onnx_graph import Graph, UnknownFormulaError
-from specnet.importing.onnx_terms import Flags, Label, Part, Table, Term, TwoClasses, Winner
+from specnet.importing.onnx_terms import Features, Segment, described, segments
 from specnet.parts.arrays import Array
 
 _HALF = 0.5
@@ -20,20 +23,15 @@ _HALF = 0.5
 
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
-    labels: Label | Winner | Flags | None = None
-    answer: Term | TwoClasses | None = None
-    classes: Array | None = None
+    labels: Features | None = None
+    answer: Features | None = None
     for output in graph.graph.output:
         value = graph.values.get(output.name)
         if value is None:
             raise FileError(f"the output {shown(output.name)} is not made by any node")
-        if isinstance(value, Table):
-            classes, value = value.labels, value.probabilities
-        if isinstance(value, Part) and not value.gated and answer is None:
-            value = graph.selected(value)
-        if isinstance(value, Label | Winner | Flags) and labels is None:
+        if isinstance(value, Features) and value.term.kind != "f" and labels is None:
             labels = value
-        elif isinstance(value, Term | TwoClasses) and answer is None:
+        elif isinstance(value, Features) and value.term.kind == "f" and answer is None:
             answer = value
         else:
             raise FileError(
@@ -42,7 +40,8 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
     if labels is None and answer is None:
         raise FileError("the graph has no outputs")
     try:
-        return _Answers(graph, labels, classes).finish(answer, name, facts)
+        decision = None if labels is None else _decision(graph, labels)
+        return _finish(graph, answer, decision, name, facts)
     except UnknownFormulaError:
         raise
     except FileError as error:
@@ -50,77 +49,82 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
         raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
 
 
-class _Answers:
-    def __init__(self, graph: Graph, labels: Label | Winner | Flags | None, classes: Array | None) -> None:
-        self.graph, self.labels, self.classes = graph, labels, classes
-        self.decision = labels.winner if isinstance(labels, Label) else labels
+@dataclass(frozen=True)
+class _Decision:
+    """What decides the labels of rows: the largest of a layer's outputs, or which of them are above a boundary.
 
-    def finish(self, answer: Term | TwoClasses | None, name: str, facts: Mapping[str, Any] | None) -> Imported:
-        graph, draft = self.graph, self.graph.draft
-        if answer is None:
-            assert self.decision is not None, "a graph without outputs has been refused"
-            output = self.decision.layer
-        elif isinstance(answer, TwoClasses):
-            output = answer.second
-        else:
-            term = answer.origin
-            if answer.kind != "f":
-                raise FileError("it holds integers or booleans, expected floats")
-            graph.check_length(term)
-            if self.labels is None:
-                term, steps = graph.scaled(term)
-                if steps:
-                    draft.target = _units(steps, answer.size)
-            output = graph.source(term)
-        if output == INPUT:
-            output = draft.activation(output, "linear")
-        if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
-            raise FileError("the probabilities of two classes do not come from a sigmoid")
-        loss = self._loss_of_margins(output, answer)
-        of_classes = answer is None and isinstance(self.decision, Winner)
-        if loss is None and of_classes and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
-            output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
+    The labels are those of the classes, None where each output has its own, 0 or 1.
+    """
 
-    def _loss_of_margins(self, output: int, answer: Term | TwoClasses | None) -> str | None:
-        """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
+    layer: int
+    boundary: float | None
+    labels: Array | None
 
-        Refuses labels that are decided by something else than the output.
-        """
-        if self.decision is None:
-            return None
-        step, single = self.graph.draft.steps[output], self.graph.draft.size(output) == 1
-        # The largest of the values before a softmax is the largest after it.
-        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.layer,)
-        if self.decision.layer != output and not before:
-            raise FileError("the labels and the probabilities come from different layers")
-        if isinstance(self.decision, Winner) and not single:
-            return None if answer is None or self._ends_in(output, "softmax") else "categorical_hinge"
-        if self.decision.boundary == _HALF and self._ends_in(output, "sigmoid"):
-            return None
-        if self.decision.boundary == 0:
-            return "hinge"
-        raise FileError("the labels are decided by numbers that are not probabilities")
 
-    def _labels(self, output: int) -> Array | None:
-        """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
-        found = self.labels.labels if isinstance(self.labels, Label) else None
-        size = self.graph.draft.size(output)
-        if isinstance(self.labels, Flags) and size > 1:
-            return None
-        if found is None and self.labels is None and self.classes is None:
-            return None
-        if found is None and self.labels is None and self._ends_in(output, "sigmoid") and size > 1:
-            return None
-        if found is None:
-            found = np.arange(max(size, 2)) if self.classes is None else self.classes
-        elif self.classes is not None and not np.array_equal(found, self.classes):
-            raise FileError("the labels and those of the probabilities differ")
-        labels = found.reshape(-1)
-        return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+def _decision(graph: Graph, answer: Features) -> _Decision:
+    """Return what decides the labels: the end of the graph is run to be known."""
+    end = graph.term(answer)
+    found = next((each for each in segments(end)[::-1] if each.start.kind == "f"), None)
+    if found is None:
+        raise FileError("the labels are not decided by the outputs of one layer")
+    layer, size = graph.source(found.start), found.start.size
+    first = found.inner[0]
+    if first.node is not None and first.node.op_type == "ArgMax":
+        if size == 1:
+            raise FileError("the largest of one feature is always the first")
+        if any(each.name == "select_last_index" and each.i for each in first.node.attribute):
+            raise FileError("the labels are those of the last of the largest outputs")
+        labels = Segment(first, end, found.inner[1:]).run(graph.runner, np.arange(size))
+        second = _second_of_two(graph, layer)
+        return _Decision(layer if second is None else second, None if second is None else _HALF, labels.reshape(-1))
+    tiny = np.finfo(graph.draft.dtype).tiny
+    numbers = np.array([-1e4, -1, -tiny, 0, tiny, 0.25, _HALF, 0.75, 1, 1e4], graph.draft.dtype)
+    numbers = np.sort([*numbers, *(np.nextafter(numbers[6], side) for side in (numbers[0], numbers[-1]))])
+    flags = found.run(graph.runner, np.repeat(numbers[:, None], size, axis=1)).reshape(len(numbers), -1)
+    for boundary in (_HALF, 0.0):
+        if np.array_equal(flags, np.where(numbers[:, None] > boundary, flags[-1:], flags[:1])):
+            if size == 1:
+                return _Decision(layer, boundary, flags[[0, -1], 0])
+            if flags[-1].all() and not flags[0].any():
+                return _Decision(layer, boundary, None)
+    raise FileError("the labels are decided in another way than by ½, 0 or the largest of the outputs")
 
-    def _ends_in(self, output: int, activation: str) -> bool:
-        return self.graph.draft.steps[output].fields.get("activation") == activation
+
+def _second_of_two(graph: Graph, layer: int) -> int | None:
+    """Return the layer p if a layer is the probabilities 1 - p and p beside each other."""
+    steps = graph.draft.steps
+    inputs = steps[layer].inputs if layer != INPUT and steps[layer].fields["type"] == "concatenate" else ()
+    if len(inputs) != 2 or INPUT in inputs or graph.draft.size(inputs[1]) != 1:
+        return None
+    first, second = (steps[number] for number in inputs)
+    is_less = first.fields == {"type": "scale", "use_shift": True} and first.inputs == inputs[1:]
+    is_one = is_less and first.tensors["factor"] == -1 and first.tensors["shift"] == 1
+    return inputs[1] if is_one and second.fields.get("activation") == "sigmoid" else None
+
+
+def _finish(
+    graph: Graph, answer: Features | None, decision: _Decision | None, name: str, facts: Mapping[str, Any] | None
+) -> Imported:
+    draft = graph.draft
+    if answer is None:
+        assert decision is not None, "a graph without outputs has been refused"
+        output = decision.layer
+    else:
+        term = graph.term(answer)
+        graph.check_length(term)
+        if decision is None:
+            term, steps = graph.scaled(term)
+            if steps:
+                draft.target = _units(steps, term.size)
+        output = graph.source(term)
+    if output == INPUT:
+        output = draft.activation(output, "linear")
+    output = output if (second := _second_of_two(graph, output)) is None else second
+    loss = None if decision is None else _loss_of_margins(graph, output, answer, decision)
+    is_largest = decision is not None and decision.boundary is None
+    if answer is None and is_largest and not _ends_in(graph, output, "softmax"):
+        output = draft.activation(output, "softmax")  # which leaves the largest where it is
+    return draft.finish(output, name, labels=_labels(graph, output, decision), loss=loss, facts=facts)
 
 
 def _units(steps: list[tuple[Array, Array]], size: int) -> Scaling:
@@ -131,58 +135,71 @@ def _units(steps: list[tuple[Array, Array]], size: int) -> Scaling:
     return Scaling(np.broadcast_to(shift, size), np.broadcast_to(factor, size))
 
 
-def flags_of(graph: Graph, condition: Term) -> Flags | None:
-    """Return what a condition is as the labels of a layer's outputs; None where it compares something else."""
-    node = condition.node
-    if node is None or node.op_type != "Greater" or len(condition.terms) != 1 or condition.terms[0].layer is None:
+def _loss_of_margins(graph: Graph, output: int, answer: Features | None, decision: _Decision) -> str | None:
+    """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
+
+    Refuses labels that are decided by something else than the output.
+    """
+    is_softmax = _ends_in(graph, output, "softmax")
+    # The largest of the values before a softmax is the largest after it.
+    before = is_softmax and graph.draft.steps[output].inputs == (decision.layer,)
+    if decision.layer != output and not before:
+        raise FileError("the labels and the probabilities come from different layers")
+    if decision.boundary is None:
+        return None if answer is None or is_softmax else "categorical_hinge"
+    if decision.boundary == _HALF and _ends_in(graph, output, "sigmoid"):
         return None
-    boundary = condition.operands[1]
-    for known in (_HALF, 0.0):
-        if isinstance(boundary, np.ndarray) and (boundary == known).all():
-            return Flags(graph.source(condition.terms[0]), known)
-    return None
+    if decision.boundary == 0:
+        return "hinge"
+    raise FileError("the labels are decided by numbers that are not probabilities")
 
 
-def _arg_max(call: Call) -> Result:
-    if call.integer("axis", 0) not in (1, -1) or call.integer("select_last_index", 0):
-        call.refuse("it does not find the first of the largest features")
-    value = call.value()
-    if isinstance(value, TwoClasses):
-        return Winner(value.second)
-    if call.term().size == 1:
-        call.refuse("the largest of one feature is always the first")
-    return Winner(call.graph.source(call.term()))
+def _labels(graph: Graph, output: int, decision: _Decision | None) -> Array | None:
+    """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
+    of_each = graph.draft.size(output) > 1 and _ends_in(graph, output, "sigmoid")
+    labels = graph.classes if decision is None else decision.labels
+    if labels is None or (decision is None and of_each):
+        return None
+    if graph.classes is not None and not np.array_equal(labels, graph.classes):
+        raise FileError("the labels and those of the probabilities differ")
+    return labels.astype(np.str_ if labels.dtype.kind in "UO" else np.int64)
 
 
-def _extract(call: Call) -> Result:
-    """Return the labels that a winner's index stands for."""
-    labels, winner = call.constant(0), call.value(1)
-    if isinstance(winner, Flags) and call.graph.draft.size(winner.layer) == 1:
-        winner = Winner(winner.layer, winner.boundary)
-    if not isinstance(winner, Winner) or labels.dtype.kind not in "iU":
-        call.refuse(f"it takes from a list by {described(winner)}")
-    return Label(winner, labels)
+def _ends_in(graph: Graph, output: int, activation: str) -> bool:
+    return graph.draft.steps[output].fields.get("activation") == activation
+
+
+def _label(call: Call) -> Result:
+    """Return the labels that indices stand for; of features, some at a constant list of places."""
+    if isinstance(call.value(0), Features) or not isinstance(call.value(1), Features):
+        return call.moved()
+    table, index = call.constant(0), call.features(1)
+    if table.ndim != 1 or call.integer("axis", 0):
+        call.refuse("it selects rows of a table, as an embedding does")
+    if index.term.kind != "i" or table.dtype.kind not in "iU":
+        call.refuse(f"it takes from {described(table)} by {index}")
+    labels = table.astype(object) if table.dtype.kind == "U" else table
+    shapes = index.shapes if call.node.op_type == "Gather" else tuple((1, rows) for rows in call.graph.rows)
+    return call.graph.computed(call.node, shapes, [labels, call.graph.term(index)], table.dtype.kind)
 
 
 def _zip_map(call: Call) -> Result:
-    value = call.value()
-    if not isinstance(value, Term | TwoClasses):
-        call.refuse(f"it reads {described(value)}, expected features")
-    integers, texts = call.ints("classlabels_int64s"), call.texts("classlabels_strings")
+    integers, texts = call.ints("classlabels_int64s"), call.attribute("classlabels_strings", "STRINGS")
     if (integers is None) == (texts is None):
         call.refuse("it has no labels, or two kinds of them")
-    return Table(value, np.array(integers, np.int64) if texts is None else texts)
+    call.graph.classes = np.array(integers, np.int64) if texts is None else as_texts(texts, "classlabels_strings")
+    return call.features()
 
 
 def _binarizer(call: Call) -> Result:
-    if call.number("threshold", 0.0) != _HALF:
-        call.refuse("its threshold is not one half")
-    return Flags(call.graph.source(call.term()), _HALF)
+    x = call.features()
+    return call.graph.computed(call.node, x.shapes, [call.graph.term(x)], "b")
 
 
 ANSWERS: dict[tuple[str, str], Operator] = {
-    ("", "ArgMax"): _arg_max,
-    ("ai.onnx.ml", "ArrayFeatureExtractor"): _extract,
+    ("", "ArgMax"): across,
+    ("", "Gather"): _label,
+    ("ai.onnx.ml", "ArrayFeatureExtractor"): _label,
     ("ai.onnx.ml", "Binarizer"): _binarizer,
     ("ai.onnx.ml", "ZipMap"): _zip_map,
 }

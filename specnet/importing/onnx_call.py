@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from specnet.errors import FileError
-from specnet.importing.onnx_file import as_texts
+from specnet.files.tensors import shown
 from specnet.importing.onnx_graph import Graph
-from specnet.importing.onnx_terms import (
-    Dimensions,
-    Flags,
-    Label,
-    Part,
-    Table,
-    Term,
-    TwoClasses,
-    Value,
-    Winner,
-    per_feature,
-    shown_shape,
-)
+from specnet.importing.onnx_terms import Features, Value, Varying, case_of, described, per_feature
 from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-Result = Value | Array | list[Value]
+Result = Value | list[Value]
 Operator = Callable[["Call"], Result]
-_WORDS: dict[type, str] = {
-    Part: "some of a layer's features",
-    Dimensions: "the shape of features",
-    TwoClasses: "the probabilities of two classes",
-    Winner: "the index of a class",
-    Label: "a label",
-    Flags: "0 or 1 for each output",
-    Table: "probabilities by label",
-}
-
-
-def described(value: Value | Array) -> str:
-    """Return in words what a value is."""
-    if isinstance(value, np.ndarray):
-        return f"a constant of shape {value.shape}"
-    return f"features of shape {shown_shape(value.shape)}" if isinstance(value, Term) else _WORDS[type(value)]
+_BESIDE = ("Concat", "FeatureVectorizer")
+_PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
+"""Attributes that hold numbers and texts, and no graphs or sparse tensors."""
 
 
 class Call:
@@ -63,32 +38,36 @@ class Call:
         self.graph, self.node = graph, node
         self.inputs = [graph.values[name] if name else None for name in node.input]
         self._attributes = {attribute.name: attribute for attribute in node.attribute}
+        for name, each in self._attributes.items():  # nodes are run, and must read no other file
+            is_plain = each.AttributeType.Name(each.type) in _PLAIN
+            if not is_plain or (each.t.data_location and node.op_type != "Constant"):
+                self.refuse(f"its attribute {shown(name)} is not supported")
 
     def refuse(self, reason: str) -> NoReturn:
         """Say that the node is not understood."""
         raise FileError(reason)
 
-    def given(self, index: int) -> Value | Array | None:
+    def given(self, index: int) -> Value | None:
         """Return an input that may be left out."""
         return self.inputs[index] if index < len(self.inputs) else None
 
-    def value(self, index: int = 0) -> Value | Array:
+    def value(self, index: int = 0) -> Value:
         """Return an input that has to be there."""
         found = self.given(index)
         if found is None:
             self.refuse("it has too few inputs")
         return found
 
-    def term(self, index: int = 0) -> Term:
+    def features(self, index: int = 0) -> Features:
         """Return an input that has to be features."""
         found = self.value(index)
-        if isinstance(found, Part):
-            return self.graph.selected(found)
-        if isinstance(found, TwoClasses):
-            return self.graph.leaf(self.graph.both(found))
-        if not isinstance(found, Term):
+        if not isinstance(found, Features):
             self.refuse(f"it reads {described(found)}, expected features")
         return found
+
+    def source(self) -> int:
+        """Return the layer that makes the first input."""
+        return self.graph.source(self.graph.term(self.features()))
 
     def constant(self, index: int) -> Array:
         """Return an input that has to be a constant."""
@@ -97,20 +76,50 @@ class Call:
             self.refuse(f"its input {index} is {described(found)}, expected a constant")
         return found
 
-    def per_feature(self, index: int, size: int) -> Array:
+    def per_feature(self, array: Array, size: int) -> Array:
         """Return a constant of one number or of one for each feature as (size,)."""
-        found: Array = np.broadcast_to(per_feature(self.constant(index), (None, size)), size)
-        return found
+        if array.size not in (1, size) or max(array.shape[:-1], default=1) > 1:
+            self.refuse(f"{described(array)} does not fit {size} features")
+        return np.broadcast_to(per_feature(array, 1, (1,) * array.ndim + (size,)), size)
 
-    def along_features(self, shape: Sequence[int | None], axis: int) -> bool:
-        """Whether an axis of features is that of all of them."""
-        axis += len(shape) if axis < 0 else 0
-        return axis == len(shape) - 1 and all(size in (None, 1) for size in shape[:-1])
+    def moved(self) -> Result:
+        """Return what the node makes of its inputs by putting their numbers at other places."""
+        node, graph = self.node, self.graph
+        data, others = (self.inputs, []) if node.op_type in _BESIDE else (self.inputs[:1], self.inputs[1:])
+        read = [value for value in data if isinstance(value, Features)]
+        for value in others:
+            if isinstance(value, Features) or (
+                isinstance(value, Varying) and node.op_type not in ("Expand", "Reshape")
+            ):
+                self.refuse(f"it chooses by {described(value)}")
+        if read and node.op_type == "ConstantOfShape":
+            self.refuse(f"it reads {read[0]}, expected a shape")
+        if len({value.term for value in read}) > 1 or 0 < len(read) < len(data):
+            self.refuse("it puts features of different layers, or constants, beside each other")
+        is_constant = all(value is None or isinstance(value, np.ndarray) for value in self.inputs)
+        cases = range(1 if is_constant else len(graph.rows))
+        arrays = [[None if value is None else case_of(value, n) for value in self.inputs] for n in cases]
+        results: list[Value] = []
+        for output in range(len(node.output)):
+            try:
+                made = [graph.runner.fold(node, each, output) for each in arrays]
+            except FileError:
+                if is_constant:
+                    raise
+                self.refuse(f"it cannot be computed from {described(*self.inputs)}")
+            if read and node.op_type != "Shape":
+                results.append(graph.tensor(read, made))
+            elif all(np.array_equal(made[0], each) for each in made):
+                results.append(made[0])
+            else:
+                results.append(Varying(tuple(made)))
+        return results
 
-    def integers(self, index: int, name: str) -> list[int] | None:
-        """Return integers that are an attribute in older versions of an operator and an input in newer ones."""
-        if self.given(index) is None:
-            return self.ints(name)
+    def ints(self, name: str, index: int | None = None) -> list[int] | None:
+        """Return integers, which newer versions of an operator have as an input and older ones as an attribute."""
+        if index is None or self.given(index) is None:
+            found = self.attribute(name, "INTS")
+            return None if found is None else [int(number) for number in found]
         array = self.constant(index)
         if array.dtype.kind != "i" or array.size > 8:
             self.refuse(f"its {name} has shape {array.shape} and holds {array.dtype}, expected a few integers")
@@ -118,42 +127,19 @@ class Call:
 
     def number(self, name: str, default: float) -> float:
         """Return an attribute that is a number, which ONNX keeps in single precision."""
-        found = self._attribute(name, "FLOAT")
-        return self.graph.recognizer.rounded(float(np.float32(default)) if found is None else found.f)
+        return self.graph.recognizer.rounded(float(np.float32(self.attribute(name, "FLOAT", default))))
 
     def integer(self, name: str, default: int) -> int:
         """Return an attribute that is an integer."""
-        found = self._attribute(name, "INT")
-        return default if found is None else int(found.i)
+        return int(self.attribute(name, "INT", default))
 
-    def ints(self, name: str) -> list[int] | None:
-        """Return an attribute that is a list of integers."""
-        found = self._attribute(name, "INTS")
-        return None if found is None else [int(number) for number in found.ints]
-
-    def numbers(self, name: str) -> Array:
-        """Return an attribute that is a list of numbers."""
-        found = self._attribute(name, "FLOATS")
-        return np.array([] if found is None else list(found.floats), np.float32)
-
-    def texts(self, name: str) -> Array | None:
-        """Return an attribute that is a list of texts."""
-        found = self._attribute(name, "STRINGS")
-        return None if found is None else as_texts(found.strings, name)
-
-    def tensor(self, name: str) -> Array | None:
-        """Return an attribute that is a tensor."""
-        found = self._attribute(name, "TENSOR")
-        return None if found is None else self.graph.tensors.read(found.t)
-
-    def attributes(self) -> set[str]:
-        """Return the names of the attributes that are there."""
-        return set(self._attributes)
-
-    def _attribute(self, name: str, kind: str) -> Any:
-        from onnx import AttributeProto
+    def attribute(self, name: str, kind: str, default: Any = None) -> Any:
+        """Return an attribute of a kind that ONNX has a name for."""
+        from onnx import AttributeProto, helper
 
         found = self._attributes.get(name)
-        if found is not None and found.type != AttributeProto.AttributeType.Value(kind):
+        if found is None:
+            return default
+        if found.type != AttributeProto.AttributeType.Value(kind):
             self.refuse(f"its attribute {name} is not of the type {kind}")
-        return found
+        return helper.get_attribute_value(found)

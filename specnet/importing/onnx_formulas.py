@@ -2,164 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
 
 import numpy as np
 
-from specnet.importing.draft import INPUT, Scaling
-from specnet.importing.onnx_call import Call, Result, described
-from specnet.importing.onnx_running import ACROSS, CONDITIONS
-from specnet.importing.onnx_terms import Shape, Term, Value, per_feature, shown_shape
+from specnet.importing.draft import FEATURES_LIMIT, INPUT, Scaling
+from specnet.importing.onnx_call import Call, Result
+from specnet.importing.onnx_running import CONDITIONS
+from specnet.importing.onnx_terms import (
+    Features,
+    Shapes,
+    Term,
+    Value,
+    Varying,
+    case_of,
+    case_shape,
+    described,
+    per_feature,
+)
 from specnet.parts.arrays import Array
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from onnx import NodeProto
 
 
 def formula(call: Call) -> Result:
-    """Return what a node computes of terms and constants."""
-    operator = call.node.op_type
-    values = [
-        None if each is None or isinstance(each, np.ndarray) else call.term(n) for n, each in enumerate(call.inputs)
-    ]
-    terms = [value for value in values if isinstance(value, Term)]
-    if operator in ACROSS:
-        return _across(call, terms[0])
-    shape = _shape(call, terms)
-    constants = [per_feature(_bound(call, each), shape) if _is_bound(each) else None for each in call.inputs]
-    taken = _taken_in(call, terms, constants)
+    """Return what a node computes of terms and constants, each place by itself."""
+    values = [value for value in call.inputs if value is not None]
+    if not any(isinstance(value, Features) for value in values):
+        if any(isinstance(value, Varying) for value in values):
+            call.refuse("it computes with the number of rows")
+        return call.moved()
+    shapes = _shapes(call, values)
+    operands = [None if value is None else _operand(call, value, shapes) for value in call.inputs]
+    taken = _taken_in(call, operands, shapes)
     if taken is not None:
         return taken
-    kind = "b" if operator in CONDITIONS else "f" if any(term.kind == "f" for term in terms) else terms[-1].kind
-    if operator == "Where" and isinstance(call.inputs[1], np.ndarray) and call.inputs[1].dtype.kind == "f":
-        kind = "f"
-    operands = [constant if value is None else value for value, constant in zip(values, constants, strict=True)]
-    return call.graph.formula(call.node, shape, operands, kind)
+    kinds = [each.kind if isinstance(each, Term) else each.dtype.kind for each in operands if each is not None]
+    if call.node.op_type == "Where":
+        del kinds[0]
+    kind = "b" if call.node.op_type in CONDITIONS else "f" if "f" in kinds else kinds[-1]
+    return call.graph.computed(call.node, shapes, operands, kind)
 
 
-def _is_bound(value: Value | Array | None) -> bool:
-    """Whether an operand is a constant, and not one that bounds nothing."""
-    return isinstance(value, np.ndarray) and not (value.size == 1 and np.isinf(value.astype(np.float64)).all())
+def _shapes(call: Call, values: list[Value]) -> Shapes:
+    """Return the shapes of what is made of tensors, each place by itself."""
+    shapes = []
+    for number, rows in enumerate(call.graph.rows):
+        try:
+            shapes.append(np.broadcast_shapes(*(case_shape(value, number) for value in values)))
+        except ValueError:
+            call.refuse(f"{described(*values)} do not fit together")
+        if math.prod(shapes[-1]) > FEATURES_LIMIT * rows:
+            call.refuse(f"it makes more than {FEATURES_LIMIT} features")
+    return tuple(shapes)
 
 
-def _bound(call: Call, value: Value | Array | None) -> Array:
-    assert isinstance(value, np.ndarray), "asked before"
-    if call.node.op_type == "Clip" and value.size != 1:
-        call.refuse(f"a bound has the shape {value.shape}, expected one number")
-    return value
+def _operand(call: Call, value: Value, shapes: Shapes) -> Term | Array | None:
+    """Return a term, or a constant of one number or of one for each feature; None for one that bounds nothing."""
+    if isinstance(value, Features):
+        if value.term.size == 1 and not value.broadcast(shapes).columns.any():
+            return value.term
+        return call.graph.term(value.broadcast(shapes))
+    arrays = [case_of(value, number) for number in range(len(shapes))]
+    if arrays[0].size == 1 and arrays[0].dtype.kind in "fi" and np.isinf(arrays[0]).all():
+        return None
+    if call.node.op_type == "Clip" and arrays[0].size != 1:
+        call.refuse(f"a bound is {described(value)}, expected one number")
+    found = [per_feature(*each) for each in zip(arrays, call.graph.rows, shapes, strict=True)]
+    if not all(np.array_equal(found[0], each) for each in found):
+        call.refuse(f"it reads {value}")
+    return found[0]
 
 
-def _shape(call: Call, terms: list[Term]) -> Shape:
-    """Return the shape of what an operator makes of terms and constants, each place by itself."""
-    shapes = [term.shape for term in terms]
-    texts = " and ".join(sorted({shown_shape(shape) for shape in shapes}))
-    if len({len(shape) for shape in shapes}) > 1:
-        call.refuse(f"it combines features of shapes {texts}")
-    found = list(shapes[0])
-    constants = [value.shape for value in call.inputs if isinstance(value, np.ndarray) and value.ndim <= len(found)]
-    for shape in [*shapes, *((1,) * (len(found) - len(each)) + each for each in constants)]:
-        for axis, size in enumerate(shape):
-            if size != 1 and found[axis] == 1:
-                found[axis] = size
-            elif size not in (1, found[axis]) and found[axis] is not None:
-                call.refuse(f"it combines features of shapes {texts} with others of shape {shown_shape(shape)}")
-    return tuple(found)
-
-
-def _across(call: Call, term: Term) -> Term:
+def across(call: Call) -> Result:
     """Return what an operator makes of the features of each row."""
-    node = type(call.node).FromString(call.node.SerializeToString())
-    reduces = node.op_type.startswith("Reduce")
-    if reduces:
-        axes = call.integers(1, "axes") or []
+    x, node = call.features(), type(call.node).FromString(call.node.SerializeToString())
+    operator, reduces = node.op_type, node.op_type.startswith(("Reduce", "Arg"))
+    if operator.startswith("Reduce"):
+        axes = call.ints("axes", 1) or []
     else:
-        axes = [call.integer("axis", -1 if call.graph.version() >= 13 else 1)]
-    if len(axes) != 1 or not call.along_features(term.shape, axes[0]) or not call.integer("keepdims", 1):
-        call.refuse(f"it works along the axes {axes} of {described(term)}, expected the features of each row")
+        axes = [call.integer("axis", 0 if reduces else -1 if call.graph.version >= 13 else 1)]
+    if len(axes) != 1 or not x.is_axis(axes[0]):
+        call.refuse(f"it works along the axes {axes} of {x}, expected the features of each row")
+    kept = [1] if call.integer("keepdims", 1) else []
     for attribute in node.attribute:  # in the run, features are (rows, features)
-        if attribute.name == "axis":
+        if attribute.name in ("axis", "keepdims"):
             attribute.i = 1
         elif attribute.name == "axes":
             attribute.ints[:] = [1]
-    shape = (*term.shape[:-1], 1) if reduces else term.shape
     axis = [np.array([1])] if len(call.inputs) > 1 else []
-    return call.graph.formula(node, shape, [term, *axis], "f")
+    shapes = x.resized(axes[0], *kept) if reduces else x.shapes
+    return call.graph.computed(node, shapes, [call.graph.term(x), *axis], "i" if operator == "ArgMax" else "f")
 
 
-def _taken_in(call: Call, terms: list[Term], constants: list[Array | None]) -> Term | None:
+def _taken_in(call: Call, operands: list[Term | Array | None], shapes: Shapes) -> Features | None:
     """Return the layer's output that a constant becomes a part of: a standardization of the columns, or a bias."""
-    if len(constants) != 2 or len(terms) != 1 or call.node.op_type not in ("Add", "Sub", "Mul", "Div"):
+    graph, operator = call.graph, call.node.op_type
+    if len(operands) != 2 or operator not in ("Add", "Sub", "Mul", "Div"):
         return None
-    (x,), origin = terms, terms[0].origin
-    numbers = [array for array in constants if array is not None and array.dtype.kind == "f"]
-    if len(numbers) != 1 or origin.operands or not x.alone or not origin.alone:
+    is_first = isinstance(operands[0], Term)
+    x, number = operands if is_first else operands[::-1]
+    if not isinstance(x, Term) or not isinstance(number, np.ndarray) or number.dtype.kind != "f":
         return None
-    (number,) = numbers
-    is_first = isinstance(call.inputs[1], np.ndarray)
-    if origin.layer == INPUT:
-        return _standardized(call, x, np.broadcast_to(number.astype(np.float64), x.size), is_first=is_first)
-    assert origin.layer is not None, "a term that reads nothing is a layer's output"
-    is_row = number.ndim > 0 and call.node.op_type == "Add"
-    return x if is_row and call.graph.draft.take_bias(origin.layer, np.broadcast_to(number, x.size)) else None
+    is_whole = math.prod(shapes[0]) == graph.rows[0] * x.size
+    if x.layer is None or x.operands or not is_whole or not call.features(not is_first).alone:
+        return None
+    if x.layer == INPUT:
+        taken = _standardized(call, np.broadcast_to(number.astype(np.float64), x.size), is_first=is_first)
+        return None if taken is None else graph.leaf(taken, shapes)
+    is_bias = number.ndim > 0 and operator == "Add" and graph.draft.take_bias(x.layer, np.broadcast_to(number, x.size))
+    return Features(x, graph.rows, shapes) if is_bias else None
 
 
-def _standardized(call: Call, x: Term, number: Array, *, is_first: bool) -> Term | None:
-    """Standardize the network's columns by one more constant."""
+def _standardized(call: Call, number: Array, *, is_first: bool) -> int | None:
+    """Standardize the network's columns by one more constant, and return the layer that they are now."""
     draft, operator = call.graph.draft, call.node.op_type
-    before = draft.preparation or Scaling(np.zeros(x.size), np.ones(x.size))
+    mean, scale = np.zeros(number.shape), np.ones(number.shape)
+    if draft.preparation is not None:
+        mean, scale = draft.preparation.mean, draft.preparation.scale
     if (operator in ("Sub", "Div") and not is_first) or (operator in ("Mul", "Div") and not number.all()):
         return None
     if operator == "Mul" and draft.preparation is None:
         return None  # factors alone are a layer
-    if operator == "Mul" and draft.dtype == "float64" and (before.scale == 1).all():
+    if operator == "Mul" and draft.dtype == "float64" and (scale == 1).all():
         # Division by the reciprocal would differ in the last digit.
         draft.preparation = None
-        layer = draft.affine_steps(INPUT, [(np.ones(()), -before.mean), (number, np.zeros(()))])
-        return call.graph.leaf(layer, x.shape)
+        return draft.affine_steps(INPUT, [(np.ones(()), -mean), (number, np.zeros(()))])
     with np.errstate(all="ignore"):
-        made = {
-            "Sub": lambda: Scaling(before.mean + number * before.scale, before.scale),
-            "Add": lambda: Scaling(before.mean - number * before.scale, before.scale),
-            "Div": lambda: Scaling(before.mean, before.scale * number),
-            "Mul": lambda: Scaling(before.mean, before.scale / number),
-        }
-        draft.preparation = made[operator]()
-    return call.graph.leaf(INPUT, x.shape)
+        if operator in ("Sub", "Add"):
+            mean = mean + (number if operator == "Sub" else -number) * scale
+        else:
+            scale = scale * number if operator == "Div" else scale / number
+        draft.preparation = Scaling(mean, scale)
+    return INPUT
 
 
-def plain_nodes(node: NodeProto, number: Callable[[], int]) -> Iterator[NodeProto]:
-    """Yield a node, or in place of one whose numbers no activation here has plainer ones that compute the same."""
+def plainer(call: Call) -> Result:
+    """Return what an operator with numbers that no activation has computes, as plainer operators do."""
     from onnx import helper
 
-    if node.domain or node.op_type not in _PLAINER or len(node.input) != 1 or not node.output:
-        yield node
-        return
-    defaults, steps = _PLAINER[node.op_type]
-    numbers = {attribute.name: attribute.f for attribute in node.attribute}
-    names = {"x": node.input[0], "y": node.output[0]}
-    for operator, *operands, result in (step.split() for step in steps):
-        read = []
-        for operand in operands:
-            if operand not in names:
-                value = numbers.get(operand, defaults.get(operand, None))
-                names[operand] = f"{node.output[0]}.{operand}.{number()}"
-                constant = float(operand) if value is None else value
-                yield helper.make_node("Constant", [], [names[operand]], value_float=constant, name=node.name)
-            read.append(names[operand])
-        names.setdefault(result, f"{node.output[0]}.{result}.{number()}")
-        fields = {"alpha": numbers.get("alpha", defaults["alpha"])} if operator == "Elu" else {}
-        yield helper.make_node(operator, read, [names[result]], name=node.name, **fields)
+    x, graph = call.features(), call.graph
+    defaults, steps = PLAINER[call.node.op_type]
+    numbers = {name: float(call.attribute(name, "FLOAT", default)) for name, default in defaults.items()}
+    term = own = graph.term(x)
+    for operator, *operands in map(str.split, steps):
+        node = helper.make_node(operator, ["a", "b"][: 1 + len(operands)], ["y"])
+        if operator == "Elu":
+            node.attribute.append(helper.make_attribute("alpha", numbers["alpha"]))
+        others = [own if name == "x" else np.array(numbers.get(name, name), np.float32) for name in operands]
+        term = graph.computed(node, x.shapes, [term, *others]).term
+    return replace(x, term=term, moved=None)
 
 
-_PLAINER: dict[str, tuple[dict[str, float], list[str]]] = {
-    "HardSigmoid": ({"alpha": 0.2, "beta": 0.5}, ["Mul x alpha m", "Add m beta a", "Max a 0 l", "Min l 1 y"]),
-    "Selu": ({"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, ["Elu x e", "Mul e gamma y"]),
-    "Swish": ({"alpha": 1.0}, ["Mul x alpha m", "Sigmoid m s", "Mul x s y"]),
+PLAINER: dict[str, tuple[dict[str, float], list[str]]] = {
+    "HardSigmoid": ({"alpha": 0.2, "beta": 0.5}, ["Mul alpha", "Add beta", "Max 0", "Min 1"]),
+    "Selu": ({"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, ["Elu", "Mul gamma"]),
+    "Swish": ({"alpha": 1.0}, ["Mul alpha", "Sigmoid", "Mul x"]),
     # Not in ONNX's list, and all the same what tf2onnx writes for TensorFlow's operators of these names.
-    "Erfc": ({}, ["Erf x e", "Sub 1 e y"]),
-    "Expm1": ({}, ["Exp x e", "Sub e 1 y"]),
+    "Erfc": ({}, ["Erf", "Neg", "Add 1"]),
+    "Expm1": ({}, ["Exp", "Sub 1"]),
 }
-"""Operators in terms of others: their numbers by default, and what computes the same."""
+"""Operators in terms of others: their numbers by default, and what is computed of x step by step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +14,9 @@ from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft
 from specnet.importing.onnx_file import TensorReader, newest_version
-from specnet.importing.onnx_inputs import read_inputs
+from specnet.importing.onnx_inputs import features, read_inputs
 from specnet.importing.onnx_running import Runner
-from specnet.importing.onnx_terms import Part, Shape, Term, TwoClasses, Value, affine_of, segments
+from specnet.importing.onnx_terms import Features, Shapes, Term, Value, affine_of, segments
 from specnet.importing.recognition import Found, Recognizer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 STANDARD = ""
 """The domain of the standard operators; files may also write ai.onnx."""
+_ROWS = (2, 3)
+"""The numbers of rows that a graph is read for, unless it takes only another."""
 _MOST_NAMED = 5
 _MOST_FACTORS = 8
 _MOST_BETWEEN = 500
@@ -65,78 +68,79 @@ class Graph:
         for part in (*model.opset_import, *self.graph.node):
             if part.domain == "ai.onnx":
                 part.domain = STANDARD
-        self.versions: dict[str, int] = {opset.domain: opset.version for opset in model.opset_import}
-        newest = newest_version()
-        if self.version() > newest:
-            raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
+        self.version = next((opset.version for opset in model.opset_import if opset.domain == STANDARD), 1)
+        if self.version > (newest := newest_version()):
+            raise FileError(f"its operators are of version {self.version}, and those up to {newest} are known")
         if self.graph.sparse_initializer:
             raise FileError("this file has sparse tensors, which are not supported")
-        self.values: dict[str, Value | Array] = {tensor.name: tensors.read(tensor) for tensor in self.graph.initializer}
+        self.values: dict[str, Value] = {tensor.name: tensors.read(tensor) for tensor in self.graph.initializer}
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         self.inputs = read_inputs(
             value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
         )
+        self.rows = (self.inputs.rows,) if self.inputs.rows else _ROWS
         self.draft = Draft(self.inputs.columns, self._dtype(self.inputs.dtype), limits)
-        self.runner = Runner(self.version())
+        self.runner = Runner(self.version)
         self.recognizer = Recognizer(self.runner, self.draft.dtype)
+        self.classes: Array | None = None
         self._found: dict[int, tuple[Term, Found] | None] = {}
+        self._chosen: dict[tuple[int, bytes], Term] = {}
         self._count = self.index = 0
         self._bind_inputs()
 
     def _bind_inputs(self) -> None:
+        columns = self.leaf(INPUT, tuple((count, self.inputs.columns) for count in self.rows))
         begin = 0
         for name, shape in self.inputs.shapes.items():
-            term = self.leaf(INPUT, shape)
-            if len(self.inputs.shapes) > 1:
-                self.bind(name, Part(INPUT, np.arange(begin, begin + term.size)))
-            else:
-                self.bind(name, term)
-            begin += term.size
+            shapes = tuple(tuple(count if size is None else size for size in shape) for count in self.rows)
+            if len(self.inputs.shapes) == 1:
+                self.bind(name, replace(columns, shapes=shapes))
+                return
+            end = begin + features(shape)
+            moved = [table[:, begin:end].reshape(each) for table, each in zip(columns.places, shapes, strict=True)]
+            self.bind(name, Features(columns.term, self.rows, shapes, tuple(moved)))
+            begin = end
 
-    def version(self, domain: str = STANDARD) -> int:
-        """Return the version of the operators of a domain."""
-        return self.versions.get(domain, 1)
-
-    def number(self) -> int:
-        """Return the number of a new term."""
+    def leaf(self, layer: int, shapes: Shapes) -> Features:
+        """Return the output of a layer."""
         self._count += 1
-        return self._count
+        return Features(Term(self._count, self.draft.size(layer), layer), self.rows, shapes)
 
-    def leaf(self, layer: int, shape: Shape | None = None) -> Term:
-        """Return the output of a layer as a term."""
-        return Term(self.number(), shape or (None, self.draft.size(layer)), layer)
-
-    def formula(self, node: NodeProto, shape: Shape, operands: Sequence[Term | Array | None], kind: str) -> Term:
+    def computed(
+        self, node: NodeProto, shapes: Shapes, operands: Sequence[Term | Array | None], kind: str = "f"
+    ) -> Features:
         """Return what a node computes of terms and constants."""
-        operands = tuple(each.origin if isinstance(each, Term) else each for each in operands)
-        return Term(self.number(), shape, node=node, operands=operands, kind=kind, index=self.index)
+        self._count += 1
+        size = math.prod(shapes[0]) // self.rows[0]
+        term = Term(self._count, size, node=node, operands=tuple(operands), kind=kind, index=self.index)
+        return Features(term, self.rows, shapes)
 
-    def selected(self, part: Part) -> Term:
-        """Return some features of a layer's output as a term."""
-        if part.gated:
-            raise FileError("it reads a part of the features behind a sigmoid, which glu alone has")
-        size = self.draft.size(part.layer)
-        if np.array_equal(part.places, np.arange(size)):
-            return replace(self.leaf(part.layer), alone=part.alone)
-        self.draft.check_numbers(len(part.places) * size)
-        weight = np.zeros((len(part.places), size))
-        weight[np.arange(len(part.places)), part.places] = 1
-        return self.leaf(self.draft.dense(part.layer, weight, None))
+    def tensor(self, read: Sequence[Features], places: Sequence[Array]) -> Features:
+        """Return numbers of a term that stand at other places than in the tensors that have been read."""
+        term, ordered = read[0].term, True
+        for count, array in zip(self.rows, places, strict=True):
+            ordered = ordered and np.array_equal(array.reshape(-1), np.arange(count * term.size))
+        shapes, alone = tuple(array.shape for array in places), all(value.alone for value in read)
+        return Features(term, self.rows, shapes, None if ordered else tuple(places), alone)
 
-    def both(self, classes: TwoClasses) -> int:
-        """Return the layer that makes the probabilities of both classes."""
-        one = self.draft.affine(classes.second, -1.0, 1.0)
-        return self.draft.add({"type": "concatenate"}, [one, classes.second], size=2)
+    def term(self, value: Features) -> Term:
+        """Return features as a term: their own, or some columns of it."""
+        origin, columns = value.term, value.columns
+        if np.array_equal(columns, np.arange(origin.size)):
+            return origin
+        key = origin.number, columns.tobytes()
+        if key not in self._chosen:
+            self._count += 1
+            self._chosen[key] = Term(
+                self._count, columns.size, operands=(origin,), kind=origin.kind, index=self.index, columns=columns
+            )
+        return self._chosen[key]
 
-    def is_answer(self, name: str) -> bool:
-        """Whether a tensor is an output of the graph, and nothing else reads it."""
-        return self.uses[name] == 1 and any(output.name == name for output in self.graph.output)
-
-    def bind(self, name: str, value: Value | Array) -> None:
+    def bind(self, name: str, value: Value) -> None:
         """Give a tensor its value."""
-        if isinstance(value, Term | Part):
+        if isinstance(value, Features):
             value = replace(value, alone=value.alone and self.uses[name] == 1)
         self.values[name] = value
 
@@ -146,10 +150,19 @@ class Graph:
         kind = f"{node.domain}.{node.op_type}" if node.domain != STANDARD else node.op_type
         return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
 
+    def whole_weight(self, weight: Array, term: Term) -> Array:
+        """Return a weight (outputs, columns) on some columns of a term as one on all that it has, with zeros."""
+        (origin,) = term.terms
+        assert term.columns is not None, "asked before"
+        self.draft.check_numbers(len(weight) * origin.size)
+        whole = np.zeros((len(weight), origin.size), weight.dtype)
+        np.add.at(whole.T, term.columns, weight.T)  # which may be there twice
+        return whole
+
     def source(self, term: Term) -> int:
         """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
-        waiting, ways = [term.origin], dict[int, _Way]()
-        self.check_length(term.origin)
+        waiting, ways = [term], dict[int, _Way]()
+        self.check_length(term)
         while waiting:
             each = waiting[-1]
             if each.layer is None:
@@ -160,8 +173,8 @@ class Graph:
                     continue
                 each.layer = way.make([int(other.layer) for other in way.terms if other.layer is not None])
             waiting.pop()
-        assert term.origin.layer is not None, "it has just been made"
-        return term.origin.layer
+        assert term.layer is not None, "it has just been made"
+        return term.layer
 
     def check_length(self, term: Term) -> None:
         """Refuse a term that is further from all layers than any that a network has."""
@@ -181,6 +194,13 @@ class Graph:
         return self._found[term.number]
 
     def _way(self, term: Term) -> _Way:
+        if term.columns is not None:
+            weight = self.whole_weight(np.eye(term.size), term)
+            return _Way(term.terms, lambda layers: self.draft.dense(layers[0], weight, None))
+        gated = _gated(term)
+        if gated is not None:
+            fields, size = {"type": "activation", "activation": "glu"}, term.size
+            return _Way([gated], lambda layers: self.draft.add(fields, layers, size=size))
         found = self.recognized(term)
         if found is not None:
             return _Way([found[0]], lambda layers: self._place(layers[0], found[1]))
@@ -258,6 +278,19 @@ class Graph:
             if node.op_type in ("Gemm", "MatMul") and found:
                 return found[0].name
         return default
+
+
+def _gated(term: Term) -> Term | None:
+    """Return the term one half of which is multiplied by the sigmoid of the other, as glu does; None where none is."""
+    factors = term.terms if term.node is not None and term.node.op_type == "Mul" else []
+    gates = [each for each in factors if each.node is not None and each.node.op_type == "Sigmoid"]
+    if len(factors) != 2 or len(gates) != 1:
+        return None
+    (passed,), (gate,) = (each for each in factors if each is not gates[0]), gates[0].terms
+    if passed.columns is None or gate.columns is None or passed.terms != gate.terms:
+        return None
+    (origin,) = passed.terms
+    return origin if np.array_equal([*passed.columns, *gate.columns], np.arange(origin.size)) else None
 
 
 class UnknownFormulaError(FileError):

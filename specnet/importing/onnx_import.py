@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
@@ -17,14 +16,12 @@ from specnet.files.tensors import shown
 from specnet.importing.draft import Imported
 from specnet.importing.facts import read_facts, training_of
 from specnet.importing.onnx_answers import finish
-from specnet.importing.onnx_call import Call, Result
+from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, read_model
-from specnet.importing.onnx_formulas import formula, plain_nodes
-from specnet.importing.onnx_graph import STANDARD, Graph, UnknownFormulaError
+from specnet.importing.onnx_graph import Graph, UnknownFormulaError
 from specnet.importing.onnx_operators import OPERATORS
 from specnet.importing.onnx_proof import prove_file
-from specnet.importing.onnx_running import ACROSS, ELEMENTWISE, FOLDED
 from specnet.spec import Limits
 
 if TYPE_CHECKING:
@@ -70,60 +67,45 @@ def _read(
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
     """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
-    nodes = graph.graph.node
+    nodes = list(graph.graph.node)
     makers: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in filter(None, node.output):
             if name in makers or name in graph.values:
                 raise FileError(f"node {graph.named(index)}: {shown(name)} already exists")
             makers[name] = index
-    readers: dict[int, list[int]] = {index: [] for index in range(len(nodes))}
-    missing = [0] * len(nodes)
+    sorter = TopologicalSorter[int]()
     for index, node in enumerate(nodes):
-        for name in filter(None, dict.fromkeys(node.input)):
-            if name in makers:
-                readers[makers[name]].append(index)
-                missing[index] += 1
-            elif name not in graph.values:
-                raise FileError(f"node {graph.named(index)}: it reads {shown(name)}, which does not exist")
-    ready = [index for index in range(len(nodes)) if not missing[index]]
-    heapq.heapify(ready)
+        missing = [name for name in node.input if name and name not in makers and name not in graph.values]
+        if missing:
+            raise FileError(f"node {graph.named(index)}: it reads {shown(missing[0])}, which does not exist")
+        sorter.add(index, *(makers[name] for name in node.input if name in makers))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise FileError(f"node {graph.named(min(error.args[1]))}: it reads what is made of its own result") from None
+    ready: list[int] = []
     order = []
-    while ready:
-        order.append(heapq.heappop(ready))
-        for index in readers[order[-1]]:
-            missing[index] -= 1
-            if not missing[index]:
-                heapq.heappush(ready, index)
-    if len(order) < len(nodes):
-        index = next(index for index in range(len(nodes)) if missing[index])
-        raise FileError(f"node {graph.named(index)}: it reads what is made of its own result")
-    return [(index, node) for index in order for node in plain_nodes(nodes[index], graph.number)]
+    while sorter.is_active():
+        for index in sorter.get_ready():
+            heappush(ready, index)
+        order.append(heappop(ready))
+        sorter.done(order[-1])
+    return [(index, nodes[index]) for index in order]
 
 
 def _run(graph: Graph, node: NodeProto) -> None:
     if not any(node.output):
         return  # nothing can read it
-    where = f"node {graph.named(graph.index)}"
-    is_standard, operator = node.domain == STANDARD, OPERATORS.get((node.domain, node.op_type))
     try:
-        call = Call(graph, node)
-        constants = [value for value in call.inputs if value is None or isinstance(value, np.ndarray)]
-        are_constant = len(constants) == len(call.inputs) and any(value is not None for value in constants)
-        made: Result
-        if is_standard and are_constant and node.op_type in FOLDED:
-            made = graph.runner.fold(node, constants)
-        elif operator is not None:
-            made = operator(call)
-        elif is_standard and node.op_type in ELEMENTWISE | ACROSS:
-            made = formula(call)
-        else:
+        operator = OPERATORS.get((node.domain, node.op_type))
+        if operator is None:
             raise FileError("this operator is not supported")
+        made = operator(Call(graph, node))
     except UnknownFormulaError:
         raise
     except FileError as error:
-        raise FileError(f"{where}: {error.diagnostics[0].message}") from error
-    results = made if isinstance(made, list) else [made]
-    for name, value in zip(node.output, results, strict=False):
+        raise FileError(f"node {graph.named(graph.index)}: {error.diagnostics[0].message}") from error
+    for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
         if name:
             graph.bind(name, value)

@@ -1,22 +1,27 @@
-"""Values of an ONNX graph: terms, whose nodes are run to see what they compute, and parts of a classifier's answer."""
+"""What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
+
+A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
+which number of their term stands at each of their places. Since files take any number of rows, a graph is read for two
+numbers of rows at once, and what a network needs has to be the same for both.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from specnet.errors import FileError
-from specnet.importing.onnx_running import ACROSS, Runner
+from specnet.importing.onnx_running import ACROSS, FOLDED_LIMIT, Runner
 from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-Shape = tuple[int | None, ...]
 LONGEST = 32
 """Nodes of an activation or a normalization that is written out; none takes as many."""
 _MOST_STARTS = 8
@@ -25,116 +30,185 @@ _MOST_STARTS = 8
 
 @dataclass(eq=False)
 class Term:
-    """Features of rows: the output of a layer, or what a node computes of other terms and constants.
+    """The output of a layer, or what a node computes of other terms and constants.
 
     Attributes
     ----------
     number : int
         Larger than those of its operands.
-    shape : tuple of int or None
-        None for the rows.
+    size : int
+        How many features it has.
     layer : int or None
         The layer whose output it is, once there is one.
     node : NodeProto or None
-        What computes it; None for a layer's output, and for another name or shape of its only operand.
+        What computes it; None for a layer's output, and for some columns of its only operand.
     operands : tuple of Term, ndarray or None
         What the node reads: terms, constants of one number or of one for each feature, None where left out.
     kind : str
-        ``f`` for floats, ``i`` for integers, ``b`` for booleans.
+        ``f`` for floats, ``i`` for integers, ``b`` for booleans, ``U`` for texts.
     index : int
         Of the node in the graph, for messages.
-    alone : bool
-        Whether nothing else in the graph reads it.
+    columns : ndarray or None
+        Which features of its operand it has.
     """
 
     number: int
-    shape: Shape
+    size: int
     layer: int | None = None
     node: NodeProto | None = None
     operands: tuple[Term | Array | None, ...] = ()
     kind: str = "f"
     index: int = 0
-    alone: bool = True
-
-    @property
-    def size(self) -> int:
-        """The number of features."""
-        return math.prod(size for size in self.shape if size is not None)
+    columns: Array | None = None
 
     @property
     def terms(self) -> list[Term]:
         """The operands that are no constants."""
         return [operand for operand in self.operands if isinstance(operand, Term)]
 
-    @property
-    def origin(self) -> Term:
-        """The term that it is in another shape or under another name; itself if it is none."""
-        (operand,) = self.terms if self.node is None and self.operands else (self,)
-        return operand
 
-    def renamed(self, number: int, shape: Shape | None = None) -> Term:
-        """Return the same features in another shape or under another name."""
-        origin = self.origin
-        return Term(number, shape or self.shape, operands=(origin,), kind=self.kind, alone=self.alone)
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of a tensor for each number of rows that a graph is read for."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some features of a layer's output by their places, behind a sigmoid if `gated`."""
+@dataclass(frozen=True, eq=False)
+class Varying:
+    """A constant that depends on the number of rows: what it is for each that the graph is read for."""
 
-    layer: int
-    places: Array
-    gated: bool = False
+    cases: tuple[Array, ...]
+
+    def __str__(self) -> str:
+        return "numbers that depend on how many rows there are"
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A tensor of a term's numbers.
+
+    Attributes
+    ----------
+    term : Term
+    rows : tuple of int
+        The numbers of rows that the graph is read for.
+    shapes : tuple of tuple
+        For each of them.
+    moved : tuple of ndarray or None
+        Where in the term, (rows, features), each number stands; None for all in their order.
+    alone : bool
+        Whether nothing else in the graph reads them.
+    """
+
+    term: Term
+    rows: tuple[int, ...]
+    shapes: Shapes
+    moved: tuple[Array, ...] | None = None
     alone: bool = True
 
+    def __str__(self) -> str:
+        sizes = [str(size[0]) if len(set(size)) == 1 else "N" for size in zip(*self.shapes, strict=False)]
+        return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
-@dataclass(frozen=True)
-class Dimensions:
-    """The shape of a term as a tensor; the number of rows is not known."""
+    @property
+    def places(self) -> tuple[Array, ...]:
+        """Where in the term each number stands."""
+        if self.moved is not None:
+            return self.moved
+        _check_size(self.shapes)
+        return tuple(np.arange(math.prod(shape)).reshape(shape) for shape in self.shapes)
 
-    shape: Shape
+    @property
+    def columns(self) -> Array:
+        """Which features of the term each row has, in the tensor's order.
+
+        Raises
+        ------
+        FileError
+            If they are not the same for all rows.
+        """
+        if self.moved is None:
+            return np.arange(self.term.size)
+        first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
+        for count, places in zip(self.rows, self.moved, strict=True):
+            wanted = first + np.arange(count)[:, None] * self.term.size
+            if not first.size or not np.array_equal(places.reshape(-1), wanted.reshape(-1)):
+                raise FileError(f"{self} do not have some features of one layer in each row")
+        return first
+
+    def is_axis(self, axis: int) -> bool:
+        """Whether an axis has all features of a row, and nothing but them."""
+        return all(
+            -len(shape) <= axis < len(shape)
+            and math.prod(shape) == count * shape[axis]
+            and math.prod(shape[axis % len(shape) :]) == shape[axis]
+            for count, shape in zip(self.rows, self.shapes, strict=True)
+        )
+
+    def resized(self, axis: int, *sizes: int) -> Shapes:
+        """Return the shapes with other sizes in place of an axis."""
+        axis %= len(self.shapes[0])
+        return tuple((*shape[:axis], *sizes, *shape[axis + 1 :]) for shape in self.shapes)
+
+    def broadcast(self, shapes: Shapes) -> Features:
+        """Return the features in a larger shape."""
+        if shapes == self.shapes:
+            return self
+        _check_size(shapes)
+        return Features(self.term, self.rows, shapes, tuple(map(np.broadcast_to, self.places, shapes)), self.alone)
 
 
-@dataclass(frozen=True)
-class TwoClasses:
-    """The probabilities of both classes, (rows, 2), from that of the second."""
-
-    second: int
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The index of the largest of a layer's outputs, or whether its single output is above a boundary."""
-
-    layer: int
-    boundary: float = 0.5
+def _check_size(shapes: Shapes) -> None:
+    """Refuse to make arrays that are too large."""
+    if (size := max(map(math.prod, shapes))) > FOLDED_LIMIT:
+        raise FileError(f"a tensor of {size} numbers is too large; at most {FOLDED_LIMIT} are moved")
 
 
-@dataclass(frozen=True)
-class Label:
-    """The label that a winner's index stands for."""
-
-    winner: Winner
-    labels: Array
+Value = Features | Varying | Array
 
 
-@dataclass(frozen=True)
-class Flags:
-    """0 or 1 for each of a layer's outputs, by whether it is above a boundary: ½, or 0 for margins."""
-
-    layer: int
-    boundary: float
-
-
-@dataclass(frozen=True)
-class Table:
-    """Probabilities by label, as ai.onnx.ml's ZipMap gives them."""
-
-    probabilities: Term | TwoClasses
-    labels: Array
+def case_shape(value: Value, number: int) -> tuple[int, ...]:
+    """Return the shape of a value for one of the numbers of rows."""
+    if isinstance(value, Features):
+        return value.shapes[number]
+    return (value.cases[number] if isinstance(value, Varying) else value).shape
 
 
-Value = Term | Part | Dimensions | TwoClasses | Winner | Label | Flags | Table
+def case_of(value: Value, number: int) -> Array:
+    """Return the array that a value is for one of the numbers of rows; of features, their places."""
+    if isinstance(value, Features):
+        return value.places[number]
+    return value.cases[number] if isinstance(value, Varying) else value
+
+
+def described(*values: Value | None) -> str:
+    """Return in words what values are."""
+    words = [f"a constant of shape {each.shape}" if isinstance(each, np.ndarray) else str(each) for each in values]
+    return " and ".join(dict.fromkeys(words))
+
+
+def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
+    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,).
+
+    Raises
+    ------
+    FileError
+        If it is not finite, or differs from row to row.
+    """
+    if array.dtype.kind not in "fib":
+        raise FileError(f"a constant holds {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        raise FileError("a constant holds numbers that are not finite")
+    size = math.prod(shape) // rows
+    if array.size == 1:
+        return array.reshape(1 if array.ndim and size == 1 else ())
+    while len(array) == 1:
+        array = array[0]
+    period = shape[len(shape) - array.ndim :]
+    if size % math.prod(period) == 0:
+        row: Array = np.tile(np.broadcast_to(array, period).reshape(-1), size // math.prod(period))
+        return row
+    if (array == array.flat[0]).all():
+        return array.reshape(-1)[:1].reshape(())
+    raise FileError(f"a constant of shape {array.shape} differs from row to row")
 
 
 @dataclass
@@ -151,20 +225,16 @@ class Segment:
     start: Term
     end: Term
     inner: list[Term]
-    _operators: set[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._operators = {term.node.op_type for term in self.inner if term.node is not None}
-
-    @property
+    @cached_property
     def operators(self) -> set[str]:
         """The operators of its nodes."""
-        return self._operators
+        return {term.node.op_type for term in self.inner if term.node is not None}
 
     @property
     def is_elementwise(self) -> bool:
         """Whether each number of the result depends on the number at its own place alone."""
-        return not self._operators & ACROSS
+        return not self.operators & ACROSS
 
     def constants(self) -> Iterator[Array]:
         """Yield the numbers that its nodes read."""
@@ -205,7 +275,7 @@ def segments(end: Term) -> list[Segment]:
     open_terms = {end.number: end}
     found: list[Segment] = []
     while len(inner) < LONGEST and len(found) < _MOST_STARTS:
-        expandable = [number for number, term in open_terms.items() if term.operands]
+        expandable = [number for number, term in open_terms.items() if term.node is not None]
         if not expandable:
             break
         term = open_terms.pop(max(expandable))
@@ -215,36 +285,6 @@ def segments(end: Term) -> list[Segment]:
             (start,) = open_terms.values()
             found.append(Segment(start, end, sorted(inner, key=lambda each: each.number)))
     return found[::-1]
-
-
-def per_feature(array: Array, shape: Shape) -> Array:
-    """Return a constant beside a term of such a shape as one number, (), or as one for each feature, (features,).
-
-    Raises
-    ------
-    FileError
-        If it is not finite, differs from row to row, or has another shape.
-    """
-    if array.dtype.kind not in "fib":
-        raise FileError(f"a constant holds {array.dtype}, expected numbers")
-    if not np.isfinite(array).all():
-        raise FileError("a constant holds numbers that are not finite")
-    if array.size == 1 and array.ndim <= max(2, len(shape)):
-        return array.reshape(1 if array.ndim and math.prod(size or 1 for size in shape) == 1 else ())
-    row = tuple(1 if size is None else size for size in shape)
-    while array.ndim > len(row) and len(array) == 1:
-        array = array[0]
-    try:
-        return np.broadcast_to(array, row).reshape(-1)
-    except ValueError:
-        raise FileError(
-            f"a constant of shape {array.shape} does not fit features of shape {shown_shape(shape)}"
-        ) from None
-
-
-def shown_shape(shape: Sequence[int | None]) -> str:
-    """Return a shape as messages show it, with N for the rows."""
-    return f"({', '.join('N' if size is None else str(size) for size in shape)}{',' * (len(shape) == 1)})"
 
 
 def affine_of(term: Term) -> tuple[Term, Array, Array] | None:

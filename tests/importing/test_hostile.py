@@ -119,9 +119,9 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
         ([helper.make_node("Gemm", ["X"], ["y"])], [], "it has too few inputs"),
         ([helper.make_node("Gemm", ["X", "W"], ["y"], transB="yes")], [weight(GOOD)], "is not of the type INT"),
         ([helper.make_node("Relu", ["X"], ["y"], domain="com.evil")], [], "com.evil.Relu.*not supported"),
-        ([helper.make_node("Reshape", ["X", "W"], ["y"])], [weight(np.array([7, 7]))], "the shape"),
-        ([helper.make_node("Clip", ["X", "W"], ["y"])], [weight(GOOD)], "with others of shape"),
-        ([helper.make_node("Add", ["X", "W"], ["y"])], [weight(np.ones((5, 3), np.float32))], "does not fit"),
+        ([helper.make_node("Reshape", ["X", "W"], ["y"])], [weight(np.array([7, 7]))], "cannot be computed"),
+        ([helper.make_node("Clip", ["X", "W"], ["y"])], [weight(GOOD)], "do not fit together"),
+        ([helper.make_node("Add", ["X", "W"], ["y"])], [weight(np.ones((5, 3), np.float32))], "do not fit"),
         (
             [helper.make_node("Pow", ["X", "W"], ["y"])],
             [weight(np.float32(1e9).reshape(()))],

@@ -18,10 +18,12 @@ CONSTANTS: dict[str, Any] = {
     "b": RNG.normal(size=3), "m": np.array([1.0, 2.0, 3.0]), "a": np.array([0.3, 0.6, 0.9]),
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
     "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
+    "swapped": np.array([2, 0, 1, 2]), "below": np.array([-1, 1]), "table": np.array([-1, 3]), "pair": np.array([2]),
+    "seven": np.array([7, 3]), "many": np.arange(9).repeat(4), "four": np.array([4]), "far": np.array([-9]),
     "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]), "all": np.array([0, 1, 2]),
     "wide": np.array([1, 4]),
 }  # fmt: skip # several to a line
-WHOLE = ("axis", "halves", "none", "first", "rest", "all", "wide")
+WHOLE = [name for name, array in CONSTANTS.items() if np.asarray(array).dtype.kind == "i"]
 
 
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
@@ -39,6 +41,10 @@ COLUMNS_BESIDE = [
 OUTPUT_BESIDE = [node("Add", "z b", "k"), node("Tanh", "k", "t"), node("MatMul", "h V", "q"), node("Add", "t q", "Y")]
 DENSE, DEPARTURE = node("MatMul", "X W", "h"), [node("Tanh", "h", "f"), node("Sub", "f h", "d")]
 MOVED = [DENSE, node("Sub", "h m", "d"), node("Add", "d b", "e"), node("Mul", "e a", "f")]
+
+ELSEWHERE = TensorProto(data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+ELSEWHERE.external_data.add(key="location", value="m.onnx")
+ROWS = [node("Shape", "X", "rows_and_columns"), node("Slice", "rows_and_columns first axis", "n")]
 
 ANSWERED: dict[str, list[Any]] = {
     "columns times 1, beside the columns": [node("Mul", "X one", "z"), *COLUMNS_BESIDE],
@@ -78,6 +84,24 @@ ANSWERED: dict[str, list[Any]] = {
         DENSE, node("Shape", "h", "s"), node("Gather", "s none", "n"), node("Unsqueeze", "n first", "u"),
         node("Concat", "u rest", "shape", axis=0), node("Reshape", "h shape", "r"), node("MatMul", "r V", "Y"),
     ],
+    "one feature made many": [node("MatMul", "X U", "h"), node("Expand", "h wide", "Y")],
+    "features chosen in another order, one twice": [
+        DENSE, node("Gather", "h swapped", "z", axis=1), node("Tanh", "z", "Y")
+    ],
+    "a gate of chosen features": [
+        DENSE, node("Gather", "h swapped", "z", axis=1), node("Split", "z", "u v", axis=1, num_outputs=2),
+        node("Sigmoid", "v", "s"), node("Mul", "u s", "Y"),
+    ],
+    "one activation of some features": [
+        DENSE, node("Slice", "h first pair axis", "u"), node("Sigmoid", "u", "s"), node("Mul", "u s", "Y")
+    ],
+    "zeros for each row": [
+        DENSE, node("Shape", "h", "s"), node("ConstantOfShape", "s", "o"), node("Max", "h o", "Y")
+    ],
+    "values of all rows below each other": [
+        DENSE, node("Reshape", "h below", "d"), node("Tanh", "d", "t"), node("Reshape", "t table", "r"),
+        node("MatMul", "r V", "Y"),
+    ],
     "a mean, summed": [
         node("ReduceMax", "X axis", "x"), node("Sub", "X x", "z"), node("Exp", "z", "e"),
         node("ReduceMean", "e axis", "r"), node("ReduceSum", "r axis", "s"), node("Div", "e s", "Y"),
@@ -93,7 +117,6 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "0 by 0": ([DENSE, node("Relu", "h", "r"), node("Div", "r r", "o"), node("Add", "o h", "Y")], "no known "),
     "shrunk by less than nothing": ([DENSE, node("Shrink", "h", "Y", lambd=-1.0, bias=-1.0)], "no known activation"),
-    "one feature made many": ([node("MatMul", "X U", "h"), node("Expand", "h wide", "Y")], "not supported"),
     "the winner of one": (
         [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("ArgMax", "p", "Y", axis=1)],
         "the largest of one feature is always the first",
@@ -103,11 +126,52 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
             DENSE, node("Split", "h", "u v w", axis=1, num_outputs=3), node("Cast", "u", "i", to=TensorProto.INT64),
             node("Cast", "i", "j", to=TensorProto.FLOAT), node("Concat", "j v w", "Y", axis=1),
         ],
-        "it makes another type of some of",
+        "it rounds features to integers",
+    ),
+    "the number of rows as a number": (
+        [DENSE, *ROWS, node("Cast", "n", "f", to=TensorProto.FLOAT), node("Mul", "h f", "Y")],
+        "it reads numbers that depend on how many rows there are",
+    ),
+    "the number of rows compared": (
+        [DENSE, *ROWS, node("Greater", "n four", "g"), node("Where", "g h X", "Y")],
+        "it computes with the number of rows",
+    ),
+    "a table asked by the number of rows": (
+        [
+            DENSE, *ROWS, node("Gather", "many n", "k"), node("Cast", "k", "f", to=TensorProto.FLOAT),
+            node("Mul", "h f", "Y"),
+        ],
+        "it chooses by numbers that depend on how many rows there are",
+    ),
+    "as many features as rows": (
+        [DENSE, *ROWS, node("Slice", "h first n axis", "z"), node("MatMul", "z W", "Y")],
+        "it chooses by numbers that depend on how many rows there are",
+    ),
+    "a mean over the rows": (
+        [DENSE, node("ReduceMean", "h first", "d"), node("Sub", "h d", "Y")],
+        r"it works along the axes \[0\] of features of shape \(N, 3\)",
+    ),
+    "the first rows": ([DENSE, node("Slice", "h first pair first", "Y")], "some features of one layer in each row"),
+    "one row": ([DENSE, node("Gather", "h first", "z", axis=0), node("Add", "h z", "Y")], "of one layer in each row"),
+    "the rows backwards": ([DENSE, node("Slice", "h rest far first rest", "Y")], "of one layer in each row"),
+    "so many rows only": ([DENSE, node("Reshape", "h seven", "Y")], "cannot be computed from features of shape"),
+    "all features below each other": (
+        [DENSE, node("Reshape", "h below", "z"), node("Softmax", "z", "Y", axis=1)], "expected the features of each row"
+    ),
+    "columns and rows changed over": (
+        [DENSE, node("Transpose", "h", "t"), node("MatMul", "W t", "Y")], "it reads a constant of shape"
     ),
     "columns taken twice": (
         [node("FeatureVectorizer", "X X", "v", inputdimensions=[2, 1]), node("MatMul", "v W", "Y")],
         "it reads other features than its inputs have",
+    ),
+    "a node that holds another graph": (
+        [helper.make_node("Relu", ["X"], ["Y"], inner=helper.make_graph([], "g", [], []))],
+        "its attribute 'inner' is not supported",
+    ),
+    "a filling that is kept elsewhere": (
+        [DENSE, node("Shape", "h", "s"), node("ConstantOfShape", "s", "o", value=ELSEWHERE), node("Add", "h o", "Y")],
+        "its attribute 'value' is not supported",
     ),
     "statistics of the batch": (
         [DENSE, node("BatchNormalization", "h ones m m ones", "Y n v", training_mode=1)],
@@ -194,5 +258,5 @@ def test_an_answer_may_lose_its_axis(tmp_path: Path):
     model = specnet.import_model(tmp_path / "m.onnx")
     np.testing.assert_allclose(model.predict_proba(X)[:, 1], wanted, rtol=0, atol=2e-6)
     written([*nodes[:-1], node("Squeeze", "p axis", "s"), node("Add", "s b", "Y")], tmp_path / "m.onnx")
-    with pytest.raises(specnet.FileError, match="does not fit features of shape"):
+    with pytest.raises(specnet.FileError, match="do not fit together"):
         specnet.import_model(tmp_path / "m.onnx")
