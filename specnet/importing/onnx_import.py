@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
-from specnet.files.tensors import shown
 from specnet.importing.draft import Imported
 from specnet.importing.facts import read_facts, training_of
 from specnet.importing.onnx_answers import finish
-from specnet.importing.onnx_call import Call
 from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, read_model
-from specnet.importing.onnx_graph import Graph, UnknownFormulaError
+from specnet.importing.onnx_graph import Call, Graph, errors_at
 from specnet.importing.onnx_operators import OPERATORS
 from specnet.importing.onnx_proof import prove_file
 from specnet.spec import Limits
@@ -61,51 +58,26 @@ def _read(
     graph = Graph(model, tensors, limits)
     for index, node in _sorted(graph):
         graph.index = index
-        _run(graph, node)
+        with errors_at(f"node {graph.named(index)}"):
+            operator = OPERATORS.get((node.domain, node.op_type))
+            if operator is None:
+                raise FileError("this operator is not supported")
+            made = operator(Call(graph, node))
+            for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
+                if name:
+                    graph.bind(name, value)
     return finish(graph, Path(path).stem, said), graph.inputs.shapes
 
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
     """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
-    nodes = list(graph.graph.node)
-    makers: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        for name in filter(None, node.output):
-            if name in makers or name in graph.values:
-                raise FileError(f"node {graph.named(index)}: {shown(name)} already exists")
-            makers[name] = index
-    sorter = TopologicalSorter[int]()
-    for index, node in enumerate(nodes):
-        missing = [name for name in node.input if name and name not in makers and name not in graph.values]
-        if missing:
-            raise FileError(f"node {graph.named(index)}: it reads {shown(missing[0])}, which does not exist")
-        sorter.add(index, *(makers[name] for name in node.input if name in makers))
+    nodes = list(enumerate(graph.graph.node))
+    makers = {name: index for index, node in nodes for name in node.output if name and name not in graph.values}
+    read = {index: [makers[name] for name in node.input if name in makers] for index, node in nodes}
     try:
-        sorter.prepare()
+        order = list(TopologicalSorter(read).static_order())
     except CycleError as error:
         raise FileError(f"node {graph.named(min(error.args[1]))}: it reads what is made of its own result") from None
-    ready: list[int] = []
-    order = []
-    while sorter.is_active():
-        for index in sorter.get_ready():
-            heappush(ready, index)
-        order.append(heappop(ready))
-        sorter.done(order[-1])
-    return [(index, nodes[index]) for index in order]
-
-
-def _run(graph: Graph, node: NodeProto) -> None:
-    if not any(node.output):
-        return  # nothing can read it
-    try:
-        operator = OPERATORS.get((node.domain, node.op_type))
-        if operator is None:
-            raise FileError("this operator is not supported")
-        made = operator(Call(graph, node))
-    except UnknownFormulaError:
-        raise
-    except FileError as error:
-        raise FileError(f"node {graph.named(graph.index)}: {error.diagnostics[0].message}") from error
-    for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
-        if name:
-            graph.bind(name, value)
+    if all(max(read[index], default=-1) < index for index in order):
+        order.sort()
+    return [nodes[index] for index in order if any(nodes[index][1].output)]  # nothing can read the others

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from specnet.errors import FileError
 from specnet.files.tensors import shown
+from specnet.importing.onnx_terms import Shape
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
-
-Shape = tuple[int | None, ...]
-"""None for the rows."""
 
 
 @dataclass(frozen=True, slots=True)

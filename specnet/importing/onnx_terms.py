@@ -1,8 +1,8 @@
 """What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
 
 A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
-which number of their term stands at each of their places. Since files take any number of rows, a graph is read for two
-numbers of rows at once, and what a network needs has to be the same for both.
+which number of their term stands at each of their places. Since files take any number of rows, a graph is read for
+several at once, and what a network needs has to be the same for all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from specnet.parts.arrays import Array
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+Shape = tuple[int | None, ...]
+"""The shape of an input, None standing for the rows."""
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of a tensor for each number of rows that a graph is read for."""
 LONGEST = 32
 """Nodes of an activation or a normalization that is written out; none takes as many."""
 _MOST_STARTS = 8
@@ -30,26 +34,10 @@ _MOST_STARTS = 8
 
 @dataclass(eq=False)
 class Term:
-    """The output of a layer, or what a node computes of other terms and constants.
+    """The output of a layer, or what a node computes of operands: terms, constants of one number or of one per feature.
 
-    Attributes
-    ----------
-    number : int
-        Larger than those of its operands.
-    size : int
-        How many features it has.
-    layer : int or None
-        The layer whose output it is, once there is one.
-    node : NodeProto or None
-        What computes it; None for a layer's output, and for some columns of its only operand.
-    operands : tuple of Term, ndarray or None
-        What the node reads: terms, constants of one number or of one for each feature, None where left out.
-    kind : str
-        ``f`` for floats, ``i`` for integers, ``b`` for booleans, ``U`` for texts.
-    index : int
-        Of the node in the graph, for messages.
-    columns : ndarray or None
-        Which features of its operand it has.
+    A term without a node is a layer's output, or has some columns of its only operand. Its kind is that of a dtype:
+    ``f``, ``i``, ``b`` or ``U``. Numbers are larger than those of operands; the index is that of the graph's node.
     """
 
     number: int
@@ -67,35 +55,31 @@ class Term:
         return [operand for operand in self.operands if isinstance(operand, Term)]
 
 
-Shapes = tuple[tuple[int, ...], ...]
-"""The shape of a tensor for each number of rows that a graph is read for."""
-
-
 @dataclass(frozen=True, eq=False)
-class Varying:
-    """A constant that depends on the number of rows: what it is for each that the graph is read for."""
+class Constant:
+    """Numbers or texts, one array for each number of rows that the graph is read for where they depend on it."""
 
     cases: tuple[Array, ...]
 
     def __str__(self) -> str:
-        return "numbers that depend on how many rows there are"
+        fixed = f"a constant of shape {self.cases[0].shape}"
+        return "numbers that depend on how many rows there are" if self.varies else fixed
+
+    @property
+    def varies(self) -> bool:
+        """Whether it depends on the number of rows."""
+        return len(self.cases) > 1
+
+    def at(self, case: int) -> Array:
+        """Return it for one of the numbers of rows."""
+        return self.cases[case % len(self.cases)]
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A tensor of a term's numbers.
+    """A tensor of a term's numbers: for each number of rows, its shape and where in the term, (rows, size), they stand.
 
-    Attributes
-    ----------
-    term : Term
-    rows : tuple of int
-        The numbers of rows that the graph is read for.
-    shapes : tuple of tuple
-        For each of them.
-    moved : tuple of ndarray or None
-        Where in the term, (rows, features), each number stands; None for all in their order.
-    alone : bool
-        Whether nothing else in the graph reads them.
+    Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
     """
 
     term: Term
@@ -103,36 +87,32 @@ class Features:
     shapes: Shapes
     moved: tuple[Array, ...] | None = None
     alone: bool = True
+    varies: ClassVar[bool] = True
 
     def __str__(self) -> str:
         sizes = [str(size[0]) if len(set(size)) == 1 else "N" for size in zip(*self.shapes, strict=False)]
         return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
-    @property
-    def places(self) -> tuple[Array, ...]:
-        """Where in the term each number stands."""
-        if self.moved is not None:
-            return self.moved
-        _check_size(self.shapes)
-        return tuple(np.arange(math.prod(shape)).reshape(shape) for shape in self.shapes)
+    def at(self, case: int) -> Array:
+        """Return for one of the numbers of rows where in the term each number stands."""
+        shape = self.shapes[case]
+        return self.moved[case] if self.moved else np.arange(_checked_size(shape), dtype=np.int32).reshape(shape)
 
     @property
     def columns(self) -> Array:
-        """Which features of the term each row has, in the tensor's order.
-
-        Raises
-        ------
-        FileError
-            If they are not the same for all rows.
-        """
+        """Which features of the term each row has, in the tensor's order; they have to be the same for all rows."""
         if self.moved is None:
             return np.arange(self.term.size)
         first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
         for count, places in zip(self.rows, self.moved, strict=True):
-            wanted = first + np.arange(count)[:, None] * self.term.size
+            wanted = first + np.arange(count, dtype=np.int32)[:, None] * self.term.size
             if not first.size or not np.array_equal(places.reshape(-1), wanted.reshape(-1)):
                 raise FileError(f"{self} do not have some features of one layer in each row")
         return first
+
+    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> Features:
+        """Return numbers of the same term at other places."""
+        return Features(self.term, self.rows, tuple(array.shape for array in places), places, alone)
 
     def is_axis(self, axis: int) -> bool:
         """Whether an axis has all features of a row, and nothing but them."""
@@ -152,75 +132,51 @@ class Features:
         """Return the features in a larger shape."""
         if shapes == self.shapes:
             return self
-        _check_size(shapes)
-        return Features(self.term, self.rows, shapes, tuple(map(np.broadcast_to, self.places, shapes)), self.alone)
+        _checked_size(shapes[-1])
+        places = tuple(np.broadcast_to(self.at(case), shape) for case, shape in enumerate(shapes))
+        return self.moved_to(places, alone=self.alone)
 
 
-def _check_size(shapes: Shapes) -> None:
-    """Refuse to make arrays that are too large."""
-    if (size := max(map(math.prod, shapes))) > FOLDED_LIMIT:
+def _checked_size(shape: tuple[int, ...]) -> int:
+    """Return how many numbers have a shape, if these are not too many for an array."""
+    if (size := math.prod(shape)) > FOLDED_LIMIT:
         raise FileError(f"a tensor of {size} numbers is too large; at most {FOLDED_LIMIT} are moved")
+    return size
 
 
-Value = Features | Varying | Array
-
-
-def case_shape(value: Value, number: int) -> tuple[int, ...]:
-    """Return the shape of a value for one of the numbers of rows."""
-    if isinstance(value, Features):
-        return value.shapes[number]
-    return (value.cases[number] if isinstance(value, Varying) else value).shape
-
-
-def case_of(value: Value, number: int) -> Array:
-    """Return the array that a value is for one of the numbers of rows; of features, their places."""
-    if isinstance(value, Features):
-        return value.places[number]
-    return value.cases[number] if isinstance(value, Varying) else value
-
-
-def described(*values: Value | None) -> str:
-    """Return in words what values are."""
-    words = [f"a constant of shape {each.shape}" if isinstance(each, np.ndarray) else str(each) for each in values]
-    return " and ".join(dict.fromkeys(words))
+Value = Features | Constant
 
 
 def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
-    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,).
-
-    Raises
-    ------
-    FileError
-        If it is not finite, or differs from row to row.
-    """
+    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,)."""
     if array.dtype.kind not in "fib":
         raise FileError(f"a constant holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
         raise FileError("a constant holds numbers that are not finite")
-    size = math.prod(shape) // rows
     if array.size == 1:
-        return array.reshape(1 if array.ndim and size == 1 else ())
+        return array.reshape(1 if array.ndim and math.prod(shape) == rows else ())
     while len(array) == 1:
         array = array[0]
-    period = shape[len(shape) - array.ndim :]
-    if size % math.prod(period) == 0:
-        row: Array = np.tile(np.broadcast_to(array, period).reshape(-1), size // math.prod(period))
-        return row
-    if (array == array.flat[0]).all():
-        return array.reshape(-1)[:1].reshape(())
-    raise FileError(f"a constant of shape {array.shape} differs from row to row")
+    row = shape[len(shape) - array.ndim :]
+    try:
+        if math.prod(row) * rows == math.prod(shape):
+            return np.broadcast_to(array, row).reshape(-1)
+        table: Array = np.broadcast_to(array, shape).reshape(rows, _checked_size(shape) // rows)
+    except ValueError:
+        raise FileError(f"a constant of shape {array.shape} does not fit {math.prod(shape) // rows} features") from None
+    if (table != table[0]).any():
+        raise FileError(f"a constant of shape {array.shape} differs from row to row")
+    return np.array(table[0])
+
+
+def row_of(array: Array, size: int) -> Array:
+    """Return a constant of one number or of one for each feature as (size,)."""
+    return np.broadcast_to(per_feature(array, 1, (*(1,) * (array.ndim - 1), size)), size)
 
 
 @dataclass
 class Segment:
-    """The nodes between a term and another that all of them lead to, as a function of one array.
-
-    Attributes
-    ----------
-    start, end : Term
-    inner : list of Term
-        From the first to be computed to the end.
-    """
+    """The nodes between a term and another that all of them lead to, in their order, as a function of one array."""
 
     start: Term
     end: Term
@@ -291,20 +247,20 @@ def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
     """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
     if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
         return None
-    (x,), operator = term.terms, term.node.op_type
-    if operator == "Neg":
-        return x, -np.ones(()), np.zeros(())
-    if len(term.operands) != 2 or x.size != term.size:
+    (x,), one, zero = term.terms, np.ones(()), np.zeros(())
+    constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
+    if term.node.op_type == "Neg":
+        return x, -one, zero
+    if len(term.operands) != 2 or len(constants) != 1 or x.size != term.size:
         return None
-    first = term.operands[0] is x
-    constant = term.operands[1 if first else 0]
-    if not isinstance(constant, np.ndarray) or constant.dtype.kind != "f":
-        return None
-    number, one, zero = constant.astype(np.float64), np.ones(()), np.zeros(())
-    if operator in ("Add", "Sum"):
-        return x, one, number
-    if operator == "Sub":
-        return (x, one, -number) if first else (x, -one, number)
-    if operator == "Mul":
-        return x, number, zero
-    return (x, 1 / number, zero) if operator == "Div" and first and number.all() else None
+    (number,), is_first = constants, term.operands[0] is x
+    match term.node.op_type:
+        case "Add" | "Sum":
+            return x, one, number
+        case "Sub":
+            return (x, one, -number) if is_first else (x, -one, number)
+        case "Mul":
+            return x, number, zero
+        case "Div" if is_first and number.all():
+            return x, 1 / number, zero
+    return None

@@ -17,9 +17,9 @@ CONSTANTS: dict[str, Any] = {
     "W": RNG.normal(size=(3, 3)), "V": RNG.normal(size=(3, 3)), "U": RNG.normal(size=(3, 1)),
     "b": RNG.normal(size=3), "m": np.array([1.0, 2.0, 3.0]), "a": np.array([0.3, 0.6, 0.9]),
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
-    "zero": np.zeros(()), "axis": np.array([1]), "halves": np.array(2),
+    "zero": np.zeros(()), "tenth": np.full((), 0.1), "half": np.full((), 0.5), "axis": np.array([1]),
     "swapped": np.array([2, 0, 1, 2]), "below": np.array([-1, 1]), "table": np.array([-1, 3]), "pair": np.array([2]),
-    "seven": np.array([7, 3]), "many": np.arange(9).repeat(4), "four": np.array([4]), "far": np.array([-9]),
+    "halves": np.array(2), "seven": np.array([7, 3]), "many": np.arange(9).repeat(4), "four": np.array([4]), "far": np.array([-9]),
     "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]), "all": np.array([0, 1, 2]),
     "wide": np.array([1, 4]),
 }  # fmt: skip # several to a line
@@ -121,12 +121,22 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), node("ArgMax", "p", "Y", axis=1)],
         "the largest of one feature is always the first",
     ),
+    "the winner that is the last of the largest": (
+        [DENSE, node("ArgMax", "h", "Y", axis=1, select_last_index=1)], "expected the first"
+    ),
+    "labels beyond another boundary": (
+        [
+            DENSE, node("Sigmoid", "h", "p"), node("Greater", "p tenth", "g"),
+            node("Cast", "g", "Y", to=TensorProto.INT64),
+        ],
+        "decided in another way than by the largest output, ½ or 0",
+    ),
     "parts that became integers": (
         [
             DENSE, node("Split", "h", "u v w", axis=1, num_outputs=3), node("Cast", "u", "i", to=TensorProto.INT64),
             node("Cast", "i", "j", to=TensorProto.FLOAT), node("Concat", "j v w", "Y", axis=1),
         ],
-        "it rounds features to integers",
+        "it makes another type of features",
     ),
     "the number of rows as a number": (
         [DENSE, *ROWS, node("Cast", "n", "f", to=TensorProto.FLOAT), node("Mul", "h f", "Y")],
@@ -189,7 +199,7 @@ def written(nodes: list[Any], path: Path, inputs: dict[str, int] | None = None) 
     ]
     columns = inputs or {"X": 3}
     tables = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size]) for name, size in columns.items()]
-    output = TensorProto.INT64 if nodes[-1].op_type == "ArgMax" else TensorProto.FLOAT
+    output = TensorProto.INT64 if nodes[-1].op_type in ("ArgMax", "Cast", "Gather") else TensorProto.FLOAT
     graph = helper.make_graph(nodes, "graph", tables, [helper.make_tensor_value_info("Y", output, None)], constants)
     versions = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
     content: bytes = helper.make_model(graph, opset_imports=versions, ir_version=9).SerializeToString()
@@ -223,6 +233,28 @@ def test_columns_that_are_put_together_twice(tmp_path: Path):
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (wanted,) = session.run(None, {"A": X[:, :2], "B": X[:, 2:]})
     np.testing.assert_allclose(specnet.import_model(tmp_path / "m.onnx").predict(X), wanted, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        [node("Greater", "p half", "g"), node("Cast", "g", "Y", to=TensorProto.INT64)],
+        [node("Less", "half p", "g"), node("Cast", "g", "Y", to=TensorProto.INT64)],
+        [node("LessOrEqual", "p half", "g"), node("Not", "g", "n"), node("Cast", "n", "Y", to=TensorProto.INT64)],
+        [
+            node("Sub", "one p", "q"), node("Concat", "q p", "d", axis=1), node("ArgMax", "d", "i", axis=1, keepdims=0),
+            node("Gather", "all i", "Y"),
+        ],
+    ],
+    ids=["above", "below", "not", "of both"],
+)  # fmt: skip # several to a line
+def test_labels_of_two_classes_however_they_are_decided(ending: list[Any], tmp_path: Path):
+    content = written([node("MatMul", "X U", "h"), node("Sigmoid", "h", "p"), *ending], tmp_path / "m.onnx")
+    X = np.random.default_rng(0).normal(0, 2, (64, 3)).astype(np.float32)
+    (wanted,) = onnx_answers(content, X).values()
+    model = specnet.import_model(tmp_path / "m.onnx")
+    assert model.spec.training.loss.type == "binary_crossentropy"
+    np.testing.assert_array_equal(model.predict(X), wanted.reshape(-1))
 
 
 def test_flags_alone_are_those_of_each_output(tmp_path: Path):
