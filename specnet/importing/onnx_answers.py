@@ -86,7 +86,10 @@ class _Ending:
         if first.node is not None and first.node.op_type == "ArgMax":
             if size == 1:
                 raise FileError("the largest of one feature is always the first")
-            of_classes = Segment(first, end, found.inner[1:]).run(runner, np.arange(size)).reshape(-1)
+            rest = Segment(first, end, found.inner[1:])
+            if any(found.start in term.terms for term in rest.inner):
+                raise FileError("the labels are not decided by the largest output alone")
+            of_classes = rest.run(runner, np.arange(size)).reshape(-1)
             second = self._second_of_two(layer)
             return _Decision(second, None if second == layer else _HALF, of_classes)
         beside = [np.nextafter(dtype.type(number), dtype.type(side)) for number in (0, _HALF) for side in (-1, 1)]

@@ -286,7 +286,7 @@ def _label(call: Call) -> Result:
     if index.term.kind != "i" or table.dtype.kind not in "iU":
         raise FileError(f"it takes from a list of {table.size} by {index}")
     labels = table.astype(object) if table.dtype.kind == "U" else table
-    shapes = index.shapes if call.node.op_type == "Gather" else tuple((1, rows) for rows in call.graph.rows)
+    shapes = index.shapes if call.node.op_type == "Gather" else tuple((1, math.prod(each)) for each in index.shapes)
     return call.graph.computed(call.node, shapes, [labels, call.graph.term(index)], table.dtype.kind)
 
 
@@ -295,7 +295,8 @@ def _zip_map(call: Call) -> Result:
     texts = call.attribute("classlabels_strings", "STRINGS")
     if (integers is None) == (texts is None):
         raise FileError("it has no labels, or two kinds of them")
-    call.graph.classes = np.array(integers, np.int64) if texts is None else as_texts(texts, "classlabels_strings")
+    if call.graph.uses[call.node.output[0]]:
+        call.graph.classes = np.array(integers, np.int64) if texts is None else as_texts(texts, "classlabels_strings")
     return call.features()
 
 

@@ -19,9 +19,9 @@ CONSTANTS: dict[str, Any] = {
     "c": np.array([2.0, 0.5, 1.5]), "ones": np.ones(3), "one": np.ones(()), "two": np.full((), 2.0),
     "zero": np.zeros(()), "tenth": np.full((), 0.1), "half": np.full((), 0.5), "axis": np.array([1]),
     "swapped": np.array([2, 0, 1, 2]), "below": np.array([-1, 1]), "table": np.array([-1, 3]), "pair": np.array([2]),
-    "halves": np.array(2), "seven": np.array([7, 3]), "many": np.arange(9).repeat(4), "four": np.array([4]), "far": np.array([-9]),
+    "halves": np.array(2), "seven": np.array([7, 3]), "many": np.arange(9).repeat(4), "four": np.array([4]),
     "none": np.array(0), "first": np.array([0]), "rest": np.array([-1]), "all": np.array([0, 1, 2]),
-    "wide": np.array([1, 4]),
+    "wide": np.array([1, 4]), "far": np.array([-9]),
 }  # fmt: skip # several to a line
 WHOLE = [name for name, array in CONSTANTS.items() if np.asarray(array).dtype.kind == "i"]
 
@@ -123,6 +123,13 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "the winner that is the last of the largest": (
         [DENSE, node("ArgMax", "h", "Y", axis=1, select_last_index=1)], "expected the first"
+    ),
+    "two winners": (
+        [
+            DENSE, node("ArgMax", "h", "i", axis=1), node("ArgMax", "h", "j", axis=1), node("Add", "i j", "k"),
+            node("Gather", "many k", "Y"),
+        ],
+        "not decided by the largest output alone",
     ),
     "labels beyond another boundary": (
         [
