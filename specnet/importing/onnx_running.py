@@ -30,12 +30,11 @@ ACROSS = frozenset({"LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softm
 """Operators that bring the features of a row together."""
 CONDITIONS = frozenset({"And", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or"})
 """Operators that make booleans."""
-_OF_SHAPES = frozenset(
-    {"Cast", "Concat", "ConstantOfShape", "Expand", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze"}
-    | {"Transpose", "Unsqueeze"}
+MOVEMENTS = frozenset(
+    {"Concat", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice", "Split"}
+    | {"Squeeze", "Transpose", "Unsqueeze"}
 )
-FOLDED = ELEMENTWISE | _OF_SHAPES
-"""Operators that are computed when all that they read are constants."""
+"""Operators that put numbers at other places, or make shapes."""
 FOLDED_LIMIT = 50_000_000
 """Numbers of all constants together that are computed from others."""
 _GROWN_LIMIT = 1_000_000
@@ -52,8 +51,8 @@ class Runner:
         self._attributes: dict[int, list[float]] = {}
         self._folded = 0
 
-    def fold(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
-        """Return the constant that a node makes of others.
+    def fold(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
+        """Return the constant that a node makes of others, as one of its outputs.
 
         Raises
         ------
@@ -68,10 +67,10 @@ class Runner:
             raise FileError(
                 f"a constant of {size} numbers is too large; all computed ones together may have {FOLDED_LIMIT}"
             )
-        return self.run(node, arrays)
+        return self.run(node, arrays, output)
 
-    def run(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
-        """Return what a node makes of arrays, None standing for an input that is left out.
+    def run(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
+        """Return one output of a node, made of arrays, None standing for an input that is left out.
 
         Raises
         ------
@@ -81,7 +80,7 @@ class Runner:
         given = {name: array for name, array in zip(node.input, arrays, strict=True) if array is not None}
         try:
             with np.errstate(all="ignore"):
-                (result,) = self._evaluator(node, given).run(None, given)
+                result = self._evaluator(node, given).run(None, given)[output]
         except Exception as error:  # of any kind, from within onnx
             shapes = " and ".join(str(array.shape) for array in given.values())
             raise FileError(f"cannot be computed from arrays of shape {shapes}") from error
@@ -109,10 +108,10 @@ class Runner:
             # Older versions of onnx write Gelu out in nodes of its operand's type.
             types = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in given.items()}
             inputs = [helper.make_tensor_value_info(name, dtype, None) for name, dtype in types.items()]
-            outputs = [helper.make_tensor_value_info(node.output[0], 0, None)]
+            outputs = [helper.make_tensor_value_info(name, 0, None) for name in node.output]
             graph = helper.make_graph([node], "node", inputs, outputs)
             # With the node, since another one may get its id once it is gone.
-            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version}), node
+            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version, "ai.onnx.ml": 1}), node
         return self._evaluators[key][0]
 
 

@@ -203,6 +203,53 @@ def test_long_chains_end(place: Callable[[Any], Path], pinned: Pinned):
     pinned(reason_of(place(model_of(nodes, outputs=3))))
 
 
+INTEGERS = {"first": [0], "most": [249_000], "features": [1], "wide": [1, 10**8]}
+MOVED: dict[str, tuple[list[Any], list[Any]]] = {
+    "slices of many columns": (
+        ["n", 250_000],
+        [
+            helper.make_node("Slice", ["X", "first", "most", "features"], ["s0"]),
+            *(helper.make_node("Concat", [f"s{n}", "s0"], [f"s{n + 1}"], axis=1) for n in range(40)),
+            helper.make_node("Relu", ["s40"], ["y"]),
+        ],
+    ),
+    "rows without end": (
+        [10**9, 3],
+        [helper.make_node("ReduceMean", ["X", "features"], ["m"]), helper.make_node("Sub", ["X", "m"], ["y"])],
+    ),
+    "one feature made many": (["n", 1], [helper.make_node("Expand", ["X", "wide"], ["y"])]),
+    "nodes without end": (
+        ["n", 3],
+        [helper.make_node("Flatten", ["X" if n == 0 else f"f{n}"], [f"f{n + 1}"]) for n in range(2_500)]
+        + [helper.make_node("Relu", ["f2500"], ["y"])],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOVED)
+def test_what_is_moved_is_bounded(place: Callable[[Any], Path], name: str, refused: Refused):
+    shape, nodes = MOVED[name]
+    read = {name for node in nodes for name in node.input}
+    model = model_of(nodes, [weight(np.array(INTEGERS[name]), name) for name in INTEGERS if name in read])
+    model.opset_import[0].version = 18
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("X", TensorProto.FLOAT, shape))
+    path = place(model)
+    tracemalloc.start()
+    try:
+        with refused(specnet.FileError, at=path.name):
+            specnet.import_model(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MEMORY
+    finally:
+        tracemalloc.stop()
+
+
+def test_inputs_of_one_row_beside_others_are_refused(place: Callable[[Any], Path], pinned: Pinned):
+    model = model_of([helper.make_node("Add", ["X", "Z"], ["y"])])
+    model.graph.input.append(helper.make_tensor_value_info("Z", TensorProto.FLOAT, [3]))
+    pinned(reason_of(place(model)))
+
+
 @pytest.mark.parametrize("columns", ["N", None, 0])
 def test_unknown_columns(place: Callable[[Any], Path], columns: Any, pinned: Pinned):
     pinned(reason_of(place(model_of([gemm()], [weight(GOOD)], columns=columns))))

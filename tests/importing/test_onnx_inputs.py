@@ -21,7 +21,7 @@ CONSTANTS: dict[str, Any] = {
 }  # fmt: skip # several to a line
 WHOLE: dict[str, Any] = {
     "flat": [-1, 12], "one": [1, 12], "row": [12], "4": [4], "8": [8], "last axis": [1], "every third": [0, 3, 6, 9],
-    "sizes": [4, 8], "first": [0],
+    "four rows": [4, 12], "sizes": [4, 8], "first": [0],
 }  # fmt: skip # several to a line
 
 
@@ -41,6 +41,16 @@ CASES: dict[str, tuple[list[Any], list[Any]]] = {
         ["N", 3, 4],
         [node("Mul | X, half | m"), node("Sub | m, mean | s"), node("Tanh | s | t"), node("Flatten | t | f"), *DENSE]
     ),
+    "an image whose axes change places": (
+        ["N", 3, 4], [node("Transpose | X | t", perm=[0, 2, 1]), node("Flatten | t | f"), *DENSE]
+    ),
+    "an image whose axes change places for a while": (
+        ["N", 3, 4],
+        [node("Transpose | X | t", perm=[2, 0, 1]), node("Transpose | t | u", perm=[1, 2, 0]), node("Flatten | u | f"),
+         *DENSE],
+    ),
+    "a batch of four": ([4, 12], [node("Identity | X | f"), *DENSE]),
+    "a batch of four, row by row": ([4, 3, 4], [node("Reshape | X, four rows | f"), *DENSE]),
     "axes of one": (
         ["N", 1, 1, 12], [node("Squeeze | X, last axis | s"), node("Squeeze | s, last axis | f"), *DENSE]
     ),
@@ -92,7 +102,8 @@ def test_answered_as_onnxruntime_does(name: str, order: str, tmp_path: Path):
     if shape[0] == "N":
         (wanted,) = session.run(None, {"X": X.reshape(len(X), *shape[1:])})
     else:
-        wanted = np.stack([session.run(None, {"X": row.reshape(shape)})[0].reshape(-1) for row in X])
+        batches = X.reshape(-1, *shape)
+        wanted = np.concatenate([session.run(None, {"X": batch})[0].reshape(-1, 2) for batch in batches])
     written(shape, nodes if order == "forwards" else nodes[::-1], tmp_path / "m.onnx")
     imported = read_network(tmp_path / "m.onnx")
     np.testing.assert_allclose(imported.model.predict(X), wanted, rtol=0, atol=2e-5)
@@ -104,7 +115,7 @@ def test_answered_as_onnxruntime_does(name: str, order: str, tmp_path: Path):
     ("shape", "nodes"),
     [
         (["N", 3, 4], [node("Gemm | X, U, b | Y")]),
-        (["N", 3, 4], [node("Transpose | X | Y", perm=[0, 2, 1])]),
+        (["N", 3, 4], [node("Transpose | X | Y", perm=[1, 0, 2])]),
         (["N", 3, 4], [node("Softmax | X | Y", axis=1)]),
         (["N", "M", 4], [node("Relu | X | Y")]),
     ],
