@@ -19,7 +19,8 @@ from specnet.files import PathLike, file_errors, open_file
 from specnet.files.tensors import parse_object, shown
 from specnet.importing.archives import opened
 from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.keras_layers import LAYERS, KerasLayer, dtype_of
+from specnet.importing.foreign import errors_at
+from specnet.importing.keras_layers import LAYERS, KerasLayer
 from specnet.importing.keras_weights import WEIGHTS, Weights
 from specnet.spec import Limits
 
@@ -84,14 +85,15 @@ def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> 
             names = [last] if kind == _SEQUENTIAL else _sources(layer, made)
             _check_units(draft, [made[name] for name in names], layer.where)
             sources = [made[name][0] for name in names]
-            read = KerasLayer(draft, layer.config, sources, layer.where, partial(weights.read, place))
-            made[layer.name] = LAYERS[layer.kind](read), draft.preparation, draft.target
+            with errors_at(layer.where):
+                read = KerasLayer(draft, sources, layer.config, partial(weights.read, place))
+                made[layer.name] = LAYERS[layer.kind](read), draft.preparation, draft.target
             last = layer.name
     name = last if kind == _SEQUENTIAL else _output(config, made)
     number, preparation, target = made[name]
     if preparation is not draft.preparation or target is not draft.target:
         raise FileError("the output of the model is in other units than what is behind a Normalization")
-    return draft, draft.activation(INPUT, "linear") if number == INPUT else number
+    return draft, number
 
 
 def _layers(given: Any, limits: Limits) -> dict[str, _Layer]:
@@ -205,7 +207,7 @@ def _place(kind: str, places: Counter[str]) -> str:
 def _dtype(layers: Mapping[str, _Layer]) -> str:
     # Columns and targets are prepared in float64 whatever the network computes in.
     kinds = ("Normalization", _INPUT_LAYER)
-    found = {dtype_of(layer.config) for layer in layers.values() if layer.kind not in kinds} or {"float32"}
+    found = {_dtype_of(layer.config) for layer in layers.values() if layer.kind not in kinds} or {"float32"}
     if len(found) > 1 or not found <= {"float32", "float64"}:
         raise FileError(f"the layers compute in {', '.join(sorted(found))}; expected float32 or float64 in all")
     return found.pop()
@@ -213,8 +215,17 @@ def _dtype(layers: Mapping[str, _Layer]) -> str:
 
 def _columns(layer: _Layer) -> int:
     shape = layer.config.get("batch_shape")
-    if dtype_of(layer.config) not in ("float32", "float64"):
-        raise FileError(f"{layer.where}: it rounds its columns to {dtype_of(layer.config)}")
+    if _dtype_of(layer.config) not in ("float32", "float64"):
+        raise FileError(f"{layer.where}: it rounds its columns to {_dtype_of(layer.config)}")
     if not isinstance(shape, list) or len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:
         raise FileError(f"{layer.where} has the shape {shown(str(shape))}, expected (rows, columns)")
     return shape[1]
+
+
+def _dtype_of(config: Mapping[str, Any]) -> str:
+    """Return the dtype in which a layer computes."""
+    dtype = config.get("dtype", "float32")
+    if isinstance(dtype, dict):
+        policy = dtype.get("config")
+        dtype = policy.get("name") if isinstance(policy, dict) and dtype.get("class_name") == "DTypePolicy" else None
+    return shown(str(dtype))[1:-1]

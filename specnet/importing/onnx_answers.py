@@ -74,11 +74,11 @@ class _Answers:
             output = graph.source(term)
         if output == INPUT:
             output = draft.activation(output, "linear")
-        if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
+        if isinstance(answer, TwoClasses) and not self.graph.draft.ends_in(output, "sigmoid"):
             raise FileError("the probabilities of two classes do not come from a sigmoid")
         loss = self._loss_of_margins(output, answer)
         of_classes = answer is None and isinstance(self.decision, Winner)
-        if loss is None and of_classes and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
+        if loss is None and of_classes and draft.size(output) > 1 and not self.graph.draft.ends_in(output, "softmax"):
             output = draft.activation(output, "softmax")  # which leaves the largest where it is
         return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
@@ -91,12 +91,12 @@ class _Answers:
             return None
         step, single = self.graph.draft.steps[output], self.graph.draft.size(output) == 1
         # The largest of the values before a softmax is the largest after it.
-        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.layer,)
+        before = self.graph.draft.ends_in(output, "softmax") and step.inputs == (self.decision.layer,)
         if self.decision.layer != output and not before:
             raise FileError("the labels and the probabilities come from different layers")
         if isinstance(self.decision, Winner) and not single:
-            return None if answer is None or self._ends_in(output, "softmax") else "categorical_hinge"
-        if self.decision.boundary == _HALF and self._ends_in(output, "sigmoid"):
+            return None if answer is None or self.graph.draft.ends_in(output, "softmax") else "categorical_hinge"
+        if self.decision.boundary == _HALF and self.graph.draft.ends_in(output, "sigmoid"):
             return None
         if self.decision.boundary == 0:
             return "hinge"
@@ -110,7 +110,7 @@ class _Answers:
             return None
         if found is None and self.labels is None and self.classes is None:
             return None
-        if found is None and self.labels is None and self._ends_in(output, "sigmoid") and size > 1:
+        if found is None and self.labels is None and self.graph.draft.ends_in(output, "sigmoid") and size > 1:
             return None
         if found is None:
             found = np.arange(max(size, 2)) if self.classes is None else self.classes
@@ -118,9 +118,6 @@ class _Answers:
             raise FileError("the labels and those of the probabilities differ")
         labels = found.reshape(-1)
         return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
-
-    def _ends_in(self, output: int, activation: str) -> bool:
-        return self.graph.draft.steps[output].fields.get("activation") == activation
 
 
 def _units(steps: list[tuple[Array, Array]], size: int) -> Scaling:

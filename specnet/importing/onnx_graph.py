@@ -128,7 +128,7 @@ class Graph:
     def both(self, classes: TwoClasses) -> int:
         """Return the layer that makes the probabilities of both classes."""
         one = self.draft.affine(classes.second, -1.0, 1.0)
-        return self.draft.add({"type": "concatenate"}, [one, classes.second], size=2)
+        return self.draft.add({"type": "concatenate"}, [one, classes.second])
 
     def is_answer(self, name: str) -> bool:
         """Whether a tensor is an output of the graph, and nothing else reads it."""

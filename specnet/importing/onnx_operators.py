@@ -135,8 +135,10 @@ def _batch_normalization(call: Call) -> Result:
     if (variance < 0).any():
         call.refuse("its variance is below 0")
     epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", -1.0)
-    fields = {"momentum": momentum} if 0 <= momentum < 1 else {}
-    return graph.leaf(graph.draft.normalization(graph.source(x), epsilon, scale, shift, mean, variance, **fields))
+    kept = {"momentum": momentum} if 0 <= momentum < 1 else {}
+    fields = {"type": "batch_normalization", "epsilon": epsilon, **kept}
+    tensors = {"scale": scale, "shift": shift, "running_mean": mean, "running_variance": variance}
+    return graph.leaf(graph.draft.add(fields, [graph.source(x)], tensors))
 
 
 def _layer_normalization(call: Call) -> Result:
@@ -167,8 +169,8 @@ def _concatenate(call: Call) -> Result:
     sources = [graph.source(term) for term in terms]
     if len(sources) == 1:
         return terms[0].renamed(graph.number())
-    size = sum(graph.draft.size(source) for source in sources)
-    return graph.leaf(graph.draft.add({"type": "concatenate"}, sources, size=size), (*shape[:-1], size))
+    layer = graph.draft.add({"type": "concatenate"}, sources)
+    return graph.leaf(layer, (*shape[:-1], graph.draft.size(layer)))
 
 
 def _is_one_minus(first: Term, second: Term) -> bool:
@@ -323,8 +325,7 @@ def _multiply(call: Call) -> Result:
     whole = np.array_equal(np.concatenate([passed.places, gate.places]), np.arange(size))
     if a.layer != b.layer or passed.gated or len(passed.places) != len(gate.places) or not whole:
         call.refuse("it multiplies some features in another way than glu does")
-    fields = {"type": "activation", "activation": "glu"}
-    return call.graph.leaf(call.graph.draft.add(fields, [a.layer], size=size // 2))
+    return call.graph.leaf(call.graph.draft.activation(a.layer, "glu"))
 
 
 OPERATORS: dict[tuple[str, str], Operator] = {

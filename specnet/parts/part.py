@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_validator
@@ -23,15 +23,22 @@ class Names:
         The function of `keras.activations` that computes it when all fields have their defaults.
     keras_layer : tuple of str
         The class of `keras.layers`, and its arguments, which have the names of the part's fields.
+    keras_flags : mapping
+        The arguments that say whether that class has an array, by the array's name.
     torch : tuple of str
-        The module of `torch.nn`, and the call that computes the same, or no call: x in ``{x}``, fields by their names.
+        The module of `torch.nn`, and the call that computes an activation or makes a layer, or no call: x in ``{x}``,
+        the number of features in ``{size}``, their type in ``{dtype}``, fields by their names.
+    torch_arrays : tuple of str
+        The names of that module's arrays, in the order in which the part says them.
     sklearn : str
         The activation of scikit-learn's networks.
     """
 
     keras: str = ""
     keras_layer: tuple[str, ...] = ()
+    keras_flags: Mapping[str, str] = field(default_factory=dict)
     torch: tuple[str, str] = ("", "")
+    torch_arrays: tuple[str, ...] = ()
     sklearn: str = ""
 
     def torch_arguments(self) -> dict[str, str]:

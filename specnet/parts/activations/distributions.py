@@ -13,7 +13,12 @@ class Softmax(Activation):
 
     elementwise = False
     onnx = ("Softmax", {})
-    names = Names("softmax", ("Softmax",), ("Softmax", "nn.functional.softmax({x}, dim=1)"), "softmax")
+    names = Names(
+        keras="softmax",
+        keras_layer=("Softmax",),
+        torch=("Softmax", "nn.functional.softmax({x}, dim=1)"),
+        sklearn="softmax",
+    )
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:
