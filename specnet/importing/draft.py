@@ -11,14 +11,14 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from specnet.errors import DataError, FileError, SpecError
-from specnet.exporting.facts import short
-from specnet.importing.facts import names_of, training_of
+from specnet.importing.facts import known_document
 from specnet.model import Model
 from specnet.model.file import model_of, tensor_kinds
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.fields import spec_name
 from specnet.parts.layers import Dense, Layer
+from specnet.parts.part import short
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
 from specnet.spec.resolving.graph import INPUT as NETWORK_INPUT
@@ -76,17 +76,15 @@ class Imported:
 
 
 class Draft:
-    """A network that is being read: its number of columns, its dtype, and how large it may be.
+    """A network that is being read, of so many columns, in float32 or float64, and within limits.
 
-    Attributes
-    ----------
-    steps : list of DraftLayer
-    preparation, target : Scaling or None
-        What happens to the columns first, and what turns the outputs into the target's units; set by whoever reads.
+    Whoever reads sets `preparation`, what happens to the columns first, and `target`, what gives outputs their units.
     """
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
+        if dtype not in ("float32", "float64"):
+            raise FileError(f"it computes in {dtype}; expected float32 or float64 in all of it")
         if inputs > FEATURES_LIMIT:
             raise FileError(f"the inputs have more than {FEATURES_LIMIT} columns")
         if inputs > self.limits.parameters:
@@ -186,33 +184,19 @@ class Draft:
         loss: str | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Imported:
-        """Return spec and model.
+        """Return spec and model of the network that ends in a layer, or in the input.
 
-        Parameters
-        ----------
-        output : int
-            The layer whose output is the network's, or its input.
-        name : str
-            Of the network, from which the spec's name is made.
-        labels : ndarray (classes,), optional
-            int64 or text, ascending.
-        loss : str, optional
-            The one that the last activation is made for if None.
-        facts : mapping, optional
-            What the file itself says of the spec.
-
-        Raises
-        ------
-        FileError
-            If the network is none that a spec can say.
+        Labels are integers or texts, ascending. The loss is the one that the last activation is made for, where neither
+        a loss nor facts, what the file itself says of the spec, are given. What no spec can say is named by an error.
         """
         if output == INPUT:
             output = self.activation(INPUT, "linear")
-        training = {"loss": loss or self._usual_loss(output)} if facts is None else training_of(facts)
-        if self.steps[output].layer.split_activation()[1] is None and _adds_activation(training["loss"]):
+        usual = {"network": {}, "training": {"loss": loss or self._usual_loss(output)}}
+        document = usual if facts is None else known_document(facts)
+        if self.steps[output].layer.split_activation()[1] is None and _adds_activation(document["training"]["loss"]):
             output = self.activation(output, "linear")
         steps = self._layers(output)
-        document = self._document(steps, spec_name(name), training, facts or {})
+        document = {"name": spec_name(name), **document, "network": document["network"] | self._network(steps)}
         return Imported(document, self._model(document, steps, labels), facts is not None)
 
     def _usual_loss(self, output: int) -> str:
@@ -225,15 +209,12 @@ class Draft:
 
     def _layers(self, output: int) -> list[DraftLayer]:
         """Return the layers that the output depends on, an activation inside the dense one that it alone reads."""
-        needed, waiting = set[int](), [output]
-        while waiting:
-            number = waiting.pop()
-            if number != INPUT and number not in needed:
-                needed.add(number)
-                waiting += self.steps[number].inputs
+        needed = {output}
+        for number in range(output, INPUT, -1):
+            needed.update(self.steps[number].inputs if number in needed else ())
+        needed.discard(INPUT)
         readers = Counter(source for number in needed for source in self.steps[number].inputs)
-        made: list[DraftLayer] = []
-        places = {INPUT: INPUT}
+        made, places = list[DraftLayer](), {INPUT: INPUT}
         for number in sorted(needed):
             step = self.steps[number]
             inputs = tuple(places[source] for source in step.inputs)
@@ -249,10 +230,8 @@ class Draft:
             made.append(DraftLayer(step.layer, inputs, step.size, step.tensors))
         return made
 
-    def _document(
-        self, steps: Sequence[DraftLayer], name: str, training: Mapping[str, Any], facts: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        network: dict[str, Any] = {"dtype": self.dtype} | names_of(facts)
+    def _network(self, steps: Sequence[DraftLayer]) -> dict[str, Any]:
+        network: dict[str, Any] = {"dtype": self.dtype}
         if self.preparation is not None:
             network["preprocessing"] = ["standardize"]
         if self.target is not None:
@@ -264,8 +243,7 @@ class Draft:
             network["activations"] = [layer.get("activation", "linear") for layer in layers]
         else:
             network |= {"input_size": self.inputs, "layers": layers}
-        source = {} if facts.get("data") is None else {"data": facts["data"]}
-        return {"name": name, **source, "network": network, "training": training}
+        return network
 
     def _model(self, document: dict[str, Any], steps: Sequence[DraftLayer], labels: Array | None) -> Model:
         try:
@@ -288,10 +266,8 @@ class Draft:
                 raise FileError(f"{name} has shape {tensors[name].shape}, expected {shape}")
             tensors[name] = np.broadcast_to(tensors[name], shape).astype(dtype)
         count = network.class_count
-        if labels is not None and count is None:
-            raise FileError("labels for a network without classes")
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
-            raise FileError(f"the labels of the classes are not {count}, ascending and each once")
+            raise FileError(f"the labels of the classes are not {count or 0}, ascending and each once")
         try:
             return Model(*model_of(network, tensors, labels))
         except DataError as error:
@@ -299,13 +275,7 @@ class Draft:
 
 
 def layer_of(fields: Mapping[str, Any]) -> Layer:
-    """Return the layer that a spec says with these fields.
-
-    Raises
-    ------
-    FileError
-        If a spec cannot say it.
-    """
+    """Return the layer that a spec says with these fields, if it can."""
     try:
         return _LAYER.validate_python(fields)
     except ValidationError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +19,15 @@ from specnet.parts.registry import built_in_registry
 
 _ABSENT = {"scale": np.ones(()), "shift": np.zeros(())}
 """What stands for arrays that a layer does not have."""
+_CLIPS = {"hard_tanh": (-1, 1), "relu6": (0, 6)}
 
 
+@dataclass(frozen=True)
 class ForeignLayer(ABC):
     """A layer of another tool, which reads layers of a draft and becomes one or several more."""
 
-    def __init__(self, draft: Draft, inputs: Sequence[int]) -> None:
-        self.draft, self.inputs = draft, inputs
+    draft: Draft
+    inputs: Sequence[int]
 
     @property
     @abstractmethod
@@ -43,7 +46,7 @@ class ForeignLayer(ABC):
     def source(self) -> int:
         """The one layer that it reads."""
         if len(self.inputs) != 1:
-            self.refuse(f"it reads {len(self.inputs)} layers, expected one")
+            raise FileError(f"it reads {len(self.inputs)} layers, expected one")
         return self.inputs[0]
 
     @property
@@ -51,14 +54,10 @@ class ForeignLayer(ABC):
         """The number of features that it reads."""
         return self.draft.size(self.source)
 
-    def refuse(self, reason: str) -> NoReturn:
-        """Say that the layer is not supported."""
-        raise FileError(reason)
-
     def along_features(self) -> None:
         """Refuse a layer that works along another axis than the features."""
         if self.axis not in (1, -1, [1], [-1]):
-            self.refuse(f"it works along the axis {shown(str(self.axis))[1:-1]}, which is not that of the features")
+            raise FileError(f"it works along the axis {shown(str(self.axis))[1:-1]}, which is not that of the features")
 
     def add(self, part: type[Part], **fields: Any) -> int:
         """Add the part that the layer is, with fields and arrays by their names; some fields may be given."""
@@ -66,9 +65,14 @@ class ForeignLayer(ABC):
         said = {"type": part.part_name()} | self.fields(part.names) | fields
         layer = layer_of({"type": "activation", "activation": said} if part.kind == "activation" else said)
         shapes = layer.tensor_shapes(tuple(map(self.draft.size, self.inputs)))
-        arrays = self.arrays(part.names, shapes)
-        found = {name: _ABSENT[name] if array is None else array for name, array in arrays.items()}
-        return self.draft.add(layer, self.inputs, found)
+        arrays = self.arrays(part.names, shapes).items()
+        return self.draft.add(layer, self.inputs, {name: _ABSENT[name] if a is None else a for name, a in arrays})
+
+    def clip(self, minimum: Any, maximum: Any) -> int:
+        """Add a clip, or the activation that is one with these bounds."""
+        named = [name for name, bounds in _CLIPS.items() if bounds == (minimum, maximum)]
+        clip = {"type": "clip", "minimum": minimum, "maximum": maximum}
+        return self.draft.activation(self.source, named[0] if named else clip)
 
 
 def same(layer: ForeignLayer) -> int:

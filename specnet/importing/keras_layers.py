@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from specnet.errors import FileError
 from specnet.files.tensors import Shape, shown
-from specnet.importing.draft import INPUT, Draft, Scaling
+from specnet.importing.draft import INPUT, Scaling
 from specnet.importing.foreign import ForeignLayer, named_parts, same
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Dropout, LayerNormalization
 from specnet.parts.part import Names
 
-Part = str | dict[str, Any]
-
-_ACTIVATIONS: dict[str, Part] = {
+_ACTIVATIONS: dict[str, str | dict[str, Any]] = {
     name: part.part_name() for name, part in named_parts(lambda names: names.keras).items() if name != "linear"
 } | {"leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2}}
 """Functions under `keras.activations`, with the arguments that they have by default."""
 
-_LARGEST = np.finfo(np.float64).max
+_RELU = {"max_value": None, "negative_slope": 0, "threshold": 0}
+"""What a ReLU has besides, and when it is as if it had not."""
 _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.activations")
 
 
+@dataclass(frozen=True)
 class KerasLayer(ForeignLayer):
     """A layer of a Keras file, by its configuration and what returns its arrays, given their shapes."""
 
-    def __init__(
-        self,
-        draft: Draft,
-        inputs: list[int],
-        config: Mapping[str, Any],
-        weights: Callable[[list[Shape]], list[Array]],
-    ) -> None:
-        super().__init__(draft, inputs)
-        self.config, self.weights = config, weights
+    config: Mapping[str, Any]
+    weights: Callable[[list[Shape]], list[Array]]
 
     @property
     def axis(self) -> Any:
@@ -52,42 +47,29 @@ class KerasLayer(ForeignLayer):
         arrays = self.weights([shapes[name] for name in there]) if there else []
         return dict.fromkeys(shapes) | dict(zip(there, arrays, strict=True))
 
-    def number(self, name: str) -> float:
-        """Return a field that is a number."""
-        value = self.config.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-            self.refuse(f"{name} is {shown(str(value))}, expected a number")
-        return float(value)
-
     def numbers(self, name: str) -> Array:
         """Return a field that is a number, or one for each feature."""
         try:
             return np.broadcast_to(np.asarray(self.config.get(name), np.float64).reshape(-1), self.size)
-        except (ValueError, TypeError, OverflowError):
-            self.refuse(f"{name} is not one number per feature")
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FileError(f"{name} is not one number per feature") from error
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """Return a field that is true or false."""
         value = self.config.get(name, default)
         if not isinstance(value, bool):
-            self.refuse(f"{name} is {shown(str(value))}, expected true or false")
+            raise FileError(f"{name} is {shown(str(value))}, expected true or false")
         return value
 
 
 def _dense(layer: KerasLayer) -> int:
-    units = layer.config.get("units")
-    if type(units) is not int or units < 1:
-        layer.refuse(f"units is {shown(str(units))}, expected a number")
+    units: Any = layer.config.get("units")
     for name in ("lora_rank", "quantization_config"):
         if layer.config.get(name) is not None:
-            layer.refuse(f"{name} is not supported")
-    shapes: list[Shape] = [(layer.size, units), (units,)]
+            raise FileError(f"{name} is not supported")
+    shapes: list[Shape] = [(layer.size, units), (units,)]  # which no array has where it is no number
     kernel, *bias = layer.weights(shapes if layer.flag("use_bias") else shapes[:1])
     return _activated(layer, layer.draft.dense(layer.source, kernel.T, *bias))
-
-
-def _activation(layer: KerasLayer) -> int:
-    return _activated(layer, layer.source)
 
 
 def _activated(layer: KerasLayer, source: int) -> int:
@@ -96,35 +78,30 @@ def _activated(layer: KerasLayer, source: int) -> int:
     if isinstance(value, dict):
         module, kind = value.get("module"), value.get("class_name")
         if module not in _FUNCTION_MODULES or kind != "function":
-            layer.refuse(f"its activation is {shown(str(kind))} from the module {shown(str(module))}, not Keras's own")
+            raise FileError(
+                f"its activation is {shown(str(kind))} from the module {shown(str(module))}, not Keras's own"
+            )
         value = value.get("config")
     if value in (None, "linear"):
         return source
     if not isinstance(value, str) or value not in _ACTIVATIONS:
-        layer.refuse(f"the activation {shown(str(value))} is not supported")
+        raise FileError(f"the activation {shown(str(value))} is not supported")
     return layer.draft.activation(source, _ACTIVATIONS[value])
 
 
 def _relu(layer: KerasLayer) -> int:
-    ceiling = None if layer.config.get("max_value") is None else layer.number("max_value")
-    slope, threshold = layer.number("negative_slope"), layer.number("threshold")
-    if (ceiling is not None) + bool(slope) + bool(threshold) > 1:
-        layer.refuse("a relu with more than one of max_value, negative_slope and threshold is not supported")
-    part: Part = "relu"
-    if slope:
-        part = {"type": "leaky_relu", "negative_slope": slope}
-    elif threshold:
-        part = {"type": "threshold", "threshold": threshold}
-        if threshold < 0:
-            layer.refuse(f"threshold is {threshold:g}, expected a positive number")
-    elif ceiling is not None:
-        part = "relu6" if ceiling == 6 else {"type": "clip", "minimum": 0.0, "maximum": ceiling}
-    return layer.draft.activation(layer.source, part)
+    bends = {name: layer.config.get(name) for name, usual in _RELU.items() if layer.config.get(name) != usual}
+    if len(bends) > 1:
+        raise FileError(f"a relu with {' and '.join(bends)} is not supported")
+    if "max_value" in bends:
+        return layer.clip(0, bends["max_value"])
+    kind = "threshold" if "threshold" in bends else "leaky_relu" if bends else "relu"
+    return layer.draft.activation(layer.source, {"type": kind, **bends})
 
 
 def _layer_normalization(layer: KerasLayer) -> int:
     if layer.config.get("rms_scaling"):
-        layer.refuse("a normalization without the mean is not supported")
+        raise FileError("a normalization without the mean is not supported")
     return layer.add(LayerNormalization)
 
 
@@ -137,14 +114,14 @@ def _normalization(layer: KerasLayer) -> int:
     else:
         mean, variance = layer.numbers("mean"), layer.numbers("variance")
     if (variance < 0).any():
-        layer.refuse("a variance is below 0")
+        raise FileError("a variance is below 0")
     scaling = Scaling(mean.astype(np.float64), np.maximum(np.sqrt(variance.astype(np.float64)), 1e-7))
     if layer.flag("invert", False):
         if draft.target is not None:
-            layer.refuse("there is an inverted Normalization before it")
+            raise FileError("there is an inverted Normalization before it")
         draft.target = scaling
     elif layer.source != INPUT or draft.preparation is not None or draft.steps:
-        layer.refuse("a Normalization is understood as the first layer, or inverted as the last one")
+        raise FileError("a Normalization is understood as the first layer, or inverted as the last one")
     else:
         draft.preparation = scaling
     return layer.source
@@ -157,12 +134,12 @@ def _rescaling(layer: KerasLayer) -> int:
 LAYERS: dict[str, Callable[[KerasLayer], int]] = {
     **{
         name: partial(KerasLayer.add, part=part)
-        for name, part in named_parts(lambda names: names.keras_layer[0] if names.keras_layer else "").items()
+        for name, part in named_parts(lambda names: names.keras_layer[0]).items()
     },
     # What they do while training differs; what is dropped on average does not.
     **dict.fromkeys(["AlphaDropout", "GaussianDropout"], partial(KerasLayer.add, part=Dropout)),
     **dict.fromkeys(["ActivityRegularization", "Flatten", "Identity"], same),
-    "Activation": _activation,
+    "Activation": lambda layer: _activated(layer, layer.source),
     "Dense": _dense,
     "LayerNormalization": _layer_normalization,
     "Normalization": _normalization,

@@ -5,50 +5,42 @@ The module is run beside the model that is made of it: hooks, and whatever else 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module as import_by_name
 from typing import Any
 
 import numpy as np
 
-from specnet.errors import DataError, FileError
+from specnet.errors import FileError
 from specnet.files.tensors import Shape
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.foreign import ForeignLayer, errors_at, named_parts, same
 from specnet.importing.proof import prove
-from specnet.parts.activations import Clip, LeakyRelu, Softplus
+from specnet.parts.activations import LeakyRelu, Softplus
 from specnet.parts.arrays import Array
 from specnet.parts.layers import BatchNormalization
 from specnet.parts.part import Names
 from specnet.spec import Limits
 
-_SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 _LINEAR_FROM = 20
 """PyTorch's softplus is x above its threshold, which no other number in single precision is, if that is 20 or more."""
 
 
 def import_module(module: Any, limits: Limits | None) -> Imported:
-    """Return a module as a spec and a model, which answers as the module does in evaluation mode.
-
-    Raises
-    ------
-    DataError
-        If it is no ``nn.Sequential``, or a module in it is not supported; names it.
-    """
+    """Return an ``nn.Sequential`` as a spec and a model; what is not supported is named by an error."""
     if _kind(module) != "Sequential":
-        raise DataError(f"cannot import the module {_kind(module)}; expected an nn.Sequential")
+        raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential")
     modules = list(_flat(module, ""))
     if not modules:
-        raise DataError("this nn.Sequential is empty")
+        raise FileError("this nn.Sequential is empty")
     draft = Draft(_columns(modules), _dtype(modules), limits)
-    running = _Running(module, draft.dtype)
+    answers = partial(_answers, module, draft.dtype)
     # PyTorch's older ways to normalize weights keep those of the last run.
-    with suppress(DataError):  # what does not run is named below
-        running.answers(np.zeros((1, draft.inputs)))
+    with suppress(FileError):  # what does not run is named below
+        answers(np.zeros((1, draft.inputs)))
     source = INPUT
     for name, inner in modules:
         kind, size = _kind(inner), _size(inner)
@@ -57,37 +49,30 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
                 raise FileError("it is not supported")
             if size not in (None, draft.size(source)):
                 raise FileError(f"it has {size} features, and reads {draft.size(source)}")
-            source = MODULES[kind](TorchModule(draft, source, inner))
+            source = MODULES[kind](TorchModule(draft, [source], inner))
     imported = draft.finish(source, "sequential")
     try:
-        return replace(imported, proof=prove(imported.model, draft.dtype, running.answers, "PyTorch"))
+        return replace(imported, proof=prove(imported.model, draft.dtype, answers, "PyTorch"))
     except FileError as error:
         hooked = [name for name, inner in module.named_modules() if inner._forward_hooks or inner._forward_pre_hooks]
         hint = f"there are hooks, in {', '.join(name or 'the whole' for name in hooked)}" if hooked else None
-        raise DataError(error.diagnostics[0].message, hint=hint) from error
+        raise FileError(error.diagnostics[0].message, hint=hint) from error
 
 
-class _Running:
-    """A module that is run in evaluation mode, and left in its own."""
-
-    def __init__(self, module: Any, dtype: str) -> None:
-        self._module, self._dtype = module, dtype
-
-    def answers(self, X: Array) -> list[Array]:
-        """Return what it answers about columns (rows, inputs)."""
-        torch = import_by_name("torch")
-        modes = [(inner, inner.training) for inner in self._module.modules()]
-        device = next((parameter.device for parameter in self._module.parameters()), None)
-        self._module.eval()
-        try:
-            with torch.no_grad():
-                answer = self._module(torch.tensor(X.astype(self._dtype), device=device))
-            return [answer.cpu().numpy()]
-        except Exception as error:  # of any kind: it is the caller's module
-            raise DataError(f"this module cannot be run: {type(error).__name__}: {str(error)[:200]}") from error
-        finally:
-            for inner, mode in modes:
-                inner.training = mode
+def _answers(module: Any, dtype: str, X: Array) -> list[Array]:
+    """Return what a module answers about columns (rows, inputs) in evaluation mode; it is left in its own."""
+    torch = import_by_name("torch")
+    modes = [(inner, inner.training) for inner in module.modules()]
+    device = next((parameter.device for parameter in module.parameters()), None)
+    module.eval()
+    try:
+        with torch.no_grad():
+            return [module(torch.tensor(X.astype(dtype), device=device)).cpu().numpy()]
+    except Exception as error:  # of any kind: it is the caller's module
+        raise FileError(f"this module cannot be run: {type(error).__name__}: {str(error)[:200]}") from error
+    finally:
+        for inner, mode in modes:
+            inner.training = mode
 
 
 def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -106,10 +91,8 @@ def _kind(module: Any) -> str:
 
 def _size(module: Any) -> int | None:
     """Return the number of features that a module is made for; None where it takes any."""
-    if _kind(module) not in _SIZES:
-        return None
-    size = getattr(module, _SIZES[_kind(module)])
-    return size if isinstance(size, int) else math.prod(size)
+    sizes = (getattr(module, name, None) for name in ("in_features", "num_features", "normalized_shape"))
+    return next((int(np.prod(size)) for size in sizes if size is not None), None)
 
 
 def _columns(modules: list[tuple[str, Any]]) -> int:
@@ -118,22 +101,19 @@ def _columns(modules: list[tuple[str, Any]]) -> int:
         halved += _kind(module) == "GLU"
         if (size := _size(module)) is not None:
             return size << halved
-    raise DataError("the number of inputs is unknown: no module specifies it")
+    raise FileError("the number of inputs is unknown: no module specifies it")
 
 
 def _dtype(modules: list[tuple[str, Any]]) -> str:
     found = {str(parameter.dtype).removeprefix("torch.") for _, module in modules for parameter in module.parameters()}
-    if len(found) > 1 or not found <= {"float32", "float64"}:
-        raise DataError(f"the parameters are {' and '.join(sorted(found))}; all float32 or all float64 is needed")
-    return found.pop() if found else "float32"
+    return " and ".join(sorted(found)) or "float32"
 
 
+@dataclass(frozen=True)
 class TorchModule(ForeignLayer):
     """A module, which reads one layer."""
 
-    def __init__(self, draft: Draft, source: int, module: Any) -> None:
-        super().__init__(draft, [source])
-        self.module = module
+    module: Any
 
     @property
     def axis(self) -> Any:
@@ -145,7 +125,7 @@ class TorchModule(ForeignLayer):
         return {name: value == "tanh" if isinstance(value, str) else value for name, value in arguments.items()}
 
     def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
-        return dict(zip(shapes, map(self.array, names.torch_arrays), strict=True))
+        return dict(zip(shapes, map(self.array, names.torch[2:]), strict=True))
 
     def array(self, name: str) -> Array | None:
         """Return a parameter or a buffer, () where it is a single number for all features."""
@@ -153,7 +133,7 @@ class TorchModule(ForeignLayer):
         if tensor is None:
             return None
         if tensor.is_meta:
-            self.refuse(f"its {name} is on the device meta, which keeps no numbers")
+            raise FileError(f"its {name} is on the device meta, which keeps no numbers")
         array = np.asarray(tensor.detach().cpu().numpy())
         return array.reshape(()) if array.shape == (1,) else array
 
@@ -166,7 +146,7 @@ def _linear(module: TorchModule) -> int:
 
 def _batch_norm(module: TorchModule) -> int:
     if module.module.running_mean is None:
-        module.refuse("it normalizes by the batch, without running averages")
+        raise FileError("it normalizes by the batch, without running averages")
     momentum = module.module.momentum  # the share that changes
     known = momentum is not None and 0 < momentum <= 1
     return module.add(BatchNormalization, **({"momentum": round(1 - momentum, 12)} if known else {}))
@@ -181,14 +161,14 @@ def _leaky_relu(module: TorchModule) -> int:
 
 def _softplus(module: TorchModule) -> int:
     if module.module.beta != 1 or module.module.threshold < _LINEAR_FROM or module.draft.dtype != "float32":
-        module.refuse("a softplus with another beta than 1, or one that is linear where digits tell, is not supported")
+        raise FileError(
+            "a softplus with another beta than 1, or one that is linear where digits tell, is not supported"
+        )
     return module.add(Softplus)
 
 
 def _hard_tanh(module: TorchModule) -> int:
-    bounds = float(module.module.min_val), float(module.module.max_val)
-    known = {(-1.0, 1.0): "hard_tanh", (0.0, 6.0): "relu6"}
-    return module.draft.activation(module.source, known[bounds]) if bounds in known else module.add(Clip)
+    return module.clip(module.module.min_val, module.module.max_val)
 
 
 def _dropout(module: TorchModule) -> int:

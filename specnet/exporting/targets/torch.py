@@ -235,7 +235,7 @@ class _Writer:
             dtype, call = np.dtype(np.float64), "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
         size, fields = len(next(iter(arrays.values()))), {name: getattr(part, name) for name in type(part).model_fields}
         made = part.names.torch[1].format(size=size, dtype=dtype.name, **fields)
-        kept = zip(part.names.torch_arrays, arrays.values(), strict=True)
+        kept = zip(part.names.torch[2:], arrays.values(), strict=True)
         state = {name: array.astype(dtype) for name, array in kept}
         if part.type == "batch_normalization":
             state["num_batches_tracked"] = np.array(0)

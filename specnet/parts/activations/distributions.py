@@ -13,12 +13,7 @@ class Softmax(Activation):
 
     elementwise = False
     onnx = ("Softmax", {})
-    names = Names(
-        keras="softmax",
-        keras_layer=("Softmax",),
-        torch=("Softmax", "nn.functional.softmax({x}, dim=1)"),
-        sklearn="softmax",
-    )
+    names = Names("softmax", ("Softmax",), ("Softmax", "nn.functional.softmax({x}, dim=1)"), "softmax")
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:

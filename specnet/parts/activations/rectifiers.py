@@ -63,11 +63,7 @@ class Prelu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("PRelu", {})
-    names = Names(
-        keras_layer=("PReLU",),
-        torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})"),
-        torch_arrays=("weight",),
-    )
+    names = Names(keras_layer=("PReLU",), torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})", "weight"))
     type: Literal["prelu"] = "prelu"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
@@ -83,7 +79,7 @@ class Elu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("Elu", {"alpha": "alpha"})
-    names = Names("elu", keras_layer=("ELU", "alpha"), torch=("ELU", "nn.functional.elu({x}, alpha={alpha})"))
+    names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
     type: Literal["elu"] = "elu"
     alpha: PositiveNumber = Field(1.0, description="α, distance of the lower limit from 0")
 

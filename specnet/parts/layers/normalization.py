@@ -60,9 +60,12 @@ class BatchNormalization(_Normalization):
     onnx = ("BatchNormalization", {"epsilon": "epsilon"})
     names = Names(
         keras_layer=("BatchNormalization", "momentum", "epsilon"),
+        torch=(
+            "BatchNorm1d",
+            "nn.BatchNorm1d({size}, eps={epsilon}, momentum=1 - {momentum}, dtype=torch.{dtype})",
+            *("weight", "bias", "running_mean", "running_var"),
+        ),
         keras_flags=_KERAS_FLAGS,
-        torch=("BatchNorm1d", "nn.BatchNorm1d({size}, eps={epsilon}, momentum=1 - {momentum}, dtype=torch.{dtype})"),
-        torch_arrays=("weight", "bias", "running_mean", "running_var"),
     )
     type: Literal["batch_normalization"] = "batch_normalization"
     momentum: Fraction = Field(0.99, description="fraction of the running averages kept at each step")
@@ -115,9 +118,8 @@ class LayerNormalization(_Normalization):
     onnx = ("LayerNormalization", {"epsilon": "epsilon"})
     names = Names(
         keras_layer=("LayerNormalization", "epsilon"),
+        torch=("LayerNorm", "nn.LayerNorm({size}, eps={epsilon}, dtype=torch.{dtype})", "weight", "bias"),
         keras_flags=_KERAS_FLAGS,
-        torch=("LayerNorm", "nn.LayerNorm({size}, eps={epsilon}, dtype=torch.{dtype})"),
-        torch_arrays=("weight", "bias"),
     )
     type: Literal["layer_normalization"] = "layer_normalization"
 
