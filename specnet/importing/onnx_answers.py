@@ -60,7 +60,7 @@ class _Ending:
             output = self.draft.activation(output, "linear")
         loss = self._loss_of_margins(output)
         is_largest = self.decision is not None and self.decision.boundary is None
-        if self.answer is None and is_largest and not self._ends_in(output, "softmax"):
+        if self.answer is None and is_largest and not self.draft.ends_in(output, "softmax"):
             output = self.draft.activation(output, "softmax")  # which leaves the largest where it is
         return self.draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
@@ -106,12 +106,12 @@ class _Ending:
     def _second_of_two(self, layer: int) -> int:
         """Return the layer p in place of one that makes the probabilities 1 - p and p of it."""
         step = None if layer == INPUT else self.draft.steps[layer]
-        if step is None or step.fields["type"] != "concatenate" or len(step.inputs) != 2 or INPUT in step.inputs:
+        if step is None or step.layer.type != "concatenate" or len(step.inputs) != 2 or INPUT in step.inputs:
             return layer
         less, second = self.draft.steps[step.inputs[0]], step.inputs[1]
-        is_less = less.fields == {"type": "scale", "use_shift": True} and less.inputs == (second,) and step.size == 2
+        is_less = less.layer.type == "scale" and less.inputs == (second,) and less.tensors.keys() == {"factor", "shift"}
         is_one = is_less and less.tensors["factor"] == -1 and less.tensors["shift"] == 1
-        return second if is_one and self._ends_in(second, "sigmoid") else layer
+        return second if is_one and self.draft.ends_in(second, "sigmoid") else layer
 
     def _loss_of_margins(self, output: int) -> str | None:
         """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
@@ -120,14 +120,14 @@ class _Ending:
         """
         if self.decision is None:
             return None
-        is_softmax = self._ends_in(output, "softmax")
+        is_softmax = self.draft.ends_in(output, "softmax")
         # The largest of the values before a softmax is the largest after it.
         before = is_softmax and self.draft.steps[output].inputs == (self.decision.layer,)
         if self.decision.layer != output and not before:
             raise FileError("the labels and the probabilities come from different layers")
         if self.decision.boundary is None:
             return None if self.answer is None or is_softmax else "categorical_hinge"
-        if self.decision.boundary == _HALF and self._ends_in(output, "sigmoid"):
+        if self.decision.boundary == _HALF and self.draft.ends_in(output, "sigmoid"):
             return None
         if self.decision.boundary == 0:
             return "hinge"
@@ -135,13 +135,10 @@ class _Ending:
 
     def _labels(self, output: int) -> Array | None:
         """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
-        classes, of_each = self.graph.classes, self.draft.size(output) > 1 and self._ends_in(output, "sigmoid")
+        classes, of_each = self.graph.classes, self.draft.size(output) > 1 and self.draft.ends_in(output, "sigmoid")
         labels = classes if self.decision is None else self.decision.labels
         if labels is None or (self.decision is None and of_each):
             return None
         if classes is not None and not np.array_equal(labels, classes):
             raise FileError("the labels and those of the probabilities differ")
         return labels.astype(np.str_ if labels.dtype.kind in "UO" else np.int64)
-
-    def _ends_in(self, output: int, activation: str) -> bool:
-        return self.draft.steps[output].fields.get("activation") == activation

@@ -166,7 +166,7 @@ class Graph:
             return terms, lambda layers: draft.dense(layers[0], self.spread(layers[0], term), None)
         if (gated := _gated(term)) is not None:
             glu = {"type": "activation", "activation": "glu"}
-            return [gated], lambda layers: draft.add(glu, layers, size=term.size)
+            return [gated], lambda layers: draft.add(glu, layers)
         found = self.recognized(term)
         if found is not None:
             return [found[0]], lambda layers: self._place(layers[0], found[1])

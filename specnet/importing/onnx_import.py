@@ -12,7 +12,7 @@ from specnet.errors import FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
 from specnet.importing.draft import Imported
-from specnet.importing.facts import read_facts, training_of
+from specnet.importing.facts import known_document, read_facts
 from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, read_model
@@ -40,7 +40,7 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         if said is None:
             imported, inputs = _read(model, tensors, path, limits, None)
         else:
-            training_of(said)
+            known_document(said)
             try:
                 imported, inputs = read_export(model.graph, said, tensors, limits), ["X"]
             except ChangedError as change:

@@ -220,9 +220,10 @@ def _batch_normalization(call: Call) -> Result:
     if (variance < 0).any():
         raise FileError("its variance is below 0")
     epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", -1.0)
-    fields = {"momentum": momentum} if 0 <= momentum < 1 else {}
-    layer = graph.draft.normalization(call.source(), epsilon, scale, shift, mean, variance, **fields)
-    return graph.leaf(layer, x.shapes)
+    kept = {"momentum": momentum} if 0 <= momentum < 1 else {}
+    fields = {"type": "batch_normalization", "epsilon": epsilon, **kept}
+    tensors = {"scale": scale, "shift": shift, "running_mean": mean, "running_variance": variance}
+    return graph.leaf(graph.draft.add(fields, [call.source()], tensors), x.shapes)
 
 
 def _layer_normalization(call: Call) -> Result:
@@ -245,10 +246,8 @@ def _concatenate(call: Call) -> Result:
     parts = [call.features(index) for index in range(len(call.inputs))]
     if not all(part.is_axis(axis) for part in parts):
         raise FileError("it does not put features beside each other")
-    sources = [graph.source(graph.term(part)) for part in parts]
-    size = sum(graph.draft.size(source) for source in sources)
-    layer = graph.draft.add({"type": "concatenate"}, sources, size=size)
-    return graph.leaf(layer, parts[0].resized(axis, size))
+    layer = graph.draft.add({"type": "concatenate"}, [graph.source(graph.term(part)) for part in parts])
+    return graph.leaf(layer, parts[0].resized(axis, graph.draft.size(layer)))
 
 
 def _feature_vectorizer(call: Call) -> Result:
