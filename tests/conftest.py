@@ -7,6 +7,8 @@ from hypothesis import settings
 settings.register_profile("specnet", deadline=None, derandomize=True, database=None)
 settings.load_profile("specnet")
 
+pytest_plugins = ["tests.texts.pinned"]
+
 collect_ignore = ["plugin"]  # a package with tests of its own, which tests/test_plugin.py installs and runs
 
 

@@ -15,6 +15,7 @@ from specnet.errors import SpecError, SpecnetError
 from specnet.parts import Activation, Loss, Value, constant, expand, sum_over
 from specnet.parts.registry import installed_registry
 from specnet.spec.schema import json_schema
+from tests.texts.pinned import Refused
 
 SNAKE = '''
 from typing import Literal
@@ -65,8 +66,8 @@ def test_parse_and_schema(snake: type[Activation]):
     assert caught.value.diagnostics[0].code == "out-of-bounds"
 
 
-def test_without_it_the_name_is_unknown():
-    with pytest.raises(SpecError, match=r'error\[unknown-part\].*"snake"'):
+def test_without_it_the_name_is_unknown(refused: Refused):
+    with refused(SpecError, code="unknown-part", at="network.activations.type"):
         specnet.parse_spec(SPEC)
 
 
@@ -87,7 +88,7 @@ def test_gradient(snake: type[Activation]):
         assert gradient[place] == pytest.approx(difference, abs=1e-8)
 
 
-def test_training_and_model_file(snake: type[Activation], tmp_path: Path):
+def test_training_and_model_file(snake: type[Activation], tmp_path: Path, refused: Refused):
     X = np.linspace(-2, 2, 80)[:, None]
     y = X[:, 0] + np.sin(3 * X[:, 0])
     model = specnet.fit(specnet.parse_spec(SPEC, parts=[snake]), X, y)
@@ -95,7 +96,7 @@ def test_training_and_model_file(snake: type[Activation], tmp_path: Path):
     model.save(tmp_path / "m.safetensors")
     again = specnet.load_model(tmp_path / "m.safetensors", parts=[snake])
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
-    with pytest.raises(specnet.FileError, match="snake"):
+    with refused(specnet.FileError, at="m.safetensors"):
         specnet.load_model(tmp_path / "m.safetensors")
 
 
@@ -120,18 +121,18 @@ class Constant(Activation):
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    "spec",
     [
-        ({"layers": ["linear"], "loss": "forgetful"}, "ShapeError: its value does not depend on the target"),
-        ({"layers": ["constant", "linear"], "loss": "mse"}, "the network's output does not depend on its columns"),
+        {"layers": ["linear"], "loss": "forgetful"},
+        {"layers": ["constant", "linear"], "loss": "mse"},
     ],
 )
-def test_a_part_that_leaves_out_what_it_should_read_is_told_so(spec: dict[str, Any], message: str):
+def test_a_part_that_leaves_out_what_it_should_read_is_told_so(spec: dict[str, Any], refused: Refused):
     network = {"layer_sizes": [2, *(1 for _ in spec["layers"])], "activations": spec["layers"]}
     document = {"network": network, "training": {"loss": spec["loss"]}}
     parsed = specnet.parse_spec(document, parts=[Forgetful, Constant])
-    with pytest.raises(SpecnetError, match=message):
+    with refused(SpecnetError):
         specnet.fit(parsed, np.ones((4, 2)), np.ones(4))
     built = specnet.build(document, parts=[Forgetful, Constant])
-    with pytest.raises(SpecnetError, match=message):
+    with refused(SpecnetError):
         built.loss_and_gradient(built.initial_parameters(), np.ones((4, 2)), np.ones(4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -110,9 +111,14 @@ for _verb in (run, validate, show, parts, check, predict, evaluate, export, impo
     _register(_verb)
 
 
+@cache
+def _command() -> Any:
+    return get_command(application)
+
+
 def call(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit status."""
-    command: Any = get_command(application)
+    command = _command()
     try:
         try:
             with command.make_context("specnet", [*arguments]) as context:

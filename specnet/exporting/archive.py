@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from specnet.exporting.facts import FACTS, facts_of, written
+from specnet.exporting.facts import FACTS, LABELS, facts_of, written
 from specnet.exporting.program import Program
 
 MEMBER = "specnet.json"
@@ -14,7 +14,7 @@ MEMBER = "specnet.json"
 def with_said(content: bytes, program: Program) -> bytes:
     """Return an archive with its text: class labels, the spec's hash, facts of the spec."""
     said = {
-        "labels": program.labels,
+        LABELS: program.labels,
         "spec_sha256": program.model.spec.sha256,
         FACTS: facts_of(program.model.spec),
     }

@@ -23,10 +23,7 @@ def facts_of(spec: Spec) -> dict[str, Any]:
     training: dict[str, Any] = {"loss": short(spec.training.loss)}
     if spec.training.metrics:
         training["metrics"] = short(spec.training.metrics)
-    facts: dict[str, Any] = {"training": training}
-    source = spec.data.handed_on() if spec.data is not None else None
-    if source is not None:
-        facts["data"] = source.model_dump(mode="json", exclude_none=True)
+    facts = {"training": training} | _source(spec)
     if spec.network.feature_names is not None:
         facts["network"] = {"feature_names": spec.network.feature_names}
     return facts
@@ -34,10 +31,15 @@ def facts_of(spec: Spec) -> dict[str, Any]:
 
 def whole_spec(spec: Spec) -> dict[str, Any]:
     """Return a resolved spec as a table that leaves out defaults, and of its data all but the name of a CSV file."""
-    whole = {name: table for name, table in spec.short().items() if name != "data"}
-    return whole | {name: table for name, table in facts_of(spec).items() if name == "data"}
+    return {name: table for name, table in spec.short().items() if name != "data"} | _source(spec)
 
 
 def written(facts: Mapping[str, Any]) -> str:
     """Return facts, or what they are a part of, as a short text."""
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _source(spec: Spec) -> dict[str, Any]:
+    """Return of a spec's data all but the name of a CSV file."""
+    source = spec.data.handed_on() if spec.data is not None else None
+    return {} if source is None else {"data": source.model_dump(mode="json", exclude_none=True)}

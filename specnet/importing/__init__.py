@@ -13,7 +13,7 @@ from typing import Any
 from specnet.errors import DataError, FileError
 from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
-from specnet.importing.archives import opened
+from specnet.files.archives import Archive
 from specnet.importing.draft import Imported
 from specnet.model import Model, load_model
 from specnet.spec import Limits
@@ -75,10 +75,8 @@ def open_model(path: PathLike) -> Model:
         If the file is missing, is something else, or is damaged.
     """
     suffix = Path(path).suffix
-    if suffix == ".safetensors" or os.path.isdir(path):
-        return load_model(path)
     kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
-    if not kinds:
+    if not kinds or os.path.isdir(path):
         return load_model(path)
     if kinds[0].is_program:
         hint = "run it as a program; specnet reads .safetensors, .onnx, .keras and .skops files"
@@ -110,15 +108,14 @@ def weights_path(path: PathLike) -> Path:
 
 
 def _read_file(path: PathLike, limits: Limits | None) -> Imported:
-    with open_file(path) as (stream, _):
-        is_archive = stream.read(len(_ZIP)) == _ZIP
-    if not is_archive:
-        from specnet.importing.onnx_import import import_onnx
+    with file_errors(path), open_file(path) as (stream, _):
+        if stream.read(len(_ZIP)) == _ZIP:
+            from specnet.importing.keras_file import import_keras
+            from specnet.importing.sklearn_estimators import SCHEMA, import_skops
 
-        return import_onnx(path, limits)
-    from specnet.importing.keras_file import import_keras
-    from specnet.importing.skops_file import SCHEMA, import_skops
+            archive = Archive(stream)
+            read = import_skops if SCHEMA in archive else import_keras
+            return read(archive, Path(path).stem, limits)
+    from specnet.importing.onnx_import import import_onnx
 
-    with file_errors(path), open_file(path) as (stream, _), opened(stream) as archive:
-        is_skops = SCHEMA in archive
-    return import_skops(path, limits) if is_skops else import_keras(path, limits)
+    return import_onnx(path, limits)

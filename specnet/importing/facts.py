@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import FileError
+from specnet.exporting.archive import MEMBER
+from specnet.exporting.facts import FACTS, LABELS
+from specnet.files.archives import Archive
 from specnet.files.tensors import parse_object
 from specnet.importing.onnx_file import as_texts
 from specnet.parts.arrays import Array
@@ -17,34 +20,27 @@ FACTS_LIMIT = 2**24
 """Bytes."""
 
 
-def read_facts(text: str | bytes, what: str) -> dict[str, Any]:
-    """Return a text as the JSON object that it is.
-
-    Parameters
-    ----------
-    text : str or bytes
-    what : str
-        What it is, for errors.
-
-    Raises
-    ------
-    FileError
-        If it is too long, or no JSON object.
-    """
-    content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+def read_facts(text: str, what: str) -> dict[str, Any]:
+    """Return a text as the JSON object that it is; an error calls it as `what` says."""
+    content = text.encode("utf-8", "surrogatepass")
     if len(content) > FACTS_LIMIT:
         raise FileError(f"{what} has {len(content)} bytes, of which at most {FACTS_LIMIT} can be read")
     return parse_object(content, what)
 
 
-def labels_of(labels: Any, what: str) -> Array | None:
-    """Return class labels, ascending integers or texts, from a list; None where there is none.
+def read_said(archive: Archive) -> tuple[Array | None, dict[str, Any] | None]:
+    """Return class labels and facts of the spec, where an archive is one of `specnet.exporting`'s."""
+    if MEMBER not in archive:
+        return None, None
+    found = parse_object(archive.read(MEMBER, FACTS_LIMIT), MEMBER)
+    facts = found.get(FACTS)
+    if facts is not None and not isinstance(facts, dict):
+        raise FileError(f"{MEMBER}: expected a table for the spec")
+    return labels_of(found.get(LABELS), MEMBER), facts
 
-    Raises
-    ------
-    FileError
-        If they are something else, or too large.
-    """
+
+def labels_of(labels: Any, what: str) -> Array | None:
+    """Return class labels, ascending integers or texts, from a list, and None from None; errors say of what."""
     if labels is None:
         return None
     kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
@@ -57,25 +53,15 @@ def labels_of(labels: Any, what: str) -> Array | None:
     return np.array(labels, np.int64)
 
 
-def names_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what facts say of the columns' names, as a spec's network says it, to be checked as any spec is."""
-    return _known(facts.get("network"), ("feature_names",))
-
-
-def training_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what facts say of the training, the loss and the metrics, to be checked as any spec is.
-
-    Raises
-    ------
-    FileError
-        If they name no loss.
-    """
-    known = _known(facts.get("training"), ("loss", "metrics"))
-    loss = known.get("loss")
+def known_document(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what facts say of a spec beside its layers, a loss at least, to be checked as any spec is."""
+    training = _known(facts.get("training"), ("loss", "metrics"))
+    loss = training.get("loss")
     if not isinstance(loss, str) and not (isinstance(loss, dict) and isinstance(loss.get("type"), str)):
         raise FileError("the spec in this file names no loss")
-    return known
+    network = _known(facts.get("network"), ("feature_names",))
+    return _known(facts, ("data",)) | {"network": network, "training": training}
 
 
 def _known(table: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: table[key] for key in keys if key in table} if isinstance(table, dict) else {}
+    return {key: table[key] for key in keys if table.get(key) is not None} if isinstance(table, Mapping) else {}

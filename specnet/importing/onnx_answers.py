@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,93 +11,123 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_call import Call, Operator, Result, described
-from specnet.importing.onnx_graph import Graph, UnknownFormulaError
-from specnet.importing.onnx_terms import Flags, Label, Part, Table, Term, TwoClasses, Winner
+from specnet.importing.onnx_graph import Graph, errors_at
+from specnet.importing.onnx_terms import Features, Segment, segments
 from specnet.parts.arrays import Array
 
 _HALF = 0.5
 
 
+@dataclass(frozen=True)
+class _Decision:
+    """What decides labels: outputs of a layer above a boundary, or the largest of them where there is none.
+
+    The labels are those of the classes, None where each output has its own, 0 or 1.
+    """
+
+    layer: int
+    boundary: float | None
+    labels: Array | None
+
+
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
-    labels: Label | Winner | Flags | None = None
-    answer: Term | TwoClasses | None = None
-    classes: Array | None = None
+    found: dict[str, Features] = {}
     for output in graph.graph.output:
         value = graph.values.get(output.name)
         if value is None:
             raise FileError(f"the output {shown(output.name)} is not made by any node")
-        if isinstance(value, Table):
-            classes, value = value.labels, value.probabilities
-        if isinstance(value, Part) and not value.gated and answer is None:
-            value = graph.selected(value)
-        if isinstance(value, Label | Winner | Flags) and labels is None:
-            labels = value
-        elif isinstance(value, Term | TwoClasses) and answer is None:
-            answer = value
-        else:
-            raise FileError(
-                f"the output {shown(output.name)} is {described(value)}; expected labels and probabilities, or values"
-            )
-    if labels is None and answer is None:
+        role = "answer" if isinstance(value, Features) and value.term.kind == "f" else "labels"
+        if not isinstance(value, Features) or role in found:
+            raise FileError(f"the output {shown(output.name)} is {value}; expected labels and probabilities, or values")
+        found[role] = value
+    if not found:
         raise FileError("the graph has no outputs")
-    try:
-        return _Answers(graph, labels, classes).finish(answer, name, facts)
-    except UnknownFormulaError:
-        raise
-    except FileError as error:
-        names = " and ".join(shown(output.name) for output in graph.graph.output)
-        raise FileError(f"the output {names}: {error.diagnostics[0].message}") from error
+    with errors_at(f"the output {' and '.join(shown(output.name) for output in graph.graph.output)}"):
+        return _Ending(graph, **found).finish(name, facts)
 
 
-class _Answers:
-    def __init__(self, graph: Graph, labels: Label | Winner | Flags | None, classes: Array | None) -> None:
-        self.graph, self.labels, self.classes = graph, labels, classes
-        self.decision = labels.winner if isinstance(labels, Label) else labels
+class _Ending:
+    def __init__(self, graph: Graph, answer: Features | None = None, labels: Features | None = None) -> None:
+        self.graph, self.draft, self.answer = graph, graph.draft, answer
+        self.decision = None if labels is None else self._decision(labels)
 
-    def finish(self, answer: Term | TwoClasses | None, name: str, facts: Mapping[str, Any] | None) -> Imported:
-        graph, draft = self.graph, self.graph.draft
-        if answer is None:
-            assert self.decision is not None, "a graph without outputs has been refused"
-            output = self.decision.layer
-        elif isinstance(answer, TwoClasses):
-            output = answer.second
-        else:
-            term = answer.origin
-            if answer.kind != "f":
-                raise FileError("it holds integers or booleans, expected floats")
-            graph.check_length(term)
-            if self.labels is None:
-                term, steps = graph.scaled(term)
-                if steps:
-                    draft.target = _units(steps, answer.size)
-            output = graph.source(term)
+    def finish(self, name: str, facts: Mapping[str, Any] | None) -> Imported:
+        output = self.decision.layer if self.decision is not None else INPUT
+        if self.answer is not None:
+            output = self._second_of_two(self._output(self.answer))
         if output == INPUT:
-            output = draft.activation(output, "linear")
-        if isinstance(answer, TwoClasses) and not self._ends_in(output, "sigmoid"):
-            raise FileError("the probabilities of two classes do not come from a sigmoid")
-        loss = self._loss_of_margins(output, answer)
-        of_classes = answer is None and isinstance(self.decision, Winner)
-        if loss is None and of_classes and draft.size(output) > 1 and not self._ends_in(output, "softmax"):
-            output = draft.activation(output, "softmax")  # which leaves the largest where it is
-        return draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
+            output = self.draft.activation(output, "linear")
+        loss = self._loss_of_margins(output)
+        is_largest = self.decision is not None and self.decision.boundary is None
+        if self.answer is None and is_largest and not self.draft.ends_in(output, "softmax"):
+            output = self.draft.activation(output, "softmax")  # which leaves the largest where it is
+        return self.draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
-    def _loss_of_margins(self, output: int, answer: Term | TwoClasses | None) -> str | None:
+    def _output(self, answer: Features) -> int:
+        """Return the layer that answers, without what gives values their units."""
+        term = self.graph.term(answer)
+        self.graph.check_length(term)
+        if self.decision is None:
+            term, steps = self.graph.scaled(term)
+            factor, shift = np.ones(term.size), np.zeros(term.size)
+            for number, constant in steps:
+                factor, shift = factor * number, shift * number + constant
+            self.draft.target = Scaling(shift, factor) if steps else None
+        return self.graph.source(term)
+
+    def _decision(self, labels: Features) -> _Decision:
+        """Return what decides the labels: the end of the graph is run to be known."""
+        end, runner, dtype = self.graph.term(labels), self.graph.runner, np.dtype(self.draft.dtype)
+        found = next((each for each in reversed(segments(end)) if each.start.kind == "f"), None)
+        if found is None:
+            raise FileError("the labels are not decided by the outputs of one layer")
+        layer, size, first = self.graph.source(found.start), found.start.size, found.inner[0]
+        if first.node is not None and first.node.op_type == "ArgMax":
+            if size == 1:
+                raise FileError("the largest of one feature is always the first")
+            rest = Segment(first, end, found.inner[1:])
+            if any(found.start in term.terms for term in rest.inner):
+                raise FileError("the labels are not decided by the largest output alone")
+            of_classes = rest.run(runner, np.arange(size)).reshape(-1)
+            second = self._second_of_two(layer)
+            return _Decision(second, None if second == layer else _HALF, of_classes)
+        beside = [np.nextafter(dtype.type(number), dtype.type(side)) for number in (0, _HALF) for side in (-1, 1)]
+        x = np.sort([-1e4, -1.0, 0.0, _HALF, 1.0, 1e4, *beside]).astype(dtype)[:, None]
+        flags = found.run(runner, np.repeat(x, size, axis=1)).reshape(len(x), -1)
+        for boundary in (_HALF, 0.0):
+            if np.array_equal(flags, np.where(x > boundary, flags[-1:], flags[:1])):
+                if size == 1:
+                    return _Decision(layer, boundary, flags[[0, -1], 0])
+                if flags[-1].all() and not flags[0].any():
+                    return _Decision(layer, boundary, None)
+        raise FileError("the labels are decided in another way than by the largest output, ½ or 0")
+
+    def _second_of_two(self, layer: int) -> int:
+        """Return the layer p in place of one that makes the probabilities 1 - p and p of it."""
+        step = None if layer == INPUT else self.draft.steps[layer]
+        if step is None or step.layer.type != "concatenate" or len(step.inputs) != 2 or INPUT in step.inputs:
+            return layer
+        less, second = self.draft.steps[step.inputs[0]], step.inputs[1]
+        is_less = less.layer.type == "scale" and less.inputs == (second,) and less.tensors.keys() == {"factor", "shift"}
+        is_one = is_less and less.tensors["factor"] == -1 and less.tensors["shift"] == 1
+        return second if is_one and self.draft.ends_in(second, "sigmoid") else layer
+
+    def _loss_of_margins(self, output: int) -> str | None:
         """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
 
         Refuses labels that are decided by something else than the output.
         """
         if self.decision is None:
             return None
-        step, single = self.graph.draft.steps[output], self.graph.draft.size(output) == 1
+        is_softmax = self.draft.ends_in(output, "softmax")
         # The largest of the values before a softmax is the largest after it.
-        before = self._ends_in(output, "softmax") and step.inputs == (self.decision.layer,)
+        before = is_softmax and self.draft.steps[output].inputs == (self.decision.layer,)
         if self.decision.layer != output and not before:
             raise FileError("the labels and the probabilities come from different layers")
-        if isinstance(self.decision, Winner) and not single:
-            return None if answer is None or self._ends_in(output, "softmax") else "categorical_hinge"
-        if self.decision.boundary == _HALF and self._ends_in(output, "sigmoid"):
+        if self.decision.boundary is None:
+            return None if self.answer is None or is_softmax else "categorical_hinge"
+        if self.decision.boundary == _HALF and self.draft.ends_in(output, "sigmoid"):
             return None
         if self.decision.boundary == 0:
             return "hinge"
@@ -104,85 +135,10 @@ class _Answers:
 
     def _labels(self, output: int) -> Array | None:
         """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
-        found = self.labels.labels if isinstance(self.labels, Label) else None
-        size = self.graph.draft.size(output)
-        if isinstance(self.labels, Flags) and size > 1:
+        classes, of_each = self.graph.classes, self.draft.size(output) > 1 and self.draft.ends_in(output, "sigmoid")
+        labels = classes if self.decision is None else self.decision.labels
+        if labels is None or (self.decision is None and of_each):
             return None
-        if found is None and self.labels is None and self.classes is None:
-            return None
-        if found is None and self.labels is None and self._ends_in(output, "sigmoid") and size > 1:
-            return None
-        if found is None:
-            found = np.arange(max(size, 2)) if self.classes is None else self.classes
-        elif self.classes is not None and not np.array_equal(found, self.classes):
+        if classes is not None and not np.array_equal(labels, classes):
             raise FileError("the labels and those of the probabilities differ")
-        labels = found.reshape(-1)
-        return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
-
-    def _ends_in(self, output: int, activation: str) -> bool:
-        return self.graph.draft.steps[output].fields.get("activation") == activation
-
-
-def _units(steps: list[tuple[Array, Array]], size: int) -> Scaling:
-    """Return factors and shifts in a row as those that give the outputs their units."""
-    factor, shift = np.ones(()), np.zeros(())
-    for number, constant in steps:
-        factor, shift = factor * number, shift * number + constant
-    return Scaling(np.broadcast_to(shift, size), np.broadcast_to(factor, size))
-
-
-def flags_of(graph: Graph, condition: Term) -> Flags | None:
-    """Return what a condition is as the labels of a layer's outputs; None where it compares something else."""
-    node = condition.node
-    if node is None or node.op_type != "Greater" or len(condition.terms) != 1 or condition.terms[0].layer is None:
-        return None
-    boundary = condition.operands[1]
-    for known in (_HALF, 0.0):
-        if isinstance(boundary, np.ndarray) and (boundary == known).all():
-            return Flags(graph.source(condition.terms[0]), known)
-    return None
-
-
-def _arg_max(call: Call) -> Result:
-    if call.integer("axis", 0) not in (1, -1) or call.integer("select_last_index", 0):
-        call.refuse("it does not find the first of the largest features")
-    value = call.value()
-    if isinstance(value, TwoClasses):
-        return Winner(value.second)
-    if call.term().size == 1:
-        call.refuse("the largest of one feature is always the first")
-    return Winner(call.graph.source(call.term()))
-
-
-def _extract(call: Call) -> Result:
-    """Return the labels that a winner's index stands for."""
-    labels, winner = call.constant(0), call.value(1)
-    if isinstance(winner, Flags) and call.graph.draft.size(winner.layer) == 1:
-        winner = Winner(winner.layer, winner.boundary)
-    if not isinstance(winner, Winner) or labels.dtype.kind not in "iU":
-        call.refuse(f"it takes from a list by {described(winner)}")
-    return Label(winner, labels)
-
-
-def _zip_map(call: Call) -> Result:
-    value = call.value()
-    if not isinstance(value, Term | TwoClasses):
-        call.refuse(f"it reads {described(value)}, expected features")
-    integers, texts = call.ints("classlabels_int64s"), call.texts("classlabels_strings")
-    if (integers is None) == (texts is None):
-        call.refuse("it has no labels, or two kinds of them")
-    return Table(value, np.array(integers, np.int64) if texts is None else texts)
-
-
-def _binarizer(call: Call) -> Result:
-    if call.number("threshold", 0.0) != _HALF:
-        call.refuse("its threshold is not one half")
-    return Flags(call.graph.source(call.term()), _HALF)
-
-
-ANSWERS: dict[tuple[str, str], Operator] = {
-    ("", "ArgMax"): _arg_max,
-    ("ai.onnx.ml", "ArrayFeatureExtractor"): _extract,
-    ("ai.onnx.ml", "Binarizer"): _binarizer,
-    ("ai.onnx.ml", "ZipMap"): _zip_map,
-}
+        return labels.astype(np.str_ if labels.dtype.kind in "UO" else np.int64)

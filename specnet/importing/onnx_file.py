@@ -39,7 +39,11 @@ _HINTS = {
 }
 """What to do with files of other kinds."""
 
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+_KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
+"""What tensors may hold."""
+_MOST_AXES = 8
+_VARINT, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
+"""Kinds of entries in a protocol buffer: a number, bytes behind their number, and those that have so many bytes."""
 
 
 def read_model(path: PathLike) -> ModelProto:
@@ -60,12 +64,14 @@ def read_model(path: PathLike) -> ModelProto:
 
     content = read_file(path, FILE_LIMIT)
     _refuse_other_kinds(content)
-    _count_entries(content, onnx.ModelProto.DESCRIPTOR)
     model = onnx.ModelProto()
     try:
+        _count_entries(content, model.DESCRIPTOR)
         model.ParseFromString(content)
-    except (DecodeError, RecursionError) as error:
-        raise FileError("not a valid ONNX file") from error
+    except UnicodeDecodeError as error:
+        raise FileError("not a valid ONNX file: a name or a comment is not UTF-8") from error
+    except (ValueError, DecodeError, RecursionError) as error:
+        raise FileError("not a valid ONNX file: damaged or cut off") from error
     if not model.HasField("graph") or not model.opset_import:
         raise FileError("not a valid ONNX file: no graph, or no operator set")
     return model
@@ -95,70 +101,44 @@ def _count_entries(data: bytes, kind: Descriptor) -> None:
     entries, waiting = 0, [(0, len(data), kind)]
     while waiting:
         start, end, kind = waiting.pop()
-        messages = {field.number: field.message_type for field in kind.fields if field.message_type is not None}
-        texts = {field.number for field in kind.fields if field.type == field.TYPE_STRING}
         while start < end:
             entries += 1
             if entries > ENTRY_LIMIT:
                 raise FileError(f"this file has more than {ENTRY_LIMIT} entries")
-            tag, start = _varint(data, start, end)
-            begin, start = _skip(data, start, end, tag & 7)
-            if tag & 7 == _BYTES and tag >> 3 in messages and begin < start:
-                waiting.append((begin, start, messages[tag >> 3]))
-            elif tag & 7 == _BYTES and tag >> 3 in texts:
-                _check_text(data[begin:start])
-
-
-def _check_text(text: bytes) -> None:
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise FileError("not a valid ONNX file: a name or a comment is not UTF-8") from error
+            tag, begin = _varint(data, start, end)
+            wire_type, field = tag & 7, kind.fields_by_number.get(tag >> 3)
+            if wire_type in _SIZES:
+                start = begin + _SIZES[wire_type]
+            else:
+                number, begin = _varint(data, begin, end)
+                start = begin + number if wire_type == _BYTES else begin
+            if wire_type not in (_VARINT, _BYTES, *_SIZES) or start > end:
+                raise ValueError("an entry ends beyond its message, or is of no known kind")
+            if wire_type != _BYTES or field is None or begin == start:
+                continue
+            if field.message_type is not None:
+                waiting.append((begin, start, field.message_type))
+            elif field.type == field.TYPE_STRING:
+                data[begin:start].decode()
 
 
 def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
-    if start < end and data[start] < 128:
-        return data[start], start + 1
-    value = 0
-    for shift in range(0, 70, 7):
-        if start >= end:
-            break
+    """Return a number and where it ends: seven bits in each byte, the last of which is below 128."""
+    number = shift = 0
+    while start < end and shift < 70:
         byte = data[start]
-        start += 1
-        value |= (byte & 127) << shift
+        number |= (byte & 127) << shift
+        start, shift = start + 1, shift + 7
         if byte < 128:
-            return value, start
-    raise FileError("not a valid ONNX file")
-
-
-def _skip(data: bytes, start: int, end: int, wire_type: int) -> tuple[int, int]:
-    """Return where an entry's content begins and ends."""
-    if wire_type == _VARINT:
-        begin, stop = start, _varint(data, start, end)[1]
-    elif wire_type == _BYTES:
-        length, begin = _varint(data, start, end)
-        stop = begin + length
-    elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
-        begin, stop = start, start + (8 if wire_type == _EIGHT_BYTES else 4)
-    else:
-        raise FileError("not a valid ONNX file")
-    if stop > end:
-        raise FileError("not a valid ONNX file: unexpected end of file")
-    return begin, stop
+            return number, start
+    raise ValueError("a number does not end")
 
 
 class TensorReader:
-    """Reads the tensors of a model.
-
-    Parameters
-    ----------
-    path : path-like
-        The model's file, in whose folder other files may keep tensors.
-    """
+    """Reads the tensors of the model in a file, in whose folder other files may keep them."""
 
     def __init__(self, path: PathLike) -> None:
-        self.folder = Path(path).parent
+        self._folder = os.path.realpath(Path(path).parent)
 
     def read(self, tensor: TensorProto) -> Array:
         """Return the numbers or texts of a tensor.
@@ -168,67 +148,44 @@ class TensorReader:
         FileError
             If it does not hold what its shape says, or is of a type that no network here has.
         """
-        import onnx
-        from onnx import TensorProto, numpy_helper
+        from onnx import TensorProto, helper, numpy_helper
 
-        name = shown(tensor.name)
-        shape = tuple(tensor.dims)
-        if any(size < 0 for size in shape) or len(shape) > 8:
-            raise FileError(f"tensor {name} has the shape {shape[:8]}")
+        name, shape = shown(tensor.name), tuple(tensor.dims)
+        if any(size < 0 for size in shape) or len(shape) > _MOST_AXES:
+            raise FileError(f"tensor {name} has the shape {shape[:_MOST_AXES]}")
         count = math.prod(shape)
         if count > NUMBER_LIMIT:
             raise FileError(f"tensor {name} of shape {shape} has more than {NUMBER_LIMIT} numbers")
-        kinds: dict[int, str] = {
-            TensorProto.FLOAT: "<f4",
-            TensorProto.DOUBLE: "<f8",
-            TensorProto.INT32: "<i4",
-            TensorProto.INT64: "<i8",
-            TensorProto.BOOL: "?",
-        }
-        if tensor.data_type == TensorProto.STRING:
-            if len(tensor.string_data) != count:
-                raise FileError(f"tensor {name} of shape {shape} has {len(tensor.string_data)} texts")
-            return as_texts(tensor.string_data, f"tensor {name}").reshape(shape)
-        if tensor.data_type not in kinds:
-            known = onnx.TensorProto.DataType.values()
-            kind = TensorProto.DataType.Name(tensor.data_type) if tensor.data_type in known else tensor.data_type
+        known = tensor.data_type in TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.data_type) if known else str(tensor.data_type)
+        if kind not in _KINDS:
             raise FileError(f"tensor {name} is of the type {kind}, and numbers here are FLOAT or DOUBLE")
-        dtype = np.dtype(kinds[tensor.data_type])
-        if tensor.data_location == TensorProto.EXTERNAL:
-            return np.frombuffer(self._external(tensor, count * dtype.itemsize), dtype).reshape(shape)
-        if tensor.HasField("raw_data"):
-            if len(tensor.raw_data) != count * dtype.itemsize:
-                raise FileError(f"tensor {name} of shape {shape} has {len(tensor.raw_data)} bytes")
-            return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
-        fields = (tensor.float_data, tensor.double_data, tensor.int32_data, tensor.int64_data)
-        if not any(len(numbers) == count for numbers in fields):
-            raise FileError(f"tensor {name} of shape {shape} does not have as many numbers")
         try:
-            array: Array = numpy_helper.to_array(tensor)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise FileError(f"tensor {name} cannot be read: {error}") from error
-        return array
+            if kind == "STRING":
+                return as_texts(tensor.string_data, f"tensor {name}").reshape(shape)
+            if tensor.data_location != TensorProto.EXTERNAL:
+                return np.asarray(numpy_helper.to_array(tensor))
+            dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            return np.frombuffer(self._external(tensor, count * dtype.itemsize), dtype).reshape(shape)
+        except ValueError as error:
+            raise FileError(f"tensor {name} of shape {shape} does not have as many values") from error
 
     def _external(self, tensor: TensorProto, size: int) -> bytes:
         """Return a tensor's bytes from the file that it names, if that lies in the model's folder."""
-        name = shown(tensor.name)
         said = {entry.key: entry.value for entry in tensor.external_data}
         location = said.get("location", "")
-        folder = os.path.realpath(self.folder)
-        if not location or "\0" in location or "\\" in location or os.path.isabs(location):
-            raise FileError(f"tensor {name} is kept in {shown(location)}, which is not a file in the model's folder")
-        path = os.path.realpath(os.path.join(folder, location))
-        if os.path.commonpath([folder, path]) != folder:
-            raise FileError(f"tensor {name} is kept in {shown(location)}, outside of the model's folder")
-        numbers = [said.get("offset", "0"), said.get("length", str(size))]
-        if not all(number.isascii() and number.isdecimal() and len(number) < 20 for number in numbers):
-            raise FileError(f"tensor {name} does not say where in {shown(location)} it is")
-        offset, length = map(int, numbers)
+        where = f"tensor {shown(tensor.name)} is kept in {shown(location)}"
+        if not location or "\0" in location:
+            raise FileError(f"{where}, which is not a file in the model's folder")
+        path = os.path.realpath(os.path.join(self._folder, location))
+        if os.path.commonpath([self._folder, path]) != self._folder:
+            raise FileError(f"{where}, outside of the model's folder")
+        offset, length = int(said.get("offset", 0)), int(said.get("length", size))
         with open_file(path) as (stream, available):
-            if length != size or offset + length > available:
-                raise FileError(f"tensor {name} needs {size} bytes, which {shown(location)} does not have there")
+            if length != size or not 0 <= offset <= available - size:
+                raise FileError(f"{where}, which does not have {size} bytes there")
             stream.seek(offset)
-            return stream.read(length)
+            return stream.read(size)
 
 
 def as_texts(texts: Sequence[bytes], what: str) -> Array:

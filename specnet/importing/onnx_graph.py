@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from specnet.importing.draft import INPUT, Draft
 from specnet.importing.onnx_file import TensorReader, newest_version
 from specnet.importing.onnx_inputs import read_inputs
 from specnet.importing.onnx_running import Runner
-from specnet.importing.onnx_terms import Part, Shape, Term, TwoClasses, Value, affine_of, segments
+from specnet.importing.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
 from specnet.importing.recognition import Found, Recognizer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
@@ -25,38 +28,26 @@ if TYPE_CHECKING:
 
 STANDARD = ""
 """The domain of the standard operators; files may also write ai.onnx."""
+_ROWS = (1, 2, 3)
+"""The numbers of rows that a graph is read for, unless it takes only another."""
 _MOST_NAMED = 5
 _MOST_FACTORS = 8
 _MOST_BETWEEN = 500
+_MOST_MOVED = 2000
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How a term becomes a layer: from these terms, by this."""
-
-    terms: Sequence[Term]
-    make: Callable[[list[int]], int]
+Result = Value | list[Value]
+Operator = Callable[["Call"], Result]
+_PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
+"""Attributes that hold numbers and texts, and no graphs or sparse tensors."""
+_Way = tuple[Sequence[Term], Callable[[list[int]], int]]
+"""How a term becomes a layer: of the layers of these terms, by this."""
 
 
 class Graph:
     """What is known of an ONNX graph: its inputs and constants at first, then what each node makes of them.
 
-    Parameters
-    ----------
-    model : ModelProto
-    tensors : TensorReader
-    limits : Limits or None
-
-    Attributes
-    ----------
-    values : dict
-        What each tensor is.
-    inputs : Inputs
-    draft : Draft
-    runner : Runner
-    recognizer : Recognizer
-    index : int
-        The number of the node that is being read.
+    The index is that of the node that is being read; the classes are labels that the file gives to probabilities.
     """
 
     def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
@@ -65,78 +56,72 @@ class Graph:
         for part in (*model.opset_import, *self.graph.node):
             if part.domain == "ai.onnx":
                 part.domain = STANDARD
-        self.versions: dict[str, int] = {opset.domain: opset.version for opset in model.opset_import}
-        newest = newest_version()
-        if self.version() > newest:
-            raise FileError(f"its operators are of version {self.version()}, and those up to {newest} are known")
+        self.version = next((opset.version for opset in model.opset_import if opset.domain == STANDARD), 1)
+        if self.version > (newest := newest_version()):
+            raise FileError(f"its operators are of version {self.version}, and those up to {newest} are known")
         if self.graph.sparse_initializer:
             raise FileError("this file has sparse tensors, which are not supported")
-        self.values: dict[str, Value | Array] = {tensor.name: tensors.read(tensor) for tensor in self.graph.initializer}
+        self.values: dict[str, Value] = {
+            tensor.name: Constant((tensors.read(tensor),)) for tensor in self.graph.initializer
+        }
         names = [name for node in self.graph.node for name in node.input]
         self.uses = Counter([*names, *(output.name for output in self.graph.output)])
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         self.inputs = read_inputs(
             value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
         )
+        self.rows = (self.inputs.rows,) if self.inputs.rows else _ROWS
         self.draft = Draft(self.inputs.columns, self._dtype(self.inputs.dtype), limits)
-        self.runner = Runner(self.version())
+        self.runner = Runner(self.version)
         self.recognizer = Recognizer(self.runner, self.draft.dtype)
+        self.classes: Array | None = None
         self._found: dict[int, tuple[Term, Found] | None] = {}
-        self._count = self.index = 0
+        self._chosen: dict[tuple[int, bytes], Term] = {}
+        self._numbers, self.moves, self.index = count(), count(), 0
         self._bind_inputs()
 
     def _bind_inputs(self) -> None:
-        begin = 0
+        columns = self.leaf(INPUT, tuple((rows, self.inputs.columns) for rows in self.rows))
+        end = 0
         for name, shape in self.inputs.shapes.items():
-            term = self.leaf(INPUT, shape)
+            shapes = tuple(tuple(rows if size is None else size for size in shape) for rows in self.rows)
+            begin, end = end, end + math.prod(shapes[0]) // self.rows[0]
+            if math.prod(shapes[-1]) != (end - begin) * self.rows[-1]:
+                raise FileError("some inputs are single rows and others are not")
+            value = replace(columns, shapes=shapes)
             if len(self.inputs.shapes) > 1:
-                self.bind(name, Part(INPUT, np.arange(begin, begin + term.size)))
-            else:
-                self.bind(name, term)
-            begin += term.size
+                moved = (columns.at(case)[:, begin:end].reshape(each) for case, each in enumerate(shapes))
+                value = columns.moved_to(tuple(moved), alone=True)
+            self.bind(name, value)
 
-    def version(self, domain: str = STANDARD) -> int:
-        """Return the version of the operators of a domain."""
-        return self.versions.get(domain, 1)
+    def leaf(self, layer: int, shapes: Shapes) -> Features:
+        """Return the output of a layer."""
+        return Features(Term(next(self._numbers), self.draft.size(layer), layer), self.rows, shapes)
 
-    def number(self) -> int:
-        """Return the number of a new term."""
-        self._count += 1
-        return self._count
-
-    def leaf(self, layer: int, shape: Shape | None = None) -> Term:
-        """Return the output of a layer as a term."""
-        return Term(self.number(), shape or (None, self.draft.size(layer)), layer)
-
-    def formula(self, node: NodeProto, shape: Shape, operands: Sequence[Term | Array | None], kind: str) -> Term:
+    def computed(
+        self, node: NodeProto, shapes: Shapes, operands: Sequence[Term | Array | None], kind: str = "f"
+    ) -> Features:
         """Return what a node computes of terms and constants."""
-        operands = tuple(each.origin if isinstance(each, Term) else each for each in operands)
-        return Term(self.number(), shape, node=node, operands=operands, kind=kind, index=self.index)
+        size = math.prod(shapes[0]) // self.rows[0]
+        term = Term(next(self._numbers), size, node=node, operands=tuple(operands), kind=kind, index=self.index)
+        return Features(term, self.rows, shapes)
 
-    def selected(self, part: Part) -> Term:
-        """Return some features of a layer's output as a term."""
-        if part.gated:
-            raise FileError("it reads a part of the features behind a sigmoid, which glu alone has")
-        size = self.draft.size(part.layer)
-        if np.array_equal(part.places, np.arange(size)):
-            return replace(self.leaf(part.layer), alone=part.alone)
-        self.draft.check_numbers(len(part.places) * size)
-        weight = np.zeros((len(part.places), size))
-        weight[np.arange(len(part.places)), part.places] = 1
-        return self.leaf(self.draft.dense(part.layer, weight, None))
+    def term(self, value: Features) -> Term:
+        """Return features as a term: their own, or some columns of it."""
+        origin, columns = value.term, value.columns
+        if np.array_equal(columns, np.arange(origin.size)):
+            return origin
+        key = origin.number, columns.tobytes()
+        if key not in self._chosen:
+            term = Term(next(self._numbers), columns.size, operands=(origin,), kind=origin.kind, index=self.index)
+            self._chosen[key] = replace(term, columns=columns)
+        return self._chosen[key]
 
-    def both(self, classes: TwoClasses) -> int:
-        """Return the layer that makes the probabilities of both classes."""
-        one = self.draft.affine(classes.second, -1.0, 1.0)
-        return self.draft.add({"type": "concatenate"}, [one, classes.second], size=2)
-
-    def is_answer(self, name: str) -> bool:
-        """Whether a tensor is an output of the graph, and nothing else reads it."""
-        return self.uses[name] == 1 and any(output.name == name for output in self.graph.output)
-
-    def bind(self, name: str, value: Value | Array) -> None:
+    def bind(self, name: str, value: Value) -> None:
         """Give a tensor its value."""
-        if isinstance(value, Term | Part):
+        if name in self.values:
+            raise FileError(f"{shown(name)} already exists")
+        if isinstance(value, Features):
             value = replace(value, alone=value.alone and self.uses[name] == 1)
         self.values[name] = value
 
@@ -148,30 +133,25 @@ class Graph:
 
     def source(self, term: Term) -> int:
         """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
-        waiting, ways = [term.origin], dict[int, _Way]()
-        self.check_length(term.origin)
+        waiting, ways = [term], dict[int, _Way]()
+        self.check_length(term)
         while waiting:
             each = waiting[-1]
             if each.layer is None:
-                way = ways[each.number] = ways.get(each.number) or self._way(each)
-                missing = [other for other in way.terms if other.layer is None]
+                terms, make = ways[each.number] = ways.get(each.number) or self._way(each)
+                missing = [other for other in terms if other.layer is None]
                 if missing:
                     waiting += missing
                     continue
-                each.layer = way.make([int(other.layer) for other in way.terms if other.layer is not None])
+                each.layer = make([int(other.layer) for other in terms if other.layer is not None])
             waiting.pop()
-        assert term.origin.layer is not None, "it has just been made"
-        return term.origin.layer
+        assert term.layer is not None, "it has just been made"
+        return term.layer
 
     def check_length(self, term: Term) -> None:
         """Refuse a term that is further from all layers than any that a network has."""
-        waiting, seen = [term], {term.number}
-        while waiting:
-            new = {each.number: each for each in waiting.pop().terms if each.layer is None and each.number not in seen}
-            waiting += new.values()
-            seen |= new.keys()
-            if len(seen) > _MOST_BETWEEN:
-                raise FileError(f"more than {_MOST_BETWEEN} nodes between two layers")
+        if len(_reached(term, lambda each: each.layer is None, _MOST_BETWEEN)) > _MOST_BETWEEN:
+            raise FileError(f"more than {_MOST_BETWEEN} nodes between two layers")
 
     def recognized(self, term: Term) -> tuple[Term, Found] | None:
         """Return the activation or normalization that ends in a term, and where it begins; None where it is none."""
@@ -181,38 +161,45 @@ class Graph:
         return self._found[term.number]
 
     def _way(self, term: Term) -> _Way:
+        draft, terms, operator = self.draft, term.terms, term.node.op_type if term.node else ""
+        if term.columns is not None:
+            return terms, lambda layers: draft.dense(layers[0], self.spread(layers[0], term), None)
+        if (gated := _gated(term)) is not None:
+            glu = {"type": "activation", "activation": "glu"}
+            return [gated], lambda layers: draft.add(glu, layers)
         found = self.recognized(term)
         if found is not None:
-            return _Way([found[0]], lambda layers: self._place(layers[0], found[1]))
+            return [found[0]], lambda layers: self._place(layers[0], found[1])
         base, steps = self.scaled(term)
         if steps:
-            return _Way([base], lambda layers: self.draft.affine_steps(layers[0], steps))
-        operator, terms = term.node.op_type if term.node else "", term.terms
-        sizes = {each.size for each in terms}
-        if term.kind == "f" and len(sizes) == 1 and len(terms) == len(term.operands):
-            if operator in ("Add", "Sum"):
-                return _Way(terms, lambda layers: self.draft.add({"type": "add"}, layers))
-            if operator == "Mul":
-                return _Way(terms, lambda layers: self.draft.add({"type": "multiply"}, layers))
+            return [base], lambda layers: draft.affine_steps(layers[0], steps)
+        if term.kind == "f" and {each.size for each in terms} == {term.size} and len(terms) == len(term.operands):
+            if operator in ("Add", "Sum", "Mul"):
+                return terms, lambda layers: draft.add({"type": "multiply" if operator == "Mul" else "add"}, layers)
             if operator == "Sub":
-                return _Way(terms, lambda layers: self._difference(*layers))
-        if operator == "Pow" and isinstance(term.operands[1], np.ndarray) and term.operands[1].size == 1:
-            power = float(term.operands[1].reshape(()))
-            if power.is_integer() and 2 <= power <= _MOST_FACTORS:
-                return _Way(terms, lambda layers: self.draft.add({"type": "multiply"}, layers * int(power)))
-        bounds = [each for each in term.operands if isinstance(each, np.ndarray)]
-        if operator in ("Max", "Min") and len(terms) == len(bounds) == 1:
-            return _Way(terms, lambda layers: self._bounded(layers[0], bounds[0].astype(np.float64), operator))
+                return terms, lambda layers: draft.add({"type": "add"}, [layers[0], draft.affine(layers[1], -1.0, 0.0)])
+        constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
+        if operator == "Pow" and len(terms) == len(constants) == 1 and constants[0].size == 1:
+            power = float(constants[0].item())
+            if term.operands[0] is terms[0] and power.is_integer() and 2 <= power <= _MOST_FACTORS:
+                return terms, lambda layers: draft.add({"type": "multiply"}, layers * int(power))
+        if operator in ("Max", "Min") and len(terms) == len(constants) == 1:
+            return terms, lambda layers: self._bounded(layers[0], constants[0], 1.0 if operator == "Max" else -1.0)
         raise self._unknown(term)
 
-    def _bounded(self, source: int, bound: Array, operator: str) -> int:
+    def spread(self, layer: int, term: Term, weight: Array | None = None) -> Array:
+        """Return the weight that chooses the columns of a term from a layer's output, or one on them as one on all."""
+        size, outputs = self.draft.size(layer), term.size if weight is None else len(weight)
+        self.draft.check_numbers(outputs * size)
+        whole = np.zeros((outputs, size), None if weight is None else weight.dtype)
+        places: Any = (np.arange(outputs) if weight is None else slice(None), term.columns)
+        np.add.at(whole, places, 1 if weight is None else weight)  # a column may be there twice
+        return whole
+
+    def _bounded(self, source: int, bound: Array, sign: float) -> int:
         """Return the layer that makes max(x, b) = b + relu(x − b), or min(x, b) = b − relu(b − x)."""
-        sign = 1.0 if operator == "Max" else -1.0
         above = self.draft.activation(self.draft.affine(source, sign, -sign * bound), "relu")
         return self.draft.affine(above, sign, bound)
-
-    def _difference(self, first: int, second: int) -> int:
-        return self.draft.add({"type": "add"}, [first, self.draft.affine(second, -1.0, 0.0)])
 
     def scaled(self, term: Term) -> tuple[Term, list[tuple[Array, Array]]]:
         """Return the term that a term is made of by constant factors and shifts, and these, the first ones first."""
@@ -234,16 +221,11 @@ class Graph:
 
     def _unknown(self, term: Term) -> FileError:
         """Return the error that names the nodes of a term that no layer computes."""
-        waiting, indices = [term], set[int]()
-        seen = {term.number}
-        while waiting and len(indices) < 8 * _MOST_NAMED:
-            each = waiting.pop()
-            indices.add(each.index)
-            for operand in each.terms:
-                is_known = operand.layer is not None or self.recognized(operand) is not None
-                if operand.number not in seen and operand.operands and not is_known:
-                    waiting.append(operand)
-                seen.add(operand.number)
+
+        def is_open(each: Term) -> bool:
+            return each.layer is None and self.recognized(each) is None
+
+        indices = {each.index for each in _reached(term, is_open, 8 * _MOST_NAMED)}
         names = ", ".join(map(self.named, sorted(indices)[:_MOST_NAMED]))
         if len(indices) == 1:
             return UnknownFormulaError(f"node {names}: this is no known activation")
@@ -252,13 +234,140 @@ class Graph:
 
     def _dtype(self, default: str) -> str:
         """Return the dtype of the weights, or of the input where there are none."""
-        for node in self.graph.node:
-            weights = [self.values.get(name) for name in node.input]
-            found = [array.dtype for array in weights if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
-            if node.op_type in ("Gemm", "MatMul") and found:
-                return found[0].name
-        return default
+        names = (name for node in self.graph.node if node.op_type in ("Gemm", "MatMul") for name in node.input)
+        weights = (self.values[name] for name in names if name in self.values)
+        dtypes = (weight.at(0).dtype for weight in weights)
+        return next((dtype.name for dtype in dtypes if dtype.kind == "f"), default)
+
+
+def _reached(term: Term, is_open: Callable[[Term], bool], limit: int) -> list[Term]:
+    """Return a term and those that it is made of through open ones; few more than a limit where there are as many."""
+    found = {term.number: term}
+    waiting = [term]
+    while waiting and len(found) <= limit:
+        new = {each.number: each for each in waiting.pop().terms if each.number not in found and is_open(each)}
+        waiting += new.values()
+        found |= new
+    return list(found.values())
+
+
+def _gated(term: Term) -> Term | None:
+    """Return the term one half of which is multiplied by the sigmoid of the other, as glu does; None where none is."""
+    factors = term.terms if term.node is not None and term.node.op_type == "Mul" else []
+    gates = [each for each in factors if each.node is not None and each.node.op_type == "Sigmoid"]
+    if len(factors) != 2 or len(gates) != 1:
+        return None
+    (passed,), (gate,) = (each for each in factors if each is not gates[0]), gates[0].terms
+    if passed.columns is None or gate.columns is None or passed.terms != gate.terms:
+        return None
+    (origin,) = passed.terms
+    return origin if np.array_equal([*passed.columns, *gate.columns], np.arange(origin.size)) else None
+
+
+class Call:
+    """A node as its operator sees it; its inputs are values, None for those that are left out at their place."""
+
+    def __init__(self, graph: Graph, node: NodeProto) -> None:
+        self.graph, self.node = graph, node
+        missing = [name for name in node.input if name and name not in graph.values]
+        if missing:
+            raise FileError(f"it reads {shown(missing[0])}, which does not exist")
+        self.inputs = [graph.values.get(name) for name in node.input]
+        self._attributes = {attribute.name: attribute for attribute in node.attribute}
+        for name, each in self._attributes.items():  # nodes are run, and must read no other file
+            is_plain = each.AttributeType.Name(each.type) in _PLAIN
+            if not is_plain or (each.t.data_location and node.op_type != "Constant"):
+                raise FileError(f"its attribute {shown(name)} is not supported")
+
+    @property
+    def given(self) -> list[Value]:
+        """The inputs that are not left out."""
+        return [value for value in self.inputs if value is not None]
+
+    def has(self, index: int) -> bool:
+        """Whether an input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def value(self, index: int = 0) -> Value:
+        """Return an input that has to be there."""
+        found = self.inputs[index] if self.has(index) else None
+        if found is None:
+            raise FileError("it has too few inputs")
+        return found
+
+    def features(self, index: int = 0) -> Features:
+        """Return an input that has to be features."""
+        found = self.value(index)
+        if not isinstance(found, Features):
+            raise FileError(f"it reads {found}, expected features")
+        return found
+
+    def source(self) -> int:
+        """Return the layer that makes the first input."""
+        return self.graph.source(self.graph.term(self.features()))
+
+    def constant(self, index: int) -> Array:
+        """Return an input that has to be a constant."""
+        found = self.value(index)
+        if found.varies:
+            raise FileError(f"its input {index} is {found}, expected a constant")
+        return found.at(0)
+
+    def moved(self) -> Result:
+        """Return what the node makes of its inputs by putting their numbers at other places."""
+        operator, count = self.node.op_type, len(self.inputs)
+        count = {"Concat": count, "FeatureVectorizer": count, "ConstantOfShape": 0}.get(operator, 1)
+        read = [value for value in self.inputs[:count] if isinstance(value, Features)]
+        for value in self.inputs[count:]:
+            is_shape = isinstance(value, Constant) and operator in ("ConstantOfShape", "Expand", "Reshape")
+            if value is not None and value.varies and not is_shape:
+                raise FileError(f"it chooses by {value}")
+        if len({value.term for value in read}) > 1 or 0 < len(read) < count:
+            raise FileError("it puts features of different layers, or constants, beside each other")
+        varies = any(value.varies for value in self.given)
+        if varies and next(self.graph.moves) > _MOST_MOVED:
+            raise FileError(f"more than {_MOST_MOVED} nodes that move features")
+        cases = range(len(self.graph.rows) if varies else 1)
+        arrays = [[None if value is None else value.at(case) for value in self.inputs] for case in cases]
+        results: list[Value] = []
+        for output in range(len(self.node.output)):
+            try:
+                made = tuple(self.graph.runner.fold(self.node, each, output) for each in arrays)
+            except FileError as error:
+                reason = f"it cannot be computed from {' and '.join(map(str, self.given))}"
+                raise FileError(reason) if varies else error from None
+            if read and operator != "Shape":
+                results.append(read[0].moved_to(made, alone=all(value.alone for value in read)))
+            else:
+                results.append(Constant(made[:1] if all(np.array_equal(made[0], each) for each in made) else made))
+        return results
+
+    def number(self, name: str, default: float) -> float:
+        """Return an attribute that is a number, which ONNX keeps in single precision."""
+        return self.graph.recognizer.rounded(float(np.float32(self.attribute(name, "FLOAT", default))))
+
+    def attribute(self, name: str, kind: str, default: Any = None) -> Any:
+        """Return an attribute of a kind that ONNX has a name for."""
+        from onnx import AttributeProto, helper
+
+        found = self._attributes.get(name)
+        if found is None:
+            return default
+        if found.type != AttributeProto.AttributeType.Value(kind):
+            raise FileError(f"its attribute {name} is not of the type {kind}")
+        return helper.get_attribute_value(found)
 
 
 class UnknownFormulaError(FileError):
     """Some nodes are nothing that layers here compute; the message says itself which they are."""
+
+
+@contextmanager
+def errors_at(place: str) -> Iterator[None]:
+    """Say of what is refused where in the graph it is."""
+    try:
+        yield
+    except UnknownFormulaError:
+        raise
+    except FileError as error:
+        raise FileError(f"{place}: {error.diagnostics[0].message}") from error

@@ -17,31 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The tensors of columns, in the order in which a model's columns are theirs.
-
-    Attributes
-    ----------
-    shapes : dict of str to tuple
-        Of each, None for the rows; without that, the tensor is a single row.
-    dtype : str
-        ``float32`` or ``float64``.
-    rows : int or None
-        How many rows each has; None for any number.
-    """
+    """The tensors of columns, in the order in which a model's columns are theirs."""
 
     shapes: dict[str, Shape]
+    """Of each, None for the rows; without that, the tensor is a single row."""
     dtype: str
-    rows: int | None = None
+    rows: int | None
+    """How many rows each has; None for any number."""
 
     @property
     def columns(self) -> int:
         """The number of all columns."""
-        return sum(map(features, self.shapes.values()))
-
-
-def features(shape: Shape) -> int:
-    """Return how many numbers of such a shape each row has."""
-    return math.prod(size for size in shape if size is not None)
+        return sum(math.prod(size for size in shape if size is not None) for shape in self.shapes.values())
 
 
 def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
@@ -52,34 +39,28 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
     FileError
         If there is none, or one holds no floating-point numbers or has no known size.
     """
-    shapes: dict[str, Shape] = {}
-    kinds, rows = set[str](), set[int]()
-    for value in values:
-        shapes[value.name], count, kind = _tensor(value)
-        kinds.add(kind)
-        rows.add(count)
-    if not shapes:
+    found = {value.name: _read(value) for value in values}
+    if not found:
         raise FileError("the graph has no inputs")
-    if len(kinds) > 1:
+    dtypes = {dtype for dtype, _ in found.values()}
+    if len(dtypes) > 1:
         raise FileError("some inputs are FLOAT and others DOUBLE; expected one type")
-    (count,) = rows if len(rows) == 1 else (0,)
-    return Inputs(shapes, kinds.pop(), count or None)
+    shapes = {name: (None, *shape[1:]) if len(shape) > 1 else shape for name, (_, shape) in found.items()}
+    rows = {shape[0] if len(shape) > 1 else 1 for _, shape in found.values()}
+    return Inputs(shapes, dtypes.pop(), rows.pop() if len(rows) == 1 else None)
 
 
-def _tensor(value: ValueInfoProto) -> tuple[Shape, int, str]:
-    """Return the shape of an input, its number of rows, 0 for any, and its dtype."""
+def _read(value: ValueInfoProto) -> tuple[str, Shape]:
+    """Return the dtype and the shape of an input."""
     from onnx import TensorProto
 
-    kinds: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+    dtypes: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
     name, tensor = shown(value.name), value.type.tensor_type
-    if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in kinds:
+    if tensor.elem_type not in dtypes:  # 0 where it is no tensor
         raise FileError(f"the input {name} is not a tensor of FLOAT or DOUBLE")
     dims = tensor.shape.dim
-    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
-    text = f"({', '.join('?' if size is None else str(size) for size in sizes[:8])})"
-    columns = sizes if len(sizes) == 1 else sizes[1:]
-    if not 1 <= len(sizes) <= 8 or any(size is None or size < 1 for size in columns) or sizes[0] == 0:
-        raise FileError(f"the input {name} has the shape {text}, expected rows of a known number of columns")
-    if len(sizes) == 1:
-        return tuple(sizes), 1, kinds[tensor.elem_type]
-    return (None, *sizes[1:]), max(0, sizes[0] or 0), kinds[tensor.elem_type]
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims)
+    if not 1 <= len(shape) <= 8 or 0 in shape or None in (shape[1:] or shape):
+        text = ", ".join("?" if size is None else str(size) for size in shape[:8])
+        raise FileError(f"the input {name} has the shape ({text}), expected rows of a known number of columns")
+    return dtypes[tensor.elem_type], shape

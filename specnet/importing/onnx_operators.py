@@ -1,361 +1,333 @@
-"""ONNX's operators that are no formulas: those that make layers, and those that change a shape, a type or a place."""
+"""ONNX's operators: most stay formulas until a layer reads them, some make layers, others move numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from typing import Any
 
 import numpy as np
 
-from specnet.importing.draft import INPUT, Scaling
-from specnet.importing.onnx_answers import ANSWERS, flags_of
-from specnet.importing.onnx_call import Call, Operator, Result, described
-from specnet.importing.onnx_formulas import formula
-from specnet.importing.onnx_shapes import reshaped
-from specnet.importing.onnx_terms import (
-    Dimensions,
-    Flags,
-    Label,
-    Part,
-    Shape,
-    Term,
-    TwoClasses,
-    Value,
-    Winner,
-    per_feature,
-)
+from specnet.errors import FileError
+from specnet.files.tensors import shown
+from specnet.importing.draft import FEATURES_LIMIT, INPUT, Draft, Scaling
+from specnet.importing.onnx_file import as_texts
+from specnet.importing.onnx_graph import Call, Operator, Result
+from specnet.importing.onnx_running import ACROSS, CONDITIONS, ELEMENTWISE, MOVEMENTS
+from specnet.importing.onnx_terms import Constant, Features, Shapes, Term, Value, per_feature, row_of
 from specnet.parts.arrays import Array
 
 
+def _formula(call: Call) -> Result:
+    """Return what a node computes of terms and constants, each place by itself."""
+    if not any(isinstance(value, Features) for value in call.given):
+        if any(value.varies for value in call.given):
+            raise FileError("it computes with the number of rows")
+        return call.moved()
+    shapes = _shapes(call)
+    operands = [None if value is None else _operand(call, value, shapes) for value in call.inputs]
+    taken = _taken_in(call, operands, shapes)
+    if taken is not None:
+        return taken
+    kinds = [each.kind if isinstance(each, Term) else each.dtype.kind for each in operands if each is not None]
+    if call.node.op_type == "Where":
+        del kinds[0]
+    kind = "b" if call.node.op_type in {"Binarizer"} | CONDITIONS else "f" if "f" in kinds else kinds[-1]
+    return call.graph.computed(call.node, shapes, operands, kind)
+
+
+def _shapes(call: Call) -> Shapes:
+    """Return the shapes of what is made of tensors, each place by itself."""
+    shapes = []
+    for case, rows in enumerate(call.graph.rows):
+        sizes = [value.shapes[case] if isinstance(value, Features) else value.at(case).shape for value in call.given]
+        try:
+            shapes.append(np.broadcast_shapes(*sizes))
+        except ValueError:
+            raise FileError(f"{' and '.join(dict.fromkeys(map(str, call.given)))} do not fit together") from None
+        if math.prod(shapes[-1]) > FEATURES_LIMIT * rows:
+            raise FileError(f"it makes more than {FEATURES_LIMIT} features")
+    return tuple(shapes)
+
+
+def _operand(call: Call, value: Value, shapes: Shapes) -> Term | Array | None:
+    """Return a term, or a constant of one number or of one for each feature; None for one that bounds nothing."""
+    if isinstance(value, Features):
+        value = value.broadcast(shapes)
+        return value.term if value.term.size == 1 and not value.columns.any() else call.graph.term(value)
+    arrays = [value.at(case) for case in range(len(shapes))]
+    if arrays[0].size == 1 and arrays[0].dtype.kind in "fi" and np.isinf(arrays[0]).all():
+        return None
+    if call.node.op_type == "Clip" and arrays[0].size != 1:
+        raise FileError(f"a bound is {value}, expected one number")
+    found = [per_feature(*each) for each in zip(arrays, call.graph.rows, shapes, strict=True)]
+    if not all(np.array_equal(found[0], each) for each in found):
+        raise FileError(f"it reads {value}")
+    return found[0]
+
+
+def _taken_in(call: Call, operands: list[Term | Array | None], shapes: Shapes) -> Features | None:
+    """Return the layer's output that a constant becomes a part of: a standardization of the columns, or a bias."""
+    graph, operator = call.graph, call.node.op_type
+    if len(operands) != 2 or operator not in ("Add", "Sub", "Mul", "Div"):
+        return None
+    is_first = isinstance(operands[0], Term)
+    x, number = operands if is_first else operands[::-1]
+    if not isinstance(x, Term) or not isinstance(number, np.ndarray) or number.dtype.kind != "f":
+        return None
+    is_whole = math.prod(shapes[0]) == graph.rows[0] * x.size
+    if x.layer is None or x.operands or not is_whole or not call.features(not is_first).alone:
+        return None
+    if x.layer == INPUT:
+        taken = _standardized(graph.draft, operator, np.broadcast_to(number, x.size), is_first=is_first)
+        return None if taken is None else graph.leaf(taken, shapes)
+    is_bias = number.ndim > 0 and operator == "Add" and graph.draft.take_bias(x.layer, np.broadcast_to(number, x.size))
+    return Features(x, graph.rows, shapes) if is_bias else None
+
+
+def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool) -> int | None:
+    """Standardize the columns by one more constant, and return the layer that they are; None where it is one."""
+    number = number.astype(np.float64)
+    before = draft.preparation or Scaling(np.zeros(number.shape), np.ones(number.shape))
+    mean, scale = before.mean, before.scale
+    with np.errstate(all="ignore"):
+        match operator:
+            case "Sub" if is_first:
+                mean = mean + number * scale
+            case "Add":
+                mean = mean - number * scale
+            case "Div" if is_first and number.all():
+                scale = scale * number
+            case "Mul" if draft.preparation is not None and draft.dtype == "float64" and (scale == 1).all():
+                # Division by the reciprocal would differ in the last digit.
+                draft.preparation = None
+                return draft.affine_steps(INPUT, [(np.ones(()), -mean), (number, np.zeros(()))])
+            case "Mul" if draft.preparation is not None and number.all():
+                scale = scale / number
+            case _:
+                return None
+    draft.preparation = Scaling(mean, scale)
+    return INPUT
+
+
+def _plainer(call: Call) -> Result:
+    """Return what an operator with numbers that no activation has computes, as plainer operators do."""
+    from onnx import helper
+
+    x, graph = call.features(), call.graph
+    defaults, steps = _PLAINER[call.node.op_type]
+    numbers = {name: call.attribute(name, "FLOAT", default) for name, default in defaults.items()}
+    own = graph.term(x)
+    for operator, *operands in map(str.split, steps):
+        fields: dict[str, Any] = {"alpha": numbers["alpha"]} if operator == "Elu" else {}
+        node = helper.make_node(operator, ["a", "b"][: 1 + len(operands)], ["y"], **fields)
+        others = [own if name == "x" else np.array(numbers.get(name, name), np.float32) for name in operands]
+        x = graph.computed(node, x.shapes, [graph.term(x), *others])
+    return x
+
+
+def _across(call: Call) -> Result:
+    """Return what an operator makes of the features of each row."""
+    from onnx import helper
+
+    x, operator, is_input = call.features(), call.node.op_type, len(call.inputs) > 1
+    reduces = operator.startswith(("Reduce", "Arg"))
+    axes = [call.attribute("axis", "INT", 0 if reduces else -1 if call.graph.version >= 13 else 1)]
+    if operator.startswith("Reduce"):
+        axes = call.constant(1).reshape(-1).tolist() if is_input else call.attribute("axes", "INTS", [])
+    if len(axes) != 1 or type(axes[0]) is not int or not x.is_axis(axes[0]):
+        raise FileError(f"it works along the axes {axes[:8]} of {x}, expected the features of each row")
+    if call.attribute("select_last_index", "INT", 0):
+        raise FileError("it finds the last of the largest features, expected the first")
+    # In the run, features are (rows, features).
+    along = {"axes": None if is_input else [1]} if operator.startswith("Reduce") else {"axis": 1}
+    node = helper.make_node(operator, call.node.input, call.node.output, **along)
+    axis = [np.array([1])] if is_input else []
+    shapes = x.resized(axes[0], *([1] if call.attribute("keepdims", "INT", 1) else [])) if reduces else x.shapes
+    return call.graph.computed(node, shapes, [call.graph.term(x), *axis], "i" if operator == "ArgMax" else "f")
+
+
 def _constant(call: Call) -> Result:
-    names = call.attributes()
-    if names == {"value"}:
-        tensor = call.tensor("value")
-        assert tensor is not None, "the attribute is there"
-        return tensor
-    if names == {"value_float"}:
-        return np.array(call.number("value_float", 0.0), np.float32)
-    if names == {"value_floats"}:
-        return call.numbers("value_floats")
-    if names == {"value_int"}:
-        return np.array(call.integer("value_int", 0), np.int64)
-    if names != {"value_ints"}:
-        call.refuse(f"a constant of {' and '.join(sorted(names)) or 'nothing'} is not supported")
-    return np.array(call.ints("value_ints"), np.int64)
-
-
-def _constant_of_shape(call: Call) -> Result:
-    filling = call.tensor("value")
-    if not isinstance(call.value(), Dimensions):
-        call.refuse(f"it reads {described(call.value())}, expected a shape")
-    return np.zeros((), np.float32) if filling is None else filling.reshape(-1)[:1].reshape(())  # alike for all rows
+    kinds = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    name = " and ".join(each.name for each in call.node.attribute)
+    if name == "value":
+        return Constant((call.graph.tensors.read(call.attribute(name, "TENSOR")),))
+    if name not in kinds:
+        raise FileError(f"a constant of {shown(name) if name else 'nothing'} is not supported")
+    return Constant((np.array(call.attribute(name, name.removeprefix("value_").upper()), kinds[name]),))
 
 
 def _cast(call: Call) -> Result:
     from onnx import TensorProto
 
-    value, to = call.value(), call.integer("to", 0)
-    kinds: dict[int, str] = {TensorProto.FLOAT: "f", TensorProto.DOUBLE: "f", TensorProto.BOOL: "b"}
-    kind = {**kinds, TensorProto.INT64: "i", TensorProto.INT32: "i"}.get(to, "")
-    if isinstance(value, Part | TwoClasses) and kind == "f":
-        return value
-    if isinstance(value, Term) and kind:
-        if kind == value.kind:
-            return value.renamed(call.graph.number())
-        if value.kind == "f":
-            call.refuse("it rounds features to integers or booleans")
-        flags = flags_of(call.graph, value) if kind == "i" else None
-        return flags or call.graph.formula(call.node, value.shape, [value], kind)
-    is_whole = isinstance(value, Dimensions | Winner | Flags) and kind == "i"
-    if not isinstance(value, Label) and not is_whole:
-        call.refuse(f"it makes another type of {described(value)}")
-    return value
-
-
-def _same(call: Call) -> Result:
     value = call.value()
-    return value.renamed(call.graph.number()) if isinstance(value, Term) else value
+    if not isinstance(value, Features):
+        return call.moved()
+    kinds: dict[int, str] = {TensorProto.FLOAT: "f", TensorProto.DOUBLE: "f", TensorProto.BOOL: "b"}
+    kinds |= {TensorProto.INT64: "i", TensorProto.INT32: "i", TensorProto.STRING: "U"}
+    kind, own = kinds.get(call.attribute("to", "INT", 0)), value.term.kind
+    if kind == own:
+        return value
+    if kind is None or "U" in (kind, own) or own == "f":
+        raise FileError(f"it makes another type of {value}")
+    return call.graph.computed(call.node, value.shapes, [call.graph.term(value)], kind)
 
 
 def _dropout(call: Call) -> Result:
-    mode = call.given(2)
-    always = call.graph.version() < 7 and not call.integer("is_test", 0)
-    if always or (mode is not None and (not isinstance(mode, np.ndarray) or mode.any())):
-        call.refuse("it drops features, as only training does")
-    return _same(call)
+    always = call.graph.version < 7 and not call.attribute("is_test", "INT", 0)
+    if always or (call.has(2) and call.constant(2).any()):
+        raise FileError("it drops features, as only training does")
+    return call.value()
 
 
 def _gemm(call: Call) -> Result:
     weight = call.constant(1)
-    if call.integer("transA", 0):
-        call.refuse("it transposes the rows")
-    if weight.ndim != 2:
-        call.refuse(f"its weight has shape {weight.shape}, expected a matrix")
-    weight = weight if call.integer("transB", 0) else weight.T
+    if call.attribute("transA", "INT", 0):
+        raise FileError("it transposes the rows")
+    weight = weight if call.attribute("transB", "INT", 0) else weight.T
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
-    bias = None if call.given(2) is None else call.per_feature(2, len(weight)) * beta
-    return _dense(call, 0, weight if alpha == 1 else weight * alpha, bias)
+    bias = row_of(call.constant(2), len(weight)) * beta if call.has(2) else None
+    return _dense(call, call.features(), weight if alpha == 1 else weight * alpha, bias)
 
 
 def _matmul(call: Call) -> Result:
-    first, second = call.value(0), call.value(1)
-    if isinstance(first, np.ndarray) and isinstance(second, Term) and second.shape == first.shape[1:]:
-        return _dense(call, 1, first, None)
-    weight = call.constant(1)
-    if weight.ndim != 2:
-        call.refuse(f"its weight has shape {weight.shape}, expected a matrix")
-    return _dense(call, 0, weight.T, None)
+    if isinstance(call.value(0), Constant) and call.features(1).shapes == (call.constant(0).shape[1:],):
+        return _dense(call, call.features(1), call.constant(0), None)
+    return _dense(call, call.features(), call.constant(1).T, None)
 
 
-def _dense(call: Call, index: int, weight: Array, bias: Array | None) -> Term:
+def _dense(call: Call, x: Features, weight: Array, bias: Array | None) -> Features:
     """Return a dense layer's output, weight being (outputs, inputs); on some features its other weights are 0."""
-    graph, value = call.graph, call.value(index)
-    if isinstance(value, Part) and not value.gated:
-        size = graph.draft.size(value.layer)
-        if weight.shape[1] != len(value.places):
-            call.refuse(f"a weight of shape {weight.T.shape} does not fit {len(value.places)} features")
-        graph.draft.check_numbers(len(weight) * size)
-        whole = np.zeros((len(weight), size), weight.dtype)
-        for column, place in enumerate(value.places):  # which may be there twice
-            whole[:, place] += weight[:, column]
-        return graph.leaf(graph.draft.dense(value.layer, whole, bias))
-    term = call.term(index)
-    if not call.along_features(term.shape, -1) or term.size != weight.shape[1]:
-        call.refuse(f"a weight of shape {weight.T.shape} does not fit {described(term)}")
-    return graph.leaf(graph.draft.dense(graph.source(term), weight, bias), (*term.shape[:-1], len(weight)))
+    if weight.ndim != 2:
+        raise FileError(f"its weight has shape {weight.shape[::-1]}, expected a matrix")
+    graph, term = call.graph, call.graph.term(x)
+    if not x.is_axis(-1) or term.size != weight.shape[1]:
+        raise FileError(f"a weight of shape {weight.T.shape} does not fit {x}")
+    layer = graph.source(term if term.columns is None else term.terms[0])
+    if term.columns is not None:
+        weight = graph.spread(layer, term, weight)
+    return graph.leaf(graph.draft.dense(layer, weight, bias), x.resized(-1, len(weight)))
 
 
 def _batch_normalization(call: Call) -> Result:
-    x, graph = call.term(), call.graph
-    by_batch = call.integer("training_mode", 0) or (graph.version() < 7 and not call.integer("is_test", 0))
+    x, graph = call.features(), call.graph
+    by_batch = call.attribute("training_mode", "INT", 0)
+    by_batch = by_batch or (graph.version < 7 and not call.attribute("is_test", "INT", 0))
     if by_batch or sum(map(bool, call.node.output)) > 1:  # before opset 14 further outputs alone say so
-        call.refuse("it normalizes by the batch, as only training does")
-    if len(x.shape) != 2:  # the channels of an image are normalized together
-        call.refuse(f"it reads {described(x)}, expected rows of features")
-    scale, shift, mean, variance = (call.per_feature(index, x.size) for index in range(1, 5))
+        raise FileError("it normalizes by the batch, as only training does")
+    if len(x.shapes[0]) != 2 or not x.is_axis(1):  # the channels of an image are normalized together
+        raise FileError(f"it reads {x}, expected rows of features")
+    scale, shift, mean, variance = (row_of(call.constant(index), x.shapes[0][1]) for index in range(1, 5))
     if (variance < 0).any():
-        call.refuse("its variance is below 0")
+        raise FileError("its variance is below 0")
     epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", -1.0)
-    fields = {"momentum": momentum} if 0 <= momentum < 1 else {}
-    return graph.leaf(graph.draft.normalization(graph.source(x), epsilon, scale, shift, mean, variance, **fields))
+    kept = {"momentum": momentum} if 0 <= momentum < 1 else {}
+    fields = {"type": "batch_normalization", "epsilon": epsilon, **kept}
+    tensors = {"scale": scale, "shift": shift, "running_mean": mean, "running_variance": variance}
+    return graph.leaf(graph.draft.add(fields, [call.source()], tensors), x.shapes)
 
 
 def _layer_normalization(call: Call) -> Result:
-    x, graph = call.term(), call.graph
-    if not call.along_features(x.shape, call.integer("axis", -1)):
-        call.refuse(f"it does not normalize the features of each row of {described(x)}")
-    shift = np.zeros(x.size) if call.given(2) is None else call.per_feature(2, x.size)
+    x, graph = call.features(), call.graph
+    if not x.is_axis(call.attribute("axis", "INT", -1)):
+        raise FileError(f"it does not normalize the features of each row of {x}")
+    size = x.shapes[0][-1]
+    shift = row_of(call.constant(2), size) if call.has(2) else np.zeros(size)
     fields = {"type": "layer_normalization", "epsilon": call.number("epsilon", 1e-5)}
-    tensors = {"scale": call.per_feature(1, x.size), "shift": shift}
-    return graph.leaf(graph.draft.add(fields, [graph.source(x)], tensors), x.shape)
+    layer = graph.draft.add(fields, [call.source()], {"scale": row_of(call.constant(1), size), "shift": shift})
+    return graph.leaf(layer, x.shapes)
 
 
 def _concatenate(call: Call) -> Result:
-    graph, values = call.graph, [call.value(index) for index in range(len(call.inputs))]
-    if any(isinstance(value, Dimensions) for value in values):
-        return Dimensions(tuple(size for value in values for size in _sizes(call, value)))
-    parts = [value for value in values if isinstance(value, Part)]
-    if len(parts) == len(values) and len({part.layer for part in parts}) == 1:
-        if call.integer("axis", 0) not in (1, -1):
-            call.refuse("it does not put features beside each other")
-        return _merged(call, parts)
-    terms = [call.term(index) for index in range(len(values))]
-    shape = terms[0].shape
-    if not all(call.along_features(term.shape, call.integer("axis", 0)) for term in terms):
-        call.refuse("it does not put features beside each other")
-    if len(terms) == 2 and _is_one_minus(terms[0].origin, terms[1].origin):
-        return TwoClasses(graph.source(terms[1]))
-    sources = [graph.source(term) for term in terms]
-    if len(sources) == 1:
-        return terms[0].renamed(graph.number())
-    size = sum(graph.draft.size(source) for source in sources)
-    return graph.leaf(graph.draft.add({"type": "concatenate"}, sources, size=size), (*shape[:-1], size))
-
-
-def _is_one_minus(first: Term, second: Term) -> bool:
-    """Whether the first of two terms is 1 less the second."""
-    if first.node is None or first.node.op_type != "Sub" or second.size != 1 or len(first.terms) != 1:
-        return False
-    one = first.operands[0]
-    return isinstance(one, np.ndarray) and bool((one == 1).all()) and first.terms[0].number == second.number
-
-
-def _sizes(call: Call, value: Value | Array) -> list[int | None]:
-    """Return the entries of a part of a shape."""
-    if isinstance(value, Dimensions):
-        return list(value.shape)
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "i" or value.size > 8:
-        call.refuse(f"it reads {described(value)}, expected a part of a shape")
-    return [int(size) for size in value.reshape(-1)]
-
-
-def _merged(call: Call, parts: list[Part]) -> Result:
-    """Return some features of a layer's output beside others of it."""
-    graph, places = call.graph, np.concatenate([part.places for part in parts])
-    layer = parts[0].layer
-    if any(part.gated for part in parts):
-        call.refuse("it reads a part of the features behind a sigmoid, which glu alone has")
-    alone = all(part.alone for part in parts)
-    if np.array_equal(places, np.arange(graph.draft.size(layer))):
-        term = graph.leaf(layer)
-        term.alone = alone
-        return term
-    return Part(layer, places, alone=alone)
+    """Return tensors beside each other: some columns of one layer are moved, others become a layer."""
+    axis, graph = call.attribute("axis", "INT", 1), call.graph
+    read = [value for value in call.inputs if isinstance(value, Features)]
+    if len({value.term for value in read}) < 2 and (len(read) < 2 or any(value.moved is not None for value in read)):
+        return call.moved()
+    parts = [call.features(index) for index in range(len(call.inputs))]
+    if not all(part.is_axis(axis) for part in parts):
+        raise FileError("it does not put features beside each other")
+    layer = graph.draft.add({"type": "concatenate"}, [graph.source(graph.term(part)) for part in parts])
+    return graph.leaf(layer, parts[0].resized(axis, graph.draft.size(layer)))
 
 
 def _feature_vectorizer(call: Call) -> Result:
-    """Return parts as the whole that they are: single precision is all that this operator has."""
-    values = [call.value(index) for index in range(len(call.inputs))]
-    parts = [value for value in values if isinstance(value, Part)]
-    sizes = [len(part.places) for part in parts]
-    if len(values) == 1 and isinstance(values[0], Term):
-        sizes = [values[0].size]
+    """Return tables beside each other: single precision is all that this operator has."""
+    parts = [call.features(index) for index in range(len(call.inputs))]
     if call.graph.draft.dtype == "float64":
-        call.refuse("it rounds to single precision")
-    if call.ints("inputdimensions") not in (None, sizes) or (parts and len(parts) < len(values)):
-        call.refuse("it reads other features than its inputs have")
-    return _merged(call, parts) if parts else _same(call)
-
-
-def _split(call: Call) -> Result:
-    x, parts = call.term(), len(call.node.output)
-    if not call.along_features(x.shape, call.integer("axis", 0)):
-        call.refuse(f"it does not split the features of {described(x)}")
-    sizes = call.integers(1, "split") or [x.size // parts] * parts
-    if any(size < 1 for size in sizes) or sum(sizes) != x.size or len(sizes) != parts:
-        call.refuse(f"it splits {x.size} features into {parts} parts of sizes {sizes}")
-    layer, ends = call.graph.source(x), np.cumsum(sizes)
-    alone = x.alone and x.origin.alone
-    return [Part(layer, np.arange(end - size, end), alone=alone) for size, end in zip(sizes, ends, strict=True)]
-
-
-def _slice(call: Call) -> Result:
-    value = call.value()
-    begins, ends = (call.integers(index, name) or [] for index, name in ((1, "starts"), (2, "ends")))
-    axes = call.integers(3, "axes") or list(range(len(begins)))
-    steps = call.integers(4, "steps") or [1] * len(axes)
-    if not len(begins) == len(ends) == len(axes) == len(steps) == 1 or not steps[0]:
-        call.refuse("it slices several axes, expected one")
-    places = slice(begins[0], ends[0], steps[0])
-    if isinstance(value, Dimensions):
-        return _known(value.shape[places])
-    return _selected(call, lambda size: np.arange(size)[places], axes[0])
-
-
-def _selected(call: Call, choose: Callable[[int], Array], axis: int) -> Result:
-    """Return some features of a term, or of a part of one."""
-    value = call.value()
-    if isinstance(value, Part) and not value.gated and axis in (1, -1):
-        layer, places, alone = value.layer, value.places, value.alone
-    else:
-        x = call.term()
-        if not call.along_features(x.shape, axis):
-            call.refuse(f"it does not select features of {described(x)}")
-        layer, places, alone = call.graph.source(x), np.arange(x.size), x.alone and x.origin.alone
-    chosen = places[choose(len(places))]
-    if not chosen.size:
-        call.refuse("it selects no features")
-    return Part(layer, chosen, alone=alone)
-
-
-def _known(shape: Shape) -> Result:
-    """Return a part of a shape, as a constant if nothing in it is unknown."""
-    return Dimensions(shape) if None in shape else np.array(shape, np.int64)
-
-
-def _gather(call: Call) -> Result:
-    data, indices = call.value(0), call.value(1)
-    if isinstance(data, np.ndarray):
-        if data.ndim != 1 or call.integer("axis", 0):
-            call.refuse("it selects rows of a table, as an embedding does")
-        return ANSWERS[("ai.onnx.ml", "ArrayFeatureExtractor")](call)
-    if not isinstance(indices, np.ndarray) or indices.dtype.kind != "i" or indices.ndim > 1:
-        call.refuse(f"it selects by {described(indices)}, expected a constant list")
-    places = indices.reshape(-1)
-    if isinstance(data, Dimensions):
-        if any(not -len(data.shape) <= place < len(data.shape) for place in places):
-            call.refuse("it selects an axis that does not exist")
-        chosen = _known(tuple(data.shape[place] for place in places))
-        return chosen.reshape(indices.shape) if isinstance(chosen, np.ndarray) else chosen
-    if indices.ndim == 0:
-        call.refuse("it drops the axis of the features")
-
-    def choose(size: int) -> Array:
-        if ((places < -size) | (places >= size)).any():
-            call.refuse(f"it selects features beyond the {size} that exist")
-        return places
-
-    return _selected(call, choose, call.integer("axis", 0))
-
-
-def _shape(call: Call) -> Result:
-    value = call.term()
-    begin, end = call.integer("start", 0), call.integer("end", len(value.shape))
-    return _known(value.shape[begin:end])
+        raise FileError("it rounds to single precision")
+    sizes = [part.columns.size for part in parts]
+    if not all(part.is_axis(1) for part in parts) or call.attribute("inputdimensions", "INTS", sizes) != sizes:
+        raise FileError("it reads other features than its inputs have")
+    return _concatenate(call)
 
 
 def _scaler(call: Call) -> Result:
-    graph, x = call.graph, call.term()
-    offset, scale = (per_feature(call.numbers(name), (None, x.size)).astype(np.float64) for name in ("offset", "scale"))
-    offset, scale = np.broadcast_to(offset, x.size), np.broadcast_to(scale, x.size)
-    if x.origin.layer == INPUT and x.alone and x.origin.alone and graph.draft.preparation is None:
+    graph, x, term = call.graph, call.features(), call.graph.term(call.features())
+    numbers = (np.array(call.attribute(name, "FLOATS", []), np.float64) for name in ("offset", "scale"))
+    offset, scale = (row_of(array, term.size) for array in numbers)
+    if term.layer == INPUT and not term.operands and x.alone and graph.draft.preparation is None:
         with np.errstate(divide="ignore"):
             prepared = Scaling(offset, 1 / scale)
         if np.isfinite(prepared.scale).all():
             graph.draft.preparation = prepared
-            return graph.leaf(INPUT)
+            return graph.leaf(INPUT, x.shapes)
     steps = [(np.ones(()), -offset), (scale, np.zeros(()))]
-    return graph.leaf(graph.draft.affine_steps(graph.source(x), steps))
+    return graph.leaf(graph.draft.affine_steps(graph.source(term), steps), x.shapes)
 
 
-def _sigmoid(call: Call) -> Result:
-    value = call.value()
-    if isinstance(value, Part) and not value.gated:
-        return Part(value.layer, value.places, gated=True)
-    return formula(call)
+def _label(call: Call) -> Result:
+    """Return the labels that indices stand for; of features, some at a constant list of places."""
+    if isinstance(call.value(0), Features) or not isinstance(call.value(1), Features):
+        return call.moved()
+    table, index = call.constant(0), call.features(1)
+    if table.ndim != 1 or call.attribute("axis", "INT", 0):
+        raise FileError("it selects rows of a table, as an embedding does")
+    if index.term.kind != "i" or table.dtype.kind not in "iU":
+        raise FileError(f"it takes from a list of {table.size} by {index}")
+    labels = table.astype(object) if table.dtype.kind == "U" else table
+    shapes = index.shapes if call.node.op_type == "Gather" else tuple((1, math.prod(each)) for each in index.shapes)
+    return call.graph.computed(call.node, shapes, [labels, call.graph.term(index)], table.dtype.kind)
 
 
-def _multiply(call: Call) -> Result:
-    a, b = call.value(0), call.value(1)
-    if not isinstance(a, Part) or not isinstance(b, Part) or not (a.gated or b.gated):
-        return formula(call)
-    passed, gate = (b, a) if a.gated else (a, b)
-    size = call.graph.draft.size(a.layer)
-    whole = np.array_equal(np.concatenate([passed.places, gate.places]), np.arange(size))
-    if a.layer != b.layer or passed.gated or len(passed.places) != len(gate.places) or not whole:
-        call.refuse("it multiplies some features in another way than glu does")
-    fields = {"type": "activation", "activation": "glu"}
-    return call.graph.leaf(call.graph.draft.add(fields, [a.layer], size=size // 2))
+def _zip_map(call: Call) -> Result:
+    integers = call.attribute("classlabels_int64s", "INTS")
+    texts = call.attribute("classlabels_strings", "STRINGS")
+    if (integers is None) == (texts is None):
+        raise FileError("it has no labels, or two kinds of them")
+    if call.graph.uses[call.node.output[0]]:
+        call.graph.classes = np.array(integers, np.int64) if texts is None else as_texts(texts, "classlabels_strings")
+    return call.features()
 
+
+_PLAINER: dict[str, tuple[dict[str, float], list[str]]] = {
+    "HardSigmoid": ({"alpha": 0.2, "beta": 0.5}, ["Mul alpha", "Add beta", "Max 0", "Min 1"]),
+    "Selu": ({"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, ["Elu", "Mul gamma"]),
+    "Swish": ({"alpha": 1.0}, ["Mul alpha", "Sigmoid", "Mul x"]),
+    # Not in ONNX's list, and all the same what tf2onnx writes for TensorFlow's operators of these names.
+    "Erfc": ({}, ["Erf", "Neg", "Add 1"]),
+    "Expm1": ({}, ["Exp", "Sub 1"]),
+}
+"""Operators in terms of others: their numbers by default, and what is computed of x step by step."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
-    **{
-        ("", name): operator
-        for name, operator in {
-            "BatchNormalization": _batch_normalization,
-            "Cast": _cast,
-            "Concat": _concatenate,
-            "Constant": _constant,
-            "ConstantOfShape": _constant_of_shape,
-            "Dropout": _dropout,
-            "Flatten": reshaped,
-            "Gather": _gather,
-            "Gemm": _gemm,
-            "Identity": _same,
-            "LayerNormalization": _layer_normalization,
-            "MatMul": _matmul,
-            "Mul": _multiply,
-            "Reshape": reshaped,
-            "Shape": _shape,
-            "Sigmoid": _sigmoid,
-            "Slice": _slice,
-            "Split": _split,
-            "Squeeze": reshaped,
-            "Transpose": reshaped,
-            "Unsqueeze": reshaped,
-        }.items()
-    },
-    **ANSWERS,
+    **{("", name): Call.moved for name in MOVEMENTS},
+    **{("", name): _formula for name in ELEMENTWISE},
+    **{("", name): _plainer for name in _PLAINER},
+    **{("", name): _across for name in {"ArgMax"} | ACROSS},
+    ("", "BatchNormalization"): _batch_normalization,
+    ("", "Cast"): _cast,
+    ("", "Concat"): _concatenate,
+    ("", "Constant"): _constant,
+    ("", "Dropout"): _dropout,
+    ("", "Gather"): _label,
+    ("", "Gemm"): _gemm,
+    ("", "Identity"): Call.value,
+    ("", "LayerNormalization"): _layer_normalization,
+    ("", "MatMul"): _matmul,
+    ("ai.onnx.ml", "ArrayFeatureExtractor"): _label,
+    ("ai.onnx.ml", "Binarizer"): _formula,
     ("ai.onnx.ml", "FeatureVectorizer"): _feature_vectorizer,
     ("ai.onnx.ml", "Scaler"): _scaler,
+    ("ai.onnx.ml", "ZipMap"): _zip_map,
 }
-"""By domain and name, what is done with operators that are no formulas."""
+"""By domain and name, what is done with operators."""

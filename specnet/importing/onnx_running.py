@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,27 +30,20 @@ ACROSS = frozenset({"LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softm
 """Operators that bring the features of a row together."""
 CONDITIONS = frozenset({"And", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or"})
 """Operators that make booleans."""
-_OF_SHAPES = frozenset(
-    {"Cast", "Concat", "ConstantOfShape", "Expand", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze"}
-    | {"Transpose", "Unsqueeze"}
+MOVEMENTS = frozenset(
+    {"Concat", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice", "Split"}
+    | {"Squeeze", "Transpose", "Unsqueeze"}
 )
-FOLDED = ELEMENTWISE | _OF_SHAPES
-"""Operators that are computed when all that they read are constants."""
+"""Operators that put numbers at other places, or make shapes."""
 FOLDED_LIMIT = 50_000_000
 """Numbers of all constants together that are computed from others."""
-
 _GROWN_LIMIT = 1_000_000
-"""Numbers by which a constant may be larger than those that it is made of."""
+"""Numbers by which a constant may be larger than those that an elementwise operator makes it of."""
+_MOST_AXES = 8
 
 
 class Runner:
-    """Runs nodes.
-
-    Parameters
-    ----------
-    version : int
-        Of the standard operators.
-    """
+    """Runs nodes, the standard operators being those of a version."""
 
     def __init__(self, version: int) -> None:
         self._version = version
@@ -56,22 +51,26 @@ class Runner:
         self._attributes: dict[int, list[float]] = {}
         self._folded = 0
 
-    def fold(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
-        """Return the constant that a node makes of others.
+    def fold(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
+        """Return the constant that a node makes of others, as one of its outputs.
 
         Raises
         ------
         FileError
             If it cannot be computed, or is too large.
         """
-        size = _result_size(node.op_type, [array for array in arrays if array is not None])
+        given = [array for array in arrays if array is not None]
+        size, total = _result_size(node.op_type, given), sum(array.size for array in given)
+        limit = total + _GROWN_LIMIT if node.op_type in ELEMENTWISE else FOLDED_LIMIT
         self._folded += size
-        if self._folded > FOLDED_LIMIT:
-            raise FileError(f"computed constants would have more than {FOLDED_LIMIT} numbers")
-        return self.run(node, arrays)
+        if size > limit or self._folded > FOLDED_LIMIT:
+            raise FileError(
+                f"a constant of {size} numbers is too large; all computed ones together may have {FOLDED_LIMIT}"
+            )
+        return self.run(node, arrays, output)
 
-    def run(self, node: NodeProto, arrays: Sequence[Array | None]) -> Array:
-        """Return what a node makes of arrays, None standing for an input that is left out.
+    def run(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
+        """Return one output of a node, made of arrays, None standing for an input that is left out.
 
         Raises
         ------
@@ -81,7 +80,7 @@ class Runner:
         given = {name: array for name, array in zip(node.input, arrays, strict=True) if array is not None}
         try:
             with np.errstate(all="ignore"):
-                (result,) = self._evaluator(node, given).run(None, given)
+                result = self._evaluator(node, given).run(None, given)[output]
         except Exception as error:  # of any kind, from within onnx
             shapes = " and ".join(str(array.shape) for array in given.values())
             raise FileError(f"cannot be computed from arrays of shape {shapes}") from error
@@ -89,20 +88,16 @@ class Runner:
 
     def attributes(self, node: NodeProto) -> list[float]:
         """Return the numbers among an operator's attributes, those that it has by default included."""
+        from onnx.defs import SchemaError, get_schema
+
         if id(node) not in self._attributes:
-            self._attributes[id(node)] = self._numbers(node)
+            known = {}
+            with suppress(SchemaError):  # of an operator that this version does not have
+                schema = get_schema(node.op_type, self._version, node.domain)
+                known = {name: each.default_value for name, each in schema.attributes.items()}
+            known |= {attribute.name: attribute for attribute in node.attribute}
+            self._attributes[id(node)] = [each.f for each in known.values() if each.type == each.FLOAT]
         return self._attributes[id(node)]
-
-    def _numbers(self, node: NodeProto) -> list[float]:
-        from onnx.defs import get_schema
-
-        try:
-            schema = get_schema(node.op_type, self._version, node.domain)
-        except Exception:  # onnx's own, for an operator that this version does not have
-            return [attribute.f for attribute in node.attribute if attribute.type == attribute.FLOAT]
-        known = {name: each.default_value for name, each in schema.attributes.items()}
-        known |= {attribute.name: attribute for attribute in node.attribute}
-        return [attribute.f for attribute in known.values() if attribute.type == attribute.FLOAT]
 
     def _evaluator(self, node: NodeProto, given: Mapping[str, Array]) -> Any:
         from onnx import helper
@@ -110,42 +105,25 @@ class Runner:
 
         key = id(node), tuple(array.dtype for array in given.values())
         if key not in self._evaluators:
-            inputs = [
-                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), None)
-                for name, array in given.items()
-            ]
-            outputs = [helper.make_tensor_value_info(node.output[0], 0, None)]
-            opsets = [helper.make_opsetid("", self._version)]
+            # Older versions of onnx write Gelu out in nodes of its operand's type.
+            types = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in given.items()}
+            inputs = [helper.make_tensor_value_info(name, dtype, None) for name, dtype in types.items()]
+            outputs = [helper.make_tensor_value_info(name, 0, None) for name in node.output]
             graph = helper.make_graph([node], "node", inputs, outputs)
-            self._evaluators[key] = ReferenceEvaluator(helper.make_model(graph, opset_imports=opsets))
-        return self._evaluators[key]
+            # With the node, since another one may get its id once it is gone.
+            self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version, "ai.onnx.ml": 1}), node
+        return self._evaluators[key][0]
 
 
 def _result_size(operator: str, arrays: Sequence[Array]) -> int:
-    """Return about how many numbers an operator makes.
-
-    Raises
-    ------
-    FileError
-        If these are far more than what it reads.
-    """
-    total = sum(array.size for array in arrays)
+    """Return at most how many numbers an operator makes."""
+    shapes = [array.shape for array in arrays]
     if operator in ("ConstantOfShape", "Expand"):
-        if arrays[-1].dtype.kind != "i":
-            raise FileError("a shape holds no integers")
-        size = math.prod(abs(int(number)) for number in arrays[-1].reshape(-1)[:8])
+        if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MOST_AXES:
+            raise FileError(f"a shape has to be at most {_MOST_AXES} integers")
+        shapes[-1] = tuple(abs(int(size)) for size in arrays[-1].flat)
     elif operator == "Gather" and len(arrays) == 2:
-        size = arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1)))
-    elif operator in ELEMENTWISE:
-        try:
-            size = math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
-        except ValueError:
-            shapes = " and ".join(str(array.shape) for array in arrays)
-            raise FileError(f"constants of shapes {shapes} do not fit together") from None
-        if size > _GROWN_LIMIT + total:
-            raise FileError(f"a constant of {size} numbers is too large")
-    else:
-        return total
-    if size > FOLDED_LIMIT:
-        raise FileError(f"a constant of {size} numbers is too large; at most {FOLDED_LIMIT} are computed")
-    return size
+        return arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1)))
+    elif operator not in ELEMENTWISE:
+        return sum(array.size for array in arrays)
+    return math.prod(max(sizes) for sizes in zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1))

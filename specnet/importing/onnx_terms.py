@@ -1,22 +1,31 @@
-"""Values of an ONNX graph: terms, whose nodes are run to see what they compute, and parts of a classifier's answer."""
+"""What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
+
+A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
+which number of their term stands at each of their places. Since files take any number of rows, a graph is read for
+several at once, and what a network needs has to be the same for all.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from specnet.errors import FileError
-from specnet.importing.onnx_running import ACROSS, Runner
+from specnet.importing.onnx_running import ACROSS, FOLDED_LIMIT, Runner
 from specnet.parts.arrays import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 Shape = tuple[int | None, ...]
+"""The shape of an input, None standing for the rows."""
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of a tensor for each number of rows that a graph is read for."""
 LONGEST = 32
 """Nodes of an activation or a normalization that is written out; none takes as many."""
 _MOST_STARTS = 8
@@ -25,146 +34,163 @@ _MOST_STARTS = 8
 
 @dataclass(eq=False)
 class Term:
-    """Features of rows: the output of a layer, or what a node computes of other terms and constants.
+    """The output of a layer, or what a node computes of operands: terms, constants of one number or of one per feature.
 
-    Attributes
-    ----------
-    number : int
-        Larger than those of its operands.
-    shape : tuple of int or None
-        None for the rows.
-    layer : int or None
-        The layer whose output it is, once there is one.
-    node : NodeProto or None
-        What computes it; None for a layer's output, and for another name or shape of its only operand.
-    operands : tuple of Term, ndarray or None
-        What the node reads: terms, constants of one number or of one for each feature, None where left out.
-    kind : str
-        ``f`` for floats, ``i`` for integers, ``b`` for booleans.
-    index : int
-        Of the node in the graph, for messages.
-    alone : bool
-        Whether nothing else in the graph reads it.
+    A term without a node is a layer's output, or has some columns of its only operand. Its kind is that of a dtype:
+    ``f``, ``i``, ``b`` or ``U``. Numbers are larger than those of operands; the index is that of the graph's node.
     """
 
     number: int
-    shape: Shape
+    size: int
     layer: int | None = None
     node: NodeProto | None = None
     operands: tuple[Term | Array | None, ...] = ()
     kind: str = "f"
     index: int = 0
-    alone: bool = True
-
-    @property
-    def size(self) -> int:
-        """The number of features."""
-        return math.prod(size for size in self.shape if size is not None)
+    columns: Array | None = None
 
     @property
     def terms(self) -> list[Term]:
         """The operands that are no constants."""
         return [operand for operand in self.operands if isinstance(operand, Term)]
 
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Numbers or texts, one array for each number of rows that the graph is read for where they depend on it."""
+
+    cases: tuple[Array, ...]
+
+    def __str__(self) -> str:
+        fixed = f"a constant of shape {self.cases[0].shape}"
+        return "numbers that depend on how many rows there are" if self.varies else fixed
+
     @property
-    def origin(self) -> Term:
-        """The term that it is in another shape or under another name; itself if it is none."""
-        (operand,) = self.terms if self.node is None and self.operands else (self,)
-        return operand
+    def varies(self) -> bool:
+        """Whether it depends on the number of rows."""
+        return len(self.cases) > 1
 
-    def renamed(self, number: int, shape: Shape | None = None) -> Term:
-        """Return the same features in another shape or under another name."""
-        origin = self.origin
-        return Term(number, shape or self.shape, operands=(origin,), kind=self.kind, alone=self.alone)
+    def at(self, case: int) -> Array:
+        """Return it for one of the numbers of rows."""
+        return self.cases[case % len(self.cases)]
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some features of a layer's output by their places, behind a sigmoid if `gated`."""
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A tensor of a term's numbers: for each number of rows, its shape and where in the term, (rows, size), they stand.
 
-    layer: int
-    places: Array
-    gated: bool = False
+    Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
+    """
+
+    term: Term
+    rows: tuple[int, ...]
+    shapes: Shapes
+    moved: tuple[Array, ...] | None = None
     alone: bool = True
+    varies: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        sizes = [str(size[0]) if len(set(size)) == 1 else "N" for size in zip(*self.shapes, strict=False)]
+        return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+
+    def at(self, case: int) -> Array:
+        """Return for one of the numbers of rows where in the term each number stands."""
+        shape = self.shapes[case]
+        return self.moved[case] if self.moved else np.arange(_checked_size(shape), dtype=np.int32).reshape(shape)
+
+    @property
+    def columns(self) -> Array:
+        """Which features of the term each row has, in the tensor's order; they have to be the same for all rows."""
+        if self.moved is None:
+            return np.arange(self.term.size)
+        first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
+        for count, places in zip(self.rows, self.moved, strict=True):
+            wanted = first + np.arange(count, dtype=np.int32)[:, None] * self.term.size
+            if not first.size or not np.array_equal(places.reshape(-1), wanted.reshape(-1)):
+                raise FileError(f"{self} do not have some features of one layer in each row")
+        return first
+
+    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> Features:
+        """Return numbers of the same term at other places."""
+        return Features(self.term, self.rows, tuple(array.shape for array in places), places, alone)
+
+    def is_axis(self, axis: int) -> bool:
+        """Whether an axis has all features of a row, and nothing but them."""
+        return all(
+            -len(shape) <= axis < len(shape)
+            and math.prod(shape) == count * shape[axis]
+            and math.prod(shape[axis % len(shape) :]) == shape[axis]
+            for count, shape in zip(self.rows, self.shapes, strict=True)
+        )
+
+    def resized(self, axis: int, *sizes: int) -> Shapes:
+        """Return the shapes with other sizes in place of an axis."""
+        axis %= len(self.shapes[0])
+        return tuple((*shape[:axis], *sizes, *shape[axis + 1 :]) for shape in self.shapes)
+
+    def broadcast(self, shapes: Shapes) -> Features:
+        """Return the features in a larger shape."""
+        if shapes == self.shapes:
+            return self
+        _checked_size(shapes[-1])
+        places = tuple(np.broadcast_to(self.at(case), shape) for case, shape in enumerate(shapes))
+        return self.moved_to(places, alone=self.alone)
 
 
-@dataclass(frozen=True)
-class Dimensions:
-    """The shape of a term as a tensor; the number of rows is not known."""
-
-    shape: Shape
-
-
-@dataclass(frozen=True)
-class TwoClasses:
-    """The probabilities of both classes, (rows, 2), from that of the second."""
-
-    second: int
+def _checked_size(shape: tuple[int, ...]) -> int:
+    """Return how many numbers have a shape, if these are not too many for an array."""
+    if (size := math.prod(shape)) > FOLDED_LIMIT:
+        raise FileError(f"a tensor of {size} numbers is too large; at most {FOLDED_LIMIT} are moved")
+    return size
 
 
-@dataclass(frozen=True)
-class Winner:
-    """The index of the largest of a layer's outputs, or whether its single output is above a boundary."""
-
-    layer: int
-    boundary: float = 0.5
+Value = Features | Constant
 
 
-@dataclass(frozen=True)
-class Label:
-    """The label that a winner's index stands for."""
-
-    winner: Winner
-    labels: Array
-
-
-@dataclass(frozen=True)
-class Flags:
-    """0 or 1 for each of a layer's outputs, by whether it is above a boundary: ½, or 0 for margins."""
-
-    layer: int
-    boundary: float
-
-
-@dataclass(frozen=True)
-class Table:
-    """Probabilities by label, as ai.onnx.ml's ZipMap gives them."""
-
-    probabilities: Term | TwoClasses
-    labels: Array
+def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
+    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,)."""
+    if array.dtype.kind not in "fib":
+        raise FileError(f"a constant holds {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        raise FileError("a constant holds numbers that are not finite")
+    if array.size == 1:
+        return array.reshape(1 if array.ndim and math.prod(shape) == rows else ())
+    while len(array) == 1:
+        array = array[0]
+    row = shape[len(shape) - array.ndim :]
+    try:
+        if math.prod(row) * rows == math.prod(shape):
+            return np.broadcast_to(array, row).reshape(-1)
+        table: Array = np.broadcast_to(array, shape).reshape(rows, _checked_size(shape) // rows)
+    except ValueError:
+        raise FileError(f"a constant of shape {array.shape} does not fit {math.prod(shape) // rows} features") from None
+    if (table != table[0]).any():
+        raise FileError(f"a constant of shape {array.shape} differs from row to row")
+    return np.array(table[0])
 
 
-Value = Term | Part | Dimensions | TwoClasses | Winner | Label | Flags | Table
+def row_of(array: Array, size: int) -> Array:
+    """Return a constant of one number or of one for each feature as (size,)."""
+    return np.broadcast_to(per_feature(array, 1, (*(1,) * (array.ndim - 1), size)), size)
 
 
 @dataclass
 class Segment:
-    """The nodes between a term and another that all of them lead to, as a function of one array.
-
-    Attributes
-    ----------
-    start, end : Term
-    inner : list of Term
-        From the first to be computed to the end.
-    """
+    """The nodes between a term and another that all of them lead to, in their order, as a function of one array."""
 
     start: Term
     end: Term
     inner: list[Term]
-    _operators: set[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._operators = {term.node.op_type for term in self.inner if term.node is not None}
-
-    @property
+    @cached_property
     def operators(self) -> set[str]:
         """The operators of its nodes."""
-        return self._operators
+        return {term.node.op_type for term in self.inner if term.node is not None}
 
     @property
     def is_elementwise(self) -> bool:
         """Whether each number of the result depends on the number at its own place alone."""
-        return not self._operators & ACROSS
+        return not self.operators & ACROSS
 
     def constants(self) -> Iterator[Array]:
         """Yield the numbers that its nodes read."""
@@ -205,7 +231,7 @@ def segments(end: Term) -> list[Segment]:
     open_terms = {end.number: end}
     found: list[Segment] = []
     while len(inner) < LONGEST and len(found) < _MOST_STARTS:
-        expandable = [number for number, term in open_terms.items() if term.operands]
+        expandable = [number for number, term in open_terms.items() if term.node is not None]
         if not expandable:
             break
         term = open_terms.pop(max(expandable))
@@ -217,54 +243,24 @@ def segments(end: Term) -> list[Segment]:
     return found[::-1]
 
 
-def per_feature(array: Array, shape: Shape) -> Array:
-    """Return a constant beside a term of such a shape as one number, (), or as one for each feature, (features,).
-
-    Raises
-    ------
-    FileError
-        If it is not finite, differs from row to row, or has another shape.
-    """
-    if array.dtype.kind not in "fib":
-        raise FileError(f"a constant holds {array.dtype}, expected numbers")
-    if not np.isfinite(array).all():
-        raise FileError("a constant holds numbers that are not finite")
-    if array.size == 1 and array.ndim <= max(2, len(shape)):
-        return array.reshape(1 if array.ndim and math.prod(size or 1 for size in shape) == 1 else ())
-    row = tuple(1 if size is None else size for size in shape)
-    while array.ndim > len(row) and len(array) == 1:
-        array = array[0]
-    try:
-        return np.broadcast_to(array, row).reshape(-1)
-    except ValueError:
-        raise FileError(
-            f"a constant of shape {array.shape} does not fit features of shape {shown_shape(shape)}"
-        ) from None
-
-
-def shown_shape(shape: Sequence[int | None]) -> str:
-    """Return a shape as messages show it, with N for the rows."""
-    return f"({', '.join('N' if size is None else str(size) for size in shape)}{',' * (len(shape) == 1)})"
-
-
 def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
     """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
     if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
         return None
-    (x,), operator = term.terms, term.node.op_type
-    if operator == "Neg":
-        return x, -np.ones(()), np.zeros(())
-    if len(term.operands) != 2 or x.size != term.size:
+    (x,), one, zero = term.terms, np.ones(()), np.zeros(())
+    constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
+    if term.node.op_type == "Neg":
+        return x, -one, zero
+    if len(term.operands) != 2 or len(constants) != 1 or x.size != term.size:
         return None
-    first = term.operands[0] is x
-    constant = term.operands[1 if first else 0]
-    if not isinstance(constant, np.ndarray) or constant.dtype.kind != "f":
-        return None
-    number, one, zero = constant.astype(np.float64), np.ones(()), np.zeros(())
-    if operator in ("Add", "Sum"):
-        return x, one, number
-    if operator == "Sub":
-        return (x, one, -number) if first else (x, -one, number)
-    if operator == "Mul":
-        return x, number, zero
-    return (x, 1 / number, zero) if operator == "Div" and first and number.all() else None
+    (number,), is_first = constants, term.operands[0] is x
+    match term.node.op_type:
+        case "Add" | "Sum":
+            return x, one, number
+        case "Sub":
+            return (x, one, -number) if is_first else (x, -one, number)
+        case "Mul":
+            return x, number, zero
+        case "Div" if is_first and number.all():
+            return x, 1 / number, zero
+    return None

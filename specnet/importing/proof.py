@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -27,15 +27,8 @@ _MOST_OTHERS = 0.02
 def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]], judge: str) -> str:
     """Return in words how far a network and the model that was made of it agree.
 
-    Parameters
-    ----------
-    model : Model
-    precision : str
-        The lowest one in which either computes, or takes its columns.
-    answers : callable
-        Gives all that the network answers about raw columns (rows, inputs), which that precision holds exactly.
-    judge : str
-        Who runs it.
+    `answers` gives all that the network answers about raw columns (rows, inputs); `precision`, which holds these
+    exactly, is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
 
     Raises
     ------
@@ -45,12 +38,33 @@ def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]],
     with np.errstate(all="ignore"):
         X = [_rows(model, spread, seed).astype(precision).astype(np.float64) for seed, spread in enumerate(SPREADS)]
         given = [answers(rows) for rows in X]
+        pairs: list[tuple[Array, Array]] = []
+        labels: list[Array] = []
         try:
-            numbers = _numbers_compared(given, model, X, precision, judge)
-            labels = _labels_compared(given, model, X, judge)
+            for found, rows in zip(given, X, strict=True):
+                pairs += _pairs(found, model, rows)
+                labels += _labels_agree(found, model, rows)
         except DataError:
             return "not compared: prepared columns are beyond what the network computes in"
-    return numbers or labels or "not compared: the outputs have another form"
+        compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
+    said = ["not compared: the outputs overflow"] if pairs else []
+    if any(np.isfinite(answer).any() for answer, _ in pairs):
+        count, _ = _counted("outputs", [near for near, _ in compared], judge)
+        largest = max(difference for _, difference in compared)
+        said = [f"compared with {judge} on {count} rows: max difference {largest:.2g}"]
+    if labels:
+        count, others = _counted("labels", labels, judge)
+        verdict = f"{others} labels differ" if others else "all labels agree"
+        said.append(f"compared with {judge} on {count} rows: {verdict}")
+    return said[0] if said else "not compared: the outputs have another form"
+
+
+def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
+    """Return how many rows there are, and how many of them do not agree; refuse a model where these are many."""
+    rows, others = sum(map(len, agree)), sum(int((~each).sum()) for each in agree)
+    if others > _MOST_OTHERS * rows:
+        raise FileError(f"{what} differ from {judge} on {others} of {rows} rows: part of it was misread")
+    return rows, others
 
 
 def _rows(model: Model, spread: float, seed: int) -> Array:
@@ -63,78 +77,41 @@ def _rows(model: Model, spread: float, seed: int) -> Array:
     return raw
 
 
-def _numbers_compared(given: list[list[Array]], model: Model, X: list[Array], precision: str, judge: str) -> str | None:
-    """Return how far the numbers agree, None where there are none, or of another form."""
-    found = [_pair(answers, model, rows) for answers, rows in zip(given, X, strict=True)]
-    pairs = [pair for pair in found if pair is not None]
-    if not pairs:
-        return None
-    compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
-    if not any(np.isfinite(answer).any() for answer, _ in pairs):
-        return "not compared: the outputs overflow"
-    rows, others = sum(len(answer) for answer, _ in pairs), sum(count for count, _ in compared)
-    if others > _MOST_OTHERS * rows:
-        raise FileError(f"outputs differ from {judge} on {others} of {rows} rows: part of it was misread")
-    difference = max(largest for _, largest in compared)
-    return f"compared with {judge} on {rows} rows: max difference {difference:.2g}"
-
-
-def _pair(answers: list[Array], model: Model, X: Array) -> tuple[Array, Array] | None:
-    """Return the numbers that the file and the model answer, in one shape; None where the file's have another one."""
-    found = [answer for answer in answers if answer.dtype.kind == "f"]
-    if not found:
-        return None
-    numbers = found[0]
+def _pairs(answers: list[Array], model: Model, X: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield the numbers that the file and the model answer, in one shape, if the file has such ones."""
+    numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
+    if numbers is None:
+        return
     given = numbers.reshape(len(numbers), -1)
     X = X[: len(given)]
     are_flags = model.network.task == "multilabel" and np.isin(given, (0, 1)).all()
     expected = model.predict(X) if are_flags else outputs_of(model, X)
     if given.shape[1] == 1:
         expected = expected[:, -1:]
-    return (given, expected) if given.shape == expected.shape else None
+    if given.shape == expected.shape:
+        yield given, expected
 
 
-def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[int, float]:
-    """Return how many rows differ by more than rounding, and the largest difference of the others.
+def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[Array, float]:
+    """Return which rows differ by no more than rounding, and the largest difference of these.
 
     Where the file's own numbers overflow there is nothing to compare.
     """
-    known = np.isfinite(given)
-    highest, lowest = np.where(known, given, -np.inf).max(axis=0), np.where(known, given, np.inf).min(axis=0)
-    spread = np.maximum(0.0, highest - lowest)  # 0 where no number is known
-    largest = np.where(known, abs(given), 0.0).max(axis=0)
-    difference = np.where(known, abs(given.astype(np.float64) - expected), 0.0)
+    known = np.ma.masked_invalid(given.astype(np.float64))
+    spread, largest = (found.filled(0.0) for found in (np.ma.ptp(known, axis=0), abs(known).max(axis=0)))
+    difference = abs(known - expected).filled(0.0)
     near = (difference <= of_spread * spread + of_largest * np.maximum(1.0, largest)).all(axis=1)  # false for no number
-    return int((~near).sum()), float(difference[near].max(initial=0.0))
+    return near, float(difference[near].max(initial=0.0))
 
 
-def _labels_compared(given: list[list[Array]], model: Model, X: list[Array], judge: str) -> str | None:
-    """Return how many labels agree, None where there are none, or of another form."""
-    agree = [
-        agreeing
-        for answers, rows in zip(given, X, strict=True)
-        for labels in answers
-        if (agreeing := _labels_agree(labels, model, rows)) is not None
-    ]
-    if not agree:
-        return None
-    known = np.concatenate(agree)
-    differing = int((~known).sum())
-    if differing > _MOST_OTHERS * len(known):
-        raise FileError(f"labels differ from {judge} on {differing} of {len(known)} rows: part of it was misread")
-    said = f"{differing} labels differ" if differing else "all labels agree"
-    return f"compared with {judge} on {len(known)} rows: {said}"
-
-
-def _labels_agree(labels: Array, model: Model, X: Array) -> Array | None:
-    """Return which rows of those with finite outputs get the model's label; None for what are no labels."""
-    if labels.dtype.kind not in "biuO" or model.network.task == "values":
-        return None
-    X = X[: len(labels)]
-    expected = model.predict(X)
-    if labels.size != expected.size:
-        return None
-    given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
-    same = (given.reshape(len(X), -1).astype(str) == expected.reshape(len(X), -1).astype(str)).all(axis=1)
-    agree: Array = same[np.isfinite(outputs_of(model, X)).all(axis=1)]
-    return agree
+def _labels_agree(answers: list[Array], model: Model, X: Array) -> Iterator[Array]:
+    """Yield, for each answer of labels, which rows of those with finite outputs get the model's label."""
+    for labels in answers:
+        if labels.dtype.kind not in "biuO" or model.network.task == "values":
+            continue
+        rows = X[: len(labels)]
+        expected = model.predict(rows)
+        if labels.size == expected.size:
+            given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
+            same = given.reshape(len(rows), -1).astype(str) == expected.reshape(len(rows), -1).astype(str)
+            yield same.all(axis=1)[np.isfinite(outputs_of(model, rows)).all(axis=1)]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_validator
@@ -22,17 +22,22 @@ class Names:
     keras : str
         The function of `keras.activations` that computes it when all fields have their defaults.
     keras_layer : tuple of str
-        The class of `keras.layers`, and its arguments, which have the names of the part's fields.
+        The class of `keras.layers`, or none, and its arguments, which have the names of the part's fields.
     torch : tuple of str
-        The module of `torch.nn`, and the call that computes the same, or no call: x in ``{x}``, fields by their names.
+        The module of `torch.nn`, the call that computes an activation or makes a layer, or no call, and the names of
+        the module's arrays, in the part's order. In the call x stands as ``{x}``, the number of features as ``{size}``,
+        their type as ``{dtype}``, and fields by their names.
     sklearn : str
         The activation of scikit-learn's networks.
+    keras_flags : mapping
+        The arguments that say whether Keras's layer has an array, by the array's name.
     """
 
     keras: str = ""
-    keras_layer: tuple[str, ...] = ()
-    torch: tuple[str, str] = ("", "")
+    keras_layer: tuple[str, ...] = ("",)
+    torch: tuple[str, ...] = ("", "")
     sklearn: str = ""
+    keras_flags: Mapping[str, str] = field(default_factory=dict)
 
     def torch_arguments(self) -> dict[str, str]:
         """Return the fields that PyTorch's arguments have, by the arguments' names."""
@@ -65,12 +70,16 @@ class Section(BaseModel):
         return self._short_fields()
 
     def _short_fields(self) -> dict[str, Any]:
+        return {name: short(value) for name, value in self.changed_fields().items() if value is not None}
+
+    def changed_fields(self) -> dict[str, Any]:
+        """Return the fields that are not what they are by default; the name of a part is none of them."""
         fields = {name: getattr(self, name) for name in type(self).model_fields if name != "type"}
         defaults = type(self).model_fields
         return {
-            name: short(value)
+            name: value
             for name, value in fields.items()
-            if value is not None and value != defaults[name].get_default(call_default_factory=True)
+            if value != defaults[name].get_default(call_default_factory=True)
         }
 
     @model_validator(mode="after")
@@ -152,12 +161,7 @@ def described(part: Part | None, without: Set[str] = frozenset()) -> str:
     """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:
         return ""
-    fields = [
-        f"{name}={_shown(value)}"
-        for name, field in type(part).model_fields.items()
-        if name not in ("type", *without)
-        and (value := getattr(part, name)) != field.get_default(call_default_factory=True)
-    ]
+    fields = [f"{name}={_shown(value)}" for name, value in part.changed_fields().items() if name not in without]
     return f"{part.type}({', '.join(fields)})" if fields else part.type
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -70,11 +71,17 @@ def _network_forms() -> Schema:
 
 def _table(section: type[Section], definitions: Schema) -> Schema:
     """Return the schema of a table; what tables it refers to is added to the definitions."""
-    written = section.model_json_schema(schema_generator=_Generator)
-    for name, inner in written.pop("$defs", {}).items():
+    written = _written(section)
+    for name, inner in written.get("$defs", {}).items():
         definitions[_table_name(name)] = _plain(inner)
-    schema: Schema = _plain(written)
+    schema: Schema = _plain({key: value for key, value in written.items() if key != "$defs"})
     return schema
+
+
+@cache
+def _written(section: type[Section]) -> Schema:
+    """Return what pydantic writes of a table, which takes longest and is the same for every registry."""
+    return section.model_json_schema(schema_generator=_Generator)
 
 
 def _table_name(class_name: str) -> str:

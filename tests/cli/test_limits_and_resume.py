@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Specnet
+from tests.texts.pinned import Pinned, Refused
 
 DEEP = """
 [data]
@@ -21,7 +22,7 @@ epochs = 1
 """
 
 
-def test_a_cap_is_raised_as_its_error_says(specnet: Specnet, folder: Path) -> None:
+def test_a_cap_is_raised_as_its_error_says(specnet: Specnet, folder: Path, refused: Refused) -> None:
     (folder / "deep.toml").write_text(DEEP)
     refused = specnet("validate", "deep.toml")
     assert refused.status == 1
@@ -47,13 +48,14 @@ def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        ([], "use specnet run moons.toml --out DIR --resume"),
-        (["--out", "out", "--force"], "--resume cannot be combined with --force"),
+        [],
+        ["--out", "out", "--force"],
     ],
 )
-def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], message: str) -> None:
+def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], pinned: Pinned) -> None:
     ended = specnet("run", "moons.toml", "--resume", *arguments)
     assert ended.status == 2
-    assert message in ended.err
+    assert "error[usage]: " in ended.err
+    pinned(ended.err)

@@ -8,6 +8,7 @@ import pytest
 
 from specnet.parts.registry import built_in_registry
 from tests.cli.conftest import Specnet
+from tests.texts.pinned import Pinned
 
 SECTIONS = ["spec", "network", "training", "data.split", "training.early_stopping"]
 
@@ -42,8 +43,8 @@ def test_a_part_shows_its_fields_with_bounds_and_defaults(specnet: Specnet) -> N
 
 
 def test_a_part_is_found_by_an_alias_and_in_every_kind(specnet: Specnet) -> None:
-    assert specnet("parts", "bce").out.splitlines()[0] == (
-        "binary_crossentropy   loss   also called bce, log_loss   built-in"
+    assert re.fullmatch(
+        "binary_crossentropy   loss   .* bce, log_loss   .*", specnet("parts", "bce").out.splitlines()[0]
     )
     kinds = [entry["kind"] for entry in specnet("parts", "identity", "--format", "json").document["parts"]]
     assert kinds == ["activation", "initializer"]
@@ -156,17 +157,17 @@ def test_every_key_of_the_schema_is_found(specnet: Specnet) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "words"),
+    "name",
     [
-        ("adem", 'did you mean "adam"?'),
-        ("trainin", 'did you mean "training"?'),
-        ("class_weights", 'did you mean "class_weight"?'),
-        ("lr", 'did you mean "learning_rate"?'),
-        ("zzzzz", "`specnet parts`"),
+        "adem",
+        "trainin",
+        "class_weights",
+        "lr",
+        "zzzzz",
     ],
 )
-def test_an_unknown_name_is_the_command_lines_fault(specnet: Specnet, name: str, words: str) -> None:
+def test_an_unknown_name_is_the_command_lines_fault(specnet: Specnet, name: str, pinned: Pinned) -> None:
     ended = specnet("parts", name)
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(f'error[usage]: unknown part, kind, section or key "{name}"\n')
-    assert words in ended.err
+    assert ended.err.startswith("error[usage]: ")
+    pinned(ended.err)

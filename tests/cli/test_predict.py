@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import specnet as specnet_package
 from specnet.model import Model, load_model
 from tests.cli.conftest import MOONS, Specnet
+from tests.texts.pinned import Pinned
 
 CSV_SPEC = """\
 name = "kinds"
@@ -182,20 +183,20 @@ def test_a_figure_that_cannot_be_told_is_a_dash_and_null(specnet: Specnet, folde
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content"),
     [
-        ("rows.csv", "a,b\n1,2\n", "columns"),
-        ("broken.npz", "not an archive", ".npz archive"),
+        ("rows.csv", "a,b\n1,2\n"),
+        ("broken.npz", "not an archive"),
     ],
 )
 def test_rows_that_cannot_be_had_are_a_mistake(
-    specnet: Specnet, moons: Model, folder: Path, verb: str, name: str, content: str, words: str
+    specnet: Specnet, moons: Model, folder: Path, verb: str, name: str, content: str, pinned: Pinned
 ) -> None:
     (folder / name).write_text(content)
     ended = specnet(verb, "moons/model.safetensors", name)
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith(f"{name}: error[data]: ")
-    assert words in ended.err
+    pinned(ended.err)
     (error,) = specnet(verb, "moons/model.safetensors", name, "--format", "json").document["errors"]
     assert error["source"] == name
 
@@ -281,20 +282,20 @@ def test_columns_are_kept_beside_their_predictions(specnet: Specnet, folder: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "keep", "status", "message"),
+    ("text", "keep", "status"),
     [
-        ("id,a,b\n1,2,3\n", "name", 1, 'has no column "name"'),
-        ("prediction,a,b\n1,2,3\n", "prediction", 2, '"prediction"'),
-        ("id,a,b\n1,2,3,\n", "id", 1, "ragged-row"),
+        ("id,a,b\n1,2,3\n", "name", 1),
+        ("prediction,a,b\n1,2,3\n", "prediction", 2),
+        ("id,a,b\n1,2,3,\n", "id", 1),
     ],
 )
 def test_what_cannot_be_kept(
-    specnet: Specnet, folder: Path, named: Path, text: str, keep: str, status: int, message: str
+    specnet: Specnet, folder: Path, named: Path, text: str, keep: str, status: int, pinned: Pinned
 ) -> None:
     (folder / "new.csv").write_text(text)
     ended = specnet("predict", named, "new.csv", "--keep", keep, "-o", "out.csv")
     assert ended.status == status
-    assert message in ended.err
+    pinned(ended.err)
     assert not (folder / "out.csv").exists()
 
 

@@ -17,6 +17,7 @@ import specnet as specnet_package
 from specnet.cli.run import _again
 from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
+from tests.texts.pinned import Pinned
 
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
 
@@ -37,17 +38,17 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
     assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
 
 
-def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet) -> None:
+def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet, pinned: Pinned) -> None:
     first, second, nothing = specnet("run", "moons.toml").err.splitlines()
-    assert first == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
-    assert re.fullmatch(r"20/20 epochs   loss 0\.\d{4}   [\d.]+ [mµ]?s, [\d.]+ [mµ]s a step", second)
+    pinned(first)
+    pinned(re.sub(r"0\.\d{4}|[\d.]+ [mµ]?s\b", "…", second))
     assert nothing == ""
 
 
 def test_the_validation_loss_is_shown_too(specnet: Specnet) -> None:
     ended = specnet("run", "moons.toml", "--set", "data.split.validation_size=0.2")
-    assert "33 train, 12 validation, 15 test rows" in ended.err
-    assert re.search(r"loss 0\.\d{4}   validation_loss 0\.\d{4}   ", ended.err)
+    assert re.search(r" 33 \w+, 12 \w+, 15 ", ended.err)
+    assert re.search(r" 0\.\d{4}   .* 0\.\d{4}   ", ended.err)
     assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "validation", "test"]
 
 
@@ -79,8 +80,8 @@ def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
         "run", "moons.toml", "--out", "here", "--set", "training.epochs=3", "--set", "network.layer_sizes.1=7"
     )
     assert ended.status == 0
-    assert "2 → 7 relu → 1 sigmoid   29 parameters" in ended.err
-    assert "3/3 epochs" in ended.err
+    assert "2 → 7 relu → 1 sigmoid   29 " in ended.err
+    assert "3/3 " in ended.err
     assert json.loads((folder / "here/run.json").read_text())["overrides"] == [
         "training.epochs=3",
         "network.layer_sizes.1=7",
@@ -93,7 +94,7 @@ def test_a_mistake_in_a_setting_points_at_it(specnet: Specnet, folder: Path) -> 
     assert ended.status == 1
     assert ended.out == ""
     assert ended.err.startswith("--set #2:1:20: error[unknown-part]: ")
-    assert 'did you mean "adam"?' in ended.err
+    assert '"adam"' in ended.err
     assert not (folder / "runs").exists()
     (error,) = specnet("run", "moons.toml", *settings, "--format", "json").document["errors"]
     assert (error["source"], error["line"], error["column"]) == ("--set #2", 1, 20)
@@ -130,12 +131,12 @@ def test_a_file_in_the_place_of_the_folder_is_kept(specnet: Specnet, folder: Pat
     assert (folder / "here").read_text() == "mine"
 
 
-def test_mistakes_write_nothing(specnet: Specnet, folder: Path) -> None:
+def test_mistakes_write_nothing(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", "layer_sizes = [3, 5, 1]"))
     ended = specnet("run", "bad.toml")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("bad.toml:7:16: error[size-clash]: ")
-    assert ": note: make_moons has 2 columns" in ended.err
+    pinned(ended.err)
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "bad.toml"}
 
 
@@ -158,7 +159,6 @@ def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, fo
     )
     assert (ended.status, ended.out) == (1, "")
     assert "error[training]: " in ended.err
-    assert "epoch" in ended.err
     assert "learning_rate" in ended.err
     assert not (folder / "here").exists()
 
@@ -205,7 +205,7 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
     assert len(history) >= 1
     shown = process("show", "here/model.safetensors", folder=folder)
-    assert "21 parameters" in shown.out
+    assert " 21 " in shown.out
 
 
 @pytest.mark.parametrize("name", ["moons", None])

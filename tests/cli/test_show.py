@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
+from tests.texts.pinned import Pinned
 
 BRANCHES = """\
 [data]
@@ -28,19 +30,15 @@ layers = [
 """
 
 
-def test_the_plan_is_a_row_for_each_layer(specnet: Specnet) -> None:
+def test_the_plan_is_a_row_for_each_layer(specnet: Specnet, pinned: Pinned) -> None:
     ended = specnet("show", "moons.toml")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == (
-        "moons   2 → 5 relu → 1 sigmoid   21 parameters, 84 B   float32\n"
-        "binary_crossentropy by adam, 20 epochs, batches of 32\n"
-        "\n"
-        "layer      type    activation   inputs     size   parameters   initializer\n"
-        "input                                         2\n"
-        "layers.0   dense   relu         input         5           15   he_normal\n"
-        "layers.1   dense   sigmoid      layers.0      1            6   glorot_uniform\n"
-        "total                                                     21\n"
-    )
+    assert [line.split() for line in ended.out.splitlines()[4:7]] == [
+        ["input", "2"],
+        ["layers.0", "dense", "relu", "input", "5", "15", "he_normal"],
+        ["layers.1", "dense", "sigmoid", "layers.0", "1", "6", "glorot_uniform"],
+    ]
+    pinned(ended.out)
 
 
 def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> None:
@@ -141,17 +139,18 @@ def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: st
     assert [point["rate"] for point in data["points"][:3]] == [0.005, 0.01, 0.01]
 
 
-def test_a_full_batch_is_one_step(specnet: Specnet, folder: Path) -> None:
+def test_a_full_batch_is_one_step(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "full.toml").write_text(MOONS.replace("epochs = 20\n", 'epochs = 20\nbatch_size = "full"\n'))
     ended = specnet("show", "full.toml", "--schedule")
-    assert ended.out.startswith("moons   adam at 0.001, constant, 20 epochs of 1 step\n")
+    pinned(ended.out)
 
 
 def test_a_learning_rate_that_there_is_not_has_no_curve(specnet: Specnet, folder: Path) -> None:
     (folder / "lbfgs.toml").write_text(MOONS.replace("epochs = 20\n", 'optimizer = "lbfgs"\n'))
     ended = specnet("show", "lbfgs.toml", "--schedule")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("error[usage]: lbfgs ")
+    assert ended.err.startswith("error[usage]: ")
+    assert "lbfgs" in ended.err
     (folder / "dataless.toml").write_text('network.layer_sizes = [2, 1]\ntraining.loss = "mse"\n')
     ended = specnet("show", "dataless.toml", "--schedule")
     assert (ended.status, ended.out) == (1, "")
@@ -163,7 +162,7 @@ def test_data_are_read_where_the_sizes_are_theirs_to_say(specnet: Specnet, folde
     (folder / "table.toml").write_text(spec + '[training]\nloss = "categorical_crossentropy"\n')
     ended = specnet("show", "table.toml")
     assert ended.status == 0
-    assert ended.out.startswith("3 → 4 relu → 3 softmax   31 parameters")
+    assert ended.out.startswith("3 → 4 relu → 3 softmax   31 ")
     assert json.loads(specnet("show", "table.toml", "--resolved").out)["data"]["features"] == ["a", "b", "c"]
     (folder / "table.csv").unlink()
     ended = specnet("show", "table.toml")
@@ -182,7 +181,7 @@ def test_what_a_layer_does_beside_its_activation_is_told(specnet: Specnet, folde
     layers = '[{ type = "dense", units = 4 }, { type = "dropout", rate = 0.25 }, { type = "dense", units = 1 }]'
     (folder / "dropout.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", f"layers = {layers}"))
     lines = specnet("show", "dropout.toml").out.splitlines()
-    assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 parameters")
+    assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 ")
     assert "layers.1   dropout(rate=0.25) " in "\n".join(lines)
 
 
@@ -190,21 +189,24 @@ def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None
     sizes = ", ".join(["2", *["3"] * 40, "1"])
     (folder / "deep.toml").write_text(MOONS.replace("2, 5, 1", sizes))
     head = specnet("show", "deep.toml").out.splitlines()[0]
-    assert head.startswith("moons   2 → 3 relu → 3 relu → 3 relu → … 35 more … → 3 relu → 3 relu → 1 sigmoid   ")
+    assert re.match("moons   2 → 3 relu → 3 relu → 3 relu → … 35 .* → 3 relu → 3 relu → 1 sigmoid   ", head)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    "arguments",
     [
-        (["parts"], "use `specnet parts`"),
-        (["parts", "adam"], "use `specnet parts adam`"),
-        (["moons.toml", "adam"], 'unexpected argument "adam"'),
-        (["moons.toml", "--format", "markdown"], "choose from text, json"),
-        (["moons.toml", "--code", "--resolved"], "--resolved and --code"),
-        (["moons.toml", "--schedule", "--code"], "--code and --schedule"),
+        ["parts"],
+        ["parts", "adam"],
+        ["moons.toml", "adam"],
+        ["moons.toml", "--format", "markdown"],
+        ["moons.toml", "--code", "--resolved"],
+        ["moons.toml", "--schedule", "--code"],
     ],
 )
-def test_what_does_not_go_together_is_a_faulty_command_line(specnet: Specnet, arguments: list[str], words: str) -> None:
+def test_what_does_not_go_together_is_a_faulty_command_line(
+    specnet: Specnet, arguments: list[str], pinned: Pinned
+) -> None:
     ended = specnet("show", *arguments)
     assert (ended.status, ended.out) == (2, "")
-    assert words in ended.err
+    assert "error[usage]: " in ended.err
+    pinned(ended.err)

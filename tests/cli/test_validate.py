@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import MOONS, Specnet
+from tests.texts.pinned import Pinned
 
 BAD = MOONS.replace('type = "make_moons"', 'type = "make_moon"').replace("epochs = 20", "epochs = -1")
 
@@ -19,7 +20,7 @@ def test_quiet_says_nothing_of_good_files(specnet: Specnet) -> None:
     assert (ended.status, ended.out, ended.err) == (0, "", "")
 
 
-def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, folder: Path) -> None:
+def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(BAD)
     (folder / "worse.toml").write_text("name = \n")
     ended = specnet("validate", "bad.toml", "moons.toml", "worse.toml", "missing.toml")
@@ -32,7 +33,9 @@ def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, fold
         "worse.toml:1:8",
         "missing.toml",
     ]
-    assert lines[1:3] == ['   3 | type = "make_moon"', '     |        ^^^^^^^^^^^ did you mean "make_moons"?']
+    assert lines[1] == '   3 | type = "make_moon"'
+    assert lines[2].startswith("     |        ^^^^^^^^^^^ ")
+    pinned(ended.err)
 
 
 def test_the_same_as_data(specnet: Specnet, folder: Path) -> None:
@@ -50,9 +53,10 @@ def test_the_same_as_data(specnet: Specnet, folder: Path) -> None:
         "line": 3,
         "column": 8,
         "length": 11,
-        "hint": 'did you mean "make_moons"?',
+        "hint": first["hint"],
     }
-    assert "make_moon" in first["message"]
+    assert '"make_moon"' in first["message"]
+    assert '"make_moons"' in first["hint"]
     assert (second["line"], second["column"], second["length"]) == (10, 10, 2)
 
 

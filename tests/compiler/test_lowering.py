@@ -6,6 +6,7 @@ import pytest
 
 from specnet import compiler as c
 from specnet.compiler.lowering import lower
+from tests.texts.pinned import Refused
 
 x = c.input_value("x", (3, "batch"))
 state, other = c.state_value("state", (3, 1)), c.state_value("other", (3, 1))
@@ -29,8 +30,8 @@ def test_leaves_are_one_by_name() -> None:
     "twin",
     [c.input_value("x", (2, "batch")), c.state_value("x", (3, "batch")), c.input_value("x", (3, "batch"), "mask")],
 )
-def test_two_leaves_of_one_name_are_an_error(twin: c.Value) -> None:
-    with pytest.raises(c.ShapeError, match="'x'"):
+def test_two_leaves_of_one_name_are_an_error(twin: c.Value, refused: Refused) -> None:
+    with refused(c.ShapeError):
         lower([c.sum_over(twin, "all"), c.sum_over(x, "all")], [])
 
 
@@ -46,8 +47,8 @@ def test_names_and_expansions_leave_no_call() -> None:
     assert calls == ["negative", "exp", "add", "divide"]
 
 
-def test_commits_that_do_not_fit_are_errors() -> None:
-    with pytest.raises(c.ShapeError, match="twice"):
+def test_commits_that_do_not_fit_are_errors(refused: Refused) -> None:
+    with refused(c.ShapeError):
         lower([], [(state, other), (state, state + 1)])
     for target, value in (
         (state, c.sum_over(x, "features")),

@@ -22,6 +22,7 @@ from tests.compiler import networks
 from tests.compiler.networks import bind_training, random_network
 from tests.compiler.running import run
 from tests.compiler.test_operations import planted
+from tests.texts.pinned import Refused
 
 x = c.input_value("x", (3, "batch"))
 block = c.state_value("block", (4, 2))
@@ -129,13 +130,13 @@ def test_an_input_is_taken_with_and_without_a_spare_row(rows: int) -> None:
         ("block", np.zeros((4, 2), int)),
     ],
 )
-def test_an_array_that_does_not_fit_is_an_error(name: str, array: Any) -> None:
-    with pytest.raises(ValueError, match=name):
+def test_an_array_that_does_not_fit_is_an_error(name: str, array: Any, refused: Refused) -> None:
+    with refused(ValueError):
         bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {name: array})
 
 
-def test_an_axis_without_a_size_is_an_error() -> None:
-    with pytest.raises(c.ShapeError, match="batch"):
+def test_an_axis_without_a_size_is_an_error(refused: Refused) -> None:
+    with refused(c.ShapeError):
         bind(c.plan([c.exp(x)]), float, {})
 
 
@@ -176,11 +177,13 @@ def test_a_matrix_product_into_an_array_that_is_not_contiguous() -> None:
     assert not wide[:, 1::2].any()
 
 
-def test_the_check_asserts_overlaps_and_shows_reads_before_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_asserts_overlaps_and_shows_reads_before_writes(
+    monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
     y = c.linear_map(c.state_value("w", (3, 3)), c.exp(x))
     monkeypatch.setattr(storage, "may_take", lambda *_: True)
     plan = c.plan([y])
-    with pytest.raises(AssertionError, match=r"matmul\(w, v2"):
+    with refused(AssertionError):
         bind(plan, float, {"batch": 2}, check=True)
     monkeypatch.undo()
     with planted(functions.EXP, overwrites=(0,)):

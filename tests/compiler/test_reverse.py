@@ -11,6 +11,7 @@ from specnet.compiler.operations import derivatives
 from specnet.compiler.value import Value, apply, broadcast, elementwise
 from tests.compiler.networks import gelu
 from tests.compiler.running import complex_step, evaluate, gradient_error
+from tests.texts.pinned import Refused
 
 x = c.input_value("x", (3, "batch"))
 t = c.input_value("t", (3, "batch"))
@@ -120,19 +121,19 @@ def test_custom_replaces_a_derivative_and_gets_d_in_the_results_shape() -> None:
     assert (dt == 0).all()
 
 
-def test_a_custom_that_forgets_an_input_is_an_error() -> None:
+def test_a_custom_that_forgets_an_input_is_an_error(refused: Refused) -> None:
     y = c.custom(x * t, [x, t], lambda d: (d,))
-    with pytest.raises(c.ShapeError, match="1 derivatives for 2 inputs"):
+    with refused(c.ShapeError):
         c.gradients(c.sum_over(y, "all"), [x])
 
 
-def test_a_missing_rule_names_the_operation() -> None:
+def test_a_missing_rule_names_the_operation(refused: Refused) -> None:
     cube_root = c.Operation("cube_root", broadcast)
-    with pytest.raises(c.MissingRuleError, match="cube_root"):
+    with refused(c.MissingRuleError):
         c.gradients(c.sum_over(elementwise(cube_root, x), "all"), [x])
-    with pytest.raises(c.MissingRuleError, match="cube_root"):
+    with refused(c.MissingRuleError):
         bind(c.plan([elementwise(cube_root, x)]), float, {"batch": 2})
-    with pytest.raises(c.MissingRuleError, match="lonely"):
+    with refused(c.MissingRuleError):
         apply(c.Operation("lonely"), x)
 
 

@@ -12,6 +12,7 @@ from specnet.compiler import value
 from specnet.compiler.operations import functions
 from specnet.compiler.value import Value, number_of
 from tests.compiler.running import evaluate
+from tests.texts.pinned import Refused
 
 x = c.input_value("x", (3, "batch"))
 z = c.input_value("z", (3, "batch"))
@@ -83,8 +84,8 @@ def test_integer_powers_are_products(power: int) -> None:
     np.testing.assert_allclose(ours, numbers**power, rtol=1e-14)
 
 
-def test_other_powers_are_an_error() -> None:
-    with pytest.raises(TypeError, match="exp"):
+def test_other_powers_are_an_error(refused: Refused) -> None:
+    with refused(TypeError):
         x**0.5
 
 
@@ -132,6 +133,6 @@ def test_values_are_equal_by_identity_and_say_what_they_are() -> None:
         lambda: c.expand(1, (2, 3, 4)),
     ],
 )
-def test_a_value_has_at_most_two_axes(wrong: Callable[[], Value]) -> None:
-    with pytest.raises(c.ShapeError, match="at most two axes, not the 3 of"):
+def test_a_value_has_at_most_two_axes(wrong: Callable[[], Value], refused: Refused) -> None:
+    with refused(c.ShapeError):
         wrong()

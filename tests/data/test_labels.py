@@ -5,6 +5,7 @@ import pytest
 
 from specnet.data import Labels, check_labels
 from specnet.errors import DataError
+from tests.texts.pinned import Refused
 
 
 class Frame:
@@ -48,47 +49,47 @@ def test_labels_of_a_target(y, count, labels, indices):
 
 
 @pytest.mark.parametrize(
-    ("y", "count", "message"),
+    ("y", "count"),
     [
-        ([1, 2, 3], 2, r"y has 3 distinct labels \(1, 2, 3\).* 2 classes"),
-        (list("abcdefgh"), 2, r"y has 8 distinct labels \(a, b, c, d, e, f, …\)"),
-        (["a", "a"], 2, r"y has 1 distinct labels \(a\)"),
-        (np.eye(4), 3, "y has 4 distinct labels"),
-        ([0.5, 1.0], 2, r"y has 0\.5 at row 0"),
-        ([0, np.nan], 2, "y has nan at row 1"),
-        ([1e300, 0], 2, r"y has 1e\+300 at row 0"),
-        (np.array([2**63 + 5, 1], np.uint64), 2, f"y has {2**63 + 5} at row 0"),
-        ([1j, 0], 2, "y .* complex numbers"),
-        ([b"a", b"b"], 2, "y .* bytes"),
-        (np.array(["a", 1], object), 2, "y .* objects"),
-        (np.array(["2020-01-01"], "M8[D]"), 2, "y .* dates"),
-        ([], 2, r"y .*\(0,\)"),
-        (np.array([], "U1"), 2, "y is empty"),
-        (3, 2, r"y has shape \(\).*\(rows,\)"),
-        (np.zeros((2, 2, 2)), 2, r"y has shape \(2, 2, 2\)"),
-        ([[1, 2], [3]], 2, "y .* array"),
+        ([1, 2, 3], 2),
+        (list("abcdefgh"), 2),
+        (["a", "a"], 2),
+        (np.eye(4), 3),
+        ([0.5, 1.0], 2),
+        ([0, np.nan], 2),
+        ([1e300, 0], 2),
+        (np.array([2**63 + 5, 1], np.uint64), 2),
+        ([1j, 0], 2),
+        ([b"a", b"b"], 2),
+        (np.array(["a", 1], object), 2),
+        (np.array(["2020-01-01"], "M8[D]"), 2),
+        ([], 2),
+        (np.array([], "U1"), 2),
+        (3, 2),
+        (np.zeros((2, 2, 2)), 2),
+        ([[1, 2], [3]], 2),
     ],
 )
-def test_what_is_no_target_of_classes(y, count, message):
-    with pytest.raises(DataError, match=message):
+def test_what_is_no_target_of_classes(y, count, refused: Refused):
+    with refused(DataError):
         Labels.from_target(y, count)
 
 
 @pytest.mark.parametrize(
-    ("labels", "y", "message"),
+    ("labels", "y"),
     [
-        ([1, 3], [1, 2], r"target has 2 at row 1.* 1, 3$"),
-        ([1, 3], [5, 1], "target has 5 at row 0"),
-        ([1, 3], [-5, 1], "target has -5 at row 0"),
-        (["a", "b"], ["b", "c"], r"target has c at row 1.* a, b$"),
-        (["a", "b"], [0, 1], r"target .*integers.*text: a, b"),
-        ([0, 1], ["0", "1"], r"target .*text.*integers: 0, 1"),
-        ([0, 1, 2], [[0, 1], [1, 0]], "target has shape"),
-        ([0, 1], [[1, 1], [1, 0]], "one-hot"),
+        ([1, 3], [1, 2]),
+        ([1, 3], [5, 1]),
+        ([1, 3], [-5, 1]),
+        (["a", "b"], ["b", "c"]),
+        (["a", "b"], [0, 1]),
+        ([0, 1], ["0", "1"]),
+        ([0, 1, 2], [[0, 1], [1, 0]]),
+        ([0, 1], [[1, 1], [1, 0]]),
     ],
 )
-def test_labels_that_are_not_known(labels, y, message):
-    with pytest.raises(DataError, match=message):
+def test_labels_that_are_not_known(labels, y, refused: Refused):
+    with refused(DataError):
         Labels(np.array(labels)).encode(np.array(y), "target")
 
 

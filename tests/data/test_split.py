@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from specnet.data import split_rows
 from specnet.errors import DataError
 from specnet.parts.data import Split, Table
+from tests.texts.pinned import Refused
 
 
 def table(y, target="classes"):
@@ -76,18 +77,18 @@ def test_text_labels_and_several_outputs_can_be_stratified():
 
 
 @pytest.mark.parametrize(
-    ("y", "target", "split", "message", "key"),
+    ("y", "target", "split", "key"),
     [
-        ([0, 0, 0, 1], "classes", Split(), "class 1 ", "stratify"),
-        (["a", "b", "b", "b"], "classes", Split(), "class a ", "stratify"),
-        ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "2 of 15 .*test.* 3 ", "stratify"),
-        ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify", "stratify"),
-        ([1.0], "values", Split(), "1 of 1 rows", "test_size"),
-        ([1.0, 2.0], "values", Split(validation_size=0.1), "1 of 1 rows", "validation_size"),
+        ([0, 0, 0, 1], "classes", Split(), "stratify"),
+        (["a", "b", "b", "b"], "classes", Split(), "stratify"),
+        ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "stratify"),
+        ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify"),
+        ([1.0], "values", Split(), "test_size"),
+        ([1.0, 2.0], "values", Split(validation_size=0.1), "validation_size"),
     ],
 )
-def test_impossible_splits_say_why(y, target, split, message, key):
-    with pytest.raises(DataError, match=message) as caught:
+def test_impossible_splits_say_why(y, target, split, key, refused: Refused):
+    with refused(DataError, code="split") as caught:
         split_rows(table(y, target), split, seed=0)
     assert caught.value.diagnostics[0].path == ("data", "split", key)
     assert ("stratify = false" in str(caught.value)) == (key == "stratify")

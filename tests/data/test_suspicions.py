@@ -14,6 +14,7 @@ from specnet.errors import DataError, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import Spec
 from specnet.training import Observer
+from tests.texts.pinned import Pinned, Refused
 
 ROWS = 24
 
@@ -69,11 +70,11 @@ def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shi
     assert found(spec(loss, target_preprocessing=["standardize"]), y) == []
 
 
-def test_every_column_of_a_target_counts():
+def test_every_column_of_a_target_counts(pinned: Pinned):
     y = np.array([[0.0, 100.0], [1.0, 300.0]])
     (diagnostic,) = suspicions(resolve(spec("mse"), inputs=2, outputs=2), None, y)
     assert diagnostic.code == "unscaled-target"
-    assert all(fact in diagnostic.message for fact in ("target 1", "200", "100"))
+    pinned(diagnostic.message)
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie", "mean_squared_logarithmic_error"])
@@ -90,11 +91,12 @@ def test_several_outputs_of_0_and_1_are_no_numbers():
     assert found(spec("binary_crossentropy"), np.zeros((ROWS, 3))) == []
 
 
-def test_python_callers_are_warned_unless_they_observe():
+def test_python_callers_are_warned_unless_they_observe(pinned: Pinned):
     X, y = np.zeros((ROWS, 2)), np.full(ROWS, 500.0)
     given = spec("mse", hidden_layer_sizes=[])
-    with pytest.warns(SpecnetWarning, match=r"warning\[unscaled-target\].* 500") as caught:
+    with pytest.warns(SpecnetWarning) as caught:
         specnet.fit(given, X, y)
+    pinned(caught[0].message)
     assert caught[0].filename == __file__
     told: list[Any] = []
 
@@ -135,25 +137,25 @@ def test_a_run_keeps_its_warnings(tmp_path: Path):
     assert scaled.warnings == ()
 
 
-def test_a_split_of_numbers_as_classes_says_which_loss_takes_numbers(tmp_path: Path):
+def test_a_split_of_numbers_as_classes_says_which_loss_takes_numbers(tmp_path: Path, refused: Refused):
     (tmp_path / "numbers.csv").write_text("a,b,y\n" + "".join(f"{row},{row % 3},{7 * row}\n" for row in range(ROWS)))
     text = DIABETES.replace('"diabetes"', '"csv"\npath = "numbers.csv"\ntarget = "y"').replace("mse", "cce")
     text = text.replace('"cce"', '"categorical_crossentropy"')
     (tmp_path / "numbers.toml").write_text(text)
-    with pytest.raises(DataError, match=r'use training\.loss = "mean_squared_error"') as caught:
+    with refused(DataError, code="loss-target", at="training.loss") as caught:
         specnet.run(tmp_path / "numbers.toml")
     assert "stratify = false" not in str(caught.value)
 
 
-def test_a_target_in_words_is_told_of_before_the_metrics():
+def test_a_target_in_words_is_told_of_before_the_metrics(refused: Refused):
     spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "metrics": ["accuracy"]}}
-    with pytest.raises(DataError, match="mean_squared_error needs numbers, but the target holds text"):
+    with refused(DataError, code="loss-target", at="training.loss"):
         specnet.fit(spec, [[1.0], [2.0], [3.0]], ["a", "b", "a"])
-    with pytest.raises(SpecError, match="accuracy needs classes, but mean_squared_error predicts numbers"):
+    with refused(SpecError, code="metric-task", at="training.metrics.0"):
         specnet.fit(spec, [[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
 
 
-def test_a_column_in_words_is_told_of_before_the_metrics(tmp_path):
+def test_a_column_in_words_is_told_of_before_the_metrics(tmp_path, refused: Refused):
     (tmp_path / "rows.csv").write_text("a,y\n1,no\n2,yes\n3,no\n4,yes\n")
     text = '[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "{}"\n[network]\nhidden_layer_sizes = [2]\n'
     text += '[training]\nloss = "mse"\nmetrics = ["accuracy"]\n'
@@ -162,5 +164,5 @@ def test_a_column_in_words_is_told_of_before_the_metrics(tmp_path):
         specnet.run(tmp_path / "words.toml")
     assert [(problem.code, problem.position.line) for problem in caught.value.diagnostics] == [("loss-target", 8)]
     (tmp_path / "numbers.toml").write_text(text.format("a"))
-    with pytest.raises(SpecError, match="metric-task"):
+    with refused(SpecError, code="metric-task", at="training.metrics.0"):
         specnet.run(tmp_path / "numbers.toml")

@@ -7,6 +7,7 @@ from specnet.data import load_table, read_inputs, read_table
 from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
+from tests.texts.pinned import Refused
 
 ARRAYS = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 0, 1, 0, 1]), "sample_weight": np.arange(6.0)}
 
@@ -66,29 +67,29 @@ def test_the_specs_seed_makes_the_rows(spec_of):
     assert (first.X != other.X).any()
 
 
-def test_a_spec_without_data_cannot_give_rows():
+def test_a_spec_without_data_cannot_give_rows(refused: Refused):
     spec = parse_spec({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mean_squared_error"}})
-    with pytest.raises(SpecError, match=r"error\[missing-key\]"):
+    with refused(SpecError, code="missing-key"):
         load_table(spec)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    "arrays",
     [
-        ({"X": [[1, np.nan]], "y": [0]}, "X has nan at row 0, column 1"),
-        ({"X": [1, 2], "y": [0, 1]}, r"X has shape \(2,\)"),
-        ({"X": [["a"]], "y": [0]}, "X .*text"),
-        ({"X": [[1], [2]], "y": [0]}, r"y has shape \(1,\), but X has 2 rows"),
-        ({"X": [[1], [2]], "y": np.zeros((2, 1, 1))}, r"y has shape \(2, 1, 1\); expected \(rows,\) or"),
-        ({"X": [[1], [2]], "y": [0, 0.5]}, "y has 0.5 at row 1"),
-        ({"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]}, "sample_weight has -1"),
-        ({"X": np.zeros((0, 2)), "y": []}, "X is empty"),
-        ({"X": np.array([[1, np.longdouble("1e400")]]), "y": [0]}, r"X has (1e\+400|inf) at row 0, column 1"),
+        {"X": [[1, np.nan]], "y": [0]},
+        {"X": [1, 2], "y": [0, 1]},
+        {"X": [["a"]], "y": [0]},
+        {"X": [[1], [2]], "y": [0]},
+        {"X": [[1], [2]], "y": np.zeros((2, 1, 1))},
+        {"X": [[1], [2]], "y": [0, 0.5]},
+        {"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]},
+        {"X": np.zeros((0, 2)), "y": []},
+        {"X": np.array([[1, np.longdouble("1e400")]]), "y": [0]},
     ],
 )
-def test_arrays_that_do_not_fit_are_marked_at_their_path(spec_of, tmp_path, arrays, message):
+def test_arrays_that_do_not_fit_are_marked_at_their_path(spec_of, tmp_path, arrays, refused: Refused):
     np.savez(tmp_path / "rows.npz", **{name: np.array(array) for name, array in arrays.items()})
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(DataError, at="data.path", varying=r"(1e\+400|inf) at row 0, column 1.*") as caught:
         load_table(spec_of('type = "npz"\npath = "rows.npz"'))
     (problem,) = caught.value.diagnostics
     assert problem.line_text == 'path = "rows.npz"'
@@ -106,7 +107,7 @@ def test_names_that_a_file_lacks_are_marked_in_the_spec(spec_of, tmp_path):
         ("data", "features", 1),
         ("data", "features", 2),
     ]
-    assert problems[1].hint == 'did you mean "b"?'
+    assert '"b"' in problems[1].hint
 
 
 def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path):
@@ -132,13 +133,13 @@ def test_a_missing_file_is_named(spec_of, tmp_path):
     assert caught.value.diagnostics[0].source == str(tmp_path / "none.npz")
 
 
-def test_rows_that_do_not_fit_into_memory_are_an_error(spec_of, monkeypatch):
+def test_rows_that_do_not_fit_into_memory_are_an_error(spec_of, monkeypatch, refused: Refused):
     def load(self, folder, target):
         raise MemoryError
 
     spec = spec_of('type = "make_moons"')
     monkeypatch.setattr(type(spec.data), "load", load)
-    with pytest.raises(DataError, match="memory"):
+    with refused(DataError, code="too-large", at="data"):
         load_table(spec)
 
 
@@ -178,45 +179,47 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "content", "read", "message"),
+    ("name", "content", "read", "code", "at"),
     [
-        ("new.csv", "a,c\n1,2\n", read_inputs, 'unknown-column.*"b"'),
-        ("new.csv", "a,b\n1,2\n", read_table, 'unknown-column.*"y"'),
-        ("new.csv", "a,b\n1,?\n", read_inputs, r'row 1.*"b".*"\?"'),
-        ("new.parquet", "", read_inputs, r"\.npz .*\.csv"),
-        ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, r"X has shape \(2, 3\).*\(rows, 2\)"),
-        ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, '"X"'),
-        ("new.npz", {"X": np.zeros((2, 2))}, read_table, '"y"'),
-        ("new.npz", {"X": [[np.inf, 0]], "y": [1]}, read_table, "X has inf"),
+        ("new.csv", "a,c\n1,2\n", read_inputs, "unknown-column", "new.csv"),
+        ("new.csv", "a,b\n1,2\n", read_table, "unknown-column", "new.csv"),
+        ("new.csv", "a,b\n1,?\n", read_inputs, "not-a-number", "new.csv:2:3"),
+        ("new.parquet", "", read_inputs, "data", "new.parquet"),
+        ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
+        ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
+        ("new.npz", {"X": np.zeros((2, 2))}, read_table, "data", "new.npz"),
+        ("new.npz", {"X": [[np.inf, 0]], "y": [1]}, read_table, "data", "new.npz"),
     ],
 )
-def test_files_that_do_not_fit_a_model_are_named(wine, tmp_path, name, content, read, message):
+def test_files_that_do_not_fit_a_model_are_named(
+    wine, tmp_path, name, content, read, code: str, at: str, refused: Refused
+):
     path = tmp_path / name
     if isinstance(content, str):
         path.write_text(content)
     else:
         np.savez(path, **content)
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(DataError, code=code, at=at) as caught:
         read(path, wine)
     for problem in caught.value.diagnostics:
         assert problem.source == str(path)
         assert problem.path == ()
 
 
-def test_a_model_without_names_cannot_read_a_csv(spec_of, tmp_path):
+def test_a_model_without_names_cannot_read_a_csv(spec_of, tmp_path, refused: Refused):
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"rows\.csv.* columns"):
+    with refused(DataError, at="rows.csv"):
         read_inputs(tmp_path / "rows.csv", resolve(spec_of('type = "make_moons"')))
 
 
-def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path):
+def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path, refused: Refused):
     network = {"feature_names": ["a", "b"], "layer_sizes": [2, 1]}
     spec = resolve(parse_spec({"network": network, "training": {"loss": "mean_squared_error"}}))
     (tmp_path / "new.csv").write_text("b,note,a\n2,x,1\n")
     np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", spec), [[1, 2]])
     np.savez(tmp_path / "rows.npz", **ARRAYS)
     np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec), ARRAYS["X"])
-    with pytest.raises(DataError, match=r"new\.csv.* target"):
+    with refused(DataError, at="new.csv"):
         read_table(tmp_path / "new.csv", spec)
 
 

@@ -12,6 +12,7 @@ from specnet.compiler import sin
 from specnet.errors import DataError, SpecError
 from specnet.estimators import SpecClassifier, SpecRegressor
 from specnet.parts.activations import Activation
+from tests.texts.pinned import Refused
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 SPEC = {
@@ -124,10 +125,10 @@ def test_sizes_of_hidden_layers_in_any_form(estimator, sizes, units):
         assert [layer.units for layer in made.fit(X, Y).model_.spec.network.layers] == [*units, 1]
 
 
-def test_a_size_that_is_none_is_refused():
-    with pytest.raises(SpecError, match=r"hidden_layer_sizes\.0: error\[out-of-bounds\].* 0$"):
+def test_a_size_that_is_none_is_refused(refused: Refused):
+    with refused(SpecError, code="out-of-bounds", at="network.hidden_layer_sizes.0"):
         SpecClassifier(hidden_layer_sizes=0).fit(X, Y)
-    with pytest.raises(SpecError, match=r"hidden_layer_sizes: error\[wrong-type\].* true\b"):
+    with refused(SpecError, code="wrong-type", at="network.hidden_layer_sizes"):
         SpecClassifier(hidden_layer_sizes=True).fit(X, Y)
 
 
@@ -195,62 +196,72 @@ def test_digits_lead_into_lists_and_none_leaves_out():
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    "name",
     [
-        ("spec__network__dtype__bits", r"network\.dtype: error\[unknown-value\].* a table"),
-        ("spec__seed__x", "spec__seed__x"),
-        ("optimizer__learning_rate", "spec__training__optimizer__learning_rate"),
-        ("spec__network__hidden_layer_sizes__5", r"\b5\b"),
-        ("sepc__training__epochs", "Invalid parameter 'sepc'"),
+        "spec__network__dtype__bits",
+        "spec__seed__x",
+        "optimizer__learning_rate",
+        "spec__network__hidden_layer_sizes__5",
     ],
 )
-def test_a_name_that_leads_nowhere_is_an_error(name, message):
+def test_a_name_that_leads_nowhere_is_an_error(name, refused: Refused):
     estimator = SpecClassifier(SPEC)
-    with pytest.raises((ValueError, SpecError), match=message):
+    with refused((ValueError, SpecError), code="unknown-value"):
         estimator.set_params(**{name: 1}).fit(X, Y)
 
 
-def test_parts_of_ones_own_stay_known():
+def test_parts_of_ones_own_stay_known(refused: Refused):
     spec = specnet.parse_spec({**SPEC, "network": {"hidden_layer_sizes": [4], "activations": "wave"}}, parts=[Wave])
     estimator = clone(SpecClassifier(spec, epochs=3)).set_params(spec__network__hidden_layer_sizes=(5,))
     assert isinstance(estimator.fit(X, Y).model_.spec.network.layers[0].activation, Wave)
-    with pytest.raises(SpecError, match=r'error\[unknown-key\].*"epohcs"'):
+    with refused(SpecError, code="unknown-key", at="training.epohcs"):
         estimator.set_params(spec__training__epohcs=3)
 
 
-def test_a_mistake_stands_at_its_place_in_the_text():
-    with pytest.raises(SpecError, match=r'<text>:5:15: error\[unknown-part\].*"tahn"'):
+def test_a_mistake_stands_at_its_place_in_the_text(refused: Refused):
+    with refused(SpecError, code="unknown-part", at="network.activations"):
         SpecClassifier(TEXT.replace("tanh", "tahn")).fit(X, Y)
-    with pytest.raises(SpecError, match=r'training\.epochs: error\[wrong-type\].*"ten"'):
+    with refused(SpecError, code="wrong-type", at="training.epochs"):
         SpecClassifier(TEXT, epochs="ten").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"loss": "mse"}, None),
+        ({"validation_size": 0.0, "early_stopping": True}, "data"),
+        ({"class_weight": {7: 1.0}}, "class-weight"),
+    ],
+)
+def test_arguments_that_do_not_go_together(arguments, code, refused: Refused):
+    with refused(ValueError, code=code):
+        SpecClassifier(**arguments).fit(X, Y)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"loss": "mse"}, "mean_squared_error"),
         ({"validation_size": 1.0}, "validation_size == 1.0, must be < 1"),
-        ({"validation_size": 0.0, "early_stopping": True}, r"training\.early_stopping"),
-        ({"class_weight": {7: 1.0}}, 'class_weight .*"7".* 0, 1'),
         ({"random_state": "now"}, "cannot be used to seed"),
         ({"random_state": -1}, "Seed must be between"),
+        ({"sepc__training__epochs": 1}, "Invalid parameter 'sepc'"),
     ],
 )
-def test_arguments_that_do_not_go_together(arguments, message):
+def test_scikit_learn_says_what_is_no_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
-        SpecClassifier(**arguments).fit(X, Y)
+        SpecClassifier().set_params(**arguments).fit(X, Y)
 
 
-def test_targets_that_do_not_go_with_the_loss():
-    with pytest.raises(ValueError, match="binary_crossentropy"):
+def test_targets_that_do_not_go_with_the_loss(refused: Refused):
+    with refused(ValueError):
         SpecRegressor(SPEC).fit(X, Y)
-    with pytest.raises(ValueError, match=r"class.*\b4$"):
+    with refused(ValueError):
         SpecClassifier().fit(X, np.full(len(X), 4))
-    with pytest.raises(DataError, match=r"error\[data\]: .*binary_crossentropy .*\b3\b"):
+    with refused(DataError):
         SpecClassifier(loss="binary_crossentropy").fit(*load_iris(return_X_y=True))
-    with pytest.raises(ValueError, match=r"categorical_crossentropy .*labels"):
+    with refused(ValueError):
         SpecClassifier(loss="categorical_crossentropy").fit(X, np.eye(2, dtype=int)[Y])
-    with pytest.raises(ValueError, match="several columns"):
+    with refused(ValueError):
         SpecClassifier().fit(X, np.column_stack([Y, Y + 1]))
 
 

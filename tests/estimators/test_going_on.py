@@ -9,6 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
+from tests.texts.pinned import Refused
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
@@ -45,28 +46,28 @@ def test_rows_may_come_in_parts_and_with_weights():
     assert classifier.n_iter_ == 60
 
 
-def test_a_part_need_not_have_all_classes_and_must_have_no_others():
+def test_a_part_need_not_have_all_classes_and_must_have_no_others(refused: Refused):
     X, y = IRIS
     classifier = SpecClassifier(**SETTINGS)
-    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+    with refused(ValueError):
         classifier.partial_fit(X[:50], y[:50])
     classifier.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
     assert classifier.predict_proba(X).shape == (150, 3)
-    with pytest.raises(DataError, match=r"y has 7 at row 0.* 0, 1, 2$"):
+    with refused(DataError):
         classifier.partial_fit(X[:50], y[:50] + 7)
     with pytest.raises(ValueError, match="X has 3 features, but SpecClassifier is expecting 4"):
         classifier.partial_fit(X[:50, :3], y[:50])
 
 
-def test_partial_fits_of_several_labels():
+def test_partial_fits_of_several_labels(refused: Refused):
     X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
     classifier = SpecClassifier(**SETTINGS)
     for _ in range(60):
         classifier.partial_fit(X, y, classes=range(4))
     assert (classifier.predict(X) == y).mean() > 0.85
-    with pytest.raises(ValueError, match=r"y has 3 columns.*\b4\b"):
+    with refused(ValueError):
         classifier.partial_fit(X, y[:, :3])
-    with pytest.raises(ValueError, match="partial_fit"):
+    with refused(ValueError):
         classifier.partial_fit(X, y[:, 0])
 
 
@@ -82,14 +83,14 @@ def test_partial_fit_goes_on_from_a_fit_and_after_a_pickle():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        ({"optimizer": "lbfgs", "batch_size": "full"}, "partial_fit .*lbfgs"),
-        ({"class_weight": "balanced"}, 'class_weight="balanced" .*partial_fit'),
+        {"optimizer": "lbfgs", "batch_size": "full"},
+        {"class_weight": "balanced"},
     ],
 )
-def test_what_cannot_be_done_in_parts(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_cannot_be_done_in_parts(arguments, refused: Refused):
+    with refused(ValueError):
         SpecClassifier(**arguments).partial_fit(*IRIS, classes=[0, 1, 2])
 
 
@@ -109,14 +110,14 @@ def test_a_warm_start_goes_on_from_the_weights_and_the_preprocessing(estimator, 
     np.testing.assert_array_equal(weights_of(cold), first.theta)
 
 
-def test_what_a_warm_start_needs():
+def test_what_a_warm_start_needs(refused: Refused):
     X, y = IRIS
     classifier = SpecClassifier(epochs=1, warm_start=True, **SETTINGS).fit(X, y)
-    with pytest.raises(ValueError, match=r"warm_start .*\[0 1 2\].*\[0 1\]"):
+    with refused(ValueError):
         classifier.fit(X[:100], y[:100])
     with pytest.raises(ValueError, match="X has 2 features"):
         classifier.fit(X[:, :2], y)
-    with pytest.raises(DataError, match=r"error\[data\].* layers"):
+    with refused(DataError):
         classifier.set_params(hidden_layer_sizes=[9]).fit(X, y)
 
 

@@ -13,6 +13,7 @@ from specnet.model import Model
 from tests.exporting.models import NAMES, every_model, exported, spec_model
 from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.model.models import make_model
+from tests.texts.pinned import Refused
 
 
 @pytest.mark.slow
@@ -69,12 +70,12 @@ def test_what_exports_are_compared_with_is_right():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     """The comparison is one: with a weight of the model changed behind its back nothing is written."""
     model, other = make_model("value"), make_model("value")
     other.theta[3] += 1e-9
     monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, X: answers_of(_program(other), X))
-    with pytest.raises(ValueError, match=r"differs from the model by \d.* \d"):
+    with refused(ValueError, varying=r"\d\S*"):
         exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())
 

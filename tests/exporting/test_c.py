@@ -27,6 +27,7 @@ from specnet.parts.part import Part
 from tests.exporting.models import DTYPES, every_model, exported
 from tests.exporting.tools import COMPILER, needs_compiler
 from tests.model.models import make_model
+from tests.texts.pinned import Refused
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 STRICT = ("-Wconversion", "-Wdouble-promotion", "-Wfloat-conversion", "-Wshadow")
@@ -129,8 +130,8 @@ def test_the_smallest_and_the_largest_integer_are_labels(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["a\0b", "x" * 5000])
-def test_labels_that_c_cannot_say_are_refused(label, tmp_path):
-    with pytest.raises(ExportError, match=re.escape(repr(label[:40]))):
+def test_labels_that_c_cannot_say_are_refused(label, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(labelled(["", label]), "c", tmp_path / "m.c")
     assert not list(tmp_path.iterdir())
 
@@ -159,15 +160,15 @@ def test_names_follow_the_file_and_are_c(file, stem, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["math.c", "stdio.c", "float.c", "Time.c", "threads.c"])
-def test_c_own_headers_are_not_replaced(file, tmp_path):
-    with pytest.raises(ExportError, match=file.replace(".c", r"\.h")):
+def test_c_own_headers_are_not_replaced(file, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(make_model("value"), "c", tmp_path / file)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("file", ['a"b.c', "a\\b.c", "a\nb.c"])
-def test_a_header_that_cannot_be_included_is_not_written(file, tmp_path):
-    with pytest.raises(ExportError, match="header"):
+def test_a_header_that_cannot_be_included_is_not_written(file, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(make_model("value"), "c", tmp_path / file)
     assert not list(tmp_path.iterdir())
 
@@ -356,8 +357,8 @@ def test_without_a_compiler_the_export_says_that_it_was_not_run(tmp_path, monkey
 
 
 @needs_compiler
-def test_what_does_not_compile_is_not_kept(tmp_path, monkeypatch):
+def test_what_does_not_compile_is_not_kept(tmp_path, monkeypatch, refused: Refused):
     monkeypatch.setattr(Program, "meaning", "*/ nonsense /*", raising=True)
-    with pytest.raises(ExportError, match="does not compile"):
+    with refused(ExportError, varying=r"(?s)compile.*"):
         export(make_model("value"), "c", tmp_path / "m.c")
     assert not list(tmp_path.iterdir())

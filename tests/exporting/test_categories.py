@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ from specnet.model import Model
 from tests.exporting.models import DTYPES
 from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node
 from tests.model.models import make_model
+from tests.texts.pinned import Refused
 
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]
 
@@ -42,7 +44,7 @@ def label_model() -> Model:
 
 
 @needs_node
-def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
+def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path, refused: Refused):
     export(label_model(), "javascript", tmp_path / "m.mjs")
     (tmp_path / "run.mjs").write_text(
         "import { predict } from './m.mjs';\n"
@@ -58,11 +60,11 @@ def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", [np.nan, np.inf, -np.inf])
-def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path):
+def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path, refused: Refused):
     export(label_model(), "numpy", tmp_path / "m.py")
     functions = runpy.run_path(str(tmp_path / "m.py"))
     for name in ("predict", "predict_proba"):
-        with pytest.raises(ValueError, match="X has a number that is missing or not finite"):
+        with refused(ValueError):
             functions[name]([[1, column]])
 
 
@@ -108,8 +110,8 @@ def test_c(dtype: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["numpy.py", "csv.py", "math.py", "pathlib.py"])
-def test_a_python_file_hides_no_module(name: str, tmp_path: Path):
-    with pytest.raises(ExportError, match=f"{name} would hide Python's module {Path(name).stem}"):
+def test_a_python_file_hides_no_module(name: str, tmp_path: Path, refused: Refused):
+    with refused(ExportError):
         export(make_model("value"), "numpy", tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -121,4 +123,4 @@ def test_headers_of_two_precisions_say_that_they_do_not_go_together(tmp_path: Pa
     (tmp_path / "main.c").write_text('#include "a.h"\n#include "b.h"\n')
     assert COMPILER is not None
     ended = subprocess.run([COMPILER, "-c", "main.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "a network in double is included too" in ended.stderr
+    assert re.search("#error .*double", ended.stderr)

@@ -18,6 +18,7 @@ from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, s
 from tests.exporting.models import exported
 from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.model.models import make_model
+from tests.texts.pinned import Refused
 
 
 class Snake(Activation):
@@ -70,8 +71,8 @@ def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_what_a_target_cannot_say_is_refused_by_name(target, tmp_path):
-    with pytest.raises(ExportError, match="operation sum"):
+def test_what_a_target_cannot_say_is_refused_by_name(target, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(plugin_model("across_rows"), target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())
 
@@ -84,22 +85,21 @@ def test_targets_are_the_modules_of_a_folder():
         assert find_target(name).suffix == suffix
 
 
-def test_an_unknown_target_is_refused(tmp_path):
-    with pytest.raises(ExportError, match=f'"cobol".*{", ".join(TARGETS)}'):
+def test_an_unknown_target_is_refused(tmp_path, refused: Refused):
+    with refused(ExportError):
         export(make_model("value"), "cobol", tmp_path / "m")
 
 
 @pytest.mark.parametrize("wrong", [SpecClassifier(), make_model("value").network, None])
-def test_what_is_no_model_is_refused(wrong, tmp_path):
-    message = rf"{type(wrong).__name__}[^$]*estimator\.model_"
-    with pytest.raises(DataError, match=message):
+def test_what_is_no_model_is_refused(wrong, tmp_path, refused: Refused):
+    with refused(DataError):
         export(wrong, "numpy", tmp_path / "m.py")
     assert not list(tmp_path.iterdir())
 
 
-def test_targets_without_a_float32_form_say_so(tmp_path):
+def test_targets_without_a_float32_form_say_so(tmp_path, refused: Refused):
     for target in ("numpy", "javascript"):
-        with pytest.raises(ExportError, match=f"float32 .*{target}"):
+        with refused(ExportError):
             export(make_model("value"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
         export(make_model("value", "float32"), target, tmp_path / f"m{SUFFIXES[target]}", float32=True)
 
@@ -113,18 +113,18 @@ def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written.files)
 
 
-def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch):
+def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch, refused: Refused):
     (tmp_path / "m.py").write_text("old")
     wrong = SimpleNamespace(outputs=np.full((256, 1), np.nan), predictions=None)
     monkeypatch.setattr(type(find_target("numpy")), "run", lambda *_: Answers(wrong.outputs, None))
-    with pytest.raises(ExportError, match="the export differs from the model"):
+    with refused(ExportError, varying=r"\d\S*"):
         export(make_model("value"), "numpy", tmp_path / "m.py")
     assert (tmp_path / "m.py").read_text() == "old"
 
 
-def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path):
+def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path, refused: Refused):
     (tmp_path / "m.h").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(TakenError, match=r"error\[taken\]") as caught:
+    with refused(TakenError, at="m.h") as caught:
         export(make_model("value"), "c", tmp_path / "m.c", overwrite=False)
     assert [problem.source for problem in caught.value.diagnostics] == [str(tmp_path / "m.h")]
     assert [path.name for path in tmp_path.iterdir()] == ["m.h"]
@@ -186,7 +186,7 @@ def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [*RUNNABLE, "sklearn"])
-def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch):
+def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch, refused: Refused):
     model = sharp_model()
     itself = rounding_of(model)
     assert itself > 4e-6
@@ -203,11 +203,11 @@ def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, 
         return Answers(answers.outputs + 20 * itself, answers.predictions)
 
     monkeypatch.setattr(kind, "run", shifted)
-    with pytest.raises(ExportError, match="the export differs from the model"):
+    with refused(ExportError, varying=r"\d\S*"):
         export(model, target, path)
 
 
-def test_wrong_labels_are_seen(tmp_path, monkeypatch):
+def test_wrong_labels_are_seen(tmp_path, monkeypatch, refused: Refused):
     target = type(find_target("numpy"))
     run = target.run
 
@@ -216,13 +216,13 @@ def test_wrong_labels_are_seen(tmp_path, monkeypatch):
         return Answers(answers.outputs, answers.predictions[::-1])
 
     monkeypatch.setattr(target, "run", swapped)
-    with pytest.raises(ExportError, match="labels"):
+    with refused(ExportError):
         export(make_model("classes, text"), "numpy", tmp_path / "m.py")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(FileError, match=r"missing/m\.py"):
+def test_a_folder_that_is_missing_is_named(tmp_path, refused: Refused):
+    with refused(FileError, at="m.py"):
         export(make_model("value"), "numpy", tmp_path / "missing" / "m.py")
 
 
@@ -245,16 +245,15 @@ def test_equal_models_make_equal_files(tmp_path):
 
 
 @pytest.mark.parametrize(("target", "name"), [("c", "m.h"), ("numpy", "m.npz"), ("onnx", "m"), ("javascript", "m.ts")])
-def test_a_file_ends_as_its_target_says(target, name, tmp_path):
-    said = {"c": ".c", "numpy": ".py", "onnx": ".onnx", "javascript": ".js or .mjs"}[target]
-    with pytest.raises(ExportError, match=f"{target} .*{said}.* {name}"):
+def test_a_file_ends_as_its_target_says(target, name, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(make_model("value"), target, tmp_path / name)
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path):
+def test_weights_that_are_not_finite_are_refused(tmp_path, refused: Refused):
     model = make_model("value")
     model.theta[0] = np.inf
-    with pytest.raises(ExportError, match="weights that are not finite"):
+    with refused(ExportError):
         export(model, "numpy", tmp_path / "m.py")
 
 

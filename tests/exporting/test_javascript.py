@@ -16,6 +16,7 @@ from tests.exporting.models import exported
 from tests.exporting.test_c import labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
+from tests.texts.pinned import Refused
 
 
 def node(script: str, folder: Path) -> str:
@@ -58,7 +59,7 @@ def test_a_module_with_types(tmp_path):
 
 
 @needs_node
-def test_what_it_exports_and_refuses(tmp_path):
+def test_what_it_exports_and_refuses(tmp_path, refused: Refused):
     model = make_model("binary")
     exported(model, "javascript", tmp_path / "m.mjs")
     printed = node(
@@ -134,9 +135,9 @@ def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
     assert "What layers leave" not in (tmp_path / "n.mjs").read_text()
 
 
-def test_integers_that_javascript_does_not_have_are_refused(tmp_path):
+def test_integers_that_javascript_does_not_have_are_refused(tmp_path, refused: Refused):
     export(labelled([-(2**53), 2**53]), "javascript", tmp_path / "m.js")
-    with pytest.raises(ExportError, match="9007199254740993"):
+    with refused(ExportError):
         export(labelled([0, 2**53 + 1]), "javascript", tmp_path / "n.js")
     assert not list(tmp_path.glob("n*"))
 

@@ -21,6 +21,7 @@ from specnet.model import Model
 from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, exported, random_model, spec_model
 from tests.model.models import KINDS, make_model, make_rows
+from tests.texts.pinned import Refused
 
 
 def peers(test: Any) -> Any:
@@ -68,29 +69,18 @@ def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "problems"),
+    "model",
     [
-        (
-            network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1)),
-            ["the activations gelu, relu"],
-        ),
-        (
-            network(dense(4, activation="tanh"), dense(1, activation="relu")),
-            ["the output activation relu"],
-        ),
-        (network(dense(2), loss="categorical_crossentropy", outputs=2), ["two outputs for two classes"]),
-        (
-            network(dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)),
-            ["layers.1: scale, 3 → 3", "layers.2: dense, 3 → 3, relu(parametric=true)"],
-        ),
+        network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1)),
+        network(dense(4, activation="tanh"), dense(1, activation="relu")),
+        network(dense(2), loss="categorical_crossentropy", outputs=2),
+        network(dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=("hidden", "output", "two classes", "layers"),
 )
-def test_sklearn_names_all_that_it_cannot_say(model, problems, tmp_path):
-    with pytest.raises(ExportError) as caught:
+def test_sklearn_names_all_that_it_cannot_say(model, tmp_path, refused: Refused):
+    with refused(ExportError):
         export(model, "sklearn", tmp_path / "m.skops")
-    found = [item.message.removeprefix("scikit-learn has no equivalent of ") for item in caught.value.diagnostics]
-    assert [message.partition(";")[0] for message in found] == problems
     assert not list(tmp_path.iterdir())
 
 
@@ -130,7 +120,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(target, suffix, tmp_p
     monkeypatch.setitem(sys.modules, target, None)
     with pytest.raises(MissingPackageError) as caught:
         export(make_model("value"), target, tmp_path / f"m{suffix}")
-    assert caught.value.diagnostics[0].message.startswith(target)
+    assert target in caught.value.diagnostics[0].message
     assert f"pip install '.[{target}]'" in (caught.value.diagnostics[0].hint or "")
 
 
@@ -360,7 +350,7 @@ def test_torch_refuses_another_number_of_columns(kind, tmp_path):
     module = torch_network(make_model(kind), tmp_path / "m.py")
     for shape in [(2, 4), (2, 1), (3,)]:
         for function in (module, module.predict):
-            with pytest.raises(ValueError, match=r"X has shape \(.*\(rows, 3\)"):
+            with pytest.raises(ValueError, match=r"\(rows, 3\)"):
                 function(torch.zeros(shape))
 
 
@@ -382,7 +372,7 @@ def test_torch_refuses_what_is_no_category(tmp_path):
 
     module = torch_network(network(EMBEDDING, dense(1)), tmp_path / "m.py")
     for category in (-1, 0.5, 4):
-        with pytest.raises(ValueError, match="from 0 to 3"):
+        with pytest.raises(ValueError, match=r"\b0\b.*\b3\b"):
             module(torch.tensor([[category, 0.0, 0.0]]))
 
 

@@ -17,6 +17,7 @@ from specnet.exporting.targets.numpy import MOST_LITERALS
 from specnet.model import Model
 from tests.exporting.models import exported, random_model, spec_model
 from tests.model.models import make_model, make_rows
+from tests.texts.pinned import Pinned, Refused
 
 BARE = """
 import importlib.abc, sys
@@ -164,7 +165,7 @@ def test_columns_are_found_by_their_names(tmp_path):
     assert rows[0] == ["prediction", *(f"probability_{label}" for label in model.labels)]
 
 
-def refused(*arguments: str | Path, given: bytes = b"") -> str:
+def refusal(*arguments: str | Path, given: bytes = b"") -> str:
     """What a program says of input that it refuses: one line on standard error, and nothing else."""
     ended = subprocess.run(
         [sys.executable, "-I", *map(str, arguments)], input=given, capture_output=True, check=False, timeout=60
@@ -177,44 +178,44 @@ def refused(*arguments: str | Path, given: bytes = b"") -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("given", "said"),
+    "given",
     [
-        (b"", "no rows"),
-        (b"\n\n", "no rows"),
-        (b"a,b,c\n", "no rows"),
-        (b"\xef\xbb\xbf", "no rows"),
-        (b"1,2,3\n\n1,2,3,4\n", "line 3: expected 3 numbers, got 4"),
-        (b"a,b,c\n1,2\n", "line 2: expected 3 numbers, got 2"),
-        (b'"a\nb",b,c\n1,2\n', "line 3: expected 3 numbers, got 2"),
-        (b"a;b;c\n1;2;3\n", "line 2: expected 3 numbers, got 1"),
-        (b"1,2,3\n1,x,3\n", "line 2: expected a number, got 'x'"),
-        (b"1,2,\n1,2,3\n", "line 1: expected a number, got ''"),
-        (b"1,2,3\n1,nan,3\n", "line 2: expected a number, got 'nan'"),
-        (b"1,2,3\n1,1e999,3\n", "line 2: expected a number, got '1e999'"),
-        (b"1,2,3\n1,1_3,3\n", "line 2: expected a number, got '1_3'"),
-        (b"1,2,3\n1,2,\xff3\n", "'utf-8' codec can't decode byte 0xff in position 10: invalid start byte"),
+        b"",
+        b"\n\n",
+        b"a,b,c\n",
+        b"\xef\xbb\xbf",
+        b"1,2,3\n\n1,2,3,4\n",
+        b"a,b,c\n1,2\n",
+        b'"a\nb",b,c\n1,2\n',
+        b"a;b;c\n1;2;3\n",
+        b"1,2,3\n1,x,3\n",
+        b"1,2,\n1,2,3\n",
+        b"1,2,3\n1,nan,3\n",
+        b"1,2,3\n1,1e999,3\n",
+        b"1,2,3\n1,1_3,3\n",
+        b"1,2,3\n1,2,\xff3\n",
     ],
 )
-def test_rows_that_cannot_be_read_are_refused_in_one_line(given, said, tmp_path):
+def test_rows_that_cannot_be_read_are_refused_in_one_line(given, tmp_path, pinned: Pinned):
     exported(make_model("value"), "numpy", tmp_path / "m.py")
     (tmp_path / "rows.csv").write_bytes(given)
-    assert refused(tmp_path / "m.py", given=given) == said
-    assert refused(tmp_path / "m.py", tmp_path / "rows.csv") == said
+    pinned(refusal(tmp_path / "m.py", given=given))
+    pinned(refusal(tmp_path / "m.py", tmp_path / "rows.csv"))
 
 
 @pytest.mark.slow
-def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path):
+def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path, pinned: Pinned):
     model = spec_model("wine_csv.toml")
     exported(model, "numpy", tmp_path / "m.py")
     names = ",".join(model.feature_names)
-    for given, said in {
-        names.replace("ash,", "Ash,", 1).replace("hue,", ""): "line 1: missing column ash, hue",
-        f"hue,{names}\n{'1,' * 13}1": "line 1: duplicate column hue",
-        f"other,{names}\n{'1,' * 12}1": "line 2: expected 14 cells, got 13",
-        f"other,{names}\nred{',1' * 12},x": "line 2: expected a number, got 'x'",
-        f"{'1,' * 11}1": "line 1: expected 13 cells, got 12",
-    }.items():
-        assert refused(tmp_path / "m.py", given=given.encode()) == said
+    for given in (
+        names.replace("ash,", "Ash,", 1).replace("hue,", ""),
+        f"hue,{names}\n{'1,' * 13}1",
+        f"other,{names}\n{'1,' * 12}1",
+        f"other,{names}\nred{',1' * 12},x",
+        f"{'1,' * 11}1",
+    ):
+        pinned(refusal(tmp_path / "m.py", given=given.encode()))
 
 
 @pytest.mark.slow
@@ -234,7 +235,7 @@ def test_numbers_can_be_names_of_columns(tmp_path):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     exported(make_model("value"), "numpy", tmp_path / "m.py")
-    assert "missing.csv" in refused(tmp_path / "m.py", tmp_path / "missing.csv")
+    assert "missing.csv" in refusal(tmp_path / "m.py", tmp_path / "missing.csv")
 
 
 @pytest.mark.slow
@@ -253,8 +254,8 @@ def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
     assert run(tmp_path / "named.py", text="\ufeff" + text) == run(tmp_path / "named.py", text=text)
 
 
-def test_rows_of_another_width_are_refused(tmp_path):
+def test_rows_of_another_width_are_refused(tmp_path, refused: Refused):
     export(make_model("value"), "numpy", tmp_path / "widths.py")
     predict = runpy.run_path(str(tmp_path / "widths.py"))["predict"]
-    with pytest.raises(ValueError, match=r"X has shape \(2, 4\).*\(rows, 3\)"):
+    with refused(ValueError):
         predict(np.zeros((2, 4)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import resource
 import stat
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from specnet.errors import FileError
 from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file
 from specnet.files.locks import try_lock
+from tests.texts.pinned import Refused
 
 
 def cause(error: pytest.ExceptionInfo[FileError]) -> int | None:
@@ -131,10 +131,10 @@ def test_an_interrupt_leaves_the_old_file(old_file: Path, monkeypatch: pytest.Mo
 
 
 def test_content_that_changes_on_its_way_to_the_disk_leaves_the_old_file(
-    old_file: Path, monkeypatch: pytest.MonkeyPatch
+    old_file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"X", 1))
-    with pytest.raises(FileError, match=re.escape(str(old_file))):
+    with refused(FileError, at="model.safetensors"):
         write_file(old_file, b"new")
     assert_untouched(old_file)
 
@@ -188,20 +188,20 @@ def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.M
     assert str(error.value).startswith(f"{old_file}: error[file]: ")
 
 
-def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path: Path) -> None:
+def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "file"
     with open(path, "wb") as stream:
         stream.truncate(2**40)  # a file of zeros that takes no space on the disk
-    with pytest.raises(FileError, match=r"1099511627776 .*\b1000\b"):
+    with refused(FileError, at="file"):
         read_file(path, 1000)
     path.write_bytes(b"12345")
     assert read_file(path, 5) == b"12345"
-    with pytest.raises(FileError, match=r"\b5 .*\b4\b"):
+    with refused(FileError, at="file"):
         read_file(path, 4)
 
 
-def test_a_file_whose_size_is_not_what_it_says(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"\b0 bytes"):
+def test_a_file_whose_size_is_not_what_it_says(tmp_path: Path, refused: Refused) -> None:
+    with refused(FileError, at="status"):
         read_file("/proc/self/status", 10_000)
 
 

@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 from specnet.errors import FileError
 from specnet.files.tensors import HEADER_LIMIT, decode, encode, read_header
 from specnet.parts.arrays import Array
+from tests.texts.pinned import Pinned
 
 TENSORS = {
     "layers.0.weight": np.arange(6, dtype=np.float32).reshape(3, 2),
@@ -153,26 +154,24 @@ def test_a_header_of_any_json_is_refused(value: Any) -> None:
     assert refusal(forge({"a": ENTRY}, metadata=[value]))
 
 
-def test_other_files_are_called_by_their_names(tmp_path: Path) -> None:
+def test_other_files_are_called_by_their_names(tmp_path: Path, pinned: Pinned) -> None:
     np.savez(tmp_path / "npz.npz", x=np.ones(3))
     np.save(tmp_path / "npy.npy", np.ones(3))
-    files = {
-        "empty": b"",
-        "3": b"\x10\0\0",
-        ".npz": (tmp_path / "npz.npz").read_bytes(),
-        ".npy": (tmp_path / "npy.npy").read_bytes(),
-        "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(100),
-        "ONNX": b"\x08\x08\x12\x07pytorch\x1a\x051.2.3",
-        "gzip": b"\x1f\x8b\x08\0" + bytes(20),
-        "GGUF": b"GGUF\x03" + bytes(20),
-        "JSON": b'{"name": "moons"}',
-        "text": 'name = "môons"\n'.encode() * 100,
-        "unknown": bytes(range(128, 256)),
-    }
-    for expected, content in files.items():
-        assert expected in refusal(content)
-    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
-        assert "pickle" in refusal(pickle.dumps([1.0] * 10, protocol))
+    for content in (
+        b"",
+        b"\x10\0\0",
+        (tmp_path / "npz.npz").read_bytes(),
+        (tmp_path / "npy.npy").read_bytes(),
+        b"\x89HDF\r\n\x1a\n" + bytes(100),
+        b"\x08\x08\x12\x07pytorch\x1a\x051.2.3",
+        b"\x1f\x8b\x08\0" + bytes(20),
+        b"GGUF\x03" + bytes(20),
+        b'{"name": "moons"}',
+        'name = "môons"\n'.encode() * 100,
+        bytes(range(128, 256)),
+        *(pickle.dumps([1.0] * 10, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)),
+    ):
+        pinned(refusal(content))
 
 
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
@@ -188,49 +187,48 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "metadata", [{}, [], "text", {"format": "pt"}, {"specnet": 1}, {"specnet": "{}", "format": "pt"}]
 )
-def test_a_safetensors_file_of_other_make_is_no_model(metadata: Any) -> None:
-    assert "metadata" in refusal(forge({"a": ENTRY}, metadata=metadata))
-    assert "metadata" in refusal(forge(json.dumps({"a": ENTRY})))
+def test_a_safetensors_file_of_other_make_is_no_model(metadata: Any, pinned: Pinned) -> None:
+    pinned(refusal(forge({"a": ENTRY}, metadata=metadata)))
+    pinned(refusal(forge(json.dumps({"a": ENTRY}))))
 
 
 @pytest.mark.parametrize(
-    ("entry", "facts"),
+    "entry",
     [
-        ([], ["'a'", "data_offsets"]),
-        ({"dtype": "F32", "shape": [2]}, ["'a'", "data_offsets"]),
-        ({**ENTRY, "more": 1}, ["'a'", "data_offsets"]),
-        ({**ENTRY, "dtype": "F16"}, ["'a'", "'F16'"]),
-        ({**ENTRY, "dtype": ["F32"]}, ["'a'", "['F32']"]),
-        ({**ENTRY, "dtype": None}, ["'a'", "'None'"]),
-        ({**ENTRY, "shape": 2}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [2.0]}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [True, 2]}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [-1, -2]}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [0]}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [2**63]}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [1] * 9}, ["'a'", "shape", "8"]),
-        ({**ENTRY, "shape": [2**32, 2**32]}, ["'a'", f"{2**66}", "8"]),
-        ({**ENTRY, "shape": [3]}, ["'a'", "12", "8"]),
-        ({**ENTRY, "data_offsets": [0]}, ["'a'", "offsets"]),
-        ({**ENTRY, "data_offsets": [0, 8.0]}, ["'a'", "offsets"]),
-        ({**ENTRY, "data_offsets": [-8, 0]}, ["'a'", "offsets"]),
-        ({**ENTRY, "data_offsets": "08"}, ["'a'", "offsets"]),
-        ({**ENTRY, "data_offsets": [8, 0]}, ["'a'", "8", "-8"]),
-        ({**ENTRY, "data_offsets": [1, 9]}, ["'a'", "gap"]),
+        [],
+        {"dtype": "F32", "shape": [2]},
+        {**ENTRY, "more": 1},
+        {**ENTRY, "dtype": "F16"},
+        {**ENTRY, "dtype": ["F32"]},
+        {**ENTRY, "dtype": None},
+        {**ENTRY, "shape": 2},
+        {**ENTRY, "shape": [2.0]},
+        {**ENTRY, "shape": [True, 2]},
+        {**ENTRY, "shape": [-1, -2]},
+        {**ENTRY, "shape": [0]},
+        {**ENTRY, "shape": [2**63]},
+        {**ENTRY, "shape": [1] * 9},
+        {**ENTRY, "shape": [2**32, 2**32]},
+        {**ENTRY, "shape": [3]},
+        {**ENTRY, "data_offsets": [0]},
+        {**ENTRY, "data_offsets": [0, 8.0]},
+        {**ENTRY, "data_offsets": [-8, 0]},
+        {**ENTRY, "data_offsets": "08"},
+        {**ENTRY, "data_offsets": [8, 0]},
+        {**ENTRY, "data_offsets": [1, 9]},
     ],
 )
-def test_a_forged_tensor_is_refused(entry: Any, facts: list[str]) -> None:
-    message = refusal(forge({"a": entry}))
-    assert all(fact in message for fact in facts), message
+def test_a_forged_tensor_is_refused(entry: Any, pinned: Pinned) -> None:
+    pinned(refusal(forge({"a": entry})))
 
 
-def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
+def test_tensors_fill_the_data_without_gap_or_overlap(pinned: Pinned) -> None:
     def entries(*begins: int) -> dict[str, Any]:
         return {f"t{begin}": {**ENTRY, "data_offsets": [begin, begin + 8]} for begin in begins}
 
     assert len(read(forge(entries(8, 0), bytes(16)))[1]) == 2
-    assert refusal(forge(entries(0, 4), bytes(16))).startswith("'t4' overlaps")
-    assert refusal(forge(entries(0, 12), bytes(20))).startswith("'t12' leaves a gap")
+    pinned(refusal(forge(entries(0, 4), bytes(16))))
+    pinned(refusal(forge(entries(0, 12), bytes(20))))
     assert named(refusal(forge(entries(0, 8), bytes(15)))) == ["16", "15"]
     assert named(refusal(forge(entries(0, 8), bytes(17)))) == ["16", "17"]
     assert named(refusal(forge({}, b"\0"))) == ["0", "1"]
@@ -251,8 +249,8 @@ def test_tensors_fill_the_data_without_gap_or_overlap() -> None:
         '{"__metadata__":{"specnet":"{}"}}'.encode("utf-16-le"),
     ],
 )
-def test_a_header_that_is_no_plain_json_is_refused(header: str | bytes) -> None:
-    assert refusal(forge(header)).startswith("the header ")
+def test_a_header_that_is_no_plain_json_is_refused(header: str | bytes, pinned: Pinned) -> None:
+    pinned(refusal(forge(header)))
 
 
 def test_names_from_a_file_are_safe_to_print() -> None:
@@ -262,13 +260,13 @@ def test_names_from_a_file_are_safe_to_print() -> None:
         assert len(message) < 130
 
 
-def test_numbers_that_are_not_finite_are_refused() -> None:
+def test_numbers_that_are_not_finite_are_refused(pinned: Pinned) -> None:
     for number in (np.nan, np.inf, -np.inf):
         for dtype in (np.float32, np.float64):
             content = encode({"a": np.array([0.0, number], dtype)}, "")
-            assert refusal(content).startswith("'a' ")
+            pinned(refusal(content))
     booleans = encode({"a": np.array([True])}, "")
-    assert refusal(booleans[:-1] + b"\2").startswith("'a' ")
+    pinned(refusal(booleans[:-1] + b"\2"))
 
 
 def amplified(piece: str) -> bytes:

@@ -23,6 +23,7 @@ from specnet.model import Model
 from specnet.parts.data import Csv
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.model.models import KINDS, make_model, make_rows
+from tests.texts.pinned import Refused
 
 METRICS = {"values": ["r2", "mean_absolute_error"], "binary": ["accuracy", "roc_auc", "neg_log_loss"]}
 METRICS |= {"classes": ["accuracy", "f1_macro", "neg_log_loss"], "multilabel": ["accuracy", "f1_macro"]}
@@ -61,10 +62,10 @@ def test_labels_as_far_apart_as_integers_go(target: str, tmp_path: Path):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_every_kind(target: str, kind: str, dtype: str, tmp_path: Path):
+def test_every_kind(target: str, kind: str, dtype: str, tmp_path: Path, refused: Refused):
     model = make_model(kind, dtype, metrics=METRICS[make_model(kind).network.task])
     if target == "sklearn" and kind == "two classes":
-        with pytest.raises(ExportError, match=r"scikit-learn .* two outputs for two classes"):
+        with refused(ExportError):
             opened(model, target, tmp_path)
         return
     X, y = make_rows(model)
@@ -153,34 +154,34 @@ def layer(facts: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        (lambda facts: facts["numbers"]["layers.0.frequency"].reverse(), "has other numbers than the spec"),
-        (lambda facts: layer(facts).update(variant="plr_lite"), "does not have the shape"),
-        (lambda facts: layer(facts).update(frequencies=10**9), "the spec in this file is not valid: "),
-        (lambda facts: layer(facts).update(type="dense", units=2), "the spec in this file is not valid: "),
-        (lambda facts: layer(facts).update(type="snake"), "the spec in this file is not valid: "),
-        (lambda facts: facts["network"].update(layers=3), "the spec in this file is not valid: "),
-        (lambda facts: facts["network"]["layers"].pop(), "has other nodes than its spec|is not valid"),
-        (lambda facts: facts.update(numbers=[]), "does not have the shape"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": ["1", 2, 3, 4]}), "are no list of numbers"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": [1]}), "do not have the shape"),
-        (lambda facts: facts["numbers"].update({"layers.0.frequency": [10**400] * 4}), "do not have the shape"),
-        (lambda facts: facts.update(labels=[0, 1]), "labels has shape"),
-        (lambda facts: facts.update(labels=[1, 0]), "no ascending integers or texts"),
-        (lambda facts: facts.pop("network"), "the spec in this file is not valid: "),
-        (lambda facts: facts.update(training={"loss": "mse", "metrics": 3}), "the spec in this file is not valid: "),
-        (lambda facts: facts.update(training={"loss": 7}), "the spec in this file names no loss"),
-        (lambda facts: facts.pop("training"), "the spec in this file names no loss"),
-        (lambda facts: facts.update(data={"type": "make_moons", "n": 3}), "the spec in this file is not valid: "),
-        (lambda facts: facts["network"].update(feature_names=["a"]), "the spec in this file is not valid: "),
-        (lambda facts: facts["network"].update(feature_names=3), "the spec in this file is not valid: "),
+        lambda facts: facts["numbers"]["layers.0.frequency"].reverse(),
+        lambda facts: layer(facts).update(variant="plr_lite"),
+        lambda facts: layer(facts).update(frequencies=10**9),
+        lambda facts: layer(facts).update(type="dense", units=2),
+        lambda facts: layer(facts).update(type="snake"),
+        lambda facts: facts["network"].update(layers=3),
+        lambda facts: facts["network"]["layers"].pop(),
+        lambda facts: facts.update(numbers=[]),
+        lambda facts: facts["numbers"].update({"layers.0.frequency": ["1", 2, 3, 4]}),
+        lambda facts: facts["numbers"].update({"layers.0.frequency": [1]}),
+        lambda facts: facts["numbers"].update({"layers.0.frequency": [10**400] * 4}),
+        lambda facts: facts.update(labels=[0, 1]),
+        lambda facts: facts.update(labels=[1, 0]),
+        lambda facts: facts.pop("network"),
+        lambda facts: facts.update(training={"loss": "mse", "metrics": 3}),
+        lambda facts: facts.update(training={"loss": 7}),
+        lambda facts: facts.pop("training"),
+        lambda facts: facts.update(data={"type": "make_moons", "n": 3}),
+        lambda facts: facts["network"].update(feature_names=["a"]),
+        lambda facts: facts["network"].update(feature_names=3),
     ],
 )
-def test_what_a_file_says_is_not_taken_at_its_word(change: Any, message: str, tmp_path: Path):
+def test_what_a_file_says_is_not_taken_at_its_word(change: Any, tmp_path: Path, refused: Refused):
     export(told_model(), "onnx", tmp_path / "m.onnx")
     open_model(tmp_path / "m.onnx")
-    with pytest.raises(FileError, match=message):
+    with refused(FileError, at="m.onnx"):
         open_model(changed(tmp_path / "m.onnx", change))
 
 
@@ -197,41 +198,41 @@ def test_a_graph_that_was_changed_is_read_as_another_tool_s(tmp_path: Path):
     assert found.spec.training.loss == model.spec.training.loss
 
 
-def test_labels_that_were_changed_are_not_those_of_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_labels_that_were_changed_are_not_those_of_the_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # which would tell the labels apart
     export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
     loaded = onnx.load(tmp_path / "m.onnx")
     labels = next(tensor for tensor in loaded.graph.initializer if tensor.string_data)
     labels.string_data[:] = reversed(labels.string_data)
     onnx.save(loaded, tmp_path / "m.onnx")
-    with pytest.raises(FileError, match="label"):
+    with refused(FileError, at="m.onnx"):
         open_model(tmp_path / "m.onnx")
 
 
-def test_labels_that_numpy_would_shorten_are_refused(tmp_path: Path):
+def test_labels_that_numpy_would_shorten_are_refused(tmp_path: Path, refused: Refused):
     export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
     path = changed(tmp_path / "m.onnx", lambda facts: facts["labels"].append(facts["labels"].pop() + "\0"))
-    with pytest.raises(FileError, match="null character"):
+    with refused(FileError, at="m.onnx"):
         open_model(path)
 
 
-def test_a_part_that_is_not_installed_is_named(tmp_path: Path):
+def test_a_part_that_is_not_installed_is_named(tmp_path: Path, refused: Refused):
     from tests.exporting.test_export import plugin_model
 
     export(plugin_model("snake"), "onnx", tmp_path / "m.onnx")
-    with pytest.raises(FileError, match=r"the spec in this file is not valid: .*snake"):
+    with refused(FileError, at="m.onnx"):
         open_model(tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("name", ["m.py", "m.c", "m.js", "m.mjs"])
-def test_a_program_answers_by_itself(name: str, tmp_path: Path):
-    with pytest.raises(FileError, match=f"a {Path(name).suffix} file is a program") as caught:
+def test_a_program_answers_by_itself(name: str, tmp_path: Path, refused: Refused):
+    with refused(FileError):
         open_model(tmp_path / name)
-    assert caught.value.diagnostics[0].hint.startswith("run it as a program")
 
 
 @pytest.mark.parametrize("name", ["sklearn_words.onnx", "keras_binary.keras"])
-def test_files_that_name_no_loss_are_refused(name: str):
-    with pytest.raises(FileError, match=r"does not come from `specnet.export`: it names no loss") as caught:
+def test_files_that_name_no_loss_are_refused(name: str, refused: Refused):
+    with refused(FileError):
         open_model(Path(__file__).parent / "files" / name)
-    assert caught.value.diagnostics[0].hint == "`specnet import` makes a model of it"

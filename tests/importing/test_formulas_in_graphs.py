@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import specnet
 from tests.importing.answers import TOLERANCE, difference, onnx_answers
+from tests.texts.pinned import Pinned
 
 RNG = np.random.default_rng(3)
 SIZE = 5
@@ -161,25 +162,16 @@ def test_a_normalization_of_a_scaled_activation(name: str, before: str, tmp_path
     assert found.endswith("layer_normalization dense")
 
 
-UNKNOWN = "no known activation"
-TOGETHER = f"together these are {UNKNOWN}"
-REFUSED: dict[str, tuple[list[str], str]] = {
-    "one operator": (["Erf x y"], f"node '1.y' (Erf): this is {UNKNOWN}"),
-    "two": (["ReduceSum x s; Div x s y"], f"nodes '1.s' (ReduceSum), '1.y' (Div): {TOGETHER}"),
-    "more than a handful": (
-        ["Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Sin r s; Div x s y"],
-        "nodes '1.q' (Mul), '1.m' (ReduceMean), '1.a' (Add), '1.r' (Sqrt), '1.s' (Sin) and others: " + TOGETHER,
-    ),
-    "before an activation": (
-        ["Erf x y", ACTIVATIONS["silu"]], f"node '1.y' (Erf): this is {UNKNOWN}"
-    ),
-    "before a normalization": (["Erf x y", NORMALIZATIONS["pytorch"]], f"node '1.y' (Erf): this is {UNKNOWN}"),
-    "behind a known activation": ([ACTIVATIONS["gelu"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
-    "behind a normalization": ([NORMALIZATIONS["tensorflow"], "Erf x y"], f"node '2.y' (Erf): this is {UNKNOWN}"),
-    "beside a known activation": (["Relu x r; Erf x e; Concat e r y"], f"node '1.e' (Erf): this is {UNKNOWN}"),
-    "subtracted from another layer": (
-        ["MatMul x U u; Erf x e; Sub u e y"], f"node '1.e' (Erf): this is {UNKNOWN}"
-    ),
+REFUSED: dict[str, list[str]] = {
+    "one operator": ["Erf x y"],
+    "two": ["ReduceSum x s; Div x s y"],
+    "more than a handful": ["Mul x x q; ReduceMean q m; Add m epsilon a; Sqrt a r; Sin r s; Div x s y"],
+    "before an activation": ["Erf x y", ACTIVATIONS["silu"]],
+    "before a normalization": ["Erf x y", NORMALIZATIONS["pytorch"]],
+    "behind a known activation": [ACTIVATIONS["gelu"], "Erf x y"],
+    "behind a normalization": [NORMALIZATIONS["tensorflow"], "Erf x y"],
+    "beside a known activation": ["Relu x r; Erf x e; Concat e r y"],
+    "subtracted from another layer": ["MatMul x U u; Erf x e; Sub u e y"],
 }  # fmt: skip # several to a line
 
 
@@ -194,9 +186,8 @@ def reason(nodes: list[Any], path: Path) -> str:
 
 @pytest.mark.parametrize("ending", [[], ["MatMul x V y"]], ids=["answered", "read by a layer"])
 @pytest.mark.parametrize("name", REFUSED)
-def test_the_nodes_of_an_unknown_formula_are_named(name: str, ending: list[str], tmp_path: Path):
-    parts, message = REFUSED[name]
-    assert reason(chain(["MatMul x W y", *parts, *ending]), tmp_path / "m.onnx") == message
+def test_the_nodes_of_an_unknown_formula_are_named(name: str, ending: list[str], tmp_path: Path, pinned: Pinned):
+    pinned(reason(chain(["MatMul x W y", *REFUSED[name], *ending]), tmp_path / "m.onnx"))
 
 
 def test_names_of_unknown_formulas_are_short_and_printable(tmp_path: Path):
@@ -210,15 +201,15 @@ def test_names_of_unknown_formulas_are_short_and_printable(tmp_path: Path):
     assert message.count("\\x1b[31m\\n1.mReduceMean") == 1
 
 
-def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path):
+def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path, pinned: Pinned):
     nodes = chain(["MatMul x W y", "ReduceSum x s; Div x s y", "MatMul x V y"])
     for node in nodes:
         node.name = ""
-    assert reason(nodes, tmp_path / "m.onnx") == f"nodes 1 (ReduceSum), 2 (Div): {TOGETHER}"
+    pinned(reason(nodes, tmp_path / "m.onnx"))
 
 
 @pytest.mark.slow
-def test_long_formulas_end_soon(tmp_path: Path):
+def test_long_formulas_end_soon(tmp_path: Path, pinned: Pinned):
     """A shared rectifier is looked at no longer than an activation can be; shorter ones are folded."""
     nodes = nodes_of("MatMul x W y; Relu y r", 20, "X", "h", "0")
     nodes[-1].input[0], nodes[-1].output[0] = "h", "r0"
@@ -227,4 +218,4 @@ def test_long_formulas_end_soon(tmp_path: Path):
         nodes.append(helper.make_node("Sub", [f"s{number}", "one"], [f"r{number + 1}"]))
         nodes.append(helper.make_node("Neg", [f"s{number}"], [f"n{number}"]))
     nodes.append(helper.make_node("MatMul", ["r2000", "V"], ["Y"]))
-    assert "more than 500 nodes between two layers" in reason(nodes, tmp_path / "m.onnx")
+    pinned(reason(nodes, tmp_path / "m.onnx"))

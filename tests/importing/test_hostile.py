@@ -19,11 +19,12 @@ import specnet
 from specnet.exporting import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
+from tests.texts.pinned import Pinned, Refused
 
 MEMORY = 64 * 2**20
 
 
-def refused(path: Path) -> str:
+def reason_of(path: Path) -> str:
     """The reason why a file is refused, which has to come without much memory."""
     tracemalloc.start()
     try:
@@ -88,44 +89,41 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "tensors", "reason"),
+    ("nodes", "tensors"),
     [
-        ([gemm()], [claimed([50_000, 50_000])], "has more than 100000000 numbers"),
-        ([gemm()], [claimed([9_000, 9_000])], "does not have as many numbers"),
-        ([gemm()], [claimed([9_000, 9_000], raw_data=b"1234")], "has 4 bytes"),
-        ([gemm()], [claimed([-1, 2])], r"has the shape \(-1, 2\)"),
-        ([gemm()], [claimed([2**62, 2**62])], "has more than"),
-        ([gemm()], [weight(GOOD * np.nan)], "not finite"),
-        ([gemm()], [weight(GOOD.astype(np.float16))], "is of the type FLOAT16"),
-        ([gemm()], [weight(GOOD.astype(np.complex64))], "is of the type COMPLEX64"),
-        ([gemm()], [weight(np.array([[b"a"] * 2] * 3, object))], "and not numbers"),
-        ([gemm()], [weight(GOOD[0])], r"its weight has shape \(2,\), expected a matrix"),
-        ([gemm()], [weight(GOOD.T)], "does not fit"),
-        ([gemm("X")], [], "expected a constant"),
+        ([gemm()], [claimed([50_000, 50_000])]),
+        ([gemm()], [claimed([9_000, 9_000])]),
+        ([gemm()], [claimed([9_000, 9_000], raw_data=b"1234")]),
+        ([gemm()], [claimed([-1, 2])]),
+        ([gemm()], [claimed([2**62, 2**62])]),
+        ([gemm()], [weight(GOOD * np.nan)]),
+        ([gemm()], [weight(GOOD.astype(np.float16))]),
+        ([gemm()], [weight(GOOD.astype(np.complex64))]),
+        ([gemm()], [weight(np.array([[b"a"] * 2] * 3, object))]),
+        ([gemm()], [weight(GOOD[0])]),
+        ([gemm()], [weight(GOOD.T)]),
+        ([gemm("X")], []),
         (
             [helper.make_node("BatchNormalization", ["X", "s", "s", "s", "s"], ["y", "mean", "variance"])],
             [weight(np.ones(3, np.float32), "s")],
-            "it normalizes by the batch, as only training does",
         ),
-        ([gemm("other")], [], "it reads 'other', which does not exist"),
-        ([gemm("a", "b", "a"), gemm("b", "a", "b")], [], "the graph has no inputs"),
+        ([gemm("other")], []),
+        ([gemm("a", "b", "a"), gemm("b", "a", "b")], []),
         (
             [gemm(), gemm("a", "b", "a"), gemm("b", "a", "b")],
             [weight(GOOD)],
-            "it reads what is made of its own result",
         ),
-        ([gemm("W", "X", "X")], [weight(GOOD)], "'X' already exists"),
-        ([gemm("W", "X", "other")], [weight(GOOD)], "the output 'y' is not made by any node"),
-        ([helper.make_node("Gemm", ["X"], ["y"])], [], "it has too few inputs"),
-        ([helper.make_node("Gemm", ["X", "W"], ["y"], transB="yes")], [weight(GOOD)], "is not of the type INT"),
-        ([helper.make_node("Relu", ["X"], ["y"], domain="com.evil")], [], "com.evil.Relu.*not supported"),
-        ([helper.make_node("Reshape", ["X", "W"], ["y"])], [weight(np.array([7, 7]))], "the shape"),
-        ([helper.make_node("Clip", ["X", "W"], ["y"])], [weight(GOOD)], "with others of shape"),
-        ([helper.make_node("Add", ["X", "W"], ["y"])], [weight(np.ones((5, 3), np.float32))], "does not fit"),
+        ([gemm("W", "X", "X")], [weight(GOOD)]),
+        ([gemm("W", "X", "other")], [weight(GOOD)]),
+        ([helper.make_node("Gemm", ["X"], ["y"])], []),
+        ([helper.make_node("Gemm", ["X", "W"], ["y"], transB="yes")], [weight(GOOD)]),
+        ([helper.make_node("Relu", ["X"], ["y"], domain="com.evil")], []),
+        ([helper.make_node("Reshape", ["X", "W"], ["y"])], [weight(np.array([7, 7]))]),
+        ([helper.make_node("Clip", ["X", "W"], ["y"])], [weight(GOOD)]),
+        ([helper.make_node("Add", ["X", "W"], ["y"])], [weight(np.ones((5, 3), np.float32))]),
         (
             [helper.make_node("Pow", ["X", "W"], ["y"])],
             [weight(np.float32(1e9).reshape(()))],
-            "this is no known activation",
         ),
         (
             [
@@ -133,24 +131,32 @@ def place(tmp_path: Path) -> Callable[[Any], Path]:
                 helper.make_node("Add", ["X", "c"], ["y"]),
             ],
             [weight(np.array([2**40, 2**40]))],
-            "is too large",
+        ),
+        (
+            [
+                helper.make_node("ConstantOfShape", ["W"], ["c"]),
+                helper.make_node("Add", ["X", "c"], ["y"]),
+            ],
+            [weight(np.array([1] * 8 + [2**40]))],
+        ),
+        (
+            [helper.make_node("Expand", ["V", "W"], ["c"]), gemm("c")],
+            [weight(np.ones((100_000, 1), np.float32), "V"), weight(np.array([1, 100_000]))],
         ),
         (
             [helper.make_node("Concat", ["W"] * 3, ["c"], axis=0), gemm("c")],
             [weight(GOOD)],
-            r"a weight of shape \(9, 2\) does not fit",
         ),
         (
             [helper.make_node("Add", ["W", "V"], ["c"]), gemm("c")],
             [weight(np.ones((5_000, 1), np.float32)), weight(np.ones((1, 5_000), np.float32), "V")],
-            "is too large",
         ),
     ],
 )
-def test_forged_graphs(place: Callable[[Any], Path], nodes: list[Any], tensors: list[Any], reason: str):
-    with pytest.raises(specnet.FileError, match=reason):
+def test_forged_graphs(place: Callable[[Any], Path], nodes: list[Any], tensors: list[Any], refused: Refused):
+    with refused(specnet.FileError, at="network.onnx"):
         specnet.import_model(place(model_of(nodes, tensors)))
-    refused(place(model_of(nodes, tensors)))
+    reason_of(place(model_of(nodes, tensors)))
 
 
 def test_formulas_that_would_grow_are_as_many_layers_as_nodes(place: Callable[[Any], Path]):
@@ -183,48 +189,93 @@ def test_many_exponentials_in_a_row_are_read_or_refused(place: Callable[[Any], P
 
 
 @pytest.mark.parametrize("shape", [["n", 10_000_000], [0, 3], [10_000_000], [], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
-def test_sizes_are_bounded_before_anything_is_made(place: Callable[[Any], Path], shape: list[Any]):
+def test_sizes_are_bounded_before_anything_is_made(place: Callable[[Any], Path], shape: list[Any], pinned: Pinned):
     model = model_of([helper.make_node("Relu", ["X"], ["y"])])
     del model.graph.input[:]
     model.graph.input.append(helper.make_tensor_value_info("X", TensorProto.FLOAT, shape))
-    assert refused(place(model)).startswith(("the input 'X' has the shape (", "the inputs have more than"))
+    pinned(reason_of(place(model)))
 
 
 @pytest.mark.slow
-def test_long_chains_end(place: Callable[[Any], Path]):
+def test_long_chains_end(place: Callable[[Any], Path], pinned: Pinned):
     nodes = [helper.make_node("Tanh", ["X" if n == 0 else f"t{n}"], [f"t{n + 1}"]) for n in range(3_000)]
     nodes.append(helper.make_node("Identity", ["t3000"], ["y"]))
-    assert "more than 500 nodes between two layers" in refused(place(model_of(nodes, outputs=3)))
+    pinned(reason_of(place(model_of(nodes, outputs=3))))
+
+
+INTEGERS = {"first": [0], "most": [249_000], "features": [1], "wide": [1, 10**8]}
+MOVED: dict[str, tuple[list[Any], list[Any]]] = {
+    "slices of many columns": (
+        ["n", 250_000],
+        [
+            helper.make_node("Slice", ["X", "first", "most", "features"], ["s0"]),
+            *(helper.make_node("Concat", [f"s{n}", "s0"], [f"s{n + 1}"], axis=1) for n in range(40)),
+            helper.make_node("Relu", ["s40"], ["y"]),
+        ],
+    ),
+    "rows without end": (
+        [10**9, 3],
+        [helper.make_node("ReduceMean", ["X", "features"], ["m"]), helper.make_node("Sub", ["X", "m"], ["y"])],
+    ),
+    "one feature made many": (["n", 1], [helper.make_node("Expand", ["X", "wide"], ["y"])]),
+    "nodes without end": (
+        ["n", 3],
+        [helper.make_node("Flatten", ["X" if n == 0 else f"f{n}"], [f"f{n + 1}"]) for n in range(2_500)]
+        + [helper.make_node("Relu", ["f2500"], ["y"])],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOVED)
+def test_what_is_moved_is_bounded(place: Callable[[Any], Path], name: str, refused: Refused):
+    shape, nodes = MOVED[name]
+    read = {name for node in nodes for name in node.input}
+    model = model_of(nodes, [weight(np.array(INTEGERS[name]), name) for name in INTEGERS if name in read])
+    model.opset_import[0].version = 18
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("X", TensorProto.FLOAT, shape))
+    path = place(model)
+    tracemalloc.start()
+    try:
+        with refused(specnet.FileError, at=path.name):
+            specnet.import_model(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MEMORY
+    finally:
+        tracemalloc.stop()
+
+
+def test_inputs_of_one_row_beside_others_are_refused(place: Callable[[Any], Path], pinned: Pinned):
+    model = model_of([helper.make_node("Add", ["X", "Z"], ["y"])])
+    model.graph.input.append(helper.make_tensor_value_info("Z", TensorProto.FLOAT, [3]))
+    pinned(reason_of(place(model)))
 
 
 @pytest.mark.parametrize("columns", ["N", None, 0])
-def test_unknown_columns(place: Callable[[Any], Path], columns: Any):
-    assert "expected rows of a known number of columns" in refused(
-        place(model_of([gemm()], [weight(GOOD)], columns=columns))
-    )
+def test_unknown_columns(place: Callable[[Any], Path], columns: Any, pinned: Pinned):
+    pinned(reason_of(place(model_of([gemm()], [weight(GOOD)], columns=columns))))
 
 
-def test_many_columns_take_no_memory(place: Callable[[Any], Path]):
+def test_many_columns_take_no_memory(place: Callable[[Any], Path], pinned: Pinned):
     nodes = [helper.make_node("Relu", ["X"], ["y"])]
-    assert "have more than 250000 columns" in refused(place(model_of(nodes, columns=2**40, outputs=2**40)))
+    pinned(reason_of(place(model_of(nodes, columns=2**40, outputs=2**40))))
 
 
 @pytest.mark.parametrize(
-    ("location", "reason"),
+    "location",
     [
-        ("../secret.bin", "outside of the model's folder"),
-        ("inside/../../secret.bin", "outside of the model's folder"),
-        ("link.bin", "outside of the model's folder"),
-        ("linked/secret.bin", "outside of the model's folder"),
-        ("", "not a file in the model's folder"),
-        ("{secret}", "not a file in the model's folder"),
-        ("missing.bin", "not found"),
-        ("short.bin", "does not have there"),
-        ("pipe", "a device or pipe"),
-        (".", "is a folder"),
+        "../secret.bin",
+        "inside/../../secret.bin",
+        "link.bin",
+        "linked/secret.bin",
+        "",
+        "{secret}",
+        "missing.bin",
+        "short.bin",
+        "pipe",
+        ".",
     ],
 )
-def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path: Path, location: str, reason: str):
+def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path: Path, location: str, refused: Refused):
     secret, folder = tmp_path / "secret.bin", tmp_path / "models"
     (folder / "inside").mkdir(parents=True)
     secret.write_bytes(GOOD.tobytes())
@@ -235,19 +286,19 @@ def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path:
     path = folder / "network.onnx"
     model = model_of([gemm()], [external(location.format(secret=secret))])
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(specnet.FileError, match=reason):
+    with refused(specnet.FileError):
         specnet.import_model(path)
 
 
-def test_numbers_beside_the_model_are_read(tmp_path: Path):
+def test_numbers_beside_the_model_are_read(tmp_path: Path, refused: Refused):
     (tmp_path / "network.onnx.data").write_bytes(b"1234" + GOOD.tobytes())
     model = model_of([gemm()], [external("network.onnx.data", offset="4")])
     (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
     np.testing.assert_array_equal(specnet.import_model(tmp_path / "network.onnx").predict([[1, 2, 3]]), [[6, 6]])
-    for offset, size in (("5", 24), ("-4", 24), ("4", 23), ("9" * 30, 24)):
+    for offset, size in (("5", 24), ("-4", 24), ("4", 23), ("9" * 30, 24), ("9" * 9_999, 24), ("four", 24)):
         model = model_of([gemm()], [external("network.onnx.data", size, offset)])
         (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
-        with pytest.raises(specnet.FileError, match=r"does not (have there|say where)"):
+        with refused(specnet.FileError):
             specnet.import_model(tmp_path / "network.onnx")
 
 
@@ -257,7 +308,7 @@ def test_cut_off_at_every_kilobyte(tmp_path: Path, name: str):
     path = tmp_path / name
     for size in [*range(0, 200, 7), *range(0, len(content), 1000), len(content) - 1]:
         path.write_bytes(content[:size])
-        refused(path)
+        reason_of(path)
 
 
 @pytest.mark.parametrize("name", ["sklearn_words.onnx", "keras_binary.keras"])
@@ -276,14 +327,14 @@ def test_bytes_turned_over_are_refused_or_harmless(tmp_path: Path, name: str):
 
 
 @pytest.mark.slow
-def test_empty_entries_do_not_become_objects(tmp_path: Path):
+def test_empty_entries_do_not_become_objects(tmp_path: Path, pinned: Pinned):
     # A node of 2 bytes: 1 MB of them would be half a million objects.
     nodes = b"\x0a\x00" * 500_000
     length = len(nodes)
     size = bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14])
     path = tmp_path / "network.onnx"
     path.write_bytes(b"\x08\x09" + b"\x3a" + size + nodes)
-    assert "more than 100000 entries" in refused(path)
+    pinned(reason_of(path))
 
 
 class Harmful:
@@ -298,18 +349,18 @@ def test_pickles_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with zipfile.ZipFile(tmp_path / "object.pt", "w") as archive:
         archive.writestr("object/data.pkl", pickle.dumps(Harmful()))
     for name in ("objects.npz", "object.pkl", "object.pt"):
-        refused(tmp_path / name)
+        reason_of(tmp_path / name)
     assert not (tmp_path / "executed").exists()
 
 
-def test_other_files(tmp_path: Path):
+def test_other_files(tmp_path: Path, refused: Refused, pinned: Pinned):
     (tmp_path / "text.onnx").write_text("a text\n" * 100)
-    assert "not a valid ONNX file" in refused(tmp_path / "text.onnx")
+    pinned(reason_of(tmp_path / "text.onnx"))
     (tmp_path / "empty.onnx").write_bytes(b"")
-    assert "not a valid ONNX file" in refused(tmp_path / "empty.onnx")
-    with pytest.raises(specnet.FileError, match=r"missing\.onnx"):
+    pinned(reason_of(tmp_path / "empty.onnx"))
+    with refused(specnet.FileError, at="missing.onnx"):
         specnet.import_model(tmp_path / "missing.onnx")
-    with pytest.raises(specnet.FileError, match="a folder"):
+    with refused(specnet.FileError):
         specnet.import_model(tmp_path)
 
 
@@ -347,17 +398,17 @@ def test_damaged_graphs_meet_no_other_error(tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "hint"),
+    "content",
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file", "in Keras"),
-        (pickle.dumps([1.0] * 10), "a Python pickle", "the object"),
-        (b"name = 'moons'\n" * 10, "a text", ""),
-        (bytes([9, 0, 0, 0, 0, 0, 0, 0]) + b'{"a": 1}', "a safetensors file", "its own models"),
+        b"\x89HDF\r\n\x1a\n" + bytes(100),
+        pickle.dumps([1.0] * 10),
+        b"name = 'moons'\n" * 10,
+        bytes([9, 0, 0, 0, 0, 0, 0, 0]) + b'{"a": 1}',
     ],
+    ids=["HDF5", "pickle", "text", "safetensors"],
 )
-def test_files_of_other_kinds_are_known(content: bytes, kind: str, hint: str, tmp_path: Path):
+def test_files_of_other_kinds_are_known(content: bytes, tmp_path: Path, refused: Refused):
     path = tmp_path / "network.onnx"
     path.write_bytes(content)
-    with pytest.raises(specnet.FileError, match=rf"ONNX file.*{kind}") as caught:
+    with refused(specnet.FileError, at="network.onnx"):
         specnet.import_model(path)
-    assert hint in (caught.value.diagnostics[0].hint or "")

@@ -21,7 +21,8 @@ import specnet
 from specnet.exporting import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
-from tests.importing.test_hostile import Harmful, refused
+from tests.importing.test_hostile import Harmful, reason_of
+from tests.texts.pinned import Pinned, Refused
 
 
 def keras_file(path: Path, change: Callable[[dict[str, Any]], Any], weights: bytes | None = None, **how: Any) -> Path:
@@ -69,42 +70,39 @@ ACTIVATION = {"module": "os", "class_name": "function", "config": "system", "reg
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    "change",
     [
-        (lambda c: c["config"]["layers"][1].update(LAMBDA), "a Lambda is code"),
-        (lambda c: layer(c, 1, module="os", class_name="system"), "from the module 'os', not from Keras"),
-        (lambda c: layer(c, 1, module="keras.utils"), "from the module 'keras.utils'"),
-        (lambda c: layer(c, 1, module="keras.src.ops.numpy", class_name="Add"), "is one of Keras's operations"),
-        (lambda c: layer(c, 1, registered_name="mine>Dense"), "a custom class"),
-        (lambda c: layer(c, 1, class_name="TorchModuleWrapper"), "not supported"),
-        (lambda c: layer(c, 1, class_name="Conv2D"), "'Conv2D' are not supported"),
-        (lambda c: field(c, 1, activation=ACTIVATION), "from the module 'os'"),
-        (lambda c: field(c, 1, activation="system"), "the activation 'system' is not supported"),
-        (lambda c: field(c, 1, units=10**9), "expected "),
-        (lambda c: field(c, 1, units="5"), "expected a number"),
-        (lambda c: field(c, 1, units=True), "expected a number"),
-        (lambda c: field(c, 1, dtype="float16"), "expected float32 or float64"),
-        (lambda c: field(c, 2, axis=0), "not that of the features"),
-        (lambda c: field(c, 2, epsilon="x"), "expected a number"),
-        (lambda c: field(c, 0, batch_shape=[None, 5]), "expected "),
-        (lambda c: field(c, 0, batch_shape=[None, 28, 28]), "expected "),
-        (lambda c: field(c, 0, batch_shape=[None, 20_000_000]), "more than 250000 columns"),
-        (lambda c: c.update(class_name="System", module="os"), "from the module 'os'"),
-        (lambda c: c["config"].update(layers={}), "no list of layers"),
-        (lambda c: c["config"]["layers"].append(7), "is not described"),
-        (
-            lambda c: normalized_on_one_branch(c),
-            "without the Normalization that others read",
-        ),
-        (lambda c: c["config"]["layers"].pop(1), "expected "),
-        (lambda c: c["config"]["layers"].pop(0), "expected one InputLayer"),
+        lambda c: c["config"]["layers"][1].update(LAMBDA),
+        lambda c: layer(c, 1, module="os", class_name="system"),
+        lambda c: layer(c, 1, module="keras.utils"),
+        lambda c: layer(c, 1, module="keras.src.ops.numpy", class_name="Add"),
+        lambda c: layer(c, 1, registered_name="mine>Dense"),
+        lambda c: layer(c, 1, class_name="TorchModuleWrapper"),
+        lambda c: layer(c, 1, class_name="Conv2D"),
+        lambda c: field(c, 1, activation=ACTIVATION),
+        lambda c: field(c, 1, activation="system"),
+        lambda c: field(c, 1, units=10**9),
+        lambda c: field(c, 1, units="5"),
+        lambda c: field(c, 1, units=True),
+        lambda c: field(c, 1, dtype="float16"),
+        lambda c: field(c, 2, axis=0),
+        lambda c: field(c, 2, epsilon="x"),
+        lambda c: field(c, 0, batch_shape=[None, 5]),
+        lambda c: field(c, 0, batch_shape=[None, 28, 28]),
+        lambda c: field(c, 0, batch_shape=[None, 20_000_000]),
+        lambda c: c.update(class_name="System", module="os"),
+        lambda c: c["config"].update(layers={}),
+        lambda c: c["config"]["layers"].append(7),
+        lambda c: normalized_on_one_branch(c),
+        lambda c: c["config"]["layers"].pop(1),
+        lambda c: c["config"]["layers"].pop(0),
     ],
 )
-def test_keras_files_with_other_configurations(tmp_path: Path, change: Callable[[Any], Any], reason: str):
+def test_keras_files_with_other_configurations(tmp_path: Path, change: Callable[[Any], Any], refused: Refused):
     path = keras_file(tmp_path / "network.keras", change)
-    with pytest.raises(specnet.FileError, match=reason):
+    with refused(specnet.FileError, at="network.keras"):
         specnet.import_model(path)
-    refused(path)
+    reason_of(path)
 
 
 def hdf5(fill: Callable[[h5py.File], Any]) -> bytes:
@@ -125,40 +123,40 @@ def external_link(file: h5py.File) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fill", "reason"),
+    "fill",
     [
-        (external_link, "has a link in the place of 'layers'"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4", chunks=(4, 5), compression="gzip"), "in one piece"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4", external=[("secret.bin", 0, 80)]), "in one piece"),
-        (lambda f: dense_weights(f, shape=(4, 5), dtype="f4"), "does not have the bytes"),
-        (lambda f: dense_weights(f, shape=(10**5, 10**5), dtype="f4"), r"expected \(4, 5\)"),
-        (lambda f: dense_weights(f, data=np.zeros((4, 5), "f2")), "not an array of numbers"),
-        (lambda f: dense_weights(f, data=np.zeros((4, 5), "S3")), "not an array of numbers"),
-        (lambda f: dense_weights(f, data=np.full((4, 5), np.inf, "f4")), "not finite"),
-        (lambda f: f.create_dataset("layers", data=3.0), "something else than a Group"),
-        (lambda f: f.create_group("layers/dense/vars"), "has 0 arrays, expected 2"),
+        external_link,
+        lambda f: dense_weights(f, shape=(4, 5), dtype="f4", chunks=(4, 5), compression="gzip"),
+        lambda f: dense_weights(f, shape=(4, 5), dtype="f4", external=[("secret.bin", 0, 80)]),
+        lambda f: dense_weights(f, shape=(4, 5), dtype="f4"),
+        lambda f: dense_weights(f, shape=(10**5, 10**5), dtype="f4"),
+        lambda f: dense_weights(f, data=np.zeros((4, 5), "f2")),
+        lambda f: dense_weights(f, data=np.zeros((4, 5), "S3")),
+        lambda f: dense_weights(f, data=np.full((4, 5), np.inf, "f4")),
+        lambda f: f.create_dataset("layers", data=3.0),
+        lambda f: f.create_group("layers/dense/vars"),
     ],
 )
-def test_keras_files_with_other_weights(tmp_path: Path, fill: Callable[[h5py.File], Any], reason: str):
+def test_keras_files_with_other_weights(tmp_path: Path, fill: Callable[[h5py.File], Any], refused: Refused):
     path = keras_file(tmp_path / "network.keras", lambda config: None, hdf5(fill))
-    with pytest.raises(specnet.FileError, match=reason):
+    with refused(specnet.FileError, at="network.keras"):
         specnet.import_model(path)
-    refused(path)
+    reason_of(path)
 
 
 @pytest.mark.slow
-def test_zip_bombs(tmp_path: Path):
+def test_zip_bombs(tmp_path: Path, pinned: Pinned):
     bomb = bytes(200 * 2**20)
     how = {"compression": zipfile.ZIP_DEFLATED}
     path = keras_file(tmp_path / "network.keras", lambda config: None, bomb, **how)
     assert path.stat().st_size < 2**20
-    assert "of which at most" in refused(path)
+    pinned(reason_of(path))
     with zipfile.ZipFile(tmp_path / "many.keras", "w") as archive:
         for number in range(1_001):
             archive.writestr(str(number), b"")
-    assert "more than 1000 members" in refused(tmp_path / "many.keras")
+    pinned(reason_of(tmp_path / "many.keras"))
     keras_file(path, lambda config: config.update(nothing="x" * 2**20), **how)
-    assert "'config.json' has" in refused(path)
+    pinned(reason_of(path))
 
 
 def skops_file(path: Path, change: Callable[[dict[str, Any]], None], **arrays: bytes) -> Path:
@@ -192,69 +190,69 @@ def other_class(description: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Pinned):
     monkeypatch.chdir(tmp_path)
     path = skops_file(tmp_path / "m.skops", lambda description: None)
     assert specnet.import_model(path).network.inputs == 2
-    assert "'subprocess.Popen', which is not trusted" in refused(skops_file(path, other_class))
+    pinned(reason_of(skops_file(path, other_class)))
     pickled = io.BytesIO()
     np.save(pickled, np.array([Harmful()], object), allow_pickle=True)
-    assert "not a valid skops file" in refused(skops_file(path, lambda description: None, array=pickled.getvalue()))
+    pinned(reason_of(skops_file(path, lambda description: None, array=pickled.getvalue())).partition(": ")[0])
     assert not (tmp_path / "executed").exists()
     content = skops_file(path, lambda description: None).read_bytes()
     for size in range(0, len(content), 1024):
         path.write_bytes(content[:size])
-        refused(path)
+        reason_of(path)
     path.write_bytes(content)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.npy", bytes(200 * 2**20))
-    assert "'bomb.npy' has 209715200 bytes, of which at most" in refused(path)
+    pinned(reason_of(path))
 
 
-BROKEN = "not a valid fitted network"
-NETWORKS: list[tuple[dict[str, Any], str]] = [
-    ({"coefs_": []}, BROKEN),
-    ({"coefs_": [1, 2]}, BROKEN),
-    ({"coefs_": None}, BROKEN),
-    ({"coefs_": [np.ones((4, 16)), np.ones((2, 16)), np.ones((16, 3))]}, "does not fit 16 features"),
-    ({"coefs_": [np.full((4, 16), np.nan), np.ones((16, 16)), np.ones((16, 3))]}, "not finite"),
-    ({"intercepts_": [np.ones(16)]}, BROKEN),
-    ({"intercepts_": [np.ones(3)] * 3}, "a bias of shape (3,) does not fit 16 outputs"),
-    ({"out_activation_": 7}, "has the activation 7, which is not "),
-    ({"activation": [1]}, BROKEN),
-    ({"classes_": "xyz"}, BROKEN),
-    ({"classes_": np.array([2, 1, 0])}, "the labels of the classes are not 3, ascending and each once"),
-    ({"classes_": np.array([0, 1])}, "the labels of the classes are not 3, ascending and each once"),
-    ({"n_features_in_": "many"}, BROKEN),
+NETWORKS: list[dict[str, Any]] = [
+    {"coefs_": []},
+    {"coefs_": [1, 2]},
+    {"coefs_": None},
+    {"coefs_": [np.ones((4, 16)), np.ones((2, 16)), np.ones((16, 3))]},
+    {"coefs_": [np.full((4, 16), np.nan), np.ones((16, 16)), np.ones((16, 3))]},
+    {"intercepts_": [np.ones(16)]},
+    {"intercepts_": [np.ones(3)] * 3},
+    {"out_activation_": 7},
+    {"activation": [1]},
+    {"classes_": "xyz"},
+    {"classes_": np.array([2, 1, 0])},
+    {"classes_": np.array([0, 1])},
+    {"n_features_in_": "many"},
 ]
-SCALERS: list[tuple[dict[str, Any], str]] = [
-    ({"scale_": "abc"}, BROKEN),
-    ({"mean_": np.ones(7)}, "has shape (7,), expected (4,)"),
-    ({"mean_": np.full(4, np.inf)}, "numbers that are not finite"),
-    ({"scale_": np.zeros(4)}, "columns are divided by 0"),
+SCALERS: list[dict[str, Any]] = [
+    {"scale_": "abc"},
+    {"mean_": np.ones(7)},
+    {"mean_": np.full(4, np.inf)},
+    {"scale_": np.zeros(4)},
 ]
 
 
-def check_refused(estimator: Any, path: Path, reason: str) -> None:
+def reason_to_refuse(estimator: Any, path: Path) -> str:
     skops.io.dump(estimator, path)
-    assert reason in refused(path)
+    # What Python and NumPy say behind the colon differs from one version to another.
+    return reason_of(path).partition(": ")[0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("attributes", "reason"), NETWORKS)
-def test_estimators_that_were_put_together(attributes: dict[str, Any], reason: str, tmp_path: Path):
+@pytest.mark.parametrize("attributes", NETWORKS)
+def test_estimators_that_were_put_together(attributes: dict[str, Any], tmp_path: Path, pinned: Pinned):
     network = fitted(tmp_path)
     for name, value in attributes.items():
         setattr(network[-1], name, value)
-    check_refused(network, tmp_path / "m.skops", reason)
+    pinned(reason_to_refuse(network, tmp_path / "m.skops"))
 
 
-@pytest.mark.parametrize(("attributes", "reason"), SCALERS)
-def test_scalers_that_were_put_together(attributes: dict[str, Any], reason: str, tmp_path: Path):
+@pytest.mark.parametrize("attributes", SCALERS)
+def test_scalers_that_were_put_together(attributes: dict[str, Any], tmp_path: Path, pinned: Pinned):
     network = fitted(tmp_path)
     for name, value in attributes.items():
         setattr(network[0], name, value)
-    check_refused(network, tmp_path / "m.skops", reason)
+    pinned(reason_to_refuse(network, tmp_path / "m.skops"))
 
 
 @pytest.mark.slow
@@ -265,7 +263,7 @@ def test_attributes_that_are_missing(step: int, name: str, tmp_path: Path):
     network = fitted(tmp_path)
     delattr(network[step], name)
     skops.io.dump(network, tmp_path / "m.skops")
-    refused(tmp_path / "m.skops")
+    reason_of(tmp_path / "m.skops")
 
 
 def fitted(folder: Path) -> Any:
@@ -275,11 +273,13 @@ def fitted(folder: Path) -> Any:
 
 
 @pytest.mark.parametrize(("name", "package"), [("sklearn_words.onnx", "onnx"), ("keras_binary.keras", "h5py")])
-def test_a_package_that_is_not_installed_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_package_that_is_not_installed_is_named(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(specnet.FileError, match=f"the package {package} reads") as error:
+    with refused(specnet.FileError) as error:
         specnet.import_model(FILES / name)
-    assert str(error.value.diagnostics[0].hint).startswith("pip install '.[")
+    assert "pip install '.[" in str(error.value.diagnostics[0].hint)
 
 
 @pytest.mark.slow

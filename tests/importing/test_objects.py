@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import specnet
 from tests.importing.answers import TOLERANCE, difference, outputs
+from tests.texts.pinned import Refused
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -88,33 +89,30 @@ class Mine(MLPRegressor):
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"),
+    "source",
     [
-        (MLPClassifier(), "MLPClassifier is not fitted"),
-        (make_pipeline(StandardScaler(), MLPClassifier()), "is not fitted"),
-        (TransformedTargetRegressor(MLPRegressor()), "TransformedTargetRegressor is not fitted"),
-        (LinearRegression(), "LinearRegression is not supported"),
-        (make_pipeline(MinMaxScaler(), MLPRegressor()), "the step MinMaxScaler is not supported"),
-        (make_pipeline(StandardScaler()), "StandardScaler is not supported"),
-        (Mine(), "Mine"),
-        (object(), "builtins.object"),
-        (None, "NoneType"),
-        (b"bytes", "bytes"),
-        (
-            TransformedTargetRegressor(MLPRegressor(**SMALL), func=np.log1p, inverse_func=np.expm1),
-            "FunctionTransformer",
-        ),
+        MLPClassifier(),
+        make_pipeline(StandardScaler(), MLPClassifier()),
+        TransformedTargetRegressor(MLPRegressor()),
+        LinearRegression(),
+        make_pipeline(MinMaxScaler(), MLPRegressor()),
+        make_pipeline(StandardScaler()),
+        Mine(),
+        object(),
+        None,
+        b"bytes",
+        TransformedTargetRegressor(MLPRegressor(**SMALL), func=np.log1p, inverse_func=np.expm1),
     ],
 )
-def test_objects_that_are_not_understood(source: Any, reason: str):
+def test_objects_that_are_not_understood(source: Any, refused: Refused):
     if isinstance(source, TransformedTargetRegressor) and source.func is not None:
         source.fit(X, np.abs(X[:, 0]))
-    with pytest.raises(specnet.DataError, match=reason):
+    with refused(specnet.DataError):
         specnet.import_model(source)
 
 
-def test_labels_that_are_no_whole_numbers_are_refused():
+def test_labels_that_are_no_whole_numbers_are_refused(refused: Refused):
     estimator = MLPClassifier(**SMALL).fit(X, TWO * 1)
     estimator.classes_ = np.array([0.5, 1.5])
-    with pytest.raises(specnet.DataError, match="whole numbers or text"):
+    with refused(specnet.DataError):
         specnet.import_model(estimator)

@@ -18,6 +18,7 @@ from specnet.model import Model
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.importing.answers import FILES
 from tests.model.models import KINDS, make_model
+from tests.texts.pinned import Refused
 
 SAID = "compared with onnxruntime on 240 rows: max difference "
 
@@ -45,16 +46,16 @@ def test_reference_specs_agree(name: str, tmp_path: Path):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: Path):
+def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: Path, refused: Refused):
     model, other = make_model(kind, dtype), make_model(kind, dtype)
     export(model, "onnx", tmp_path / "m.onnx")
     other.theta[0] += 0.1
-    with pytest.raises(specnet.FileError, match=r"differ from onnxruntime on \d+ of 240 rows"):
+    with refused(specnet.FileError, varying=r"\d+ of 240"):
         prove_file(tmp_path / "m.onnx", other, ["X"])
 
 
 @pytest.mark.parametrize("kind", ["classes", "classes, text", "binary"])
-def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path: Path):
+def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path: Path, refused: Refused):
     model = make_model(kind)
     export(model, "onnx", tmp_path / "m.onnx")
     loaded = onnx.load(tmp_path / "m.onnx")
@@ -67,7 +68,7 @@ def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path:
     parts = (model.network, model.theta, model.state, model.preprocessing, model.target_preprocessing)
     other = Model(*parts, np.roll(labels, 1))
     for name in ("m", "labels"):
-        with pytest.raises(specnet.FileError, match=r"labels differ from onnxruntime on 240 of 240 rows"):
+        with refused(specnet.FileError):
             prove_file(tmp_path / f"{name}.onnx", other, ["X"])
 
 

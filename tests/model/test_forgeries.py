@@ -19,6 +19,7 @@ from specnet.errors import FileError
 from specnet.model import load_model
 from specnet.parts.arrays import Array
 from tests.model.models import make_model, refusal, saved
+from tests.texts.pinned import Pinned
 
 Change = Callable[[dict[str, Array], dict[str, Any]], None]
 
@@ -77,75 +78,38 @@ def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "expected"),
+    ("kind", "change"),
     [
-        ("classes", drop("layers.0.bias"), "'layers.0.bias' is missing"),
-        ("classes", drop("preprocessing.0.0.scale"), "'preprocessing.0.0.scale' is missing"),
-        ("value", drop("target_preprocessing.0.0.mean"), "'target_preprocessing.0.0.mean' is missing"),
-        ("classes", drop("labels"), "'labels' is missing"),
-        ("classes, text", drop("labels.bytes"), "'labels' is missing"),
-        ("classes, text", drop("labels.offsets"), "'labels.offsets' is missing"),
-        ("classes", put("layers.9.bias", [0.0]), "'layers.9.bias'"),
-        ("classes, text", put("labels", [1, 2, 3]), "'labels'"),
-        ("value", put("labels", [1]), "'labels'"),
-        ("multilabel", put("labels", [0, 1]), "'labels'"),
-        (
-            "classes",
-            put("layers.0.weight", np.zeros((3, 4))),
-            "'layers.0.weight' is float64 of shape (3, 4)*float64 of shape (4, 3)",
-        ),
-        (
-            "classes",
-            put("layers.0.weight", np.zeros((4, 3), np.float32)),
-            "'layers.0.weight' is float32 of shape (4, 3)*float64 of shape (4, 3)",
-        ),
-        ("classes", put("labels", [0, 1]), "'labels' is int64 of shape (2,)*int64 of shape (3,)"),
-        (
-            "classes, text",
-            put("labels.offsets", [0, 1]),
-            "'labels.offsets' is int64 of shape (2,)*int64 of shape (4,)",
-        ),
-        (
-            "classes, text",
-            put("labels.bytes", np.zeros((2, 2), np.uint8)),
-            "'labels.bytes' is uint8 of shape (2, 2)*uint8 of shape (4,)",
-        ),
-        ("classes", put("labels", [0, 2, 1]), "class labels"),
-        ("classes, text", put("labels.offsets", [0, 9, 7, 14]), "class labels*offsets"),
-        ("classes", put("layers.0.bias", [0, 0, np.nan, 0]), "'layers.0.bias'"),
-        (
-            "classes",
-            put("preprocessing.0.0.mean", [0, 0, np.inf]),
-            "'preprocessing.0.0.mean'",
-        ),
-        (
-            "classes",
-            say("format_version", value=2),
-            "format 2*1",
-        ),
-        ("classes", say("spec", value=[]), "the metadata "),
-        ("classes", say("more", value=1), "the metadata "),
-        (
-            "classes",
-            say("spec", "network", "layers", 0, "units", value=5),
-            "'layers.0.weight' is float64 of shape (4, 3)*float64 of shape (5, 3)",
-        ),
-        (
-            "classes",
-            say("spec", "network", "input_size", value=4),
-            "'layers.0.weight' is float64 of shape (4, 3)*float64 of shape (4, 4)",
-        ),
-        (
-            "classes",
-            say("spec", "network", "dtype", value="float32"),
-            "'layers.0.weight' is float64 of shape (4, 3)*float32 of shape (4, 3)",
-        ),
+        ("classes", drop("layers.0.bias")),
+        ("classes", drop("preprocessing.0.0.scale")),
+        ("value", drop("target_preprocessing.0.0.mean")),
+        ("classes", drop("labels")),
+        ("classes, text", drop("labels.bytes")),
+        ("classes, text", drop("labels.offsets")),
+        ("classes", put("layers.9.bias", [0.0])),
+        ("classes, text", put("labels", [1, 2, 3])),
+        ("value", put("labels", [1])),
+        ("multilabel", put("labels", [0, 1])),
+        ("classes", put("layers.0.weight", np.zeros((3, 4)))),
+        ("classes", put("layers.0.weight", np.zeros((4, 3), np.float32))),
+        ("classes", put("labels", [0, 1])),
+        ("classes, text", put("labels.offsets", [0, 1])),
+        ("classes, text", put("labels.bytes", np.zeros((2, 2), np.uint8))),
+        ("classes", put("labels", [0, 2, 1])),
+        ("classes, text", put("labels.offsets", [0, 9, 7, 14])),
+        ("classes", put("layers.0.bias", [0, 0, np.nan, 0])),
+        ("classes", put("preprocessing.0.0.mean", [0, 0, np.inf])),
+        ("classes", say("format_version", value=2)),
+        ("classes", say("spec", value=[])),
+        ("classes", say("more", value=1)),
+        ("classes", say("spec", "network", "layers", 0, "units", value=5)),
+        ("classes", say("spec", "network", "input_size", value=4)),
+        ("classes", say("spec", "network", "dtype", value="float32")),
     ],
 )
-def test_a_file_that_is_not_its_spec_s_is_refused(kind: str, change: Change, expected: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_its_spec_s_is_refused(kind: str, change: Change, tmp_path: Path, pinned: Pinned) -> None:
     forge(tmp_path / "model", kind, change)
-    message = refusal(tmp_path / "model")
-    assert all(part in message for part in expected.split("*")), message
+    pinned(refusal(tmp_path / "model"))
 
 
 @pytest.mark.parametrize(
@@ -180,12 +144,12 @@ def test_a_spec_inside_is_checked_like_any_other(change: Change, place: str, tmp
     assert all(line.isprintable() for line in str(error.value).split("\n"))
 
 
-def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path) -> None:
+def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path, pinned: Pinned) -> None:
     """A network within the limits, but without the numbers in the file: refused before room for them is made."""
     forge(tmp_path / "model", "classes", say("spec", "network", "layers", 0, "units", value=10_000_000))
     tracemalloc.start()
     try:
-        assert refusal(tmp_path / "model").startswith("'layers.0.weight' is float64 of shape (4, 3)")
+        pinned(refusal(tmp_path / "model"))
         assert tracemalloc.get_traced_memory()[1] < 10e6
     finally:
         tracemalloc.stop()
@@ -216,7 +180,7 @@ def test_a_spec_full_of_mistakes_is_refused_in_few_words(change: Change, tmp_pat
     assert len(str(error.value)) < 50_000
 
 
-def test_a_sparse_file_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
+def test_a_sparse_file_of_a_terabyte_is_refused_unread(tmp_path: Path, pinned: Pinned) -> None:
     """All is right with it but the labels, which are its last tensor and as long as they say."""
     path, size = tmp_path / "model", 2**40
     content = saved(make_model("classes, text"), path)
@@ -231,21 +195,15 @@ def test_a_sparse_file_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
         stream.truncate(8 + len(text) + begin + size)
     tracemalloc.start()
     try:
-        assert refusal(path).startswith(f"'labels.bytes' is uint8 of shape ({size},)")
+        pinned(refusal(path))
         assert tracemalloc.get_traced_memory()[1] < 10e6
     finally:
         tracemalloc.stop()
 
 
-def test_places_without_a_model(tmp_path: Path) -> None:
+def test_places_without_a_model(tmp_path: Path, pinned: Pinned) -> None:
     (tmp_path / "spec.toml").write_text('name = "moons"\n[network]\n')
     np.savez(tmp_path / "data.npz", X=np.ones(3))
     (tmp_path / "other.safetensors").write_bytes(save({"weight": np.ones(3)}, {"format": "pt"}))
-    for name, expected in {
-        "absent": "not found",
-        ".": "run.json",
-        "spec.toml": "text",
-        "data.npz": ".npz",
-        "other.safetensors": "metadata",
-    }.items():
-        assert expected in refusal(tmp_path / name)
+    for name in ("absent", ".", "spec.toml", "data.npz", "other.safetensors"):
+        pinned(refusal(tmp_path / name))

@@ -12,30 +12,30 @@ from hypothesis import strategies as st
 from specnet.errors import FileError
 from specnet.model.file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
 from specnet.parts.arrays import Array
+from tests.texts.pinned import Refused
 
 
-def test_metadata_is_a_version_and_a_spec() -> None:
+def test_metadata_is_a_version_and_a_spec(refused: Refused) -> None:
     assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == {"name": "é"}
-    for text, expected in {
-        "": "Expecting value",
-        "[]": "JSON object",
-        "[" * 100_000: "nested",
-        "{}": "format version",
-        '{"format_version":true,"spec":{}}': "format version",
-        '{"format_version":0,"spec":{}}': "format version",
-        '{"format_version":"1","spec":{}}': "format version",
-        '{"format_version":2}': "format 2",
-        '{"format_version":1,"spec":[]}': "a spec",
-        '{"format_version":1}': "a spec",
-        '{"format_version":1,"spec":{},"more":1}': "a spec",
-        '{"spec":{},"format_version":1}': "a spec",
-        '{"format_version":1,"spec":{"a":1,"a":2}}': "'a'",
-        '{"format_version":1,"spec":{"a":Infinity}}': "Infinity",
-        "\ud800": "'utf-8'",
-    }.items():
-        with pytest.raises(FileError) as error:
+    for text in (
+        "",
+        "[]",
+        "[" * 100_000,
+        "{}",
+        '{"format_version":true,"spec":{}}',
+        '{"format_version":0,"spec":{}}',
+        '{"format_version":"1","spec":{}}',
+        '{"format_version":2}',
+        '{"format_version":1,"spec":[]}',
+        '{"format_version":1}',
+        '{"format_version":1,"spec":{},"more":1}',
+        '{"spec":{},"format_version":1}',
+        '{"format_version":1,"spec":{"a":1,"a":2}}',
+        '{"format_version":1,"spec":{"a":Infinity}}',
+        "\ud800",
+    ):
+        with refused(FileError):
             parse_metadata(text)
-        assert expected in error.value.diagnostics[0].message
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,7 @@ def test_labels_come_back(labels: Array) -> None:
     assert decode_labels({}) is None
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_any_texts_come_back(texts: set[str]) -> None:
     labels = np.unique(list(texts))
@@ -66,43 +67,39 @@ def test_any_texts_come_back(texts: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tensors", "expected"),
+    "tensors",
     [
-        ({"labels": [1, 0]}, "order"),
-        ({"labels": [1, 1]}, "order"),
-        (
-            {"labels.bytes": b"ba", "labels.offsets": [0, 1, 2]},
-            "order",
-        ),
-        ({"labels.bytes": b"ab", "labels.offsets": [1, 1, 2]}, "offsets"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, 1, 3]}, "offsets"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, 3, 2]}, "offsets"),
-        ({"labels.bytes": b"ab", "labels.offsets": [0, -1, 2]}, "offsets"),
-        ({"labels.bytes": b"a\xff", "labels.offsets": [0, 1, 2]}, "UTF-8"),
-        ({"labels.bytes": "é".encode(), "labels.offsets": [0, 1, 2]}, "UTF-8"),
-        ({"labels.bytes": b"a\0", "labels.offsets": [0, 1, 2]}, "null"),
+        {"labels": [1, 0]},
+        {"labels": [1, 1]},
+        {"labels.bytes": b"ba", "labels.offsets": [0, 1, 2]},
+        {"labels.bytes": b"ab", "labels.offsets": [1, 1, 2]},
+        {"labels.bytes": b"ab", "labels.offsets": [0, 1, 3]},
+        {"labels.bytes": b"ab", "labels.offsets": [0, 3, 2]},
+        {"labels.bytes": b"ab", "labels.offsets": [0, -1, 2]},
+        {"labels.bytes": b"a\xff", "labels.offsets": [0, 1, 2]},
+        {"labels.bytes": "é".encode(), "labels.offsets": [0, 1, 2]},
+        {"labels.bytes": b"a\0", "labels.offsets": [0, 1, 2]},
     ],
 )
-def test_damaged_labels_are_refused(tensors: dict[str, Any], expected: str) -> None:
+def test_damaged_labels_are_refused(tensors: dict[str, Any], refused: Refused) -> None:
     arrays = {
         name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.array(value)
         for name, value in tensors.items()
     }
-    with pytest.raises(FileError) as error:
+    with refused(FileError):
         decode_labels(arrays)
-    assert expected in error.value.diagnostics[0].message
 
 
-def test_one_long_label_among_many_asks_for_no_memory() -> None:
+def test_one_long_label_among_many_asks_for_no_memory(refused: Refused) -> None:
     longest = LABEL_CHARACTERS_LIMIT // 1000 + 1
     text = b"a" * 999 + b"b" * longest
     arrays = {
         "labels.bytes": np.frombuffer(text, np.uint8),
         "labels.offsets": np.array([*range(1000), len(text)]),
     }
-    with pytest.raises(FileError, match=f"1000 class labels .* {longest} "):
+    with refused(FileError):
         decode_labels(arrays)
-    with pytest.raises(FileError, match=f"2 class labels .* {LABEL_CHARACTERS_LIMIT // 2 + 1} "):
+    with refused(FileError):
         encode_labels(np.array(["a" * (LABEL_CHARACTERS_LIMIT // 2), "b" * (LABEL_CHARACTERS_LIMIT // 2 + 1)]))
-    with pytest.raises(FileError, match=r"'\\ud800'"):
+    with refused(FileError):
         encode_labels(np.array(["a", "\ud800"]))

@@ -11,6 +11,7 @@ from sklearn.metrics import mean_poisson_deviance, r2_score
 import specnet
 from specnet import DataError, SpecError
 from specnet.cli import main
+from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, (300, 2))
@@ -65,16 +66,16 @@ def test_means_of_several_targets_come_first(tmp_path: Path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
-def test_outputs_follow_from_the_targets():
+def test_outputs_follow_from_the_targets(refused: Refused):
     written = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "gaussian_nll", "epochs": 1}}
     assert specnet.fit(written, X, np.ones((300, 3)) + X[:, :1]).network.outputs == 6
     assert specnet.build({**written, "data": "diabetes"}).outputs == 2
     clash = {**written, "data": "diabetes", "network": {"layer_sizes": [10, 4, 1]}}
-    with pytest.raises(SpecError, match=r"error\[size-clash\].* 1 output, .*diabetes .*2 outputs with gaussian_nll"):
+    with refused(SpecError, code={"size-clash", "output-size"}, at="network.layer_sizes.2"):
         specnet.build(clash)
-    with pytest.raises(SpecError, match=r"error\[output-size\]: gaussian_nll .* 3 outputs"):
+    with refused(SpecError, code="output-size", at="training.loss"):
         specnet.parse_spec(document("gaussian_nll", [2, 3]))
-    with pytest.raises(SpecError, match=r"error\[output-activation\]: gaussian_nll .*relu"):
+    with refused(SpecError, code="output-activation", at="network.activations.0"):
         specnet.parse_spec(document("gaussian_nll", [2, 2], activations=["relu"]))
 
 
@@ -89,38 +90,38 @@ def test_counts():
 
 
 @pytest.mark.parametrize(
-    ("loss", "refused", "message"),
+    ("loss", "value"),
     [
-        ("poisson", -1.0, r"-1\.0 at row 7"),
-        ("tweedie", -0.5, r"-0\.5 at row 7"),
-        ("msle", -0.5, r"-0\.5 at row 7"),
-        ("gamma", 0.0, r"0\.0 at row 7"),
+        ("poisson", -1.0),
+        ("tweedie", -0.5),
+        ("msle", -0.5),
+        ("gamma", 0.0),
     ],
 )
-def test_targets_outside_a_domain_are_refused(loss: str, refused: float, message: str):
+def test_targets_outside_a_domain_are_refused(loss: str, value: float, refused: Refused):
     y = np.abs(X[:, 0]) + 0.1
     wrong = y.copy()
-    wrong[7] = refused
+    wrong[7] = value
     spec = document(loss, [2, 3, 1], epochs=2)
-    with pytest.raises(DataError, match=f"error.data.: y has .*{message}"):
+    with refused(DataError):
         specnet.fit(spec, X, wrong)
-    with pytest.raises(DataError, match=f"error.data.: validation y has .*{message}"):
+    with refused(DataError):
         specnet.fit(spec, X, y, validation=(X, wrong))
     model = specnet.fit(spec, X, y)
-    with pytest.raises(DataError, match=message):
+    with refused(DataError):
         model.evaluate(X, wrong)
-    with pytest.raises(DataError, match=message):
+    with refused(DataError):
         model.network.loss_and_gradient(model.theta, X, wrong)
 
 
-def test_a_target_that_a_loss_needs_as_it_is_cannot_be_prepared():
+def test_a_target_that_a_loss_needs_as_it_is_cannot_be_prepared(refused: Refused):
     wrong = document("poisson", [2, 3, 1], epochs=2, target_preprocessing=["standardize"])
-    with pytest.raises(SpecError, match=r"error\[target-preprocessing\]: poisson ") as caught:
+    with refused(SpecError, code="target-preprocessing", at="network.target_preprocessing") as caught:
         specnet.parse_spec(wrong)
     assert caught.value.diagnostics[0].path == ("network", "target_preprocessing")
 
 
-def test_distributions():
+def test_distributions(refused: Refused):
     logits = np.stack([X[:, 0], X[:, 1], -X[:, 0]], axis=1) * 2
     y = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     model = specnet.fit(document("kl_divergence", [2, 8, 3]), X, y)
@@ -128,23 +129,23 @@ def test_distributions():
     np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-12)
     np.testing.assert_allclose(answers, y, atol=0.1)
     assert 0 <= model.evaluate(X, y)["loss"] < 0.01
-    with pytest.raises(DataError, match="sums to 2 at row 4"):
+    with refused(DataError):
         model.evaluate(X, y * np.where(np.arange(300) == 4, 2, 1)[:, None])
-    with pytest.raises(DataError, match=r"has -0\.5 at row 0, column 1"):
+    with refused(DataError):
         model.evaluate(X, y * 0 + [0.5, -0.5, 1.0])
 
 
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
-def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path):
+def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path, refused: Refused):
     y = np.where(X[:, 0] + X[:, 1] > 0.2, "yes", "no")
     model = specnet.fit(document(loss, [2, 8, 1]), X, y)
     margins = model.network.predict(model.theta, X)[:, 0]
     assert margins.min() < 0 < margins.max()
     np.testing.assert_array_equal(model.predict(X), np.where(margins > 0, "yes", "no"))
     assert model.evaluate(X, y, metrics=["accuracy"])["accuracy"] > 0.97
-    with pytest.raises(DataError, match=loss):
+    with refused(DataError):
         model.predict_proba(X)
-    with pytest.raises(DataError, match='"roc_auc"'):
+    with refused(DataError):
         model.evaluate(X, y, metrics=["roc_auc"])
     path, rows, answers = (tmp_path / name for name in ("m.safetensors", "rows.npz", "answers.csv"))
     model.save(path)
@@ -158,21 +159,21 @@ def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path):
     assert [line[0] for line in lines] == model.predict(X).tolist()
 
 
-def test_margins_of_several_outputs_and_of_classes():
+def test_margins_of_several_outputs_and_of_classes(refused: Refused):
     several = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(int)
     model = specnet.fit(document("hinge", [2, 8, 2]), X, several)
     assert (model.predict(X) == several).mean() > 0.95
     quadrants = np.array(["a", "b", "c", "d"])[several @ [1, 2]]
     model = specnet.fit(document("categorical_hinge", [2, 16, 4]), X, quadrants)
     assert (model.predict(X) == quadrants).mean() > 0.9
-    with pytest.raises(DataError, match="categorical_hinge"):
+    with refused(DataError):
         model.predict_proba(X)
 
 
-def test_a_metric_of_probabilities_does_not_go_with_margins():
+def test_a_metric_of_probabilities_does_not_go_with_margins(refused: Refused):
     spec = document("hinge", [2, 1])
     spec["training"]["metrics"] = ["accuracy", "roc_auc"]
-    with pytest.raises(SpecError, match=r"error\[metric-task\]: roc_auc .*hinge") as caught:
+    with refused(SpecError, code="metric-task", at="training.metrics.1") as caught:
         specnet.parse_spec(spec)
     assert caught.value.diagnostics[0].path == ("training", "metrics", 1)
 
@@ -180,16 +181,15 @@ def test_a_metric_of_probabilities_does_not_go_with_margins():
 @pytest.mark.parametrize(
     ("loss", "activation", "fitting"),
     [
-        ("binary_crossentropy", "linear", '"hinge" or "squared_hinge"'),
-        ("categorical_crossentropy", "sigmoid", '"binary_crossentropy" or "binary_focal_crossentropy"'),
-        ("poisson", "relu", '"mean_squared_error", "mean_absolute_error" or "huber"'),
+        ("binary_crossentropy", "linear", ("hinge", "squared_hinge")),
+        ("categorical_crossentropy", "sigmoid", ("binary_crossentropy", "binary_focal_crossentropy")),
+        ("poisson", "relu", ("mean_squared_error", "mean_absolute_error", "huber")),
     ],
 )
-def test_hints_name_some_losses_that_fit(loss: str, activation: str, fitting: str):
-    with pytest.raises(SpecError) as caught:
+def test_hints_name_some_losses_that_fit(loss: str, activation: str, fitting: tuple[str, ...], refused: Refused):
+    with refused(SpecError, code="output-activation", at="network.activations.0") as caught:
         specnet.parse_spec(document(loss, [2, 2], activations=[activation]))
-    assert caught.value.diagnostics[0].code == "output-activation"
-    assert (caught.value.diagnostics[0].hint or "").endswith(fitting)
+    assert all(name in (caught.value.diagnostics[0].hint or "") for name in fitting)
 
 
 def test_focal_probabilities():
@@ -199,7 +199,7 @@ def test_focal_probabilities():
     np.testing.assert_allclose(model.predict_proba(X).sum(1), 1)
 
 
-def test_activations_with_parameters_and_of_halves(tmp_path: Path):
+def test_activations_with_parameters_and_of_halves(tmp_path: Path, refused: Refused):
     layers = [
         {"type": "dense", "units": 8, "activation": "glu"},
         {"type": "dense", "units": 6, "activation": "prelu"},
@@ -221,6 +221,6 @@ def test_activations_with_parameters_and_of_halves(tmp_path: Path):
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "m.safetensors").predict(X), model.predict(X))
     layers[0]["units"] = 7
-    with pytest.raises(SpecError, match=r"error\[layer-sizes\]: glu .*7") as caught:
+    with refused(SpecError, code="layer-sizes", at="network.layers.0") as caught:
         specnet.parse_spec(spec)
     assert caught.value.diagnostics[0].path == ("network", "layers", 0)

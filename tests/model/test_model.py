@@ -16,6 +16,7 @@ from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import TopAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
+from tests.texts.pinned import Refused
 
 
 def raw_outputs(model: Model, X: Array) -> Array:
@@ -36,10 +37,6 @@ def probabilities(model: Model, X: Array) -> Array:
         return np.asarray(softmax(z, axis=1))
     p = np.asarray(expit(z))
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
-
-
-def message(error: pytest.ExceptionInfo[DataError]) -> str:
-    return error.value.diagnostics[0].message
 
 
 @pytest.mark.parametrize("kind", ["binary", "binary, text", "classes", "classes, integers", "classes, text"])
@@ -72,7 +69,7 @@ def test_several_binary_outputs_are_answered_each() -> None:
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("value", (40,)), ("values", (40, 2)), ("plain values", (40, 2))])
-def test_values_are_answered_in_their_own_units(kind: str, shape: tuple[int, ...]) -> None:
+def test_values_are_answered_in_their_own_units(kind: str, shape: tuple[int, ...], refused: Refused) -> None:
     model = make_model(kind)
     X, _ = make_rows(model)
     expected = raw_outputs(model, X)
@@ -81,7 +78,7 @@ def test_values_are_answered_in_their_own_units(kind: str, shape: tuple[int, ...
         expected = expected * fitted["scale"] + fitted["mean"]
     assert model.predict(X).shape == shape
     np.testing.assert_allclose(model.predict(X), expected.reshape(shape), rtol=1e-12)
-    with pytest.raises(DataError, match="predict_proba"):
+    with refused(DataError):
         model.predict_proba(X)
 
 
@@ -249,81 +246,72 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "metric", "expected"),
+    ("kind", "metric"),
     [
-        ("classes", "r2", '"r2"'),
-        ("value", "accuracy", '"accuracy"'),
-        (
-            "two classes",
-            "top_k_accuracy",
-            '"top_k_accuracy"',
-        ),
-        ("binary", "acuracy", '"acuracy"'),
-        ("binary", 3, "3"),
+        ("classes", "r2"),
+        ("value", "accuracy"),
+        ("two classes", "top_k_accuracy"),
+        ("binary", "acuracy"),
+        ("binary", 3),
     ],
 )
-def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, expected: str) -> None:
+def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: Refused) -> None:
     model = make_model(kind)
-    with pytest.raises(DataError) as error:
+    with refused(DataError):
         model.evaluate(*make_rows(model), metrics=[metric])
-    assert expected in message(error)
 
 
 @pytest.mark.parametrize(
-    ("X", "expected"),
+    "X",
     [
-        (np.ones((2, 4)), "X has shape (2, 4)"),
-        (np.ones(3), "X has shape (3,)"),
-        (np.ones((0, 3)), "(0, 3)"),
-        ([[1, 2, np.nan]], "X has nan at row 0, column 2"),
-        ([["1", "2", "3"]], "text"),
-        ([[1j, 2, 3]], "complex numbers"),
-        ([[None, 2, 3]], "row 0, column 0"),
+        np.ones((2, 4)),
+        np.ones(3),
+        np.ones((0, 3)),
+        [[1, 2, np.nan]],
+        [["1", "2", "3"]],
+        [[1j, 2, 3]],
+        [[None, 2, 3]],
     ],
 )
-def test_columns_that_do_not_fit_are_refused(X: Array, expected: str) -> None:
+def test_columns_that_do_not_fit_are_refused(X: Array, refused: Refused) -> None:
     for kind in ("value", "plain values"):
         model = make_model(kind)
         for method in (model.predict, lambda X, model=model: model.evaluate(X, [0.0])):
-            with pytest.raises(DataError) as error:
+            with refused(DataError):
                 method(X)
-            assert message(error).startswith("X ")
-            assert expected in message(error)
 
 
 @pytest.mark.parametrize(
-    ("kind", "y", "expected"),
+    ("kind", "y"),
     [
-        ("classes, text", ["a", ""], "y has a at row 0*, Zürich, 日本"),
-        ("classes, text", [0, 1], "y holds integers*text: , Zürich, 日本"),
-        ("classes, integers", [1, 0], f"y has 1 at row 0*-7, 0, {2**40}"),
-        ("classes", [0, 1, 2], "y has shape (3,), but X has 2 rows"),
-        ("value", [0, 1, 2], "y has shape (3,), but X has 2 rows"),
-        ("values", [0, 1], "y has shape (2,)*(2, 2)"),
-        ("multilabel", [[0, 1], [2, 1]], "y has 2*0 and 1"),
+        ("classes, text", ["a", ""]),
+        ("classes, text", [0, 1]),
+        ("classes, integers", [1, 0]),
+        ("classes", [0, 1, 2]),
+        ("value", [0, 1, 2]),
+        ("values", [0, 1]),
+        ("multilabel", [[0, 1], [2, 1]]),
     ],
 )
-def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[Any], expected: str) -> None:
-    with pytest.raises(DataError) as error:
+def test_a_target_that_does_not_fit_is_refused(kind: str, y: list[Any], refused: Refused) -> None:
+    with refused(DataError):
         make_model(kind).evaluate(np.ones((2, 3)), y)
-    assert all(part in message(error) for part in expected.split("*"))
 
 
-def test_weights_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(DataError) as error:
+def test_weights_that_do_not_fit_are_refused(refused: Refused) -> None:
+    with refused(DataError):
         make_model("value").evaluate(np.ones((2, 3)), [0.0, 1.0], sample_weight=[1.0])
-    assert message(error) == "sample_weight has shape (1,), but X has 2 rows"
 
 
-def test_arrays_that_do_not_fit_the_network_are_refused() -> None:
+def test_arrays_that_do_not_fit_the_network_are_refused(refused: Refused) -> None:
     network = make_network("classes")
-    with pytest.raises(DataError, match="theta has shape"):
+    with refused(DataError):
         Model(network, np.zeros(3))
     theta = np.zeros(network.parameter_count)
-    with pytest.raises(DataError, match=r"labels has shape \(2,\).*\b3\b"):
+    with refused(DataError):
         Model(network, theta, labels=np.array([0, 1]))
     values = make_network("value")
-    with pytest.raises(DataError, match=r"labels has shape \(2,\)"):
+    with refused(DataError):
         Model(values, np.zeros(values.parameter_count), labels=np.array([0, 1]))
 
 

@@ -25,6 +25,7 @@ from specnet.parts.layers import Layer, Scope
 from specnet.parts.parameters import StateTensor
 from specnet.spec import parse_spec, resolve
 from tests.model.models import KINDS, make_model, make_rows, refusal, saved
+from tests.texts.pinned import Refused
 
 
 def arrays_of(model: Model) -> dict[str, Array]:
@@ -174,27 +175,22 @@ def test_what_layers_keep_is_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    "spoil",
     [
-        (lambda model: model.theta.__setitem__(0, np.nan), "'layers.0.weight'"),
-        (
-            lambda model: model.preprocessing.fitted[0]["mean"].__setitem__(0, np.inf),
-            "'preprocessing.0.0.mean'",
-        ),
-        (lambda model: model.labels.__setitem__(0, 9), "class labels"),
+        lambda model: model.theta.__setitem__(0, np.nan),
+        lambda model: model.preprocessing.fitted[0]["mean"].__setitem__(0, np.inf),
+        lambda model: model.labels.__setitem__(0, 9),
     ],
 )
 def test_a_model_that_could_not_be_read_is_not_written(
-    spoil: Callable[[Model], None], expected: str, tmp_path: Path
+    spoil: Callable[[Model], None], tmp_path: Path, refused: Refused
 ) -> None:
     path = tmp_path / "model"
     content = saved(make_model("classes"), path)
     model = make_model("classes")
     spoil(model)
-    with pytest.raises(FileError) as error:
+    with refused(FileError, at="model"):
         model.save(path)
-    assert str(error.value).startswith(f"{path}: error[file]: ")
-    assert expected in str(error.value)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["model"]
 
@@ -215,7 +211,7 @@ def test_a_disk_that_is_full_leaves_the_old_model(tmp_path: Path) -> None:
     assert load_model(path).labels is not None
 
 
-def test_a_spec_too_long_for_a_header_is_not_written(tmp_path: Path) -> None:
+def test_a_spec_too_long_for_a_header_is_not_written(tmp_path: Path, refused: Refused) -> None:
     names = [f"{index:03}" + "x" * (HEADER_LIMIT // 500) for index in range(500)]
     spec = {
         "data": {"type": "csv", "path": "rows.csv", "target": "y", "features": names},
@@ -225,6 +221,6 @@ def test_a_spec_too_long_for_a_header_is_not_written(tmp_path: Path) -> None:
     network = Network(resolve(parse_spec(spec)))
     model = Model(network, network.initial_parameters())
     assert model.feature_names == tuple(names)
-    with pytest.raises(FileError, match=f" {HEADER_LIMIT} "):
+    with refused(FileError, at="model"):
         model.save(tmp_path / "model")
     assert not os.listdir(tmp_path)

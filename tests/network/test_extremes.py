@@ -6,6 +6,7 @@ import pytest
 import specnet
 from specnet.errors import DataError, TrainingError
 from specnet.training import Stepper, TrainingRows, train
+from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
 SPEC = {"network": {"hidden_layer_sizes": [3]}, "training": {"loss": "mse", "epochs": 5, "batch_size": "full"}}
@@ -42,7 +43,7 @@ def test_only_ratios_of_weights_mean_anything(scale: float):
 
 
 @pytest.mark.parametrize("factor", [1e39, 1e300])
-def test_numbers_beyond_single_precision_are_named(factor: float):
+def test_numbers_beyond_single_precision_are_named(factor: float, refused: Refused):
     X, y = arrays()
     model = specnet.fit(SPEC, X, y)
     for call in (
@@ -52,13 +53,13 @@ def test_numbers_beyond_single_precision_are_named(factor: float):
         lambda: specnet.fit(SPEC, X, y * factor),
         lambda: model.network.loss_and_gradient(model.theta, X * factor, y),
     ):
-        with pytest.raises(DataError, match=r"[Xy] has .* at row \d+.*, .*float32"):
+        with refused(DataError):
             call()
 
 
-def test_a_layers_state_that_is_not_finite_is_no_model():
+def test_a_layers_state_that_is_not_finite_is_no_model(refused: Refused):
     X, y = arrays()
-    with pytest.raises(TrainingError, match=r"layers\.1\.running_variance are not all finite"):
+    with refused(TrainingError):
         specnet.fit(NORMALIZED, X, y)
 
 
@@ -100,11 +101,11 @@ def test_a_class_that_weighs_next_to_nothing_hurts_no_batch(ratio: float):
     assert np.isfinite(specnet.fit(CLASSES | {"training": training}, X, labels).theta).all()
 
 
-def test_class_weights_that_only_rows_of_weight_0_have_are_an_error():
+def test_class_weights_that_only_rows_of_weight_0_have_are_an_error(refused: Refused):
     X, y = arrays(40)
     labels = np.where(y > 0, "yes", "no")
     training = CLASSES["training"] | {"class_weight": {"yes": 0.0, "no": 1e300}}
-    with pytest.raises(DataError, match="class_weight"):
+    with refused(DataError, code="class-weight", at="training.class_weight"):
         specnet.fit(CLASSES | {"training": training}, X, labels, sample_weight=1.0 * (labels == "yes"))
 
 
@@ -146,12 +147,12 @@ def test_a_gradient_within_the_norm_is_not_changed_where_its_squares_vanish():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_clipping_hides_no_gradient_that_is_not_finite(dtype: str):
+def test_clipping_hides_no_gradient_that_is_not_finite(dtype: str, refused: Refused):
     network = network_of("sgd", sizes=(3, 2), dtype=dtype, clip_norm=1.0, epochs=3, batch_size="full")
     rows = rows_of(6, dtype=dtype)
     largest = np.finfo(dtype).max
     rows = TrainingRows(rows.X, np.full_like(rows.target, np.sqrt(largest)))
-    with pytest.raises(TrainingError, match="loss"):
+    with refused(TrainingError):
         train(network, np.full(network.parameter_count, largest, dtype), rows)
 
 
@@ -190,28 +191,28 @@ def test_a_step_that_is_passed_over_is_one_for_the_schedule_and_none_for_adam():
 
 @pytest.mark.parametrize("size", [-1, 0, 2.5, True, "3"])
 @pytest.mark.parametrize("name", ["inputs", "outputs"])
-def test_sizes_are_whole_numbers(name: str, size):
-    with pytest.raises(DataError, match=rf"{name} .*\b1\b.* {size!r}$"):
+def test_sizes_are_whole_numbers(name: str, size, refused: Refused):
+    with refused(DataError):
         specnet.build(SPEC, **({"inputs": 3, "outputs": 1} | {name: size}))
 
 
-def test_arguments_of_a_gradient_that_are_none():
+def test_arguments_of_a_gradient_that_are_none(refused: Refused):
     network = specnet.build(NORMALIZED)
     theta, (X, y) = network.initial_parameters(), arrays()
     for step in (1.5, "a", -1, 2**70, True):
-        with pytest.raises(DataError, match="step "):
+        with refused(DataError):
             network.loss_and_gradient(theta, X, y, training=True, step=step)
-    with pytest.raises(DataError, match="theta "):
+    with refused(DataError):
         network.predict([[1], [1, 2]], X)
-    with pytest.raises(DataError, match=r"state .*list"):
+    with refused(DataError):
         network.predict(theta, X, [1])
     integers = {name: kept.astype(int) for name, kept in network.initial_state().items()}
-    with pytest.raises(DataError, match=r"state \"layers\."):
+    with refused(DataError):
         network.loss_and_gradient(theta, X, y, state=integers, training=True)
     frozen = network.initial_state()
     for kept in frozen.values():
         kept.flags.writeable = False
-    with pytest.raises(DataError, match=r"state \"layers\."):
+    with refused(DataError):
         network.loss_and_gradient(theta, X, y, state=frozen, training=True)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, SpecError
+from tests.texts.pinned import Pinned, Refused
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
@@ -212,12 +213,10 @@ average_weights = { type = "exponential", decay = 0.9 }
 @pytest.mark.parametrize(
     ("row", "column", "number"), [(3, 0, 4.0), (5, 2, -1.0), (0, 0, 1.5), (39, 2, 3.0), (7, 0, 2.0000001)]
 )
-def test_other_numbers_than_categories_are_refused_before_anything_is_computed(row, column, number):
+def test_other_numbers_than_categories_are_refused_before_anything_is_computed(row, column, number, refused: Refused):
     model = specnet.fit(spec_of(EMBEDDING), MIXED, Y)
     wrong = MIXED.copy()
     wrong[row, column] = number
-    categories = {0: 4, 2: 3}[column]
-    message = rf"X has {number} at row {row}, column {column}.* from 0 to {categories - 1}"
     network = model.network
     for attempt in (
         lambda: specnet.fit(spec_of(EMBEDDING), wrong, Y),
@@ -229,16 +228,16 @@ def test_other_numbers_than_categories_are_refused_before_anything_is_computed(r
         lambda: network.loss_and_gradient(model.theta, wrong, Y),
         lambda: network.input_gradient(model.theta, wrong, Y),
     ):
-        with pytest.raises(DataError, match=message):
+        with refused(DataError):
             attempt()
-    with pytest.raises(DataError, match=r"^error\[data\]: validation X has"):
+    with refused(DataError):
         specnet.fit(spec_of(EMBEDDING), MIXED, Y, (wrong, Y))
 
 
-def test_categories_that_were_standardized_are_refused():
+def test_categories_that_were_standardized_are_refused(refused: Refused):
     spec = spec_of(EMBEDDING)
     spec["network"]["preprocessing"] = ["standardize"]
-    with pytest.raises(DataError, match=r"prepared X has -?[0-9.]+ at row 0, column 0"):
+    with refused(DataError, varying=r"-0\.\d+"):
         specnet.fit(spec, MIXED, Y)
 
 
@@ -267,18 +266,17 @@ PERIODIC = {"type": "periodic_embedding"}
         ([{"type": "layer_normalization", "epsilon": 0}], "out-of-bounds", "0"),
     ],
 )
-def test_mistakes_in_a_spec_are_told(layers, code, words):
+def test_mistakes_in_a_spec_are_told(layers, code, words, pinned: Pinned):
     with pytest.raises(SpecError) as caught:
         specnet.build(spec_of(*layers))
-    found = [(item.code, item.message) for item in caught.value.diagnostics]
-    assert code in [given for given, _ in found], found
-    assert words in str(caught.value)
+    assert code in [diagnostic.code for diagnostic in caught.value.diagnostics]
+    pinned(caught.value)
 
 
 @pytest.mark.parametrize("layer", [{**PERIODIC, "frequencies": 500_000}, {**PIECEWISE, "bins": 30_000_000}])
-def test_what_an_embedding_computes_inside_counts_as_memory(layer):
+def test_what_an_embedding_computes_inside_counts_as_memory(layer, refused: Refused):
     layer = {**layer, "columns": [0], "size": 2, "keep_others": False}
-    with pytest.raises(SpecError, match=r"error\[too-much-memory\]"):
+    with refused(SpecError, code="too-much-memory", at="training.batch_size"):
         specnet.build(spec_of(layer, batch_size=4096))
 
 

@@ -11,6 +11,7 @@ from sklearn.datasets import make_moons
 import specnet
 from specnet.errors import DataError, SpecError
 from specnet.network.bound import BoundProgram
+from tests.texts.pinned import Refused
 
 MOONS = Path(__file__).parents[2] / "specs/moons.toml"
 DROPOUT = """
@@ -67,7 +68,7 @@ def test_every_public_name_is_there_and_no_other():
     assert set(specnet.__all__) == {name for name in dir(specnet) if not name.startswith("_")}
     for name in specnet.__all__:
         assert getattr(specnet, name).__name__ == name
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         _ = specnet.nothing
 
 
@@ -80,13 +81,13 @@ def test_forward_pass_is_plain_numpy():
     np.testing.assert_allclose(network.predict(theta, X), expected, rtol=1e-13)
 
 
-def test_parameters_are_views_of_theta_and_of_gradients():
+def test_parameters_are_views_of_theta_and_of_gradients(refused: Refused):
     network = network_of("mean_squared_error", 2)
     theta = network.initial_parameters()
     network.parameters(theta)["layers.1.bias"][:] = 7
     assert (theta == 7).sum() == 2
     assert all(np.shares_memory(view, theta) for view in network.parameters(theta).values())
-    with pytest.raises(DataError, match=r"theta has shape \(3,\).*\(26,\)"):
+    with refused(DataError):
         network.parameters(np.zeros(3))
 
 
@@ -144,41 +145,41 @@ def test_sample_weights_repeat_rows():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        ({"X": rows(4, 2)}, r"X has shape \(4, 2\).*\(rows, 3\)"),
-        ({"X": rows(4)[0]}, r"X has shape \(3,\).*\(rows, 3\)"),
-        ({"X": rows(4).astype(object)}, "X .*objects"),
-        ({"X": np.array([["a", "b", "c"]])}, "X .*text"),
-        ({"X": rows(4).astype(complex)}, "X .*complex numbers"),
-        ({"X": rows(4)[:0]}, r"X .*\(0, 3\)"),
-        ({"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)}, "X has nan at row 2, column 1"),
-        ({"X": rows(4) * np.inf}, "X has -?inf at row 0, column 0"),
-        ({"X": [[1.0, 2.0], [3.0]]}, "X .* array"),
-        ({"y": rows(3)}, r"y has shape \(3, 3\).* 4 rows"),
-        ({"y": rows(4, 2)}, r"y has shape \(4, 2\).*\(4,\) .*\(4, 3\)"),
-        ({"y": rows(4, 3)}, "one-hot"),
-        ({"y": [0, 1, 3, 2]}, "y has 3.* from 0 to 2"),
-        ({"y": [0, 1, -1, 2]}, "y has -1"),
-        ({"y": [0, 1, 0.5, 2]}, "y has 0.5"),
-        ({"theta": np.zeros(4)}, r"theta is float64 of shape \(4,\).*\(31,\)"),
-        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\), but X has 4 rows"),
-        ({"sample_weight": [1, 1, -1, 1]}, "sample_weight has -1.0 at row 2"),
-        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0"),
-        ({"state": {"layers.0.mean": np.zeros(3)}}, r"state has layers\.0\.mean"),
+        {"X": rows(4, 2)},
+        {"X": rows(4)[0]},
+        {"X": rows(4).astype(object)},
+        {"X": np.array([["a", "b", "c"]])},
+        {"X": rows(4).astype(complex)},
+        {"X": rows(4)[:0]},
+        {"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)},
+        {"X": rows(4) * np.inf},
+        {"X": [[1.0, 2.0], [3.0]]},
+        {"y": rows(3)},
+        {"y": rows(4, 2)},
+        {"y": rows(4, 3)},
+        {"y": [0, 1, 3, 2]},
+        {"y": [0, 1, -1, 2]},
+        {"y": [0, 1, 0.5, 2]},
+        {"theta": np.zeros(4)},
+        {"sample_weight": [1, 1]},
+        {"sample_weight": [1, 1, -1, 1]},
+        {"sample_weight": [0, 0, 0, 0]},
+        {"state": {"layers.0.mean": np.zeros(3)}},
     ],
 )
-def test_arguments_that_do_not_fit_are_named(arguments: dict, message: str):
+def test_arguments_that_do_not_fit_are_named(arguments: dict, refused: Refused):
     network = network_of("categorical_crossentropy", 3)
     given = {"theta": network.initial_parameters(), "X": rows(4), "y": [0, 1, 2, 1]} | arguments
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(DataError) as caught:
         network.loss_and_gradient(**given)
     assert isinstance(caught.value, ValueError)
 
 
-def test_binary_targets_are_0_and_1():
+def test_binary_targets_are_0_and_1(refused: Refused):
     network = network_of("binary_crossentropy", 2)
-    with pytest.raises(DataError, match=r"y has 0\.5.* 0 and 1"):
+    with refused(DataError):
         network.loss(network.initial_parameters(), rows(2), [[0, 0.5], [1, 1]])
 
 
@@ -255,9 +256,9 @@ def test_a_network_without_parameters_is_a_network():
     assert network.loss_and_gradient(theta, [[0.5, -1]], [[0, 0]])[1].shape == (0,)
 
 
-def test_sizes_that_nobody_says_are_an_error():
+def test_sizes_that_nobody_says_are_an_error(refused: Refused):
     spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mean_squared_error"}}
-    with pytest.raises(SpecError, match="inputs"):
+    with refused(SpecError, code="unknown-size", at="network"):
         specnet.build(spec)
     assert specnet.build(spec, inputs=3, outputs=2).parameter_count == 26
 

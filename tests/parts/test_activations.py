@@ -29,6 +29,7 @@ from specnet.parts.activations import (
 )
 from specnet.parts.registry import built_in_registry
 from tests.engine import complex_step, evaluate, value_and_slope
+from tests.texts.pinned import Refused
 
 NAMES = {
     "linear",
@@ -294,15 +295,15 @@ def test_activations_across_features_have_the_automatic_derivative_at_any_size(p
     np.testing.assert_allclose(rule, truth, rtol=1e-12, atol=1e-15)
 
 
-def test_what_is_not_elementwise_cannot_be_parametric():
+def test_what_is_not_elementwise_cannot_be_parametric(refused: Refused):
     for part in ACROSS:
-        with pytest.raises(ValueError, match=part.type):
+        with refused(ValueError, varying=r" \[type=.*"):
             type(part)(parametric=True)
 
 
-def test_glu_needs_an_even_number_of_features():
+def test_glu_needs_an_even_number_of_features(refused: Refused):
     assert Glu().output_size(6) == 3
-    with pytest.raises(ValueError, match=r"\b5\b"):
+    with refused(ValueError):
         Glu().output_size(5)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from specnet.errors import DataError
 from specnet.parts.data import Csv, csv_reading, csv_signs
 from specnet.parts.data.csv_places import faulty_record
+from tests.texts.pinned import Refused
 
 
 def load(path, kind="classes", target="y", **fields):
@@ -119,9 +120,9 @@ def test_signs_are_seen_wherever_the_file_is_cut(file, monkeypatch, text, code, 
     assert [found for found, _ in mistakes(file(text))] == [code]
 
 
-def test_more_columns_than_are_supported_are_refused_at_the_header(file):
+def test_more_columns_than_are_supported_are_refused_at_the_header(file, refused: Refused):
     names = ",".join(f"x{number}" for number in range(csv_reading.MOST_COLUMNS))
-    with pytest.raises(DataError, match=r"30001 .*30000"):
+    with refused(DataError, code="too-large", at="rows.csv:1:1"):
         load(file(f"{names},y\n"))
 
 
@@ -245,26 +246,25 @@ def test_a_mistake_far_down_is_found_at_its_line(file):
     assert mistakes(path) == [("not-a-number", (50_002, 1, 1))]
 
 
-def test_the_row_is_counted_and_the_column_named(file):
-    with pytest.raises(DataError, match=r'row 2.*"b".*"x"'):
+def test_the_row_is_counted_and_the_column_named(file, refused: Refused):
+    with refused(DataError, code="not-a-number", at="rows.csv:4:3"):
         load(file("a,b,y\n1,2,0\n\n1,x,0\n"))
-    with pytest.raises(DataError, match=r'row 1.*"a"'):
+    with refused(DataError, code="missing-cell", at="rows.csv:2:1"):
         load(file("a,b,y\n,2,0\n"))
 
 
 @pytest.mark.parametrize(
-    ("header", "hint"),
+    "header",
     [
-        ("a,b,yy", 'did you mean "yy"?'),
-        ("a,b,target", "a, b, target"),
-        ("a;b;y", "commas"),
-        ("a;y", "commas"),
-        (",".join(f"column_{number}" for number in range(20)), "column_11, …"),
+        "a,b,yy",
+        "a,b,target",
+        "a;b;y",
+        "a;y",
+        ",".join(f"column_{number}" for number in range(20)),
     ],
 )
-def test_a_target_that_is_not_there(file, header, hint):
-    with pytest.raises(DataError, match=r'error\[unknown-column\].*"y"') as caught:
+def test_a_target_that_is_not_there(file, header, refused: Refused):
+    with refused(DataError, code="unknown-column", at="target") as caught:
         load(file(header + "\n"))
     (problem,) = caught.value.diagnostics
     assert problem.path == ("target",)
-    assert hint in problem.hint

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from specnet.errors import DataError
 from specnet.parts.data import Npz
+from tests.texts.pinned import Refused
 
 
 def archive(path, members, compression=zipfile.ZIP_STORED):
@@ -66,77 +67,74 @@ class Dangerous:
 
 
 @pytest.mark.parametrize(
-    ("members", "message"),
+    "members",
     [
-        ([("y.npy", TARGET)], '"X".*\n.* y'),
-        ([("X.npy", ROWS)], '"y"'),
-        ([], '"X".*\n.* nothing'),
-        ([("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)], "X occurs twice"),
-        ([("X.npy", b""), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", b"hello world, this is no array"), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", ROWS[:-8]), ("y.npy", TARGET)], "X is damaged: .*72 .*64"),
-        ([("X.npy", ROWS + b"more"), ("y.npy", TARGET)], "X is damaged: .*72"),
-        ([("X.npy", ROWS[:20]), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(10**9,), }"})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(999999,9999),}"[:13]})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.eye(3), **{"(3, 3)": "(3,-3)"})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)], "X .*Python objects"),
-        ([("X.npy", npy(np.eye(3), **{"'<f8'": "'zzz'"})), ("y.npy", TARGET)], "X is damaged"),
-        ([("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)], "X .*complex numbers"),
-        ([("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)], "X .*bytes"),
-        ([("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)], "X .*dates"),
-        ([("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)], "X is damaged"),
-        (
-            [("X.npy", ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03")), ("y.npy", TARGET)],
-            "X is damaged",
-        ),
-        ([("X.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), ("y.npy", TARGET)], "X is damaged"),
+        [("y.npy", TARGET)],
+        [("X.npy", ROWS)],
+        [],
+        [("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)],
+        [("X.npy", b""), ("y.npy", TARGET)],
+        [("X.npy", b"hello world, this is no array"), ("y.npy", TARGET)],
+        [("X.npy", ROWS[:-8]), ("y.npy", TARGET)],
+        [("X.npy", ROWS + b"more"), ("y.npy", TARGET)],
+        [("X.npy", ROWS[:20]), ("y.npy", TARGET)],
+        [("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(10**9,), }"})), ("y.npy", TARGET)],
+        [("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(999999,9999),}"[:13]})), ("y.npy", TARGET)],
+        [("X.npy", npy(np.eye(3), **{"(3, 3)": "(3,-3)"})), ("y.npy", TARGET)],
+        [("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)],
+        [("X.npy", npy(np.eye(3), **{"'<f8'": "'zzz'"})), ("y.npy", TARGET)],
+        [("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)],
+        [("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)],
+        [("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)],
+        [("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)],
+        [("X.npy", ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03")), ("y.npy", TARGET)],
+        [("X.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), ("y.npy", TARGET)],
     ],
 )
-def test_archives_that_are_refused(tmp_path, members, message):
-    with pytest.warns(UserWarning, match="Duplicate name") if "twice" in message else contextlib.nullcontext():
+def test_archives_that_are_refused(tmp_path, members, refused: Refused):
+    with pytest.warns(UserWarning, match="Duplicate name") if len(members) == 3 else contextlib.nullcontext():
         path = archive(tmp_path / "rows.npz", members)
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(DataError, at="rows.npz") as caught:
         arrays_of(path)
     assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
 
 
-def test_nothing_is_unpickled(tmp_path, monkeypatch):
+def test_nothing_is_unpickled(tmp_path, monkeypatch, refused: Refused):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "rows.npz", X=np.array([[Dangerous()]], object), y=np.zeros(1))
-    with pytest.raises(DataError, match=r"X .*Python objects"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(tmp_path / "rows.npz")
     (tmp_path / "rows.npz").write_bytes(np.array([Dangerous()], object).dumps())
-    with pytest.raises(DataError, match=r"rows\.npz: error\[data\]"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(tmp_path / "rows.npz")
     assert not (tmp_path / "pickled").exists()
 
 
-def test_a_single_array_is_told_from_an_archive(tmp_path):
+def test_a_single_array_is_told_from_an_archive(tmp_path, refused: Refused):
     (tmp_path / "rows.npz").write_bytes(ROWS)
-    with pytest.raises(DataError, match="single array"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(tmp_path / "rows.npz")
 
 
-def test_archives_as_numpy_does_not_write_them_are_refused(tmp_path):
+def test_archives_as_numpy_does_not_write_them_are_refused(tmp_path, refused: Refused):
     path = archive(tmp_path / "rows.npz", [("X.npy", ROWS), ("y.npy", TARGET)], zipfile.ZIP_LZMA)
-    with pytest.raises(DataError, match="X is encrypted"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(path)
     path = archive(path, [("X.npy", ROWS), ("y.npy", TARGET)])
     content = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(signature) + offset] |= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="X is encrypted"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(path)
 
 
-def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
+def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path, refused: Refused):
     path = archive(tmp_path / "rows.npz", [("X.npy", ROWS), ("y.npy", TARGET)])
     content = path.read_bytes()
     at = content.index(b"PK\x01\x02") + 24
     path.write_bytes(content[:at] + (2**32 - 2).to_bytes(4, "little") + content[at + 4 :])
-    with pytest.raises(DataError, match=r"X has 4294967294 .*2147483648"):
+    with refused(DataError, at="rows.npz"):
         arrays_of(path)
 
 

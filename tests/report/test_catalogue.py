@@ -74,8 +74,8 @@ def test_kinds_and_hints(catalogue: Catalogue) -> None:
     assert set(catalogue.kinds) == {"section", *(part.kind for part in built_in_registry())}
     assert {entry.kind for entry in catalogue.entries("loss")} == {"loss"}
     assert catalogue.find("nothing") == []
-    assert catalogue.hint("optimiser") == 'did you mean "optimizer"?'
-    assert catalogue.hint("serpant") == 'did you mean "serpent"?'
+    assert '"optimizer"' in catalogue.hint("optimiser")
+    assert '"serpent"' in catalogue.hint("serpant")
 
 
 @pytest.mark.parametrize("part", tuple(built_in_registry()), ids=lambda part: f"{part.kind} {part.part_name()}")

@@ -10,6 +10,7 @@ import pytest
 import specnet
 from specnet.report import progress
 from specnet.training import Observer, Observers
+from tests.texts.pinned import Pinned
 
 SPEC = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 40}}
 X = np.random.default_rng(0).normal(size=(30, 2))
@@ -42,24 +43,24 @@ def lines_of(monkeypatch: pytest.MonkeyPatch, before: float = 0.0) -> list[str]:
 
 def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch):
     header, *lines, last = lines_of(monkeypatch)
-    assert header.startswith("2 → 4 relu → 1 linear   17 parameters")
+    assert header.startswith("2 → 4 relu → 1 linear   17 ")
     assert [line.split("/")[0] for line in lines] == ["5", "10", "20", "40"]
-    assert last.startswith("40/40 epochs   loss 0.0250   ")
+    assert re.match(r"40/40 .* 0\.0250   ", last)
 
 
-def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch):
+def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch, pinned: Pinned):
     _, resumed, first, *_ = lines_of(monkeypatch, before=100.0)
-    assert resumed == "resumed after epoch 20"
+    pinned(resumed)
     assert re.search(r"10\d(\.\d)? s$|1:4\d|1 min", first), first
 
 
-def test_a_verbose_fit_shows_what_the_command_line_shows(capsys: pytest.CaptureFixture[str]):
+def test_a_verbose_fit_shows_what_the_command_line_shows(capsys: pytest.CaptureFixture[str], pinned: Pinned):
     specnet.fit(SPEC, X, Y, verbose=True)
     out, err = capsys.readouterr()
     header, line = err.splitlines()
     assert out == ""
-    assert header == "2 → 4 relu → 1 linear   17 parameters   float32   30 train rows"
-    assert line.startswith("40/40 epochs   loss ")
+    pinned(header)
+    assert line.startswith("40/40 ")
     specnet.fit(SPEC, X, Y)
     assert capsys.readouterr() == ("", "")
 

@@ -17,6 +17,7 @@ from specnet.parts.schedules import (
     Warmup,
 )
 from specnet.report.schedule import HEIGHT, MOST_EVALUATED, MOST_POINTS, WIDTH, RateCurve
+from tests.texts.pinned import Pinned
 
 
 def heights(curve: RateCurve) -> list[list[int]]:
@@ -26,11 +27,11 @@ def heights(curve: RateCurve) -> list[list[int]]:
     return [[height for height in range(HEIGHT) if rows[height][column] == "*"] for column in range(WIDTH)]
 
 
-def test_a_straight_way_down():
+def test_a_straight_way_down(pinned: Pinned):
     curve = RateCurve(Sgd(learning_rate=0.5, schedule=PolynomialDecay()), epochs=61, steps_per_epoch=2)
-    assert curve.summary() == "sgd at 0.5, polynomial_decay, 61 epochs of 2 steps"
-    assert curve.lines() == [
-        "learning rate",
+    pinned(curve.summary())
+    pinned("\n".join(curve.lines()))
+    assert curve.lines()[1:13] == [
         "  0.5 |****",
         "      |   *******",
         "      |         *******",
@@ -43,10 +44,6 @@ def test_a_straight_way_down():
         "      |                                                    ******",
         "    0 |                                                          ***",
         "      +" + "-" * 61,
-        " step  1                            61                           122",
-        "epoch  1                            31                            61",
-        "",
-        "lowest 0.0041 at step 122, highest 0.5 at step 1",
     ]
 
 
@@ -70,10 +67,10 @@ def test_marks_stand_where_the_rates_are(schedule, epochs: int, steps: int):
         assert marked[column] == list(range(min(expected), max(expected) + 1))
 
 
-def test_the_lowest_and_the_highest_rate_have_their_places():
+def test_the_lowest_and_the_highest_rate_have_their_places(pinned: Pinned):
     schedule = Warmup(length=4, then=StepDecay(factor=0.1, every=3))
     curve = RateCurve(Sgd(learning_rate=1.0, schedule=schedule), 5, 2)
-    assert curve.lines()[-1] == "lowest 0.1 at step 8, highest 1 at step 4"
+    pinned(curve.lines()[-1])
 
 
 def test_all_lines_fit_into_eighty_characters():
@@ -91,9 +88,9 @@ def test_a_long_run_is_looked_at_here_and_there():
     assert (points[0]["step"], points[-1]["step"]) == (1, 1_000_000)
 
 
-def test_a_plateau_is_told_of():
+def test_a_plateau_is_told_of(pinned: Pinned):
     optimizer = Sgd(schedule=Warmup(length=2, then=ReduceOnPlateau(monitor="loss", factor=0.5)))
-    assert RateCurve(optimizer, 10, 1).lines()[-1] == "and times 0.5 whenever loss has reached a plateau"
+    pinned(RateCurve(optimizer, 10, 1).lines()[-1])
 
 
 def test_rates_as_data():
@@ -113,9 +110,9 @@ def test_rates_as_data():
     }
 
 
-def test_a_rate_beyond_all_numbers_stands_at_the_top():
+def test_a_rate_beyond_all_numbers_stands_at_the_top(pinned: Pinned):
     curve = RateCurve(Sgd(schedule=ExponentialDecay(decay_rate=1e300)), 3, 1)
     assert curve.rates[-1] == math.inf
     assert max(heights(curve)[-1]) == HEIGHT - 1
     assert curve.as_dict()["points"][-1]["rate"] is None
-    assert "highest inf at step 3" in curve.lines()[-1]
+    pinned(curve.lines()[-1])

@@ -11,6 +11,7 @@ import specnet
 from specnet.errors import DataError, SpecError, TrainingError
 from specnet.spec.resolving.graph import walk
 from specnet.training import Observer
+from tests.texts.pinned import Refused
 
 
 def spec_of(loss: str, **sections) -> dict:
@@ -48,11 +49,11 @@ def test_three_classes_of_any_labels(labels: list):
     assert model.predict_proba(X).shape == (120, 3)
 
 
-def test_integers_within_the_classes_are_indices_whether_or_not_all_occur():
+def test_integers_within_the_classes_are_indices_whether_or_not_all_occur(refused: Refused):
     X, y = blobs([0, 1, 3])
     spec = spec_of("categorical_crossentropy", network={"output_size": 4})
     assert specnet.fit(spec, X, y).labels.tolist() == [0, 1, 2, 3]
-    with pytest.raises(DataError, match="3 distinct labels"):
+    with refused(DataError):
         specnet.fit(spec, X, np.array(["a", "b", "c", "d"])[y])
 
 
@@ -168,42 +169,47 @@ def test_arguments_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("arguments", "error", "code", "at"),
     [
-        ({"y": np.zeros(7)}, DataError, r"y has shape \(7,\), but X has 120 rows"),
-        ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, DataError, r"X .*\(0, 2\)"),
-        ({"X": np.full((120, 2), np.nan)}, DataError, "X has nan at row 0, column 0"),
-        ({"X": np.full((120, 2), "a")}, DataError, "X .*text"),
-        ({"y": np.full(120, 0.5)}, DataError, r"y has 0\.5 at row 0"),
-        ({"y": np.arange(120)}, DataError, "needs two classes, but the target has 120: 0, 1"),
-        ({"y": [[0], [1, 0]] * 60}, DataError, "y .*array"),
-        ({"validation": (np.zeros((2, 2)), [[0], [1, 0]])}, DataError, "validation y .*array"),
-        ({"X": np.ma.masked_greater(np.ones((120, 2)), 0)}, DataError, "X is masked at row 0, column 0"),
-        ({"y": np.ma.masked_equal([0, 1] * 60, 1)}, DataError, r"y is masked at row 1.*\n.* y\.filled"),
-        ({"sample_weight": np.ma.masked_equal([1, 2] * 60, 2)}, DataError, "sample_weight is masked at row 1"),
-        ({"X": np.ones((120, 2), object)}, DataError, r"X .*objects\n.*X\.astype"),
-        ({"X": np.full((120, 2), None)}, DataError, "X is empty at row 0, column 0"),
-        ({"X": None}, DataError, r"X is empty$|X is empty\n"),
-        ({"X": np.nan}, DataError, "X has nan;"),
-        ({"sample_weight": np.ma.masked}, DataError, "sample_weight is masked;"),
-        ({"sample_weight": np.ones(3)}, DataError, r"sample_weight has shape \(3,\)"),
-        ({"validation": (np.zeros((3, 2)), np.zeros(2))}, DataError, r"validation y has shape \(2,\)"),
-        ({"validation": np.zeros((3, 2))}, DataError, "validation .*tuple"),
-        ({"validation": (np.zeros((3, 5)), np.zeros(3))}, DataError, r"validation X has shape \(3, 5\)"),
-        ({"validation": (np.zeros((3, 2)), np.full(3, 2))}, DataError, "validation y has 2"),
-        ({"spec": spec_of("binary_crossentropy", network={"input_size": 3})}, SpecError, "input"),
+        ({"y": np.zeros(7)}, DataError, "data", ""),
+        ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, DataError, "data", ""),
+        ({"X": np.full((120, 2), np.nan)}, DataError, "data", ""),
+        ({"X": np.full((120, 2), "a")}, DataError, "data", ""),
+        ({"y": np.full(120, 0.5)}, DataError, "data", ""),
+        ({"y": np.arange(120)}, DataError, "loss-target", "training.loss"),
+        ({"y": [[0], [1, 0]] * 60}, DataError, "data", ""),
+        ({"validation": (np.zeros((2, 2)), [[0], [1, 0]])}, DataError, "data", ""),
+        ({"X": np.ma.masked_greater(np.ones((120, 2)), 0)}, DataError, "data", ""),
+        ({"y": np.ma.masked_equal([0, 1] * 60, 1)}, DataError, "data", ""),
+        ({"sample_weight": np.ma.masked_equal([1, 2] * 60, 2)}, DataError, "data", ""),
+        ({"X": np.ones((120, 2), object)}, DataError, "data", ""),
+        ({"X": np.full((120, 2), None)}, DataError, "data", ""),
+        ({"X": None}, DataError, "data", ""),
+        ({"X": np.nan}, DataError, "data", ""),
+        ({"sample_weight": np.ma.masked}, DataError, "data", ""),
+        ({"sample_weight": np.ones(3)}, DataError, "data", ""),
+        ({"validation": (np.zeros((3, 2)), np.zeros(2))}, DataError, "data", ""),
+        ({"validation": np.zeros((3, 2))}, DataError, "data", ""),
+        ({"validation": (np.zeros((3, 5)), np.zeros(3))}, DataError, "data", ""),
+        ({"validation": (np.zeros((3, 2)), np.full(3, 2))}, DataError, "data", ""),
+        (
+            {"spec": spec_of("binary_crossentropy", network={"input_size": 3})},
+            SpecError,
+            "size-clash",
+            "network.input_size",
+        ),
     ],
 )
-def test_what_does_not_fit_is_named(arguments: dict, error: type[Exception], message: str):
+def test_what_does_not_fit_is_named(arguments: dict, error: type[Exception], code: str, at: str, refused: Refused):
     X, y = blobs([0, 1])
-    with pytest.raises(error, match=message):
+    with refused(error, code=code, at=at):
         specnet.fit(**({"spec": spec_of("binary_crossentropy"), "X": X, "y": y} | arguments))
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_a_remedy():
+def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_a_remedy(refused: Refused):
     X, y = blobs([0, 1])
     spec = spec_of("mean_squared_error", training={"optimizer": {"type": "sgd", "learning_rate": 1e6}})
-    with pytest.raises(TrainingError, match=r"epoch \d+") as caught:
+    with refused(TrainingError) as caught:
         specnet.fit(spec, X, y * 1.0)
     assert "training.optimizer.learning_rate" in caught.value.diagnostics[0].hint
 
@@ -253,21 +259,21 @@ def test_names_that_a_spec_may_not_have_are_left_out(names, tmp_path):
     model.save(tmp_path / "model")
 
 
-def test_columns_are_taken_by_the_names_in_the_spec():
+def test_columns_are_taken_by_the_names_in_the_spec(refused: Refused):
     table, y = frame("a", "b")
     spec = spec_of("binary_crossentropy", network={"feature_names": ["b", "a"]}, training={"epochs": 2})
     model = specnet.fit(spec, table.assign(c="text"), y)
     assert model.feature_names == ("b", "a")
     np.testing.assert_array_equal(model.theta, specnet.fit(spec, table[["b", "a"]].to_numpy(), y).theta)
-    with pytest.raises(DataError, match='X has no columns "b", "a"') as caught:
+    with refused(DataError) as caught:
         specnet.fit(spec, *frame("c", "d"))
-    assert (caught.value.diagnostics[0].hint or "").endswith(" c, d")
+    assert "c, d" in (caught.value.diagnostics[0].hint or "")
     spec["network"]["feature_names"] = ["a", "b", "c"]
-    with pytest.raises(SpecError, match=r"error\[size-clash\].* 3 names.*X has 2 columns"):
+    with refused(SpecError, code="size-clash", at="network.feature_names"):
         specnet.fit(spec, table.to_numpy(), y)
 
 
-def test_a_model_takes_its_columns_by_name():
+def test_a_model_takes_its_columns_by_name(refused: Refused):
     table, y = frame("a", "b")
     spec = spec_of("binary_crossentropy", training={"epochs": 1})
     model = specnet.fit(spec, table, y)
@@ -275,13 +281,13 @@ def test_a_model_takes_its_columns_by_name():
     other = table.assign(id=[f"row {row}" for row in range(len(table))])[["b", "id", "a"]]
     for answer in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)["loss"]):
         np.testing.assert_array_equal(answer(other), answer(table))
-        with pytest.raises(DataError, match='X has no column "b"'):
+        with refused(DataError):
             answer(table.rename(columns={"b": "c"}))
-    with pytest.raises(DataError, match='X has more than one column "a"'):
+    with refused(DataError):
         model.predict(pandas.concat([table, table], axis=1))
     watched = specnet.fit(spec, table, y, validation=(other, y))
     assert watched.history == specnet.fit(spec, table, y, validation=(table, y)).history
-    with pytest.raises(DataError, match='validation X has no column "b"'):
+    with refused(DataError):
         specnet.fit(spec, table, y, validation=(table[["a"]], y))
 
 
@@ -297,36 +303,35 @@ def test_columns_of_several_types_are_numbers(column):
 
 
 @pytest.mark.parametrize(
-    ("column", "message"),
+    "column",
     [
-        (["Bonn", "Ulm"], 'column "mean radius" is not numeric'),
-        (["Bonn", None], 'column "mean radius" is not numeric'),
-        (pandas.to_datetime(["2024-01-31", "2024-02-01"]), 'column "mean radius" is not numeric'),
-        ([1.0, np.nan], 'row 1: column "mean radius" is empty'),
-        ([None, 1], 'row 0: column "mean radius" is empty'),
-        ([None, None], 'row 0: column "mean radius" is empty'),
-        (pandas.array([1, None], "Int64"), 'row 1: column "mean radius" is empty'),
-        ([1.0, np.inf], 'row 1: column "mean radius" is inf; expected a finite number'),
+        ["Bonn", "Ulm"],
+        ["Bonn", None],
+        pandas.to_datetime(["2024-01-31", "2024-02-01"]),
+        [1.0, np.nan],
+        [None, 1],
+        [None, None],
+        pandas.array([1, None], "Int64"),
+        [1.0, np.inf],
     ],
 )
-def test_what_is_wrong_with_a_column_is_said_by_its_name(column, message):
+def test_what_is_wrong_with_a_column_is_said_by_its_name(column, refused: Refused):
     table = pandas.DataFrame({"mean radius": column, "sick": [True, False]})
-    with pytest.raises(DataError) as caught:
+    with refused(DataError):
         specnet.fit(spec_of("binary_crossentropy"), table, [0, 1])
-    assert caught.value.diagnostics[0].message == message
 
 
-def test_labels_that_differ_by_a_null_character_do_not_become_one():
+def test_labels_that_differ_by_a_null_character_do_not_become_one(refused: Refused):
     X, spec = np.eye(4), spec_of("binary_crossentropy", training={"epochs": 1})
     labels = ["lab", "lab\0", "lab", "lab\0"]
     for y in (labels, np.array(labels, object), pandas.Series(labels), np.array(labels, np.dtypes.StringDType())):
-        with pytest.raises(DataError, match="y has text that ends in a null character at row 1"):
+        with refused(DataError):
             specnet.fit(spec, X, y)
-        with pytest.raises(ValueError, match="y has text that ends in a null character at row 1"):
+        with refused(ValueError):
             specnet.SpecClassifier(epochs=1).fit(X, y)
     model = specnet.fit(spec, X, ["l\0b", "lab"] * 2)
     assert model.labels.tolist() == ["l\0b", "lab"]
-    with pytest.raises(DataError, match="y has text that ends in a null character at row 3"):
+    with refused(DataError):
         model.evaluate(X, ["lab", "lab", "lab", "lab\0"])
 
 
@@ -347,7 +352,7 @@ def test_validation_rows_are_set_aside_as_a_run_does_it(tmp_path, labels, split)
     np.testing.assert_array_equal(model.theta, ran.model.theta)
 
 
-def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first():
+def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first(refused: Refused):
     X, y = blobs([0, 1])
     sizes = []
 
@@ -361,7 +366,7 @@ def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first():
     specnet.fit(spec, X, y, validation=(X[:7], y[:7]), observer=Listening())
     held_out = math.ceil(0.3 * len(X))
     assert sizes == [{"train": len(X) - held_out, "validation": held_out}, {"train": len(X), "validation": 7}]
-    with pytest.raises(DataError, match="class 1 ") as caught:
+    with refused(DataError, code="split", at="data.split.stratify") as caught:
         specnet.fit(spec, X[:3], [0, 0, 1])
     assert caught.value.diagnostics[0].path == ("data", "split", "stratify")
 
@@ -376,19 +381,19 @@ def test_ctrl_c_in_a_fit_goes_on_to_the_caller():
         specnet.fit(spec_of("binary_crossentropy"), X, y, observer=Impatient())
 
 
-def test_a_masked_array_without_a_masked_number_is_an_array():
+def test_a_masked_array_without_a_masked_number_is_an_array(refused: Refused):
     X, y = blobs([0, 1])
     spec = spec_of("binary_crossentropy", training={"epochs": 2})
     model, expected = specnet.fit(spec, np.ma.array(X), np.ma.array(y)), specnet.fit(spec, X, y)
     np.testing.assert_array_equal(model.theta, expected.theta)
-    with pytest.raises(DataError, match="y is masked at row 3"):
+    with refused(DataError):
         model.evaluate(X, np.ma.masked_array(y, np.arange(120) == 3))
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
-def test_a_label_that_is_missing_has_its_place(missing):
+def test_a_label_that_is_missing_has_its_place(missing, refused: Refused):
     X, _ = blobs([0, 1])
     y = np.array(["no", "yes"] * 60, dtype=object)
     y[7] = missing
-    with pytest.raises(DataError, match="y is empty at row 7"):
+    with refused(DataError):
         specnet.fit(spec_of("binary_crossentropy"), X, pandas.Series(y))

@@ -1,6 +1,7 @@
 """What a run may be resumed as, and what is refused by its name."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import specnet
 from specnet.errors import FileError
 from specnet.training import Observer
 from tests.running.moons import MOONS, Interrupting, contents
+from tests.texts.pinned import Pinned
 
 
 def interrupted(out: Path, epoch: int = 6, *overrides: str) -> None:
@@ -32,34 +34,31 @@ def refusal(out: Path, *overrides: str) -> str:
     return problem.message
 
 
-def test_results_without_a_checkpoint_are_not_overwritten(tmp_path: Path):
+def test_results_without_a_checkpoint_are_not_overwritten(tmp_path: Path, pinned: Pinned):
     interrupted(tmp_path)
     (tmp_path / "checkpoint.safetensors").unlink()
-    assert "checkpoint" in refusal(tmp_path)
+    pinned(refusal(tmp_path))
     (tmp_path / "run.json").unlink()
-    assert "model" in refusal(tmp_path)
+    pinned(refusal(tmp_path))
 
 
-def test_what_differs_is_named(tmp_path: Path):
+def test_what_differs_is_named(tmp_path: Path, pinned: Pinned):
     interrupted(tmp_path)
+    # The sum of rows that are computed may differ from one CPU to another.
     message = refusal(tmp_path, "network.hidden_layer_sizes=[5]", "training.l2=0.1", "data.noise=0.3")
-    assert "data.noise was " in message
-    assert "network.layers.0.units was 4, now 5" in message
-    assert "training.l2 was 0.0, now 0.1" in message
-    assert "the data was " in message
-    assert "seed was 0, now 1" in refusal(tmp_path, "seed=1")
-    assert "training.clip_norm was not set, now 1.0" in refusal(tmp_path, "training.clip_norm=1.0")
+    pinned(re.sub("[0-9a-f]{8}…", "…", message))
+    pinned(refusal(tmp_path, "seed=1"))
+    pinned(refusal(tmp_path, "training.clip_norm=1.0"))
 
 
-def test_what_differs_from_a_finished_run_is_named(tmp_path: Path):
+def test_what_differs_from_a_finished_run_is_named(tmp_path: Path, pinned: Pinned):
     specnet.run(MOONS, tmp_path)
-    message = "this folder holds a finished run of another spec: training.l2 was 0.0, now 0.5"
-    assert refusal(tmp_path, "training.l2=0.5") == message
+    pinned(refusal(tmp_path, "training.l2=0.5"))
 
 
-def test_many_differences_are_counted(tmp_path: Path):
+def test_many_differences_are_counted(tmp_path: Path, pinned: Pinned):
     interrupted(tmp_path)
-    assert refusal(tmp_path, "network.hidden_layer_sizes=[4, 4, 4]").endswith(" more")
+    pinned(refusal(tmp_path, "network.hidden_layer_sizes=[4, 4, 4]"))
 
 
 @pytest.mark.parametrize(
@@ -80,29 +79,26 @@ def test_a_longer_run_goes_on_as_if_it_had_been_so_long_from_the_start(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("setting", "part"),
+    "setting",
     [
-        ("training.optimizer={type='adam', schedule='cosine_decay'}", "schedule cosine_decay"),
-        ("training.optimizer={type='adam', schedule={type='warmup', length=2, then='one_cycle'}}", "schedule warmup"),
-        ("training.average_weights='stochastic'", "averaging stochastic"),
+        "training.optimizer={type='adam', schedule='cosine_decay'}",
+        "training.optimizer={type='adam', schedule={type='warmup', length=2, then='one_cycle'}}",
+        "training.average_weights='stochastic'",
     ],
 )
-def test_a_longer_run_that_would_have_begun_differently_is_refused(tmp_path: Path, setting: str, part: str):
+def test_a_longer_run_that_would_have_begun_differently_is_refused(tmp_path: Path, setting: str, pinned: Pinned):
     interrupted(tmp_path, 6, setting)
-    message = refusal(tmp_path, setting, "training.epochs=20")
-    assert "training.epochs was 12, now 20" in message
-    assert part in message
+    pinned(refusal(tmp_path, setting, "training.epochs=20"))
 
 
-def test_a_longer_run_keeps_the_epochs_of_its_history(tmp_path: Path):
+def test_a_longer_run_keeps_the_epochs_of_its_history(tmp_path: Path, pinned: Pinned):
     interrupted(tmp_path)
-    message = refusal(tmp_path, "training.epochs=1200")
-    assert message.endswith("training.log_every was 1, now 2")
+    pinned(refusal(tmp_path, "training.epochs=1200"))
 
 
-def test_a_shorter_run_is_another_one(tmp_path: Path):
+def test_a_shorter_run_is_another_one(tmp_path: Path, pinned: Pinned):
     interrupted(tmp_path)
-    assert "training.epochs was 12, now 8" in refusal(tmp_path, "training.epochs=8")
+    pinned(refusal(tmp_path, "training.epochs=8"))
 
 
 def test_the_time_before_an_interruption_counts(tmp_path: Path):
@@ -135,14 +131,14 @@ def test_an_early_stop_is_not_forgotten(tmp_path: Path):
     np.testing.assert_array_equal(again.model.theta, whole.model.theta)
 
 
-def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path):
+def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path, pinned: Pinned):
     for seed in (0, 1):
         specnet.run(MOONS, tmp_path / str(seed), overrides=[f"seed={seed}"])
     (tmp_path / "0" / "model.safetensors").write_bytes((tmp_path / "1" / "model.safetensors").read_bytes())
-    assert "run.json" in refusal(tmp_path / "0")
+    pinned(refusal(tmp_path / "0"))
 
 
 @pytest.mark.parametrize("setting", ["training.epochs=20", "training.epochs=1200"])
-def test_a_finished_run_is_not_trained_longer(tmp_path: Path, setting: str):
+def test_a_finished_run_is_not_trained_longer(tmp_path: Path, setting: str, pinned: Pinned):
     specnet.run(MOONS, tmp_path)
-    assert "finished" in refusal(tmp_path, setting)
+    pinned(refusal(tmp_path, setting))

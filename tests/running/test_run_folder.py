@@ -18,6 +18,7 @@ from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RUN_FILES
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT
 from tests.running.moons import MOONS, Interrupting, contents
+from tests.texts.pinned import Refused
 
 SPEC = MOONS + "checkpoint_every = 4\n"
 
@@ -93,28 +94,34 @@ def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
 
 
 @pytest.mark.parametrize("after", range(6))
-def test_a_full_disk_leaves_nothing_of_a_new_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int):
+def test_a_full_disk_leaves_nothing_of_a_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
+):
     fill_the_disk(monkeypatch, after)
-    with pytest.raises(FileError, match="no space left"):
+    with refused(FileError):
         specnet.run(SPEC, tmp_path / "runs" / "first", overrides=["training.checkpoint_every="])
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", range(6))
-def test_a_full_disk_leaves_an_earlier_run_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int):
+def test_a_full_disk_leaves_an_earlier_run_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
+):
     specnet.run(SPEC, tmp_path)
     before = contents(tmp_path)
     fill_the_disk(monkeypatch, after)
-    with pytest.raises(FileError, match="no space left"):
+    with refused(FileError):
         specnet.run(SPEC, tmp_path, force=True, overrides=["training.checkpoint_every=", "seed=3"])
     assert contents(tmp_path) == before
 
 
-def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
     with monkeypatch.context() as patch:
         fill_the_disk(patch, 5)  # two checkpoints, each of them and its folder's entry, and one file more
-        with pytest.raises(FileError, match="no space left"):
+        with refused(FileError, at="spec.toml"):
             specnet.run(SPEC, tmp_path / "out")
     assert list(contents(tmp_path / "out")) == [CHECKPOINT]
     resumed, whole = specnet.run(SPEC, tmp_path / "out", resume=True), specnet.run(SPEC)
@@ -138,21 +145,21 @@ def test_an_empty_folder_that_was_there_stays(tmp_path: Path):
 
 
 DAMAGED = [
-    (FACTS, b"", "damaged"),
-    (FACTS, b"[1]", "JSON object"),
-    (FACTS, b"[" * 10**5, "nested"),
-    (FACTS, b"{}", "finished"),
-    (FACTS, b'{"finished": "yes"}', "finished"),
-    (METRICS, b"\xff", "damaged"),
-    (METRICS, b'{"train": 3}', "'train'"),
-    (METRICS, b'{"train": {"loss": "low"}}', "'train'"),
-    (METRICS, b'{"train": {"loss": NaN}}', "NaN"),
-    (HISTORY, b"3\n", "line 1 is not a JSON object"),
-    (HISTORY, b'{"epoch": 1}\n{"epoch": 1}\n', "the history is damaged after epoch 1"),
-    (HISTORY, b'{"epoch": 1, "loss": "low"}\n', "the history is damaged after epoch 0"),
-    (HISTORY, b'{"epoch": true}\n', "the history is damaged after epoch 0"),
-    (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n", "the history is damaged after epoch 0"),
-    (HISTORY, b'\xff\xfe{"epoch": 1}', "line 1 is damaged"),
+    (FACTS, b""),
+    (FACTS, b"[1]"),
+    (FACTS, b"[" * 10**5),
+    (FACTS, b"{}"),
+    (FACTS, b'{"finished": "yes"}'),
+    (METRICS, b"\xff"),
+    (METRICS, b'{"train": 3}'),
+    (METRICS, b'{"train": {"loss": "low"}}'),
+    (METRICS, b'{"train": {"loss": NaN}}'),
+    (HISTORY, b"3\n"),
+    (HISTORY, b'{"epoch": 1}\n{"epoch": 1}\n'),
+    (HISTORY, b'{"epoch": 1, "loss": "low"}\n'),
+    (HISTORY, b'{"epoch": true}\n'),
+    (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n"),
+    (HISTORY, b'\xff\xfe{"epoch": 1}'),
 ]
 
 
@@ -163,12 +170,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "content", "message"), DAMAGED)
-def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: bytes, message: str):
+@pytest.mark.parametrize(("name", "content"), DAMAGED)
+def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: bytes, refused: Refused):
     whole = (finished / name).read_bytes()
     try:
         (finished / name).write_bytes(content)
-        with pytest.raises(FileError, match=message) as caught:
+        with refused(FileError) as caught:
             specnet.run(SPEC, finished, resume=True)
     finally:
         (finished / name).write_bytes(whole)
@@ -189,43 +196,43 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    "changes",
     [
-        ({"epochs": None}, "\"epochs\".*'None'"),
-        ({"epochs": "4"}, "\"epochs\".*'4'"),
-        ({"epochs": 10**30}, '"epochs"'),
-        ({"epochs": 12}, "epoch 12 of 12"),
-        ({"epochs": 1}, "history"),
-        ({"steps": -1}, '"steps"'),
-        ({"steps": 2**63}, '"steps"'),
-        ({"updates": -1}, '"updates"'),
-        ({"updates": 10**9}, '"updates"'),
-        ({"so_far": [1, 2]}, '"so_far"'),
-        ({"so_far": [-1, 0, 0]}, '"so_far"'),
-        ({"so_far": [1, "low", 0]}, '"so_far"'),
-        ({"seconds": -1}, '"seconds"'),
-        ({"seconds": "long"}, '"seconds"'),
-        ({"watchers": 3}, '"watchers"'),
-        *(({"watchers": {"early_stopping": MEMORY | wrong}}, '"watchers"') for wrong in WRONG_MEMORIES),
-        ({"watchers": {"optimizer.schedule": MEMORY}}, "watchers"),
-        ({"more": 3}, "damaged"),
-        (None, "damaged"),
+        {"epochs": None},
+        {"epochs": "4"},
+        {"epochs": 10**30},
+        {"epochs": 12},
+        {"epochs": 1},
+        {"steps": -1},
+        {"steps": 2**63},
+        {"updates": -1},
+        {"updates": 10**9},
+        {"so_far": [1, 2]},
+        {"so_far": [-1, 0, 0]},
+        {"so_far": [1, "low", 0]},
+        {"seconds": -1},
+        {"seconds": "long"},
+        {"watchers": 3},
+        *({"watchers": {"early_stopping": MEMORY | wrong}} for wrong in WRONG_MEMORIES),
+        {"watchers": {"optimizer.schedule": MEMORY}},
+        {"more": 3},
+        None,
     ],
 )
-def test_a_checkpoint_of_wrong_facts_is_refused(tmp_path: Path, changes: dict[str, Any] | None, message: str):
+def test_a_checkpoint_of_wrong_facts_is_refused(tmp_path: Path, changes: dict[str, Any] | None, refused: Refused):
     interrupted(tmp_path)
     checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
     facts = None if changes is None else {**checkpoint.facts, **changes}
     (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, facts, checkpoint.history))
-    with pytest.raises(FileError, match=message) as caught:
+    with refused(FileError, at="checkpoint.safetensors") as caught:
         specnet.run(SPEC, tmp_path, resume=True)
     assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
 
 
 @pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
-def test_a_checkpoint_of_a_wrong_history_is_refused(tmp_path: Path, history: Any):
+def test_a_checkpoint_of_a_wrong_history_is_refused(tmp_path: Path, history: Any, refused: Refused):
     interrupted(tmp_path)
     checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
     (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, dict(checkpoint.facts), history))
-    with pytest.raises(FileError, match="the history "):
+    with refused(FileError, at="checkpoint.safetensors"):
         specnet.run(SPEC, tmp_path, resume=True)

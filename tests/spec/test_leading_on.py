@@ -9,6 +9,7 @@ import pytest
 import specnet
 from specnet.errors import DataError, Diagnostic, SpecError
 from specnet.spec import parse_spec
+from tests.texts.pinned import Pinned, Refused
 
 
 def only(text: str | Path) -> Diagnostic:
@@ -35,13 +36,13 @@ def with_keys(network: str = "", training: str = "", layer: str = "") -> str:
         ("LayerNorm = true", '{ type = "layer_normalization" }'),
     ],
 )
-def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str, layer: str):
+def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str, layer: str, pinned: Pinned):
     diagnostic = only(with_keys(**{place: key}))
     assert diagnostic.code == "unknown-key"
     assert diagnostic.hint is not None
-    assert diagnostic.hint.startswith("add a layer: layers = [")
     assert layer in diagnostic.hint
-    example = diagnostic.hint.removeprefix("add a layer: ").replace(", …", "")
+    pinned(diagnostic.hint)
+    example = diagnostic.hint[diagnostic.hint.index("layers = [") :].replace(", …", "")
     parse_spec(f"[network]\ninput_size = 2\n{example}\n[training]\nloss = 'mse'\n")
 
 
@@ -55,13 +56,16 @@ def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str
         ({"training": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
     ],
 )
-def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(keys: dict[str, str], named: tuple[str, str]):
+def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(
+    keys: dict[str, str], named: tuple[str, str], pinned: Pinned
+):
     diagnostic = only(with_keys(**keys))
     key, table = named
     assert diagnostic.code == "unknown-key"
     assert diagnostic.hint is not None
-    assert diagnostic.hint.startswith(key)
-    assert diagnostic.hint.endswith(table)
+    assert key in diagnostic.hint
+    assert table in diagnostic.hint
+    pinned(diagnostic.hint)
 
 
 @pytest.mark.parametrize("name", ["layers.0", "network.layers.0", "layers[0]", "0"])
@@ -91,11 +95,12 @@ metrics = ["accuracy"]
         ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)]),
     ],
 )
-def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]]):
+def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]], pinned: Pinned):
     diagnostic = only(STACK.format(sizes=sizes, loss="categorical_crossentropy"))
     assert (diagnostic.code, diagnostic.position and diagnostic.position[:2]) == ("size-clash", (4, column))
-    for note, (data, size) in zip(diagnostic.notes, notes, strict=True):
-        assert f"{data} has {size} " in note.message
+    for note, facts in zip(diagnostic.notes, notes, strict=True):
+        assert all(str(fact) in note.message for fact in facts)
+        pinned(note.message)
 
 
 def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
@@ -160,15 +165,15 @@ def test_a_target_that_the_loss_does_not_take_names_the_loss_at_its_key(
 
 
 @pytest.mark.parametrize("y", [["a", "b", "c"] * 4, np.array(["a", "b", "c"] * 4, object)])
-def test_text_is_no_number_for_arrays_either(y: Any):
+def test_text_is_no_number_for_arrays_either(y: Any, refused: Refused):
     spec = parse_spec(with_keys())
-    with pytest.raises(DataError, match=r"loss-target\]: mean_squared_error .* a, b, c"):
+    with refused(DataError, code="loss-target", at="training.loss"):
         specnet.fit(spec, np.zeros((12, 2)), y)
 
 
-def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path):
+def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path, refused: Refused):
     path = csv(tmp_path, "value", "mean_squared_error")
     table = tmp_path / "rows.csv"
     table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
-    with pytest.raises(DataError, match=r'rows.csv:3:9: error\[not-a-number\]: row 2.* "much"'):
+    with refused(DataError, code="not-a-number", at="rows.csv:3:9"):
         specnet.run(path)

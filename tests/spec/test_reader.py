@@ -9,6 +9,7 @@ import pytest
 
 from specnet.errors import DataError, FileError, Position, SpecError
 from specnet.spec.reading.reader import read
+from tests.texts.pinned import Refused
 
 TEXT = """\
 name = "é"
@@ -66,7 +67,7 @@ def test_a_byte_order_mark_and_windows_lines_leave_places_where_an_editor_shows_
         read(path)
 
 
-def test_the_language_follows_from_the_text_or_the_name(tmp_path: Path):
+def test_the_language_follows_from_the_text_or_the_name(tmp_path: Path, refused: Refused):
     (tmp_path / "a.json").write_text('{"a": 1}')
     (tmp_path / "b.toml").write_text('\n {"a": 1}')
     (tmp_path / "c").write_text("a = 1")
@@ -76,11 +77,11 @@ def test_the_language_follows_from_the_text_or_the_name(tmp_path: Path):
         assert document.format == language
         assert document.folder == tmp_path
     (tmp_path / "d.json").write_text("a = 1")
-    with pytest.raises(SpecError, match="syntax"):
+    with refused(SpecError, code="syntax", at="d.json:1:1"):
         read(os.fspath(tmp_path / "d.json"))
 
 
-def test_no_utf_8_is_refused_at_its_place(tmp_path: Path):
+def test_no_utf_8_is_refused_at_its_place(tmp_path: Path, refused: Refused):
     path = tmp_path / "latin.toml"
     path.write_bytes("# é\nname = 'ä'\n".encode("latin-1").replace(b"\xe9", "é".encode()))
     with pytest.raises(SpecError) as caught:
@@ -88,11 +89,11 @@ def test_no_utf_8_is_refused_at_its_place(tmp_path: Path):
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.position) == ("encoding", Position(2, 9))
     path.write_bytes("a = 1\n".encode("utf-16"))
-    with pytest.raises(SpecError, match=r"latin\.toml:1:1: error\[encoding\]"):
+    with refused(SpecError, code="encoding", at="latin.toml:1:1"):
         read(path)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path):
+def test_files_that_cannot_be_read(tmp_path: Path, refused: Refused):
     for source, hinted in [
         (tmp_path / "none.toml", False),
         (tmp_path, False),
@@ -109,9 +110,9 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         assert bool(diagnostic.hint) == hinted, "a text without a line break is taken for a path"
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 1_000_001)
-    with pytest.raises(FileError, match="1000001"):
+    with refused(FileError, at="large.toml"):
         read(large)
-    with pytest.raises(SpecError, match="1000001"):
+    with refused(SpecError, code="too-large", at="<text>"):
         read("#" * 1_000_000 + "\n")
 
 
@@ -162,23 +163,23 @@ def test_what_a_mapping_may_not_hold():
         str(caught.value).encode()
 
 
-def test_what_is_no_source_at_all():
+def test_what_is_no_source_at_all(refused: Refused):
     for source in (None, 3, b"a = 1\n", ["a"]):
-        with pytest.raises(DataError, match=type(source).__name__):
+        with refused(DataError):
             read(source)
 
 
-def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.MonkeyPatch):
+def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.MonkeyPatch, refused: Refused):
     def overflow(text: str) -> None:
         raise RecursionError
 
     monkeypatch.setattr(tomllib, "loads", overflow)
-    with pytest.raises(SpecError, match="too-deep"):
+    with refused(SpecError, code="too-deep", at="<text>"):
         read("a = 1\n")
 
 
-def test_messages_of_the_parser_name_keys_as_a_document_does():
-    with pytest.raises(SpecError, match=r'cannot declare "a.b" twice'):
+def test_messages_of_the_parser_name_keys_as_a_document_does(refused: Refused):
+    with refused(SpecError, code="syntax", at="<text>:2:5"):
         read("a = { b = { c = 1 } }\n[a.b]\n")
 
 

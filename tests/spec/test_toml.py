@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ TABLES = st.dictionaries(TEXTS, INLINE, max_size=4)
 SECTIONS = st.dictionaries(TEXTS, INLINE | st.lists(TABLES, min_size=1, max_size=3), max_size=4)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(TEXTS, PLAIN | st.lists(PLAIN, max_size=40) | SECTIONS, max_size=4))
 def test_any_document_comes_back(document: dict[str, Any]):
     assert tomllib.loads(to_toml(document)) == document

@@ -27,6 +27,7 @@ from specnet.parts.initializers import Ones
 from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
+from tests.texts.pinned import Pinned, Refused
 
 
 class Snake(Activation):
@@ -303,56 +304,55 @@ class Widening(Shift):
         return input_sizes[0] + 1
 
 
-FAULTS: list[tuple[type, Any, str]] = [
-    (Silent, None, "activation silent: .*docstring"),
-    (Undescribed, None, "activation undescribed: .*phase"),
-    (Nameless, None, "Nameless: .*type"),
-    (FalseRelu, None, 'FalseRelu: .*activation "relu"'),
-    (int, None, "<class 'int'>"),
-    (Activation, None, "parts.activations.base.Activation"),
-    (Forgetful, snake, "activation forgetful: reads back as"),
-    (NoExample, None, "activation no_example: its example is not TOML"),
-    (WrongExample, None, "wrong_example with frequency = -2: frequency: Input should be greater than 0"),
-    (Unbounded, snake, "activation unbounded: the engine accepts frequency = 0"),
-    (
-        Snake,
-        lambda x: x + np.sin(x) ** 2 * 1.001,
-        r"activation snake: its value in float64 is \S+ at .* \S+$",
-    ),
-    (Snake, lambda x: x.T, r"its value in float64 has shape \(6, 1\).* \(1, 6\)"),
-    (WrongSlope, snake, "activation wrong_slope: the derivative by x is"),
-    (Glued, None, r"activation glued: .* x = 0\.0 .*[01]; .* 0\.5 and 0\.5"),
-    (WrongTie, None, r"activation wrong_tie: .* x = 2\.0 .*3; .* 0 and 1"),
-    (Overflowing, lambda x: np.logaddexp(0, x), r"its value at the edges .* is inf .* 1000\.0"),
-    (NoNumber, lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700))), "its slope at .* is not a number"),
-    (Shrinking, None, r"activation shrinking: .*\(6, 'batch'\)"),
-    (Numeric, None, "activation numeric: AttributeError: "),
-    (WrongLoss, lambda output, target: ((output - target) ** 2).mean(1), "loss wrong_loss: its value in float64 is"),
-    (WideLoss, None, r"loss wide_loss: .*\(1, 'batch'\)"),
-    (WrongLossTie, None, "loss wrong_loss_tie: .*output 0 = "),
-    (Uphill, None, "optimizer uphill: .*from 1 to "),
-    (Restless, None, "optimizer restless: .* nan"),
-    (Uphill, lambda theta, gradients: theta - 0.01 * gradients.sum(0), "optimizer uphill: theta after 10 steps is"),
-    (Negative, None, "schedule negative: the factor at 11 of 100 is -0.1"),
-    (Counting, None, "schedule counting: its factors"),
-    (Transposed, None, r"initializer transposed: draws float64 of shape \(200, 300\)"),
-    (Seedless, None, "initializer seedless: .*seed"),
-    (Normal, lambda fan_in, fan_out: (0, 1.05), "initializer normal: the deviation of what it draws is"),
-    (Shift, lambda x, parameters: x, "layer shift: its value in float64 is"),
-    (WrongShift, lambda x, parameters: x + parameters["shift"], "layer wrong_shift: the derivative by block 0"),
-    (Widening, None, "layer widening: .*output_size"),
+FAULTS: list[tuple[type, Any]] = [
+    (Silent, None),
+    (Undescribed, None),
+    (Nameless, None),
+    (FalseRelu, None),
+    (int, None),
+    (Activation, None),
+    (Forgetful, snake),
+    (NoExample, None),
+    (WrongExample, None),
+    (Unbounded, snake),
+    (Snake, lambda x: x + np.sin(x) ** 2 * 1.001),
+    (Snake, lambda x: x.T),
+    (WrongSlope, snake),
+    (Glued, None),
+    (WrongTie, None),
+    (Overflowing, lambda x: np.logaddexp(0, x)),
+    (NoNumber, lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700)))),
+    (Shrinking, None),
+    (Numeric, None),
+    (WrongLoss, lambda output, target: ((output - target) ** 2).mean(1)),
+    (WideLoss, None),
+    (WrongLossTie, None),
+    (Uphill, None),
+    (Restless, None),
+    (Uphill, lambda theta, gradients: theta - 0.01 * gradients.sum(0)),
+    (Negative, None),
+    (Counting, None),
+    (Transposed, None),
+    (Seedless, None),
+    (Normal, lambda fan_in, fan_out: (0, 1.05)),
+    (Shift, lambda x, parameters: x),
+    (WrongShift, lambda x, parameters: x + parameters["shift"]),
+    (Widening, None),
 ]
 
+NUMBERS = re.compile(r"-?\d+\.[\d.e+-]*|-?\d+e[+-]?\d+|nan| at \[[\d, ]*\]")
+"""What the faults come to and where they are the largest, which may differ from one CPU to another."""
 
-@pytest.mark.parametrize(("part", "forward", "message"), FAULTS, ids=lambda item: getattr(item, "__name__", ""))
-def test_a_fault_is_found_and_told(part: type, forward: Any, message: str):
+
+@pytest.mark.parametrize(("part", "forward"), FAULTS, ids=lambda item: getattr(item, "__name__", ""))
+def test_a_fault_is_found_and_told(part: type, forward: Any, pinned: Pinned):
     with pytest.raises(AssertionError) as caught:
         check_part(part, forward)
-    assert re.search(message, str(caught.value), re.DOTALL), str(caught.value)
+    pinned(NUMBERS.sub("…", str(caught.value)))
 
 
-def test_settings_that_the_part_refuses_are_told():
-    with pytest.raises(AssertionError, match="snake with frequency = -1: frequency: Input should be greater than 0"):
+def test_settings_that_the_part_refuses_are_told(refused: Refused):
+    with refused(AssertionError):
         check_part(Snake, snake, settings=[{"frequency": -1}])
 
 
@@ -369,7 +369,7 @@ def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
     assert not any(array.dtype == np.float64 for array in arrays_of(partial(np.add, out, out, out)))
 
 
-def test_an_export_that_answers_otherwise_is_found(monkeypatch):
+def test_an_export_that_answers_otherwise_is_found(monkeypatch, refused: Refused):
     run = NumpyTarget.run
 
     def wrong(self, program, path, X):
@@ -377,5 +377,5 @@ def test_an_export_that_answers_otherwise_is_found(monkeypatch):
         return replace(answers, outputs=answers.outputs + 1e-6)
 
     monkeypatch.setattr(NumpyTarget, "run", wrong)
-    with pytest.raises(AssertionError, match="its export to numpy"):
+    with refused(AssertionError, varying=r"by .* \(.*\)"):
         check_part(built_in_registry().find("activation", "tanh"), np.tanh)

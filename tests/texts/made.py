@@ -1,7 +1,7 @@
 """The texts that users read, as one document: help, mistakes in specs, and what commands and calls refuse.
 
 The JSON Schema, which is generated and pinned too, has the descriptions of parts and fields; they are not repeated
-here. A case is a line of ``commands.txt`` or ``calls.txt``.
+here. A case is a line of ``commands.txt`` or ``calls.txt``. What tests meet (`pinned.py`) is a part of its own.
 """
 
 import contextlib
@@ -25,7 +25,6 @@ from specnet.spec import parse_spec
 from tests.spec.cases import DOCUMENTS, NETWORKS, TEXTS, marked
 
 FOLDER = Path(__file__).parent
-SNAPSHOT = FOLDER / "snapshot.txt"
 
 MOONS = """\
 name = "moons"

@@ -13,6 +13,7 @@ from specnet.running.fitting import fit_rows
 from specnet.running.rows import check_rows, fit_preparation
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
+from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of
 
 
@@ -87,7 +88,7 @@ def model_of(rows: TrainingRows, start=None, **network):
     return fit_rows(resolved, None, preparation, {"train": given}, start=start).model
 
 
-def test_a_fit_starts_from_a_model_with_its_preprocessing():
+def test_a_fit_starts_from_a_model_with_its_preprocessing(refused: Refused):
     rows = rows_of(30)
     first = model_of(rows)
     loss = first.evaluate(rows.X, rows.target)["loss"]
@@ -97,7 +98,7 @@ def test_a_fit_starts_from_a_model_with_its_preprocessing():
     moved = model_of(TrainingRows(rows.X * 9 + 5, rows.target), first)
     for kept, theirs in zip(moved.preprocessing.fitted, first.preprocessing.fitted, strict=True):
         np.testing.assert_array_equal(kept["mean"], theirs["mean"])
-    with pytest.raises(DataError, match=r"error\[data\].* layers"):
+    with refused(DataError):
         model_of(rows, first, hidden_layer_sizes=[5])
-    with pytest.raises(DataError, match=r"error\[data\].* preprocessing"):
+    with refused(DataError):
         model_of(rows, first, preprocessing=[])

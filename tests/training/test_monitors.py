@@ -12,6 +12,7 @@ from specnet.errors import DataError, SpecError, TrainingError
 from specnet.parts.metrics import Metric
 from specnet.parts.registry import built_in_registry
 from specnet.training import train
+from tests.texts.pinned import Refused
 from tests.training.test_course import Figures
 from tests.training.test_loop import network_of, rows_of
 
@@ -247,16 +248,16 @@ def test_a_metric_of_two_classes_is_told_what_there_is_for_more(metric: str, mea
     assert all(f'"{name}"' in of_metrics and f'"validation_{name}"' in of_monitor for name in meant)
 
 
-def test_a_metric_needs_validation_rows():
+def test_a_metric_needs_validation_rows(refused: Refused):
     (mistake,) = mistakes("early_stopping = { monitor = 'validation_roc_auc' }", split="{}")
     assert (mistake.code, mistake.path) == ("no-validation", ("training", "early_stopping"))
     X, y = classes(2)
-    with pytest.raises(DataError, match=r"training\.early_stopping monitors validation_roc_auc"):
+    with refused(DataError):
         specnet.fit(spec_of("binary_crossentropy", "validation_roc_auc"), X, y)
 
 
-def test_a_metric_that_is_not_defined_for_the_validation_rows_is_an_error():
+def test_a_metric_that_is_not_defined_for_the_validation_rows_is_an_error(refused: Refused):
     X, y = classes(2)
     alike = y == "ant"
-    with pytest.raises(TrainingError, match="validation_roc_auc is nan in epoch 1"):
+    with refused(TrainingError):
         specnet.fit(spec_of("binary_crossentropy", "validation_roc_auc"), X, y, validation=(X[alike], y[alike]))

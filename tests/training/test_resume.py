@@ -13,6 +13,7 @@ from specnet.errors import FileError
 from specnet.parts.registry import built_in_registry
 from specnet.running.folder import RUN_FILES
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of
 
 EPOCHS = 6
@@ -211,9 +212,9 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
     assert resumed.history == whole.history
 
 
-def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
+def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path, refused: Refused):
     interrupted(spec, tmp_path / "out")
-    with pytest.raises(FileError, match="seed was 3, now 4"):
+    with refused(FileError, at="checkpoint.safetensors"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["seed=4"])
     for content in (b"", b"PK\x03\x04", (tmp_path / "out" / "checkpoint.safetensors").read_bytes()[:-5]):
         (tmp_path / "out" / "checkpoint.safetensors").write_bytes(content)
@@ -221,13 +222,13 @@ def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path):
             specnet.run(spec, tmp_path / "out", resume=True)
 
 
-def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tmp_path: Path):
+def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tmp_path: Path, refused: Refused):
     specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
     for override in ("training.l2=0.5", "network.hidden_layer_sizes=[5]"):
-        with pytest.raises(FileError, match="this folder holds a finished run of another spec"):
+        with refused(FileError, at="out"):
             specnet.run(spec, tmp_path / "out", resume=True, overrides=[override])
     with np.load(tmp_path / "rows.npz") as rows:
         changed = {"X": rows["X"] + 1, "y": rows["y"]}
     np.savez(tmp_path / "rows.npz", **changed)
-    with pytest.raises(FileError, match="this folder holds a finished run of another spec"):
+    with refused(FileError, at="out"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["training.epochs=3"])

@@ -10,6 +10,7 @@ import specnet
 from specnet.errors import DataError
 from specnet.network import LayerOutputs
 from specnet.training import Observer, Snapshot, train
+from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
 LAYERS = [
@@ -150,12 +151,12 @@ def test_what_is_seen_is_read_only_and_stays_as_it_was():
             array[...] = 0
 
 
-def test_the_outputs_of_the_last_layer_are_predictions():
+def test_the_outputs_of_the_last_layer_are_predictions(refused: Refused):
     network, rows = deep_network(), rows_of(7)
     theta = network.initial_parameters()
     outputs = network.layer_outputs(theta, rows.X)
     np.testing.assert_allclose(outputs["layers.5"].activated, network.predict(theta, rows.X), rtol=1e-13)
-    with pytest.raises(DataError, match="X has"):
+    with refused(DataError):
         network.layer_outputs(theta, rows.X[:, :2])
 
 

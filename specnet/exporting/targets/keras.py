@@ -16,7 +16,7 @@ import numpy as np
 from specnet.data import Preparation
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
-from specnet.exporting.facts import short
+from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import LayerStep, Program, Stage
 from specnet.exporting.target import Answers, Target, required
@@ -50,7 +50,7 @@ class KerasTarget(Target):
         if program.task == "multilabel":
             return Answers(outputs, (outputs > program.model.boundary).astype(np.int64))
         with zipfile.ZipFile(path) as archive:
-            labels = np.array(json.loads(archive.read(MEMBER))["labels"])
+            labels = np.array(json.loads(archive.read(MEMBER))[LABELS])
         above = outputs[:, 0] > program.model.boundary
         chosen = outputs.argmax(1) if program.task == "classes" else above.astype(np.intp)
         return Answers(outputs, labels[chosen])
@@ -154,7 +154,7 @@ class _Layers:
                 return self._dense(step, options)
             case "activation":
                 return self._activation(step.stages[0], step.title, options) if step.stages else lambda x: x
-            case _ if layer.names.keras_layer:
+            case _ if layer.names.keras_layer[0]:
                 arrays = [array for stage in step.stages for array in stage.arrays.values()]
                 return self._weighted(self._named(layer, options), arrays)
         self.problems.append(f"Keras has no equivalent of {step.title}")
@@ -176,7 +176,7 @@ class _Layers:
         part = stage.part
         if (name := _name(part)) is not None:
             return self.keras.layers.Activation(name, **options)
-        if isinstance(part, Activation) and not part.parametric and part.names.keras_layer:
+        if isinstance(part, Activation) and not part.parametric and part.names.keras_layer[0]:
             return self._weighted(self._named(part, options), list(stage.arrays.values()))
         self.problems.append(f"Keras has no equivalent of {title}")
         return lambda x: x

@@ -102,12 +102,10 @@ class OnnxTarget(Target):
 
     def run(self, program: Program, path: Path, X: Array) -> Answers:
         try:
-            runtime = import_module("onnxruntime")
-        except ImportError:
-            raise CannotRunError("onnxruntime is not installed") from None
-        try:
-            session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"], enable_fallback=0)
+            session = session_of(path.read_bytes())
             arrays = session.run(None, {"X": X.astype(program.dtype)})
+        except CannotRunError:
+            raise
         except Exception as error:  # its errors have no class in common
             raise ExportError(f"onnxruntime rejects the file: {error}") from error
         found = dict(zip((output.name for output in session.get_outputs()), arrays, strict=True))
@@ -119,6 +117,23 @@ class OnnxTarget(Target):
 
 
 TARGET = OnnxTarget()
+
+
+def session_of(source: str | bytes) -> Any:
+    """Return a file, by its path or its content, as onnxruntime runs it; what that rejects ends in errors of its own.
+
+    Raises
+    ------
+    CannotRunError
+        If onnxruntime is not installed.
+    """
+    try:
+        runtime = import_module("onnxruntime")
+    except ImportError:
+        raise CannotRunError("onnxruntime is not installed") from None
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # errors come as exceptions
+    return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 def written_graph(model: Model) -> Any:

@@ -23,6 +23,7 @@ from specnet.exporting.target import Answers, Target, refuse_module_name, requir
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 from specnet.parts.arrays import Array
+from specnet.parts.layers import Layer
 
 _FUNCTIONS = {
     functions.EXP: "torch.exp",
@@ -184,6 +185,12 @@ def _of_waves(table: Constants, arrays: Mapping[str, Array]) -> tuple[str, Array
     return f"{key}.bias", bias, f"{{}}.repeat_interleave({table.array.size // bias.size})"
 
 
+def _is_far(part: Any, arrays: Mapping[str, Array]) -> bool:
+    """Whether a batch normalization takes differences of numbers that are far larger than they are."""
+    deviation = np.sqrt(arrays["running_variance"] + part.epsilon)
+    return bool((abs(arrays["running_mean"] * arrays["scale"]) / deviation).max() > _FAR)
+
+
 class _Writer:
     """Writes one program.
 
@@ -214,29 +221,26 @@ class _Writer:
         """Give all that a stage learned and keeps its place: in a module of PyTorch's, or by itself."""
         part: Any = stage.part
         arrays = {name.rpartition(".")[2]: array for name, array in stage.arrays.items()}
-        if part.type == "batch_normalization":
-            self._batch_normalization(stage, key, arrays)
-        elif part.type == "layer_normalization":
-            made = f"nn.LayerNorm({len(arrays['scale'])}, eps={part.epsilon}, dtype={self.dtype})"
-            name = self._module(key, made, {"weight": arrays["scale"], "bias": arrays["shift"]})
-            self._modules[stage] = f"self.{name}({{}})"
+        if isinstance(part, Layer) and part.names.torch[1]:
+            self._made(stage, key, arrays)
         else:
             for step in stage.formula.steps if len(stage.formula.steps) <= 2 else ():
                 if step.operation is LINEAR:
                     self._linear(step, key)
             self._keep(stage.formula, stage.arrays.keys(), arrays if part.type == "periodic_embedding" else {})
 
-    def _batch_normalization(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
-        part: Any = stage.part
-        scale, mean, variance = arrays["scale"], arrays["running_mean"], arrays["running_variance"]
-        far = self.program.dtype == np.float32 and (abs(mean * scale) / np.sqrt(variance + part.epsilon)).max() > _FAR
-        dtype = np.dtype(np.float64) if far else self.program.dtype
-        state = {"weight": scale, "bias": arrays["shift"], "running_mean": mean, "running_var": variance}
-        state = {name: array.astype(dtype) for name, array in state.items()} | {"num_batches_tracked": np.array(0)}
-        momentum = f"1 - {part.momentum}"  # PyTorch's is the share that changes
-        options = f"eps={part.epsilon}, momentum={momentum}, dtype=torch.{dtype.name}"
-        name = self._module(key, f"nn.BatchNorm1d({len(scale)}, {options})", state)
-        self._modules[stage] = f"self.{name}({{}}.to(torch.float64)).to(torch.float32)" if far else f"self.{name}({{}})"
+    def _made(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
+        """Make the module of a part that is one as a whole."""
+        part, dtype, call = stage.part, self.program.dtype, "self.{name}({{}})"
+        if part.type == "batch_normalization" and dtype == np.float32 and _is_far(part, arrays):
+            dtype, call = np.dtype(np.float64), "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
+        size, fields = len(next(iter(arrays.values()))), {name: getattr(part, name) for name in type(part).model_fields}
+        made = part.names.torch[1].format(size=size, dtype=dtype.name, **fields)
+        kept = zip(part.names.torch[2:], arrays.values(), strict=True)
+        state = {name: array.astype(dtype) for name, array in kept}
+        if part.type == "batch_normalization":
+            state["num_batches_tracked"] = np.array(0)
+        self._modules[stage] = call.format(name=self._module(key, made, state))
 
     def _linear(self, step: Step, key: str) -> None:
         weight, *bias = (operand for operand in step.operands if isinstance(operand, Constants))

@@ -63,7 +63,7 @@ class Prelu(Activation):
 
     default_initializer = "he_normal"
     onnx = ("PRelu", {})
-    names = Names(keras_layer=("PReLU",), torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})"))
+    names = Names(keras_layer=("PReLU",), torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})", "weight"))
     type: Literal["prelu"] = "prelu"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:

@@ -6,12 +6,7 @@ and the numbers. The header is matched against what NumPy writes for numbers and
 
 import os
 import re
-import struct
-import warnings
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from typing import IO, Any
 
@@ -20,6 +15,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.files import open_file
+from specnet.files.archives import DAMAGE, strictly_opened
 from specnet.parts.arrays import described_dtype, first_few
 
 LARGEST_ARRAY = 2**31
@@ -31,16 +27,6 @@ HEADER = re.compile(
     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
 )
 LONGEST_HEADER = 10_000
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    OSError,  # a place before the file's beginning is an invalid argument
-)
 
 
 def read_arrays(
@@ -107,25 +93,6 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         raise
     except DAMAGE as error:
         raise refused(f"is damaged: {error}") from None
-
-
-@contextmanager
-def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    """Open a member of an archive.
-
-    Raises
-    ------
-    BadZipFile
-        Also if the member overlaps another one, which is only a warning in Python 3.13 and newer.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Overlapped entries", UserWarning)
-        try:
-            stream = archive.open(member)
-        except UserWarning as warning:
-            raise zipfile.BadZipFile(str(warning)) from None
-    with stream:
-        yield stream
 
 
 def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:

@@ -143,6 +143,12 @@ class Layer(PartKind):
         """Return what the layer keeps from batch to batch."""
         return ()
 
+    def tensor_shapes(self, input_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all that the layer learns and keeps, as a user sees them, by their names."""
+        blocks, states = self.parameters(input_sizes), self.states(input_sizes)
+        learned = {tensor.name: tensor.shape for block in blocks for tensor in block.tensors}
+        return learned | {state.name: state.user_shape for state in states}
+
     def check_columns(self, X: NDArray[Any], name: str) -> None:
         """Refuse rows (rows, columns) of the network's input that the layer cannot read; asked if `reads_columns`.
 

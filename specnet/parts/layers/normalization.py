@@ -12,6 +12,8 @@ from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, StateTensor, per_feature
 from specnet.parts.part import Names
 
+_KERAS_FLAGS = {"scale": "scale", "shift": "center"}
+
 
 class Scale(LearningLayer):
     """x·s with a learned factor s per feature, starting at 1.
@@ -56,7 +58,15 @@ class BatchNormalization(_Normalization):
     """
 
     onnx = ("BatchNormalization", {"epsilon": "epsilon"})
-    names = Names(keras_layer=("BatchNormalization", "momentum", "epsilon"))
+    names = Names(
+        keras_layer=("BatchNormalization", "momentum", "epsilon"),
+        torch=(
+            "BatchNorm1d",
+            "nn.BatchNorm1d({size}, eps={epsilon}, momentum=1 - {momentum}, dtype=torch.{dtype})",
+            *("weight", "bias", "running_mean", "running_var"),
+        ),
+        keras_flags=_KERAS_FLAGS,
+    )
     type: Literal["batch_normalization"] = "batch_normalization"
     momentum: Fraction = Field(0.99, description="fraction of the running averages kept at each step")
 
@@ -106,7 +116,11 @@ class LayerNormalization(_Normalization):
     """
 
     onnx = ("LayerNormalization", {"epsilon": "epsilon"})
-    names = Names(keras_layer=("LayerNormalization", "epsilon"))
+    names = Names(
+        keras_layer=("LayerNormalization", "epsilon"),
+        torch=("LayerNorm", "nn.LayerNorm({size}, eps={epsilon}, dtype=torch.{dtype})", "weight", "bias"),
+        keras_flags=_KERAS_FLAGS,
+    )
     type: Literal["layer_normalization"] = "layer_normalization"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
