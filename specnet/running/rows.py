@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.data import Labels, RowSplit, check_labels, load_table, split_rows
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
-from specnet.errors import DataError
+from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
+from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 
@@ -94,12 +95,15 @@ class SpecData:
         All of them.
     splits : dict of str to Rows
         ``train``, and ``validation`` and ``test`` where the spec asks for them.
+    warnings : tuple of Diagnostic
+        About the table, as it was read.
     """
 
     resolved: Resolved
     labels: Labels | None
     rows: Rows
     splits: dict[str, Rows]
+    warnings: tuple[Diagnostic, ...]
 
 
 def read_data(spec: Spec) -> SpecData:
@@ -111,6 +115,7 @@ def read_data(spec: Spec) -> SpecData:
         If there are none, or they do not fit; errors about fields of the spec have their place there.
     """
     table = load_table(spec)
+    _refuse_what_needs_preparing(table)
     rows = Rows(table.X, table.y, table.sample_weight)
     labels, outputs = read_target(spec, rows.y)
     assert spec.data is not None, "load_table refuses a spec without data"
@@ -118,7 +123,23 @@ def read_data(spec: Spec) -> SpecData:
     resolved = resolve(spec, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
     with split_errors_at(spec):
         split = split_rows(table, data.split, spec.seed)
-    return SpecData(resolved, labels, rows, rows.split(split))
+    return SpecData(resolved, labels, rows, rows.split(split), table.warnings)
+
+
+def _refuse_what_needs_preparing(table: Table) -> None:
+    """Refuse a table that is more than numbers: nothing prepares its columns for a network yet."""
+    for index, column in enumerate(table.columns):
+        if column.kind == "category":
+            raise DataError(
+                f'column "{column.name}" is a category, which is not supported yet',
+                hint=f'list the numeric columns in features, or set columns."{column.name}" = "ignore"',
+            )
+        if np.isnan(table.X[:, index]).any():
+            row = int(np.isnan(table.X[:, index]).argmax())
+            raise DataError(
+                f'column "{column.name}" has no value in row {row + 1}; missing values are not supported yet',
+                hint="fill it in, or remove such rows",
+            )
 
 
 def parsed_with_target(
