@@ -37,7 +37,8 @@ def written(frame, path):
     import duckdb
 
     if path.suffix == ".parquet":
-        duckdb.from_df(frame).write_parquet(str(path))
+        texts = {name: object for name in frame if frame[name].dtype == "str"}  # of which older DuckDBs know nothing
+        duckdb.from_df(frame.astype(texts)).write_parquet(str(path))
     elif path.suffix == ".jsonl":
         frame.to_json(path, orient="records", lines=True, date_format="iso", double_precision=15)
     else:

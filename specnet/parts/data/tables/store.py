@@ -151,17 +151,19 @@ class Store:
             name = self._source.names[place]
             message = f'column "{name}": {count} texts of up to {longest} characters do not fit into memory'
             raise DataError(Diagnostic("too-large", message, source=self._source.paths[0]))
-        texts = np.empty(count, f"U{longest}")
-        start = 0
-        for some in self._duck.batches("SELECT x FROM kept ORDER BY code", TEXTS_AT_ONCE):
-            texts[start : start + len(some)] = [x for (x,) in some]
-            start += len(some)
         rows, found = self._duck.columns(
             "SELECT cell.place, kept.code FROM kept"
             f" JOIN (SELECT rowid AS place, {text} AS x FROM cells) cell ON cell.x = kept.x"
         )
         codes = np.full(self.rows, np.nan)
         codes[rows] = found
+        del rows, found  # before there are texts too
+        texts = np.empty(count, f"U{longest}")
+        start = 0
+        for some in self._duck.batches("SELECT x FROM kept ORDER BY code", TEXTS_AT_ONCE):
+            texts[start : start + len(some)] = [x for (x,) in some]
+            start += len(some)
+        self._duck.rows("DROP TABLE kept")
         return codes, texts
 
     def _distinct(self, place: int) -> int:
