@@ -24,7 +24,7 @@ def evaluate(
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
-        from specnet.data import read_table
+        from specnet.data import RawColumns, read_table
         from specnet.importing import open_model
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
@@ -33,6 +33,6 @@ def evaluate(
         loaded = open_model(model)
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             rows = read_table(file, loaded.network.resolved, loaded.labels)
-        figures = loaded.evaluate(rows.X, rows.y, rows.sample_weight)
+        figures = loaded.evaluate(RawColumns(rows.X, rows.columns), rows.y, rows.sample_weight)
         output.data |= {"rows": len(rows.X), "metrics": figures}
         output.table(scores_table({rows_name(data): figures}))

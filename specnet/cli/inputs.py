@@ -21,7 +21,8 @@ STANDARD_INPUT = Path("-")
 STDIN_NAME = "<stdin>"
 """How errors call it."""
 
-_SPEC, _DATA, _MODEL, _EXPORTS = (".toml", ".json"), (".csv", ".npz"), (".safetensors",), (".onnx", ".keras", ".skops")
+_SPEC, _MODEL, _EXPORTS = (".toml", ".json"), (".safetensors",), (".onnx", ".keras", ".skops")
+_DATA = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".gz", ".npz")
 _PROGRAMS = (".py", ".c", ".h", ".js", ".mjs", ".mts", ".pt", ".pth")
 
 
@@ -66,7 +67,7 @@ def check_model_and_data(model: Path, data: Path) -> None:
         raise UsageError("MODEL and DATA are swapped", hint=f"give the model first: {data} {model}")
     check_model(model, _EXPORTS)
     if data != STANDARD_INPUT and data.suffix.lower() not in _DATA:
-        raise _wrong(data, "expected a .csv or .npz file, or - for CSV from standard input")
+        raise _wrong(data, "expected a .csv, .parquet, .jsonl or .npz file, or - for CSV from standard input")
 
 
 def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:

@@ -78,11 +78,11 @@ def predict(
 
 def _kept(names: str, file: Path) -> dict[str, list[Any]]:
     """Return the columns of these names, separated by commas, as the file has them."""
-    from specnet.parts.data import CsvFile
+    from specnet.parts.data import read_cells
 
     if file.suffix.lower() != ".csv":
         raise UsageError("--keep needs a CSV file with named columns", source="--keep")
-    return CsvFile(file).cells(next(csv.reader([names])))
+    return read_cells(file, next(csv.reader([names])))
 
 
 def _columns(title: str, values: NDArray[Any], labels: NDArray[Any] | None) -> dict[str, list[Any]]:

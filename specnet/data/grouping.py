@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
+from specnet.parts.arrays import first_few
 from specnet.parts.data import Column, Kind
 from specnet.parts.preprocessing import (
     Calendar,
@@ -17,6 +18,7 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.spec import ColumnGroup, Spec, Written
+from specnet.spec.reading.hints import close_match
 
 ONE_HOT_CODES = 8
 """Up to so many codes of a category are columns of their own; more are embedded."""
@@ -61,7 +63,8 @@ def column_groups(
     if problems := list(_wrong_names(spec, groups, names)):
         raise SpecError(*problems)
     own = {name: group.steps for group in groups.values() for name in group.columns}
-    kinds: dict[str, Kind] = dict.fromkeys(names, "numeric") | {column.name: column.kind for column in columns}
+    kinds: dict[str, Kind] = dict.fromkeys(names, "numeric")
+    kinds |= {column.name: column.kind for column in columns}
     steps: dict[str, Steps] = {}
     for place, name in enumerate(names):
         if name in own:
@@ -125,7 +128,9 @@ def _wrong_names(spec: Spec, groups: dict[int, ColumnGroup], names: Sequence[str
                 yield spec.diagnostic("unknown-column", message, path, hint="set network.feature_names")
                 return
             if name not in names:
-                yield spec.unknown_column(name, names, path)
+                close = close_match(name, names)
+                hint = f'did you mean "{close}"?' if close else f"choose from {first_few(names)}"
+                yield spec.diagnostic("unknown-column", f'no input column "{name}"', path, hint=hint)
             elif name in seen:
                 yield spec.diagnostic("field-clash", f'column "{name}" is in two groups', path)
             seen[name] = index

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column
+from specnet.parts.data import Column, frame_table
 from specnet.spec import Resolved
 
 

@@ -8,11 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from specnet.data.labels import check_labels
+from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_target_axes, check_weights
-from specnet.parts.data import CsvFile, Data, Npz, Table, TargetKind, read_arrays
+from specnet.parts.data import (
+    ColumnKind,
+    Csv,
+    Data,
+    Jsonl,
+    Npz,
+    Parquet,
+    Table,
+    TableFile,
+    TargetKind,
+    read_arrays,
+    table_file_type,
+)
 from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
@@ -28,8 +41,9 @@ def load_table(spec: Spec) -> Table:
     Returns
     -------
     Table
-        X is float64 (rows, columns). y is int64 or text (rows,) for classes, float64 (rows, outputs) for one-hot rows
-        and for several numbers 0 and 1 per row, and float64 (rows,) or (rows, outputs) for values.
+        X is float64 (rows, columns), with NaN for missing cells where the table has columns. y is int64 or text (rows,)
+        for classes, float64 (rows, outputs) for one-hot rows and for several numbers 0 and 1 per row, and float64
+        (rows,) or (rows, outputs) for values.
 
     Raises
     ------
@@ -65,20 +79,20 @@ def _words_for_numbers(spec: Spec) -> Array | None:
     return None
 
 
-def read_inputs(path: PathLike, resolved: Resolved) -> Array:
+def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
     """Return the rows of a file for a model to predict.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` file with X, or, for a model with named columns, a ``.csv`` file with these columns in any order;
-        other columns are ignored.
+        A ``.npz`` file with X, or, for a model with named columns, a CSV, Parquet or JSON lines file with these columns
+        in any order; other columns are ignored.
     resolved : Resolved
         The model's spec.
 
     Returns
     -------
-    ndarray (rows, columns)
+    RawColumns
 
     Raises
     ------
@@ -87,15 +101,29 @@ def read_inputs(path: PathLike, resolved: Resolved) -> Array:
     FileError
         If it cannot be read.
     """
-    source, names = os.fspath(path), resolved.spec.feature_names
-    if names is not None and source.lower().endswith(".csv"):
-        return CsvFile(source).read(names)[0]
-    if not source.lower().endswith(".npz"):
-        raise _unreadable(source, resolved.spec)
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
     try:
-        return check_inputs(read_arrays(source, ("X",))["X"], resolved.columns)
+        if table is not None and spec.feature_names is not None:
+            return RawColumns(*_features_of(source, spec, table).read_features(Path()))
+        if not source.lower().endswith(".npz"):
+            raise _unreadable(source, spec)
+        return raw_columns(read_arrays(source, ("X",))["X"], resolved)
     except DataError as error:
         raise _about(error, source) from None
+
+
+def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
+    """Return what reads a model's columns from a table: numbers where its spec says no kinds."""
+    part = spec.data.for_file(source) if spec.data is not None else None
+    if isinstance(part, TableFile):
+        return part
+    assert spec.feature_names is not None
+    unnamed = "target"
+    while unnamed in spec.feature_names:
+        unnamed += "_"
+    kinds: dict[str, ColumnKind] = dict.fromkeys(spec.feature_names, "numeric")
+    return table(path=source, target=unnamed, features=spec.feature_names, columns=kinds)  # its target is not read
 
 
 def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
@@ -104,11 +132,12 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     Parameters
     ----------
     path : str or path-like
-        A ``.npz`` file with X, y and optionally sample_weight, or a ``.csv`` file with the model's columns and target.
+        A ``.npz`` file with X, y and optionally sample_weight, or a CSV, Parquet or JSON lines file with the model's
+        columns and target.
     resolved : Resolved
         The model's spec.
     labels : ndarray (classes,) or None
-        Labels of the model. If they are text, labels in a CSV file are read as text.
+        Labels of the model. If they are text, labels in a table are read as text.
 
     Returns
     -------
@@ -133,10 +162,9 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
 
 def _part_for(source: str, spec: Spec) -> Data:
     """Return the data part that reads a file as the spec's data part would."""
-    ending = os.path.splitext(source)[1].lower()
-    if ending == ".npz":
+    if source.lower().endswith(".npz"):
         return Npz(path=source)
-    part = spec.data.for_csv(source) if ending == ".csv" and spec.data is not None else None
+    part = spec.data.for_file(source) if spec.data is not None else None
     if part is None:
         raise _unreadable(source, spec)
     return part
@@ -144,22 +172,24 @@ def _part_for(source: str, spec: Spec) -> Data:
 
 def _unreadable(source: str, spec: Spec) -> DataError:
     """Return the error for a file that the model of a spec cannot read."""
-    if not source.lower().endswith(".csv"):
-        return DataError("expected a .npz or .csv file", source=source)
+    if table_file_type(source) is None:
+        return DataError("expected a .csv, .parquet, .jsonl or .npz file", source=source)
     missing = "columns are" if spec.feature_names is None else "target is"
-    message = f"the model's {missing} unnamed; it was not trained on a CSV file"
+    message = f"the model's {missing} unnamed; it was not trained on a table with names"
     return DataError(message, source=source, hint="use a .npz file with X, and y if needed")
 
 
 def check_table(table: Table) -> Table:
     """Return a checked table: X is float64, y holds labels or float64.
 
+    In a table with columns, which have been read already, NaN is a missing cell.
+
     Raises
     ------
     DataError
         If X or y holds anything else, or their numbers of rows differ.
     """
-    X = as_dtype(check_inputs(table.X, None), FLOAT64, "X")
+    X = table.X if table.columns else as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
     check_target_axes(y, len(X))
     y = table_target(y, table.target)

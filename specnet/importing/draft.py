@@ -264,7 +264,8 @@ class Draft:
         for name, (dtype, shape) in tensor_kinds(network).items():
             if tensors[name].shape not in ((), shape):
                 raise FileError(f"{name} has shape {tensors[name].shape}, expected {shape}")
-            tensors[name] = np.broadcast_to(tensors[name], shape).astype(dtype)
+            sizes = [size for size in shape if size is not None]  # a draft has numbers alone, whose shapes are known
+            tensors[name] = np.broadcast_to(tensors[name], sizes).astype(dtype)
         count = network.class_count
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
             raise FileError(f"the labels of the classes are not {count or 0}, ascending and each once")

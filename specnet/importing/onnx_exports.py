@@ -60,12 +60,13 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     return Imported(document, model, has_facts=True)
 
 
-def _numbers(name: str, given: Mapping[str, Array], hidden: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
+def _numbers(name: str, given: Mapping[str, Array], hidden: Mapping[str, Any], shape: tuple[int | None, ...]) -> Array:
     """Return the numbers of a tensor, as they are said, or else from the graph."""
+    sizes = [-1 if size is None else size for size in shape]
     numbers = hidden.get(name, given.get(name))
     if isinstance(numbers, list) and {type(number) for number in numbers} <= {int, float}:
         with suppress(ValueError, OverflowError):
-            numbers = np.array(numbers, np.float64).reshape(shape)
+            numbers = np.array(numbers, np.float64).reshape(sizes)
     if not isinstance(numbers, np.ndarray) or numbers.shape != shape or numbers.dtype.kind != "f":
         raise ChangedError(f"the tensor {name} does not have numbers of the shape {shape}")
     return numbers

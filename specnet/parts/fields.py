@@ -5,12 +5,12 @@ integer (``1e3``), and an integer as a float.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints, TypeAdapter
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 _LARGEST_EXACT = 2**53
 """Up to here a float tells each integer from the next."""
@@ -45,6 +45,31 @@ PositiveIntegers = Annotated[
     tuple[PositiveInteger, ...], Field(min_length=1, strict=False), BeforeValidator(_several), _OneOrSeveral()
 ]
 """Several, or one that stands for all."""
+
+
+class _OneOrList:
+    """Annotates ``Text | tuple[Text, ...]``. The value's form decides: a union would report an error per member."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        one, several = get_args(source)
+        single = TypeAdapter[str](one)
+
+        def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return handler(value) if isinstance(value, list | tuple) else single.validate_python(value, strict=True)
+
+        return core_schema.no_info_wrap_validator_function(
+            read,
+            handler.generate_schema(several),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: list(value) if isinstance(value, tuple) else value
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
 Indices = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 Counts = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 """How many there are of something, for each column."""
@@ -56,6 +81,9 @@ Share = Annotated[float, Ge(0), Le(1)]
 
 ColumnName = Annotated[str, Field(min_length=1)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)]
+OneOrSeveralNames = Annotated[ColumnName | ColumnNames, _OneOrList()]
+FilePath = Annotated[str, Field(min_length=1)]
+FilePaths = Annotated[FilePath | Annotated[tuple[FilePath, ...], Field(min_length=1, strict=False)], _OneOrList()]
 
 _SPEC_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _LAYER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
 from specnet.data import Labels, Preparation, split_rows, suspicions, table_target
-from specnet.errors import DataError
+from specnet.errors import DataError, Diagnostic
 from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
@@ -145,6 +145,7 @@ def fit_rows(
     start: Model | None = None,
     epochs: int | None = None,
     interruptions: Interruptions | None = None,
+    warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
     """Train a network.
 
@@ -164,6 +165,8 @@ def fit_rows(
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
         preparation then.
+    warnings : sequence of Diagnostic
+        About the rows, from where they were read; more may follow.
 
     Raises
     ------
@@ -181,9 +184,9 @@ def fit_rows(
         held_out, target = encoder.watched_rows(validation, "validation y")
         inputs["validation"] = held_out.X
         monitors = validation_monitors(encoder.model(theta, state), held_out, target, validation.weight)
-    warnings = suspicions(resolved, labels, rows.y)
-    if warnings:
-        observer.warned(warnings)
+    found = (*warnings, *suspicions(resolved, labels, rows.y))
+    if found:
+        observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
     observer.started(network, counts, spec.training.epochs)
     result = train(
@@ -199,7 +202,7 @@ def fit_rows(
         interruptions=interruptions,
     )
     model = encoder.model(result.theta, result.state, result.history)
-    return FitResult(model, replace(result, warnings=warnings), encoder, inputs)
+    return FitResult(model, replace(result, warnings=found), encoder, inputs)
 
 
 def _encoded(

@@ -22,7 +22,7 @@ from specnet.data import (
 )
 from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
-from specnet.errors import DataError
+from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import Column
 from specnet.parts.part import Part
@@ -118,6 +118,8 @@ class SpecData:
         ``train``, and ``validation`` and ``test`` where the spec asks for them.
     preparation : Preparation
         Of the columns, fitted to the training rows.
+    warnings : tuple of Diagnostic
+        About the table, as it was read.
     """
 
     resolved: Resolved
@@ -125,6 +127,7 @@ class SpecData:
     rows: Rows
     splits: dict[str, Rows]
     preparation: Preparation
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
@@ -168,7 +171,7 @@ def read_data(spec: Spec) -> SpecData:
         splits = rows.split(split_rows(table, data.split, spec.seed))
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
-    return SpecData(resolved, labels, rows, splits, preparation)
+    return SpecData(resolved, labels, rows, splits, preparation, table.warnings)
 
 
 def parsed_with_target(

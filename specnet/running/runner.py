@@ -225,6 +225,7 @@ def _train(
         keep_checkpoint=keep,
         checkpoint=checkpoint,
         interruptions=interruptions,
+        warnings=started.data.warnings,
     )
     return fitted, {name: _measured(fitted, name, part) for name, part in started.data.splits.items()}
 

@@ -163,7 +163,12 @@ def test_data_are_read_where_the_sizes_are_theirs_to_say(specnet: Specnet, folde
     ended = specnet("show", "table.toml")
     assert ended.status == 0
     assert ended.out.startswith("3 → 4 relu → 3 softmax   31 ")
-    assert json.loads(specnet("show", "table.toml", "--resolved").out)["data"]["features"] == ["a", "b", "c"]
+    assert json.loads(specnet("show", "table.toml", "--resolved").out)["data"]["columns"] == {
+        "a": "numeric",
+        "b": "numeric",
+        "c": "numeric",
+        "kind": "category",
+    }
     (folder / "table.csv").unlink()
     ended = specnet("show", "table.toml")
     assert (ended.status, ended.out) == (1, "")

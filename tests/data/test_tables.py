@@ -119,7 +119,7 @@ def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path):
 
 
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
-    spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n")
+    spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n", more='columns = { a = "numeric" }')
     with pytest.raises(DataError) as caught:
         load_table(spec)
     (problem,) = caught.value.diagnostics
@@ -150,13 +150,16 @@ def wine(spec_of, tmp_path):
     table = load_table(spec)
     resolved = resolve(spec, inputs=2, outputs=1, data=spec.data.with_columns(table))
     assert isinstance(resolved.spec.data, Csv)
-    assert resolved.spec.data.features == ("a", "b")
+    assert resolved.spec.data.feature_names == ("a", "b")
     return resolved
 
 
 def test_a_model_finds_its_columns_by_name(wine, tmp_path):
     (tmp_path / "new.csv").write_text('note,b,a\n"hello, you",2,1\n,4,3\n')
-    np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", wine), [[1, 2], [3, 4]])
+    read = read_inputs(tmp_path / "new.csv", wine)
+    X, columns = read.X, read.kinds
+    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
+    assert [(column.name, column.kind) for column in columns] == [("a", "numeric"), ("b", "numeric")]
     (tmp_path / "known.csv").write_text("y,b,a\nwhite,2,1\n")
     table = read_table(tmp_path / "known.csv", wine)
     np.testing.assert_array_equal(table.X, [[1, 2]])
@@ -171,7 +174,7 @@ def test_a_models_text_labels_stay_text(wine, tmp_path):
 
 def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
     np.savez(tmp_path / "rows.npz", **ARRAYS)
-    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", wine), ARRAYS["X"])
+    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", wine).X, ARRAYS["X"])
     table = read_table(tmp_path / "rows.npz", wine)
     np.testing.assert_array_equal(table.y, ARRAYS["y"])
     np.testing.assert_array_equal(table.sample_weight, ARRAYS["sample_weight"])
@@ -184,7 +187,9 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
         ("new.csv", "a,c\n1,2\n", read_inputs, "unknown-column", "new.csv"),
         ("new.csv", "a,b\n1,2\n", read_table, "unknown-column", "new.csv"),
         ("new.csv", "a,b\n1,?\n", read_inputs, "not-a-number", "new.csv:2:3"),
-        ("new.parquet", "", read_inputs, "data", "new.parquet"),
+        ("new.txt", "", read_inputs, "data", "new.txt"),
+        ("new.parquet", "a,b\n1,2\n", read_inputs, "parquet", "new.parquet"),
+        ("new.jsonl", "a,b\n1,2\n", read_inputs, "json", "new.jsonl"),
         ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
         ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
         ("new.npz", {"X": np.zeros((2, 2))}, read_table, "data", "new.npz"),
@@ -216,13 +221,13 @@ def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path, ref
     network = {"feature_names": ["a", "b"], "layer_sizes": [2, 1]}
     spec = resolve(parse_spec({"network": network, "training": {"loss": "mean_squared_error"}}))
     (tmp_path / "new.csv").write_text("b,note,a\n2,x,1\n")
-    np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", spec), [[1, 2]])
+    np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", spec).X, [[1, 2]])
     np.savez(tmp_path / "rows.npz", **ARRAYS)
-    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec), ARRAYS["X"])
+    np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec).X, ARRAYS["X"])
     with refused(DataError, at="new.csv"):
         read_table(tmp_path / "new.csv", spec)
 
 
 def test_endings_in_capitals_are_the_same(wine, tmp_path):
     (tmp_path / "NEW.CSV").write_text("a,b\n1,2\n")
-    np.testing.assert_array_equal(read_inputs(tmp_path / "NEW.CSV", wine), [[1, 2]])
+    np.testing.assert_array_equal(read_inputs(tmp_path / "NEW.CSV", wine).X, [[1, 2]])

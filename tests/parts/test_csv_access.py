@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from specnet.errors import DataError
-from specnet.parts.data import Csv, CsvFile
+from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.progress import reading_progress
-from tests.texts.pinned import Refused
 
 
 def load(path):
@@ -44,12 +43,6 @@ def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeyp
         def __init__(self, *args):
             self.connection = connect(*args)
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.connection.close()
-
         def __getattr__(self, name):
             return getattr(self.connection, name)
 
@@ -78,28 +71,60 @@ def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeyp
     assert Endless.interrupted.is_set()
 
 
-@pytest.mark.parametrize(
-    "name", ["it's.csv", "sp ace%20.csv", "b{a,c}.csv", "x=1.csv", "ü.csv", "file:x.csv", "a[1].csv"]
-)
+@pytest.mark.parametrize("name", ["it's.csv", "sp ace%20.csv", "b{a,c}.csv", "x=1.csv", "ü.csv", "file:x.csv"])
 def test_names_of_files_are_taken_literally(tmp_path, name):
     (tmp_path / name).write_text("a,y\n1,0\n")
-    np.testing.assert_array_equal(CsvFile(tmp_path / name).read(["a"])[0], [[1]])
+    np.testing.assert_array_equal(load(tmp_path / name).X, [[1]])
 
 
-def test_a_name_that_stands_for_another_file_reads_neither(tmp_path, refused: Refused):
-    (tmp_path / "x[1].csv").write_text("a\n1\n")
-    (tmp_path / "x1.csv").write_text("a\n2\n")
-    with refused(DataError, code="csv-syntax", at="x[1].csv", varying=r"(?<=read the file: ).*"):
-        CsvFile(tmp_path / "x[1].csv").read(["a"])
+@pytest.mark.parametrize("name", ["x[1].csv", "x*.csv", "x?.csv"])
+def test_a_name_that_looks_like_a_pattern_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("a,y\n1,0\n")
+    (tmp_path / "x1.csv").write_text("a,y\n2,0\n")
+    with pytest.raises(DataError, match=r"\* \? (and|or) \["):
+        load(tmp_path / name)
 
 
-def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch, refused: Refused):
+def test_a_folder_that_looks_like_a_pattern_is_refused(tmp_path):
+    (tmp_path / "x[1]").mkdir()
+    (tmp_path / "x[1]" / "rows.csv").write_text("a,y\n1,0\n")
+    with pytest.raises(DataError, match=r"error\[wildcard\]"):
+        load(tmp_path / "x[1]" / "rows.csv")
+
+
+def test_a_pattern_stands_for_its_files_in_order(tmp_path):
+    for number in (2, 1, 3):
+        (tmp_path / f"part{number}.csv").write_text(f"a,y\n{number},0\n")
+    rows = Csv(path="part*.csv", target="y").load(tmp_path, "classes")
+    assert rows.X.tolist() == [[1], [2], [3]]
+    rows = Csv(path=["part3.csv", "part[12].csv"], target="y").load(tmp_path, "classes")
+    assert rows.X.tolist() == [[3], [1], [2]]
+    with pytest.raises(DataError, match=r'no file matches "none\*"') as caught:
+        Csv(path=["part3.csv", "none*"], target="y").load(tmp_path, "classes")
+    assert caught.value.diagnostics[0].path == ("path", 1)
+
+
+def test_a_link_is_read_as_what_it_leads_to(tmp_path):
+    (tmp_path / "real.csv").write_text("a,y\n1,0\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert load(tmp_path / "link.csv").X.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "gap.csv", "parquet", "jsonl"])
+def test_duckdb_opens_the_files_and_nothing_else(tmp_path, monkeypatch, suffix):
     import duckdb
 
-    path, other = file("a,y\n1,0\n"), tmp_path / "other.csv"
+    other, link = tmp_path / "other.csv", tmp_path / "link.csv"
     other.write_text("a,y\n2,0\n")
-    refused = []
-    connect = duckdb.connect
+    link.symlink_to(other)
+    part = {"csv": Csv, "gap.csv": Csv, "parquet": Parquet, "jsonl": Jsonl}[suffix]
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "parquet":
+        duckdb.execute(f"COPY (SELECT 1 AS a, 0 AS y) TO '{path}' (FORMAT parquet)")
+    else:
+        path.write_text({"jsonl": '{"a": 1, "y": 0}\n', "gap.csv": "a,y\n1,0\n,0\n"}.get(suffix, "a,y\n1,0\n"))
+    there = sorted(entry.name for entry in tmp_path.iterdir())
+    locked, refused, connect = [], [], duckdb.connect
 
     class Prying:
         """A connection that, once it has been locked, tries to get at more."""
@@ -107,32 +132,36 @@ def test_duckdb_opens_the_one_file_and_nothing_else(file, tmp_path, monkeypatch,
         def __init__(self, *args, **settings):
             self.connection = connect(*args, **settings)
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.connection.close()
-
         def __getattr__(self, name):
             return getattr(self.connection, name)
 
         def execute(self, query, parameters=None):
-            if parameters is None:
-                return self.connection.execute(query)
-            attempts = [
-                f"SELECT * FROM read_csv('{other}')",
-                f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
-                f"ATTACH '{tmp_path}/out.db'",
-                "SET enable_external_access = true",
-                "INSTALL httpfs",
-            ]
-            for attempt in attempts:
-                with pytest.raises(duckdb.Error):
-                    self.connection.execute(attempt)
-                refused.append(attempt)
-            return self.connection.execute(query, parameters)
+            found = self.connection.execute(query, parameters)
+            if "lock_configuration" in query:
+                locked.append(query)
+                for attempt in (
+                    f"SELECT * FROM read_csv('{other}')",
+                    f"SELECT * FROM read_csv('{link}')",
+                    f"SELECT * FROM read_text('{tmp_path}/*')",
+                    f"SELECT * FROM glob('{tmp_path}/*')",
+                    f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+                    f"ATTACH '{tmp_path}/out.db'",
+                    f"EXPORT DATABASE '{tmp_path}/out'",
+                    "SELECT * FROM read_csv('https://example.com/rows.csv')",
+                    "SET enable_external_access = true",
+                    f"SET allowed_directories = ['{tmp_path}']",
+                    f"SET temp_directory = '{tmp_path}'",
+                    "SET TimeZone = 'Asia/Tokyo'",
+                    "INSTALL httpfs",
+                    "LOAD httpfs",
+                ):
+                    with pytest.raises(duckdb.Error):
+                        self.connection.execute(attempt).fetchall()
+                    refused.append(attempt)
+            return found
 
     monkeypatch.setattr(duckdb, "connect", Prying)
-    assert load(path).X.tolist() == [[1]]
-    assert len(refused) == 5
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other.csv", "rows.csv"]
+    assert part(path=path.name, target="y").load(tmp_path, "classes").X[0].tolist() == [1]
+    assert locked
+    assert len(refused) == 14 * len(locked)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == there

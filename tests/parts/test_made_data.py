@@ -12,7 +12,7 @@ from sklearn import datasets
 from specnet.parts.registry import built_in_registry
 
 REGISTRY = built_in_registry()
-FROM_FILES = {"csv", "npz"}
+FROM_FILES = {"csv", "jsonl", "npz", "parquet"}
 PARTS = [part for part in REGISTRY.of_kind("data") if part.part_name() not in FROM_FILES]
 GENERATED = [part for part in PARTS if part.part_name().startswith("make_")]
 VARIANTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.parts.data import CsvFile
+from specnet.parts.data import Csv
 from specnet.report import counting
 from specnet.report.counting import CountProgress, reading_shown
 
@@ -55,10 +55,10 @@ def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, monkeypatch: pytes
     path.write_text("a\n" + "1\n" * 500)
     terminal, stream = Terminal(), io.StringIO()
     with reading_shown(terminal):
-        CsvFile(path).read(["a"])
+        Csv(path=str(path), target="a").read_features(path.parent)
     assert "/1 002 " in terminal.getvalue()
     with reading_shown(stream), reading_shown(None):
-        CsvFile(path).read(["a"])
+        Csv(path=str(path), target="a").read_features(path.parent)
     assert stream.getvalue() == ""
 
 

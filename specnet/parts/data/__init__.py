@@ -1,25 +1,28 @@
-"""Sources of rows. A column that is no number, or has gaps, will be its own part: a source only gives what it read."""
+"""Sources of rows."""
 
 from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from specnet.parts.data.columns import Column, Kind
-from specnet.parts.data.csv_reading import CsvFile
-from specnet.parts.data.files import Csv, Npz
+from specnet.parts.data.columns import Column, ColumnKind, Kind
+from specnet.parts.data.files import Npz
+from specnet.parts.data.frames import frame_table
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
 from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.data.progress import reading_progress
+from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, table_file_type
+from specnet.parts.data.tables.csv_files import read_cells
 
 __all__ = [
     "SPLIT_PARTS",
     "BreastCancer",
     "Column",
+    "ColumnKind",
     "Csv",
-    "CsvFile",
     "Data",
     "DataSizes",
     "Diabetes",
     "Digits",
     "Iris",
+    "Jsonl",
     "Kind",
     "MakeBlobs",
     "MakeCircles",
@@ -27,10 +30,15 @@ __all__ = [
     "MakeMoons",
     "MakeRegression",
     "Npz",
+    "Parquet",
     "Split",
     "Table",
+    "TableFile",
     "TargetKind",
     "Wine",
+    "frame_table",
     "read_arrays",
+    "read_cells",
     "reading_progress",
+    "table_file_type",
 ]

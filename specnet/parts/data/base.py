@@ -1,21 +1,21 @@
 """What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from numpy.typing import NDArray
 from pydantic import Field
 
-from specnet.parts.data.columns import Column, Kind
-from specnet.parts.fields import ColumnName, Fraction, Seed
+from specnet.errors import Diagnostic
+from specnet.parts.data.columns import Column, ColumnKind, Kind
+from specnet.parts.fields import ColumnName, FilePath, Fraction, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
 
 TargetKind = Literal["classes", "values"]
 SPLIT_PARTS = ("train", "validation", "test")
-FilePath = Annotated[str, Field(min_length=1)]
 
 
 class Split(Section):
@@ -108,25 +108,38 @@ class Table:
     Attributes
     ----------
     X : ndarray (rows, columns)
-        Numbers.
+        Numbers; NaN is a missing cell where there are `columns`.
     y : ndarray (rows,) or (rows, outputs)
         Labels, integers or text, where the target is classes; else numbers.
     target : "classes" or "values"
-    feature_names : tuple of str
-        One for each column of X; empty where the source has no names.
+    names : tuple of str
+        One for each column of X, where the source has names but no kinds.
     sample_weight : ndarray (rows,) or None
         How much each row counts.
     split_by : ndarray (rows,) or None
         What a split goes by, where it is not random: groups; times, as numbers; or "train", "validation" and "test".
+    columns : tuple of Column
+        One for each column of X; empty where the source has no kinds, and X no gaps.
+    kinds : mapping of str to kind
+        Of all the columns that the source has, in its order, the target's and those that are ignored included.
+    warnings : tuple of Diagnostic
+        What the source has that looks like a mistake.
     """
 
     X: NDArray[Any]
     y: NDArray[Any]
     target: TargetKind
-    feature_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     sample_weight: NDArray[Any] | None = None
     split_by: NDArray[Any] | None = None
     columns: tuple[Column, ...] = ()
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One for each column of X; empty where the source has no names."""
+        return tuple(column.name for column in self.columns) or self.names
 
 
 class Data(PartKind):
@@ -190,8 +203,11 @@ class Data(PartKind):
         """Return the part with what was learned by reading filled in."""
         return self
 
-    def for_csv(self, path: str) -> "Data | None":
-        """Return what reads the same columns and target from another CSV file; None where they have no names."""
+    def for_file(self, path: str) -> "Data | None":
+        """Return what reads the same columns and target from another file of a table, by its suffix.
+
+        None where the columns have no names, or the file is none of a table.
+        """
         return None
 
     def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:

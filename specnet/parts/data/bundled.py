@@ -25,7 +25,7 @@ class Bundled(Data):
 
         bunch = getattr(datasets, self.loader)(**self.arguments())
         y = bunch.target.astype(np.int64 if target == "classes" else np.float64)
-        return Table(bunch.data, y, target, tuple(map(str, bunch.feature_names)))
+        return Table(bunch.data, y, target, names=tuple(map(str, bunch.feature_names)))
 
 
 class Iris(Bundled):

@@ -1,0 +1,261 @@
+"""Rows from files of tables, whose columns have names and kinds. Paths start at the spec's folder.
+
+What the target is, labels or numbers, is not guessed from the file: it follows from the spec's loss.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, StringConstraints
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
+from specnet.parts.data.columns import Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.tables.csv_files import CsvSource
+from specnet.parts.data.tables.json_lines import JsonLinesSource
+from specnet.parts.data.tables.parquet_files import ParquetSource
+from specnet.parts.data.tables.places import Dialect
+from specnet.parts.data.tables.reading import Content, Wanted, read
+from specnet.parts.data.tables.roles import Roles, below_each_other
+from specnet.parts.data.tables.source import Source, matching
+from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
+from specnet.parts.part import FieldProblem, named_twice
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+
+
+class TableFile(Data):
+    """Files of a table whose columns have names: features of several kinds, and a target."""
+
+    source_field = "path"
+    suffixes: ClassVar[tuple[str, ...]]
+    """How the names of such files end; ``.gz`` may follow."""
+
+    path: FilePaths = Field(
+        description="path of the file, relative to the spec; also a pattern such as data/*.csv, or a list"
+    )
+    target: OneOrSeveralNames = Field(description="name of the column to predict, or a list of several")
+    features: ColumnNames | None = Field(None, description="names of the input columns; default: all others")
+    columns: dict[ColumnName, ColumnKind] = Field(
+        default_factory=dict,
+        description="kinds of columns by name: numeric, boolean, datetime, category or ignore, or a table with the "
+        "format of dates; others are judged by all their cells; where the target is listed, every column has to be",
+    )
+    missing_target: Literal["error", "drop"] = Field("error", description="what to do about rows without a target")
+    sample_weight: ColumnName | None = Field(None, description="name of a column with the weight of each row")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        if self.features is not None or not self._are_all_listed:
+            return self.features
+        ignored = (name for name, kind in self.columns.items() if kind == "ignore")
+        left_out = {*self.targets, *self._roles.names, *ignored}
+        return tuple(name for name in self.columns if name not in left_out)
+
+    @property
+    def column_kinds(self) -> Mapping[str, Kind] | None:
+        return {name: kind_of(kind) for name, kind in self.columns.items()} if self._are_all_listed else None
+
+    @property
+    def _are_all_listed(self) -> bool:
+        return all(name in self.columns for name in self.targets)
+
+    @property
+    def _roles(self) -> Roles:
+        return Roles(self.split, self.sample_weight)
+
+    def sizes(self) -> DataSizes:
+        names = self.feature_names
+        return DataSizes(inputs=len(names) if names else None)
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        table = self._load(folder, target)
+        files = {part: getattr(self.split, part) for part in ("validation", "test")}
+        others = {part: path for part, path in files.items() if path is not None}
+        if not others:
+            return table
+        parts = {"train": table}
+        for part, path in others.items():
+            other = self.with_columns(table).for_file(path)
+            if other is None:
+                message = f'"{path}" is not a table; expected a .csv, .parquet or .jsonl file'
+                raise DataError(Diagnostic("data", message, ("split", part)))
+            weighted = other.model_copy(update={"sample_weight": self.sample_weight})
+            parts[part] = weighted._load(folder, target)
+        return below_each_other(parts)
+
+    def _load(self, folder: Path, target: TargetKind) -> Table:
+        found, roles = self._read(folder, self.targets, target == "classes"), self._roles
+        assert found.y is not None, "there is a target"
+        places = [i for i, column in enumerate(found.columns) if self._is_feature(column.name)]
+        are_all = len(places) == len(found.columns)
+        return Table(
+            found.X if are_all else found.X[:, places],
+            found.y,
+            target,
+            sample_weight=roles.weights(found),
+            split_by=roles.split_by(found),
+            columns=tuple(found.columns[place] for place in places),
+            kinds=found.kinds,
+            warnings=found.warnings,
+        )
+
+    def _is_feature(self, name: str) -> bool:
+        return name not in self._roles.names if self.features is None else name in self.features
+
+    def read_features(self, folder: Path) -> tuple[NDArray[np.float64], tuple[Column, ...]]:
+        """Return the features alone, (rows, columns), and what they are; the files need no target.
+
+        Raises
+        ------
+        DataError, FileError
+            As `load` does.
+        """
+        found = self._read(folder, (), False)
+        return found.X, found.columns
+
+    def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
+        kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
+        features = self.features if targets else self.feature_names
+        if targets:
+            kinds = self._roles.kinds() | kinds
+            if features is not None:
+                features = (*features, *(name for name in self._roles.names if name not in features))
+        wanted = Wanted(features, targets, kinds, labels, self.missing_target == "drop")
+        return read(self.source(matching(folder, self.path)), wanted)
+
+    @abstractmethod
+    def source(self, paths: list[str]) -> Source:
+        """Return what reads these files."""
+
+    def with_columns(self, table: Table) -> Self:
+        return self.model_copy(update={"columns": dict(table.kinds)})
+
+    def for_file(self, path: str) -> TableFile | None:
+        part = table_file_type(path)
+        if part is None:
+            return None
+        names = self.feature_names
+        wanted = (*(names or ()), *self.targets)
+        # A model that says no kinds knows of numbers alone.
+        kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
+        kinds |= {name: kind for name, kind in self.columns.items() if name in wanted}
+        said = {"path": path, "features": names, "columns": kinds, "split": Split(), "sample_weight": None}
+        if isinstance(self, part):
+            return self.model_copy(update=said)
+        made = part(path=path, target=self.target, missing_target=self.missing_target)
+        return made.model_copy(update=said)
+
+    def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+        return y.astype(np.str_) if labels.dtype.kind == "U" else y
+
+    def handed_on(self) -> Self:
+        names = [Path(path).name for path in ((self.path,) if isinstance(self.path, str) else self.path)]
+        return self.model_copy(update={"path": names[0] if isinstance(self.path, str) else tuple(names)})
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        targets = self.targets
+        if not isinstance(self.target, str):
+            yield from named_twice("target", targets)
+        for index, name in enumerate(self.features or ()):
+            if name in targets:
+                yield FieldProblem(("features", index), f'"{name}" is the target and cannot also be a feature')
+            elif self.columns.get(name) == "ignore":
+                yield FieldProblem(("features", index), f'"{name}" is to be ignored and cannot also be a feature')
+        yield from named_twice("features", self.features or ())
+        roles = {"split": self.split.by_column, "sample_weight": self.sample_weight}
+        for field, role in roles.items():
+            if role is not None and role in targets:
+                yield FieldProblem((field,), f'"{role}" is the target and cannot be used here')
+            elif role is not None and self.columns.get(role) == "ignore":
+                yield FieldProblem(("columns", role), f'"{role}" is used by {field} and cannot be ignored')
+        for name in targets:
+            if self.columns.get(name) == "ignore":
+                yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be ignored')
+
+
+class Csv(TableFile):
+    """Files of delimiter-separated text with a header: numbers, booleans, dates, categories, and a target.
+
+    For a classification loss the target holds labels: integers if every cell is one, else text. Otherwise it holds
+    numbers. A cell that does not fit its column is an error with its place.
+    """
+
+    example = 'path = "rows.csv", target = "price"'
+    suffixes = (".csv", ".tsv")
+    type: Literal["csv"] = "csv"
+    delimiter: Annotated[str, StringConstraints(pattern='^[^\\r\\n"]$')] | None = Field(
+        None,
+        description="sign between cells; default: a tab for .tsv, else the most frequent of , ; tab | in the header",
+    )
+    quote: Annotated[str, StringConstraints(pattern="^[!-/:-@\\[-`{-~]$")] = Field(
+        '"', description="sign around quoted cells"
+    )
+    decimal: Literal[".", ","] = Field(".", description="sign before the fraction of a number")
+    encoding: Annotated[str, Field(min_length=1)] = Field("utf-8", description="encoding of the text")
+    header: bool = Field(True, description="the first row holds the names; false: they are column_1, column_2, …")
+    skip: NonNegativeInteger = Field(0, description="lines to skip before the header")
+    missing_values: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        MISSING, description="cells that mean that a value is missing; an empty one always does"
+    )
+
+    def source(self, paths: list[str]) -> Source:
+        dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
+        return CsvSource(paths, dialect, self.missing_values, self.decimal)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        try:
+            known = codecs.lookup(self.encoding)
+        except (LookupError, ValueError):
+            known = None
+        if known is None or not getattr(known, "_is_text_encoding", True):
+            yield FieldProblem(("encoding",), f'unknown encoding "{self.encoding}"')
+        for name, taken in (("quote", self.quote), ("decimal", self.decimal)):
+            if self.delimiter == taken:
+                yield FieldProblem(("delimiter",), f"delimiter and {name} are the same")
+
+
+class Parquet(TableFile):
+    """Parquet files, whose columns keep their types: numbers, booleans, dates, categories, and a target."""
+
+    example = 'path = "rows.parquet", target = "price"'
+    suffixes = (".parquet", ".pq")
+    type: Literal["parquet"] = "parquet"
+
+    def source(self, paths: list[str]) -> Source:
+        return ParquetSource(paths)
+
+
+class Jsonl(TableFile):
+    """Files of JSON objects, one to a line: numbers, booleans, dates, categories, and a target."""
+
+    example = 'path = "rows.jsonl", target = "price"'
+    suffixes = (".jsonl", ".ndjson")
+    type: Literal["jsonl"] = "jsonl"
+
+    def source(self, paths: list[str]) -> Source:
+        return JsonLinesSource(paths, [name for name, kind in self.columns.items() if kind == "ignore"])
+
+
+def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] | type[Jsonl] | None:
+    """Return the part that reads a file, as its name ends; None where it is no table."""
+    name = os.fspath(path).lower()
+    for part in (Csv, Parquet, Jsonl):
+        if name.endswith(part.suffixes) or (part is not Parquet and name.removesuffix(".gz").endswith(part.suffixes)):
+            return part
+    return None

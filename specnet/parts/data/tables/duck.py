@@ -1,0 +1,144 @@
+"""A connection to DuckDB that can read the given files, write within a folder of its own, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from numpy.typing import NDArray
+
+from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.cells import quoted
+
+WIDE = 2_000
+"""Columns from which a table takes more memory, though it has few rows."""
+MOST_EXPRESSIONS = 500
+"""Of a query: DuckDB's time grows with their square."""
+SECONDS_BETWEEN_LOOKS = 0.1
+
+# A result is fetched while it is made: with DuckDB's own buffer of 1 MB all processors but one would wait.
+SETTINGS = """
+    SET enable_progress_bar = true;
+    SET enable_progress_bar_print = false;
+    SET progress_bar_time = 0;
+    SET streaming_buffer_size = '256MB';
+    SET preserve_insertion_order = true;
+    SET TimeZone = 'UTC';
+    SET autoload_known_extensions = false;
+    SET autoinstall_known_extensions = false;
+    SET allow_community_extensions = false;
+    SET enable_external_access = false;
+    SET lock_configuration = true;
+"""
+
+
+class DuckError(Exception):
+    """DuckDB refuses a query; the message is DuckDB's."""
+
+
+class Duck:
+    """A connection, and the folder that is its own.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    folder : str
+        A real path.
+    """
+
+    def __init__(self, connection: Any, folder: str) -> None:
+        self._connection, self.folder = connection, folder
+        self._pool = ThreadPoolExecutor(1)
+
+    def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return what a query finds, row by row."""
+        found: list[tuple[Any, ...]] = self._run(query, parameters, lambda result: result.fetchall())
+        return found
+
+    def columns(
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+        size: int = 0,
+    ) -> list[NDArray[Any]]:
+        """Return the columns that a query finds, masked where a cell is null; the progress is told in bytes of all."""
+        found: dict[str, NDArray[Any]] = self._run(
+            query, parameters, lambda result: result.fetchnumpy(), progress, size
+        )
+        return list(found.values())
+
+    def batches(self, query: str, count: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield what a query finds, so many rows at a time."""
+        some = self._run(query, None, lambda result: result.fetchmany(count))
+        while some:
+            yield some
+            some = self._connection.fetchmany(count)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._pool.shutdown()
+        self._connection.close()
+
+    def _run(
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | None,
+        fetch: Callable[[Any], Any],
+        progress: Progress | None = None,
+        size: int = 0,
+    ) -> Any:
+        """Return what is fetched. A query has a thread of its own, so that this one can take signals and tell of it.
+
+        Raises
+        ------
+        DuckError
+            If DuckDB refuses it.
+        """
+        import duckdb
+
+        future = self._pool.submit(lambda: fetch(self._connection.execute(query, parameters)))
+        done, told = 0, progress or (lambda done, total: None)
+        told(0, size)
+        try:
+            while not wait([future], SECONDS_BETWEEN_LOOKS).done:
+                # DuckDB says -1 before it begins and after it has read all.
+                done = max(done, int(min(self._connection.query_progress(), 99.0) / 100 * size))
+                told(done, size)
+        except BaseException:
+            self._connection.interrupt()
+            raise
+        told(size, size)
+        try:
+            return future.result()
+        except duckdb.OutOfMemoryException:
+            raise MemoryError from None
+        except duckdb.Error as error:
+            raise DuckError(str(error).splitlines()[0]) from None
+
+
+@contextmanager
+def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
+    """Open a connection that may read these files, real paths, of so many columns.
+
+    Its database is in memory, and what does not fit there in a folder that is gone afterwards.
+    """
+    import duckdb
+
+    with TemporaryDirectory(prefix="specnet-") as folder:
+        private = os.path.realpath(folder)
+        connection = duckdb.connect(":memory:")
+        duck = Duck(connection, private)
+        try:
+            connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")
+            connection.execute(f"SET temp_directory = {quoted(private)}")
+            connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")
+            connection.execute(f"SET allowed_directories = [{quoted(private)}]")
+            connection.execute(SETTINGS)
+            yield duck
+        finally:
+            duck.close()

@@ -1,0 +1,123 @@
+"""Files of JSON objects, one to a line: their values become cells of text, which the same rules read as a CSV file's.
+
+A name that a line lacks is a missing cell there, and so are null and empty text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from specnet.errors import DataError, Diagnostic, Position
+from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.csv_files import CsvSource
+from specnet.parts.data.tables.duck import Duck
+from specnet.parts.data.tables.places import Dialect, opened_text
+from specnet.parts.data.tables.source import Mistake, Source
+
+_CELLS = Dialect()
+
+
+class JsonLinesSource(Source):
+    """Several files of JSON objects.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    ignored : collection of str
+        Names whose values are not looked at.
+    """
+
+    def __init__(self, paths: Sequence[str], ignored: Collection[str] = ()) -> None:
+        super().__init__(paths)
+        self._ignored = frozenset(ignored)
+        names: dict[str, None] = {}
+        for _, _, values in self._objects():
+            names.update(dict.fromkeys(values))
+        if not names:
+            raise DataError(Diagnostic("empty", "no rows", source=self.paths[0]))
+        self.names = list(names)
+
+    @property
+    def types(self) -> list[str]:
+        return ["VARCHAR"] * len(self.names)
+
+    def store(self, duck: Duck, progress: Progress) -> None:
+        copy = os.path.join(duck.folder, "rows.csv")
+        with open(copy, "w", encoding="utf-8", newline="") as target:
+            writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            writer.writerow([f"c{place}" for place in range(len(self.names))])
+            for _, _, values in self._objects():
+                writer.writerow([values.get(name, "") for name in self.names])
+        cells = CsvSource([copy], _CELLS, self.missing)
+        cells.store(duck, progress)
+        self.plain_numbers = cells.plain_numbers
+
+    def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
+        lines = {mistake.row: ("", 0) for mistake in mistakes}
+        for row, (path, line, _) in enumerate(self._objects()):
+            if row in lines:
+                lines[row] = path, line
+        return [
+            Diagnostic(
+                mistake.code,
+                mistake.message,
+                source=lines[mistake.row][0],
+                position=Position(lines[mistake.row][1], 1),
+                hint=mistake.hint,
+            )
+            for mistake in sorted(mistakes, key=lambda mistake: (mistake.row, mistake.place))
+        ]
+
+    def _objects(self) -> Iterator[tuple[str, int, dict[str, str]]]:
+        """Yield each object's file, line, and values as texts."""
+        for path in self.paths:
+            with opened_text(path, Dialect()) as text:
+                for line, content in enumerate(text, 1):
+                    if content.strip():
+                        yield path, line, self._read(path, line, content)
+
+    def _read(self, path: str, line: int, content: str) -> dict[str, str]:
+        def refused(message: str, column: int = 1, code: str = "json") -> DataError:
+            position = Position(line, column)
+            return DataError(
+                Diagnostic(code, message, source=path, position=position, line_text=content.rstrip("\r\n"))
+            )
+
+        def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            found = dict(pairs)
+            if len(found) < len(pairs):
+                names = [name for name, _ in pairs]
+                repeated = next(name for name in names if names.count(name) > 1)
+                raise refused(f'duplicate name "{repeated}"', code="repeated-column")
+            return found
+
+        def constant(word: str) -> str:
+            raise refused(f"{word} is not JSON")
+
+        try:
+            found = json.loads(
+                content, object_pairs_hook=members, parse_float=str, parse_int=str, parse_constant=constant
+            )
+        except json.JSONDecodeError as error:
+            raise refused(f"not JSON: {error.msg}", error.colno) from None
+        except RecursionError:
+            raise refused("nested too deeply") from None
+        if not isinstance(found, dict):
+            raise refused("expected an object in each line")
+        values = {}
+        for name, value in found.items():
+            if isinstance(value, dict | list) and name not in self._ignored:
+                message = f'column "{name}": a nested value'
+                hint = f'list the columns to use in features, or set columns.{name} = "ignore"'
+                position = Position(line, 1)
+                raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
+            text = "" if value is None or isinstance(value, dict | list) else value
+            text = str(text).lower() if isinstance(text, bool) else text
+            if "\0" in text:
+                raise refused(f'column "{name}": a null character', code="encoding")
+            values[name] = text
+        return values

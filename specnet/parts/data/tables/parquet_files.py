@@ -1,0 +1,107 @@
+"""Parquet files, whose columns keep their types."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from specnet.errors import DataError, Diagnostic
+from specnet.files import open_file
+from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.cells import quoted
+from specnet.parts.data.tables.duck import Duck, DuckError, opened
+from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+
+
+class ParquetSource(Source):
+    """Several files of the same columns, in any order.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(paths)
+        described = [_described(path) for path in paths]
+        self.names = [name for name, _ in described[0]]
+        self._check_same_names(
+            [(path, [name for name, _ in columns]) for path, columns in zip(paths, described, strict=True)]
+        )
+        self._types = [of for _, of in described[0]]
+        places = {name: place for place, name in enumerate(self.names)}
+        self._places = [[places[name] for name, _ in columns] for columns in described]
+        for path, columns in zip(paths, described, strict=True):
+            for name, of in columns:
+                self._types[places[name]] = _common(self._types[places[name]], of, name, path)
+
+    @property
+    def types(self) -> list[str]:
+        return self._types
+
+    def store(self, duck: Duck, progress: Progress) -> None:
+        columns = ", ".join(f"c{place} {of}" for place, of in enumerate(self._types))
+        duck.rows(f"CREATE TABLE cells ({columns})")
+        for path, places in zip(self.paths, self._places, strict=True):
+            names = ", ".join(f"c{place}" for place in places)
+            query = f"INSERT INTO cells BY NAME SELECT * FROM {_rows(path)} AS t({names})"
+            try:
+                duck.columns(query, None, progress, os.path.getsize(path))
+            except DuckError as error:
+                raise _damaged(path, error) from None
+
+    def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
+        source = self.paths[0] if len(self.paths) == 1 else None
+        return [
+            Diagnostic(mistake.code, mistake.message, source=source, hint=mistake.hint)
+            for mistake in sorted(mistakes, key=lambda mistake: (mistake.row, mistake.place))
+        ]
+
+
+def _rows(path: str) -> str:
+    return f"read_parquet({quoted(os.path.realpath(path))}, hive_partitioning = false)"
+
+
+def _described(path: str) -> list[tuple[str, str]]:
+    """Return the names and types of a file's columns."""
+    real = os.path.realpath(path)
+    with open_file(path):
+        refuse_wildcards(path, real)
+    with opened([real], 0) as duck:
+        try:
+            types = [str(row[1]) for row in duck.rows(f"DESCRIBE SELECT * FROM {_rows(path)}")]
+            # DuckDB's own names ignore case.
+            tree = iter(duck.rows(f"SELECT name, num_children FROM parquet_schema({quoted(real)})"))
+        except DuckError as error:
+            raise _damaged(path, error) from None
+    next(tree)
+    names = list(_top(tree))
+    problems = [Diagnostic("repeated-column", message, source=path) for _, message in repeated_names(names)]
+    if problems:
+        raise DataError(*problems)
+    return list(zip(names, types, strict=True))
+
+
+def _top(tree: Iterator[tuple[str, int | None]]) -> Iterator[str]:
+    """Yield the names of a schema's columns, without those that are nested in them."""
+    for name, children in tree:
+        yield name
+        below = children or 0
+        while below:
+            _, more = next(tree)
+            below += (more or 0) - 1
+
+
+def _common(one: str, other: str, name: str, path: str) -> str:
+    """Return the type that two files' columns of one name have together."""
+    if one == other:
+        return one
+    if is_number_type(one) and is_number_type(other):
+        return "DOUBLE" if FRACTIONAL & {one, other} else "HUGEINT" if {one, other} <= WHOLE else "DOUBLE"
+    message = f'column "{name}": {other} here, but {one} in the first file'
+    raise DataError(Diagnostic("column-type", message, source=path))
+
+
+def _damaged(path: str, error: DuckError) -> DataError:
+    return DataError(Diagnostic("parquet", f"DuckDB cannot read the file: {error}", source=path))

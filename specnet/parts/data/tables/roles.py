@@ -1,0 +1,145 @@
+"""Columns of a table that are neither features nor targets: what a split goes by, and how much each row counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data.base import SPLIT_PARTS, Split, Table
+from specnet.parts.data.columns import Column, ColumnKind
+from specnet.parts.data.tables.reading import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which columns have such a role.
+
+    Attributes
+    ----------
+    split : Split
+    weight : str or None
+        The column of weights.
+    """
+
+    split: Split
+    weight: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, each once."""
+        return tuple(dict.fromkeys(name for name in (self.split.by_column, self.weight) if name is not None))
+
+    def kinds(self) -> dict[str, ColumnKind]:
+        """Return the kinds that the columns have where nobody says another: times are judged by their cells."""
+        kinds: dict[str, ColumnKind] = {}
+        if self.split.by_column is not None and self.split.time is None:
+            kinds[self.split.by_column] = "category"
+        if self.weight is not None:
+            kinds[self.weight] = "numeric"
+        return kinds
+
+    def split_by(self, content: Content) -> NDArray[Any] | None:
+        """Return what the split goes by, (rows,).
+
+        Raises
+        ------
+        DataError
+            If a time is missing or is none, or a word is no part of a split.
+        """
+        name = self.split.by_column
+        if name is None:
+            return None
+        column, cells = _found(content, name)
+        if self.split.time is not None:
+            return _times(column, cells)
+        assert column.texts is not None, "it was read as a category"
+        if self.split.group is not None:
+            return np.where(np.isnan(cells), -1, cells).astype(np.int64)
+        said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
+        wrong = ~np.isin(said, SPLIT_PARTS)
+        if wrong.any():
+            row = int(wrong.argmax())
+            what = f'"{said[row]}"' if said[row] else "nothing"
+            expected = ", ".join(f'"{part}"' for part in SPLIT_PARTS)
+            message = f'column "{name}" says {what} in row {row + 1}; expected {expected}'
+            raise DataError(Diagnostic("split", message, ("split", "column")))
+        return said
+
+    def weights(self, content: Content) -> NDArray[np.float64] | None:
+        """Return the weights of the rows, (rows,).
+
+        Raises
+        ------
+        DataError
+            If one is missing.
+        """
+        if self.weight is None:
+            return None
+        _, cells = _found(content, self.weight)
+        if np.isnan(cells).any():
+            message = f'column "{self.weight}": the weight is missing in row {int(np.isnan(cells).argmax()) + 1}'
+            raise DataError(Diagnostic("missing-cell", message, ("sample_weight",)))
+        return cells
+
+
+def _found(content: Content, name: str) -> tuple[Column, NDArray[np.float64]]:
+    for index, column in enumerate(content.columns):
+        if column.name == name:
+            return column, content.X[:, index]
+    message = f'column "{name}" is neither numbers nor dates that a split could go by'
+    raise DataError(Diagnostic("split", message, ("split",)))
+
+
+def _times(column: Column, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    if column.kind not in ("numeric", "datetime"):
+        message = f'column "{column.name}" is {column.kind}; a split by time needs numbers or dates'
+        hint = f'set data.columns.{column.name} = {{ type = "datetime", format = "%d/%m/%Y" }}'
+        raise DataError(Diagnostic("split", message, ("split", "time"), hint=hint))
+    if np.isnan(cells).any():
+        message = f'column "{column.name}": the time is missing in row {int(np.isnan(cells).argmax()) + 1}'
+        raise DataError(Diagnostic("missing-cell", message, ("split", "time")))
+    return cells
+
+
+def below_each_other(parts: dict[str, Table]) -> Table:
+    """Return tables with the same columns as one, with the name of each in `split_by`."""
+    first, *_ = tables = list(parts.values())
+    columns, pieces = [], []
+    for index, column in enumerate(first.columns):
+        cells = [table.X[:, index] for table in tables]
+        if column.texts is not None:
+            texts = np.unique(np.concatenate([_texts(table, index) for table in tables]))
+            cells = [_moved(each, _texts(table, index), texts) for each, table in zip(cells, tables, strict=True)]
+            column = Column(column.name, column.kind, texts)
+        columns.append(column)
+        pieces.append(np.concatenate(cells))
+    labels = [table.y for table in tables]
+    if {y.dtype.kind for y in labels} == {"i", "U"}:
+        labels = [y.astype(np.str_) for y in labels]
+    weights = [np.ones(len(table.X)) if table.sample_weight is None else table.sample_weight for table in tables]
+    return Table(
+        np.column_stack(pieces),
+        np.concatenate(labels),
+        first.target,
+        sample_weight=None if first.sample_weight is None else np.concatenate(weights),
+        split_by=np.concatenate([np.full(len(table.X), name) for name, table in parts.items()]),
+        columns=tuple(columns),
+        kinds=first.kinds,
+        warnings=first.warnings,
+    )
+
+
+def _texts(table: Table, index: int) -> NDArray[np.str_]:
+    texts = table.columns[index].texts
+    assert texts is not None, "a column has the same kind in all files"
+    return texts
+
+
+def _moved(cells: NDArray[np.float64], texts: NDArray[np.str_], among: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return the places of texts among others that hold them all, for places among their own."""
+    places = np.append(np.searchsorted(among, texts).astype(np.float64), np.nan)
+    return places[np.where(np.isnan(cells), len(texts), cells).astype(np.intp)]

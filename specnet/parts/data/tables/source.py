@@ -1,0 +1,169 @@
+"""Files of one table: what all formats have in common."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.arrays import first_few
+from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.duck import Duck
+from specnet.parts.data.tables.places import DELIMITERS
+
+WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with a cell, at a row and a column of the table, both from 0."""
+
+    row: int
+    place: int
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class Source(ABC):
+    """Files of one table, whose names of columns have been read.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        As errors name them.
+    names : list of str
+        The names of the columns.
+    missing : tuple of str
+        What a missing cell of text holds.
+    decimal : str
+        The sign before a number's fraction.
+    """
+
+    names: list[str]
+    missing: tuple[str, ...] = ("",)
+    decimal = "."
+    plain_numbers = False
+    """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
+    has_missing_values = False
+    """Whether a spec can say what a missing cell holds."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+
+    @property
+    @abstractmethod
+    def types(self) -> list[str]:
+        """DuckDB's type of each column."""
+
+    @abstractmethod
+    def store(self, duck: Duck, progress: Progress) -> None:
+        """Make the table ``cells``, whose columns are c0, c1, …, in the order of `names`.
+
+        Raises
+        ------
+        FileError
+            If a file cannot be read.
+        DataError
+            If it is not what it should be.
+        """
+
+    def numbers_at_once(
+        self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
+    ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
+        """Return columns as numbers (rows, columns) and others as texts, where that can be had in one reading."""
+        return None
+
+    @abstractmethod
+    def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
+        """Return mistakes, of which there are some, at their places in the files."""
+
+    def real_paths(self) -> list[str]:
+        """Return what DuckDB may open."""
+        return [os.path.realpath(path) for path in self.paths]
+
+    def _check_same_names(self, files: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Refuse files whose columns have not the names of the first one's."""
+        (first, names), *others = files
+        for path, found in others:
+            if set(found) != set(names):
+                lacking = [name for name in names if name not in set(found)]
+                name, (there, here) = (
+                    (lacking[0], (first, path))
+                    if lacking
+                    else (
+                        next(name for name in found if name not in set(names)),
+                        (path, first),
+                    )
+                )
+                message = f'the files have different columns: "{name}" is in {there}, but not in {here}'
+                raise DataError(Diagnostic("unknown-column", message, source=path))
+
+
+def meant(names: Sequence[str], name: str) -> str | None:
+    """Return the column with the most similar name, or None."""
+    return next(iter(get_close_matches(name, names, 1)), None)
+
+
+def unknown_columns(path: str, names: Sequence[str], asked: Sequence[str]) -> Diagnostic:
+    """Return the error of columns that a file does not have, of which there are some."""
+    close = [meant(names, name) for name in asked]
+    if len(names) == 1 and (signs := [sign for sign in DELIMITERS if sign in names[0]]):
+        hint = "set delimiter = " + ('"\\t"' if signs[0] == "\t" else f'"{signs[0]}"')
+    else:
+        hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
+    message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
+    return Diagnostic("unknown-column", message, source=path, hint=hint)
+
+
+def _quoted(names: Sequence[str | None]) -> str:
+    return first_few([f'"{name}"' for name in names])
+
+
+def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the columns whose names an earlier one has, and what to say of them."""
+    places: dict[str, int] = {}
+    for column, name in enumerate(names):
+        first = places.setdefault(name, column)
+        if first < column:
+            yield column, f'duplicate column name "{name}": columns {first + 1} and {column + 1}'
+
+
+def refuse_wildcards(path: str, real: str) -> None:
+    """Refuse a file whose name DuckDB would take for a pattern."""
+    if WILDCARDS & set(real):
+        hint = "rename it: * ? and [ act as wildcards"
+        raise DataError(Diagnostic("wildcard", "the path has * ? or [ in it", source=path, hint=hint))
+
+
+def matching(folder: Path, written: str | Sequence[str]) -> list[str]:
+    """Return the files that a path, a pattern, or a list of these stands for: those of a pattern sorted.
+
+    Raises
+    ------
+    DataError
+        If nothing matches a pattern, or a file's own name looks like one.
+    """
+    found: list[str] = []
+    for index, text in enumerate((written,) if isinstance(written, str) else written):
+        place = ("path",) if isinstance(written, str) else ("path", index)
+        whole = os.fspath(folder / text)
+        if not WILDCARDS & set(text):
+            found.append(whole)
+            continue
+        if os.path.lexists(whole):
+            refuse_wildcards(whole, whole)
+        names = sorted(glob(text, root_dir=folder))
+        if not names:
+            raise DataError(Diagnostic("no-file", f'no file matches "{text}"', place))
+        found += [os.fspath(folder / name) for name in names]
+    return found

@@ -1,0 +1,220 @@
+"""Questions about the cells of a table that DuckDB holds: what they are, their numbers, and their texts.
+
+Whatever is fitted is computed elsewhere: DuckDB's own means and quantiles differ from run to run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data.columns import ColumnKind, DatetimeFormat
+from specnet.parts.data.tables.cells import (
+    LARGEST_WHOLE,
+    PAIRS,
+    sql_boolean,
+    sql_category,
+    sql_days,
+    sql_number,
+    sql_pair,
+    sql_plain_number,
+    sql_trimmed,
+)
+from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
+from specnet.parts.data.tables.judging import Verdict, verdict
+from specnet.parts.data.tables.source import Source
+from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+
+NUMBERS_AT_ONCE = 2**24
+"""How many cells are fetched together: 128 MB."""
+TEXTS_AT_ONCE = 2**15
+LARGEST_TEXTS = 2**30
+"""Bytes that the texts of a category may take."""
+
+
+class Store:
+    """The cells of a source's files, in DuckDB's table ``cells``.
+
+    Parameters
+    ----------
+    duck : Duck
+    source : Source
+        Its table is there.
+    """
+
+    def __init__(self, duck: Duck, source: Source) -> None:
+        self._duck, self._source = duck, source
+        self._types = source.types
+        self._all_quick: set[int] = set()
+        self.rows: int = duck.rows("SELECT count(*) FROM cells")[0][0]
+
+    def verdicts(self, places: Sequence[int]) -> dict[int, Verdict]:
+        """Return what columns are, judged by all their cells."""
+        counts = self._counted(places)
+        others = [place for place in places if not counts[place][0] == counts[place][1] > 0]
+        words = self._aggregated(
+            others,
+            lambda place: [
+                f"count(t{place})",
+                f"count({sql_days(f't{place}')})",
+                *(f"count(*) FILTER ({sql_pair(f't{place}', pair)})" for pair in PAIRS),
+            ],
+        )
+        found = {}
+        for place in places:
+            cells, numbers = counts[place]
+            present, dates, *pairs = words.get(place, (cells, 0))
+            found[place] = verdict(present, numbers, present in pairs, dates, partial(self._distinct, place))
+        return found
+
+    def _counted(self, places: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Return how many cells columns have, and how many of these are numbers.
+
+        Where all are had quickly, the longer expressions are spared: many columns of them take long to plan.
+        """
+        counts = self._aggregated(places, lambda place: [f"count(c{place})", f"count(f{place})"])
+        self._all_quick |= {place for place, (cells, quick) in counts.items() if cells == quick}
+        others = [place for place in places if place not in self._all_quick]
+        slow = self._aggregated(others, lambda place: [f"count({self._number(place)})"])
+        return counts | {place: (counts[place][0], *slow[place]) for place in others}
+
+    def _number(self, place: int) -> str:
+        of = self._types[place]
+        if place in self._all_quick:
+            return f"f{place}"
+        return (
+            f"f{place}"
+            if is_number_type(of)
+            else f"coalesce(f{place}, {sql_number(f'x{place}', self._source.decimal)})"
+        )
+
+    def value(self, place: int, kind: ColumnKind) -> str:
+        """Return the expression of a column's cells as numbers, of any kind but category."""
+        if isinstance(kind, DatetimeFormat):
+            return sql_days(f"t{place}", kind.format)
+        if kind == "numeric":
+            return self._number(place)
+        return sql_boolean(f"t{place}") if kind == "boolean" else sql_days(f"t{place}")
+
+    def misfits(self, values: dict[int, str]) -> dict[int, tuple[int, int, str]]:
+        """Return which columns have cells that are there without a value.
+
+        Parameters
+        ----------
+        values : dict of int to str
+            An expression for each place.
+
+        Returns
+        -------
+        dict of int to (int, int, str)
+            How many there are in a column, the row of the first, and its text.
+        """
+        counts = self._aggregated(list(values), lambda place: [f"count(c{place})", f"count({values[place]})"])
+        found: dict[int, tuple[int, int, str]] = {}
+        for place, (cells, right) in counts.items():
+            if cells > right:
+                first, wrong = f"arg_min(t{place}, place)", f"t{place} IS NOT NULL AND ({values[place]}) IS NULL"
+                query = f"SELECT count(*), min(place), {first} FROM ({self._inner([place], wrong)}) WHERE {wrong}"
+                ((count, row, text),) = self._duck.rows(query)
+                if count:
+                    found[place] = count, row, text
+        return found
+
+    def numbers(self, values: Sequence[tuple[int, str]]) -> NDArray[np.float64]:
+        """Return expressions of columns as numbers (rows, expressions), NaN where they are null."""
+        table = np.empty((self.rows, len(values)))
+        step = max(1, min(MOST_EXPRESSIONS // 2, NUMBERS_AT_ONCE // max(1, self.rows)))
+        for start in range(0, len(values), step):
+            some = values[start : start + step]
+            selected = ", ".join(f"{value} AS n{index}" for index, (_, value) in enumerate(some))
+            inner = self._inner([place for place, _ in some], selected)
+            fetched = self._duck.columns(f"SELECT {selected} FROM ({inner})")
+            for index, column in enumerate(fetched, start):
+                table[:, index] = np.ma.filled(column, np.nan)
+        return table
+
+    def codes(self, place: int) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+        """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
+        text = sql_category(self._text(place))
+        self._duck.rows(
+            "CREATE OR REPLACE TABLE kept AS SELECT x, row_number() OVER (ORDER BY x) - 1 AS code"
+            f" FROM (SELECT DISTINCT {text} AS x FROM cells) WHERE x IS NOT NULL"
+        )
+        count, longest = self._duck.rows("SELECT count(*), coalesce(max(length(x)), 1) FROM kept")[0]
+        if count * longest * 4 > LARGEST_TEXTS:
+            name = self._source.names[place]
+            message = f'column "{name}": {count} texts of up to {longest} characters do not fit into memory'
+            raise DataError(Diagnostic("too-large", message, source=self._source.paths[0]))
+        rows, found = self._duck.columns(
+            "SELECT cell.place, kept.code FROM kept"
+            f" JOIN (SELECT rowid AS place, {text} AS x FROM cells) cell ON cell.x = kept.x"
+        )
+        codes = np.full(self.rows, np.nan)
+        codes[rows] = found
+        del rows, found  # before there are texts too
+        texts = np.empty(count, f"U{longest}")
+        start = 0
+        for some in self._duck.batches("SELECT x FROM kept ORDER BY code", TEXTS_AT_ONCE):
+            texts[start : start + len(some)] = [x for (x,) in some]
+            start += len(some)
+        self._duck.rows("DROP TABLE kept")
+        return codes, texts
+
+    def _distinct(self, place: int) -> int:
+        text = sql_category(self._text(place))
+        count: int = self._duck.rows(f"SELECT count(x) FROM (SELECT DISTINCT {text} AS x FROM cells)")[0][0]
+        return count
+
+    def _aggregated(self, places: Sequence[int], expressions: Callable[[int], list[str]]) -> dict[int, tuple[int, ...]]:
+        """Return several figures of each column."""
+        found: dict[int, tuple[int, ...]] = {}
+        remaining = iter(places)
+        step = MOST_EXPRESSIONS // len(expressions(places[0])) if places else 1
+        while some := list(islice(remaining, step)):
+            asked = [expressions(place) for place in some]
+            selected = ", ".join(f"{text} AS a{index}" for index, text in enumerate(chain.from_iterable(asked)))
+            (figures,) = self._duck.rows(f"SELECT {selected} FROM ({self._inner(some, selected)})")
+            each: Iterator[int] = iter(figures)
+            found |= {place: tuple(islice(each, len(texts))) for place, texts in zip(some, asked, strict=True)}
+        return found
+
+    def _inner(self, places: Sequence[int], asked: str) -> str:
+        """Return the query of columns, as far as they are asked for.
+
+        For each there is c…, the cell as it is; t…, its trimmed text, null where it is missing; f…, its number where
+        that is quickly had; and x…, the text where it is not.
+        """
+        used = set(re.findall(r"\b[cfxt][0-9]+\b", asked))
+        selected = ["rowid AS place"]
+        for place in dict.fromkeys(places):
+            fast, text = self._fast(place), self._text(place)
+            sparing = f"CASE WHEN {fast} IS NULL THEN {text} END"
+            columns = {f"c{place}": f"c{place}", f"t{place}": text, f"f{place}": fast, f"x{place}": sparing}
+            selected += [f"{expression} AS {name}" for name, expression in columns.items() if name in used]
+        return f"SELECT {', '.join(selected)} FROM cells"
+
+    def _fast(self, place: int) -> str:
+        of, cell = self._types[place], f"c{place}"
+        if of in WHOLE:
+            return f"CASE WHEN {cell} BETWEEN -{LARGEST_WHOLE} AND {LARGEST_WHOLE} THEN {cell}::DOUBLE END"
+        if of in FRACTIONAL:
+            return f"CASE WHEN isfinite({cell}) THEN {cell}::DOUBLE END"
+        if is_number_type(of):
+            return f"{cell}::DOUBLE"
+        if of == "VARCHAR" and self._source.decimal == ".":
+            return sql_plain_number(cell, self._source.plain_numbers)
+        return "NULL::DOUBLE"
+
+    def _text(self, place: int) -> str:
+        of, cell = self._types[place], f"c{place}"
+        if of == "VARCHAR":
+            return sql_trimmed(cell, self._source.missing)
+        if of in FRACTIONAL:
+            return f"CASE WHEN NOT isnan({cell}) THEN {cell}::DOUBLE::VARCHAR END"
+        return sql_trimmed(f"{cell}::VARCHAR", ("",))

@@ -1,0 +1,130 @@
+"""Tables as people have them: each is read right, or is one mistake at its place, which says what mends it."""
+
+import numpy as np
+import pytest
+
+from specnet.errors import DataError
+from specnet.parts.data import Csv
+
+NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "X", "y"),
+    [
+        ("a;b;y\n1,5;2;0\n2,5;3;1\n", {"decimal": ","}, [[1.5, 2], [2.5, 3]], [0, 1]),
+        ("a;b;y\n1;2;0\n", {}, [[1, 2]], [0]),
+        ("a\tb\ty\n1\t2\t0\n", {}, [[1, 2]], [0]),
+        ("a|b|y\n1|2|0\n", {}, [[1, 2]], [0]),
+        ('"a,b,c";y\n1;0\n', {}, [[1]], [0]),
+        ("a,b;y\n1,0\n", {"target": "b;y"}, [[1]], [0]),
+        ("a^y\n1^0\n", {"delimiter": "^"}, [[1]], [0]),
+        ("a,y\n'1',0\n'2,5',1\n", {"quote": "'", "decimal": ","}, [[1], [2.5]], [0, 1]),
+        ("\N{BYTE ORDER MARK}a,y\r\n1,0\r\n", {}, [[1]], [0]),
+        ("ä,y\n1,é\n".encode("latin-1"), {"encoding": "latin-1"}, [[1]], ["é"]),
+        ("ä,y\r\n1,é\r\n".encode("utf-16"), {"encoding": "utf-16"}, [[1]], ["é"]),
+        ("€,y\n1,“x”\n".encode("cp1252"), {"encoding": "cp1252"}, [[1]], ["“x”"]),
+        ("a report\n\na,y\n1,0\n", {"skip": 2}, [[1]], [0]),
+        ("1,2,0\n3,4,1\n", {"header": False, "target": "column_3"}, [[1, 2], [3, 4]], [0, 1]),
+        ("\N{BYTE ORDER MARK}1,0\n", {"header": False, "target": "column_2"}, [[1]], [0]),
+        ("a,y\n1,0\n", {}, [[1]], [0]),
+        ("a,A,y\n1,2,0\n", {}, [[1, 2]], [0]),
+        (",y\n1,0\n", {"columns": {"column_1": "numeric"}}, [[1]], [0]),
+        ('"a ""b"";c","x\'y",y\n1,2,0\n', {}, [[1, 2]], [0]),
+        (" a , y\n1, 0\n", {}, [[1]], [0]),
+        ("a,y\n\n1,0\n\n\n2,1\n\n", {}, [[1], [2]], [0, 1]),
+        ("a,y\n# 1,0\n2,1\n", {"missing_values": ["# 1"]}, [[np.nan], [2]], [0, 1]),
+        ("a,y\nNaN,0\n1,1\nN/A,1\n", {}, [[np.nan], [1], [np.nan]], [0, 1, 1]),
+        ("a,b,y\n-999,1,0\n5,2,1\n", {"missing_values": ["-999"]}, [[np.nan, 1], [5, 2]], [0, 1]),
+        ("a,y\n1,0\n2,\n", {"missing_target": "drop"}, [[1]], [0]),
+        ('a,y\n"1","line one\nline two"\n2,x\n', {}, [[1], [2]], ["line one\nline two", "x"]),
+    ],
+)
+def test_tables_that_are_read(file, content, fields, X, y):
+    path = file(content)
+    table = Csv(path=path.name, **{"target": "y", **fields}).load(path.parent, "classes")
+    np.testing.assert_array_equal(table.X, X)
+    assert table.y.tolist() == y
+
+
+def test_the_suffix_tells_of_tabs(tmp_path):
+    (tmp_path / "rows.tsv").write_text("a,b,c\ty\n1\t0\n")
+    assert Csv(path="rows.tsv", target="y").load(tmp_path, "classes").feature_names == ("a,b,c",)
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "code", "line", "hint"),
+    [
+        ("a,b,y\n1,2,0\n3,4\n", {}, "ragged-row", 3, None),
+        ("a,b,y\n1,2,0\n3,4,1,5\n", {}, "ragged-row", 3, None),
+        ("a,b,y\n1,2,0\n# a comment\n3,4,1\n", {}, "ragged-row", 3, None),
+        ('a,b,y\n1,2,0\n3,"4,1\n5,6,0\n', {}, "csv-syntax", 3, None),
+        ("a,y\n1,0\r\n2,1\n", {}, "csv-syntax", 2, None),
+        ("a,y\r\n1,0\n2,1\n", {}, "csv-syntax", 2, None),
+        ("ä,y\n1,0\n".encode("latin-1"), {}, "encoding", 1, 'encoding = "latin-1"'),
+        ("ä,y\n1,0\n".encode("utf-16"), {}, "encoding", 1, 'encoding = "utf-16"'),
+        ("a,y\n1,0\n".encode("utf-16-le"), {}, "encoding", 1, 'encoding = "utf-16"'),
+        (b"\xff\xfea", {"encoding": "utf-16"}, "encoding", None, "another encoding"),
+        (b"a,y\n1,0\n2\0,1\n", {}, "encoding", 3, None),
+        ("", {}, "missing-header", 1, None),
+        ("a,y\n", {}, "empty", None, None),
+        ("1,2\n3,4\n", {}, "missing-header", 1, "header = false"),
+        ("a,a,y\n1,2,0\n", {}, "repeated-column", 1, None),
+        ("column_2,,y\n1,2,0\n", {}, "repeated-column", 1, None),
+        ("a;b;y\n1;2;0\n", {"delimiter": ","}, "unknown-column", None, 'delimiter = ";"'),
+        ("a,y\n" + NUMBERS + "00123,0\n", {}, "not-a-number", 22, 'columns.a = "category"'),
+        ("a;y\n" + NUMBERS.replace(",", ";") + "1,5;0\n", {}, "not-a-number", 22, "missing_values"),
+        ("a,y\n" + NUMBERS + "1_000,0\n", {}, "not-a-number", 22, "missing_values"),
+        ("a,y\n" + NUMBERS + "1e400,0\n", {}, "not-a-number", 22, "missing_values"),
+        ("a,y\n" + NUMBERS + "9007199254740993,0\n", {}, "not-a-number", 22, "missing_values"),
+        ("a,y\n" + NUMBERS + "inf,0\n", {}, "not-a-number", 22, "missing_values"),
+        ("my column,y\n" + NUMBERS + "x,0\n", {}, "not-a-number", 22, 'columns."my column" = "category"'),
+        ("a,y\n1,0\n2,\n", {}, "missing-target", 3, 'missing_target = "drop"'),
+        ("a,y\nx,0\nz,1\n", {}, "no-features", None, 'columns.a = "category"'),
+    ],
+)
+def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
+    path = file(content)
+    with pytest.raises(DataError) as caught:
+        Csv(path=path.name, target="y", **fields).load(path.parent, "classes")
+    (problem,) = caught.value.diagnostics
+    assert problem.code == code
+    assert (problem.position and problem.position.line) == line
+    assert (problem.source == str(path)) == (problem.path == ())
+    assert hint is None or hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"encoding": "klingon"}, 'unknown encoding "klingon"'),
+        ({"encoding": "rot13"}, 'unknown encoding "rot13"'),
+        ({"delimiter": ",", "decimal": ","}, "delimiter and decimal are the same"),
+        ({"delimiter": "'", "quote": "'"}, "delimiter and quote are the same"),
+        ({"features": ["a"], "columns": {"a": "ignore"}}, "cannot also be a feature"),
+        ({"columns": {"y": "ignore"}}, "cannot be ignored"),
+        ({"target": ["y", "y"]}, "duplicate name"),
+        ({"target": ["y", "z"], "features": ["z"]}, "cannot also be a feature"),
+        ({"columns": {"a": {"type": "datetime", "format": "%Q"}}}, "format"),
+    ],
+)
+def test_fields_that_do_not_go_together(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Csv(path="rows.csv", **{"target": "y", **fields})
+
+
+@pytest.mark.slow
+def test_many_columns_of_any_kind_are_judged(file):
+    """More columns than a query may have expressions, one of them a category and one with a gap."""
+    names = [f"x{number}" for number in range(3000)]
+    rows = [
+        ["red" if row % 2 else "blue", *("" if (row, n) == (3, 7) else f"{row * n}" for n in range(1, 3000))]
+        for row in range(12)
+    ]
+    path = file(",".join([*names, "y"]) + "\n" + "".join(",".join([*row, "0"]) + "\n" for row in rows))
+    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    assert [column.kind for column in table.columns] == ["category", *["numeric"] * 2999]
+    expected = np.outer(np.arange(12.0), np.arange(3000))
+    expected[:, 0] = np.arange(12) % 2
+    expected[3, 7] = np.nan
+    np.testing.assert_array_equal(table.X, expected)

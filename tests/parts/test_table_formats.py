@@ -1,0 +1,215 @@
+"""The same table from csv, parquet, jsonl and a data frame, and the targets that a table can have."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specnet.errors import DataError
+from specnet.parts.data import Csv, Jsonl, Parquet, frame_table
+
+ROWS = 40
+
+
+@pytest.fixture
+def frame():
+    """Return a data frame with a column of each kind, and gaps."""
+    rows = np.arange(ROWS)
+    gap = rows % 7 == 3
+    return pd.DataFrame(
+        {
+            "whole": rows,
+            "real": np.where(gap, np.nan, rows / 7),
+            "flag": rows % 3 == 0,
+            "words": np.where(gap, None, np.where(rows % 2, "yes", "no")),
+            "day": pd.to_datetime("2024-01-30") + pd.to_timedelta(rows, unit="D"),
+            "moment": pd.to_datetime("2024-01-30 10:00:00.25") + pd.to_timedelta(rows * 1001, unit="s"),
+            "colour": np.where(gap, None, np.array(["red", "äpfel", 'b,"lue'])[rows % 3]),
+            "empty": [None] * ROWS,
+            "y": np.array(["u", "v"])[rows % 2],
+        }
+    )
+
+
+def written(frame, path):
+    import duckdb
+
+    if path.suffix == ".parquet":
+        texts = {name: object for name in frame if frame[name].dtype == "str"}  # of which older DuckDBs know nothing
+        duckdb.from_df(frame.astype(texts)).write_parquet(str(path))
+    elif path.suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True, date_format="iso", double_precision=15)
+    else:
+        frame.to_csv(path, index=False)
+
+
+def of_file(path, **fields):
+    part = {".csv": Csv, ".gz": Csv, ".parquet": Parquet, ".jsonl": Jsonl}[path.suffix]
+    return part(path=path.name, target="y", **fields).load(path.parent, "classes")
+
+
+def test_a_table_is_the_same_from_everywhere(frame, tmp_path):
+    X, columns = frame_table(frame.drop(columns="y"))
+    kinds = ["numeric", "numeric", "boolean", "boolean", "datetime", "datetime", "category"]
+    assert [column.kind for column in columns] == kinds
+    for suffix in ("csv", "parquet", "jsonl"):
+        written(frame, tmp_path / f"rows.{suffix}")
+        table = of_file(tmp_path / f"rows.{suffix}")
+        assert [(column.name, column.kind) for column in table.columns] == [
+            (column.name, column.kind) for column in columns
+        ]
+        np.testing.assert_allclose(table.X, X, rtol=0 if suffix != "jsonl" else 1e-14)
+        assert table.columns[-1].texts.tolist() == columns[-1].texts.tolist() == sorted(["red", "äpfel", 'b,"lue'])
+        assert table.y.tolist() == frame["y"].tolist()
+        assert table.kinds["empty"] == "ignore"
+
+
+def test_types_of_parquet_files_are_kept(tmp_path):
+    import duckdb
+
+    duckdb.execute(
+        f"""COPY (SELECT i::TINYINT a, (i / 4)::DECIMAL(6, 2) b, i::FLOAT * 0.1::FLOAT c, i::HUGEINT d,
+        CASE WHEN i = 3 THEN 'nan'::DOUBLE ELSE i END e, 9007199254740993 + i f, i::VARCHAR g,
+        TIMESTAMPTZ '2024-01-31 12:00:00+02:00' h, DATE '1970-01-01' + i::INTEGER "A", i % 2 y
+        FROM range(10) t(i)) TO '{tmp_path}/rows.parquet' (FORMAT parquet)"""
+    )
+    table = of_file(tmp_path / "rows.parquet")
+    rows = np.arange(10.0)
+    expected = [rows, rows / 4, np.float32(rows) * np.float32(0.1), rows, np.where(rows == 3, np.nan, rows), rows]
+    np.testing.assert_array_equal(table.X[:, :6].T, expected)
+    assert table.kinds["f"] == "ignore"
+    np.testing.assert_array_equal(table.X[:, 6], [19753 + 10 / 24] * 10)
+    np.testing.assert_array_equal(table.X[:, 7], rows)
+
+
+@pytest.mark.parametrize("of", ["[1, 2]", "{'a': 1}", "'x'::BLOB", "MAP {'a': 1}"])
+def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of):
+    import duckdb
+
+    duckdb.execute(f"COPY (SELECT {of} AS a, 1 AS b, 0 AS y) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
+    with pytest.raises(DataError, match=r'error.nested-value.: column "a"'):
+        of_file(tmp_path / "rows.parquet")
+    assert of_file(tmp_path / "rows.parquet", columns={"a": "ignore"}).X.tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ('{"a": 1, "y": 0}\n{"a": [1], "y": 0}\n', "nested-value", 2),
+        ('{"a": 1, "y": 0}\n\n{"a": {"b": 1}, "y": 0}\n', "nested-value", 3),
+        ('{"a": 1, "a": 2, "y": 0}\n', "repeated-column", 1),
+        ('{"a": NaN, "y": 0}\n', "json", 1),
+        ('{"a": 1, "y": 0}\n[1, 0]\n', "json", 2),
+        ('{"a": 1, "y": 0}\n{"a": 1, "y"\n', "json", 2),
+        ("[" * 100_000, "json", 1),
+        ('{"a": "x\\u0000", "y": 0}\n', "encoding", 1),
+        ('{"a": 1, "y": 0}\n{"a": 1}\n', "missing-target", 2),
+        ('{"a": 1, "y": 0}\n' * 20 + '{"a": "x", "y": 1}\n', "not-a-number", 21),
+    ],
+)
+def test_mistakes_in_json_lines_are_found_at_their_lines(tmp_path, text, code, line):
+    (tmp_path / "rows.jsonl").write_text(text)
+    with pytest.raises(DataError) as caught:
+        of_file(tmp_path / "rows.jsonl")
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.position.line) == (code, line)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_several_files_are_one_table_whatever_the_order_of_their_columns(tmp_path, suffix):
+    whole = pd.DataFrame({"a": [1, 2, 3, 4], "A": ["p", "q", "q", "p"], "y": [0, 1, 0, 1]})
+    written(whole[:2], tmp_path / f"part1.{suffix}")
+    if suffix == "parquet":  # DuckDB's names ignore case, and the file's do not
+        whole = whole.rename(columns={"A": "b"})
+        written(whole[:2], tmp_path / f"part1.{suffix}")
+    written(whole[2:][["y", whole.columns[1], "a"]], tmp_path / f"part2.{suffix}")
+    part = {"csv": Csv, "parquet": Parquet, "jsonl": Jsonl}[suffix]
+    table = part(path=f"part*.{suffix}", target="y", columns={whole.columns[1]: "category"}).load(tmp_path, "classes")
+    np.testing.assert_array_equal(table.X, [[1, 0], [2, 1], [3, 1], [4, 0]])
+    assert table.y.tolist() == [0, 1, 0, 1]
+
+
+def test_files_of_other_columns_are_refused(tmp_path):
+    (tmp_path / "1.csv").write_text("a,y\n1,0\n")
+    (tmp_path / "2.csv").write_text("b,y\n1,0\n")
+    with pytest.raises(DataError, match=r'2.csv: error.unknown-column.: .*"a" is in .*1.csv, but not in .*2.csv'):
+        Csv(path=["1.csv", "2.csv"], target="y").load(tmp_path, "classes")
+
+
+def test_a_mistake_in_a_later_file_is_found_there(tmp_path):
+    (tmp_path / "1.csv").write_text("a,y\n" + "1,0\n" * 20)
+    (tmp_path / "2.csv").write_text("y,a\n0,1\n0,x\n")
+    with pytest.raises(DataError, match=r'2.csv:3:3: error.not-a-number.: .*"x" in row 22'):
+        Csv(path="*.csv", target="y").load(tmp_path, "classes")
+
+
+def test_packed_files_are_read(tmp_path):
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,y\n1,0\n2,1\n"))
+    assert of_file(tmp_path / "rows.csv.gz").X.tolist() == [[1], [2]]
+    (tmp_path / "rows.csv.gz").write_bytes(b"a,y\n1,0\n2,1\n")
+    with pytest.raises(DataError, match=r"not a whole \.gz file"):
+        of_file(tmp_path / "rows.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "target", "expected"),
+    [
+        ("a,y,z\n1,0,yes\n2,1,no\n", "classes", ["y", "z"], [[0, 1], [1, 0]]),
+        ("a,y,z\n1,0,1\n2,1,1\n", "classes", ["z", "y"], [[1, 0], [1, 1]]),
+        ("a,y,z\n1,0.5,1\n2,1,-1\n", "values", ["y", "z"], [[0.5, 1], [1, -1]]),
+        ("a,y\n1,0.5\n2,1\n", "values", ["y"], [0.5, 1]),
+        ("a,y\n1,2.0\n2,1\n", "classes", "y", [2, 1]),
+        ("a,y\n1,2.5\n2,1\n", "classes", "y", ["2.5", "1"]),
+        ("a,y\n1,\n2,1\n3,0\n", "classes", "y", [1, 0]),
+        ("a,y\n1,NA\n2,1.5\n3,\n", "values", "y", [1.5]),
+        ("a,y,z\n1,,1\n2,1,2\n3,1,\n", "values", ["y", "z"], [[1, 2]]),
+    ],
+)
+def test_targets(file, text, kind, target, expected):
+    path = file(text)
+    table = Csv(path=path.name, target=target, missing_target="drop").load(path.parent, kind)
+    assert table.y.tolist() == expected
+    assert len(table.X) == len(table.y)
+
+
+def test_a_frame_by_said_kinds(frame):
+    X, columns = frame_table(frame, {"colour": "category", "whole": "numeric", "y": "ignore", "real": "category"})
+    assert [column.name for column in columns] == ["colour", "whole", "real"]
+    np.testing.assert_array_equal(X[:, 1], frame["whole"])
+    assert columns[2].texts[int(X[1, 2])] == json.dumps(1 / 7)
+    assert np.isnan(X[3, 2])
+
+
+@pytest.mark.parametrize(
+    ("columns", "kinds", "message"),
+    [
+        ({"a": ["x", "1"]}, {"a": "numeric"}, r'error.not-a-number.: column "a": .*"x" in row 0'),
+        ({"a": ["x", "1"]}, {"b": "numeric"}, 'X has no column "b"'),
+        ({"a": [1.0, np.inf]}, {"a": "numeric"}, r'"inf" in row 1'),
+        ({"a": [[1], [2]]}, None, 'column "a": nested'),
+        ({"a": ["x", "z"]}, None, "no usable columns"),
+        ({"a": []}, None, "X is empty"),
+        ({"a": ["x\0", "z"]}, None, "null character"),
+    ],
+)
+def test_frames_that_are_refused(columns, kinds, message):
+    with pytest.raises(DataError, match=message):
+        frame_table(pd.DataFrame(columns), kinds)
+
+
+def test_frames_of_several_libraries_own_types():
+    frame = pd.DataFrame(
+        {
+            "a": pd.array([1, None, 3], "Int64"),
+            "b": pd.array([True, None, False], "boolean"),
+            "c": pd.Categorical(["u", None, "v"]),
+            "d": pd.to_datetime(["2024-01-31 12:00"] * 3).tz_localize("Europe/Berlin"),
+            "e": [2**53 + 1] * 3,
+        }
+    )
+    X, columns = frame_table(frame)
+    assert [column.kind for column in columns] == ["numeric", "boolean", "category", "datetime"]
+    nan = np.nan
+    np.testing.assert_array_equal(X, np.transpose([[1, nan, 3], [1, nan, 0], [0, nan, 1], [19753 + 11 / 24] * 3]))
