@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from specnet.data import Labels, split_rows, suspicions, table_target
 from specnet.errors import DataError
-from specnet.model import Model
+from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Table
@@ -121,8 +121,16 @@ class FitResult:
 
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
+        return self.model.evaluate_inputs(self.prepared(name, rows), rows.y, rows.weight)
+
+    def answers(self, name: str, rows: Rows) -> Answers:
+        """Return what the model answers for the rows of that part of the split."""
+        return self.model.answers(self.prepared(name, rows), rows.y, rows.weight)
+
+    def prepared(self, name: str, rows: Rows) -> Array:
+        """Return the columns of the rows of that part of the split as the network reads them."""
         X = self.inputs.get(name)
-        return self.model.evaluate_inputs(self.encoder.inputs(rows) if X is None else X, rows.y, rows.weight)
+        return self.encoder.inputs(rows) if X is None else X
 
 
 def fit_rows(
