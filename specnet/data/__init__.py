@@ -4,6 +4,7 @@ from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Preparation, needed_columns, tensor_shapes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
+from specnet.data.suspicious_columns import column_suspicions
 from specnet.data.tables import load_table, read_inputs, read_table, table_target
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Preparation",
     "RowSplit",
     "check_labels",
+    "column_suspicions",
     "load_table",
     "needed_columns",
     "read_inputs",

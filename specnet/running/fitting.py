@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, split_rows, suspicions, table_target
+from specnet.data import Labels, column_suspicions, split_rows, suspicions, table_target
 from specnet.errors import DataError
 from specnet.model import Answers, Model
 from specnet.network import Network
@@ -178,6 +178,8 @@ def fit_rows(
         inputs["validation"] = held_out.X
         monitors = validation_monitors(encoder.model(theta, state), held_out, target, validation.weight)
     warnings = suspicions(resolved, labels, rows.y)
+    if spec.data is not None:  # who passes arrays has made their columns
+        warnings += column_suspicions(spec, labels, splits)
     if warnings:
         observer.warned(warnings)
     counts = {name: len(part) for name, part in splits.items()}
