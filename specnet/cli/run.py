@@ -71,7 +71,7 @@ def run(
             except RunInterrupted as stopped:
                 going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit)}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
-        output.data["metrics"] = result.metrics
+        output.data["metrics"] = result.evaluation
         output.remark("")
         output.table(scores_table(result.metrics))
         output.line()

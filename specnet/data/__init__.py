@@ -6,6 +6,7 @@ from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
 from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
+from specnet.data.suspicious_columns import column_suspicions
 from specnet.data.tables import load_table, read_inputs, read_table, table_target
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "RowSplit",
     "check_labels",
     "column_groups",
+    "column_suspicions",
     "load_table",
     "raw_columns",
     "read_inputs",

@@ -13,6 +13,7 @@ from specnet.data import Labels, Preparation, RawColumns, raw_columns
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
+from specnet.model.answers import Answers
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, check_row_count, check_target, check_weights
@@ -213,8 +214,14 @@ class Model:
 
         The target is class indices (rows,), 0 and 1 (rows, outputs), or values in their own units.
         """
-        probability = self._probabilities(outputs) if self.gives_probabilities else None
-        return metric.score(target, self._answers(outputs, decoded=False), probability, weights)
+        return metric.score(target, *self._compared(outputs), weights)
+
+    def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
+        """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
+        target, wanted = self._target(y, X)
+        losses = self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
+        prediction, probability = self._compared(self.network.predict_checked(self.theta, X, self.state))
+        return Answers(target, wanted, losses, prediction, probability, check_weights(sample_weight, len(X)))
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
@@ -274,6 +281,11 @@ class Model:
             case "classes":
                 indices = outputs.argmax(axis=1)
         return self._labels.decode(indices) if decoded and self._labels is not None else indices
+
+    def _compared(self, outputs: Array) -> tuple[Array, Array | None]:
+        """Return what metrics compare with a target: predictions, and probabilities where there are some."""
+        probability = self._probabilities(outputs) if self.gives_probabilities else None
+        return self._answers(outputs, decoded=False), probability
 
     def _probabilities(self, outputs: Array) -> Array:
         if self.network.task == "binary":

@@ -21,6 +21,7 @@ from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task
+from specnet.parts.metrics.statistics import weighted_mean
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
@@ -219,14 +220,23 @@ class Network:
         data_only: bool = False,
     ) -> float:
         """Return the result of `loss` for rows that `read_inputs` has checked."""
-        target = self._target(y, len(X))
-        name = "row losses, data only" if data_only else "row losses"
-        losses = self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
-        weights = check_weights(sample_weight, len(X))
-        mean = float(losses.mean() if weights is None else (losses @ weights) / weights.sum())
+        losses = self.row_losses(theta, X, y, state, data_only)
+        mean = weighted_mean(losses, check_weights(sample_weight, len(X)))
         if data_only:
             return mean
         return mean + self.layout.penalty(np.asarray(theta), self.spec.training.l1, self.spec.training.l2)
+
+    def row_losses(
+        self,
+        theta: ArrayLike,
+        X: Array,
+        y: ArrayLike,
+        state: Mapping[str, Array] | None = None,
+        data_only: bool = False,
+    ) -> Array:
+        """Return the loss of each row, float64 (rows,), that `loss_checked` makes a mean of."""
+        name = "row losses, data only" if data_only else "row losses"
+        return self._for_all_rows(name, theta, X, state, 1, self._target(y, len(X)))[:, 0].astype(np.float64)
 
     def loss_and_gradient(
         self,

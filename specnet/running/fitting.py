@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, split_rows, suspicions, table_target
+from specnet.data import Labels, Preparation, column_suspicions, split_rows, suspicions, table_target
 from specnet.errors import DataError, Diagnostic
-from specnet.model import Model
+from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Table
@@ -129,8 +129,16 @@ class FitResult:
 
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
+        return self.model.evaluate_inputs(self.prepared(name, rows), rows.y, rows.weight)
+
+    def answers(self, name: str, rows: Rows) -> Answers:
+        """Return what the model answers for the rows of that part of the split."""
+        return self.model.answers(self.prepared(name, rows), rows.y, rows.weight)
+
+    def prepared(self, name: str, rows: Rows) -> Array:
+        """Return the columns of the rows of that part of the split as the network reads them."""
         X = self.inputs.get(name)
-        return self.model.evaluate_inputs(self.encoder.inputs(rows) if X is None else X, rows.y, rows.weight)
+        return self.encoder.inputs(rows) if X is None else X
 
 
 def fit_rows(
@@ -185,6 +193,8 @@ def fit_rows(
         inputs["validation"] = held_out.X
         monitors = validation_monitors(encoder.model(theta, state), held_out, target, validation.weight)
     found = (*warnings, *suspicions(resolved, labels, rows.y))
+    if spec.data is not None:  # who passes arrays has made their columns
+        found += column_suspicions(spec, labels, splits, rows.kinds)
     if found:
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}

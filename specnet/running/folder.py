@@ -22,6 +22,7 @@ from specnet.files import (
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
 from specnet.files.tensors import parse_object
+from specnet.running.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.checkpoint import checked_history, is_finite
@@ -100,13 +101,13 @@ class RunFolder:
             raise FileError(message, source=str(self.path / FACTS))
         return facts
 
-    def metrics(self) -> dict[str, dict[str, float | None]]:
+    def evaluation(self) -> Evaluation:
         """Return what ``metrics.json`` says."""
-        metrics = self._record(METRICS)
-        for split, figures in metrics.items():
+        evaluation = Evaluation.from_record(self._record(METRICS))
+        for split, figures in evaluation.metrics.items():
             if not isinstance(figures, dict) or not all(item is None or is_finite(item) for item in figures.values()):
                 raise FileError(f"the metrics of {split!r} must be numbers", source=str(self.path / METRICS))
-        return metrics
+        return evaluation
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl``."""

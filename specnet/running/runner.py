@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import DataError, Diagnostic, Terminated, TrainingError
+from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
 from specnet.model import Model, load_model
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
+from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
 from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
@@ -30,8 +30,6 @@ from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 from specnet.version import __version__
-
-Metrics = dict[str, dict[str, float | None]]
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -65,6 +63,9 @@ class RunResult:
         A record for each logged epoch.
     metrics : dict
         The kept model's figures by split and name; None for a figure that cannot be told, such as a score of one row.
+    evaluation : dict
+        What ``metrics.json`` says, as plain data: the metrics, ``rows``, and of the test rows ``baselines``,
+        ``tables``, ``intervals`` and ``gains``.
     folder : Path or None
         Where the run was written.
     warnings : tuple of Diagnostic
@@ -74,6 +75,7 @@ class RunResult:
     model: Model
     history: list[dict[str, Any]] = field(repr=False)
     metrics: Metrics
+    evaluation: dict[str, Any] = field(repr=False)
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
 
@@ -141,14 +143,15 @@ def run(
         started = _read(parsed)
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
-            return RunResult(model, folder.history(), folder.metrics(), folder.path)
+            kept = folder.evaluation()
+            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path)
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
-        fitted, metrics = _train(started, folder, checkpoint, observer, interruptions)
+        fitted, evaluation = _train(started, folder, checkpoint, observer, interruptions)
         result = fitted.result
         if folder is not None:
-            _write(started, folder, checkpoint, fitted, metrics)
+            _write(started, folder, checkpoint, fitted, evaluation)
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -159,7 +162,12 @@ def run(
                 raise
             raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
         return RunResult(
-            fitted.model, result.history, metrics, None if folder is None else folder.path, result.warnings
+            fitted.model,
+            result.history,
+            evaluation.metrics,
+            evaluation.record(),
+            None if folder is None else folder.path,
+            result.warnings,
         )
 
 
@@ -209,7 +217,7 @@ def _train(
     checkpoint: Checkpoint | None,
     observer: Observer | None,
     interruptions: Interruptions,
-) -> tuple[FitResult, Metrics]:
+) -> tuple[FitResult, Evaluation]:
     """Train a run's network, from a checkpoint on if there is one, and measure it on every part of the split."""
 
     def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
@@ -227,11 +235,11 @@ def _train(
         interruptions=interruptions,
         warnings=started.data.warnings,
     )
-    return fitted, {name: _measured(fitted, name, part) for name, part in started.data.splits.items()}
+    return fitted, evaluate_run(fitted, started.data.splits)
 
 
 def _write(
-    started: _Run, folder: RunFolder, checkpoint: Checkpoint | None, fitted: FitResult, metrics: Metrics
+    started: _Run, folder: RunFolder, checkpoint: Checkpoint | None, fitted: FitResult, evaluation: Evaluation
 ) -> None:
     """Write what a run has reached into its folder."""
     parsed, model, result = started.parsed, fitted.model, fitted.result
@@ -254,7 +262,7 @@ def _write(
     with file_errors(folder.path / MODEL):
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
-    contents = {MODEL: content, **_texts(parsed, model, result, metrics, facts)}
+    contents = {MODEL: content, **_texts(parsed, model, result, evaluation, facts)}
     if result.interruption is not None:
         contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
     folder.write(contents)
@@ -265,17 +273,8 @@ def _versions() -> dict[str, str]:
     return {"specnet": __version__, **libraries, "python": platform.python_version()}
 
 
-def _measured(fitted: FitResult, name: str, rows: Rows) -> dict[str, float | None]:
-    figures = fitted.evaluate(name, rows)
-    if not math.isfinite(figures["loss"]):
-        raise TrainingError(
-            f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
-        )
-    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
-
-
 def _texts(
-    spec: Spec, model: Model, result: TrainingResult, metrics: Metrics, facts: Mapping[str, Any]
+    spec: Spec, model: Model, result: TrainingResult, evaluation: Evaluation, facts: Mapping[str, Any]
 ) -> dict[str, str | bytes]:
     """Return what is written beside the model, by name of file."""
     document = spec.document
@@ -286,7 +285,7 @@ def _texts(
         name: text,
         RESOLVED: model.spec.to_json(),
         HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
-        METRICS: _json(metrics),
+        METRICS: _json(evaluation.record()),
         FACTS: _json(facts),
     }
 

@@ -102,6 +102,8 @@ ClassWeight = Annotated[
 ]
 BatchSize = Annotated[int | Literal["full"], _OrWord(PositiveInteger, "an integer", "full")]
 
+Baseline = Literal["constant", "linear"]
+
 
 class NetworkSpec(Section):
     """The network, in exactly one of three forms: `layer_sizes`, `hidden_layer_sizes` or `layers`."""
@@ -187,6 +189,11 @@ class TrainingSpec(Section):
     )
     shuffle: bool = Field(True, description="shuffle the rows before each epoch")
     metrics: tuple[Metric, ...] = Field((), description="metrics computed on every split after training")
+    baselines: tuple[Baseline, ...] = Field(
+        ("constant",),
+        description="predictors that the model is compared with on the test set: constant, the best prediction that is "
+        "the same for all rows; linear, scikit-learn's LogisticRegression or Ridge",
+    )
     log_every: PositiveInteger | None = Field(
         None, description="epochs between two lines of the history; default: at most about 1000 lines"
     )
@@ -209,6 +216,9 @@ class TrainingSpec(Section):
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
     )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from named_twice("baselines", self.baselines)
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield what watches a figure after each epoch, with its path under training."""

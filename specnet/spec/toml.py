@@ -37,7 +37,7 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
         if key in plain:
             continue
         here = (*path, key)
-        title = ".".join(map(_key, here))
+        title = ".".join(map(toml_key, here))
         if isinstance(value, Mapping):
             lines += ["", f"[{title}]", *_table(value, here)]
         else:
@@ -58,15 +58,15 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
 
 
 def _setting(key: str, value: Any) -> str:
-    line = f"{_key(key)} = {_inline(value)}"
+    line = f"{toml_key(key)} = {_inline(value)}"
     if len(line) <= _LONGEST_LINE or not isinstance(value, list):
         return line
-    return "\n".join([f"{_key(key)} = [", *(f"    {_inline(item)}," for item in value), "]"])
+    return "\n".join([f"{toml_key(key)} = [", *(f"    {_inline(item)}," for item in value), "]"])
 
 
 def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_inline(item)}' for key, item in value.items())} }}"
+        return f"{{ {', '.join(f'{toml_key(key)} = {_inline(item)}' for key, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_inline, value))}]"
     if isinstance(value, bool):
@@ -76,7 +76,7 @@ def _inline(value: Any) -> str:
     return repr(value)
 
 
-def _key(key: str) -> str:
+def toml_key(key: str) -> str:
     return key if _BARE.fullmatch(key) else _text(key)
 
 

@@ -60,7 +60,7 @@ def test_the_csv_in_its_comments_is_valid_and_runs_too(specnet: Specnet, folder:
     end = lines.index("", commented)
     own = [*lines[:first], *(line.removeprefix("# ") for line in lines[commented:end]), *lines[end:]]
     (folder / "flowers.toml").write_text("\n".join(own), encoding="utf-8")
-    rows = "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(60))
+    rows = "".join(f"{i * 7 % 60 / 10},{i % 5},{'abc'[i % 3]}\n" for i in range(60))
     (folder / "table.csv").write_text("length,width,species\n" + rows)
     ended = specnet("run", "flowers.toml", "--set", "training.epochs=2")
     assert ended.status == 0

@@ -110,7 +110,7 @@ def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, optio
     assert facts["seed"] in [seed for seed, status in zip((1, 2), statuses, strict=True) if status == 0]
     expected = specnet.run(SPEC, overrides=[f"seed={facts['seed']}"])
     assert (specnet.load_model(tmp_path / "out" / "model.safetensors").theta == expected.model.theta).all()
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == expected.metrics
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == expected.evaluation
     assert set(os.listdir(tmp_path / "out")) <= set(RUN_FILES)
 
 

@@ -346,7 +346,7 @@ def test_validation_rows_are_set_aside_as_a_run_does_it(tmp_path, labels, split)
     np.savez(tmp_path / "rows.npz", X=X, y=y)
     data = {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": split}
     spec = {**spec_of("binary_crossentropy", training=STOPPED), "data": data}
-    model, ran = specnet.fit(spec, X, y), specnet.run(spec)
+    model, ran = specnet.fit(spec, X, y), specnet.run(spec, observer=Observer())
     assert model.spec.data is None
     assert model.history == ran.history
     np.testing.assert_array_equal(model.theta, ran.model.theta)

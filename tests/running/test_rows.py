@@ -119,7 +119,7 @@ def test_a_run_and_a_check_of_such_a_network(tmp_path: Path):
     pandas.DataFrame(np.column_stack([X, y]), columns=["a", "b", "c", "y"]).to_csv(tmp_path / "rows.csv", index=False)
     spec = spec_of(preprocessing=["with_squares"])
     spec["data"] = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}
-    result = specnet.run(spec, parts=[WithSquares])
+    result = specnet.run(spec, parts=[WithSquares], observer=specnet.Observer())
     assert set(result.metrics) == {"train", "test"}
     assert result.model.network.inputs == 6
     assert check_spec(specnet.parse_spec(spec, parts=[WithSquares])).agrees

@@ -51,7 +51,9 @@ def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
     assert result.folder == folder
     assert {path.name for path in folder.iterdir()} == WRITTEN
     assert (folder / "spec.toml").read_text() == SPEC
-    assert json.loads((folder / "metrics.json").read_text()) == result.metrics
+    assert json.loads((folder / "metrics.json").read_text()) == result.evaluation
+    assert {name: result.evaluation[name] for name in result.metrics} == result.metrics
+    assert result.evaluation["rows"] == {"train": 36, "validation": 12, "test": 12}
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert history == result.history
     assert [record["epoch"] for record in history] == list(range(1, 31))

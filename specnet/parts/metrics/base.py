@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from specnet.parts.blame import ask
 from specnet.parts.kind import PartKind
+from specnet.parts.metrics.statistics import Statistic
 
 Task = Literal["binary", "classes", "multilabel", "values"]
 
@@ -86,6 +87,15 @@ class Metric(PartKind):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # scikit-learn warns where a metric is 0 or NaN for want of rows
             return self.sign * ask(self, lambda: float(self.compute(target, response, keywords)))
+
+    def statistic(
+        self, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None = None
+    ) -> Statistic | None:
+        """Return what computes the metric of rows, as `score` takes them, under many weightings at once.
+
+        None where nothing does: the metric has no interval then.
+        """
+        return None
 
     def keywords(self) -> dict[str, Any]:
         """Return what the function is called with, beside target, response and weights."""

@@ -2,10 +2,12 @@
 
 from typing import Any, ClassVar, Literal
 
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, Metric, Task
+from specnet.parts.metrics.statistics import Statistic, area_statistic
 
 __all__ = [
     "Accuracy",
@@ -155,6 +157,11 @@ class AreaUnderCurve(OfCurve):
 
     task: ClassVar[frozenset[Task]] = frozenset({"binary", "multilabel"})
     type: Literal["roc_auc"] = "roc_auc"
+
+    def statistic(
+        self, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None = None
+    ) -> Statistic | None:
+        return area_statistic(target, probability[:, 1]) if target.ndim == 1 and probability is not None else None
 
 
 class AreaUnderCurveRest(OfCurve):

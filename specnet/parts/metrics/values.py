@@ -1,8 +1,14 @@
 """Metrics of numbers, in the target's own units; with several outputs, the mean over them."""
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from specnet.parts.metrics.base import VALUES, Metric
+from specnet.parts.metrics.statistics import Statistic, determination_statistic, mean_statistic
+
+Values = NDArray[Any]
 
 __all__ = [
     "AbsoluteErrorExplained",
@@ -42,40 +48,90 @@ class Error(OfValues):
     larger_is_better = False
 
 
-class MeanSquaredError(Error):
+class OfErrors(OfValues):
+    """A mean over rows of an error of each, or its root."""
+
+    root: ClassVar[bool] = False
+
+    def errors(self, target: Values, prediction: Values) -> Values:
+        """Return each row's error, (rows,) or (rows, outputs)."""
+        raise NotImplementedError(f"{type(self).__name__} has no errors")
+
+    def statistic(
+        self, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None = None
+    ) -> Statistic | None:
+        return mean_statistic(self.errors(target, prediction), sign=self.sign, root=self.root)
+
+
+class OfSquares(OfErrors):
+    """A mean of squared differences."""
+
+    def errors(self, target: Values, prediction: Values) -> Values:
+        errors: Values = np.square(prediction - target)
+        return errors
+
+
+class OfDistances(OfErrors):
+    """A mean of distances."""
+
+    def errors(self, target: Values, prediction: Values) -> Values:
+        errors: Values = np.abs(prediction - target)
+        return errors
+
+
+class OfRelativeDistances(OfErrors):
+    """A mean of distances as fractions of the target."""
+
+    def errors(self, target: Values, prediction: Values) -> Values:
+        errors: Values = np.abs(prediction - target) / np.maximum(np.abs(target), np.finfo(np.float64).eps)
+        return errors
+
+
+class OfSquaredLogarithms(OfErrors):
+    """A mean of squared differences of logarithms."""
+
+    def errors(self, target: Values, prediction: Values) -> Values:
+        with np.errstate(all="ignore"):
+            errors: Values = np.square(np.log1p(prediction) - np.log1p(target))
+        return errors
+
+
+class MeanSquaredError(OfSquares, Error):
     """Mean of (y − t)²."""
 
     aliases = ("mse",)
     type: Literal["mean_squared_error"] = "mean_squared_error"
 
 
-class NegativeMeanSquaredError(Negated):
+class NegativeMeanSquaredError(OfSquares, Negated):
     """Negative mean of (y − t)²."""
 
     type: Literal["neg_mean_squared_error"] = "neg_mean_squared_error"
 
 
-class RootMeanSquaredError(Error):
+class RootMeanSquaredError(OfSquares, Error):
     """Square root of the mean of (y − t)²."""
 
     aliases = ("rmse",)
+    root = True
     type: Literal["root_mean_squared_error"] = "root_mean_squared_error"
 
 
-class NegativeRootMeanSquaredError(Negated):
+class NegativeRootMeanSquaredError(OfSquares, Negated):
     """Negative square root of the mean of (y − t)²."""
 
+    root = True
     type: Literal["neg_root_mean_squared_error"] = "neg_root_mean_squared_error"
 
 
-class MeanAbsoluteError(Error):
+class MeanAbsoluteError(OfDistances, Error):
     """Mean of |y − t|."""
 
     aliases = ("mae",)
     type: Literal["mean_absolute_error"] = "mean_absolute_error"
 
 
-class NegativeMeanAbsoluteError(Negated):
+class NegativeMeanAbsoluteError(OfDistances, Negated):
     """Negative mean of |y − t|."""
 
     type: Literal["neg_mean_absolute_error"] = "neg_mean_absolute_error"
@@ -94,21 +150,22 @@ class NegativeMaximumError(Negated):
     type: Literal["neg_max_error"] = "neg_max_error"
 
 
-class NegativeMeanAbsolutePercentageError(Negated):
+class NegativeMeanAbsolutePercentageError(OfRelativeDistances, Negated):
     """Negative mean of |y − t| / |t|, as a fraction."""
 
     type: Literal["neg_mean_absolute_percentage_error"] = "neg_mean_absolute_percentage_error"
 
 
-class NegativeMeanSquaredLogarithmicError(Negated):
+class NegativeMeanSquaredLogarithmicError(OfSquaredLogarithms, Negated):
     """Negative mean of (ln(1 + y) − ln(1 + t))²; NaN if a number is −1 or less."""
 
     type: Literal["neg_mean_squared_log_error"] = "neg_mean_squared_log_error"
 
 
-class NegativeRootMeanSquaredLogarithmicError(Negated):
+class NegativeRootMeanSquaredLogarithmicError(OfSquaredLogarithms, Negated):
     """Negative square root of the mean of (ln(1 + y) − ln(1 + t))²; NaN if a number is −1 or less."""
 
+    root = True
     type: Literal["neg_root_mean_squared_log_error"] = "neg_root_mean_squared_log_error"
 
 
@@ -129,6 +186,11 @@ class DeterminationCoefficient(OfValues):
 
     function = "r2_score"
     type: Literal["r2"] = "r2"
+
+    def statistic(
+        self, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None = None
+    ) -> Statistic | None:
+        return determination_statistic(target, prediction)
 
 
 class ExplainedVariance(OfValues):

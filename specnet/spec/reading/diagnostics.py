@@ -153,8 +153,10 @@ class Explanation:
         return value
 
     def _choices(self, path: Path) -> list[str]:
+        while not isinstance(path[-1], str):  # an item of a list
+            path = path[:-1]
         section, _ = self._section(path[:-1])
-        return list(_words_in(section.model_fields[str(path[-1])].annotation))
+        return list(_words_in(section.model_fields[path[-1]].annotation))
 
     def _section(self, path: Path) -> tuple[type[Section], str]:
         """Return the class that reads the table at a path, and how messages call it."""

@@ -1,0 +1,87 @@
+"""Figures of weighted rows, and of the same rows under many weightings at once, as resampling needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weightings = NDArray[np.float64]
+"""How much each row counts, (weightings, rows)."""
+Statistic = Callable[[Weightings], NDArray[np.float64]]
+"""From weightings to a figure for each, NaN where it is not defined."""
+
+LEAST_VARIANCE = 1e-12
+"""Of a mean square: a smaller variance of its numbers is rounding."""
+
+
+def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+    """Return the mean of numbers (rows,), in which a row of weight 2 counts twice."""
+    return float(numbers.mean() if weights is None else (numbers @ weights) / weights.sum())
+
+
+def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) -> Statistic:
+    """Return what computes the mean of numbers, (rows,) or (rows, outputs): the mean over outputs of their means.
+
+    Parameters
+    ----------
+    numbers : ndarray
+    sign : int
+        Its factor.
+    root : bool
+        Whether the square root of each output's mean is taken.
+    """
+    columns = numbers.reshape(len(numbers), -1).astype(np.float64)
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            means = weightings @ columns / weightings.sum(axis=1, keepdims=True)
+            figures: NDArray[np.float64] = sign * (np.sqrt(means) if root else means).mean(axis=1)
+        return figures
+
+    return statistic
+
+
+def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> Statistic:
+    """Return what computes R² of values, (rows,) or (rows, outputs), not defined where a target does not vary."""
+    wanted, given = (values.reshape(len(values), -1).astype(np.float64) for values in (target, prediction))
+    centered = wanted - wanted.mean(axis=0)  # so that squares keep their digits
+    columns = np.concatenate([centered, centered**2, (wanted - given) ** 2], axis=1)
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            means = weightings @ columns / weightings.sum(axis=1, keepdims=True)
+            mean, square, error = np.split(means, 3, axis=1)
+            variance = square - mean**2
+            variance[variance <= LEAST_VARIANCE * square] = np.nan
+            figures: NDArray[np.float64] = (1 - error / variance).mean(axis=1)
+        return figures
+
+    return statistic
+
+
+def area_statistic(target: NDArray[Any], probability: NDArray[Any]) -> Statistic:
+    """Return what computes the area under the ROC curve, not defined where all rows are of one class.
+
+    It is the share of pairs of both classes in which the row of the second has the larger probability; equal ones count
+    half.
+    """
+    first, second = np.flatnonzero(target == 0), np.flatnonzero(target == 1)
+    first, second = (rows[np.argsort(probability[rows], kind="stable")] for rows in (first, second))
+    ordered, wanted = probability[first], probability[second]
+    below, up_to = np.searchsorted(ordered, wanted, "left"), np.searchsorted(ordered, wanted, "right")
+    has_ties = not np.array_equal(below, up_to)
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        reached = np.zeros((len(weightings), len(first) + 1))
+        np.cumsum(weightings.take(first, axis=1), axis=1, out=reached[:, 1:])
+        weights, beaten = weightings.take(second, axis=1), reached.take(below, axis=1)
+        if has_ties:
+            beaten = (beaten + reached.take(up_to, axis=1)) / 2
+        with np.errstate(all="ignore"):
+            area: NDArray[np.float64] = np.einsum("ij,ij->i", weights, beaten) / (weights.sum(axis=1) * reached[:, -1])
+        return area
+
+    return statistic

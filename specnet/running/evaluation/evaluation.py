@@ -1,0 +1,150 @@
+"""What a run says of its model: figures of every part of the split, and of the test rows all else that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from specnet.errors import TrainingError
+from specnet.model import Answers, Model
+from specnet.network.random import stream
+from specnet.parts.arrays import Array
+from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
+from specnet.running.evaluation.constant import constant_outputs, output_model
+from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
+from specnet.running.evaluation.tables import answer_tables
+from specnet.running.fitting import FitResult
+from specnet.running.rows import Rows
+
+Figures = dict[str, float | None]
+Metrics = dict[str, Figures]
+
+SPLITS = ("train", "validation", "test")
+TEST = "test"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``metrics.json`` says.
+
+    Attributes
+    ----------
+    rows : dict
+        The number of rows by part of the split.
+    metrics : dict
+        The model's figures by part of the split and name; None for one that is not defined.
+    baselines : dict
+        The figures of predictors to compare it with: by their name, part of the split and name.
+    tables : dict
+        By part of the split: ``confusion`` and the like.
+    intervals : dict
+        95 % intervals, by part of the split and name of the figure: ``low``, ``high``, ``method``; None where there is
+        none.
+    gains : dict
+        By how much the model is better than each baseline: ``value``, ``low`` and ``high`` by name of the figure.
+    """
+
+    rows: dict[str, int]
+    metrics: Metrics
+    baselines: dict[str, Metrics] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
+    gains: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return what a ``metrics.json`` says."""
+        rest = {name: record[name] for name in ("baselines", "tables", "intervals", "gains") if name in record}
+        return cls(record.get("rows", {}), {name: record[name] for name in SPLITS if name in record}, **rest)
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data, with each part of the split by its name."""
+        rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains")}
+        return {"rows": self.rows, **self.metrics, **rest}
+
+
+def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
+    """Return what there is to say of a model that was fitted to the rows ``train``.
+
+    Raises
+    ------
+    TrainingError
+        If a loss of the model is not finite.
+    """
+    rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
+    figures = {name: _checked(fitted.evaluate(name, part)) for name, part in splits.items() if name != TEST}
+    if TEST not in splits:
+        return Evaluation(rows, figures)
+    test = fitted.answers(TEST, splits[TEST])
+    figures[TEST] = _checked(test.figures(metrics))
+    baselines = _baselines(fitted, splits)
+    compared = {name: {TEST: _told(answers.figures(metrics))} for name, answers in baselines.items()}
+    intervals, gains = _spread(fitted.model, figures[TEST], test, baselines)
+    return Evaluation(rows, figures, compared, {TEST: answer_tables(fitted.model, test)}, {TEST: intervals}, gains)
+
+
+def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answers]:
+    """Return what the baselines that the spec names answer for test rows."""
+    names = fitted.model.spec.training.baselines
+    if not names:
+        return {}
+    head, train, test = output_model(fitted.model), splits["train"], splits[TEST]
+    training = head.answers(np.zeros((len(train), head.network.outputs)), train.y, train.weight)
+    outputs: dict[str, Array] = {}
+    for name in names:
+        if name == "constant":
+            outputs[name] = np.tile(constant_outputs(head, training), (len(test), 1))
+        else:
+            from specnet.running.evaluation.linear import linear_outputs
+
+            columns = (fitted.prepared(part, splits[part]) for part in ("train", TEST))
+            outputs[name] = linear_outputs(head, training, *columns)
+    return {name: head.answers(given, test.y, test.weight) for name, given in outputs.items()}
+
+
+def _spread(
+    model: Model, figures: Figures, test: Answers, baselines: Mapping[str, Answers]
+) -> tuple[dict[str, Interval | None], dict[str, dict[str, Figures]]]:
+    """Return the intervals of a model's figures, and its gains over baselines, on the same resamples."""
+    statistics = dict(_statistics(model, test))
+    differences = {name: answers.losses - test.losses for name, answers in baselines.items()}
+    resampling = Resampling(len(test), stream(model.spec.seed, "resampling"), test.weight)
+    drawn = iter(resampling.figures([*statistics.values(), *map(mean_statistic, differences.values())]))
+    intervals: dict[str, Interval | None] = dict.fromkeys(figures)
+    for name in statistics:
+        intervals[name] = resampling.interval(figures[name], next(drawn))
+    if "accuracy" in intervals and test.weight is None:
+        right = (test.target == test.prediction).reshape(len(test), -1).all(axis=1)
+        intervals["accuracy"] = wilson_interval(int(right.sum()), len(test))
+    gains: dict[str, dict[str, Figures]] = {}
+    for name, difference in differences.items():
+        gain = _told({"loss": weighted_mean(difference, test.weight)})["loss"]
+        interval = resampling.interval(gain, next(drawn)) or {}
+        gains[name] = {"loss": {"value": gain, "low": interval.get("low"), "high": interval.get("high")}}
+    return intervals, gains
+
+
+def _statistics(model: Model, test: Answers) -> Iterator[tuple[str, Statistic]]:
+    """Yield what computes each figure of test rows that can be resampled."""
+    yield "loss", mean_statistic(test.losses)
+    for metric in model.spec.training.metrics:
+        statistic = metric.statistic(test.target, test.prediction, test.probability)
+        if statistic is not None:
+            yield metric.type, statistic
+
+
+def _checked(figures: Mapping[str, float]) -> Figures:
+    """Return a model's figures, None for those that are not defined."""
+    if not math.isfinite(figures["loss"]):
+        raise TrainingError(
+            f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
+        )
+    return _told(figures)
+
+
+def _told(figures: Mapping[str, float]) -> Figures:
+    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}

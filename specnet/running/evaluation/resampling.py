@@ -1,0 +1,94 @@
+"""How far figures of test rows may be off by chance: 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.parts.metrics.statistics import Statistic, Weightings
+
+MANY_ROWS = 20_000
+"""Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
+RESAMPLES, FEW_RESAMPLES = 1_000, 100
+WEIGHTS_AT_ONCE = 2**20
+"""Of rows of resamples that are looked at together."""
+_TWO_SIDED_95 = NormalDist().inv_cdf(0.975)
+
+Interval = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """How rows are drawn again and again, as many as there are and with replacement.
+
+    Attributes
+    ----------
+    rows : int
+    generator : numpy.random.Generator
+    weight : ndarray (rows,) or None
+        How much each row counts.
+    groups : ndarray (rows,) or None
+        The number of each row's group, from 0 and without gaps: whole groups are drawn then.
+    """
+
+    rows: int
+    generator: np.random.Generator
+    weight: NDArray[np.float64] | None = None
+    groups: NDArray[np.intp] | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of resamples."""
+        return FEW_RESAMPLES if self.is_large else RESAMPLES
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many rows that figures are spread as a normal distribution."""
+        return self.rows > MANY_ROWS
+
+    @property
+    def units(self) -> int:
+        """The number of rows or groups that are drawn from."""
+        return self.rows if self.groups is None else int(self.groups.max()) + 1
+
+    def weightings(self) -> Iterator[Weightings]:
+        """Yield how much each row counts in some resamples, (resamples, rows), and in the next ones."""
+        units, step = self.units, max(1, WEIGHTS_AT_ONCE // self.rows)
+        for start in range(0, self.count, step):
+            count = min(step, self.count - start)
+            drawn = self.generator.integers(0, units, (count, units)) + units * np.arange(count)[:, None]
+            times = np.bincount(drawn.reshape(-1), minlength=count * units).reshape(count, units)
+            counts = (times if self.groups is None else times[:, self.groups]).astype(np.float64)
+            yield counts if self.weight is None else counts * self.weight
+
+    def figures(self, statistics: Sequence[Statistic]) -> list[NDArray[np.float64]]:
+        """Return each figure of all resamples, (resamples,), the same resamples for all figures."""
+        parts = [[statistic(weightings) for statistic in statistics] for weightings in self.weightings()]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def interval(self, value: float | None, figures: NDArray[np.float64]) -> Interval | None:
+        """Return the interval of a figure with these values in resamples; None where they say nothing of it.
+
+        Resamples in which it is not defined, such as an area under a curve of rows of one class, do not count.
+        """
+        figures = figures[np.isfinite(figures)]
+        if value is None or self.units < 2 or figures.size < 2:
+            return None
+        if self.is_large:
+            half = 1.96 * float(figures.std(ddof=1))
+            return {"low": value - half, "high": value + half, "method": "normal"}
+        low, high = np.quantile(figures, (0.025, 0.975))
+        return {"low": float(low), "high": float(high), "method": "bootstrap"}
+
+
+def wilson_interval(successes: int, rows: int) -> Interval:
+    """Return the interval of a share of rows (Wilson 1927)."""
+    share, square = successes / rows, _TWO_SIDED_95**2
+    middle = (share + square / (2 * rows)) / (1 + square / rows)
+    half = _TWO_SIDED_95 / (1 + square / rows) * np.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
+    return {"low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half)), "method": "wilson"}

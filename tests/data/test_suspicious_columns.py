@@ -1,0 +1,321 @@
+"""Columns that look suspicious: each planted fault gives its warning and no other, and what is right gives none."""
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+import specnet
+from specnet.data import Labels, column_suspicions, giveaways
+from specnet.data.giveaways import ClassTarget, ValueTarget
+from specnet.errors import Diagnostic, SpecnetWarning
+from specnet.training import Observer
+
+ROWS = 200
+MISSING = np.nan
+
+
+@dataclass
+class Column:
+    name: str
+    kind: str
+    texts: Any = None
+
+
+@dataclass
+class Rows:
+    table: np.ndarray
+    y: np.ndarray
+    chosen: np.ndarray | None = None
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(8)
+
+
+@pytest.fixture
+def table(rng: np.random.Generator) -> np.ndarray:
+    """Columns of which none is suspicious: numbers, missing cells, few values, 0 and 1, wholes far apart."""
+    columns = rng.normal(size=(ROWS, 5))
+    columns[::7, 1] = MISSING
+    columns[:, 2] = rng.integers(0, 6, ROWS)
+    columns[:, 3] = columns[:, 3] > 0
+    columns[:, 4] = rng.permutation(ROWS) * 1000
+    return columns
+
+
+@pytest.fixture
+def classes(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 3, ROWS)
+
+
+def found(
+    table: np.ndarray, y: np.ndarray, loss: str = "categorical_crossentropy", kinds: Any = (), **held_out: Rows
+) -> tuple[Diagnostic, ...]:
+    spec = specnet.parse_spec({"network": {"hidden_layer_sizes": [2]}, "training": {"loss": loss}})
+    labels = Labels.from_target(y) if loss == "categorical_crossentropy" else None
+    return column_suspicions(spec, labels, {"train": Rows(table, y), **held_out}, kinds)
+
+
+def codes(*arguments: Any, **keywords: Any) -> list[str]:
+    return [diagnostic.code for diagnostic in found(*arguments, **keywords)]
+
+
+def with_column(table: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return np.column_stack([table, column])
+
+
+def test_right_columns_give_no_warning(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    held_out = Rows(rng.normal(size=(50, 5)), classes[:50])
+    assert codes(table, classes, test=held_out) == []
+    assert codes(table, rng.normal(size=ROWS), "mse", test=held_out) == []
+    assert codes(table, rng.integers(0, 2, (ROWS, 2)), "binary_crossentropy") == []
+
+
+@pytest.mark.parametrize("value", [0.0, 3.5, MISSING])
+def test_a_constant(table: np.ndarray, classes: np.ndarray, value: float):
+    (warning,) = found(with_column(table, np.full(ROWS, value)), classes)
+    assert warning.code == "constant"
+    assert warning.message.startswith("column 5 is ")
+    assert ("empty" if np.isnan(value) else f"is {value:g} ") in warning.message
+    some = np.full(ROWS, value)
+    some[::3] = 3.5 if np.isnan(value) else MISSING
+    assert codes(with_column(table, some), classes) == []
+
+
+def test_a_value_that_rows_held_out_do_not_share_is_no_constant(table: np.ndarray, classes: np.ndarray):
+    rare = Rows(with_column(table[:3] + 0.5, np.array([0, 0, 1])), classes[:3])
+    assert codes(with_column(table, np.zeros(ROWS)), classes, test=rare) == []
+    assert (
+        codes(
+            np.column_stack([table, np.zeros(ROWS), np.zeros(ROWS)]),
+            classes,
+            test=Rows(rare.table[:, [*range(6), 5]], rare.y),
+        )
+        == []
+    )
+    assert codes(with_column(table, np.full(ROWS, MISSING)), classes, validation=rare) == ["constant"]
+
+
+def test_one_row_says_nothing():
+    assert codes(np.ones((1, 3)), np.array([1.0]), "mse") == []
+
+
+def test_an_identifier(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    numbers = np.arange(ROWS)
+    for column in (numbers, rng.permutation(numbers) + 10_000, numbers**2, rng.permutation(2 * numbers)):
+        assert codes(with_column(table, column), classes) == ["identifier"], column
+    for column in (numbers[::-1] * 3, numbers + 0.5, np.where(numbers == 5, 6, numbers), rng.permutation(numbers * 3)):
+        assert codes(with_column(table, column), classes) == [], column
+    few = np.arange(19.0)
+    assert codes(few[:, None], np.tile([0, 1], 10)[:19]) == []
+
+
+def test_rows_increase_in_the_order_of_their_table(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    table, order = with_column(table, np.arange(ROWS) * 5), rng.permutation(ROWS)[:150]
+    spec = specnet.parse_spec({"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}})
+    target = rng.normal(size=150)
+    (warning,) = column_suspicions(spec, None, {"train": Rows(table, target, order)})
+    assert warning.code == "identifier"
+
+
+def test_an_identifier_in_texts(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    texts = np.array([f"name {number}" for number in range(ROWS)])
+    kinds = [*(Column(f"x{number}", "numeric") for number in range(5)), Column("name", "category", texts)]
+    assert codes(with_column(table, np.arange(ROWS) // 4), classes, kinds=kinds) == ["identifier"]
+    (warning,) = found(with_column(table, np.arange(ROWS)), classes, kinds=kinds)
+    assert 'column "name"' in warning.message
+    assert codes(with_column(table, rng.permutation(ROWS) % 40), classes, kinds=kinds) == []
+    kinds[-1] = Column("day", "datetime")
+    assert codes(with_column(table, np.arange(ROWS)), classes, kinds=kinds) == []
+
+
+@pytest.mark.parametrize("column", [0, 1, 3])
+def test_a_copy(table: np.ndarray, classes: np.ndarray, column: int):
+    (warning,) = found(with_column(table, table[:, column]), classes)
+    assert warning.code == "duplicate-column"
+    assert warning.message == f"column 5 equals column {column} in all training rows"
+    almost = table[:, column].copy()
+    almost[0] = 9
+    assert codes(with_column(table, almost), classes) == []
+    assert codes(with_column(table, np.where(table[:, 3] == 0, -0.0, 1)), classes) == ["duplicate-column"]
+
+
+def test_a_copy_of_texts(table: np.ndarray, classes: np.ndarray):
+    sizes, colours = table[:, 2], np.array(list("abcdef"))
+    kinds = [Column("a", "category", colours), Column("b", "category", np.array(list("*abcdef")))]
+    assert codes(np.column_stack([sizes, sizes + 1]), classes, kinds=kinds) == ["duplicate-column"]
+    assert codes(np.column_stack([sizes, sizes]), classes, kinds=kinds) == []
+    kinds[1] = Column("b", "numeric")
+    assert codes(np.column_stack([sizes, sizes]), classes, kinds=kinds) == []
+
+
+def test_what_gives_classes_away(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    noise = rng.random(ROWS)
+    for column in (classes * 2.5, classes + noise):
+        (warning,) = found(with_column(table, column), classes)
+        assert warning.code == "gives-target-away"
+        assert warning.message.startswith("column 5 almost determines the target")
+    for column in (classes + 1.5 * noise, np.where(rng.random(ROWS) < 0.1, 5, classes)):
+        assert codes(with_column(table, column), classes) == []
+    assert codes(with_column(table[:19], classes[:19] * 2.5), classes[:19]) == []
+
+
+def test_being_empty_may_give_the_target_away(table: np.ndarray, rng: np.random.Generator):
+    target = rng.integers(0, 2, ROWS)
+    (warning,) = found(with_column(table, np.where(target == 1, MISSING, rng.normal(size=ROWS))), target)
+    assert warning.code == "gives-target-away"
+    several = np.column_stack([rng.integers(0, 2, ROWS), target])
+    (warning,) = found(
+        with_column(table, np.where(target == 1, MISSING, rng.normal(size=ROWS))), several, "binary_crossentropy"
+    )
+    assert "target 1" in warning.message
+    mixed = np.where(target == 1, MISSING, rng.permutation(ROWS))
+    kinds = [
+        *(Column(f"x{number}", "numeric") for number in range(5)),
+        Column("when", "category", np.array(list("abcd"))),
+    ]
+    (warning,) = found(with_column(table, mixed % 4), target, kinds=kinds)
+    assert warning.code == "gives-target-away"
+
+
+def test_a_category_has_no_order(table: np.ndarray, rng: np.random.Generator):
+    texts = np.array([f"{number:02}" for number in range(40)])
+    column = np.arange(ROWS) % 40
+    kinds = [Column("city", "category", texts)]
+    target = column % 2  # changes from value to value
+    assert codes(column[:, None].astype(float), target, kinds=kinds) == ["gives-target-away"]
+    assert codes(column[:, None].astype(float), target) == []
+
+
+def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator):
+    target = rng.normal(size=ROWS)
+    for column in (target * 3, -np.exp(target), target + 0.01 * rng.normal(size=ROWS)):
+        assert codes(with_column(table, column), target, "mse") == ["gives-target-away"]
+        assert codes(with_column(table, np.where(np.arange(ROWS) % 5, column, MISSING)), target, "mse") == [
+            "gives-target-away"
+        ]
+        assert codes(with_column(table[:29], column[:29]), target[:29], "mse") == []
+    assert codes(with_column(table, target + 0.3 * rng.normal(size=ROWS)), target, "mse") == []
+
+
+def reference_score(column: np.ndarray, classes: np.ndarray) -> float:
+    """Return the score of the contract, value by value; no value may have a tie."""
+    n, (_, counts) = len(classes), np.unique(classes, return_counts=True)
+    majorities, outside = [], 0
+    for value in np.unique(column):
+        rows = np.bincount(classes[column == value])
+        majorities.append(int(rows.argmax()))
+        outside += rows.sum() - rows.max()
+    changes = sum(one != other for one, other in pairwise(majorities))
+    return 1 - (max(0, changes - len(counts) + 1) + 2 * outside) / (n * (1 - ((counts / n) ** 2).sum()))
+
+
+def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
+    told = []
+    for seed in range(60):
+        classes = rng.integers(0, 3, 301)
+        column = classes + rng.random(301) * (1 + 0.001 * seed)
+        column[rng.integers(0, 301, seed // 20)] = rng.integers(0, 3)
+        expected = reference_score(column, classes) >= 0.98
+        assert ClassTarget(classes).is_given_away(column) == expected
+        told.append(expected)
+    assert set(told) == {True, False}
+
+
+def test_ranks_are_scipy_s(rng: np.random.Generator):
+    for ties in (False, True):
+        first, second = rng.normal(size=(2, 100)).round(1 if ties else 9)
+        assert giveaways._rank_correlation(first, second) == pytest.approx(abs(spearmanr(first, second).statistic))
+    assert giveaways._rank_correlation(np.ones(5), np.arange(5.0)) == 0
+
+
+def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch):
+    classes, values = rng.integers(0, 2, 2000), rng.normal(size=2000)
+    given = [
+        (target, column)
+        for noise in (0.5, 0.99, 1.0, 1.01, 1.02, 1.05, 2)
+        for target, column in (
+            (ClassTarget(classes), (classes + noise * rng.random(2000)).round(2)),
+            (ValueTarget(values), values + 0.1 * noise * rng.normal(size=2000)),
+        )
+    ]
+    whole = [target.is_given_away(column) for target, column in given]
+    monkeypatch.setattr(giveaways, "LARGE", 100)
+    monkeypatch.setattr(giveaways, "RANK_SAMPLE", 500)
+    assert [target.is_given_away(column) for target, column in given] == whole
+    assert set(whole) == {True, False}
+
+
+@pytest.mark.parametrize(("equal", "told"), [(5, []), (6, ["rows-in-both"])])
+def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, equal: int, told: list[str]):
+    test = rng.normal(size=(50, 5))
+    test[:equal] = table[rng.integers(0, ROWS, equal)]
+    found_now = found(table, classes, test=Rows(test, classes[:50]))
+    assert [warning.code for warning in found_now] == told
+    assert all(warning.message == f"{equal} of 50 test rows also occur in the training set" for warning in found_now)
+    test[:, 0] += 1e-9
+    assert codes(table, classes, test=Rows(test, classes[:50])) == []
+
+
+def test_of_many_columns_the_first_are_named(table: np.ndarray, classes: np.ndarray):
+    warnings = found(np.column_stack([table, np.ones((ROWS, 17))]), classes)
+    assert [warning.code for warning in warnings] == ["constant"] * 11
+    assert warnings[-1].message == "the same is true of 7 more columns"
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize(
+    ("data", "loss", "expected"),
+    [
+        ("iris", "categorical_crossentropy", []),
+        ("wine", "categorical_crossentropy", []),
+        ("breast_cancer", "binary_crossentropy", []),
+        ("diabetes", "mse", []),
+        ("digits", "categorical_crossentropy", [0, 32, 39]),
+    ],
+)
+def test_public_tables_give_no_false_alarm(data: str, loss: str, expected: list[int], seed: int):
+    network = {"hidden_layer_sizes": [2], "target_preprocessing": ["standardize"] if loss == "mse" else []}
+    spec = {"seed": seed, "data": {"type": data}, "network": network, "training": {"loss": loss, "epochs": 1}}
+    warnings = specnet.run(spec, observer=Observer()).warnings
+    assert [warning.message for warning in warnings] == [f"column {number} is 0 in all rows" for number in expected]
+
+
+def test_a_run_says_how_to_leave_a_column_out(tmp_path: Path, rng: np.random.Generator):
+    numbers = rng.normal(size=(60, 2))
+    rows = "".join(f"{row},{a:.3f},{b:.3f}\n" for row, (a, b) in enumerate(numbers))
+    (tmp_path / "rows.csv").write_text("number,size,price\n" + rows)
+    (tmp_path / "spec.toml").write_text(
+        '[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "price"\n'
+        '[network]\nhidden_layer_sizes = [2]\n[training]\nloss = "mse"\nepochs = 1\n'
+    )
+    with pytest.warns(SpecnetWarning, match=r"warning\[identifier\]") as caught:
+        result = specnet.run(tmp_path / "spec.toml", tmp_path / "out")
+    assert caught[0].filename == __file__
+    (warning,) = json.loads((tmp_path / "out" / "run.json").read_text())["warnings"]
+    assert [warning] == [diagnostic.as_dict() for diagnostic in result.warnings]
+    assert (warning["code"], warning["line"]) == ("identifier", 1)
+    assert 'column "number"' in warning["message"]
+    assert "data.features" in warning["hint"]
+
+
+def test_the_key_of_a_column_is_written_as_toml_wants_it(table: np.ndarray, classes: np.ndarray):
+    spec = specnet.parse_spec(
+        {
+            "data": {"type": "csv", "path": "rows.csv", "target": "y"},
+            "network": {"hidden_layer_sizes": [2]},
+            "training": {"loss": "categorical_crossentropy"},
+        }
+    )
+    kinds = [Column(name, "numeric") for name in ("a", "b", "c", "d", "e", "bill length")]
+    splits = {"train": Rows(with_column(table, np.ones(ROWS)), classes)}
+    (warning,) = column_suspicions(spec, Labels.from_target(classes), splits, kinds)
+    assert warning.message == 'column "bill length" is 1 in all rows'
+    assert warning.hint.endswith('set data.columns."bill length" = "ignore"')

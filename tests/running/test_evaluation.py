@@ -1,0 +1,201 @@
+"""What metrics.json says of a model beyond its figures, against scikit-learn's own words on the same rows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+from sklearn.model_selection import train_test_split
+
+import specnet
+from specnet.errors import SpecError
+from specnet.network.random import stream
+from tests.running.conftest import ROWS, classes, columns
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_tables_of_classes(ran, rng: np.random.Generator, count: int, weighted: bool):
+    X = columns(rng)
+    y = np.array(["ant", "bee", "cat"])[classes(rng, X, count)]
+    weight = rng.integers(1, 5, ROWS) / 2 if weighted else None
+    found = ran(X, y, weight, loss="categorical_crossentropy" if count == 3 else "binary_crossentropy", epochs=30)
+    (X_test, y_test, w_test), model = found.test, found.result.model
+    prediction = model.predict(X_test)
+    expected = metrics.confusion_matrix(y_test, prediction, labels=model.labels, sample_weight=w_test)
+    assert found.tables["labels"] == ["ant", "bee", "cat"][:count]
+    assert found.tables["confusion"] == expected.tolist()
+    assert all(isinstance(cell, float if weighted else int) for row in found.tables["confusion"] for cell in row)
+    precision, recall, *_ = metrics.precision_recall_fscore_support(
+        y_test, prediction, labels=model.labels, sample_weight=w_test, zero_division=np.nan
+    )
+    for name, numbers in (("precision", precision), ("recall", recall)):
+        told = [np.nan if cell is None else cell for cell in found.tables[name]]
+        np.testing.assert_allclose(told, numbers)
+    assert ("calibration" in found.tables) == (count == 2)
+
+
+def test_calibration_in_ten_bins(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = classes(rng, X)
+    found = ran(X, y, loss="binary_crossentropy", epochs=60)
+    X_test, y_test, _ = found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1]
+    share, mean = calibration_curve(y_test, probability, n_bins=10)
+    rows = np.histogram(probability, np.linspace(0, 1, 11))[0]
+    calibration = found.tables["calibration"]
+    assert [count for count, *_ in calibration] == rows.tolist()
+    assert 0 in rows
+    assert all(others == [None, None] for count, *others in calibration if count == 0)
+    np.testing.assert_allclose([others for count, *others in calibration if count], np.transpose([mean, share]))
+    assert ran(X, y, loss="hinge").tables["calibration"] is None
+
+
+def test_weights_count_in_calibration(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y, weight = classes(rng, X), rng.integers(1, 5, ROWS)
+    found = ran(X, y, weight, loss="binary_crossentropy", epochs=60)
+    X_test, y_test, w_test = found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1].repeat(w_test)
+    share, mean = calibration_curve(y_test.repeat(w_test), probability, n_bins=10)
+    told = [others for count, *others in found.tables["calibration"] if count]
+    np.testing.assert_allclose(told, np.transpose([mean, share]))
+
+
+def test_tables_of_several_labels(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = (X + rng.normal(size=X.shape) > [0, 0.5, 1]).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", epochs=30, metrics=["accuracy", "roc_auc"])
+    X_test, y_test, _ = found.test
+    expected = metrics.multilabel_confusion_matrix(y_test, found.result.model.predict(X_test))
+    assert found.tables == {"outputs": [0, 1, 2], "confusion": expected.tolist()}
+    assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
+    assert found["intervals"]["test"]["roc_auc"] is None
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_tables_of_values(ran, rng: np.random.Generator, outputs: int):
+    X = columns(rng)
+    y = (100 + 20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs)))[:, 0 if outputs == 1 else slice(None)]
+    found = ran(X, y, loss="mse", network={"target_preprocessing": ["standardize"]})
+    X_test, y_test, _ = found.test
+    residual = (y_test - found.result.model.predict(X_test)).reshape(-1, outputs)
+    assert found.tables["outputs"] == list(range(outputs))
+    np.testing.assert_allclose(found.tables["bias"], -residual.mean(axis=0))
+    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
+    np.testing.assert_allclose(found.tables["residual_quantiles"], expected)
+
+
+def test_weights_count_in_the_tables_of_values(ran, rng: np.random.Generator):
+    X, weight = columns(rng), rng.integers(1, 5, ROWS)
+    found = ran(X, X[:, 0] + rng.normal(size=ROWS), weight, loss="mse")
+    X_test, y_test, w_test = found.test
+    residual = (y_test - found.result.model.predict(X_test)).repeat(w_test)
+    assert found.tables["bias"] == [pytest.approx(-residual.mean())]
+    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
+    np.testing.assert_allclose(found.tables["residual_quantiles"], [expected])
+
+
+def test_names_of_a_target_are_those_of_its_column(tmp_path: Path):
+    rows = "".join(f"{row % 7},{row % 5},{row % 7 + row % 3}\n" for row in range(40))
+    (tmp_path / "rows.csv").write_text("a,b,price\n" + rows)
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "price"},
+        "network": {"hidden_layer_sizes": [2]},
+        "training": {"loss": "mse", "epochs": 1},
+    }
+    assert specnet.run(spec).evaluation["tables"]["test"]["outputs"] == ["price"]
+
+
+def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = classes(rng, X)
+    found = ran(X, y, loss="binary_crossentropy", epochs=30, metrics=["accuracy", "roc_auc", "f1"])
+    (_, y_train, _), (X_test, y_test, _) = found.train, found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1]
+    own = -np.log(np.where(y_test == 1, probability, 1 - probability))
+    share = y_train.mean()
+    gain = -np.log(np.where(y_test == 1, share, 1 - share)) - own
+    drawn = stream(0, "resampling").integers(0, len(own), (1000, len(own)))
+    low, high = np.quantile(own[drawn].mean(axis=1), [0.025, 0.975])
+    intervals = found["intervals"]["test"]
+    assert intervals["loss"] == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+    low, high = np.quantile(gain[drawn].mean(axis=1), [0.025, 0.975])
+    assert found["gains"]["constant"] == {
+        "loss": {
+            "value": pytest.approx(found["baselines"]["constant"]["test"]["loss"] - found.figures["loss"]),
+            "low": pytest.approx(low),
+            "high": pytest.approx(high),
+        }
+    }
+    assert intervals["roc_auc"]["low"] < found.figures["roc_auc"] < intervals["roc_auc"]["high"]
+    assert intervals["accuracy"]["low"] < found.figures["accuracy"] < intervals["accuracy"]["high"]
+    assert intervals["f1"] is None
+
+
+def test_weighted_rows_have_no_interval_of_accuracy(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, classes(rng, X), rng.random(ROWS), loss="binary_crossentropy", metrics=["accuracy"])
+    assert found["intervals"]["test"]["accuracy"] is None
+    assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
+
+
+def test_rows_of_one_class_leave_out_what_is_not_defined(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = np.arange(ROWS) % 2
+    _, test = train_test_split(np.arange(ROWS), test_size=0.25, random_state=0)
+    y[test] = 1
+    found = ran(X, y, loss="binary_crossentropy", metrics=["roc_auc"])
+    assert found.figures["roc_auc"] is None
+    assert found["intervals"]["test"]["roc_auc"] is None
+    assert found.tables["recall"][0] is None
+    assert found.tables["confusion"][0] == [0, 0]
+
+
+def test_one_test_row_says_nothing_of_chance(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", test_size=1 / ROWS, metrics=["r2"])
+    assert found["rows"] == {"train": ROWS - 1, "test": 1}
+    assert found["intervals"] == {"test": {"loss": None, "r2": None}}
+    gain = found["gains"]["constant"]["loss"]
+    assert (gain["low"], gain["high"]) == (None, None)
+    assert gain["value"] is not None
+
+
+def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", test_size=0.0)
+    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}}
+    assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
+
+
+def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", baselines=[])
+    assert (found["baselines"], found["gains"]) == ({}, {})
+    assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
+    for wrong in (["linear", "linear"], ["forest"]):
+        with pytest.raises(SpecError, match="baselines"):
+            ran(X, X[:, 0], loss="mse", baselines=wrong)
+
+
+MOONS = """
+[data]
+type = "make_moons"
+n_samples = 60
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "binary_crossentropy"
+baselines = ["constant", "linear"]
+epochs = 3
+"""
+
+
+def test_a_finished_run_still_says_it(tmp_path: Path):
+    first = specnet.run(MOONS, tmp_path / "out")
+    again = specnet.run(MOONS, tmp_path / "out", resume=True)
+    assert again.evaluation == first.evaluation == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert again.metrics == first.metrics
