@@ -3,7 +3,7 @@
 from specnet.data.grouping import column_groups, with_fitted_steps
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
-from specnet.data.raw import RawColumns, raw_columns
+from specnet.data.raw import RawColumns, frame_columns, raw_columns
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
 from specnet.data.suspicious_columns import column_suspicions
@@ -18,6 +18,7 @@ __all__ = [
     "check_labels",
     "column_groups",
     "column_suspicions",
+    "frame_columns",
     "load_table",
     "raw_columns",
     "read_inputs",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from specnet.data.preparation import ColumnTexts
-from specnet.errors import DataError
+from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, frame_table
-from specnet.spec import Resolved
+from specnet.parts.data import Column, Kind, frame_table
+from specnet.parts.data.tables.judging import ignored_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,28 +40,60 @@ class RawColumns:
         return [column.texts for column in self.kinds]
 
 
-def raw_columns(X: ArrayLike | RawColumns, resolved: Resolved, name: str = "X") -> RawColumns:
-    """Return the raw columns that a spec needs, checked: of a data frame by name, where the spec has names.
+def raw_columns(
+    X: ArrayLike | RawColumns,
+    kinds: Mapping[str, Kind] | None,
+    columns: int,
+    names: Sequence[str] | None,
+    name: str = "X",
+) -> RawColumns:
+    """Return the raw columns that a model needs, checked: of a data frame by name, where the model has names.
+
+    Parameters
+    ----------
+    X : (rows, columns), data frame or RawColumns
+    kinds : mapping of str to kind or None
+        Of the model's columns by name; None where they are mere numbers.
+    columns : int
+    names : sequence of str or None
+    name : str
+        What errors call X.
 
     Raises
     ------
     DataError
-        If there are no such columns, or they hold something else than the spec's columns.
+        If there are no such columns, or they hold something else than the model's columns.
     """
     if isinstance(X, RawColumns):
         return X
-    kinds, names = resolved.spec.feature_kinds, resolved.spec.feature_names
     if kinds is None:
-        return RawColumns(check_inputs(select_columns(X, names), resolved.columns, name))
-    if column_names(X) is None:
-        return RawColumns(_numbers(X, kinds, resolved, name))
-    return RawColumns(*frame_table(select_columns(X, names, name), kinds, name))
-
-
-def _numbers(X: Any, kinds: dict[str, Any], resolved: Resolved, name: str) -> Array:
-    """Return an array's columns for a model whose columns have kinds, none of which is text."""
+        return RawColumns(check_inputs(select_columns(X, names, name), columns, name))
+    if column_names(X) is not None:
+        return RawColumns(*frame_table(select_columns(X, list(kinds), name), kinds, name))
     texts = [column for column, kind in kinds.items() if kind == "category"]
     if texts:
         message = f'{name} is an array, but column "{texts[0]}" is a category'
         raise DataError(message, hint="use a data frame with the columns' names")
-    return check_inputs(X, resolved.columns, name)
+    known = tuple(Column(column, kind) for column, kind in kinds.items())
+    return RawColumns(check_inputs(X, columns, name), known)
+
+
+def frame_columns(X: Any, name: str = "X") -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
+    """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
+
+    None in place of the columns for anything else, and for a data frame of complete numbers: an array with names.
+
+    Raises
+    ------
+    DataError
+        If a column is there twice, or a cell is not what its kind needs.
+    """
+    names = column_names(X)
+    if names is None:
+        return None, ()
+    with suppress(DataError):
+        check_inputs(X, None, name)
+        return None, ()
+    found = RawColumns(*frame_table(X, None, name))
+    known = {column.name for column in found.kinds}
+    return found, tuple(ignored_text(left, None) for left in names if left not in known)

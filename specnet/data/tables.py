@@ -108,7 +108,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
             return RawColumns(*_features_of(source, spec, table).read_features(Path()))
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
-        return raw_columns(read_arrays(source, ("X",))["X"], resolved)
+        return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)
     except DataError as error:
         raise _about(error, source) from None
 

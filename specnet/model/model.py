@@ -264,7 +264,7 @@ class Model:
 
     def _inputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
-        raw = raw_columns(X, self.network.resolved)
+        raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
         return self.network.read_inputs(prepared)
 

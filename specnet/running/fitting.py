@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, column_suspicions, split_rows, suspicions, table_target
+from specnet.data import (
+    Labels,
+    Preparation,
+    column_suspicions,
+    frame_columns,
+    raw_columns,
+    split_rows,
+    suspicions,
+    table_target,
+)
 from specnet.errors import DataError, Diagnostic
 from specnet.model import Answers, Model
 from specnet.network import Network
@@ -85,13 +94,17 @@ def fit(
     )
     data = parsed.data
     X = select_columns(X, parsed.feature_names)
-    located, parsed = parsed, with_feature_names(parsed.model_copy(update={"data": None}), column_names(X))
-    rows = check_rows(X, y, sample_weight)
+    located, parsed = parsed, parsed.model_copy(update={"data": None})
+    frame, warnings = frame_columns(X)
+    rows = check_rows(X if frame is None else frame, y, sample_weight)
+    kinds = {column.name: column.kind for column in rows.kinds} or None
+    parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
     splits = {"train": rows}
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise DataError("validation must be a tuple (X, y) or (X, y, sample_weight)")
-        held_out, columns = select_columns(validation[0], column_names(X), "validation X"), rows.table.shape[1]
+        columns, name = rows.table.shape[1], "validation X"
+        held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     if validation is None and data is not None and data.split.validation_size:
@@ -102,7 +115,7 @@ def fit(
     prepared, preparation = fit_preparation(parsed, splits["train"])
     resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
     with shown_progress(observer, verbose, calls=2) as observer:
-        fitted = fit_rows(resolved, labels, preparation, splits, observer)
+        fitted = fit_rows(resolved, labels, preparation, splits, observer, warnings=warnings)
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
     return fitted.model

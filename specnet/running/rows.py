@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import (
     Labels,
     Preparation,
+    RawColumns,
     RowSplit,
     check_labels,
     column_groups,
@@ -80,12 +81,18 @@ class Rows:
 
 
 def check_rows(
-    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, columns: int | None = None, prefix: str = ""
+    X: ArrayLike | RawColumns,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    columns: int | None = None,
+    prefix: str = "",
 ) -> Rows:
     """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
-    inputs, target = check_inputs(X, columns, f"{prefix}X"), as_array(y, f"{prefix}y")
-    check_target_axes(target, len(inputs), f"{prefix}y", f"{prefix}X")
-    return Rows(inputs, target, check_weights(sample_weight, len(inputs), f"{prefix}sample_weight"))
+    raw = X if isinstance(X, RawColumns) else RawColumns(check_inputs(X, columns, f"{prefix}X"))
+    target = as_array(y, f"{prefix}y")
+    check_target_axes(target, len(raw), f"{prefix}y", f"{prefix}X")
+    return Rows(raw.X, target, check_weights(sample_weight, len(raw), f"{prefix}sample_weight"), kinds=raw.kinds)
 
 
 def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:

@@ -1,8 +1,9 @@
 """The names of the inputs' columns: a spec has them from its text, from a CSV file or from a data frame."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from specnet.parts.data import Kind
 from specnet.spec.document import Spec
 from specnet.spec.reading.caps import LARGEST_TEXT, MOST_TOKENS
 from specnet.spec.reading.words import shown
@@ -10,8 +11,8 @@ from specnet.spec.reading.words import shown
 PATH = ("network", "feature_names")
 
 
-def with_feature_names(spec: Spec, names: Sequence[str] | None) -> Spec:
-    """Return a spec with the names of the columns that it is fitted to.
+def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[str, Kind] | None = None) -> Spec:
+    """Return a spec with the names of the columns that it is fitted to, and their kinds where they have some.
 
     Parameters
     ----------
@@ -19,12 +20,16 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None) -> Spec:
     names : sequence of str, optional
         Left out where they are none that a spec may have: an empty one, two that are equal, half of a surrogate pair,
         or so many that they would take more than half of what a spec may be.
+    kinds : mapping of str to kind, optional
+        Of a data frame that is more than numbers.
 
     Raises
     ------
     SpecError
         If the spec has other names.
     """
+    if kinds is not None:
+        spec = spec.model_copy(update={"network": spec.network.model_copy(update={"feature_kinds": dict(kinds)})})
     said = spec.network.feature_names
     if said is not None:
         for index, message in differences(said, names or ()):

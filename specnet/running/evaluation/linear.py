@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Preparation
+from specnet.data import Preparation, unfitted
 from specnet.model import Answers, Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.preprocessing import Standardize
@@ -28,8 +28,9 @@ def linear_outputs(head: Model, training: Answers, columns: Array, test_columns:
     columns, test_columns : ndarray (rows, columns)
         Finite features of training and test rows.
     """
-    preparation, fitted = Preparation.fit((Standardize(),), columns.astype(FLOAT64), training.weight)
-    features = fitted, preparation.prepare(test_columns.astype(FLOAT64))
+    numbers = columns.astype(FLOAT64)
+    preparation = Preparation.fit(unfitted((Standardize(),)), numbers, training.weight)
+    features = preparation.prepare(numbers), preparation.prepare(test_columns.astype(FLOAT64))
     match head.network.task:
         case "values":
             return _values(head, training, *features)
