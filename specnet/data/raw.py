@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -78,10 +78,12 @@ def raw_columns(
     return RawColumns(check_inputs(X, columns, name), known)
 
 
-def frame_columns(X: Any, name: str = "X") -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
+def frame_columns(
+    X: Any, kinds: Mapping[str, Kind] | None = None, name: str = "X"
+) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
     """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
 
-    None in place of the columns for anything else, and for a data frame of complete numbers: an array with names.
+    Columns of complete numbers have no kinds: they are an array with names. None in place of what is no data frame.
 
     Raises
     ------
@@ -91,9 +93,15 @@ def frame_columns(X: Any, name: str = "X") -> tuple[RawColumns | None, tuple[Dia
     names = column_names(X)
     if names is None:
         return None, ()
+    if kinds is not None:
+        return RawColumns(*frame_table(X, kinds, name)), ()
     with suppress(DataError):
-        check_inputs(X, None, name)
-        return None, ()
+        return RawColumns(check_inputs(X, None, name)), ()
     found = RawColumns(*frame_table(X, None, name))
     known = {column.name for column in found.kinds}
-    return found, tuple(ignored_text(left, None) for left in names if left not in known)
+    return found, tuple(_ignored(left, name) for left in names if left not in known)
+
+
+def _ignored(column: str, name: str) -> Diagnostic:
+    problem = ignored_text(column, None)
+    return replace(problem, hint=f'use {name}["{column}"].astype("category"), or leave the column out')

@@ -303,7 +303,7 @@ def test_a_run_says_how_to_leave_a_column_out(tmp_path: Path, rng: np.random.Gen
     assert [warning] == [diagnostic.as_dict() for diagnostic in result.warnings]
     assert (warning["code"], warning["line"]) == ("identifier", 1)
     assert 'column "number"' in warning["message"]
-    assert "data.features" in warning["hint"]
+    assert "data.columns.number" in warning["hint"]
 
 
 def test_the_key_of_a_column_is_written_as_toml_wants_it(table: np.ndarray, classes: np.ndarray):

@@ -128,6 +128,10 @@ class _Frame:
             numbers = np.array(self._floats(), np.float64)
             whole = self.series.dtype.is_integer()
             present = numbers[~np.isnan(numbers)]
+            if np.isinf(present).any():
+                row = int(np.isinf(numbers).argmax())
+                message = f'row {row}: column "{self.name}" is {numbers[row]}; expected a finite number'
+                raise DataError(message, hint=_HINT)
             fits = (abs(present) < LARGEST_WHOLE) if whole else np.isfinite(present)
             if fits.all() and (present.size or kind):
                 return Column(self.name, "boolean" if self.is_boolean else "numeric"), numbers
