@@ -31,6 +31,7 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
+from specnet.spec.ensembles import Ensemble, OrMembers
 from specnet.spec.forms import OneOrList, OrSwitch, OrWord
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
@@ -153,12 +154,30 @@ class TrainingSpec(Section):
     early_stopping: Annotated[EarlyStopping | None, OrSwitch()] = Field(
         None, description="stop when the monitored metric no longer improves; true uses the default settings"
     )
+    ensemble: Annotated[Ensemble | None, OrMembers()] = Field(
+        None, description="train several networks and average their predictions; a number sets ensemble.members"
+    )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
     )
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("baselines", self.baselines)
+
+    @property
+    def members(self) -> int:
+        """The number of networks that are trained."""
+        return 1 if self.ensemble is None else self.ensemble.members
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds that members are validated on; None if they are not."""
+        return None if self.ensemble is None else self.ensemble.folds
+
+    @property
+    def watches_validation(self) -> bool:
+        """Whether figures of validation rows choose something: the best epoch, or the learning rate."""
+        return any(who.monitor != LOSS for _, who in self.watchers())
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield what watches a figure after each epoch, with its path under training."""
