@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.data.folds import FoldNumbers, folds_of_classes, folds_of_groups
 from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import SPLIT_PARTS, Split, Table
+from specnet.spec.ensembles import SHARED_VALIDATION, Ensemble
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
@@ -18,11 +20,19 @@ Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSplit:
-    """Row indices of each part of a table, in order of use; None for a part that the split does not have."""
+    """Row indices of each part of a table, in order of use; None for a part that the split does not have.
+
+    Attributes
+    ----------
+    train, validation, test : (rows,) or None
+    folds : (training rows,) or None
+        The member of an ensemble that each training row is for the validation of.
+    """
 
     train: RowNumbers
     validation: RowNumbers | None
     test: RowNumbers | None
+    folds: FoldNumbers | None = None
 
     def parts(self) -> dict[str, RowNumbers]:
         """Return the existing parts by name."""
@@ -30,13 +40,14 @@ class RowSplit:
         return {name: rows for name, rows in parts.items() if rows is not None}
 
 
-def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
+def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None = None) -> RowSplit:
     """Split a table's rows.
 
     The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
     random_state, stratify)``; with `group` whole groups, in an order of `random_state`, until there are as many;
     with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
-    cut from the others in the same way. A `column`, or files of their own, say of each row where it belongs.
+    cut from the others in the same way. A `column`, or files of their own, say of each row where it belongs. The folds
+    of an ensemble are of training rows: whole groups with `group`, else with the class proportions with `stratify`.
 
     Parameters
     ----------
@@ -44,15 +55,38 @@ def split_rows(table: Table, split: Split, seed: int) -> RowSplit:
     split : Split
     seed : int
         Seed of a split without a random_state.
+    ensemble : Ensemble, optional
+        What is trained on the rows.
 
     Raises
     ------
     DataError
-        If the table or a class has too few rows for the split.
+        If the table or a class has too few rows for the split, or it has validation rows that the ensemble has no use
+        for.
     """
     split = split.with_defaults(seed, table.target)
     if split.stratify and table.target == "values":
         raise _error("stratify", "stratify needs classes, but the target is numeric")
+    parts = _parts(table, split)
+    if ensemble is None or ensemble.validation == "split":
+        return parts
+    if parts.validation is not None:
+        message = f'rows for validation have no effect with training.ensemble.validation = "{ensemble.validation}"'
+        key = "column" if split.column is not None else "validation_size"
+        raise DataError(Diagnostic("ensemble", message, ("data", "split", key), hint=SHARED_VALIDATION))
+    return replace(parts, folds=_folds(table, split, parts.train, ensemble.members) if ensemble.folds else None)
+
+
+def _folds(table: Table, split: Split, rows: RowNumbers, count: int) -> FoldNumbers:
+    """Return the fold of each training row."""
+    assert split.random_state is not None, "the defaults are filled in"
+    if split.group is not None:
+        return folds_of_groups(_known(table.split_by, "group")[rows], count, split.random_state)
+    return folds_of_classes(table.y[rows] if split.stratify else None, len(rows), count, split.random_state)
+
+
+def _parts(table: Table, split: Split) -> RowSplit:
+    """Return the split without folds."""
     if split.says_parts:
         return _as_said(table, split)
     by = table.split_by

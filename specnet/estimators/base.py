@@ -15,7 +15,6 @@ from specnet.estimators.parameters import SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
-from specnet.parts.watching import LOSS
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.rows import Rows, check_rows, fit_preparation
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
@@ -64,6 +63,8 @@ class SpecEstimator(SpecParameters):
         training = resolved.spec.training
         if training.optimizer.stepping is None:
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
+        if training.ensemble is not None:
+            raise ValueError("partial_fit is not supported with an ensemble")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
         fitted = fit_rows(
@@ -105,22 +106,22 @@ class SpecEstimator(SpecParameters):
         self.model_ = model
         self.history_ = model.history
         self.n_iter_ = result.epochs
-        self.loss_ = model.history[-1]["loss"]
+        self.loss_ = float(np.mean([member.history[-1]["loss"] for member in fitted.members]))
         return self
 
     def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
         """Return the rows to train on, and those that are watched meanwhile."""
-        share = self.validation_size
+        share, ensemble = self.validation_size, spec.training.ensemble
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
         else:
-            watched = any(watcher.monitor != LOSS for _, watcher in spec.training.watchers())
-            share = split.validation_size or (DEFAULT_VALIDATION_SIZE if watched else 0.0)
-        split = split.model_copy(update={"test_size": 0.0, "validation_size": float(share)})
-        if labels is None:
+            shared = spec.training.watches_validation and (ensemble is None or ensemble.validation == "split")
+            share = split.validation_size or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
+        split = split.with_defaults(spec.seed, spec.target_kind).without_test()
+        split = split.model_copy(update={"validation_size": float(share)})
+        if labels is None and (share or spec.target_kind == "values"):
             split = split.model_copy(update={"stratify": False})
-        table = Table(rows.table, rows.y, "values" if labels is None else "classes")
-        return rows.split(split_rows(table, split, spec.seed))
+        return rows.split(split_rows(Table(rows.table, rows.y, spec.target_kind), split, spec.seed, ensemble))
 
 
 def check_weighted_rows(X: Array, y: Array, sample_weight: Any) -> Rows:

@@ -1,6 +1,8 @@
 """A trained network that can be saved, loaded and asked, and its file."""
 
 from specnet.model.answers import Answers
+from specnet.model.decoder import Decoder
+from specnet.model.ensemble import NO_PARAMETERS, output_network
 from specnet.model.model import Model, load_model
 
-__all__ = ["Answers", "Model", "load_model"]
+__all__ = ["NO_PARAMETERS", "Answers", "Decoder", "Model", "load_model", "output_network"]

@@ -16,6 +16,7 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
   - ``<layer>.<state>``, such as ``layers.2.running_mean``;
   - ``preprocessing.<group>.<step>.<name>`` and ``target_preprocessing.<group>.<step>.<name>``, F64; a plain list of
     steps is group 0;
+  - of an ensemble the first two of each member, with its number from 0: ``members.0.<layer>.<parameter>``;
   - where the network tells classes apart, their labels in the order of its outputs, ascending and distinct: integers
     as ``labels``, I64 (classes,); texts as ``labels.bytes``, U8 (all of them in UTF-8, one after the other), and
     ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
@@ -52,7 +53,7 @@ _UTF8_LONGEST = 4
 
 
 class Contents(NamedTuple):
-    """What a model consists of."""
+    """What a model consists of; theta and the states of an ensemble have its members as their first axis."""
 
     network: Network
     theta: Array
@@ -72,8 +73,7 @@ def encode_model(contents: Contents) -> bytes:
     """
     network = contents.network
     tensors = {
-        **network.parameters(contents.theta),
-        **contents.state,
+        **_member_tensors(contents),
         **_prefixed("preprocessing", contents.preprocessing.tensors()),
         **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
         **({} if contents.labels is None else encode_labels(contents.labels)),
@@ -114,18 +114,43 @@ def decode_model(
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
     """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied."""
-    spec = network.spec.network
-    theta = np.zeros(network.parameter_count, network.dtype)
-    for name, view in network.parameters(theta).items():
-        view[...] = tensors[name]
+    spec, prefixes = network.spec.network, _member_prefixes(network)
+    theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
+    for prefix, member in zip(prefixes, theta, strict=True):
+        for name, view in network.parameters(member).items():
+            view[...] = tensors[prefix + name]
+    state = {name: np.stack([tensors[prefix + name] for prefix in prefixes]) for name in network.initial_state()}
+    if network.spec.training.ensemble is None:
+        theta, state = theta[0], {name: kept[0] for name, kept in state.items()}
     return Contents(
         network,
         theta,
-        {name: tensors[name].copy() for name in network.initial_state()},
+        state,
         Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
         Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
     )
+
+
+def _member_prefixes(network: Network) -> list[str]:
+    """Return what stands before the names of each member's tensors."""
+    training = network.spec.training
+    return [""] if training.ensemble is None else [f"members.{number}." for number in range(training.members)]
+
+
+def _member_tensors(contents: Contents) -> dict[str, Array]:
+    """Return the parameters and states of all members by name."""
+    network, theta, state = contents.network, contents.theta, contents.state
+    if theta.ndim == 1:
+        return {**network.parameters(theta), **state}
+    return {
+        prefix + name: array
+        for number, prefix in enumerate(_member_prefixes(network))
+        for name, array in {
+            **network.parameters(theta[number]),
+            **{name: kept[number] for name, kept in state.items()},
+        }.items()
+    }
 
 
 def parse_metadata(text: str) -> Any:
@@ -239,9 +264,12 @@ def tensor_kinds(network: Network) -> dict[str, TensorForm]:
     inputs = _prefixed("preprocessing", tensor_forms(_input_groups(network), network.resolved.columns))
     groups = unfitted(spec.target_preprocessing)
     outputs = _prefixed("target_preprocessing", tensor_forms(groups, network.target_size))
-    return {
+    own: dict[str, TensorForm] = {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
         **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
+    }
+    return {
+        **{prefix + name: form for prefix in _member_prefixes(network) for name, form in own.items()},
         **inputs,
         **outputs,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,32 +14,27 @@ from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.answers import Answers
+from specnet.model.decoder import Decoder
+from specnet.model.ensemble import spread_of_members
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, check_row_count, check_target, check_weights
+from specnet.parts.arrays import Array, check_weights
 from specnet.parts.metrics import Metric
+from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
-from specnet.spec.reading.hints import part_hint
-
-_TASKS = {
-    "binary": "predicts two classes",
-    "classes": "predicts more than two classes",
-    "multilabel": "predicts several binary outputs",
-    "values": "predicts numbers",
-}
 
 
 class Model:
-    """A trained network with its parameters, preprocessing and labels.
+    """A trained network, or an ensemble of several, with parameters, preprocessing and labels.
 
     Parameters
     ----------
     network : Network
-    theta : array_like (parameter_count,)
-        The parameters, copied in the network's dtype.
+    theta : array_like (parameter_count,) or (members, parameter_count)
+        The parameters, copied in the network's dtype. Those of several networks of the same layers are an ensemble.
     state : mapping of str to ndarray, optional
-        Running averages, as `Network.initial_state` makes them.
+        Running averages, as `Network.initial_state` makes them; of an ensemble with the members as their first axis.
     preprocessing, target_preprocessing : Preparation, optional
         Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
@@ -65,16 +60,21 @@ class Model:
     ) -> None:
         self.network = network
         self.theta = np.array(theta, network.dtype)
-        network.parameters(self.theta)  # refuses another shape
-        self.state = network.initial_state() if state is None else dict(state)
+        for each in self.theta if self.theta.ndim == 2 else [self.theta]:
+            network.parameters(each)  # refuses another shape
+        members = self.theta.shape[:-1]
+        initial = network.initial_state() if state is None else {}
+        self.state = {name: np.tile(kept, (*members, *[1] * kept.ndim)) for name, kept in initial.items()}
+        self.state |= state or {}
         self.preprocessing = preprocessing or Preparation()
         self.target_preprocessing = target_preprocessing or Preparation()
         self.history = list(history)
-        self._labels = _checked_labels(labels, network)
+        self._decoder = Decoder(network, self.target_preprocessing, _checked_labels(labels, network))
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
-        return f"<{type(self).__name__} {name}{self.network.inputs} inputs, {self.theta.size} parameters>"
+        members = f"{len(self.theta)} members, " if self.theta.ndim == 2 else ""
+        return f"<{type(self).__name__} {name}{members}{self.network.inputs} inputs, {self.theta.size} parameters>"
 
     def astype(self, dtype: str) -> Model:
         """Return the same model, computed in another precision, ``float32`` or ``float64``."""
@@ -83,9 +83,17 @@ class Model:
         return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
 
     @property
+    def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
+        """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
+        if self.theta.ndim == 1:
+            return ((self.theta, self.state),)
+        states = [{name: kept[number] for name, kept in self.state.items()} for number in range(len(self.theta))]
+        return tuple(zip(self.theta, states, strict=True))
+
+    @property
     def boundary(self) -> float:
         """The binary output above which 1 is predicted: probability 0.5, or margin 0."""
-        return 0.5 if self.gives_probabilities else 0.0
+        return self._decoder.boundary
 
     @property
     def spec(self) -> Spec:
@@ -95,7 +103,8 @@ class Model:
     @property
     def labels(self) -> Array | None:
         """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
-        return None if self._labels is None else self._labels.values
+        labels = self._decoder.labels
+        return None if labels is None else labels.values
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -105,7 +114,7 @@ class Model:
     @property
     def gives_probabilities(self) -> bool:
         """Whether `predict_proba` is supported."""
-        return self.network.task != "values" and self.spec.training.loss.gives_probabilities
+        return self._decoder.gives_probabilities
 
     def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
@@ -120,19 +129,21 @@ class Model:
         -------
         ndarray
             The most probable label, (rows,); 0 and 1, (rows, outputs), for independent binary outputs; otherwise
-            values in the target's own units, (rows,) for one output and (rows, outputs) for more.
+            values in the target's own units, (rows,) for one output and (rows, outputs) for more. An ensemble gives
+            the mean of its members' values, or the label that is most probable by the mean of their probabilities.
 
         Raises
         ------
         DataError
             If X does not hold finite numbers of that shape, or lacks a column of `feature_names`.
         """
-        return self._answers(self._outputs(X))
+        return self._decoder.answers(self._outputs(self._inputs(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
 
-        One binary output gives both classes; several give the probability of 1 for each, (rows, outputs).
+        One binary output gives both classes; several give the probability of 1 for each, (rows, outputs). An ensemble
+        gives the mean of its members' probabilities.
 
         Raises
         ------
@@ -145,17 +156,41 @@ class Model:
             raise DataError(
                 f"predict_proba is not supported with {self.spec.training.loss.type}, which outputs margins"
             )
-        return self._probabilities(self._outputs(X))
+        return self._decoder.probabilities(self._outputs(self._inputs(X)))
+
+    def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
+        """Return the standard deviation over the members of an ensemble of what they predict.
+
+        Returns
+        -------
+        ndarray
+            Of values, (rows,) or (rows, outputs), as `predict` gives them; of probabilities, as `predict_proba` does;
+            otherwise of margins, (rows,) or (rows, outputs).
+
+        Raises
+        ------
+        DataError
+            If X does not fit, or the model is not an ensemble.
+        """
+        if len(self.members) == 1:
+            raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
+        spread = spread_of_members([self._decoder.averaged(outputs) for outputs in self._outputs(self._inputs(X))])
+        if self.network.task == "binary" and self.gives_probabilities:
+            return np.repeat(spread, 2, axis=1)
+        return spread[:, 0] if spread.shape[1] == 1 else spread
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
+
+        Those of an ensemble are the logits of its mean probabilities, or the mean of its members' margins.
 
         Raises
         ------
         DataError
             If X does not fit.
         """
-        return self.network.predict_checked(self.theta, self._inputs(X), self.state, raw=True)
+        raw = self._outputs(self._inputs(X), raw=True)
+        return raw[0] if len(raw) == 1 else self._decoder.together(raw).astype(self.network.dtype)
 
     def evaluate(
         self,
@@ -181,7 +216,8 @@ class Model:
         -------
         dict
             ``loss``, the mean loss of the rows as training sees their target, without dropout, penalties and label
-            smoothing; then each metric by its name.
+            smoothing; then each metric by its name. Those of an ensemble are of its predictions, not means over its
+            members.
 
         Raises
         ------
@@ -198,30 +234,29 @@ class Model:
         metrics: str | Metric | Sequence[str | Metric] | None = None,
     ) -> dict[str, float]:
         """Return what `evaluate` does, of rows (rows, inputs) as the network reads them."""
-        if isinstance(metrics, str | Metric):
-            metrics = [metrics]
-        chosen = [self._metric(metric) for metric in (self.spec.training.metrics if metrics is None else metrics)]
-        target, wanted = self._target(y, X)
+        decoder = self._decoder
+        chosen = decoder.metrics(metrics)
+        target, wanted = decoder.target(y, len(X))
         weights = check_weights(sample_weight, len(X))
-        figures = {"loss": self.network.loss_checked(self.theta, X, wanted, weights, self.state, data_only=True)}
+        figures = {"loss": weighted_mean(self._losses(X, wanted), weights)}
         if chosen:
-            outputs = self.network.predict_checked(self.theta, X, self.state)
-            figures |= {metric.type: self.score(metric, outputs, target, weights) for metric in chosen}
+            compared = decoder.compared(self._outputs(X))
+            figures |= {metric.type: metric.score(target, *compared, weights) for metric in chosen}
         return figures
-
-    def score(self, metric: Metric, outputs: Array, target: Array, weights: Array | None = None) -> float:
-        """Return a metric of the network's outputs, (rows, outputs), whatever the parameters that they come from.
-
-        The target is class indices (rows,), 0 and 1 (rows, outputs), or values in their own units.
-        """
-        return metric.score(target, *self._compared(outputs), weights)
 
     def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
-        target, wanted = self._target(y, X)
-        losses = self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
-        prediction, probability = self._compared(self.network.predict_checked(self.theta, X, self.state))
-        return Answers(target, wanted, losses, prediction, probability, check_weights(sample_weight, len(X)))
+        target, wanted = self._decoder.target(y, len(X))
+        weights = check_weights(sample_weight, len(X))
+        compared = self._decoder.compared(self._outputs(X))
+        return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
+
+    def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
+        """Return what outputs (rows, outputs) answer, as the loss sees them and activated, whatever they come from."""
+        decoder = self._decoder
+        target, wanted = decoder.target(y, len(raw))
+        weights = check_weights(sample_weight, len(raw))
+        return Answers(target, wanted, decoder.losses(raw, wanted), *decoder.compared([outputs]), weights)
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
@@ -249,6 +284,8 @@ class Model:
         FileError
             If the model could not be read back.
         """
+        if len(self.members) != self.spec.training.members:
+            raise FileError(f"the model has {len(self.members)} members; its spec has {self.spec.training.members}")
         contents = Contents(
             self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
         )
@@ -258,68 +295,21 @@ class Model:
             raise FileError("the model would not read back the same")
         return content
 
-    def _outputs(self, X: ArrayLike | RawColumns) -> Array:
-        """Return the network's outputs for raw columns, (rows, outputs)."""
-        return self.network.predict_checked(self.theta, self._inputs(X), self.state)
+    def _outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
+        """Return each member's outputs for rows as the network reads them, (rows, outputs)."""
+        return [self.network.predict_checked(theta, X, state, raw=raw) for theta, state in self.members]
+
+    def _losses(self, X: Array, wanted: Array) -> Array:
+        """Return the loss of each row (rows, inputs), float64 (rows,)."""
+        if self.theta.ndim == 2:
+            return self._decoder.losses(self._decoder.together(self._outputs(X, raw=True)), wanted)
+        return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
     def _inputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
         return self.network.read_inputs(prepared)
-
-    def _answers(self, outputs: Array, *, decoded: bool = True) -> Array:
-        """Return labels, or class indices if not `decoded`; 0 and 1; or values, from the network's outputs."""
-        match self.network.task:
-            case "values":
-                values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
-                return values[:, 0] if values.shape[1] == 1 else values
-            case "multilabel":
-                return (outputs > self.boundary).astype(np.int64)
-            case "binary":
-                indices = (outputs[:, 0] > self.boundary).astype(np.intp)
-            case "classes":
-                indices = outputs.argmax(axis=1)
-        return self._labels.decode(indices) if decoded and self._labels is not None else indices
-
-    def _compared(self, outputs: Array) -> tuple[Array, Array | None]:
-        """Return what metrics compare with a target: predictions, and probabilities where there are some."""
-        probability = self._probabilities(outputs) if self.gives_probabilities else None
-        return self._answers(outputs, decoded=False), probability
-
-    def _probabilities(self, outputs: Array) -> Array:
-        if self.network.task == "binary":
-            return np.concatenate([1 - outputs, outputs], axis=1)
-        return outputs
-
-    def _target(self, y: ArrayLike, X: Array) -> tuple[Array, Array]:
-        """Return the target as metrics compare it with `_answers`, and as the network's loss takes it."""
-        y, rows = as_array(y, "y"), len(X)
-        check_row_count(y, rows, "y")
-        if self._labels is not None:
-            indices = self._labels.encode(y)
-            return indices, indices
-        kind = self.spec.training.loss.target
-        target = check_target(y, kind, rows, self.network.target_size).T  # (rows, outputs)
-        if kind == "binary":
-            return target, target
-        prepared = self.target_preprocessing.apply(target.astype(np.float64))
-        return target[:, 0] if target.shape[1] == 1 else target, prepared
-
-    def _metric(self, metric: str | Metric) -> Metric:
-        if not isinstance(metric, str | Metric):
-            raise DataError(f"expected metrics or their names, got {metric!r}")
-        if isinstance(metric, str):
-            part = self.spec.registry.find("metric", metric)
-            if part is None:
-                raise DataError(f'unknown metric "{metric}"', hint=part_hint(metric, "metric", self.spec.registry))
-            metric = cast(Metric, part.model_validate({"type": part.part_name()}))
-        task = "binary" if self.network.task == "classes" and self.network.outputs == 2 else self.network.task
-        if task not in metric.task:
-            raise DataError(f'metric "{metric.type}" is not supported for a network that {_TASKS[task]}')
-        if metric.response == "probability" and not self.gives_probabilities:
-            raise DataError(f'metric "{metric.type}" needs probabilities, but this model outputs margins')
-        return metric
 
 
 def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:

@@ -18,7 +18,7 @@ from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
 from specnet.network.layout import Layout
-from specnet.network.random import StepNoise, stream
+from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
@@ -106,11 +106,12 @@ class Network:
         """The positions of the parameters in theta."""
         return self._blueprint.layout
 
-    def initial_parameters(self) -> Array:
-        """Return initial parameters (parameter_count,), drawn with the seed and the initializers of the spec."""
-        seed, legacy = self.spec.seed, self.spec.random_generator == "legacy"
-        generator = np.random.RandomState(seed) if legacy else stream(seed, "initial weights")
-        return self.layout.drawn(generator).astype(self.dtype)
+    def initial_parameters(self, member: int | None = None) -> Array:
+        """Return initial parameters (parameter_count,) by seed and initializers, also of a member of an ensemble."""
+        seed, keys = self.spec.seed, member_keys(member)
+        if self.spec.random_generator == "legacy":
+            return self.layout.drawn(np.random.RandomState([seed, *keys] if keys else seed)).astype(self.dtype)
+        return self.layout.drawn(stream(seed, "initial weights", *keys)).astype(self.dtype)
 
     def initial_state(self) -> dict[str, Array]:
         """Return initial layer states by name, such as running averages; empty for most networks."""

@@ -18,14 +18,20 @@ def stream(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_NUMBERS[purpose], *keys))))
 
 
+def member_keys(member: int | None) -> tuple[int, ...]:
+    """Return the first keys of the streams of a network: none, or its number among the members of an ensemble."""
+    return () if member is None else (member,)
+
+
 class StepNoise:
-    """Random numbers that depend only on the seed and the number of the step.
+    """Random numbers that depend only on the seed, the member of an ensemble if any, and the number of the step.
 
     Each step has 2⁶⁴ numbers of its own. Advancing the generator to them is much faster than seeding a new one.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_NUMBERS["dropout"],)))
+    def __init__(self, seed: int, member: int | None = None) -> None:
+        key = (_NUMBERS["dropout"], *member_keys(member))
+        self._bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
 

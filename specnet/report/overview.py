@@ -40,9 +40,15 @@ class Overview:
         sized = node.layer.declared_size() is not None or node.size != node.input_sizes[0]
         return f"{node.size} {word}" if sized else word
 
+    def parameters(self) -> str:
+        """Return the number of parameters, and of the members of an ensemble: ``5 members of 21 parameters``."""
+        members = self.spec.training.members
+        parameters = counted(self.parameter_count, "parameter")
+        return parameters if members == 1 else f"{count(members)} members of {parameters}"
+
     def totals(self) -> str:
         """Return what the network amounts to: ``21 parameters, 168 B``."""
-        return f"{counted(self.parameter_count, 'parameter')}, {size(self.bytes)}"
+        return f"{self.parameters()}, {size(self.spec.training.members * self.bytes)}"
 
     def training(self) -> str:
         """Return in a line how the network is trained."""

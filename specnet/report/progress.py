@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from specnet.errors import Diagnostic, render
-from specnet.report.figures import count, counted, duration, figure
+from specnet.report.figures import count, duration, figure
 from specnet.report.overview import Overview
 from specnet.report.terminal import console, is_lively, write_line, write_mistakes
+from specnet.training.checkpoint import MEMBER
 from specnet.training.course import ALL_EPOCHS, INTERRUPTED
 from specnet.training.observer import Observer, Observers, PythonWarnings
 
@@ -29,12 +30,12 @@ SECONDS_TO_FIRST_LINE = 5.0
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> str:
-    """Return a run's first line: name, network, parameters, number format and rows of each split."""
+    """Return a run's first line: name, network, members and parameters, number format and rows of each split."""
     plan = Overview(network.resolved)
     parts = [
         network.spec.name or "",
         plan.summary(),
-        counted(plan.parameter_count, "parameter"),
+        plan.parameters(),
         network.spec.network.dtype,
         ", ".join(f"{count(number)} {split}" for split, number in rows.items()) + " rows",
     ]
@@ -52,6 +53,7 @@ class RunProgress(Observer):
         self._stream = stream
         self._bar: Progress | None = None
         self._record: Mapping[str, Any] = {}
+        self._member = ""
         self._epochs = 0
         self._started = self._drawn = 0.0
         self._next_line = SECONDS_TO_FIRST_LINE
@@ -74,8 +76,13 @@ class RunProgress(Observer):
         with suppress(OSError):
             write_line(self._stream, run_header(network, rows))
             self._stream.flush()
-            if is_lively(self._stream):
-                self._open()
+            self._open()
+
+    def member_started(self, member: int, members: int) -> None:
+        self._member, self._record = f"member {member}", {}
+        self._started, self._next_line = time.monotonic(), SECONDS_TO_FIRST_LINE
+        with suppress(OSError):
+            self._open()
 
     def resumed(self, epochs: int, seconds: float) -> None:
         self._started -= seconds
@@ -110,10 +117,14 @@ class RunProgress(Observer):
             self._stream.flush()
 
     def _line(self, epoch: int, record: Mapping[str, Any], spent: str) -> str:
-        told = [f"{name} {figure(number)}" for name, number in record.items() if name != "epoch"]
-        return "   ".join([f"{count(epoch)}/{count(self._epochs)} epochs", *told, spent])
+        told = [f"{name} {figure(number)}" for name, number in record.items() if name not in (MEMBER, "epoch")]
+        parts = [self._member, f"{count(epoch)}/{count(self._epochs)} epochs", *told, spent]
+        return "   ".join(part for part in parts if part)
 
     def _open(self) -> None:
+        """Begin to draw, where the stream is a terminal and nothing is drawn yet."""
+        if self._bar is not None or not is_lively(self._stream):
+            return
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar = Progress(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.data import Labels, Preparation, unfitted
 from specnet.errors import DataError
-from specnet.model import Model
+from specnet.model import Decoder, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, ordinary_weights
 from specnet.running.rows import Rows
@@ -67,6 +67,19 @@ class Encoder:
         target = _numbers(self.network, self.labels, rows.y, name)
         return self._encoded(rows, target, rows.weight, name), target
 
+    def fold_rows(
+        self, training: TrainingRows, rows: Rows, member: int
+    ) -> tuple[TrainingRows, Array, NDArray[np.float64] | None]:
+        """Return those of the training rows that a member is validated on, their target as metrics compare it, weights.
+
+        These are the rows' own, without those of their classes.
+        """
+        mine = rows.in_fold(member)
+        target = _numbers(self.network, self.labels, rows.y[mine], "y")
+        weight = None if rows.weight is None else rows.weight[mine]
+        fold = replace(training.some(mine), weight=None if weight is None else _as_weights(weight, self.network.dtype))
+        return fold, target, weight
+
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
         prepared = self.preparation.prepare(
@@ -77,6 +90,11 @@ class Encoder:
             overwrite=rows.chosen is not None,
         )
         return self._read(prepared, name)
+
+    @property
+    def decoder(self) -> Decoder:
+        """What reads the network's outputs."""
+        return Decoder(self.network, self.target_preparation, self.labels)
 
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
         """Return the model of these parameters."""

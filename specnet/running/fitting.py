@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.data import (
@@ -21,7 +22,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
-from specnet.parts.data import Table
+from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.encoding import Encoder
@@ -35,7 +36,19 @@ from specnet.running.rows import (
     split_errors_at,
 )
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_feature_names
-from specnet.training import Checkpoint, Keeper, Observer, TrainingResult, TrainingRows, train
+from specnet.spec.ensembles import SHARED_VALIDATION
+from specnet.training import (
+    Checkpoint,
+    Keeper,
+    Observer,
+    Trained,
+    TrainingResult,
+    TrainingRows,
+    together,
+    train,
+    train_members,
+)
+from specnet.training.figures import Monitor
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
@@ -59,8 +72,8 @@ def fit(
     ----------
     spec : path, text with a line break, mapping or Spec
         Of its ``data`` only ``split`` counts, and only where there is no `validation`: its ``validation_size`` rows are
-        set aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``. There are no test rows: all
-        others train. The model's spec has no ``data``.
+        set aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
+        ensemble. There are no test rows: all others train. The model's spec has no ``data``.
     X : (rows, columns)
         Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
         frame's columns; where the spec names columns, these are taken from the frame, in the spec's order.
@@ -103,15 +116,20 @@ def fit(
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise DataError("validation must be a tuple (X, y) or (X, y, sample_weight)")
+        ensemble = parsed.training.ensemble
+        if ensemble is not None and ensemble.validation != "split":
+            message = f'validation has no effect with training.ensemble.validation = "{ensemble.validation}"'
+            raise DataError(message, hint=SHARED_VALIDATION)
         columns, name = rows.table.shape[1], "validation X"
         held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
-    if validation is None and data is not None and data.split.validation_size:
-        split = data.split.model_copy(update={"test_size": 0.0})
+    kind = parsed.target_kind
+    split = (Split() if data is None else data.split).with_defaults(parsed.seed, kind)
+    if validation is None and ((data is not None and split.validation_size) or parsed.training.folds):
         with split_errors_at(located):
-            table = Table(rows.table, table_target(rows.y, parsed.target_kind), parsed.target_kind)
-            splits = rows.split(split_rows(table, split, parsed.seed))
+            table = Table(rows.table, table_target(rows.y, kind), kind)
+            splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
     prepared, preparation = fit_preparation(parsed, splits["train"])
     resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
     with shown_progress(observer, verbose, calls=2) as observer:
@@ -133,12 +151,15 @@ class FitResult:
         What made the network's rows of the given ones.
     inputs : dict of str to array
         The columns of the rows that it has made so, by the part of the split.
+    members : tuple of Trained
+        The result of each member of an ensemble that has begun; of the only network if it is none.
     """
 
     model: Model
     result: TrainingResult
     encoder: Encoder
     inputs: Mapping[str, Array]
+    members: tuple[Trained, ...]
 
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
@@ -152,6 +173,16 @@ class FitResult:
         """Return the columns of the rows of that part of the split as the network reads them."""
         X = self.inputs.get(name)
         return self.encoder.inputs(rows) if X is None else X
+
+    def fold_answers(self, rows: Rows) -> Answers:
+        """Return what is answered for the training rows, each by the member that was not trained on it."""
+        X, network = self.inputs["train"], self.model.network
+        raw, outputs = (np.empty((len(rows), network.outputs), network.dtype) for _ in range(2))
+        for number, (theta, state) in enumerate(self.model.members):
+            mine = rows.in_fold(number)
+            raw[mine] = network.predict_checked(theta, X[mine], state, raw=True)
+            outputs[mine] = network.predict_checked(theta, X[mine], state)
+        return self.model.answers_of(raw, outputs, rows.y, rows.weight)
 
 
 def fit_rows(
@@ -168,7 +199,7 @@ def fit_rows(
     interruptions: Interruptions | None = None,
     warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
-    """Train a network.
+    """Train a network, or the members of an ensemble.
 
     Parameters
     ----------
@@ -182,7 +213,7 @@ def fit_rows(
     observer : Observer, optional
         Is told of the course of training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
-        As for `train`.
+        As for `train`; an ensemble has no other number of `epochs` than its spec's.
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
         preparation then.
@@ -197,14 +228,13 @@ def fit_rows(
     observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
     encoder, training = _encoded(resolved, labels, preparation, rows, start)
     network, inputs = encoder.network, {"train": training.X}
-    theta, state = (network.initial_parameters(), None) if start is None else (start.theta, start.state)
     validation, monitors = splits.get("validation"), {}
-    if validation is None:
-        check_monitors(spec)
-    else:
+    if validation is not None:
         held_out, target = encoder.watched_rows(validation, "validation y")
         inputs["validation"] = held_out.X
-        monitors = validation_monitors(encoder.model(theta, state), held_out, target, validation.weight)
+        monitors = validation_monitors(encoder.decoder, held_out, target, validation.weight)
+    elif rows.folds is None:
+        check_monitors(spec)
     found = (*warnings, *suspicions(resolved, labels, rows.y))
     if spec.data is not None:  # who passes arrays has made their columns
         found += column_suspicions(spec, labels, splits, rows.kinds)
@@ -212,20 +242,52 @@ def fit_rows(
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
     observer.started(network, counts, spec.training.epochs)
-    result = train(
+    if spec.training.ensemble is None:
+        theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
+        result = train(
+            network,
+            theta,
+            training,
+            monitors=monitors,
+            observer=observer,
+            keep_checkpoint=keep_checkpoint,
+            checkpoint=checkpoint,
+            state=state,
+            epochs=epochs,
+            interruptions=interruptions,
+        )
+        model = encoder.model(result.theta, result.state, result.history)
+        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,))
+
+    def rows_of(member: int) -> tuple[TrainingRows, Mapping[str, Monitor]]:
+        if rows.folds is None:
+            return training, monitors
+        fold, target, weight = encoder.fold_rows(training, rows, member)
+        return training.some(~rows.in_fold(member)), validation_monitors(encoder.decoder, fold, target, weight)
+
+    members = train_members(
         network,
-        theta,
-        training,
-        monitors=monitors,
+        [(network.initial_parameters(each), None) for each in range(spec.training.members)]
+        if start is None
+        else start.members,
+        rows_of,
         observer=observer,
         keep_checkpoint=keep_checkpoint,
         checkpoint=checkpoint,
-        state=state,
-        epochs=epochs,
         interruptions=interruptions,
     )
-    model = encoder.model(result.theta, result.state, result.history)
-    return FitResult(model, replace(result, warnings=found), encoder, inputs)
+    result = replace(together(members), warnings=found)
+    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))
+
+
+def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:
+    """Return the model of so many members: those that had begun when training was interrupted, else all."""
+    network = encoder.network
+    if count < network.spec.training.members:
+        encoder = replace(encoder, network=Network(network.resolved.with_members(count)))
+    if count > 1:
+        return encoder.model(result.theta, result.state, result.history)
+    return encoder.model(result.theta[0], {name: kept[0] for name, kept in result.state.items()}, result.history)
 
 
 def _encoded(
@@ -241,5 +303,8 @@ def _encoded(
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
             raise DataError(f"cannot continue: the starting model has different {part}")
+    members = resolved.spec.training.members
+    if len(start.members) != members:
+        raise DataError(f"cannot continue: the starting model has {len(start.members)} networks, expected {members}")
     encoder = Encoder(network, labels, preparation, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)

@@ -24,8 +24,9 @@ from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
 from specnet.files.tensors import parse_object
 from specnet.running.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
+from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint, RunIdentity
-from specnet.training.checkpoint import checked_history, is_finite
+from specnet.training.checkpoint import FINISHED, checked_history, is_finite
 from specnet.training.identity import Difference, in_words
 from specnet.training.watch import watcher_name
 
@@ -131,10 +132,13 @@ class RunFolder:
         with file_errors(self._checkpoint):
             checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
             assert checkpoint.run is not None, "it was read from a file"
-            check_same_beginning(checkpoint.run.differences(identity), training)
+            finished = len(checkpoint.facts.get(FINISHED, []))
+            check_same_beginning(checkpoint.run.differences(identity), training, finished)
             reached = checkpoint.facts["epochs"]
             if reached >= training.epochs:
                 raise FileError(f"the checkpoint is damaged: epoch {reached} of {training.epochs}")
+            if finished >= training.members:
+                raise FileError(f"the checkpoint is damaged: {finished} of {training.members} members are finished")
             if checkpoint.facts["watchers"].keys() != {watcher_name(path) for path, _ in training.watchers()}:
                 raise FileError("the checkpoint is damaged: it has other watchers")
         return checkpoint
@@ -158,7 +162,7 @@ class RunFolder:
             return parse_object(read_file(self.path / name, LARGEST_RECORD), "the record of the run")
 
 
-def check_same_beginning(differences: list[Difference], training: TrainingSpec) -> None:
+def check_same_beginning(differences: list[Difference], training: TrainingSpec, finished: int = 0) -> None:
     """Refuse to go on where a run that differs in this way would have begun in another way.
 
     Parameters
@@ -167,6 +171,8 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec) 
         From the run of the checkpoint to the one that is to go on.
     training : TrainingSpec
         Of the one that is to go on.
+    finished : int
+        Number of members of an ensemble that are finished.
 
     Raises
     ------
@@ -181,6 +187,9 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec) 
     if others:
         hint = f"resume with the same spec and data; {START_ANEW}"
         raise FileError(f"the checkpoint belongs to another run: {in_words(differences)}", hint=hint)
+    if longer and finished:
+        message = f"cannot train longer: {longer[0]}, but {counted(finished, 'member')} of the ensemble finished before"
+        raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
     stepping = training.optimizer.stepping
     spanning = [
         f"{part.kind} {part.part_name()}"

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
-from specnet.model import Model
+from specnet.model import Decoder
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import Metric
 from specnet.parts.watching import LOSS, VALIDATION_LOSS
@@ -34,14 +34,14 @@ def check_monitors(spec: Spec) -> None:
 
 
 def validation_monitors(
-    model: Model, rows: TrainingRows, target: Array, weight: NDArray[Any] | None
+    decoder: Decoder, rows: TrainingRows, target: Array, weight: NDArray[Any] | None
 ) -> dict[str, Monitor]:
     """Return what computes each figure of the validation rows that the history is to have.
 
     Parameters
     ----------
-    model : Model
-        What turns the network's outputs into predictions; its parameters do not count.
+    decoder : Decoder
+        What turns the network's outputs into predictions.
     rows : TrainingRows
         The validation rows as the network reads them.
     target : (rows,) or (rows, outputs)
@@ -49,13 +49,14 @@ def validation_monitors(
     weight : (rows,) or None
         How much each counts in a metric.
     """
-    network, spec = model.network, model.spec
+    network, spec = decoder.network, decoder.network.spec
 
     def loss(theta: Array, state: State) -> float:
         return network.loss_checked(theta, rows.X, rows.target, rows.weight, state, data_only=True)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
-        return model.score(metric, network.predict_checked(theta, rows.X, state), target, weight)
+        compared = decoder.compared([network.predict_checked(theta, rows.X, state)])
+        return metric.score(target, *compared, weight)
 
     monitors: dict[str, Monitor] = {VALIDATION_LOSS: loss}
     for _, who in spec.training.watchers():

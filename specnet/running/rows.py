@@ -46,6 +46,8 @@ class Rows:
         Which rows of the table these are; all of them if None.
     kinds : tuple of Column
         The table's columns, where the rows come from a table that has kinds of columns.
+    folds : (rows,) or None
+        The member of an ensemble that each row is for the validation of; all others are trained on it.
     """
 
     table: Array
@@ -53,6 +55,7 @@ class Rows:
     weight: NDArray[np.float64] | None = None
     chosen: NDArray[np.intp] | None = None
     kinds: tuple[Column, ...] = ()
+    folds: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -67,9 +70,15 @@ class Rows:
         """The texts of each raw column."""
         return [column.texts for column in self.kinds]
 
+    def in_fold(self, member: int) -> NDArray[np.bool_]:
+        """Return which rows a member of an ensemble is validated on, (rows,)."""
+        assert self.folds is not None, "the rows are cut into folds"
+        return np.equal(self.folds, member)
+
     def split(self, split: RowSplit) -> dict[str, Rows]:
         """Return the parts of a split of all rows."""
-        return {name: self._part(indices) for name, indices in split.parts().items()}
+        parts = {name: self._part(indices) for name, indices in split.parts().items()}
+        return {**parts, "train": replace(parts["train"], folds=split.folds)}
 
     def _part(self, indices: NDArray[np.intp]) -> Rows:
         row, column = self.table.strides
@@ -175,7 +184,7 @@ def read_data(spec: Spec) -> SpecData:
     assert spec.data is not None, "load_table refuses a spec without data"
     data = spec.data.with_columns(table)
     with split_errors_at(spec):
-        splits = rows.split(split_rows(table, data.split, spec.seed))
+        splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
     return SpecData(resolved, labels, rows, splits, preparation, table.warnings)

@@ -62,7 +62,8 @@ class RunResult:
     history : list of dict
         A record for each logged epoch.
     metrics : dict
-        The kept model's figures by split and name; None for a figure that cannot be told, such as a score of one row.
+        The kept model's figures by split and name, ``out_of_fold`` for training rows, each predicted by the member of
+        an ensemble that was not trained on it; None for a figure that cannot be told, such as a score of one row.
     evaluation : dict
         What ``metrics.json`` says, as plain data: the metrics, ``rows``, and of the test rows ``baselines``,
         ``tables``, ``intervals`` and ``gains``.
@@ -259,10 +260,15 @@ def _write(
         "seed": model.spec.seed,
         "versions": started.versions,
     }
+    if started.data.resolved.spec.training.ensemble is not None:
+        facts["members"] = [
+            {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
+            for each in fitted.members
+        ]
     with file_errors(folder.path / MODEL):
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
-    contents = {MODEL: content, **_texts(parsed, model, result, evaluation, facts)}
+    contents = {MODEL: content, **_texts(parsed, started.identity.spec, result, evaluation, facts)}
     if result.interruption is not None:
         contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
     folder.write(contents)
@@ -274,7 +280,7 @@ def _versions() -> dict[str, str]:
 
 
 def _texts(
-    spec: Spec, model: Model, result: TrainingResult, evaluation: Evaluation, facts: Mapping[str, Any]
+    spec: Spec, resolved: str, result: TrainingResult, evaluation: Evaluation, facts: Mapping[str, Any]
 ) -> dict[str, str | bytes]:
     """Return what is written beside the model, by name of file."""
     document = spec.document
@@ -283,7 +289,7 @@ def _texts(
         name, text = f"spec.{document.format}", document.text.content
     return {
         name: text,
-        RESOLVED: model.spec.to_json(),
+        RESOLVED: resolved,
         HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
         METRICS: _json(evaluation.record()),
         FACTS: _json(facts),

@@ -5,11 +5,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, SerializationInfo, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Field, PrivateAttr
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
@@ -33,74 +31,17 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
+from specnet.spec.ensembles import Ensemble, OrMembers
+from specnet.spec.forms import OneOrList, OrSwitch, OrWord
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
 from specnet.spec.reading.document import Document
 
-
-class _OneOrList:
-    """Annotates ``Kind | tuple[Kind, ...]``. The value's form decides: a union would report an error per member."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kind, several = get_args(source)
-
-        def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-            return handler(value) if isinstance(value, list | tuple) else kind.read(value, info)
-
-        def dump(value: Any, info: SerializationInfo) -> Any:
-            return [kind.dump(part, info) for part in value] if isinstance(value, tuple) else kind.dump(value, info)
-
-        return core_schema.with_info_wrap_validator_function(
-            read,
-            handler.generate_schema(several),
-            serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
-
-
-class _OrWord:
-    """Annotates ``Value | Literal[word]`` in the same way; `noun` is what messages call the values."""
-
-    def __init__(self, kind: Any, noun: str, word: str) -> None:
-        self.kind, self.noun, self.word = kind, noun, word
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            self._read,
-            handler.generate_schema(self.kind),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
-        )
-
-    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        if isinstance(value, str) and value != self.word:
-            raise PydanticCustomError("unknown-value", "no such word", {"words": f'{self.noun} or "{self.word}"'})
-        return value if value == self.word else handler(value)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"const": self.word}]}
-
-
-class _OrSwitch:
-    """Annotates ``Table | None``, which is also written as true, for the table's defaults, and as false for none."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
-
-    def _read(self, value: Any) -> Any:
-        return value if not isinstance(value, bool) else {} if value else None
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": "boolean"}]}
-
-
-Activations = Annotated[Activation | tuple[Activation, ...], _OneOrList()]
+Activations = Annotated[Activation | tuple[Activation, ...], OneOrList()]
 ClassWeight = Annotated[
-    dict[str, float] | Literal["balanced"], _OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
+    dict[str, float] | Literal["balanced"], OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
 ]
-BatchSize = Annotated[int | Literal["full"], _OrWord(PositiveInteger, "an integer", "full")]
+BatchSize = Annotated[int | Literal["full"], OrWord(PositiveInteger, "an integer", "full")]
 
 Baseline = Literal["constant", "linear"]
 
@@ -210,8 +151,11 @@ class TrainingSpec(Section):
     clip_norm: PositiveNumber | None = Field(None, description="maximum Euclidean norm of the gradient")
     clip_value: PositiveNumber | None = Field(None, description="maximum absolute value of each gradient entry")
     average_weights: Averaging | None = Field(None, description="keep averaged weights instead of the last ones")
-    early_stopping: Annotated[EarlyStopping | None, _OrSwitch()] = Field(
+    early_stopping: Annotated[EarlyStopping | None, OrSwitch()] = Field(
         None, description="stop when the monitored metric no longer improves; true uses the default settings"
+    )
+    ensemble: Annotated[Ensemble | None, OrMembers()] = Field(
+        None, description="train several networks and average their predictions; a number sets ensemble.members"
     )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
@@ -219,6 +163,21 @@ class TrainingSpec(Section):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("baselines", self.baselines)
+
+    @property
+    def members(self) -> int:
+        """The number of networks that are trained."""
+        return 1 if self.ensemble is None else self.ensemble.members
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds that members are validated on; None if they are not."""
+        return None if self.ensemble is None else self.ensemble.folds
+
+    @property
+    def watches_validation(self) -> bool:
+        """Whether figures of validation rows choose something: the best epoch, or the learning rate."""
+        return any(who.monitor != LOSS for _, who in self.watchers())
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield what watches a figure after each epoch, with its path under training."""

@@ -3,7 +3,8 @@
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
-from specnet.training.loop import TrainingResult, train
+from specnet.training.loop import Trained, TrainingResult, train
+from specnet.training.members import together, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
 from specnet.training.rows import TrainingRows
 from specnet.training.snapshot import Snapshot
@@ -18,8 +19,11 @@ __all__ = [
     "RunIdentity",
     "Snapshot",
     "Stepper",
+    "Trained",
     "TrainingResult",
     "TrainingRows",
     "WarningRecorder",
+    "together",
     "train",
+    "train_members",
 ]

@@ -19,7 +19,11 @@ from specnet.training.identity import RunIdentity
 from specnet.training.trainer import EpochSoFar
 
 HISTORY = "history"
+FINISHED = "members"
+"""The members of an ensemble that are finished, in facts and names of tensors."""
 SPEC = "spec"
+MEMBER = "member"
+"""The number of the member in each record of an ensemble's history, from 0."""
 FORMAT = 3
 
 
@@ -32,9 +36,10 @@ class Checkpoint:
     tensors : mapping of str to array
         Parameters, states of the optimizer and the layers, averages, and the best weights so far.
     facts : mapping
-        Numbers of epochs and steps, progress within the epoch, seconds, and memories of the watchers.
+        Numbers of epochs and steps, progress within the epoch, seconds, and memories of the watchers; of an ensemble
+        those of the member that is being trained, and ``members``, what is known of those before it.
     history : list of dict
-        The records so far.
+        The records so far, of all members.
     run : RunIdentity or None
         Identity of the run; None if it is not needed.
     """
@@ -79,7 +84,8 @@ class Checkpoint:
         except (KeyError, ValueError, RecursionError) as error:
             raise FileError("not a valid checkpoint") from error
         facts, records = _checked_facts(data.get("facts")), checked_history(history)
-        if records and records[-1]["epoch"] > facts["epochs"]:
+        current = history_of(records, len(facts[FINISHED])) if FINISHED in facts else records
+        if current and current[-1]["epoch"] > facts["epochs"]:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
         return cls(tensors, facts, records, run)
 
@@ -106,7 +112,7 @@ def is_finite(value: Any) -> bool:
 
 
 def checked_history(records: Any) -> list[dict[str, Any]]:
-    """Return the history of a run after checking it, one record per logged epoch.
+    """Return the history of a run after checking it, one record per logged epoch, of each member of an ensemble.
 
     Raises
     ------
@@ -115,18 +121,26 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(records, list):
         raise FileError("the history must be a list of records")
-    epoch = 0
+    epoch, member = 0, 0
     for record in records:
         if not isinstance(record, dict) or not all(map(is_finite, record.values())):
             raise FileError(f"the history is damaged after epoch {epoch}: the next record must hold numbers")
-        if not _is_count(record.get("epoch"), epoch + 1):
+        if record.get(MEMBER, 0) == member + 1:
+            epoch, member = 0, member + 1
+        if not _is_count(record.get("epoch"), epoch + 1) or record.get(MEMBER, 0) != member:
             raise FileError(f"the history is damaged after epoch {epoch}: the next record must have a later epoch")
         epoch = record["epoch"]
     return records
 
 
+def history_of(records: list[dict[str, Any]], member: int) -> list[dict[str, Any]]:
+    """Return the records of a member of an ensemble."""
+    return [record for record in records if record.get(MEMBER, 0) == member]
+
+
 _LARGEST_COUNT = 2**53
 _FACTS = {"epochs", "steps", "updates", "so_far", "seconds", "watchers"}
+_FINISHED = {"epochs", "steps", "seconds", "end"}
 _MEMORY = {field.name for field in fields(Memory)}
 
 
@@ -155,9 +169,21 @@ def _is_part_of_epoch(value: Any) -> bool:
     )
 
 
+def _is_finished(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == _FINISHED
+        and _is_count(value["epochs"])
+        and _is_count(value["steps"])
+        and is_finite(value["seconds"])
+        and value["seconds"] >= 0
+        and isinstance(value["end"], str)
+    )
+
+
 def _checked_facts(facts: Any) -> dict[str, Any]:
     """Return the facts of a checkpoint after checking them."""
-    if not isinstance(facts, dict) or facts.keys() != _FACTS:
+    if not isinstance(facts, dict) or facts.keys() - {FINISHED} != _FACTS:
         raise FileError("the checkpoint is damaged: its progress is missing")
     right = {
         "epochs": _is_count(facts["epochs"]),
@@ -166,6 +192,7 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
         "so_far": _is_part_of_epoch(facts["so_far"]),
         "seconds": is_finite(facts["seconds"]) and facts["seconds"] >= 0,
         "watchers": isinstance(facts["watchers"], dict) and all(map(_is_memory, facts["watchers"].values())),
+        FINISHED: isinstance(facts.get(FINISHED, []), list) and all(map(_is_finished, facts.get(FINISHED, []))),
     }
     for name, fits in right.items():
         if not fits:

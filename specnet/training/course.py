@@ -10,7 +10,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.watching import LOSS, Memory
 from specnet.spec.document import EARLY_STOPPING
-from specnet.training.checkpoint import Checkpoint
+from specnet.training.checkpoint import MEMBER, Checkpoint
 from specnet.training.figures import Figures, Monitor
 from specnet.training.observer import Observer
 from specnet.training.snapshot import Snapshot
@@ -39,6 +39,8 @@ class Course:
         Called with the state of the run every `checkpoint_every` epochs.
     total : int, optional
         Maximum number of epochs; default: that of the spec.
+    member : int, optional
+        Number of the member of an ensemble.
 
     Attributes
     ----------
@@ -58,11 +60,13 @@ class Course:
         observer: Observer,
         keep_checkpoint: Keeper | None = None,
         total: int | None = None,
+        member: int | None = None,
     ) -> None:
         training = network.spec.training
         self.history: list[dict[str, Any]] = []
         self.epochs, self.total = 0, training.epochs if total is None else total
         self._begin, self._seconds_before = time.perf_counter(), 0.0
+        self._member = {} if member is None else {MEMBER: member}
         self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
         self._keep_checkpoint = keep_checkpoint if trainer.resumes else None
         self._log_every, self._checkpoint_every = network.resolved.log_every, training.checkpoint_every
@@ -171,7 +175,8 @@ class Course:
         return self._start or Checkpoint(self._tensors(), self._facts(), self.history)
 
     def _record(self, epoch: int, figures: Figures) -> dict[str, Any]:
-        return {"epoch": epoch, LOSS: figures[LOSS], **{name: figures[name] for name in self._monitors}}
+        told = {name: figures[name] for name in self._monitors}
+        return {**self._member, "epoch": epoch, LOSS: figures[LOSS], **told}
 
     def _log(self, record: dict[str, Any]) -> None:
         self.history.append(record)

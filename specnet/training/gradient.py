@@ -25,6 +25,8 @@ class Gradients(dict[int, "BatchGradient"]):
         C-contiguous and of the network's dtype.
     state : mapping
         Layer states by name; changed in place.
+    member : int, optional
+        Number of the member of an ensemble, which has random numbers of its own.
 
     Attributes
     ----------
@@ -32,11 +34,14 @@ class Gradients(dict[int, "BatchGradient"]):
         The last gradient.
     """
 
-    def __init__(self, network: Network, feed: Feed, theta: Array, state: Mapping[str, Array]) -> None:
+    def __init__(
+        self, network: Network, feed: Feed, theta: Array, state: Mapping[str, Array], member: int | None = None
+    ) -> None:
         super().__init__()
         layout = network.layout
         self.vector = np.zeros(layout.trainable_size, theta.dtype)
-        self._feed, self._noise, self._bind = feed, StepNoise(network.spec.seed), network.blueprint.backend.bind
+        self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
+        self._bind = network.blueprint.backend.bind
         self._program = network.plan("step" if feed.weight is None else "step, weighted")
         self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.vector, "gradient")
         self._arrays |= layout.state_arrays(state)

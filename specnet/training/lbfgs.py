@@ -30,6 +30,8 @@ class LbfgsTrainer:
     feed : Feed
     layer_state : dict
         Initial layer states by name; changed in place.
+    member : int, optional
+        Number of the member of an ensemble, which has random numbers of its own.
 
     Attributes
     ----------
@@ -39,11 +41,13 @@ class LbfgsTrainer:
 
     resumes: ClassVar[bool] = False
 
-    def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
+    def __init__(
+        self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
+    ) -> None:
         self.theta, self.layer_state, self.step_number = theta, layer_state, 0
         self.is_whole, self.so_far = True, EpochSoFar()
         self._network, self._learning = network, theta[: network.layout.trainable_size]
-        self._gradients = Gradients(network, feed, theta, layer_state)
+        self._gradients = Gradients(network, feed, theta, layer_state, member)
         self._batch = self._gradients[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 

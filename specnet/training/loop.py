@@ -23,8 +23,8 @@ from specnet.training.stepping import SteppingTrainer
 
 
 @dataclass
-class TrainingResult:
-    """The result of training.
+class Trained:
+    """A network after training.
 
     Attributes
     ----------
@@ -39,12 +39,6 @@ class TrainingResult:
         Seconds in the loop, including those before a checkpoint.
     end : str
         How training ended, in words.
-    interruption : KeyboardInterrupt or None
-        The interruption that ended training.
-    reached : Checkpoint
-        A checkpoint to resume from; with L-BFGS the start of training.
-    warnings : tuple of Diagnostic
-        Warnings about the training rows.
     """
 
     theta: Array
@@ -54,6 +48,22 @@ class TrainingResult:
     steps: int
     seconds: float
     end: str
+
+
+@dataclass
+class TrainingResult(Trained):
+    """The result of training.
+
+    Attributes
+    ----------
+    interruption : KeyboardInterrupt or None
+        The interruption that ended training.
+    reached : Checkpoint
+        A checkpoint to resume from; with L-BFGS the start of training.
+    warnings : tuple of Diagnostic
+        Warnings about the training rows.
+    """
+
     interruption: KeyboardInterrupt | None
     reached: Checkpoint
     warnings: tuple[Diagnostic, ...] = ()
@@ -71,6 +81,7 @@ def train(
     state: Mapping[str, Array] | None = None,
     epochs: int | None = None,
     interruptions: Interruptions | None = None,
+    member: int | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -94,6 +105,8 @@ def train(
         Number of epochs, including those before a checkpoint; default: that of the spec.
     interruptions : Interruptions, optional
         Handler of signals, which are held from here on; default: Ctrl-C is held until the end of a step.
+    member : int, optional
+        Number of the member of an ensemble, from 0, which has random numbers of its own and stands in its records.
 
     Raises
     ------
@@ -108,8 +121,8 @@ def train(
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
     observer, kind = observer or Observer(), _kind_of_trainer(network)
-    trainer = kind(network, theta, rows.feed(network), layer_state)
-    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs)
+    trainer = kind(network, theta, rows.feed(network, member), layer_state, member)
+    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs, member)
     if checkpoint is not None:
         course.resume(checkpoint)
     ended, interruption = None, None

@@ -22,6 +22,12 @@ class Observer:
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
 
+    def member_started(self, member: int, members: int) -> None:
+        """Training of a member of an ensemble begins: its number from 0, and how many there are.
+
+        The following events are about this member; `started` was about all of them.
+        """
+
     def resumed(self, epochs: int, seconds: float) -> None:
         """Training resumes after this number of epochs, which took this number of seconds."""
 
@@ -63,6 +69,10 @@ class Observers(Observer):
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         for observer in self._observers:
             observer.started(network, rows, epochs)
+
+    def member_started(self, member: int, members: int) -> None:
+        for observer in self._observers:
+            observer.member_started(member, members)
 
     def resumed(self, epochs: int, seconds: float) -> None:
         for observer in self._observers:

@@ -8,7 +8,7 @@ from functools import partial
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
-from specnet.network.random import stream
+from specnet.network.random import member_keys, stream
 from specnet.parts.arrays import Array
 
 
@@ -37,8 +37,12 @@ class TrainingRows:
         """Return initial layer states by name, fitted to these rows."""
         return network.fitted_state(self.X)
 
-    def feed(self, network: Network) -> Feed:
-        """Return the feed of these rows, with the batch size and the order of the spec."""
+    def some(self, chosen: Array) -> TrainingRows:
+        """Return some of the rows, given a mask or their indices."""
+        return TrainingRows(self.X[chosen], self.target[chosen], None if self.weight is None else self.weight[chosen])
+
+    def feed(self, network: Network, member: int | None = None) -> Feed:
+        """Return the feed of these rows, with the batch size and the order of the spec, for a member of an ensemble."""
         wanted, seed = network.resolved.batch_size, network.spec.seed
         size = len(self) if wanted == "full" else min(wanted, len(self))
         sources, shuffled = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle and size < len(self)
@@ -49,5 +53,5 @@ class TrainingRows:
             size,
             inverse_weight=INVERSE_WEIGHT,
             weight=None if self.weight is None else ROW_WEIGHT,
-            generator=partial(stream, seed, "shuffling") if shuffled else None,
+            generator=partial(stream, seed, "shuffling", *member_keys(member)) if shuffled else None,
         )

@@ -36,6 +36,8 @@ class Stepper:
     feed : Feed
     layer_state : mapping
         Initial layer states by name; changed in place.
+    member : int, optional
+        Number of the member of an ensemble, which has random numbers of its own.
     steps_per_epoch, total_steps : int
         Lengths of an epoch and of the run, for the learning-rate schedule.
 
@@ -60,6 +62,7 @@ class Stepper:
         feed: Feed,
         layer_state: dict[str, Array],
         *,
+        member: int | None = None,
         steps_per_epoch: int = 1,
         total_steps: int = 1,
     ) -> None:
@@ -67,7 +70,7 @@ class Stepper:
         assert optimizer is not None, "the others make no steps"
         self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
         self.step_number = self.updates = 0
-        self._gradients = Gradients(network, feed, theta, layer_state)
+        self._gradients = Gradients(network, feed, theta, layer_state, member)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm

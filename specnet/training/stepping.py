@@ -25,16 +25,22 @@ class SteppingTrainer:
     feed : Feed
     layer_state : dict
         Initial layer states by name; changed in place.
+    member : int, optional
+        Number of the member of an ensemble, which has random numbers of its own.
     """
 
     resumes: ClassVar[bool] = True
 
-    def __init__(self, network: Network, theta: Array, feed: Feed, layer_state: State) -> None:
+    def __init__(
+        self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
+    ) -> None:
         self.theta, self.layer_state = theta, layer_state
         self.is_whole, self.so_far = True, EpochSoFar()
         steps = feed.batches_per_epoch
         total = steps * network.spec.training.epochs
-        self._stepper = Stepper(network, theta, feed, layer_state, steps_per_epoch=steps, total_steps=total)
+        self._stepper = Stepper(
+            network, theta, feed, layer_state, member=member, steps_per_epoch=steps, total_steps=total
+        )
         self._feed = feed
 
     @property

@@ -132,6 +132,7 @@ CODES = {
         "bias-initializer",
         "class-weight",
         "duplicate-name",
+        "ensemble",
         "feature-names",
         "layer-inputs",
         "layer-sizes",

@@ -65,6 +65,10 @@ class Split(Section):
             message = "test_size and validation_size leave no rows for training; their sum must be below 1"
             yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
 
+    def without_test(self) -> Self:
+        """Return the split of rows that has no test rows among them."""
+        return self.model_copy(update={"test_size": 0.0, "test": None})
+
     @property
     def _is_random(self) -> bool:
         return self.by_column is None and not self.says_parts

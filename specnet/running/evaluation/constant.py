@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.model import Answers, Model
-from specnet.network import Network
-from specnet.parts.activations import Activation
+from specnet.model import NO_PARAMETERS, Answers, Model, output_network
 from specnet.parts.arrays import pieces
-from specnet.parts.layers import ActivationLayer
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.spec import resolve
-from specnet.spec.document import NetworkSpec
 
 Outputs = NDArray[np.float64]
 
@@ -27,7 +21,6 @@ CLOSE = 2.0**-44
 """How close, relative to their size, the two ends come between which a best output lies."""
 LEVEL = 1e-12
 """A sum of slopes is 0 if it is no larger than this, relative to the sum of their sizes."""
-NO_PARAMETERS = np.empty(0)
 
 
 def output_model(model: Model) -> Model:
@@ -35,20 +28,8 @@ def output_model(model: Model) -> Model:
 
     Its inputs are outputs of any predictor, which is measured by the model's loss and metrics in this way.
     """
-    spec, loss, outputs = model.spec, model.spec.training.loss, model.network.outputs
-    name = "linear" if loss.accepted_activations is None else loss.output_activation
-    activation = spec.registry.find(Activation.kind, name)
-    assert activation is not None, "a loss names an activation that exists"
-    layer = ActivationLayer(activation=cast(Activation, activation.model_validate({"type": name})))
-    network = NetworkSpec(
-        dtype="float64",
-        input_size=outputs,
-        output_size=outputs,
-        target_preprocessing=spec.network.target_preprocessing,
-        layers=(layer,),
-    )
-    resolved = resolve(spec.model_copy(update={"network": network, "data": None}))
-    return Model(Network(resolved), NO_PARAMETERS, None, None, model.target_preprocessing, model.labels)
+    network = output_network(model.network)
+    return Model(network, NO_PARAMETERS, None, None, model.target_preprocessing, model.labels)
 
 
 def constant_outputs(head: Model, training: Answers) -> Outputs:

@@ -23,7 +23,8 @@ from specnet.running.rows import Rows
 Figures = dict[str, float | None]
 Metrics = dict[str, Figures]
 
-SPLITS = ("train", "validation", "test")
+OUT_OF_FOLD = "out_of_fold"
+SPLITS = ("train", OUT_OF_FOLD, "validation", "test")
 TEST = "test"
 
 
@@ -76,7 +77,9 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
         If a loss of the model is not finite.
     """
     rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
-    figures = {name: _checked(fitted.evaluate(name, part)) for name, part in splits.items() if name != TEST}
+    figures = {"train": _checked(fitted.evaluate("train", splits["train"])), **_of_folds(fitted, splits["train"])}
+    if "validation" in splits:
+        figures["validation"] = _checked(fitted.evaluate("validation", splits["validation"]))
     if TEST not in splits:
         return Evaluation(rows, figures)
     test = fitted.answers(TEST, splits[TEST])
@@ -85,6 +88,18 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
     compared = {name: {TEST: _told(answers.figures(metrics))} for name, answers in baselines.items()}
     intervals, gains = _spread(fitted.model, figures[TEST], test, baselines)
     return Evaluation(rows, figures, compared, {TEST: answer_tables(fitted.model, test)}, {TEST: intervals}, gains)
+
+
+def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
+    """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
+
+    Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
+    """
+    training = fitted.model.spec.training
+    if rows.folds is None or len(fitted.members) <= rows.folds.max():  # it was interrupted
+        return {}
+    name = "validation" if training.watches_validation else OUT_OF_FOLD
+    return {name: _checked(fitted.fold_answers(rows).figures(training.metrics))}
 
 
 def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answers]:

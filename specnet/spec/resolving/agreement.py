@@ -11,6 +11,7 @@ from specnet.parts.registry import Registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
 from specnet.spec.columns import PATH, differences
 from specnet.spec.document import Spec
+from specnet.spec.ensembles import SHARED_VALIDATION
 from specnet.spec.limits import training_bytes
 from specnet.spec.reading.words import either, shown
 from specnet.spec.resolving.graph import Node, layer_count
@@ -120,6 +121,7 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
                 problems.report("optimizer-option", message, ("training", key))
     for path, who in training.watchers():
         _check_monitor(spec, who.monitor, tasks, ("training", *path, "monitor"), problems)
+    _check_ensemble(spec, problems)
     if spec.network.target_preprocessing and loss.target != "values":
         message = f"target_preprocessing needs a numeric target, but {loss.part_name()} has classes"
         problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
@@ -168,7 +170,11 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
     """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
-    if monitor != LOSS and spec.data is not None and not spec.data.split.validation_size:
+    ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
+    if monitor != LOSS and ensemble is not None and ensemble.validation == "none":
+        message = f"monitoring {monitor} needs validation rows, but the ensemble has none"
+        problems.report("no-validation", message, path[:-1], hint='use training.ensemble.validation = "folds"')
+    elif monitor != LOSS and spec.training.folds is None and split is not None and not split.validation_size:
         hint = "set data.split.validation_size, for example to 0.2"
         message = f"monitoring {monitor} needs validation rows, but validation_size is 0"
         problems.report("no-validation", message, path[:-1], hint=hint)
@@ -181,6 +187,21 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
         hint = f"add it to training.metrics with {', '.join(needed)}"
         problems.report("missing-key", f"{metric.part_name()} needs settings", path, hint=hint)
     _check_metric(spec, metric, tasks, path, problems, prefix=VALIDATION)
+
+
+def _check_ensemble(spec: Spec, problems: Problems) -> None:
+    """Report a split that does not go with what the members of an ensemble are validated on."""
+    ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
+    if ensemble is None or ensemble.validation == "split" or split is None:
+        return
+    for key in ("validation_size", "validation"):
+        if getattr(split, key):
+            message = f'{key} has no effect with training.ensemble.validation = "{ensemble.validation}"'
+            problems.report("ensemble", message, ("data", "split", key), hint=SHARED_VALIDATION)
+    if ensemble.validation == "folds" and split.time is not None:
+        message = "folds do not go with a split by time: members would be trained on rows later than their fold"
+        hint = 'use training.ensemble.validation = "split" or "none"'
+        problems.report("ensemble", message, ("training", "ensemble"), hint=hint)
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
@@ -199,12 +220,17 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
     counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
-    parameters = sum(counts)
+    parameters, members = sum(counts), training.members
     largest = max(range(len(nodes)), key=lambda index: counts[index])
     path = nodes[largest].size_path
     if parameters > limits.parameters:
         message = f"{parameters} parameters exceed the limit of {limits.parameters}"
         problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
+        return
+    if members * parameters > limits.parameters:
+        message = f"{members} members of {parameters} parameters exceed the limit of {limits.parameters}"
+        place = ("training", "ensemble")
+        problems.report("too-many-parameters", message, place, hint=_raise("parameters", members * parameters))
         return
     rows = spec.data.row_count if spec.data is not None else None
     if isinstance(training.batch_size, int):

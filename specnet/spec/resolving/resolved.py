@@ -53,6 +53,14 @@ class Resolved:
         """Return the same of a network that computes in another precision."""
         return replace(self, spec=self.spec.with_dtype(dtype))
 
+    def with_members(self, count: int) -> "Resolved":
+        """Return the same of an ensemble with so many members; with one, of a network that is in none."""
+        training = self.spec.training
+        ensemble = None if training.ensemble is None or count == 1 else training.ensemble.with_members(count)
+        return replace(
+            self, spec=self.spec.model_copy(update={"training": training.model_copy(update={"ensemble": ensemble})})
+        )
+
     def without_early_stopping(self) -> "Resolved":
         """Return the same of a training that only ends after its last epoch."""
         training = self.spec.training.model_copy(update={"early_stopping": None})

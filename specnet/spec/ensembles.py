@@ -1,0 +1,52 @@
+"""Several networks in one model."""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from specnet.parts.fields import Integer
+from specnet.parts.part import Section
+
+Members = Annotated[Integer, Ge(2)]
+
+
+class Ensemble(Section):
+    """Train several networks of the same layers, each with its own random numbers, and average their predictions."""
+
+    members: Members = Field(description="number of networks")
+    validation: Literal["folds", "split", "none"] = Field(
+        "folds",
+        description='what members are validated on; "folds": each on one of as many parts of the training set, and '
+        'trained on the others; "split": all on the validation set of data.split; "none": nothing',
+    )
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds, None if members are not validated on them."""
+        return self.members if self.validation == "folds" else None
+
+    def with_members(self, count: int) -> "Ensemble":
+        """Return the same with so many members."""
+        return self.model_copy(update={"members": count})
+
+
+SHARED_VALIDATION = 'use training.ensemble.validation = "split" to validate all members on these rows'
+"""The hint where there are validation rows that are not used."""
+
+
+class OrMembers:
+    """Annotates ``Ensemble | None``, which is also written as its number of members alone."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, str | bool):
+            raise PydanticCustomError("unknown-value", "no such word", {"words": "an integer or a table"})
+        return {"members": value} if isinstance(value, int | float) else value
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "integer", "minimum": 2}]}

@@ -1,0 +1,155 @@
+"""Networks that are trained one after the other: what they have reached together, and where to resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, replace
+from typing import Any
+
+import numpy as np
+
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.spec import Spec
+from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
+from specnet.training.course import Keeper
+from specnet.training.figures import Monitor
+from specnet.training.interruptions import Interruptions
+from specnet.training.loop import Trained, TrainingResult, train
+from specnet.training.observer import Observer
+from specnet.training.rows import TrainingRows
+from specnet.training.trainer import EpochSoFar
+from specnet.training.watch import Watchers
+
+
+def together(members: Sequence[Trained]) -> TrainingResult:
+    """Return what the members of an ensemble that have begun have reached, in their order, as one result.
+
+    Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
+    """
+    last = members[-1]
+    assert isinstance(last, TrainingResult), "a checkpoint is never of all members"
+    ends = [member.end for member in members]
+    end = ends[0] if len(set(ends)) == 1 else "; ".join(f"member {number}: {end}" for number, end in enumerate(ends))
+    if last.interruption is not None:
+        end = f"{last.end} of member {len(members) - 1}"
+    return TrainingResult(
+        np.stack([member.theta for member in members]),
+        {name: np.stack([member.state[name] for member in members]) for name in last.state},
+        [record for member in members for record in member.history],
+        sum(member.epochs for member in members),
+        sum(member.steps for member in members),
+        sum(member.seconds for member in members),
+        end,
+        last.interruption,
+        within_member(members[:-1], last.reached.tensors, last.reached.facts, last.reached.history),
+    )
+
+
+Start = tuple[Array, Mapping[str, Array] | None]
+"""Parameters and layer states to start from."""
+RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
+"""Takes the number of a member; returns the rows that it is trained on, and its monitors."""
+
+
+def train_members(
+    network: Network,
+    starts: Sequence[Start],
+    rows_of: RowsOfMember,
+    *,
+    observer: Observer,
+    keep_checkpoint: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
+    interruptions: Interruptions | None = None,
+) -> list[Trained]:
+    """Train the members of an ensemble one after the other, as `train` does each; return those that have begun.
+
+    Parameters
+    ----------
+    network : Network
+        Of each member.
+    starts : sequence of (theta, state)
+        One for each member.
+    rows_of : callable
+    observer, keep_checkpoint, checkpoint, interruptions
+        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member.
+    """
+    members = [] if checkpoint is None else finished_members(checkpoint, network)
+    current = None if checkpoint is None else current_member(checkpoint)
+    every = network.spec.training.checkpoint_every
+
+    def keep(kept: Checkpoint) -> None:
+        if keep_checkpoint is not None:
+            keep_checkpoint(kept.tensors, kept.facts, kept.history)
+
+    for number in range(len(members), len(starts)):
+        observer.member_started(number, len(starts))
+        theta, state = starts[number]
+        rows, monitors = rows_of(number)
+        result = train(
+            network,
+            theta,
+            rows,
+            monitors=monitors,
+            observer=observer,
+            keep_checkpoint=lambda *reached: keep(within_member(members, *reached)),
+            checkpoint=current,
+            state=state,
+            interruptions=interruptions,
+            member=number,
+        )
+        current = None
+        members.append(result)
+        if result.interruption is not None:
+            break
+        if every is not None and len(members) < len(starts):
+            keep(between_members(members, network.spec))
+    return members
+
+
+def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
+    """Return the members that had been trained when a checkpoint was written.
+
+    Raises
+    ------
+    FileError
+        If they are not of this network.
+    """
+    found = []
+    for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
+        theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
+        checkpoint.restore(_tensors(number, theta, state))
+        found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts))
+    return found
+
+
+def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
+    """Return where the first member that is not finished resumes; None if it had not begun."""
+    if not checkpoint.facts["steps"]:
+        return None
+    number = len(checkpoint.facts.get(FINISHED, []))
+    return replace(checkpoint, history=history_of(checkpoint.history, number))
+
+
+def between_members(finished: Sequence[Trained], spec: Spec) -> Checkpoint:
+    """Return a checkpoint from which the next member begins."""
+    facts = {"epochs": 0, "steps": 0, "updates": 0, "so_far": list(astuple(EpochSoFar())), "seconds": 0.0}
+    return within_member(finished, {}, facts | {"watchers": Watchers(spec).as_dict()}, [])
+
+
+def within_member(
+    finished: Sequence[Trained], tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]
+) -> Checkpoint:
+    """Return a checkpoint from which a member resumes, given its state, with all members before it."""
+    kept: dict[str, Array] = {}
+    for number, member in enumerate(finished):
+        kept |= _tensors(number, member.theta, member.state)
+    told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
+    records = [record for member in finished for record in member.history]
+    return Checkpoint({**kept, **tensors}, {**facts, FINISHED: told} if told else facts, [*records, *history])
+
+
+def _tensors(number: int, theta: Array, state: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of a finished member by their names in checkpoints."""
+    prefix = f"{FINISHED}.{number}"
+    return {f"{prefix}.theta": theta, **{f"{prefix}.state.{name}": array for name, array in state.items()}}

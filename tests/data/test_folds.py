@@ -1,0 +1,109 @@
+"""The folds of an ensemble: every row in one, as even as they can be, whole groups where the split has them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+
+from specnet.data import split_rows
+from specnet.errors import DataError
+from specnet.parts.data import Split, Table
+from specnet.spec.ensembles import Ensemble
+
+FIVE = Ensemble(members=5)
+
+
+def folds_of(y: Any, ensemble: Ensemble = FIVE, by: Any = None, seed: int = 0, **split: Any) -> np.ndarray:
+    y = np.asarray(y)
+    table = Table(np.zeros((len(y), 1)), y, "values" if y.dtype.kind == "f" else "classes", split_by=by)
+    found = split_rows(table, Split(**split).without_test(), seed, ensemble).folds
+    assert found is not None
+    return found
+
+
+def counts(numbers: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Return how many of each (rows) there are in each fold (columns)."""
+    return np.array([np.bincount(by[numbers == each], minlength=by.max() + 1) for each in np.unique(numbers)])
+
+
+@pytest.mark.parametrize("rows", [5, 23, 100])
+def test_folds_of_values_differ_by_one_row_at_most(rows: int):
+    sizes = np.bincount(folds_of(np.zeros(rows)))
+    assert len(sizes) == 5
+    assert sizes.sum() == rows
+    assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize("shares", [(60, 40), (97, 11, 3), (50, 1, 1)])
+def test_classes_are_spread_at_least_as_evenly_as_scikit_learn_does(shares: tuple[int, ...], recwarn):
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(shares)), shares))
+    mine = folds_of(y)
+    theirs = np.empty_like(mine)
+    for number, (_, fold) in enumerate(StratifiedKFold(5, shuffle=True, random_state=0).split(y, y)):
+        theirs[fold] = number
+    uneven, allowed = (np.ptp(counts(y, folds), axis=1) for folds in (mine, theirs))
+    assert (uneven <= 1).all()
+    assert (uneven <= allowed).all()
+    assert np.ptp(np.bincount(mine)) <= 1
+
+
+def test_several_labels_count_as_one_class():
+    y = np.random.default_rng(0).integers(0, 2, (80, 3))
+    _, combination = np.unique(y, axis=0, return_inverse=True)
+    assert (np.ptp(counts(combination.reshape(-1), folds_of(y)), axis=1) <= 1).all()
+
+
+def test_without_stratify_classes_fall_as_they_do():
+    y = np.repeat([0, 1], 50)
+    found = counts(y, folds_of(y, stratify=False))
+    assert np.ptp(found) > 1
+    assert (found.sum(0) == 20).all()
+
+
+def test_groups_are_whole_and_folds_as_even_as_scikit_learns():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.array([f"g{number}" for number in range(30)]), generator.integers(1, 12, 30))
+    generator.shuffle(groups)
+    mine = folds_of(np.arange(len(groups)) % 2, by=groups, group="patient")
+    theirs = np.empty_like(mine)
+    for number, (_, fold) in enumerate(GroupKFold(5).split(groups, groups=groups)):
+        theirs[fold] = number
+    assert all(len(np.unique(mine[groups == group])) == 1 for group in groups)
+    assert sorted(np.bincount(mine)) == sorted(np.bincount(theirs))
+
+
+def test_folds_depend_on_the_random_state_alone():
+    y = np.arange(60) % 3
+    np.testing.assert_array_equal(folds_of(y, seed=1, random_state=7), folds_of(y, seed=2, random_state=7))
+    np.testing.assert_array_equal(folds_of(y, seed=7), folds_of(y, random_state=7))
+    assert (folds_of(y, seed=1) != folds_of(y, seed=2)).any()
+
+
+def test_folds_are_of_training_rows():
+    table = Table(np.zeros((50, 1)), np.arange(50) % 2, "classes")
+    parts = split_rows(table, Split(test_size=0.2), 0, FIVE)
+    assert parts.folds is not None
+    assert len(parts.folds) == len(parts.train) == 40
+    assert parts.validation is None
+    assert split_rows(table, Split(), 0, Ensemble(members=5, validation="none")).folds is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": np.zeros(4)}, "an ensemble of 5 members on folds has only 4 training rows"),
+        (
+            {"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"},
+            "an ensemble of 5 members on folds has only 3 groups of training rows",
+        ),
+        ({"y": np.zeros(9), "group": "patient"}, "group needs rows from a table"),
+        (
+            {"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"},
+            'rows for validation have no effect with training.ensemble.validation = "folds"',
+        ),
+    ],
+)
+def test_what_cannot_be_cut(arguments: dict[str, Any], message: str):
+    with pytest.raises(DataError, match=message):
+        folds_of(**arguments)

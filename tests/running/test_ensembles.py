@@ -1,0 +1,436 @@
+"""Ensembles: the mean of networks that are trained alone, each on what the others' folds leave."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
+
+import specnet
+from specnet.errors import DataError, FileError, SpecError
+from specnet.files.tensors import decode, read_header
+from specnet.running.fitting import fit_rows
+from specnet.running.rows import read_data
+from specnet.spec import parse_spec
+from specnet.training import Checkpoint, Observer, TrainingRows, train
+from tests.running.moons import contents
+
+MOONS = """
+name = "moons"
+seed = 5
+[data]
+type = "make_moons"
+n_samples = 90
+noise = 0.3
+split = { test_size = 0.2 }
+[network]
+dtype = "float64"
+preprocessing = ["standardize"]
+layers = [{ type = "dense", units = 6, activation = "relu" }, { type = "dropout", rate = 0.2 },
+          { type = "batch_normalization" }, { type = "dense", units = 1 }]
+[training]
+loss = "binary_crossentropy"
+epochs = 4
+batch_size = 16
+ensemble = 3
+metrics = ["accuracy", "roc_auc"]
+"""
+VALUES = {
+    "seed": 2,
+    "network": {"dtype": "float64", "hidden_layer_sizes": [5], "target_preprocessing": ["log", "standardize"]},
+    "training": {"loss": "mean_squared_error", "epochs": 3, "ensemble": {"members": 4, "validation": "none"}},
+}
+
+
+def values(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(rows, 3))
+    return X, np.exp(X @ [1, 2, -1])
+
+
+def test_the_answer_is_the_mean_of_networks_trained_alone():
+    """Written out by hand: each has its own streams, and the rows that are not in its fold."""
+    data = read_data(parse_spec(MOONS))
+    fitted = fit_rows(data.resolved, data.labels, data.preparation, data.splits)
+    network, train_rows, test = fitted.model.network, data.splits["train"], data.splits["test"]
+    X = fitted.model.preprocessing.prepare(train_rows.columns)
+    asked = fitted.model.preprocessing.prepare(test.columns)
+    probabilities, seen = [], np.zeros(len(X), int)
+    own = np.empty(len(X))
+    for member in range(3):
+        held_out = train_rows.folds == member
+        seen += ~held_out
+        rows = TrainingRows(X[~held_out], train_rows.y[~held_out].astype(float)[:, None])
+        alone = train(network, network.initial_parameters(member), rows, member=member)
+        probabilities.append(network.predict(alone.theta, asked, alone.state)[:, 0])
+        own[held_out] = network.predict(alone.theta, X[held_out], alone.state)[:, 0]
+    assert (seen == 2).all()  # and each is in one fold
+    expected = (probabilities[0] + probabilities[1] + probabilities[2]) / 3
+    found = fitted.model.predict_proba(test.columns)[:, 1]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(fitted.model.predict(test.columns), expected > 0.5)
+    np.testing.assert_allclose(fitted.model.predict_spread(test.columns)[:, 0], np.std(probabilities, 0), rtol=1e-12)
+    folds = fitted.fold_answers(train_rows).figures(fitted.model.spec.training.metrics)
+    assert folds["loss"] == pytest.approx(log_loss(train_rows.y, own), rel=1e-12)
+    assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
+
+
+def test_members_have_streams_of_their_own():
+    network = specnet.build(MOONS)
+    starts = [network.initial_parameters(), *(network.initial_parameters(member) for member in range(3))]
+    assert len({start.tobytes() for start in starts}) == 4
+    np.testing.assert_array_equal(starts[2], network.initial_parameters(1))
+    rows = TrainingRows(np.zeros((8, 2)), np.zeros((8, 1)))
+    one = specnet.build(MOONS, overrides=["training.batch_size=4"])
+    orders = [np.concatenate(list(rows.feed(one, member).batches(0))).tolist() for member in (None, 0, 1)]
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_a_legacy_generator_has_a_seed_for_each_member():
+    legacy = {"type": "variance_scaling", "distribution": "untruncated_normal"}
+    spec = {
+        "seed": 3,
+        "random_generator": "legacy",
+        "network": {"dtype": "float64", "layer_sizes": [2, 1], "weight_initializer": legacy},
+        "training": {"loss": "mse", "ensemble": 2},
+    }
+    network = specnet.build(spec)
+    drawn = [np.random.RandomState(seed).randn(2) for seed in (3, [3, 0], [3, 1])]
+    found = [network.initial_parameters(member)[:2] for member in (None, 0, 1)]
+    for mine, theirs in zip(found, drawn, strict=True):
+        np.testing.assert_allclose(mine / mine[0], theirs / theirs[0], rtol=1e-12)
+
+
+def test_values_are_averaged_in_the_targets_own_units():
+    X, y = values()
+    model = specnet.fit(VALUES, X, y)
+    alone = []
+    for theta, _ in model.members:
+        scaled = model.network.predict(theta, X)
+        alone.append(model.target_preprocessing.invert(scaled)[:, 0])
+    np.testing.assert_allclose(model.predict(X), np.mean(alone, axis=0), rtol=1e-14)
+    np.testing.assert_allclose(model.predict_spread(X), np.std(alone, axis=0), rtol=1e-12)
+    scaled = [model.target_preprocessing.apply(each[:, None]) for each in (model.predict(X), y)]
+    figures = model.evaluate(X, y, metrics="mean_squared_error")
+    assert figures["loss"] == pytest.approx(mean_squared_error(*scaled), rel=1e-12)
+    assert figures["mean_squared_error"] == pytest.approx(mean_squared_error(y, model.predict(X)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes"),
+    [("binary_crossentropy", 2), ("categorical_crossentropy", 3), ("hinge", 2), ("poisson", 0), ("gaussian_nll", 0)],
+)
+def test_the_loss_is_that_of_the_mean(loss: str, classes: int):
+    X, y = values(60)
+    target = np.argsort(np.argsort(y)) * classes // 60 if classes else np.round(y)
+    network = {"dtype": "float64", "hidden_layer_sizes": [5]}
+    spec = {"network": network, "training": {"loss": loss, "epochs": 3, "ensemble": 3}}
+    model = specnet.fit(spec, X, target)
+    raw = model.raw_outputs(X)
+    if loss == "poisson":
+        np.testing.assert_allclose(np.exp(raw[:, 0]), model.predict(X), rtol=1e-12)
+        expected = (np.exp(raw[:, 0]) - target * raw[:, 0]).mean()
+    elif loss == "gaussian_nll":
+        np.testing.assert_allclose(raw[:, 0], model.predict(X), rtol=1e-12)
+        alone = [model.network.raw_outputs(theta, X, state) for theta, state in model.members]
+        np.testing.assert_allclose(raw, np.mean(alone, axis=0), rtol=1e-12)
+        return
+    elif loss == "hinge":
+        np.testing.assert_array_equal(raw[:, 0] > 0, model.predict(X))
+        expected = np.maximum(1 - np.where(target, 1, -1) * raw[:, 0], 0).mean()
+        with pytest.raises(DataError, match="margins"):
+            model.predict_proba(X)
+        assert model.predict_spread(X).shape == (60,)
+    else:
+        expected = log_loss(target, model.predict_proba(X))
+        shown = np.exp(raw) if classes == 3 else 1 / (1 + np.exp(-raw))
+        np.testing.assert_allclose(shown, model.predict_proba(X)[:, -raw.shape[1] :], rtol=1e-12)
+        assert model.predict_spread(X).shape == (60, classes)
+    assert model.evaluate(X, target)["loss"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_sure_members_that_disagree_have_a_finite_loss():
+    spec = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "binary_crossentropy", "ensemble": 2}}
+    network = specnet.build(spec)
+    model = specnet.Model(network, [[3e4, 0, 0], [-3e4, 0, 0]])
+    rows = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    np.testing.assert_array_equal(model.predict_proba(rows), 0.5)
+    np.testing.assert_array_equal(model.predict_spread(rows), 0.5)
+    assert model.evaluate(rows, [0, 1])["loss"] == pytest.approx(np.log(2), abs=1e-12)
+
+
+def test_fit_run_and_estimators_give_the_same_model(tmp_path: Path):
+    overrides = ["data.split.test_size=0"]
+    ran = specnet.run(MOONS, tmp_path, overrides=overrides).model
+    data = read_data(parse_spec(MOONS, overrides=overrides))
+    fitted = specnet.fit(MOONS, data.rows.table, data.rows.y, overrides=overrides)
+    spec = parse_spec(MOONS, overrides=overrides)
+    estimator = specnet.SpecClassifier(spec=spec).fit(data.rows.table, data.rows.y)
+    for other in (fitted, estimator.model_, specnet.load_model(tmp_path)):
+        np.testing.assert_array_equal(other.theta, ran.theta)
+        np.testing.assert_array_equal(other.predict_proba(data.rows.table), ran.predict_proba(data.rows.table))
+    assert estimator.n_iter_ == 12
+    assert estimator.loss_ == np.mean([record["loss"] for record in fitted.history if record["epoch"] == 4])
+    decisions = estimator.decision_function(data.rows.table)
+    np.testing.assert_array_equal(decisions > 0, estimator.predict(data.rows.table))
+
+
+def test_several_labels_have_the_same_folds_everywhere():
+    X, y = values()
+    labels = np.stack([y > 1, X[:, 0] > 0], axis=1).astype(int)
+    spec = {
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 3},
+    }
+    estimator = specnet.SpecClassifier(spec=spec, random_state=0).fit(X.astype(np.float32), labels)
+    np.testing.assert_array_equal(estimator.model_.theta, specnet.fit(spec, X.astype(np.float32), labels).theta)
+
+
+def test_a_warm_start_goes_on_from_each_member():
+    X, y = values()
+    estimator = specnet.SpecRegressor(spec=VALUES, warm_start=True).fit(X, y)
+    first = estimator.model_.theta.copy()
+    second = estimator.fit(X, y).model_.theta
+    assert first.shape == second.shape
+    assert (first != second).any(axis=1).all()
+    with pytest.raises(ValueError, match="partial_fit is not supported with an ensemble"):
+        specnet.SpecRegressor(spec=VALUES).partial_fit(X, y)
+    estimator.set_params(spec__training__ensemble__members=2)
+    with pytest.raises(DataError, match="the starting model has 4 networks, expected 2"):
+        estimator.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ((), "out_of_fold"),
+        (("training.early_stopping={monitor='loss', patience=2}",), "out_of_fold"),
+        (("training.early_stopping=true",), "validation"),
+        (("training.optimizer={type='adam', schedule={type='reduce_on_plateau'}}",), "validation"),
+    ],
+)
+def test_figures_of_folds_are_called_what_they_are(settings: tuple[str, ...], name: str):
+    result = specnet.run(MOONS, overrides=settings)
+    assert list(result.metrics) == ["train", name, "test"]
+    assert list(result.metrics[name]) == ["loss", "accuracy", "roc_auc"]
+
+
+def test_members_share_the_splits_validation_rows():
+    settings = ["training.ensemble={members=2, validation='split'}", "data.split.validation_size=0.2"]
+    result = specnet.run(MOONS, overrides=settings)
+    assert list(result.metrics) == ["train", "validation", "test"]
+    assert {record["member"] for record in result.history if "validation_loss" in record} == {0, 1}
+    without = specnet.run(MOONS, overrides=["training.ensemble={members=2, validation='none'}"])
+    assert list(without.metrics) == ["train", "test"]
+    assert all("validation_loss" not in record for record in without.history)
+
+
+def test_preprocessing_is_fitted_once_on_all_training_rows():
+    data = read_data(parse_spec(MOONS))
+    model = fit_rows(data.resolved, data.labels, data.preparation, data.splits).model
+    columns = data.splits["train"].columns
+    np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
+
+
+def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
+    model = specnet.run(MOONS, tmp_path).model
+    with (tmp_path / "model.safetensors").open("rb") as stream:
+        header = read_header(stream, (tmp_path / "model.safetensors").stat().st_size)
+        tensors = decode(header, stream.read())
+    assert {name for name in tensors if not name.startswith("members.")} == {
+        "preprocessing.0.0.mean",
+        "preprocessing.0.0.scale",
+        "labels",
+    }
+    for member, (theta, state) in enumerate(model.members):
+        for name, array in {**model.network.parameters(theta), **state}.items():
+            np.testing.assert_array_equal(tensors[f"members.{member}.{name}"], array)
+    loaded = specnet.load_model(tmp_path)
+    assert loaded.to_bytes() == model.to_bytes()
+    X = np.random.default_rng(0).normal(size=(7, 2))
+    for copy in (loaded, pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert repr(loaded) == "<Model moons, 3 members, 2 inputs, 111 parameters>"
+    single = model.astype("float32")
+    assert single.predict_proba(X).dtype == np.float32
+    np.testing.assert_allclose(single.predict_proba(X), model.predict_proba(X), rtol=1e-5)
+    assert single.astype("float32").to_bytes() == single.to_bytes()
+
+
+def test_a_model_of_other_members_than_its_spec_is_not_saved():
+    network = specnet.build(MOONS, overrides=["network.preprocessing="])
+    with pytest.raises(FileError, match="the model has 1 members; its spec has 3"):
+        specnet.Model(network, network.initial_parameters()).to_bytes()
+    model = specnet.Model(network, np.stack([network.initial_parameters(member) for member in range(3)]))
+    assert model.state["layers.2.running_mean"].shape == (3, 6)
+    assert len(model.to_bytes())
+    with pytest.raises(DataError, match="theta has shape"):
+        specnet.Model(network, np.zeros((3, 4)))
+    with pytest.raises(DataError, match="predict_spread needs an ensemble"):
+        specnet.Model(network, network.initial_parameters()).predict_spread([[1.0, 2.0]])
+
+
+def test_exports_say_that_they_have_no_ensembles(tmp_path: Path):
+    model = specnet.run(MOONS).model
+    for target in ("onnx", "numpy", "c", "sklearn"):
+        with pytest.raises(specnet.ExportError, match=f"ensembles are not supported by {target}"):
+            specnet.export(model, target, tmp_path / "model")
+
+
+class Stopping(Observer):
+    """Presses Ctrl-C in an epoch of a member."""
+
+    def __init__(self, member: int, epoch: int) -> None:
+        self.member, self.epoch = member, epoch
+
+    def logged(self, epoch: int, record: dict[str, Any]) -> None:
+        if (record["member"], epoch) == (self.member, self.epoch):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
+def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, member: int, epoch: int, optimizer: str):
+    settings = [f"training.optimizer={optimizer}"]
+    if optimizer == "lbfgs":
+        settings += ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"]
+    whole = specnet.run(MOONS, tmp_path / "whole", overrides=settings)
+    with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
+        specnet.run(MOONS, tmp_path / "parts", observer=Stopping(member, epoch), overrides=settings)
+    facts = json.loads((tmp_path / "parts" / "run.json").read_text())
+    assert len(facts["members"]) == member + 1
+    so_far = specnet.load_model(tmp_path / "parts")
+    assert len(so_far.members) == member + 1
+    np.testing.assert_array_equal(np.atleast_2d(so_far.theta)[:member], whole.model.theta[:member])
+    specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings)
+    expected, found = contents(tmp_path / "whole"), contents(tmp_path / "parts")
+    assert expected.keys() == found.keys()
+    assert all(expected[name] == found[name] for name in expected if name != "run.json")
+
+
+def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As after a kill at any time: those within members, and those between them."""
+    kept: list[Checkpoint] = []
+    every = ["training.checkpoint_every=1", "training.early_stopping={patience=1}"]
+    keep: Callable[[Any, Checkpoint], None] = specnet.running.folder.RunFolder.keep
+    monkeypatch.setattr(
+        specnet.running.folder.RunFolder, "keep", lambda self, each: kept.append(each.to_bytes()) or keep(self, each)
+    )
+    specnet.run(MOONS, tmp_path / "whole", overrides=every)
+    expected = contents(tmp_path / "whole")
+    found = [Checkpoint.from_bytes(content) for content in kept]
+    assert {len(each.facts.get("members", [])) for each in found} == {0, 1, 2}
+    assert any(not each.facts["steps"] for each in found)
+    for number, content in enumerate(list(kept)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "checkpoint.safetensors").write_bytes(content)
+        specnet.run(MOONS, folder, resume=True, overrides=every)
+        again = contents(folder)
+        assert all(expected[name] == again[name] for name in expected if name != "run.json")
+
+
+def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
+    with pytest.raises(FileError, match=r"cannot train longer: training.epochs was 4, now 9, but 1 member of the"):
+        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=9"])
+    with pytest.raises(FileError, match=r"training.ensemble.members was 3, now 2"):
+        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.ensemble=2"])
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint = Checkpoint.from_bytes(path.read_bytes())
+    (member,) = checkpoint.facts["members"]
+    for members in ([{}], [member] * 3, "x", [member | {"epochs": -1}], [member, member]):
+        damaged = Checkpoint(
+            checkpoint.tensors, {**checkpoint.facts, "members": members}, checkpoint.history, checkpoint.run
+        )
+        path.write_bytes(damaged.to_bytes())
+        with pytest.raises(FileError, match="checkpoint"):
+            specnet.run(MOONS, tmp_path, resume=True)
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path):
+    for name in "ab":
+        specnet.run(MOONS, tmp_path / name)
+    first, second = contents(tmp_path / "a"), contents(tmp_path / "b")
+    assert all(first[name] == second[name] for name in first if name != "run.json")
+    again = specnet.run(MOONS, tmp_path / "a", resume=True)  # which is finished
+    assert [record["member"] for record in again.history] == [0] * 4 + [1] * 4 + [2] * 4
+    assert list(again.history[0]) == ["member", "epoch", "loss", "validation_loss"]
+    assert again.evaluation == json.loads(first["metrics.json"])
+
+
+def test_an_observer_is_told_of_members():
+    heard: list[Any] = []
+
+    class Listening(Observer):
+        def started(self, network, rows, epochs):
+            heard.append(("started", rows, epochs))
+
+        def member_started(self, member, members):
+            heard.append((member, members))
+
+        def ended(self, epochs, steps, seconds, end):
+            heard.append((epochs, end))
+
+    specnet.run(MOONS, observer=Listening())
+    ended = (4, "all epochs")
+    assert heard == [("started", {"train": 72, "test": 18}, 4), (0, 3), ended, (1, 3), ended, (2, 3), ended]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "message"),
+    [
+        (
+            ["data.split.validation_size=0.1"],
+            "#1",
+            'validation_size has no effect with training.ensemble.validation = "f',
+        ),
+        (["training.ensemble={members=3, validation='none'}", "training.early_stopping=true"], "#2", "has none"),
+        (["training.ensemble=1"], "#1", "expected at least 2, got 1"),
+        (["training.ensemble=five"], "#1", 'expected an integer or a table, got "five"'),
+        (["training.ensemble=3000000"], "#1", "3000000 members of 37 parameters exceed the limit"),
+        (["data.split.time=day"], ":18:", "folds do not go with a split by time"),
+    ],
+)
+def test_what_a_spec_may_not_say(settings: list[str], line: str, message: str):
+    with pytest.raises(SpecError) as caught:
+        parse_spec(MOONS, overrides=settings)
+    assert message in str(caught.value)
+    assert line in str(caught.value)
+
+
+def test_validation_rows_beside_folds_are_refused():
+    X, y = values()
+    with pytest.raises(DataError, match="validation has no effect"):
+        specnet.fit(VALUES, X, y, validation=(X, y))
+    with pytest.raises(DataError, match="rows for validation have no effect"):
+        specnet.SpecRegressor(spec=VALUES, validation_size=0.2).fit(X, y)
+
+
+@pytest.mark.slow
+def test_noise_stays_noise(tmp_path: Path):
+    """What is said of rows that a member has not seen is no better than chance, where nothing is chosen on them."""
+    spec = {
+        "data": {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0.0}},
+        "network": {"hidden_layer_sizes": [16], "preprocessing": ["standardize"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 30, "ensemble": 5, "metrics": ["accuracy"]},
+    }
+    found = []
+    for seed in range(100, 110):
+        generator = np.random.default_rng(seed)
+        np.savez(tmp_path / "rows.npz", X=generator.normal(size=(200, 6)), y=generator.integers(0, 2, 200))
+        metrics = specnet.run({"seed": seed, **spec}).metrics
+        found.append((metrics["train"]["accuracy"], metrics["out_of_fold"]["accuracy"]))
+    seen, unseen = np.mean(found, axis=0)
+    standard_error = np.sqrt(0.25 / (10 * 200))
+    assert abs(unseen - 0.5) < 2 * standard_error
+    assert seen > 0.5 + 5 * standard_error
