@@ -189,7 +189,7 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
         ("new.csv", "a,b\n1,?\n", read_inputs, "not-a-number", "new.csv:2:3"),
         ("new.txt", "", read_inputs, "data", "new.txt"),
         ("new.parquet", "a,b\n1,2\n", read_inputs, "parquet", "new.parquet"),
-        ("new.jsonl", "a,b\n1,2\n", read_inputs, "json", "new.jsonl"),
+        ("new.jsonl", "a,b\n1,2\n", read_inputs, "json", "new.jsonl:1:1"),
         ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
         ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
         ("new.npz", {"X": np.zeros((2, 2))}, read_table, "data", "new.npz"),
