@@ -69,6 +69,8 @@ def raw_columns(
         If there are no such columns, or they hold something else than the model's columns.
     """
     if isinstance(X, RawColumns):
+        if X.X.shape[1] != columns:
+            raise DataError(f"{name} has shape {X.X.shape}; expected (rows, {columns})")
         return X
     if kinds is None:
         return RawColumns(check_inputs(select_columns(X, names, name), columns, name))
