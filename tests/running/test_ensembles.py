@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
         alone = train(network, network.initial_parameters(member), rows, member=member)
         probabilities.append(network.predict(alone.theta, asked, alone.state)[:, 0])
         own[held_out] = network.predict(alone.theta, X[held_out], alone.state)[:, 0]
+        last = [record for record in fitted.model.history if record["member"] == member][-1]
+        assert last["validation_loss"] == pytest.approx(log_loss(train_rows.y[held_out], own[held_out]), rel=1e-12)
     assert (seen == 2).all()  # and each is in one fold
     expected = (probabilities[0] + probabilities[1] + probabilities[2]) / 3
     found = fitted.model.predict_proba(test.columns)[:, 1]
@@ -76,6 +79,49 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     folds = fitted.fold_answers(train_rows).figures(fitted.model.spec.training.metrics)
     assert folds["loss"] == pytest.approx(log_loss(train_rows.y, own), rel=1e-12)
     assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
+
+
+def test_rows_of_folds_count_by_their_weights():
+    """In the history and in what is out of fold by their own, in training also by those of their classes."""
+    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight=balanced"])
+    data = read_data(spec)
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(data.rows))
+    rows = replace(data.splits["train"], weight=weights)
+    fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows})
+    network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
+    own = np.empty(len(X))
+    by_class = len(X) / (2 * np.bincount(rows.y))
+    for member, (theta, state) in enumerate(fitted.model.members):
+        fold = rows.folds == member
+        own[fold] = network.predict(theta, X[fold], state)[:, 0]
+        trained = TrainingRows(X[~fold], rows.y[~fold].astype(float)[:, None], (weights * by_class[rows.y])[~fold])
+        alone = train(network, network.initial_parameters(member), trained, member=member)
+        np.testing.assert_array_equal(alone.theta, theta)
+        record = [record for record in fitted.model.history if record["member"] == member][-1]
+        assert record["validation_loss"] == pytest.approx(
+            log_loss(rows.y[fold], own[fold], sample_weight=weights[fold])
+        )
+    figures = fitted.fold_answers(rows).figures(fitted.model.spec.training.metrics)
+    assert figures["loss"] == pytest.approx(log_loss(rows.y, own, sample_weight=weights), rel=1e-12)
+    assert figures["accuracy"] == pytest.approx(accuracy_score(rows.y, own > 0.5, sample_weight=weights), rel=1e-12)
+
+
+def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    patients = np.repeat(np.arange(20), generator.integers(1, 7, 20))
+    lines = [f"p{patient},{generator.normal()},{'yes' if patient % 3 else 'no'}" for patient in patients]
+    (tmp_path / "visits.csv").write_text("\n".join(["patient,pressure,ill", *lines]))
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "visits.csv"), "target": "ill", "split": {"group": "patient"}},
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 4},
+    }
+    rows = read_data(parse_spec(spec)).splits["train"]
+    assert rows.folds is not None
+    in_training = patients[rows.chosen]
+    assert all(len(np.unique(rows.folds[in_training == patient])) == 1 for patient in in_training)
+    assert len(np.unique(rows.folds)) == 4
+    assert "out_of_fold" in specnet.run(spec).metrics
 
 
 def test_members_have_streams_of_their_own():
