@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.spec.reading.words import counted
 
 FoldNumbers = NDArray[np.intp]
 
@@ -29,7 +30,7 @@ def folds_of_classes(labels: NDArray[Any] | None, rows: int, count: int, seed: i
     DataError
         If there are fewer rows than folds, or a single fold.
     """
-    _check_count(rows, "training rows", count)
+    _check_count(rows, counted(rows, "training row"), count)
     order = np.random.default_rng([seed, _FOLDS]).permutation(rows)
     if labels is not None:
         _, classes = np.unique(labels, axis=0, return_inverse=True)
@@ -48,7 +49,8 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
         If there are fewer groups than folds, or a single fold.
     """
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    _check_count(len(sizes), "groups of training rows", count)
+    told = counted(len(sizes), "group of training rows", "groups of training rows")
+    _check_count(len(sizes), told, count)
     order = np.random.default_rng([seed, _FOLDS]).permutation(len(sizes))
     filled, folds = np.zeros(count, np.intp), np.empty(len(sizes), np.intp)
     for group in order[np.argsort(-sizes[order], kind="stable")]:
@@ -57,12 +59,12 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
     return folds[numbers]
 
 
-def _check_count(units: int, what: str, count: int) -> None:
+def _check_count(units: int, told: str, count: int) -> None:
     """Check that each fold has something, and that something is left to train its member on."""
     if count == 1:
         message, hint = "an ensemble on folds needs at least 2 members", 'use more, or validation = "split" or "none"'
     elif units < count:
-        message, hint = f"an ensemble of {count} members on folds has only {units} {what}", "use fewer members"
+        message, hint = f"an ensemble of {count} members on folds has only {told}", "use fewer members"
     else:
         return
     raise DataError(Diagnostic("ensemble", message, ("training", "ensemble"), hint=hint))
