@@ -10,7 +10,15 @@ from specnet.parts.registry import built_in_registry
 from tests.cli.conftest import Specnet
 from tests.texts.pinned import Pinned
 
-SECTIONS = ["spec", "network", "training", "data.split", "training.early_stopping"]
+SECTIONS = [
+    "spec",
+    "network",
+    "training",
+    "data.split",
+    "network.preprocessing.N",
+    "training.early_stopping",
+    "training.ensemble",
+]
 
 
 def test_parts_lists_every_part(specnet: Specnet) -> None:
