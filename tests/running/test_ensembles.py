@@ -357,6 +357,7 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, mem
     assert all(expected[name] == found[name] for name in expected if name != "run.json")
 
 
+@pytest.mark.slow
 def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As after a kill at any time: those within members, and those between them."""
     kept: list[Checkpoint] = []
@@ -377,6 +378,20 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         specnet.run(MOONS, folder, resume=True, overrides=every)
         again = contents(folder)
         assert all(expected[name] == again[name] for name in expected if name != "run.json")
+
+
+def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))
+    longer = specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=6"])
+    whole = specnet.run(MOONS, overrides=["training.epochs=6"])
+    np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
+    assert longer.history == whole.history
+
+
+def test_a_history_has_as_many_lines_as_without_an_ensemble():
+    network = specnet.build(MOONS, overrides=["training.epochs=1000", "training.ensemble=4"])
+    assert network.resolved.log_every == 4
 
 
 def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path):
