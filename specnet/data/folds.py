@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.spec.reading.words import counted
 
 FoldNumbers = NDArray[np.intp]
 
@@ -27,10 +28,9 @@ def folds_of_classes(labels: NDArray[Any] | None, rows: int, count: int, seed: i
     Raises
     ------
     DataError
-        If there are fewer rows than folds.
+        If there are fewer rows than folds, or a single fold.
     """
-    if rows < count:
-        raise _too_few(f"{rows} training rows", count)
+    _check_count(rows, counted(rows, "training row"), count)
     order = np.random.default_rng([seed, _FOLDS]).permutation(rows)
     if labels is not None:
         _, classes = np.unique(labels, axis=0, return_inverse=True)
@@ -46,11 +46,11 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
     Raises
     ------
     DataError
-        If there are fewer groups than folds.
+        If there are fewer groups than folds, or a single fold.
     """
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(sizes) < count:
-        raise _too_few(f"{len(sizes)} groups of training rows", count)
+    told = counted(len(sizes), "group of training rows", "groups of training rows")
+    _check_count(len(sizes), told, count)
     order = np.random.default_rng([seed, _FOLDS]).permutation(len(sizes))
     filled, folds = np.zeros(count, np.intp), np.empty(len(sizes), np.intp)
     for group in order[np.argsort(-sizes[order], kind="stable")]:
@@ -59,6 +59,12 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
     return folds[numbers]
 
 
-def _too_few(what: str, count: int) -> DataError:
-    message = f"an ensemble of {count} members on folds has only {what}"
-    return DataError(Diagnostic("ensemble", message, ("training", "ensemble"), hint="use fewer members"))
+def _check_count(units: int, told: str, count: int) -> None:
+    """Check that each fold has something, and that something is left to train its member on."""
+    if count == 1:
+        message, hint = "an ensemble on folds needs at least 2 members", 'use more, or validation = "split" or "none"'
+    elif units < count:
+        message, hint = f"an ensemble of {count} members on folds has only {told}", "use fewer members"
+    else:
+        return
+    raise DataError(Diagnostic("ensemble", message, ("training", "ensemble"), hint=hint))

@@ -172,7 +172,7 @@ class Model:
         DataError
             If X does not fit, or the model is not an ensemble.
         """
-        if len(self.members) == 1:
+        if self.theta.ndim == 1:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
         spread = spread_of_members([self._decoder.averaged(outputs) for outputs in self._outputs(self._inputs(X))])
         if self.network.task == "binary" and self.gives_probabilities:
@@ -284,8 +284,10 @@ class Model:
         FileError
             If the model could not be read back.
         """
-        if len(self.members) != self.spec.training.members:
-            raise FileError(f"the model has {len(self.members)} members; its spec has {self.spec.training.members}")
+        ensemble = self.spec.training.ensemble
+        if self.theta.shape[:-1] != (() if ensemble is None else (ensemble.members,)):
+            expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
+            raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
         contents = Contents(
             self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
         )

@@ -285,9 +285,7 @@ def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:
     network = encoder.network
     if count < network.spec.training.members:
         encoder = replace(encoder, network=Network(network.resolved.with_members(count)))
-    if count > 1:
-        return encoder.model(result.theta, result.state, result.history)
-    return encoder.model(result.theta[0], {name: kept[0] for name, kept in result.state.items()}, result.history)
+    return encoder.model(result.theta, result.state, result.history)
 
 
 def _encoded(

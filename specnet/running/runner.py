@@ -244,7 +244,7 @@ def _write(
 ) -> None:
     """Write what a run has reached into its folder."""
     parsed, model, result = started.parsed, fitted.model, fitted.result
-    earlier = 0.0 if checkpoint is None else checkpoint.facts["seconds"]
+    earlier = 0.0 if checkpoint is None else checkpoint.seconds
     facts = {
         "end": result.end,
         "finished": result.interruption is None,

@@ -1,22 +1,19 @@
 """Several networks in one model."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from annotated_types import Ge
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from specnet.parts.fields import Integer
+from specnet.parts.fields import PositiveInteger
 from specnet.parts.part import Section
-
-Members = Annotated[Integer, Ge(2)]
 
 
 class Ensemble(Section):
     """Train several networks of the same layers, each with its own random numbers, and average their predictions."""
 
-    members: Members = Field(description="number of networks")
+    members: PositiveInteger = Field(description="number of networks")
     validation: Literal["folds", "split", "none"] = Field(
         "folds",
         description='what members are validated on; "folds": each on one of as many parts of the training set, and '
@@ -49,4 +46,4 @@ class OrMembers:
         return {"members": value} if isinstance(value, int | float) else value
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": "integer", "minimum": 2}]}
+        return {"anyOf": [handler(schema), {"type": "integer", "minimum": 1}]}

@@ -49,6 +49,11 @@ class Checkpoint:
     history: list[dict[str, Any]]
     run: RunIdentity | None = None
 
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, of all members of an ensemble."""
+        return float(sum((each["seconds"] for each in self.facts.get(FINISHED, [])), self.facts["seconds"]))
+
     def to_bytes(self) -> bytes:
         """Return the content of the checkpoint's file."""
         assert self.run is not None, "a file says what run it is of"

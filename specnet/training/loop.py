@@ -68,6 +68,10 @@ class TrainingResult(Trained):
     reached: Checkpoint
     warnings: tuple[Diagnostic, ...] = ()
 
+    def trained(self) -> Trained:
+        """Return the network alone, without what is needed to resume."""
+        return Trained(self.theta, self.state, self.history, self.epochs, self.steps, self.seconds, self.end)
+
 
 def train(
     network: Network,

@@ -23,12 +23,12 @@ from specnet.training.watch import Watchers
 
 
 def together(members: Sequence[Trained]) -> TrainingResult:
-    """Return what the members of an ensemble that have begun have reached, in their order, as one result.
+    """Return what the members that `train_members` returns have reached, in their order, as one result.
 
     Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
     """
     last = members[-1]
-    assert isinstance(last, TrainingResult), "a checkpoint is never of all members"
+    assert isinstance(last, TrainingResult), "train_members returns it"
     ends = [member.end for member in members]
     end = ends[0] if len(set(ends)) == 1 else "; ".join(f"member {number}: {end}" for number, end in enumerate(ends))
     if last.interruption is not None:
@@ -62,7 +62,9 @@ def train_members(
     checkpoint: Checkpoint | None = None,
     interruptions: Interruptions | None = None,
 ) -> list[Trained]:
-    """Train the members of an ensemble one after the other, as `train` does each; return those that have begun.
+    """Train the members of an ensemble one after the other, as `train` does each.
+
+    Returns those that have begun, the last of them as a `TrainingResult`.
 
     Parameters
     ----------
@@ -98,13 +100,13 @@ def train_members(
             interruptions=interruptions,
             member=number,
         )
+        if result.interruption is not None or number + 1 == len(starts):
+            return [*members, result]
         current = None
-        members.append(result)
-        if result.interruption is not None:
-            break
-        if every is not None and len(members) < len(starts):
+        members.append(result.trained())
+        if every is not None:
             keep(between_members(members, network.spec))
-    return members
+    raise AssertionError("a checkpoint is never of all members")
 
 
 def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:

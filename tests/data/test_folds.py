@@ -97,6 +97,7 @@ def test_folds_are_of_training_rows():
             {"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"},
             "an ensemble of 5 members on folds has only 3 groups of training rows",
         ),
+        ({"y": np.zeros(9), "ensemble": Ensemble(members=1)}, "an ensemble on folds needs at least 2 members"),
         ({"y": np.zeros(9), "group": "patient"}, "group needs rows from a table"),
         (
             {"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"},

@@ -48,6 +48,28 @@ def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.
     assert re.match(r"40/40 .* 0\.0250   ", last)
 
 
+def test_each_member_of_an_ensemble_has_lines_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(progress.time, "monotonic", Clock())
+    stream = io.StringIO()
+    network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "ensemble": 2}})
+    with progress.RunProgress(stream) as shown:
+        shown.started(network, {"train": 30}, 9)
+        for member in range(2):
+            shown.member_started(member, 2)
+            for epoch in range(1, 10):
+                shown.logged(epoch, {"member": member, "epoch": epoch, "loss": 1 / epoch})
+            shown.ended(9, 9, 9.0, "all epochs")
+    header, *lines = stream.getvalue().splitlines()
+    assert "   2 members of 3 parameters   " in header
+    assert [line.rpartition(" epochs   loss ")[0] for line in lines] == [
+        "member 0   5/9",
+        "member 0   9/9",
+        "member 1   5/9",
+        "member 1   9/9",
+    ]
+    assert lines[0].startswith("member 0   5/9 epochs   loss 0.2000   ")
+
+
 def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch, pinned: Pinned):
     _, resumed, first, *_ = lines_of(monkeypatch, before=100.0)
     pinned(resumed)

@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
         alone = train(network, network.initial_parameters(member), rows, member=member)
         probabilities.append(network.predict(alone.theta, asked, alone.state)[:, 0])
         own[held_out] = network.predict(alone.theta, X[held_out], alone.state)[:, 0]
+        last = [record for record in fitted.model.history if record["member"] == member][-1]
+        assert last["validation_loss"] == pytest.approx(log_loss(train_rows.y[held_out], own[held_out]), rel=1e-12)
     assert (seen == 2).all()  # and each is in one fold
     expected = (probabilities[0] + probabilities[1] + probabilities[2]) / 3
     found = fitted.model.predict_proba(test.columns)[:, 1]
@@ -76,6 +79,49 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     folds = fitted.fold_answers(train_rows).figures(fitted.model.spec.training.metrics)
     assert folds["loss"] == pytest.approx(log_loss(train_rows.y, own), rel=1e-12)
     assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
+
+
+def test_rows_of_folds_count_by_their_weights():
+    """In the history and in what is out of fold by their own, in training also by those of their classes."""
+    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight=balanced"])
+    data = read_data(spec)
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(data.rows))
+    rows = replace(data.splits["train"], weight=weights)
+    fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows})
+    network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
+    own = np.empty(len(X))
+    by_class = len(X) / (2 * np.bincount(rows.y))
+    for member, (theta, state) in enumerate(fitted.model.members):
+        fold = rows.folds == member
+        own[fold] = network.predict(theta, X[fold], state)[:, 0]
+        trained = TrainingRows(X[~fold], rows.y[~fold].astype(float)[:, None], (weights * by_class[rows.y])[~fold])
+        alone = train(network, network.initial_parameters(member), trained, member=member)
+        np.testing.assert_array_equal(alone.theta, theta)
+        record = [record for record in fitted.model.history if record["member"] == member][-1]
+        assert record["validation_loss"] == pytest.approx(
+            log_loss(rows.y[fold], own[fold], sample_weight=weights[fold])
+        )
+    figures = fitted.fold_answers(rows).figures(fitted.model.spec.training.metrics)
+    assert figures["loss"] == pytest.approx(log_loss(rows.y, own, sample_weight=weights), rel=1e-12)
+    assert figures["accuracy"] == pytest.approx(accuracy_score(rows.y, own > 0.5, sample_weight=weights), rel=1e-12)
+
+
+def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    patients = np.repeat(np.arange(20), generator.integers(1, 7, 20))
+    lines = [f"p{patient},{generator.normal()},{'yes' if patient % 3 else 'no'}" for patient in patients]
+    (tmp_path / "visits.csv").write_text("\n".join(["patient,pressure,ill", *lines]))
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "visits.csv"), "target": "ill", "split": {"group": "patient"}},
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 4},
+    }
+    rows = read_data(parse_spec(spec)).splits["train"]
+    assert rows.folds is not None
+    in_training = patients[rows.chosen]
+    assert all(len(np.unique(rows.folds[in_training == patient])) == 1 for patient in in_training)
+    assert len(np.unique(rows.folds)) == 4
+    assert "out_of_fold" in specnet.run(spec).metrics
 
 
 def test_members_have_streams_of_their_own():
@@ -262,7 +308,7 @@ def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
 
 def test_a_model_of_other_members_than_its_spec_is_not_saved():
     network = specnet.build(MOONS, overrides=["network.preprocessing="])
-    with pytest.raises(FileError, match="the model has 1 members; its spec has 3"):
+    with pytest.raises(FileError, match=r"theta has shape .* but its spec has an ensemble of 3"):
         specnet.Model(network, network.initial_parameters()).to_bytes()
     model = specnet.Model(network, np.stack([network.initial_parameters(member) for member in range(3)]))
     assert model.state["layers.2.running_mean"].shape == (3, 6)
@@ -294,7 +340,7 @@ class Stopping(Observer):
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
 def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, member: int, epoch: int, optimizer: str):
-    settings = [f"training.optimizer={optimizer}"]
+    settings = [f"training.optimizer={optimizer}", "training.early_stopping={patience=3}"]
     if optimizer == "lbfgs":
         settings += ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"]
     whole = specnet.run(MOONS, tmp_path / "whole", overrides=settings)
@@ -304,13 +350,14 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, mem
     assert len(facts["members"]) == member + 1
     so_far = specnet.load_model(tmp_path / "parts")
     assert len(so_far.members) == member + 1
-    np.testing.assert_array_equal(np.atleast_2d(so_far.theta)[:member], whole.model.theta[:member])
+    np.testing.assert_array_equal(so_far.theta[:member], whole.model.theta[:member])
     specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings)
     expected, found = contents(tmp_path / "whole"), contents(tmp_path / "parts")
     assert expected.keys() == found.keys()
     assert all(expected[name] == found[name] for name in expected if name != "run.json")
 
 
+@pytest.mark.slow
 def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As after a kill at any time: those within members, and those between them."""
     kept: list[Checkpoint] = []
@@ -331,6 +378,20 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         specnet.run(MOONS, folder, resume=True, overrides=every)
         again = contents(folder)
         assert all(expected[name] == again[name] for name in expected if name != "run.json")
+
+
+def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))
+    longer = specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=6"])
+    whole = specnet.run(MOONS, overrides=["training.epochs=6"])
+    np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
+    assert longer.history == whole.history
+
+
+def test_a_history_has_as_many_lines_as_without_an_ensemble():
+    network = specnet.build(MOONS, overrides=["training.epochs=1000", "training.ensemble=4"])
+    assert network.resolved.log_every == 4
 
 
 def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path):
@@ -395,7 +456,7 @@ def test_an_observer_is_told_of_members():
             'validation_size has no effect with training.ensemble.validation = "f',
         ),
         (["training.ensemble={members=3, validation='none'}", "training.early_stopping=true"], "#2", "has none"),
-        (["training.ensemble=1"], "#1", "expected at least 2, got 1"),
+        (["training.ensemble=0"], "#1", "expected at least 1, got 0"),
         (["training.ensemble=five"], "#1", 'expected an integer or a table, got "five"'),
         (["training.ensemble=3000000"], "#1", "3000000 members of 37 parameters exceed the limit"),
         (["data.split.time=day"], ":18:", "folds do not go with a split by time"),

@@ -102,7 +102,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
-    log_every = training.log_every or math.ceil(training.epochs / HISTORY_LINES)
+    log_every = training.log_every or math.ceil(training.members * training.epochs / HISTORY_LINES)
     long_form = spec.model_copy(
         update={
             "data": spec.data and spec.data.with_defaults(spec.seed, spec.target_kind),

@@ -54,9 +54,9 @@ class Resolved:
         return replace(self, spec=self.spec.with_dtype(dtype))
 
     def with_members(self, count: int) -> "Resolved":
-        """Return the same of an ensemble with so many members; with one, of a network that is in none."""
+        """Return the same of an ensemble with so many members."""
         training = self.spec.training
-        ensemble = None if training.ensemble is None or count == 1 else training.ensemble.with_members(count)
+        ensemble = training.ensemble and training.ensemble.with_members(count)
         return replace(
             self, spec=self.spec.model_copy(update={"training": training.model_copy(update={"ensemble": ensemble})})
         )
