@@ -53,7 +53,7 @@ class C(Language):
         super().__init__(dtype)
         self.kind = kind
         self.is_float = dtype == np.float32
-        self.differs = dtype != real
+        self.has_wide_arrays = dtype != real
 
     @property
     def forms(self) -> Forms:
@@ -119,10 +119,10 @@ class C(Language):
         return "-INFINITY"
 
     def read(self, element: Text) -> Text:
-        return Text(f"({self.kind}){element.within(CALL)}", SIGN) if self.differs else element
+        return Text(f"({self.kind}){element.within(CALL)}", SIGN) if self.has_wide_arrays else element
 
     def stored(self, value: Text) -> str:
-        return f"(real){value.within(CALL)}" if self.differs else value.code
+        return f"(real){value.within(CALL)}" if self.has_wide_arrays else value.code
 
 
 def number_literal(number: Any) -> str:

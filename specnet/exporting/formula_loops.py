@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from specnet.compiler import Operation
 from specnet.compiler.operations import pieces, reductions
@@ -50,6 +51,7 @@ class FormulaLoops:
         self.scratch, self.names = scratch, names
         self.lines: list[str] = []
         self._plan = LoopPlan(formula)
+        self._narrow = _narrow(formula)
         self._places: dict[Operand, Variable] = {source: sources[source.number] for source in formula.sources}
         for step in self._plan.kept:
             self._places[step] = _WRITERS.get(step.operation, FormulaLoops._elementwise)(self, step)
@@ -88,12 +90,13 @@ class FormulaLoops:
     def _repeated(self, step: Step) -> Variable:
         count, each = step.attributes
         source, target = self._places[step.operands[0]], self._array(step)
-        self._fill(target, Text(self.language.repeated(source, count, each)))
+        element = self.language.repeated(source, count, each)
+        self._fill(target, element if source.is_wide else self.language.read(element))
         return target
 
     def _rows(self, step: Step) -> Variable:
         source = self._places[step.operands[0]]
-        return Variable(source.name, step.features, low=source.low + step.attributes[0])
+        return replace(source, features=step.features, low=source.low + step.attributes[0])
 
     def _concatenated(self, step: Step) -> Variable:
         target, low = self._array(step), 0
@@ -101,7 +104,7 @@ class FormulaLoops:
             assert isinstance(operand, (Step, Source))
             body: list[str] = []
             value = self._value(operand, operand.features, body)
-            self._fill(Variable(target.name, operand.features, low=low), value, body)
+            self._fill(replace(target, features=operand.features, low=low), value, body)
             low += operand.features
         return target
 
@@ -159,7 +162,8 @@ class FormulaLoops:
         fixed = {place.name for place in read if not in_turn or (place.features == 1 and step.features > 1)}
         later = {self._places[x].name for x in self._plan.read_after(step) if x in self._places}
         over = [place.name for place in read if place.name not in fixed]
-        return self.scratch.place(step, step.features, over, fixed | later)
+        is_wide = self.language.has_wide_arrays and step not in self._narrow
+        return self.scratch.place(step, step.features, over, fixed | later, is_wide=is_wide)
 
     def _table(self, operand: Operand) -> str:
         assert isinstance(operand, Constants)
@@ -184,7 +188,8 @@ class FormulaLoops:
             if isinstance(operand, Constants):
                 return Variable(self.tables[operand], operand.array.size).at(count)
             place = self._places[operand]
-            return self.language.read(place.at(count)) if place.is_array else place.at(count)
+            narrow = place.is_array and not place.is_wide
+            return self.language.read(place.at(count)) if narrow else place.at(count)
 
         if not isinstance(operand, Step) or operand in self._places:
             return leaf(operand)
@@ -192,6 +197,17 @@ class FormulaLoops:
 
     def _refusal(self, step: Step) -> UnsupportedError:
         return UnsupportedError(f"{self.language.name} has no equivalent of the operation {step.operation.name}")
+
+
+def _narrow(formula: Formula) -> set[Operand]:
+    """Return the steps whose arrays cannot be wide: the output, and what products read and make."""
+    found: set[Operand] = {formula.output}
+    for step in reversed(formula.steps):
+        if step.operation in (LINEAR, GROUPED):
+            found |= {step, step.operands[0]}
+        elif step.operation is pieces.ROWS and step in found:
+            found.add(step.operands[0])  # which it is a part of
+    return found
 
 
 _WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Variable]] = {

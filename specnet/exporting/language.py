@@ -19,12 +19,16 @@ from specnet.exporting.text import Form, Forms, Names, Text, write_expression
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Where a result lies: in an array, from `low` on, or in a variable."""
+    """Where a result lies: in an array, from `low` on, or in a variable.
+
+    A wide array has the precision of the expressions, whatever that of other arrays is.
+    """
 
     name: str
     features: int
     is_array: bool = True
     low: int = 0
+    is_wide: bool = False
 
     def at(self, count: int) -> Text:
         """Return the element that belongs to a round of a loop of so many."""
@@ -48,6 +52,8 @@ class Language(ABC):
     indent: str = "    "
     nothing: str
     """In place of an array that is not there."""
+    has_wide_arrays: bool = False
+    """Whether arrays are less precise than expressions, so that what only expressions read lies in wide ones."""
     twice: Mapping[Operation, tuple[int, ...]] = MappingProxyType({})
     """For each operation whose form writes operands twice, their positions."""
 
@@ -95,12 +101,12 @@ class Language(ABC):
         """Return a whole number, as an index."""
         return number
 
-    def repeated(self, place: Variable, count: int, each: bool) -> str:
+    def repeated(self, place: Variable, count: int, each: bool) -> Text:
         """Return element `i` of an array that is repeated, or whose elements each are."""
         if place.features == 1:
-            return place.at(1).code
+            return place.at(1)
         index = self.quotient("i", count) if each else f"i % {place.features}"
-        return f"{place.name}[{index} + {place.low}]" if place.low else f"{place.name}[{index}]"
+        return Text(f"{place.name}[{index} + {place.low}]" if place.low else f"{place.name}[{index}]")
 
     @abstractmethod
     def quotient(self, dividend: str, divisor: int) -> str:
@@ -130,7 +136,8 @@ class Language(ABC):
 
     def fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> list[str]:
         """Return the loop that fills a place, each round after lines for the variables that the value needs."""
-        return self.loop(target.features, [*before, f"{target.at(target.features).code} = {self.stored(value)};"])
+        stored = value.code if target.is_wide else self.stored(value)
+        return self.loop(target.features, [*before, f"{target.at(target.features).code} = {stored};"])
 
     def expression(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -75,6 +75,11 @@ class Loops:
     def arrays(self) -> Mapping[str, int]:
         """The scratch arrays and their sizes."""
         return self._scratch.sizes
+
+    @property
+    def wide(self) -> Set[str]:
+        """The scratch arrays that are wide."""
+        return self._scratch.wide
 
     def numbers(self, table: Constants) -> Array:
         """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs)."""

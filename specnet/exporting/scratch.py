@@ -26,6 +26,8 @@ class Scratch:
     ----------
     sizes : dict of str to int
         How many numbers each array holds.
+    wide : set of str
+        The wide arrays among them.
     awaited : set of str
         The arrays that later layers read.
     answer : Variable
@@ -35,11 +37,20 @@ class Scratch:
     def __init__(self, program: Program, names: Names) -> None:
         self.names = names
         self.sizes: dict[str, int] = {}
+        self.wide: set[str] = set()
         self.awaited: Set[str] = frozenset()
         self.answer = Variable("y", program.outputs)
         self._last = frozenset(_last_results(program))
 
-    def place(self, result: Operand, features: int, over: Sequence[str] = (), busy: Set[str] = frozenset()) -> Variable:
+    def place(
+        self,
+        result: Operand,
+        features: int,
+        over: Sequence[str] = (),
+        busy: Set[str] = frozenset(),
+        *,
+        is_wide: bool = False,
+    ) -> Variable:
         """Return an array for a result.
 
         Parameters
@@ -52,14 +63,17 @@ class Scratch:
             The arrays that are read while it is written, each number before it is overwritten.
         busy : set of str
             The arrays that must stay as they are.
+        is_wide : bool
+            Whether it needs a wide array.
         """
-        if result in self._last and features == self.answer.features and self.answer.name not in busy:
+        if not is_wide and result in self._last and features == self.answer.features and self.answer.name not in busy:
             return self.answer
-        known = [name for name in (*over, *self.sizes) if name in self.sizes]
+        known = [name for name in (*over, *self.sizes) if name in self.sizes and (name in self.wide) == is_wide]
         free = [name for name in known if name not in busy and name not in self.awaited]
         name = free[0] if free else self.names.new(f"a{len(self.sizes)}")
         self.sizes[name] = max(features, self.sizes.get(name, 0))
-        return Variable(name, features)
+        self.wide |= {name} if is_wide else set()
+        return Variable(name, features, is_wide=is_wide)
 
 
 def _last_results(program: Program) -> Iterable[Operand]:

@@ -146,7 +146,8 @@ def _source(program: Program, stem: str, header: str) -> str:
     reserved = [*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
-    body = [f"real {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
+    kinds = {name: "double" if name in loops.wide else "real" for name in loops.arrays}
+    body = [f"{kinds[name]} {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
     in_double = [step for formula in (program.prepare, program.finish) for step in formula.steps]
     weights = {step.operands[1] for step in in_double if step.operation is GROUPED}  # of the type that it computes in
     doubles = {*program.prepare.tables, *program.finish.tables} - weights
