@@ -34,6 +34,10 @@ class RawColumns:
     def __len__(self) -> int:
         return len(self.X)
 
+    def part(self, rows: slice) -> RawColumns:
+        """Return some of the rows."""
+        return replace(self, X=self.X[rows])
+
     @property
     def texts(self) -> ColumnTexts:
         """The texts of each column."""

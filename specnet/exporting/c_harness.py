@@ -10,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.errors import ExportError
+from specnet.exporting.columns import texts_of
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers
-from specnet.parts.arrays import Array
 
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 
@@ -30,10 +31,11 @@ _HARNESS = """
 #include <string.h>
 #include "{header}"
 
+{read}
 int main(void)
 {{
     real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
-    while (fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS) {{
+    while ({reads}) {{
         {stem}_forward(x, y);
         fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
         {predict}
@@ -41,6 +43,29 @@ int main(void)
     return 0;
 }}
 """
+_READ = """
+static int read_row(real *x)
+{{
+    static const char kinds[] = "{kinds}";
+    static char text[{size}];
+    for (int i = 0; i < {macro}_INPUTS; i++) {{
+        if (kinds[i] == 'n' && fread(x + i, sizeof(real), 1, stdin) != 1)
+            return 0;
+        if (kinds[i] == 't') {{
+            int length = 0, byte;
+            while ((byte = getchar()) > 0)
+                text[length++] = (char)byte;
+            text[length] = 0;
+            if (byte == EOF)
+                return 0;
+            x[i] = {stem}_code(i, text);
+        }}
+    }}
+    return 1;
+}}
+"""
+_LONGEST_TEXT = 2**16
+"""Bytes of a text that is read, with the zero at its end."""
 
 
 def identifier(path: Path) -> str:
@@ -69,7 +94,18 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
     """
     stem = identifier(path)
     predict = _PREDICTIONS[answer_kind(program)].format(stem=stem, macro=stem.upper())
-    main = _HARNESS.format(header=path.with_suffix(".h").name, stem=stem, macro=stem.upper(), predict=predict)
+    macro, read, reads = stem.upper(), "", "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
+    if program.texts:
+        kinds = "".join("t" if column.is_text else "n" for column in program.columns)
+        read, reads = _READ.format(kinds=kinds, size=_LONGEST_TEXT, macro=macro, stem=stem), "read_row(x)"
+    main = _HARNESS.format(
+        header=path.with_suffix(".h").name,
+        stem=stem,
+        macro=macro,
+        predict=predict,
+        read=read,
+        reads=reads.format(macro=macro),
+    )
     (folder / "main.c").write_text(main)
     sources = [str(folder / "main.c"), str(path)]
     command = [compiler, *flags, "-iquote", str(path.parent), *sources, "-o", str(folder / "run"), "-lm"]
@@ -78,17 +114,29 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         raise ExportError(f"the file does not compile: {ended.stderr.strip()}")
 
 
-def run_harness(program: Program, executable: str, X: Array) -> Answers:
+def run_harness(program: Program, executable: str, rows: RawColumns) -> Answers:
     """Return what a compiled export answers."""
-    ended = subprocess.run([executable], input=X.astype(program.dtype).tobytes(), capture_output=True, check=False)
+    ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
     if ended.returncode:
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
-    outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(X), program.outputs)
+    outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), program.outputs)
     kind = answer_kind(program)
     if kind in ("value", "values"):
         return Answers(outputs, None)
     predictions = np.array(ended.stderr.decode().split("\0")[:-1])
     if kind == "text":
         return Answers(outputs, predictions)
-    shape = (len(X), program.outputs) if kind == "multilabel" else (len(X),)
+    shape = (len(rows), program.outputs) if kind == "multilabel" else (len(rows),)
     return Answers(outputs, predictions.astype(np.int64).reshape(shape))
+
+
+def _row_bytes(program: Program, rows: RawColumns) -> bytes:
+    """Return rows as the program around the export reads them: numbers, and texts with a zero at their end."""
+    if not program.texts:
+        return rows.X.astype(program.dtype).tobytes()
+    texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.dtype)
+    return b"".join(
+        texts[place][row].encode() + b"\0" if place in texts else numbers[row, place].tobytes()
+        for row in range(len(rows))
+        for place in range(program.inputs)
+    )

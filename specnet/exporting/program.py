@@ -11,6 +11,7 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
 from specnet.data import Preparation
 from specnet.errors import UnsupportedError
+from specnet.exporting.columns import columns_of
 from specnet.exporting.formula import Constants, Formula, formula_of, sources_of
 from specnet.model import Model
 from specnet.network.blueprint import LayerScope, Recorder
@@ -20,7 +21,6 @@ from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
 from specnet.parts.part import described
-from specnet.parts.preprocessing import CategoryStep
 from specnet.spec.resolving.graph import Node
 
 
@@ -87,8 +87,10 @@ class Program:
     ----------
     inputs, outputs : int
         Numbers of raw columns, and of what is answered: probabilities or margins, or values.
+    columns : tuple of RawColumn
+        The raw columns.
     prepare : Formula
-        From raw columns to the network's inputs, in float64.
+        From raw columns, with the codes of texts, to the network's inputs, in float64.
     steps : tuple of LayerStep
         The layers.
     finish : Formula
@@ -99,14 +101,30 @@ class Program:
         self.model, self.dtype, self._expansions, self.note = model, dtype, expansions, note
         network = model.network
         self.inputs = network.resolved.columns
+        self.columns = columns_of(model)
         self.outputs = network.target_size if self.task == "values" else network.outputs
         (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
-        prepare, arrays = symbolic(model.preprocessing, "preprocessing")
+        prepare, arrays = symbolic(model.preprocessing, self.inputs, "preprocessing")
         self.prepare = self._formula(prepare.apply(x), [x], arrays, np.dtype(np.float64), "preprocessing")
-        finish, arrays = symbolic(model.target_preprocessing, "target_preprocessing")
+        finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = self._formula(value, [y], arrays, np.dtype(np.float64), "target_preprocessing")
         self.steps = tuple(map(self._step, range(len(network.nodes))))
+
+    @property
+    def texts(self) -> list[int]:
+        """Which of the columns hold texts."""
+        return [place for place, column in enumerate(self.columns) if column.is_text]
+
+    @property
+    def gaps(self) -> list[int]:
+        """Which of the columns hold numbers that may be missing."""
+        return [place for place, column in enumerate(self.columns) if column.takes_missing and not column.is_text]
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether a raw row is more than numbers that are all there."""
+        return bool(self.texts or self.gaps)
 
     @property
     def task(self) -> Task:
@@ -234,17 +252,8 @@ class _AnsweringScope(LayerScope):
         raise UnsupportedError(f"{self.node.layer.type}: random numbers in evaluation cannot be exported")
 
 
-def symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str, Array]]:
-    """Return a preparation of symbolic arrays, and what they stand for.
-
-    Raises
-    ------
-    UnsupportedError
-        With every step that computes with texts.
-    """
-    unknown = [step.type for step in preparation.steps if isinstance(step, CategoryStep)]
-    if unknown:
-        raise UnsupportedError(*(f"exports have no equivalent of the preprocessing {name}" for name in unknown))
+def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
+    """Return a preparation of symbolic arrays, which begins behind the codes of texts, and what they stand for."""
     arrays: dict[str, Array] = {}
 
     def symbol(name: str, array: Array) -> Value:
@@ -252,7 +261,8 @@ def symbolic(preparation: Preparation, key: str) -> tuple[Preparation, dict[str,
         arrays[leaf] = array.reshape(-1, 1)
         return state_value(leaf, arrays[leaf].shape)
 
-    return preparation.replaced(symbol), arrays
+    made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
+    return Preparation(tuple(made)), arrays
 
 
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:

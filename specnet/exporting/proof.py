@@ -8,25 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.errors import ExportError
+from specnet.exporting.probes import ROWS, probe_rows
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.files import file_errors
 from specnet.model import Model
 from specnet.parts.arrays import Array
 
-ROWS = 256
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
 """How far an export may be from the model, as a share of the largest output, if that is above 1."""
 
 _ROUNDINGS = 4
 """How many times as far from the model as float64 is an export in float32 may be."""
 
-_NEIGHBOURS, _NEAR = 8, 1e-6
-"""On how many rows beside each one rounding is measured, and how far away they are as a share of its numbers."""
-
-_FAR, _TINY = 4.0, 1e-6
-"""Of edge rows, in standard deviations of the training rows where the model knows them."""
+_NEIGHBOURS = 8
+"""On how many rows beside each one rounding is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +74,16 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     FileError
         If a file cannot be written under its name.
     """
-    X, ordinary = probe_rows(program)
+    rows, ordinary = probe_rows(program)
     with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
         for path, content in files.items():
             with file_errors(path):
                 (Path(folder) / path.name).write_bytes(content)
         try:
-            answers = target.run(program, Path(folder) / name, X)
+            answers = target.run(program, Path(folder) / name, rows)
         except CannotRunError as obstacle:
             return Proof(0, None, str(obstacle))
-    expected, tolerance = answers_of(program, X), TOLERANCES[program.dtype.name]
+    expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
     compared = [_compared(answers.outputs[part], expected.outputs[part], tolerance) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
@@ -118,54 +116,26 @@ def _rounding(program: Program) -> float:
     """
     model = program.model
     other = model.astype("float64" if model.network.dtype == np.float32 else "float32")
-    X = np.concatenate([probe_rows(program, neighbour)[0] for neighbour in range(1 + _NEIGHBOURS)])
-    difference = np.abs(outputs_of(other, X).astype(np.float64) - outputs_of(model, X))
+    probes = [probe_rows(program, neighbour)[0] for neighbour in range(1 + _NEIGHBOURS)]
+    rows = RawColumns(np.concatenate([probe.X for probe in probes]), probes[0].kinds)
+    difference = np.abs(outputs_of(other, rows).astype(np.float64) - outputs_of(model, rows))
     return float(difference[np.isfinite(difference)].max(initial=0.0))
 
 
-def answers_of(program: Program, X: Array) -> Answers:
+def answers_of(program: Program, rows: RawColumns) -> Answers:
     """Return what the model answers, in the form in which exports do."""
-    outputs = outputs_of(program.model, X)
+    outputs = outputs_of(program.model, rows)
     if program.task == "values":
         return Answers(outputs, None)
     one = program.task == "binary" and program.model.gives_probabilities
-    return Answers(outputs[:, 1:] if one else outputs, program.model.predict(X))
+    return Answers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
 
 
-def outputs_of(model: Model, X: Array) -> Array:
+def outputs_of(model: Model, X: Array | RawColumns) -> Array:
     """Return values, the probability of each class or output, or where there are none margins: (rows, outputs)."""
     if model.network.task == "values":
         return model.predict(X).reshape(len(X), -1)
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
-
-
-def probe_rows(program: Program, neighbour: int = 0) -> tuple[Array, int]:
-    """Return raw columns (256, inputs) that the export's precision holds exactly, and where the edge rows begin.
-
-    Most are as training rows of a standard normal distribution would be; the others are zeros, tiny, far from all
-    training rows in all columns and in single ones. From 1 on `neighbour` gives rows that are hardly others.
-    """
-    inputs = program.model.network.inputs
-    signs = np.where(np.arange(inputs) % 2, -1.0, 1.0)
-    edges = [np.zeros(inputs), np.full(inputs, _TINY), np.full(inputs, -_TINY)]
-    edges += [_FAR * np.ones(inputs), -_FAR * np.ones(inputs), _FAR * signs, -_FAR * signs]
-    edges += list(2 * _FAR * np.eye(min(inputs, 8), inputs))
-    count = ROWS - len(edges) - 1
-    prepared = np.concatenate([np.random.default_rng(0).standard_normal((count, inputs)), edges])
-    if neighbour:
-        prepared *= 1 + _NEAR * np.random.default_rng(neighbour).standard_normal(prepared.shape)
-    put_categories(prepared, program.model, np.random.default_rng(0))
-    with np.errstate(all="ignore"):
-        raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, program.inputs))])
-    return raw.astype(program.dtype).astype(np.float64), count
-
-
-def put_categories(prepared: Array, model: Model, generator: np.random.Generator) -> None:
-    """Put categories into those of the prepared columns (rows, inputs) that the network has tables for."""
-    inputs = model.network.inputs
-    for node in model.network.nodes:
-        for column, categories in node.layer.category_counts(inputs).items():
-            prepared[:, column] = generator.integers(0, categories, len(prepared))
 
 
 def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specnet.errors import ExportError, MissingPackageError, install_hint
+from specnet.data import RawColumns
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
@@ -85,8 +86,8 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
-        """Return what the files that lie at `path` answer about raw columns (rows, inputs).
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+        """Return what the files that lie at `path` answer about raw rows.
 
         Raises
         ------
@@ -106,6 +107,19 @@ def refuse_module_name(path: Path, library: str) -> None:
         raise ExportError(f"{path.name} would hide Python's module {path.stem}", hint="choose another file name")
     if not path.name.isprintable():
         raise ExportError(f"{path.name!r} is not a valid name for a Python file", hint="choose another file name")
+
+
+def refuse_texts(program: Program, library: str) -> None:
+    """Refuse a model of texts, for a library whose arrays hold none.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    if program.texts:
+        named = ", ".join(f'"{program.columns[place].name}"' for place in program.texts)
+        hint = "onnx, numpy and javascript take texts; c has a function for their codes"
+        raise UnsupportedError(f"{library} has no equivalent of columns of texts: {named}", hint=hint)
 
 
 def required(module: str, extra: str) -> Any:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.errors import DataError, FileError, SpecError
+from specnet.errors import DataError, ExportError, FileError, SpecError
 from specnet.exporting.facts import LABELS, NUMBERS
 from specnet.exporting.targets.onnx import written_graph
 from specnet.importing.draft import Imported
 from specnet.importing.facts import labels_of
 from specnet.importing.onnx_file import TensorReader
 from specnet.model import Model
-from specnet.model.file import model_of, tensor_kinds
+from specnet.model.file import fits, model_of, tensor_kinds
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import Limits, parse_spec, resolve
@@ -52,7 +52,7 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
         kinds = tensor_kinds(network).items()
-        found = {name: _numbers(name, given, hidden, shape).astype(dtype) for name, (dtype, shape) in kinds}
+        found = {name: _numbers(name, given, hidden, dtype, shape) for name, (dtype, shape) in kinds}
         model = Model(*model_of(network, found, labels_of(said.get(LABELS), "the spec in this file")))
     except (SpecError, DataError) as error:
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}") from error
@@ -60,22 +60,33 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     return Imported(document, model, has_facts=True)
 
 
-def _numbers(name: str, given: Mapping[str, Array], hidden: Mapping[str, Any], shape: tuple[int | None, ...]) -> Array:
+def _numbers(
+    name: str,
+    given: Mapping[str, Array],
+    hidden: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    shape: tuple[int | None, ...],
+) -> Array:
     """Return the numbers of a tensor, as they are said, or else from the graph."""
     sizes = [-1 if size is None else size for size in shape]
     numbers = hidden.get(name, given.get(name))
     if isinstance(numbers, list) and {type(number) for number in numbers} <= {int, float}:
         with suppress(ValueError, OverflowError):
             numbers = np.array(numbers, np.float64).reshape(sizes)
-    if not isinstance(numbers, np.ndarray) or numbers.shape != shape or numbers.dtype.kind != "f":
+    if not isinstance(numbers, np.ndarray) or numbers.dtype.kind != "f" or not fits(numbers.shape, shape):
         raise ChangedError(f"the tensor {name} does not have numbers of the shape {shape}")
-    return numbers
+    if dtype.kind != "f" and not (np.isfinite(numbers) & (abs(numbers) <= np.iinfo(dtype).max)).all():
+        raise ChangedError(f"the tensor {name} has numbers beyond {dtype}")
+    return numbers.astype(dtype)
 
 
 def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model) -> None:
     from onnx import numpy_helper
 
-    wanted = written_graph(model)
+    try:
+        wanted = written_graph(model)
+    except ExportError as error:
+        raise ChangedError(error.diagnostics[0].message) from error
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in wanted.initializer}
     if _structure(graph) != _structure(wanted):
         raise ChangedError("the graph has other nodes, inputs or outputs than its spec")

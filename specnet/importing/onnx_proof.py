@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from specnet.data import RawColumns
+from specnet.exporting.columns import RawColumn, columns_of
+from specnet.exporting.onnx_columns import fed
 from specnet.exporting.target import CannotRunError
 from specnet.exporting.targets.onnx import session_of
 from specnet.files import PathLike
 from specnet.importing.proof import ROWS, prove
 from specnet.model import Model
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
@@ -31,7 +34,8 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         session = _run(session_of, os.fspath(path))
         values = [*session.get_inputs(), *session.get_outputs()]
         single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
-        return prove(model, "float32" if single else "float64", partial(_answers, session, inputs), "onnxruntime")
+        answers = partial(_answers, session, columns_of(model), inputs)
+        return prove(model, "float32" if single else "float64", answers, "onnxruntime")
     except CannotRunError as obstacle:
         return f"not compared: {obstacle}"
 
@@ -45,21 +49,23 @@ def _run(call: Callable[..., Any], *arguments: Any) -> Any:
         raise CannotRunError("onnxruntime does not run the file") from error
 
 
-def _answers(session: Any, inputs: Collection[str], X: Array) -> list[Array]:
+def _answers(session: Any, columns: Sequence[RawColumn], inputs: Collection[str], rows: RawColumns) -> list[Array]:
     """Return all outputs about rows, as many at a time as the file takes."""
     shape = session.get_inputs()[0].shape
     batch = shape[0] if len(shape) > 1 else 1
-    size = batch if isinstance(batch, int) and batch > 0 else len(X)
+    size = batch if isinstance(batch, int) and batch > 0 else len(rows)
     if size > ROWS:
         raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
-    batches = [X[first : first + size] for first in range(0, len(X) - size + 1, size)]
-    found = [map(_table, _run(session.run, None, _fed(session, inputs, rows))) for rows in batches]
+    batches = [rows.part(slice(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
+    found = [map(_table, _run(session.run, None, _fed(session, columns, inputs, part))) for part in batches]
     return [np.concatenate([part.reshape(size, -1) for part in parts]) for parts in zip(*found, strict=True)]
 
 
-def _fed(session: Any, inputs: Collection[str], X: Array) -> dict[str, Array]:
+def _fed(session: Any, columns: Sequence[RawColumn], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
     """Return what the inputs get: rows' columns, and zeros where nothing reads them."""
-    fed, begin = {}, 0
+    if any(column.is_text for column in columns):
+        return fed(columns, FLOAT64, rows)
+    found, begin, X = {}, 0, rows.X
     for value in session.get_inputs():
         shape = [size if isinstance(size, int) else len(X) for size in value.shape]
         array = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
@@ -67,8 +73,8 @@ def _fed(session: Any, inputs: Collection[str], X: Array) -> dict[str, Array]:
             width = array.size // len(X)
             array = X[:, begin : begin + width].astype(array.dtype).reshape(shape)
             begin += width
-        fed[value.name] = array
-    return fed
+        found[value.name] = array
+    return found
 
 
 def _table(answer: Any) -> Array:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.errors import DataError, FileError
-from specnet.exporting.proof import outputs_of, put_categories
+from specnet.exporting.columns import columns_of, with_texts
+from specnet.exporting.probes import put_categories
+from specnet.exporting.proof import outputs_of
 from specnet.model import Model
 from specnet.parts.arrays import Array
 
@@ -24,11 +27,11 @@ _MOST_OTHERS = 0.02
 """The share of rows that may be beyond it: near a jump a rounding decides."""
 
 
-def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]], judge: str) -> str:
+def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Array]], judge: str) -> str:
     """Return in words how far a network and the model that was made of it agree.
 
-    `answers` gives all that the network answers about raw columns (rows, inputs); `precision`, which holds these
-    exactly, is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
+    `answers` gives all that the network answers about raw rows; `precision`, which holds their numbers exactly,
+    is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def prove(model: Model, precision: str, answers: Callable[[Array], list[Array]],
         If they do not agree.
     """
     with np.errstate(all="ignore"):
-        X = [_rows(model, spread, seed).astype(precision).astype(np.float64) for seed, spread in enumerate(SPREADS)]
+        X = [_rows(model, spread, seed, precision) for seed, spread in enumerate(SPREADS)]
         given = [answers(rows) for rows in X]
         pairs: list[tuple[Array, Array]] = []
         labels: list[Array] = []
@@ -67,25 +70,25 @@ def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
     return rows, others
 
 
-def _rows(model: Model, spread: float, seed: int) -> Array:
-    """Return raw columns, (rows, inputs), whose standard deviation is so many of those that the model knows."""
+def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
+    """Return raw rows whose standard deviation is so many of those that the model knows."""
     generator = np.random.default_rng(seed)
     rows = max(2, min(ROWS, _MOST_NUMBERS // model.network.inputs))
     prepared = spread * generator.standard_normal((rows, model.network.inputs))
     put_categories(prepared, model, generator)
-    raw: Array = model.preprocessing.invert(prepared)
-    return raw
+    raw = model.preprocessing.invert(prepared).astype(precision).astype(np.float64)
+    return with_texts(columns_of(model), raw, generator)
 
 
-def _pairs(answers: list[Array], model: Model, X: Array) -> Iterator[tuple[Array, Array]]:
+def _pairs(answers: list[Array], model: Model, rows: RawColumns) -> Iterator[tuple[Array, Array]]:
     """Yield the numbers that the file and the model answer, in one shape, if the file has such ones."""
     numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
     if numbers is None:
         return
     given = numbers.reshape(len(numbers), -1)
-    X = X[: len(given)]
+    rows = rows.part(slice(len(given)))
     are_flags = model.network.task == "multilabel" and np.isin(given, (0, 1)).all()
-    expected = model.predict(X) if are_flags else outputs_of(model, X)
+    expected = model.predict(rows) if are_flags else outputs_of(model, rows)
     if given.shape[1] == 1:
         expected = expected[:, -1:]
     if given.shape == expected.shape:
@@ -104,12 +107,12 @@ def _compared(given: Array, expected: Array, of_spread: float, of_largest: float
     return near, float(difference[near].max(initial=0.0))
 
 
-def _labels_agree(answers: list[Array], model: Model, X: Array) -> Iterator[Array]:
+def _labels_agree(answers: list[Array], model: Model, asked: RawColumns) -> Iterator[Array]:
     """Yield, for each answer of labels, which rows of those with finite outputs get the model's label."""
     for labels in answers:
         if labels.dtype.kind not in "biuO" or model.network.task == "values":
             continue
-        rows = X[: len(labels)]
+        rows = asked.part(slice(len(labels)))
         expected = model.predict(rows)
         if labels.size == expected.size:
             given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels

@@ -52,7 +52,8 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
             source = MODULES[kind](TorchModule(draft, [source], inner))
     imported = draft.finish(source, "sequential")
     try:
-        return replace(imported, proof=prove(imported.model, draft.dtype, answers, "PyTorch"))
+        proof = prove(imported.model, draft.dtype, lambda rows: answers(rows.X), "PyTorch")
+        return replace(imported, proof=proof)
     except FileError as error:
         hooked = [name for name, inner in module.named_modules() if inner._forward_hooks or inner._forward_pre_hooks]
         hint = f"there are hooks, in {', '.join(name or 'the whole' for name in hooked)}" if hooked else None

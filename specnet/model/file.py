@@ -291,7 +291,7 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
         entry = entries.get(name)
         if entry is None:
             raise FileError(f"{shown(name)} is missing")
-        if entry.dtype != dtype or not _fits(entry.shape, shape):
+        if entry.dtype != dtype or not fits(entry.shape, shape):
             raise FileError(
                 f"{shown(name)} is {entry.dtype} of shape {entry.shape}; the spec needs {dtype} of shape {shape}"
             )
@@ -300,7 +300,7 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
             raise FileError(f"unknown tensor {shown(name)}")
 
 
-def _fits(shape: Shape, wanted: tuple[int | None, ...]) -> bool:
+def fits(shape: Shape, wanted: tuple[int | None, ...]) -> bool:
     """Whether a shape is the one wanted, where None stands for any length."""
     return len(shape) == len(wanted) and all(there in (here, None) for here, there in zip(shape, wanted, strict=True))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specnet.exporting.probes import probe_rows
 from specnet.exporting.program import Program
-from specnet.exporting.proof import TOLERANCES, answers_of, probe_rows
+from specnet.exporting.proof import TOLERANCES, answers_of
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from tests.exporting.models import NAMES, every_model, exported, spec_model
@@ -45,12 +46,13 @@ def test_every_kind_and_random_networks(target, tmp_path):
 def test_probe_rows_are_what_they_promise():
     for _, dtype, make in every_model():
         program = Program(make(), np.dtype(dtype), TEXT_EXPANSIONS)
-        X, edges = probe_rows(program)
+        rows, edges = probe_rows(program)
+        X = rows.X
         assert X.shape == (256, program.inputs)
         np.testing.assert_array_equal(X, X.astype(dtype))
         assert not X[-1].any()  # a raw row of zeros
         assert edges < 250
-        assert np.isfinite(answers_of(program, X).outputs).all()
+        assert np.isfinite(answers_of(program, rows).outputs).all()
 
 
 def hand_written(model: Model, X: np.ndarray) -> np.ndarray:
@@ -64,8 +66,10 @@ def hand_written(model: Model, X: np.ndarray) -> np.ndarray:
 
 def test_what_exports_are_compared_with_is_right():
     program = Program(make_model("binary"), np.dtype(np.float64), TEXT_EXPANSIONS)
-    X, _ = probe_rows(program)
-    np.testing.assert_allclose(answers_of(program, X).outputs, hand_written(program.model, X), rtol=0, atol=1e-14)
+    rows, _ = probe_rows(program)
+    np.testing.assert_allclose(
+        answers_of(program, rows).outputs, hand_written(program.model, rows.X), rtol=0, atol=1e-14
+    )
 
 
 @pytest.mark.slow
@@ -74,7 +78,7 @@ def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.
     """The comparison is one: with a weight of the model changed behind its back nothing is written."""
     model, other = make_model("value"), make_model("value")
     other.theta[3] += 1e-9
-    monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, X: answers_of(_program(other), X))
+    monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, rows: answers_of(_program(other), rows))
     with refused(ValueError, varying=r"\d\S*"):
         exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())

@@ -15,8 +15,9 @@ from specnet import build
 from specnet.compiler import Value, maximum
 from specnet.errors import ExportError
 from specnet.exporting import export
+from specnet.exporting.probes import probe_rows
 from specnet.exporting.program import Program
-from specnet.exporting.proof import TOLERANCES, answers_of, probe_rows
+from specnet.exporting.proof import TOLERANCES, answers_of
 from specnet.exporting.targets.c import TARGET
 from specnet.exporting.text import LONGEST
 from specnet.model import Model
@@ -80,9 +81,9 @@ def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
         predict = f"{stem}_predict(x);" if f"{stem}_predict(const real *x);" in header else ""
         headers.append(f'#include "{stem}.h"')
         calls.append(CALL.format(macro=stem.upper(), stem=stem, predict=predict))
-        X, _ = probe_rows(program)
-        rows.append(X.astype(dtype).tobytes())
-        expected.append(answers_of(program, X).outputs)
+        probes, _ = probe_rows(program)
+        rows.append(probes.X.astype(dtype).tobytes())
+        expected.append(answers_of(program, probes).outputs)
     includes = "\n".join(["#include <stdio.h>", *headers])
     (tmp_path / "main.c").write_text(f"{includes}\nint main(void)\n{{\n{''.join(calls)}    return 0;\n}}\n")
     ended = subprocess.run([compiled(tmp_path)], input=b"".join(rows), capture_output=True, check=False)

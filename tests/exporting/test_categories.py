@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 import specnet
+from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.c_harness import compile_harness, run_harness
@@ -104,7 +105,7 @@ def test_c(dtype: str, tmp_path: Path):
     program = Program(model, np.dtype(dtype), TEXT_EXPANSIONS)
     compile_harness(program, tmp_path / "m.c", tmp_path, COMPILER, ("-std=c99", "-Wall", "-Werror"))
     X = np.array([[number, 1.0] for number in [*NONE, 3.0]])
-    outputs = run_harness(program, str(tmp_path / "run"), X).outputs[:, 0]
+    outputs = run_harness(program, str(tmp_path / "run"), RawColumns(X)).outputs[:, 0]
     assert np.isnan(outputs[:-1]).all()
     assert np.isfinite(outputs[-1])
 

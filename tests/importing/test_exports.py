@@ -16,8 +16,8 @@ import specnet
 from specnet.errors import ExportError, FileError
 from specnet.exporting import export
 from specnet.exporting.facts import FACTS
+from specnet.exporting.probes import probe_rows
 from specnet.exporting.program import Program
-from specnet.exporting.proof import probe_rows
 from specnet.importing import open_model
 from specnet.model import Model
 from specnet.parts.data import Csv
@@ -106,7 +106,7 @@ def test_an_output_that_the_loss_does_not_expect(activation: str, tmp_path: Path
 def test_reference_specs(name: str, tmp_path: Path):
     model = spec_model(name)
     found = opened(model, "onnx", tmp_path)
-    X = probe_rows(Program(model, np.dtype(np.float32), {}))[0][:200]
+    X = probe_rows(Program(model, np.dtype(np.float32), {}))[0].X[:200]
     y = model.predict(X)
     y = np.where(np.arange(200) % 3, y, np.roll(y, 1))
     if model.labels is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
@@ -18,7 +19,7 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.parts.arrays import Array
 
-LONGEST_LABEL = 4095
+LONGEST_TEXT = 4095
 """Bytes of a text that every C99 compiler takes."""
 
 _HEADERS = """
@@ -51,14 +52,14 @@ class CTarget(Target):
             path: _source(program, stem, header.name).encode(),
         }
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
         if compiler is None:
             raise CannotRunError("no C compiler (cc, gcc or clang)")
         with tempfile.TemporaryDirectory() as folder:
             executable = f"{folder}/run"
             compile_harness(program, path, Path(folder), compiler, ("-std=c99", "-O1"))
-            return run_harness(program, executable, X)
+            return run_harness(program, executable, rows)
 
 
 TARGET = CTarget()
@@ -70,10 +71,12 @@ def _refuse(program: Program, header: str) -> None:
         raise ExportError(f"the header {header} of the export would hide a standard header", hint=hint)
     if not header.isprintable() or any(sign in header for sign in "\"'\\"):
         raise ExportError(f"{header!r} is not a valid name for a header", hint="choose another file name")
-    for label in program.labels or ():
-        if isinstance(label, str) and (len(label.encode()) > LONGEST_LABEL or "\0" in label):
+    texts = [("label", label) for label in program.labels or () if isinstance(label, str)]
+    texts += [("category", text) for column in program.columns for text in column.codes or ()]
+    for kind, text in texts:
+        if len(text.encode()) > LONGEST_TEXT or "\0" in text:
             raise UnsupportedError(
-                f"C does not support the label {label[:40]!r}: it is too long or contains a null character"
+                f"C does not support the {kind} {text[:40]!r}: it is too long or contains a null character"
             )
 
 
@@ -83,6 +86,7 @@ def _header(program: Program, stem: str) -> str:
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
     predict = _DECLARATIONS[kind].format(stem=stem, macro=macro)
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
+    columns, code = _columns(program, stem), _CODE_DECLARATION.format(stem=stem) if program.texts else ""
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
@@ -106,9 +110,9 @@ typedef {real} real;
 extern "C" {{
 #endif
 
-{_columns(program)}/* From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}. */
+{columns}/* From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}. */
 void {stem}_forward(const real *x, real *y);
-{predict}
+{code}{predict}
 #ifdef __cplusplus
 }}
 #endif
@@ -117,6 +121,11 @@ void {stem}_forward(const real *x, real *y);
 """
 
 
+_CODE_DECLARATION = """
+/* The code of a text, UTF-8, in the column x[column]; that of a missing cell for an empty text or a null pointer.
+   Texts are compared as they are, space around them included; 0 for all that have no code. */
+int {stem}_code(int column, const char *text);
+"""
 _LABEL = """
 /* The most probable label for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category. */
@@ -131,19 +140,22 @@ _DECLARATIONS: Mapping[AnswerKind, str] = {
 }
 
 
-def _columns(program: Program) -> str:
-    """Return a comment that says which column is which, where the model knows that."""
-    names = program.model.feature_names
-    if not names:
+def _columns(program: Program, stem: str) -> str:
+    """Return a comment that says which column is which, where the model knows that, and what it holds."""
+    if not program.model.feature_names and not program.has_cells:
         return ""
-    width = len(f"x[{len(names) - 1}]")
-    lines = "".join(f"     {f'x[{number}]':{width}} {comment(name)}\n" for number, name in enumerate(names))
+    width = len(f"x[{program.inputs - 1}]")
+    lines = ""
+    for number, column in enumerate(program.columns):
+        said = f"{stem}_code({number}, text)" if column.is_text else column.meaning.replace("missing", "NAN")
+        words = [comment(column.name), *([said] if program.has_cells else [])]
+        lines += f"     {f'x[{number}]':{width}} {': '.join(filter(None, words))}\n"
     return f"/* The columns:\n{lines}*/\n\n"
 
 
 def _source(program: Program, stem: str, header: str) -> str:
     taken = _RESERVED.split()
-    reserved = [*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict"]
+    reserved = [*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict", f"{stem}_code"]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
     kinds = {name: "double" if name in loops.wide else "real" for name in loops.arrays}
@@ -161,6 +173,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     functions = "".join(f"{function}\n" for function in loops.functions)
     inside = "".join(f"    {line}\n" for line in body)
     forward = f"void {stem}_forward(const real *x, real *y)\n{{\n{inside}}}\n"
+    strings, code = ("#include <string.h>\n", _code(program, stem)) if program.texts else ("", "")
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
@@ -168,11 +181,11 @@ def _source(program: Program, stem: str, header: str) -> str:
    Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 
 #include <math.h>
-
+{strings}
 #include "{header}"
 
 {tables}
-{helpers}{functions}{forward}{_predict(program, stem)}"""
+{helpers}{functions}{forward}{code}{_predict(program, stem)}"""
 
 
 _HELPERS = {
@@ -210,6 +223,50 @@ static void grouped(int groups, int inputs, int outputs, const real *weight, con
 
 """,
 }
+
+
+def _code(program: Program, stem: str) -> str:
+    """Return the function from texts to codes."""
+    starts, missing, lines = [0], [], ""
+    for column in program.columns:
+        codes = column.codes or {}
+        texts = [text for text in codes if text]  # in the order of their bytes, as strcmp has it
+        lines += "".join(f"        {text_literal(text)},\n" for text in texts)
+        starts.append(starts[-1] + len(texts))
+        missing.append(codes.get("", 0))
+    return _CODE.format(
+        stem=stem,
+        macro=stem.upper(),
+        texts=lines or "        0,\n",
+        starts=", ".join(map(str, starts)),
+        missing=", ".join(map(str, missing)),
+    )
+
+
+_CODE = """
+int {stem}_code(int column, const char *text)
+{{
+    static const char *const texts[] = {{
+{texts}    }};
+    static const int starts[] = {{{starts}}};
+    static const int missing[] = {{{missing}}};
+    if (column < 0 || column >= {macro}_INPUTS)
+        return 0;
+    if (!text || !*text)
+        return missing[column];
+    int low = starts[column], high = starts[column + 1];
+    while (low < high) {{
+        int middle = low + (high - low) / 2, order = strcmp(text, texts[middle]);
+        if (!order)
+            return middle - starts[column] + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }}
+    return 0;
+}}
+"""
 
 
 def _predict(program: Program, stem: str) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
+from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
+from specnet.exporting.columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, Step
 from specnet.exporting.language import Language, Variable
 from specnet.exporting.loops import Loops
@@ -56,7 +58,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best
+bias groups best codes numbered cells cell missing
 """
 
 
@@ -111,19 +113,19 @@ class JavaScriptTarget(Target):
         types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
         return {types: _types(program).encode(), path: _module(program).encode()}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         node = shutil.which("node")
         if node is None:
             raise CannotRunError("no node")
         with tempfile.TemporaryDirectory() as folder:
-            module = Path(folder) / "export.mjs"
-            module.write_bytes(path.read_bytes())
+            (Path(folder) / "export.mjs").write_bytes(path.read_bytes())
+            (Path(folder) / "texts.json").write_text(json.dumps(texts_of(program.columns, rows)))
             (Path(folder) / "run.mjs").write_text(_RUN)
-            command = [node, f"{folder}/run.mjs", str(program.inputs)]
-            ended = subprocess.run(command, input=X.astype("<f8").tobytes(), capture_output=True, check=False)
+            command = [node, f"{folder}/run.mjs", f"{folder}/texts.json", str(program.inputs)]
+            ended = subprocess.run(command, input=rows.X.astype("<f8").tobytes(), capture_output=True, check=False)
         if ended.returncode:
             raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
-        outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(X), program.outputs)
+        outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(rows), program.outputs)
         if program.task == "values":
             return Answers(outputs, None)
         nothing = [0] * program.outputs if program.labels is None else program.labels[0]
@@ -136,12 +138,15 @@ TARGET = JavaScriptTarget()
 _RUN = """
 import { readFileSync, writeFileSync } from "node:fs";
 import { forward, predict } from "./export.mjs";
-const columns = Number(process.argv[2]);
+const texts = Object.entries(JSON.parse(readFileSync(process.argv[2])));
+const columns = Number(process.argv[3]);
 const bytes = readFileSync(0);
 const numbers = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 const outputs = [], predictions = [];
 for (let start = 0; start < numbers.length; start += columns) {
-  const x = numbers.subarray(start, start + columns);
+  let x = numbers.subarray(start, start + columns);
+  if (texts.length) x = Array.from(x);
+  for (const [place, column] of texts) x[place] = column[start / columns];
   outputs.push(...forward(x));
   predictions.push(forward(x).some(Number.isNaN) ? null : predict(x));
 }
@@ -169,13 +174,14 @@ def _types(program: Program) -> str:
         constants.append(("The name of each raw column", "features", f"readonly [{names}]"))
     if kinds:
         constants.append(("The label of each class", "labels", f"readonly [{', '.join(kinds)}]"))
+    cells = "number" + " | string" * bool(program.texts) + " | null | undefined" * program.has_cells
     declarations = "".join(f"/** {said}. */\nexport const {name}: {kind};\n" for said, name, kind in constants)
     return f"""\
 {_head(program)}
 {declarations}/** {_capital(program.meaning)}, for raw columns. */
-export function forward(x: ArrayLike<number>): Float64Array;
+export function forward(x: ArrayLike<{cells}>): Float64Array;
 /** {said}, for raw columns{refusal}. */
-export function predict(x: ArrayLike<number>): {predict};
+export function predict(x: ArrayLike<{cells}>): {predict};
 """
 
 
@@ -183,8 +189,20 @@ def _head(program: Program) -> str:
     return f"""\
 // {_printable(program.name)}: from {program.summary}.
 //
-// Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
+{_about_cells(program)}// Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
 """
+
+
+def _about_cells(program: Program) -> str:
+    """Return the lines that say what each cell of a row is, where these are more than numbers."""
+    if not program.has_cells:
+        return ""
+    columns = [f"{_printable(column.name)}: {column.meaning}".removeprefix(": ") for column in program.columns]
+    lines = ["The cells of a row:", *(f"  {place}  {text}" for place, text in enumerate(columns))]
+    lines += ["null, undefined, NaN and an empty text say that a cell is missing."]
+    if program.texts:
+        lines += ["Texts are compared as they are, space around them included; those without a code are all alike."]
+    return "".join(f"// {line}\n" for line in [*lines, ""]).replace("// \n", "//\n")
 
 
 def _module(program: Program) -> str:
@@ -200,19 +218,32 @@ def _module(program: Program) -> str:
         for name, values in (("features", program.model.feature_names), ("labels", program.labels))
     )
     body = "".join(f"  {line}\n" for line in loops.lines)
+    row, cells = ("cells", "  const x = numbered(cells);\n") if program.has_cells else ("x", "")
     return f"""\
 {_head(program)}
 export const inputs = {program.inputs};
 export const outputs = {program.outputs};
 {features}{labels}
-{tables}{scratch}{helpers}{functions}
+{_codes(program)}{tables}{scratch}{helpers}{functions}
 /** {_capital(program.meaning)}, for raw columns. */
-export function forward(x) {{
-  if (x.length !== inputs) throw new RangeError(`x has ${{x.length}} columns; expected ${{inputs}}`);
+export function forward({row}) {{
+  if ({row}.length !== inputs) throw new RangeError(`x has ${{{row}.length}} columns; expected ${{inputs}}`);
   const y = new Float64Array(outputs);
-{body}  return y;
+{cells}{body}  return y;
 }}
 {_predict(program)}"""
+
+
+def _codes(program: Program) -> str:
+    """Return the table of codes and the function that makes numbers of cells, where these are more than that."""
+    if not program.has_cells:
+        return ""
+    lines = []
+    for place, column in enumerate(program.columns):
+        if column.codes is not None:
+            pairs = ", ".join(f"[{_literal(text)}, {code}]" for text, code in column.codes.items())
+            lines.append(f"  {place}: new Map([{pairs}]),\n")
+    return _CELLS.format(codes="".join(["\n", *lines]) if lines else "")
 
 
 def _predict(program: Program) -> str:
@@ -239,6 +270,24 @@ export function predict(x) {{
 _REFUSAL = """\
   const y = forward(x);
   if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite or not a category");
+"""
+_CELLS = """\
+// For each column of texts, by its place, their codes; a missing cell has that of an empty text, all others 0.
+const codes = {{{codes}}};
+
+// Cells as numbers: codes in place of texts, and NaN where a number is missing.
+function numbered(cells) {{
+  return Float64Array.from(cells, (cell, i) => {{
+    const missing = cell === null || cell === undefined || cell === "" || Number.isNaN(cell);
+    if (codes[i]) return codes[i].get(missing ? "" : String(cell)) ?? 0;
+    if (missing) return NaN;
+    if (!Number.isFinite(typeof cell === "boolean" ? Number(cell) : cell)) {{
+      throw new RangeError(`x[${{i}}] is not a finite number`);
+    }}
+    return cell;
+  }});
+}}
+
 """
 _DENSE = """
 // y = bias + weight times x; a weight's row belongs to an input.

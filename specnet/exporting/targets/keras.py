@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import Preparation
+from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
 from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import LayerStep, Program, Stage
-from specnet.exporting.target import Answers, Target, required
+from specnet.exporting.target import Answers, Target, refuse_texts, required
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
@@ -36,15 +36,16 @@ class KerasTarget(Target):
         return Program(model, float32, {}, "" if dtype == float32 else _ROUNDS)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
+        refuse_texts(program, "Keras")
         network = _Layers(program).model()
         with tempfile.TemporaryDirectory() as folder:
             network.save(f"{folder}/model.keras")
             content = Path(folder, "model.keras").read_bytes()
         return {path: with_said(content, program)}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         network = _keras().models.load_model(path)
-        outputs = np.asarray(network.predict(X.astype(program.dtype), batch_size=len(X), verbose=0))
+        outputs = np.asarray(network.predict(rows.X.astype(program.dtype), batch_size=len(rows), verbose=0))
         if program.task == "values":
             return Answers(outputs, None)
         if program.task == "multilabel":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import json
 import keyword
 import subprocess
 import sys
@@ -16,8 +17,11 @@ import numpy as np
 
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
+from specnet.exporting.columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
+from specnet.exporting.numpy_cells import CELL_NAMES, about_cells, cells_constants, cells_texts, csv_text
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, filled, in_lines, quoted
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
@@ -89,7 +93,7 @@ _WORDS = frozenset(
     {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "sys", "Path", "erf", "grouped", "lookup", "x"}
 )
 _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba", "read_rows"}
-_RESERVED |= {"is_number", "print_answers", "source", "file", "error"}
+_RESERVED |= {"is_number", "print_answers", "source", "file", "error"} | CELL_NAMES
 
 
 class NumpyTarget(Target):
@@ -104,11 +108,12 @@ class NumpyTarget(Target):
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         if not sys.executable:
             raise CannotRunError("no Python interpreter")
         with tempfile.TemporaryDirectory() as folder:
-            np.save(f"{folder}/X.npy", X)
+            np.save(f"{folder}/X.npy", rows.X)
+            Path(folder, "texts.json").write_text(json.dumps(texts_of(program.columns, rows)))
             arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]  # which sees installed packages only
             ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
             if ended.returncode:
@@ -120,11 +125,16 @@ class NumpyTarget(Target):
 TARGET = NumpyTarget()
 
 _RUN = """
-import runpy, sys
+import json, runpy, sys
 import numpy as np
 path, folder = sys.argv[1:]
 module = runpy.run_path(path)
 X = np.load(folder + "/X.npy")
+with open(folder + "/texts.json") as file:
+    texts = json.load(file)
+X = X.astype(object) if texts else X
+for place, column in texts.items():
+    X[:, int(place)] = column
 np.save(folder + "/outputs.npy", module["outputs"](X))
 np.save(folder + "/predictions.npy", module["predict"](X))
 """
@@ -193,6 +203,7 @@ class _Writer:
             f"`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads",
             "CSV rows from the file that is named, or from standard input, and prints CSV.",
             *(["The columns are those of `FEATURES`, in that order."] if names else []),
+            *about_cells(program),
             "",
             f"Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.",
             '"""',
@@ -205,6 +216,7 @@ class _Writer:
         lines += [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         if program.labels is not None:
             lines.append(in_lines(list(map(repr, program.labels)), "LABELS = np.array([", "])"))
+        lines += cells_constants(program)
         if stored:
             lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
             lines += [f"    {name} = stored[{name!r}]" for name in self.tables.values()]
@@ -212,8 +224,10 @@ class _Writer:
             lines += [_array_text(name, table.array) for table, name in self.tables.items()]
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
         inside = "\n".join(f"        {line}" for line in self.rows.lines)
-        outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, inside=inside)
-        pieces = ["\n".join(lines), *helpers, *self.rows.definitions, outputs, *self._answers()]
+        cells = _NUMBERS.format(inputs=program.inputs)
+        before = "    x = numbered(X)" if program.has_cells else cells.strip("\n")
+        outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, before=before, inside=inside)
+        pieces = ["\n".join(lines), *cells_texts(program), *helpers, *self.rows.definitions, outputs, *self._answers()]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
     def _answers(self) -> list[str]:
@@ -244,26 +258,20 @@ class _Writer:
             pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=probabilities))
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
-        inputs, named = program.inputs, bool(program.model.feature_names)
-        main = _MAIN.format(
-            inputs=inputs,
-            first="that is no numbers" if named else "without any number",
-            header=(_NAMED if named else _UNNAMED).format(inputs=inputs).strip("\n"),
-            width="len(names)" if named else inputs,
-            needed="{len(names)} cells" if named else "1 number" if inputs == 1 else f"{inputs} numbers",
-            columns="\n    ".join(columns),
-        )
-        return [*pieces, main]
+        return [*pieces, csv_text(program, columns)]
 
 
-_OUTPUTS = '''
-def outputs(X):
-    """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
+_NUMBERS = """
     x = np.asarray(X, np.float64)
     if x.ndim != 2 or x.shape[1] != {inputs}:
         raise ValueError(f"X has shape {{x.shape}}; expected (rows, {inputs})")
     if not np.isfinite(x).all():
         raise ValueError("X has a number that is missing or not finite")
+"""
+_OUTPUTS = '''
+def outputs(X):
+    """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
+{before}
     with np.errstate(all="ignore"):
 {inside}
 '''
@@ -272,65 +280,6 @@ _FUNCTION = '''
 def {name}(X):
     """Return {said}."""
     {before}return {result}
-'''
-_UNNAMED = """
-    places = range({inputs})
-    if rows and not any(map(is_number, rows[0][1])):
-        rows.pop(0)
-"""
-_NAMED = """
-    names = FEATURES
-    if rows and (set(FEATURES) <= set(rows[0][1]) or not all(map(is_number, rows[0][1]))):
-        line, names = rows.pop(0)
-        missing = [name for name in FEATURES if name not in names]
-        if missing:
-            raise ValueError(f"line {{line}}: missing column {{', '.join(missing)}}")
-        repeated = [name for name in FEATURES if names.count(name) > 1]
-        if repeated:
-            raise ValueError(f"line {{line}}: duplicate column {{', '.join(repeated)}}")
-    places = [names.index(name) for name in FEATURES]
-"""
-_MAIN = '''
-
-def is_number(cell):
-    """Whether a cell of a CSV file is a number, and not an infinite one."""
-    try:
-        return cell.isascii() and "_" not in cell and abs(float(cell)) < float("inf")
-    except ValueError:
-        return False
-
-
-def read_rows(lines):
-    """Return the columns of CSV lines, (rows, {inputs}); a first line {first} names them."""
-    reader = csv.reader(lines)
-    rows = [(reader.line_num, row) for row in reader if row]
-{header}
-    if not rows:
-        raise ValueError("no rows")
-    for line, row in rows:
-        if len(row) != {width}:
-            raise ValueError(f"line {{line}}: expected {needed}, got {{len(row)}}")
-        for place in places:
-            if not is_number(row[place]):
-                raise ValueError(f"line {{line}}: expected a number, got {{row[place]!r}}")
-    return np.array([[float(row[place]) for place in places] for _, row in rows])
-
-
-def print_answers(X):
-    """Print what is predicted for raw columns, as CSV."""
-    {columns}
-    writer = csv.writer(sys.stdout, lineterminator="\\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values()))
-
-
-if __name__ == "__main__":
-    source = sys.argv[1] if len(sys.argv) > 1 else 0  # standard input
-    try:
-        with open(source, encoding="utf-8-sig", newline="") as file:
-            print_answers(read_rows(file))
-    except (OSError, ValueError, csv.Error) as error:
-        sys.exit(str(error))
 '''
 
 

@@ -12,15 +12,24 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, Value, exp, log
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
-from specnet.data import Preparation
+from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
+from specnet.exporting.onnx_columns import (
+    LEARNING,
+    LEARNING_OPSET,
+    NUMBERS_INPUT,
+    TEXTS_INPUT,
+    columns_in,
+    fed,
+    inputs_of,
+)
+from specnet.exporting.onnx_nodes import Nodes
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
-from specnet.parts.arrays import Array
 from specnet.version import __version__
 
 OPSET = 20
@@ -100,10 +109,10 @@ class OnnxTarget(Target):
         content: bytes = model.SerializeToString()
         return {path: content}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         try:
             session = session_of(path.read_bytes())
-            arrays = session.run(None, {"X": X.astype(program.dtype)})
+            arrays = session.run(None, fed(program.columns, program.dtype, rows))
         except CannotRunError:
             raise
         except Exception as error:  # its errors have no class in common
@@ -160,29 +169,27 @@ def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] 
     return name, {key: _WORDS[value] if isinstance(value, bool) else value for key, value in found.items()}
 
 
-class _Graph:
+class _Graph(Nodes):
     """Writes one program."""
 
     def __init__(self, program: Program) -> None:
+        super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores"})
         self.program = program
-        self.helper = required("onnx", "onnx").helper
-        self.nodes: list[Any] = []
-        self.initializers: dict[str, Any] = {}
-        self.lists: dict[tuple[int, ...], str] = {}
-        self.taken = {"X", "label", "value", "probabilities", "scores"}
-        self.title = ""
 
     def model(self) -> Any:
         """Return the whole file."""
         program, helper = self.program, self.helper
         outputs = self._answers(self.outputs())
-        names = program.model.feature_names
-        said = f"raw columns: {', '.join(names)}" if names else "raw columns"
-        inputs = [helper.make_tensor_value_info("X", self._type(program.dtype), ["N", program.inputs], said)]
+        inputs = [
+            helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(places)], said)
+            for name, dtype, places, said in inputs_of(program.columns, program.dtype)
+        ]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        opsets = {"": OPSET} | ({LEARNING: LEARNING_OPSET} if program.texts else {})
+        imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
         model.doc_string = program.note
         helper.set_model_props(model, {"spec_sha256": program.model.spec.sha256, FACTS: written(self._facts())})
@@ -208,7 +215,8 @@ class _Graph:
     def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
-        results = {-1: self._in_double(program.prepare, "X", "preprocessing")}
+        columns, dtype = columns_in(self, program)
+        results = {-1: self._in_double(program.prepare, columns, "preprocessing", dtype)}
         for number, step in enumerate(program.steps):
             names = [results[source] for source in step.node.inputs]
             self.title = step.title
@@ -216,19 +224,17 @@ class _Graph:
                 names = [self._stage(stage, names, step.node.key)]
             results[number] = names[0]
         self.title = ""
-        return self._in_double(program.finish, results[len(program.steps) - 1], "target_preprocessing")
+        return self._in_double(program.finish, results[len(program.steps) - 1], "target_preprocessing", program.dtype)
 
-    def _in_double(self, formula: Formula, name: str, key: str) -> str:
+    def _in_double(self, formula: Formula, name: str, key: str, given: np.dtype[Any]) -> str:
         """Add what is computed before or after the network, in float64 whatever the network's own precision."""
-        if formula.is_identity:
-            return name
-        float64, self.title = np.dtype(np.float64), key
-        computes = any(step.operation is not pieces.ROWS for step in formula.steps)
-        if self.program.dtype == float64 or not computes:
-            return self._formula(formula, [name], key, self.program.dtype)
-        name = self._node("Cast", [name], f"{key}.double", to=self._type(float64))
-        name = self._formula(formula, [name], key, float64)
-        return self._node("Cast", [name], f"{key}.{self.program.dtype.name}", to=self._type(self.program.dtype))
+        float64, dtype = np.dtype(np.float64), self.program.dtype
+        if not formula.is_identity:
+            self.title = key
+            if given != float64 and any(step.operation is not pieces.ROWS for step in formula.steps):
+                name, given = self.node("Cast", [name], f"{key}.double", to=self.type_of(float64)), float64
+            name = self._formula(formula, [name], key, given)
+        return name if given == dtype else self.node("Cast", [name], f"{key}.{dtype.name}", to=self.type_of(dtype))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
@@ -236,8 +242,8 @@ class _Graph:
         if operator is None:
             return self._formula(stage.formula, names, key, dtype)
         name, attributes = operator
-        learned = [self._initializer(key, array.astype(dtype)) for key, array in stage.arrays.items()]
-        return self._node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
+        learned = [self.initializer(key, array.astype(dtype)) for key, array in stage.arrays.items()]
+        return self.node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
 
     def _formula(self, formula: Formula, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
         """Add a formula's nodes, and return the name of its result."""
@@ -246,9 +252,9 @@ class _Graph:
         def name_of(operand: Operand) -> str:
             match operand:
                 case Constants():
-                    return self._initializer(operand.name, operand.array.astype(dtype))
+                    return self.initializer(operand.name, operand.array.astype(dtype))
                 case float():
-                    return self._initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
+                    return self.initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
                 case _:
                     return results[operand]
 
@@ -259,49 +265,49 @@ class _Graph:
     def _step(self, step: Step, names: list[str], key: str, dtype: np.dtype[Any], rows: str) -> str:
         operation, attributes = step.operation, step.attributes
         if operation in OPERATORS:
-            return self._node(OPERATORS[operation], names, f"{key}.{operation.name}")
+            return self.node(OPERATORS[operation], names, f"{key}.{operation.name}")
         if operation is LINEAR:
-            return self._node("Gemm", names, key, transB=1)
+            return self.node("Gemm", names, key, transB=1)
         if operation in _REDUCTIONS and attributes == "features":
-            names = [*names, self._integers(1)]
-            return self._node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
+            names = [*names, self.integers(1)]
+            return self.node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
         if operation is pieces.CONCATENATE:
-            return self._node("Concat", names, f"{key}.concatenate", axis=1)
+            return self.node("Concat", names, f"{key}.concatenate", axis=1)
         if operation is pieces.ROWS:
-            bounds = [self._integers(attributes[0]), self._integers(attributes[1]), self._integers(1)]
-            return self._node("Slice", [*names, *bounds], f"{key}.features")
+            bounds = [self.integers(attributes[0]), self.integers(attributes[1]), self.integers(1)]
+            return self.node("Slice", [*names, *bounds], f"{key}.features")
         if operation is pieces.REPEAT:
             count, each = attributes
             order = np.arange(step.features // count)
             places = np.repeat(order, count) if each else np.tile(order, count)
-            return self._node("Gather", [*names, self._integers(*places.tolist())], f"{key}.repeat", axis=1)
+            return self.node("Gather", [*names, self.integers(*places.tolist())], f"{key}.repeat", axis=1)
         if operation is LOOKUP:
             number = self._category(names[0], step.operands[1], key, dtype)
-            number = self._node("Cast", [number], f"{key}.category", to=self._type(np.dtype(np.int64)))
-            return self._node("Gather", [names[1], number], f"{key}.lookup", axis=0)
+            number = self.node("Cast", [number], f"{key}.category", to=self.type_of(np.dtype(np.int64)))
+            return self.node("Gather", [names[1], number], f"{key}.lookup", axis=0)
         if operation is GROUPED:
             (table,) = (operand for operand in step.operands if isinstance(operand, Constants))
             outputs, inputs, groups = table.array.shape
-            x = self._node("Reshape", [names[0], self._integers(0, inputs, groups)], f"{key}.groups")
-            y = self._node("Einsum", [x, names[1]], f"{key}.grouped", equation="nig,oig->nog")
-            return self._node("Reshape", [y, self._integers(0, outputs * groups)], f"{key}.features")
+            x = self.node("Reshape", [names[0], self.integers(0, inputs, groups)], f"{key}.groups")
+            y = self.node("Einsum", [x, names[1]], f"{key}.grouped", equation="nig,oig->nog")
+            return self.node("Reshape", [y, self.integers(0, outputs * groups)], f"{key}.features")
         if operation is CAST:
-            return self._node("Cast", names, f"{key}.float", to=self._type(dtype))
+            return self.node("Cast", names, f"{key}.float", to=self.type_of(dtype))
         if operation is EXPAND:
-            count = self._node("Shape", [rows], f"{key}.rows", start=0, end=1)
-            shape = self._node("Concat", [count, self._integers(step.features)], f"{key}.shape", axis=0)
-            return self._node("Expand", [*names, shape], f"{key}.expand")
+            count = self.node("Shape", [rows], f"{key}.rows", start=0, end=1)
+            shape = self.node("Concat", [count, self.integers(step.features)], f"{key}.shape", axis=0)
+            return self.node("Expand", [*names, shape], f"{key}.expand")
         raise UnsupportedError(f"ONNX has no equivalent of the operation {operation.name}")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""
         assert isinstance(table, Constants)
         count = len(table.array)
-        beyond = self._initializer(f"{count}.{dtype.name}", np.array(count, dtype))
-        number = self._node("Squeeze", [column, self._integers(1)], f"{key}.column")
-        whole = self._node("Floor", [self._node("Abs", [number], f"{key}.size")], f"{key}.whole")
-        is_one = self._node("Equal", [number, whole], f"{key}.is_category")
-        return self._node("Where", [is_one, number, beyond], f"{key}.number")
+        beyond = self.initializer(f"{count}.{dtype.name}", np.array(count, dtype))
+        number = self.node("Squeeze", [column, self.integers(1)], f"{key}.column")
+        whole = self.node("Floor", [self.node("Abs", [number], f"{key}.size")], f"{key}.whole")
+        is_one = self.node("Equal", [number, whole], f"{key}.is_category")
+        return self.node("Where", [is_one, number, beyond], f"{key}.number")
 
     def _answers(self, name: str) -> list[Any]:
         """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
@@ -314,16 +320,16 @@ class _Graph:
             label = self._output(chosen, "label", np.dtype(np.int64), program.outputs, "0 or 1 for each output")
             return [label, self._output(name, answer, dtype, program.outputs, program.meaning)]
         if program.task == "binary" and program.model.gives_probabilities:
-            one = self._initializer(f"1.{dtype.name}", np.array(1, dtype))
-            name = self._node("Concat", [self._node("Sub", [one, name], "first"), name], "both", axis=1)
+            one = self.initializer(f"1.{dtype.name}", np.array(1, dtype))
+            name = self.node("Concat", [self.node("Sub", [one, name], "first"), name], "both", axis=1)
         if program.task == "classes" or program.model.gives_probabilities:
-            chosen = self._node("ArgMax", [name], "class", axis=1, keepdims=0)
+            chosen = self.node("ArgMax", [name], "class", axis=1, keepdims=0)
         else:
-            chosen = self._node("Squeeze", [self._above_boundary(name, "both"), self._integers(1)], "class")
+            chosen = self.node("Squeeze", [self._above_boundary(name, "both"), self.integers(1)], "class")
         labels = np.array(program.labels)
         if labels.dtype.kind == "U" or not np.array_equal(labels, np.arange(len(labels))):
             stored = labels.astype(object) if labels.dtype.kind == "U" else labels
-            chosen = self._node("Gather", [self._initializer("labels", stored), chosen], "chosen", axis=0)
+            chosen = self.node("Gather", [self.initializer("labels", stored), chosen], "chosen", axis=0)
         outputs = len(labels) if program.task == "classes" or program.model.gives_probabilities else 1
         label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
         meaning = "the probability of each class" if program.model.gives_probabilities else program.meaning
@@ -331,9 +337,9 @@ class _Graph:
 
     def _above_boundary(self, name: str, result: str) -> str:
         """Add the nodes that make 1 of outputs above the boundary between two labels, and 0 of others."""
-        boundary = self._initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
-        above = self._node("Greater", [name, boundary], "above")
-        return self._node("Cast", [above], result, to=self._type(np.dtype(np.int64)))
+        boundary = self.initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
+        above = self.node("Greater", [name, boundary], "above")
+        return self.node("Cast", [above], result, to=self.type_of(np.dtype(np.int64)))
 
     def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
         """Give a value the name that the graph's output has, and return its description."""
@@ -345,36 +351,4 @@ class _Graph:
         else:
             self.nodes.append(self.helper.make_node("Identity", [name], [answer]))
         shape = ["N"] if features is None else ["N", features]
-        return self.helper.make_tensor_value_info(answer, self._type(dtype), shape, meaning)
-
-    def _node(self, operator: str, inputs: Sequence[str], wish: str, **attributes: Any) -> str:
-        name, number = wish, 2
-        while name in self.taken:
-            name, number = f"{wish}_{number}", number + 1
-        self.taken.add(name)
-        node = self.helper.make_node(operator, list(inputs), [name], doc_string=self.title or None, **attributes)
-        self.nodes.append(node)
-        self.title = ""  # a layer's first node alone says what it is
-        return name
-
-    def _initializer(self, name: str, array: Array) -> str:
-        if name not in self.initializers:
-            data = np.ascontiguousarray(array) if array.ndim else array
-            self.initializers[name] = self._tensor(name, data)
-        return name
-
-    def _tensor(self, name: str, array: Array) -> Any:
-        if array.dtype == object:
-            kind, texts = required("onnx", "onnx").TensorProto.STRING, [text.encode() for text in array]
-            return self.helper.make_tensor(name, kind, array.shape, texts)
-        return required("onnx", "onnx").numpy_helper.from_array(array, name)
-
-    def _integers(self, *numbers: int) -> str:
-        name = self.lists.setdefault(numbers, f"integers.{len(self.lists)}")
-        return self._initializer(name, np.array(numbers, np.int64))
-
-    def _type(self, dtype: np.dtype[Any]) -> int:
-        tensor_types = required("onnx", "onnx").TensorProto
-        if dtype.kind == "U":
-            return int(tensor_types.STRING)
-        return int({"float32": tensor_types.FLOAT, "float64": tensor_types.DOUBLE}.get(dtype.name, tensor_types.INT64))
+        return self.helper.make_tensor_value_info(answer, self.type_of(dtype), shape, meaning)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import Preparation
+from specnet.data import Preparation, RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, Target, required
+from specnet.exporting.target import Answers, Target, refuse_texts, required
 from specnet.model import Model
 from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
@@ -31,18 +31,19 @@ class SklearnTarget(Target):
         return Program(model, dtype, {})
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
+        refuse_texts(program, "scikit-learn")
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
         return {path: with_said(content, program)}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         skops = required("skops.io", "sklearn-export")
         content = path.read_bytes()
         estimator = skops.loads(content, trusted=skops.get_untrusted_types(data=content))
         if program.task == "values":
-            return Answers(estimator.predict(X).reshape(len(X), -1), None)
-        probabilities = estimator.predict_proba(X)
+            return Answers(estimator.predict(rows.X).reshape(len(rows), -1), None)
+        probabilities = estimator.predict_proba(rows.X)
         outputs = probabilities[:, 1:] if program.task == "binary" else probabilities
-        return Answers(outputs, estimator.predict(X))
+        return Answers(outputs, estimator.predict(rows.X))
 
 
 TARGET = SklearnTarget()

@@ -15,11 +15,12 @@ import numpy as np
 
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.data import RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Step
 from specnet.exporting.program import Program, Stage
 from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
-from specnet.exporting.target import Answers, Target, refuse_module_name, required
+from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -84,6 +85,7 @@ class TorchTarget(Target):
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "torch")
+        refuse_texts(program, "PyTorch")
         torch, weights = required("torch", "torch"), path.with_suffix(".pt")
         writer, content = _Writer(program), io.BytesIO()
         text = writer.module(weights.name)
@@ -91,11 +93,11 @@ class TorchTarget(Target):
         torch.save(state, content)
         return {weights: content.getvalue(), path: text.encode()}
 
-    def run(self, program: Program, path: Path, X: Array) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         torch, module = required("torch", "torch"), runpy.run_path(str(path))
-        network, columns = module["load"](), torch.from_numpy(X)
+        network, columns = module["load"](), torch.from_numpy(rows.X)
         if program.task == "values":
-            return Answers(network.predict(columns).numpy().reshape(len(X), -1), None)
+            return Answers(network.predict(columns).numpy().reshape(len(rows), -1), None)
         answers = network.predict(columns)
         labels = answers.numpy() if program.task == "multilabel" else np.array(answers)
         return Answers(network(columns).detach().numpy(), labels)

@@ -1,6 +1,6 @@
 """Steps for columns of categories: from texts to codes, and what is made of the codes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
@@ -74,7 +74,7 @@ class CategoryStep(Preprocessing):
         self.require(counts == self.counts, f"counts are {self.counts}, but starts say {counts}")
         self.require(max(counts) <= self.maximum_categories, "a column has more than maximum_categories")
         try:
-            columns = list(_texts_of(fitted))
+            columns = self.texts_of(fitted)
         except UnicodeDecodeError:
             self.require(False, "a category is not valid UTF-8")
         for texts in columns:
@@ -89,10 +89,16 @@ class CategoryStep(Preprocessing):
         The texts need not be those of `fit`, nor in its order.
         """
         made = np.empty(columns.shape)
-        for place, (known, there) in enumerate(zip(_texts_of(fitted), texts, strict=True)):
+        for place, (known, there) in enumerate(zip(self.texts_of(fitted), texts, strict=True)):
             column, table = columns[:, place], _code_table(known, there)
             made[:, place] = table[np.where(np.isnan(column), len(there), column).astype(np.intp)]
         return made
+
+    def texts_of(self, fitted: Fitted) -> list[list[str]]:
+        """Return each column's categories in the order of their codes; a missing cell is an empty text."""
+        data = fitted["categories"].tobytes()
+        texts = [data[begin:end].decode() for begin, end in pairwise(fitted["offsets"].tolist())]
+        return [texts[begin:end] for begin, end in pairwise(fitted["starts"].tolist())]
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         return columns
@@ -168,14 +174,6 @@ class Embedding(CategoryStep):
             "categories": tuple(count + 1 for count in counts),
             "size": (self.size,),
         }
-
-
-def _texts_of(fitted: Fitted) -> Iterator[list[str]]:
-    """Yield each column's categories in the order of their codes."""
-    data = fitted["categories"].tobytes()
-    texts = [data[begin:end].decode() for begin, end in pairwise(fitted["offsets"].tolist())]
-    for begin, end in pairwise(fitted["starts"].tolist()):
-        yield texts[begin:end]
 
 
 def _code_table(known: Sequence[str], texts: NDArray[np.str_]) -> NDArray[np.float64]:

@@ -1,0 +1,154 @@
+"""The raw columns of a model as every target describes them: names, kinds, and the texts that have codes.
+
+What a target writes of a category is its table of codes; behind them all columns are numbers. A missing number is NaN,
+and a missing text is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from specnet.data import Group, RawColumns
+from specnet.errors import UnsupportedError
+from specnet.model import Model
+from specnet.parts.arrays import Array
+from specnet.parts.data import Column, Kind
+from specnet.parts.preprocessing import CategoryStep
+
+MISSING_CELLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+"""Cells of a CSV file that say that a value is missing."""
+
+_MEANINGS: dict[Kind, str] = {
+    "numeric": "number",
+    "boolean": "0 or 1",
+    "datetime": "days since 1970-01-01 UTC",
+    "category": "text",
+    "ignore": "number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawColumn:
+    """A raw column.
+
+    Attributes
+    ----------
+    name : str
+        Empty where the model has no names.
+    kind : str
+    codes : mapping or None
+        Of a category the code of each text, 1…k in this order; of a missing cell that of an empty text. All others
+        have 0. None for a column of numbers.
+    takes_missing : bool
+        Whether the model answers where a cell is missing.
+    """
+
+    name: str
+    kind: Kind
+    codes: Mapping[str, int] | None = None
+    takes_missing: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its cells are texts."""
+        return self.codes is not None
+
+    @property
+    def meaning(self) -> str:
+        """What its cells are, in words."""
+        return _MEANINGS[self.kind] + ", may be missing" * (self.takes_missing and not self.is_text)
+
+
+def columns_of(model: Model) -> tuple[RawColumn, ...]:
+    """Return what a model's raw columns are.
+
+    Raises
+    ------
+    UnsupportedError
+        If a category has two tables of codes, or none, or what has one is no category.
+    """
+    count, kinds = model.network.resolved.columns, model.spec.feature_kinds or {}
+    names = model.feature_names or ("",) * count
+    takes_missing = [False] * count
+    codes: dict[int, Mapping[str, int]] = {}
+    seen = set[int]()
+    for group in model.preprocessing.groups:
+        places = range(count) if group.places is None else group.places
+        known = dict(zip(places, _codes(group), strict=False))
+        twice = seen & (known.keys() | codes.keys()) & set(places)
+        if twice:
+            raise UnsupportedError(f'exports have no equivalent of a category in two groups: "{names[min(twice)]}"')
+        for place in places:
+            takes_missing[place] = _takes_missing(group, len(places))
+        codes |= known
+        seen |= set(places)
+    for place, name in enumerate(names):
+        if (kinds.get(name) == "category") != (place in codes):
+            raise UnsupportedError(f'exports have no equivalent of codes for other columns than categories: "{name}"')
+    return tuple(
+        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing[place])
+        for place, name in enumerate(names)
+    )
+
+
+def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[str]]:
+    """Return the texts of rows by the places of their columns, empty where a cell is missing."""
+    found = {}
+    for place, texts in enumerate(rows.texts):
+        if columns[place].is_text:
+            assert texts is not None, "a category"
+            known, column = [*texts.tolist(), ""], rows.X[:, place]
+            found[place] = [known[int(index)] for index in np.where(np.isnan(column), len(texts), column)]
+    return found
+
+
+def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Generator) -> RawColumns:
+    """Return rows of numbers with texts in the columns of categories: each code's in turn, and others without one."""
+    if not any(column.is_text for column in columns):
+        return RawColumns(X)
+    X, kinds = X.copy(), []
+    for place, column in enumerate(columns):
+        texts = None
+        if column.codes is not None:
+            known = [text for text in column.codes if text]
+            others = _unknown_texts(known)
+            texts = np.array(sorted([*known, *others]), np.str_)
+            index = {text: float(number) for number, text in enumerate(texts.tolist())} | {"": np.nan}
+            order = generator.permutation(1 + len(column.codes))
+            codes = generator.permutation(order[np.arange(len(X)) % len(order)])
+            without = [index[text] for text in (*others, *([] if "" in column.codes else [""]))]
+            chosen = generator.choice(without, len(X))
+            X[:, place] = np.where(codes == 0, chosen, np.array([0.0, *map(index.get, column.codes)])[codes])
+        kinds.append(Column(column.name, column.kind, texts))
+    return RawColumns(X, tuple(kinds))
+
+
+def _codes(group: Group) -> list[dict[str, int]]:
+    """Return for each of a group's columns the codes of its texts; none for numbers."""
+    first = group.steps[0] if group.steps else None
+    if not isinstance(first, CategoryStep):
+        return []
+    return [{text: code for code, text in enumerate(texts, 1)} for texts in first.texts_of(group.fitted[0])]
+
+
+def _takes_missing(group: Group, columns: int) -> bool:
+    """Whether a group's steps make numbers of missing cells, before one that needs them all."""
+    row = np.full((1, columns), np.nan)
+    for step, learned in zip(group.steps, group.fitted, strict=True):
+        if isinstance(step, CategoryStep) or not step.takes_missing:
+            return isinstance(step, CategoryStep)
+        row = step.apply(row, learned)
+        if not np.isnan(row).any():
+            return True
+    return False
+
+
+def _unknown_texts(known: Sequence[str]) -> list[str]:
+    """Return texts that are none of those that are known, and are hard to tell from them."""
+    found = ["unknown", '"', "\\", "\\n", "ä", "two\nlines"]
+    for text in known[:8]:
+        found += [f"{text}x", text[:-1], text.swapcase(), f"{text}\n", f" {text}"]
+    return [text for text in dict.fromkeys(found) if text and text not in known and not text.endswith("\0")]
