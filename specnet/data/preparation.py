@@ -161,6 +161,10 @@ class Preparation:
         """Whether all columns go through the same steps, in their order."""
         return not self.groups or (len(self.groups) == 1 and self.groups[0].places is None)
 
+    def is_one_chain(self, columns: int) -> bool:
+        """Whether all of so many columns go through the same steps, in their order, also as a group of them."""
+        return self.is_plain or [group.places for group in self.groups] == [tuple(range(columns))]
+
     def prepare(
         self,
         columns: Array,

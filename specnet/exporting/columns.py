@@ -18,9 +18,6 @@ from specnet.parts.arrays import Array
 from specnet.parts.data import Column, Kind
 from specnet.parts.preprocessing import CategoryStep
 
-MISSING_CELLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""Cells of a CSV file that say that a value is missing."""
-
 _MEANINGS: dict[Kind, str] = {
     "numeric": "number",
     "boolean": "0 or 1",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from specnet.exporting.columns import MISSING_CELLS
 from specnet.exporting.program import Program
 from specnet.exporting.rows import WIDTH, filled
+from specnet.parts.data import Csv
 
 CELL_NAMES = frozenset({"CODES", "OPTIONAL", "MISSING", "array_of", "text_of", "numbers_of", "numbered"})
 """What the file calls what takes cells."""
@@ -62,13 +62,19 @@ def csv_text(program: Program, columns: Sequence[str]) -> str:
     width = "len(names)" if named else f"{inputs}"
     needed = "{len(names)} cells" if named else "1 number" if inputs == 1 else f"{inputs} numbers"
     return _MAIN.format(
-        missing=f"MISSING = {MISSING_CELLS}\n\n\n" if mixed else "",
+        missing=f"MISSING = {_missing_cells(program)}\n\n\n" if mixed else "",
         inputs=inputs,
         first=first,
         header=header.strip("\n"),
         read=(_READ_CELLS if mixed else _READ_NUMBERS).format(width=width, needed=needed).strip("\n"),
         columns="\n    ".join(columns),
     )
+
+
+def _missing_cells(program: Program) -> tuple[str, ...]:
+    """Return which cells of CSV say that a value is missing: those of the training rows, or the usual ones."""
+    data, usual = program.model.spec.data, Csv.model_fields["missing_values"].default
+    return tuple(dict.fromkeys(["", *(data.missing_values if isinstance(data, Csv) else usual)]))
 
 
 _ROWS = """
@@ -159,7 +165,7 @@ _READ_CELLS = """
         if len(row) != {width}:
             raise ValueError(f"line {{line}}: expected {needed}, got {{len(row)}}")
         cells = [row[place].strip(" \\t\\n\\r\\v\\f") for place in places]
-        found.append(["" if cell in MISSING else cell for cell in cells])
+        found.append(["" if cell in MISSING else re.sub(r"^([+-]?[0-9]+)\\.0$", r"\\1", cell) for cell in cells])
         for place, cell in enumerate(found[-1]):
             if place not in CODES and not is_number(cell) and (cell or place not in OPTIONAL):
                 raise ValueError(f"line {{line}}: expected a number, got {{cells[place]!r}}")

@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from specnet.data import RawColumns
+from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import export, find_target
 from specnet.exporting.columns import columns_of, texts_of
@@ -25,7 +25,7 @@ from specnet.model import Model
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Embedding, Impute, OneHot, Quantile, Standardize
 from specnet.spec import ColumnGroup
-from tests.exporting.models import DTYPES, exported
+from tests.exporting.models import DTYPES, SPECS, exported, spec_model
 from tests.exporting.tables import ISLANDS, KINDS, NAMES, ODD, model_of, month_model, table_model, training_rows
 from tests.exporting.test_c import compiled
 from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
@@ -376,3 +376,17 @@ def test_two_groups_of_the_same_step_have_tables_of_their_own(target: str, tmp_p
     ]
     model = model_of(written, RawColumns(X, tuple(Column(name, "numeric") for name in "abc")), "float64", "mse")
     exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
+
+
+@pytest.mark.slow
+def test_the_penguins_are_read_from_their_file(tmp_path: Path):
+    model = spec_model("penguins.toml")
+    exported(model, "numpy", tmp_path / "m.py")
+    source = SPECS / "data" / "penguins.csv"
+    rows = read_inputs(source, model.network.resolved)
+    header, *answers = csv.reader(io.StringIO(answered(tmp_path / "m.py", source.read_text(encoding="utf-8")).stdout))
+    assert header[0] == "prediction"
+    assert [answer[0] for answer in answers] == model.predict(rows).tolist()
+    found = [[float(cell) for cell in answer[1:]] for answer in answers]
+    np.testing.assert_allclose(found, model.predict_proba(rows), rtol=0, atol=2e-6)
+    assert np.isnan(rows.X).sum() > 10

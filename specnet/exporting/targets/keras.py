@@ -114,7 +114,8 @@ class _Layers:
                 self.problems.append(
                     f"Keras has no equivalent of {step.title}: its glu layer expects twice as many features after it"
                 )
-        self.problems += _unknown(program.model.preprocessing) + _unknown(program.model.target_preprocessing)
+        self.problems += _unknown(program.model.preprocessing, program.inputs)
+        self.problems += _unknown(program.model.target_preprocessing, program.outputs)
         if program.outputs != program.model.network.outputs:
             self.problems.append("Keras export does not support several outputs per target")
         if self.problems:
@@ -198,7 +199,7 @@ def _name(part: Activation | Layer) -> str | None:
     return part.names.keras or None if short(part) == part.type else None
 
 
-def _unknown(preparation: Preparation) -> list[str]:
+def _unknown(preparation: Preparation, columns: int) -> list[str]:
     unknown = (step.type for step in preparation.steps if step.type != "standardize")
-    groups = () if preparation.is_plain else ("of groups of columns",)
+    groups = () if preparation.is_one_chain(columns) else ("of groups of columns",)
     return [f"Keras has no equivalent of the preprocessing {name}" for name in (*unknown, *groups)]

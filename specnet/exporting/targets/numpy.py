@@ -90,7 +90,7 @@ def lookup(category, table):
 }
 """What NumPy does not have."""
 _WORDS = frozenset(
-    {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "sys", "Path", "erf", "grouped", "lookup", "x"}
+    {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "re", "sys", "Path", "erf", "grouped", "lookup", "x"}
 )
 _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba", "read_rows"}
 _RESERVED |= {"is_number", "print_answers", "source", "file", "error"} | CELL_NAMES
@@ -194,8 +194,9 @@ class _Writer:
         """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
         program = self.program
         probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
-        imports = ["import csv", "import math", "import sys", "from pathlib import Path"]
+        imports = ["import csv", "import math", "import re", "import sys", "from pathlib import Path"]
         unused = {"import math": functions.ERF not in program.operations, "from pathlib import Path": not stored}
+        unused["import re"] = not program.has_cells
         names = program.model.feature_names
         lines = [
             '"""' + quoted(f"{program.name}: from {program.summary}, with NumPy alone."),

@@ -64,8 +64,8 @@ def _estimator(program: Program) -> Any:
     layers, hidden = _layers(program)
     model, columns = program.model, np.zeros((len(_target(program)), program.inputs))
     network = _network(program, layers, hidden)
-    whole = make_pipeline(*_scalers(model.preprocessing), network)
-    scalers = _scalers(model.target_preprocessing)
+    whole = make_pipeline(*_scalers(model.preprocessing, program.inputs), network)
+    scalers = _scalers(model.target_preprocessing, program.outputs)
     if scalers:
         whole = TransformedTargetRegressor(whole, transformer=make_pipeline(*scalers))
     with warnings.catch_warnings():
@@ -145,11 +145,11 @@ def _target(program: Program) -> Array:
     return np.zeros((2, program.outputs) if program.outputs > 1 else 2)
 
 
-def _scalers(preparation: Preparation) -> list[Any]:
+def _scalers(preparation: Preparation, columns: int) -> list[Any]:
     from sklearn.preprocessing import StandardScaler
 
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
-    unknown += [] if preparation.is_plain else ["of groups of columns"]
+    unknown += [] if preparation.is_one_chain(columns) else ["of groups of columns"]
     if unknown:
         raise UnsupportedError(*(f"scikit-learn has no equivalent of the preprocessing {name}" for name in unknown))
     return [StandardScaler() for _ in preparation.steps]
