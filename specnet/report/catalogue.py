@@ -292,6 +292,9 @@ def _values(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         items = schema.get("items", {})
         return f"[{', '.join(map(_values, items))}]" if isinstance(items, list) else f"list of {_values(items)}"
+    of_each = schema.get("additionalProperties")
+    if kind == "object" and isinstance(of_each, Mapping):
+        return f"table of {_values(of_each)}"
     words = {"string": "text", "boolean": "true or false", "object": "table"}.get(kind, kind)
     lower = [(schema[bound], signs) for bound, signs in _LOWER.items() if bound in schema]
     upper = [f" {sign} {schema[bound]}" for bound, sign in _UPPER.items() if bound in schema]
