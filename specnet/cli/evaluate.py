@@ -1,10 +1,18 @@
 """`specnet evaluate`: a model measured on rows."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from specnet.cli.inputs import check_model_and_data, rows_file, rows_name
 from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
+from specnet.errors import Diagnostic
+from specnet.report.figures import counted
+
+if TYPE_CHECKING:
+    from specnet.data import RowSet
 
 
 def evaluate(
@@ -15,8 +23,8 @@ def evaluate(
 ) -> None:
     """Evaluate a model on rows.
 
-    Prints the loss and the metrics of the spec of the model. MODEL can also be an .onnx, .keras or .skops file written
-    by export.
+    Prints the loss and the metrics of the spec of the model, and warns about rows of its training set if MODEL is the
+    folder of a run or a file in it. MODEL can also be an .onnx, .keras or .skops file written by export.
 
     Examples
     --------
@@ -24,7 +32,8 @@ def evaluate(
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
-        from specnet.data import RawColumns, read_table
+        from specnet.data import RawColumns, RowSet, read_table, row_hashes
+        from specnet.files.runs import training_rows
         from specnet.importing import open_model
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
@@ -33,6 +42,18 @@ def evaluate(
         loaded = open_model(model)
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             rows = read_table(file, loaded.network.resolved, loaded.labels)
-        figures = loaded.evaluate(RawColumns(rows.X, rows.columns), rows.y, rows.sample_weight)
-        output.data |= {"rows": len(rows.X), "metrics": figures}
+        raw = RawColumns(rows.X, rows.columns)
+        figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
+        output.data |= {"rows": len(raw), "metrics": figures}
+        if known := RowSet.from_data(training_rows(model)):
+            count = known.count(row_hashes(raw, rows.y))
+            if count:
+                output.warning(_of_training(count, known, len(raw), rows_name(data)))
         output.table(scores_table({rows_name(data): figures}))
+
+
+def _of_training(count: int, known: RowSet, rows: int, source: str) -> Diagnostic:
+    """Return the warning about rows that the model was trained on."""
+    about = "" if known.is_complete else "about "
+    message = f"{about}{count} of {counted(rows, 'row')} also {'occurs' if count == 1 else 'occur'} in the training set"
+    return Diagnostic("training-rows", message, source=source, hint="evaluate on rows that were not used for training")

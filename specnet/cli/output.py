@@ -23,6 +23,7 @@ from specnet.errors import (
     Terminated,
     is_memory_shortage,
     out_of_memory,
+    render,
 )
 from specnet.report.tables import TextTable
 from specnet.report.terminal import write_line, write_mistakes, write_table
@@ -100,6 +101,14 @@ class Output:
             with _writing():
                 sys.stdout.flush()
                 write_line(sys.stderr, text)
+
+    def warning(self, diagnostic: Diagnostic) -> None:
+        """Say what looks wrong beside the results; JSON documents have it in their ``warnings``."""
+        self.data.setdefault("warnings", []).append(diagnostic.as_dict())
+        if self.speaks:
+            with _writing():
+                sys.stdout.flush()
+                write_mistakes(sys.stderr, render(diagnostic, "warning"))
 
     def document(self, text: str) -> None:
         """Print a text that is data, exactly and as UTF-8, however little is said to people; last of all."""

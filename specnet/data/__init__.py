@@ -4,16 +4,18 @@ from specnet.data.grouping import column_groups, with_fitted_steps
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
 from specnet.data.raw import RawColumns, frame_columns, raw_columns
+from specnet.data.row_hashes import RowSet, row_hashes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
 from specnet.data.suspicious_columns import column_suspicions
-from specnet.data.tables import load_table, read_inputs, read_table, table_target
+from specnet.data.tables import load_table, read_cells, read_inputs, read_table, table_target
 
 __all__ = [
     "Group",
     "Labels",
     "Preparation",
     "RawColumns",
+    "RowSet",
     "RowSplit",
     "check_labels",
     "column_groups",
@@ -21,8 +23,10 @@ __all__ = [
     "frame_columns",
     "load_table",
     "raw_columns",
+    "read_cells",
     "read_inputs",
     "read_table",
+    "row_hashes",
     "split_rows",
     "suspicions",
     "table_target",

@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
 from specnet.parts.data import Column, Kind, frame_table
 from specnet.parts.data.tables.judging import ignored_text
+from specnet.parts.preprocessing.categories import MISSING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +36,15 @@ class RawColumns:
     def __len__(self) -> int:
         return len(self.X)
 
-    def part(self, rows: slice) -> RawColumns:
+    def gaps(self) -> NDArray[np.bool_]:
+        """Return which cells are missing, (rows, columns)."""
+        found = np.isnan(self.X)
+        for place, texts in enumerate(self.texts):
+            if texts is not None and len(empty := np.flatnonzero(texts == MISSING)):
+                found[:, place] |= self.X[:, place] == empty[0]
+        return found
+
+    def part(self, rows: slice | NDArray[np.bool_]) -> RawColumns:
         """Return some of the rows."""
         return replace(self, X=self.X[rows])
 

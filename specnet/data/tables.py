@@ -1,6 +1,7 @@
 """Rows for training and prediction, checked; errors point to the place in the spec or the file."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import (
+    Cells,
     ColumnKind,
     Csv,
     Data,
@@ -113,6 +115,26 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         raise _about(error, source) from None
 
 
+def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str]) -> dict[str, Cells]:
+    """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
+
+    Raises
+    ------
+    DataError
+        If the file is not a table, or lacks a column.
+    FileError
+        If it cannot be read.
+    """
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
+    if table is None or spec.feature_names is None:
+        raise _unreadable(source, spec)
+    try:
+        return _features_of(source, spec, table).read_cells(Path(), names)
+    except DataError as error:
+        raise _about(error, source) from None
+
+
 def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
     """Return what reads a model's columns from a table: numbers where its spec says no kinds."""
     part = spec.data.for_file(source) if spec.data is not None else None
@@ -155,6 +177,9 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
     part = _part_for(source, resolved.spec)
     try:
         table = check_table(part.load(Path(), resolved.spec.target_kind))
+        if not table.columns:
+            spec = resolved.spec
+            raw_columns(table.X, spec.feature_kinds, resolved.columns, spec.feature_names)  # refuses other columns
     except DataError as error:
         raise _about(error, source) from None
     return table if labels is None else replace(table, y=part.labels_like(table.y, labels))

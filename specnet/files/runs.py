@@ -18,6 +18,9 @@ WRITTEN = ("spec.toml", "spec.json")
 SPEC_FOLDER = "spec_folder"
 """The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
 
+TRAINING_ROWS = "training_rows"
+"""The key in a run's facts for the hashes of the rows that its model was trained on."""
+
 LARGEST_RECORD = 2**30
 _NAMED = 3
 """How many of the runs in a folder a hint names."""
@@ -69,6 +72,18 @@ def paths_start(path: str) -> Path:
         return folder
     start = facts.get(SPEC_FOLDER)
     return Path(os.path.realpath(folder), start) if isinstance(start, str) else folder
+
+
+def training_rows(model: PathLike) -> Any:
+    """Return what a run has kept of its training rows, for its folder or a file in it; None if there is nothing.
+
+    Raises
+    ------
+    FileError
+        If its ``run.json`` cannot be read.
+    """
+    folder = Path(model) if os.path.isdir(model) else Path(model).parent
+    return _facts(folder).get(TRAINING_ROWS) if (folder / FACTS).is_file() else None
 
 
 def spec_folder(spec: Path, run: Path) -> str:

@@ -116,6 +116,20 @@ class Model:
         """Whether `predict_proba` is supported."""
         return self._decoder.gives_probabilities
 
+    def untrained_gaps(self, raw: RawColumns) -> Array:
+        """Return which cells (rows, columns) are missing, in columns that had no missing cells in training.
+
+        Parameters
+        ----------
+        raw : RawColumns
+            Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
+        """
+        if not raw.kinds:
+            return np.zeros(raw.X.shape, np.bool_)
+        gaps = raw.gaps()
+        gaps[:, self.preprocessing.trained_gaps(raw.X.shape[1])] = False
+        return gaps
+
     def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
 
@@ -123,7 +137,8 @@ class Model:
         ----------
         X : array_like (rows, columns)
             Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
-            kinds. Rows of a file that `specnet.data.read_inputs` has read are taken too.
+            kinds. A missing cell is predicted if its column had missing cells in training, and else an error. Rows of
+            a file that `specnet.data.read_inputs` has read are taken too; see `untrained_gaps` for their cells.
 
         Returns
         -------
@@ -135,9 +150,10 @@ class Model:
         Raises
         ------
         DataError
-            If X does not hold finite numbers of that shape, or lacks a column of `feature_names`.
+            If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
+            in a column that had none in training.
         """
-        return self._decoder.answers(self._outputs(self._inputs(X)))
+        return self._decoder.answers(self._outputs(self._inputs(X, for_prediction=True)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -156,7 +172,7 @@ class Model:
             raise DataError(
                 f"predict_proba is not supported with {self.spec.training.loss.type}, which outputs margins"
             )
-        return self._decoder.probabilities(self._outputs(self._inputs(X)))
+        return self._decoder.probabilities(self._outputs(self._inputs(X, for_prediction=True)))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -174,7 +190,8 @@ class Model:
         """
         if self.theta.ndim == 1:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
-        spread = spread_of_members([self._decoder.averaged(outputs) for outputs in self._outputs(self._inputs(X))])
+        outputs = self._outputs(self._inputs(X, for_prediction=True))
+        spread = spread_of_members([self._decoder.averaged(each) for each in outputs])
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
         return spread[:, 0] if spread.shape[1] == 1 else spread
@@ -307,11 +324,20 @@ class Model:
             return self._decoder.losses(self._decoder.together(self._outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
-    def _inputs(self, X: ArrayLike | RawColumns) -> Array:
+    def _inputs(self, X: ArrayLike | RawColumns, *, for_prediction: bool = False) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
+        if for_prediction and not isinstance(X, RawColumns):
+            self._refuse_untrained_gaps(raw)
         prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
         return self.network.read_inputs(prepared)
+
+    def _refuse_untrained_gaps(self, raw: RawColumns) -> None:
+        gaps = self.untrained_gaps(raw)
+        if gaps.any():
+            row, place = (int(index) for index in np.argwhere(gaps)[0])
+            message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and had no empty cells in training'
+            raise DataError(message, hint="fill it in, or remove such rows")
 
 
 def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:

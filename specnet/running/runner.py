@@ -13,10 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from specnet.data import load_table
+from specnet.data import RawColumns, RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
-from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, spec_folder
+from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
 from specnet.model import Model, load_model
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.part import Part
@@ -259,6 +259,7 @@ def _write(
         "data_sha256": started.identity.data_sha256,
         "seed": model.spec.seed,
         "versions": started.versions,
+        TRAINING_ROWS: _hashes(started.data.splits["train"]).to_data(),
     }
     if started.data.resolved.spec.training.ensemble is not None:
         facts["members"] = [
@@ -298,6 +299,10 @@ def _texts(
 
 def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _hashes(rows: Rows) -> RowSet:
+    return RowSet.of(row_hashes(RawColumns(rows.columns, rows.kinds), rows.y))
 
 
 def _data_hash(rows: Rows) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import decimal
 import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
+import pandas
 import pytest
 from numpy.typing import NDArray
 
@@ -156,7 +160,7 @@ def test_an_evaluation_on_the_training_rows_repeats_the_run_s_figures(specnet: S
     assert specnet("run", spec, "--out", "all", "-q", "--set", "data.split.test_size=0").status == 0
     written = json.loads(Path("all/metrics.json").read_text())["train"]
     ended = specnet("evaluate", "all/model.safetensors", "table.csv", "--format", "json")
-    assert ended.document == {"errors": [], "rows": 30, "metrics": pytest.approx(written, rel=1e-6)}
+    assert ended.document["metrics"] == pytest.approx(written, rel=1e-6)
 
 
 def test_weights_of_rows_count(specnet: Specnet, moons: Model, folder: Path) -> None:
@@ -310,3 +314,162 @@ def test_predictions_do_not_replace_their_rows(specnet: Specnet, folder: Path, n
     ended = specnet("predict", named, "rows.csv", "-o", "./rows.csv", "--force")
     assert ended.status == 2
     assert (folder / "rows.csv").read_bytes() == before
+
+
+GAPPY = """\
+data = { type = "csv", path = "gappy.csv", target = "price", split = { test_size = 0 } }
+network = { hidden_layer_sizes = [4], target_preprocessing = ["standardize"] }
+training = { loss = "mse", epochs = 2 }
+"""
+NEW = 'id,"size",age,city\n007,1.5,2,rome\n008,,2,\n009,2,,oslo\n010,1,3,bonn\n'
+"""Rows of a table with gaps: in a column that had gaps in training, in one that had none, and a category."""
+
+
+@pytest.fixture
+def gappy(specnet: Specnet, folder: Path) -> Path:
+    """A model of numbers, trained on gaps in the columns size and city, but not in age; and ``new.csv``."""
+    rng = np.random.default_rng(0)
+    lines = ["size,age,city,price"]
+    for row in range(60):
+        size = "" if row % 6 == 0 else f"{rng.normal():.3f}"
+        city = "" if row % 6 == 1 else ("rome", "oslo")[row % 2]
+        lines.append(f"{size},{rng.normal():.3f},{city},{rng.normal(5, 2):.3f}")
+    (folder / "gappy.csv").write_text("\n".join(lines) + "\n")
+    (folder / "gappy.toml").write_text(GAPPY)
+    assert specnet("run", "gappy.toml", "--out", "gappy", "-q", "--set", "training.ensemble=2").status == 0
+    (folder / "new.csv").write_text(NEW)
+    return folder / "gappy"
+
+
+def _parquet(path: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
+    """Return the types of a Parquet file's columns by name, and its rows."""
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT * FROM read_parquet('{path}')")
+        return {name: str(of) for name, of, *_ in found.description or ()}, found.fetchall()
+
+
+def test_a_gap_that_training_did_not_have_is_an_empty_prediction(
+    specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
+) -> None:
+    ended = specnet("predict", gappy, "new.csv", "--keep", "id")
+    assert ended.status == 0
+    pinned(ended.err)
+    header, rows = _rows(ended.out)
+    assert header == ["id", "prediction", "spread"]
+    assert [row[0] for row in rows] == ["007", "008", "009", "010"]
+    model = load_model(gappy)
+    frame = pandas.DataFrame({"size": [1.5, np.nan, 1], "age": [2, 2, 3], "city": ["rome", None, "bonn"]})
+    assert rows[2][1:] == ["", ""]
+    for place, answers in ((1, model.predict(frame)), (2, model.predict_spread(frame))):
+        there = [rows[row][place] for row in (0, 1, 3)]
+        np.testing.assert_array_equal(np.array(there, answers.dtype), answers)
+    document = specnet("predict", gappy, "new.csv", "--format", "json").document
+    assert [document["columns"]["prediction"][2], document["columns"]["spread"][2]] == [None, None]
+    (warning,) = document["warnings"]
+    assert (warning["code"], warning["source"]) == ("not-predicted", "new.csv")
+    (folder / "none.csv").write_text("size,age,city\n1,,rome\n2,,rome\n")
+    ended = specnet("predict", gappy, "none.csv", "-q")
+    assert (ended.status, ended.err, ended.out) == (0, "", "prediction,spread\n,\n,\n")
+
+
+def test_predictions_as_parquet_have_types_and_nulls(specnet: Specnet, gappy: Path, folder: Path) -> None:
+    expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]
+    assert specnet("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q").status == 0
+    types, rows = _parquet(folder / "out.parquet")
+    assert types == {"id": "VARCHAR", "city": "VARCHAR", "prediction": "DOUBLE", "spread": "DOUBLE"}
+    assert [row[:2] for row in rows] == [("007", "rome"), ("008", None), ("009", "oslo"), ("010", "bonn")]
+    assert [row[2] for row in rows] == expected["prediction"]
+    assert [row[3] for row in rows] == expected["spread"]
+    before = (folder / "out.parquet").read_bytes()
+    taken = specnet("predict", gappy, "new.csv", "-o", "out.parquet")
+    assert (taken.status, (folder / "out.parquet").read_bytes()) == (2, before)
+    again = specnet("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q", "--force")
+    assert (again.status, (folder / "out.parquet").read_bytes()) == (0, before)
+
+
+def test_predictions_as_an_array_are_alone(specnet: Specnet, gappy: Path, kinds: Model, folder: Path) -> None:
+    expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]["prediction"]
+    assert specnet("predict", gappy, "new.csv", "-o", "out.npy", "-q").status == 0
+    found = np.load(folder / "out.npy")
+    assert found.shape == (4,)
+    np.testing.assert_allclose(found, [np.nan if each is None else each for each in expected], rtol=1e-6)
+    (folder / "labels.csv").write_text("first,second,third\n1,2,3\n4,,6\n")
+    assert specnet("predict", "kinds", "labels.csv", "-o", "labels.npy", "-q").status == 0
+    assert np.load(folder / "labels.npy").tolist() == [kinds.predict([[1, 2, 3]])[0], ""]
+    assert specnet("predict", "kinds", "table.csv", "-o", "all.npy", "-q").status == 0
+    np.testing.assert_array_equal(np.load(folder / "all.npy"), kinds.predict(_table(folder / "table.csv")))
+
+
+def _table(path: Path) -> NDArray[np.float64]:
+    """Return the features of ``table.csv``."""
+    return pandas.read_csv(path)[["first", "second", "third"]].to_numpy(float)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "csv.gz"])
+def test_columns_of_every_table_can_be_kept(specnet: Specnet, gappy: Path, folder: Path, suffix: str) -> None:
+    rows = f"new.{suffix}"
+    form = {"parquet": "(FORMAT parquet)", "jsonl": "(FORMAT json)", "csv.gz": "(FORMAT csv, COMPRESSION gzip)"}[suffix]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT * REPLACE (id::INTEGER AS id), DATE '2024-02-29' AS seen, 0.10::DECIMAL(4, 2) AS share"
+            f" FROM read_csv('new.csv', all_varchar = true)) TO '{rows}' {form}"
+        )
+    plain = _rows(specnet("predict", gappy, "new.csv", "-q").out)[1]
+    ended = specnet("predict", gappy, rows, "--keep", "seen,id,share,city", "-q")
+    assert ended.status == 0
+    header, found = _rows(ended.out)
+    assert header == ["seen", "id", "share", "city", "prediction", "spread"]
+    assert [row[4:] for row in found] == plain
+    assert [row[:2] for row in found] == [["2024-02-29", str(number)] for number in (7, 8, 9, 10)]
+    assert [row[3] for row in found] == ["rome", "", "oslo", "bonn"]
+    assert {float(row[2]) for row in found} == {0.1}
+    assert specnet("predict", gappy, rows, "--keep", "seen,id,share,city", "-q", "-o", "out.parquet").status == 0
+    types, typed = _parquet(folder / "out.parquet")
+    if suffix == "parquet":
+        assert list(types.values()) == ["DATE", "INTEGER", "DECIMAL(4,2)", "VARCHAR", "DOUBLE", "DOUBLE"]
+        assert typed[0][:3] == (datetime.date(2024, 2, 29), 7, decimal.Decimal("0.10"))
+    else:
+        assert list(types.values()) == ["VARCHAR"] * 4 + ["DOUBLE"] * 2
+    assert [row[3] for row in typed] == ["rome", None, "oslo", "bonn"]
+
+
+def test_what_a_kind_of_file_cannot_hold(specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned) -> None:
+    (folder / "case.csv").write_text("ID,id,size,age,city\n1,2,1,1,rome\n")
+    for options in (["-o", "out.npy", "--keep", "id"], ["-o", "out.parquet", "--keep", "id,ID"], ["-o", "out.txt"]):
+        ended = specnet("predict", gappy, "case.csv", *options)
+        assert ended.status
+        pinned(ended.err)
+        assert not (folder / options[1]).exists()
+
+
+def test_an_evaluation_on_rows_of_the_training_set_says_so(
+    specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
+) -> None:
+    header, *rows = (folder / "gappy.csv").read_text().splitlines()
+    changed = [row.replace(",", "1,", 1) for row in rows]
+    (folder / "some.csv").write_text("\n".join([header, *rows[40:], *changed[:30]]) + "\n")
+    for model in (gappy, gappy / "model.safetensors"):
+        ended = specnet("evaluate", model, "some.csv")
+        assert ended.status == 0
+        pinned(ended.err)
+        (warning,) = specnet("evaluate", model, "some.csv", "--format", "json").document["warnings"]
+        assert warning["code"] == "training-rows"
+        assert warning["message"].startswith("20 of 50 rows ")
+        assert specnet("evaluate", model, "some.csv", "-q").err == ""
+    (gappy / "model.safetensors").rename(folder / "alone.safetensors")
+    assert specnet("evaluate", "alone.safetensors", "some.csv").err == ""
+
+
+def test_an_evaluation_on_other_rows_has_no_warning(specnet: Specnet, gappy: Path, folder: Path) -> None:
+    header, *rows = (folder / "gappy.csv").read_text().splitlines()
+    (folder / "other.csv").write_text("\n".join([header, *(row.replace(",", "1,", 1) for row in rows)]) + "\n")
+    ended = specnet("evaluate", gappy, "other.csv")
+    assert (ended.status, ended.err) == (0, "")
+    assert "warnings" not in specnet("evaluate", gappy, "other.csv", "--format", "json").document
+
+
+def test_rows_that_were_held_out_are_no_training_rows(specnet: Specnet, kinds: Model, folder: Path) -> None:
+    (warning,) = specnet("evaluate", "kinds", "table.csv", "--format", "json").document["warnings"]
+    rows = json.loads((folder / "kinds/metrics.json").read_text())["rows"]["train"]
+    assert rows < 30
+    assert warning["message"].startswith(f"{rows} of 30 rows ")

@@ -7,7 +7,7 @@ import specnet
 from specnet.data import Group, Preparation, column_groups, tensor_forms, unfitted
 from specnet.errors import DataError
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Embedding, Impute, OneHot, Ordinal, Standardize
+from specnet.parts.preprocessing import Calendar, Embedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
@@ -171,6 +171,23 @@ def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written,
     groups = column_groups(specnet.parse_spec(spec), columns, ["year", "size"], lambda _: 2)
     (found,) = [group for group in groups if "size" in group.columns]
     assert [step.type for step in found.steps] == steps
+
+
+def test_it_is_known_which_raw_columns_had_gaps_in_training():
+    rng = np.random.default_rng(3)
+    X = np.column_stack([rng.integers(0, 2, 60), *rng.normal(9000, 400, (4, 60)), rng.integers(0, 2, 60)]).astype(float)
+    X[:9, [0, 2, 3]] = np.nan
+    X[0, 5] = np.nan  # too rare for a code
+    texts = (np.array(["a", "b"]), None, None, None, None, np.array(["c", "d"]))
+    groups = [
+        Group((1, 3), (Calendar(), Impute(), Standardize())),
+        Group((4, 2), (Impute(indicator=True), Standardize())),
+        Group((0, 5), (OneHot(),)),
+    ]
+    preparation = Preparation.fit(groups, X, texts=texts)
+    assert preparation.trained_gaps(6).tolist() == [True, False, True, True, False, False]
+    assert not Preparation.fit(plain(Standardize()), X[10:, 1:3]).trained_gaps(2).any()
+    assert not Preparation().trained_gaps(2).any()
 
 
 def test_an_embedding_has_its_codes_as_inputs():

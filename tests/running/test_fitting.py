@@ -362,6 +362,21 @@ def test_a_model_of_texts_needs_a_table(tmp_path: Path, refused: Refused):
     assert len(model.predict(unseen)) == len(table)
 
 
+def test_a_gap_in_a_column_that_was_trained_without_gaps_is_not_predicted(tmp_path: Path, refused: Refused):
+    table, y = animals()
+    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "binary_crossentropy", "epochs": 1}}
+    specnet.fit(spec, table.drop(columns="name"), y).save(tmp_path / "m.safetensors")
+    model = specnet.load_model(tmp_path / "m.safetensors")
+    late = table.assign(seen=table.seen.where(table.index != 7))
+    for predict in (model.predict, model.predict_proba):
+        with refused(DataError) as caught:
+            predict(late)
+    (problem,) = caught.value.diagnostics
+    assert '"seen" is empty at row 7' in problem.message
+    figures = model.evaluate(table, y)
+    assert model.evaluate(late, y) != figures, "a figure is of all rows"
+
+
 def test_labels_that_differ_by_a_null_character_do_not_become_one(refused: Refused):
     X, spec = np.eye(4), spec_of("binary_crossentropy", training={"epochs": 1})
     labels = ["lab", "lab\0", "lab", "lab\0"]

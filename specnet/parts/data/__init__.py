@@ -9,11 +9,13 @@ from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassificat
 from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.data.progress import reading_progress
 from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, table_file_type
-from specnet.parts.data.tables.csv_files import read_cells
+from specnet.parts.data.tables.source import Cells
+from specnet.parts.data.tables.writing import parquet_bytes
 
 __all__ = [
     "SPLIT_PARTS",
     "BreastCancer",
+    "Cells",
     "Column",
     "ColumnKind",
     "Csv",
@@ -37,8 +39,8 @@ __all__ = [
     "TargetKind",
     "Wine",
     "frame_table",
+    "parquet_bytes",
     "read_arrays",
-    "read_cells",
     "reading_progress",
     "table_file_type",
 ]

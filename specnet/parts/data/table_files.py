@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -25,7 +25,7 @@ from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.places import Dialect
 from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.source import Source, matching
+from specnet.parts.data.tables.source import Cells, Source, matching, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 
@@ -126,6 +126,19 @@ class TableFile(Data):
         """
         found = self._read(folder, (), False)
         return found.X, found.columns
+
+    def read_cells(self, folder: Path, names: Sequence[str]) -> dict[str, Cells]:
+        """Return columns as the files have them, by name.
+
+        Raises
+        ------
+        DataError, FileError
+            If there is no such column, or the files cannot be read.
+        """
+        source = self.source(matching(folder, self.path))
+        if missing := [name for name in names if name not in source.names]:
+            raise DataError(unknown_columns(source.paths[0], source.names, missing))
+        return dict(zip(names, source.cells(names), strict=True))
 
     def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
         kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}

@@ -100,6 +100,13 @@ class Preprocessing(PartKind):
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
+    def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
+        """Return the columns whose gaps the fitted step fills or codes as it did those of training rows.
+
+        None where missing cells stay missing for a later step, with the columns themselves before any that are added.
+        """
+        return ()
+
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         """Return prepared columns in their own units again. As in `apply`, symbolic values if it is invertible."""
         raise NotImplementedError(f"{type(self).__name__} has no invert")

@@ -103,6 +103,9 @@ class CategoryStep(Preprocessing):
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         return columns
 
+    def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
+        return tuple(place for place, texts in enumerate(self.texts_of(fitted)) if texts and texts[-1] == MISSING)
+
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return columns
 

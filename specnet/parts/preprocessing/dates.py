@@ -66,6 +66,9 @@ class Calendar(Preprocessing):
                 made += [sin(angle), cos(angle)]
         return joined(*made)
 
+    def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
+        return None
+
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return picked(columns, range(fitted["kept"].shape[1]))
 

@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from specnet.parts.fields import Indices
+from specnet.parts.fields import Indices, NonNegativeInteger
 from specnet.parts.part import FieldProblem, written
 from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
 from specnet.parts.preprocessing.operations import count_of, equal, joined, picked, where
@@ -64,6 +64,9 @@ class Impute(Preprocessing):
     indicator: Annotated[bool | tuple[int, ...] | Literal["auto"], _OneForm()] = Field(
         "auto", description="columns with an indicator column; auto is replaced when the step is fitted"
     )
+    missing: Annotated[tuple[NonNegativeInteger, ...], Field(strict=False)] = Field(
+        (), description="columns with missing cells in the training rows; found when the step is fitted"
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
         if (self.strategy == "constant") != (self.value is not None):
@@ -73,11 +76,12 @@ class Impute(Preprocessing):
             yield FieldProblem((written(self, "value", "strategy"),), message, "field-clash")
         if self.strategy == "error" and self.indicator not in ("auto", False):
             yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"', "field-clash")
-        places = self.indicator if isinstance(self.indicator, tuple) else ()
-        for index in range(1, len(places)):
-            if places[index] <= places[index - 1]:
-                message = "expected columns in ascending order, each once"
-                yield FieldProblem(("indicator", index), message, "field-clash")
+        indicator = self.indicator if isinstance(self.indicator, tuple) else ()
+        for field, places in (("indicator", indicator), ("missing", self.missing)):
+            for index in range(1, len(places)):
+                if places[index] <= places[index - 1]:
+                    message = "expected columns in ascending order, each once"
+                    yield FieldProblem((field, index), message, "field-clash")
 
     def output_size(self, columns: int) -> int | None:
         places = self._places(columns)
@@ -90,13 +94,15 @@ class Impute(Preprocessing):
         if self.strategy == "error" and missing.any():
             row, column = np.argwhere(missing)[0]
             self.require(False, f"missing value at row {row}, column {column}")
-        self._check_places(columns.shape[1])
+        self._check_places("indicator", self._places(columns.shape[1]), columns.shape[1])
         fill = [self._fill(*cells) for cells in present_cells(columns, weight)]
         return self._resolved(missing, weight), {"fill": np.array(fill, np.float64)}
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
-        self._check_places(len(fitted["fill"]))
+        count = len(fitted["fill"])
+        self._check_places("indicator", self._places(count), count)
+        self._check_places("missing", self.missing, count)
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         if self.strategy == "error":
@@ -108,6 +114,9 @@ class Impute(Preprocessing):
         marked = picked(columns, places)
         return joined(filled, where(equal(marked, marked), 0.0, 1.0))
 
+    def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
+        return self.missing
+
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return picked(columns, range(len(fitted["fill"])))
 
@@ -117,19 +126,20 @@ class Impute(Preprocessing):
             return () if self.strategy == "error" else None
         return self.indicator if isinstance(self.indicator, tuple) else tuple(range(count * self.indicator))
 
-    def _check_places(self, count: int) -> None:
-        """Refuse indicators of columns that are not there."""
-        last = max(self._places(count) or (0,))
-        self.require(last < count, f"indicator has column {last} of {count}")
+    def _check_places(self, field: str, places: tuple[int, ...] | None, count: int) -> None:
+        """Refuse columns that are not there."""
+        last = max(places or (0,))
+        self.require(last < count, f"{field} has column {last} of {count}")
 
     def _resolved(self, missing: NDArray[np.bool_], weight: NDArray[np.float64] | None) -> Self:
-        """Return the step with the columns in place of "auto" that miss enough training rows."""
-        if self.indicator != "auto":
-            return self
+        """Return the step with the columns that training rows miss, and in place of "auto" those that enough miss."""
         count = missing.sum(0) if weight is None else weight @ missing
+        found: dict[str, Any] = {"missing": tuple(np.flatnonzero(count > 0).tolist())}
+        if self.indicator != "auto":
+            return self.model_copy(update=found)
         total = len(missing) if weight is None else weight.sum()
         places = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
-        return self.model_copy(update={"indicator": tuple(places.tolist()) or False})
+        return self.model_copy(update={**found, "indicator": tuple(places.tolist()) or False})
 
     def _fill(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Any:
         """Return what a column is filled with, from its present numbers and their weights."""

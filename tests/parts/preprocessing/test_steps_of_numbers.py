@@ -189,6 +189,18 @@ def test_an_indicator_for_a_column_that_is_not_there_is_refused():
         Impute(indicator=(0, 7)).fit(np.ones((4, 3)))
 
 
+def test_the_columns_that_training_rows_miss_are_known():
+    columns = np.ones((6, 4))
+    columns[2, 1] = columns[:, 2] = np.nan
+    for strategy in ("median", "mean", "most_frequent"):
+        known, learned = Impute(strategy=strategy, missing=(3,)).fit(columns)
+        assert known.trained_gaps(learned) == known.missing == (1, 2)
+    known, _ = Impute().fit(columns, np.array([1.0, 2, 0, 1, 1, 1]))
+    assert known.missing == (2,), "a row of weight 0 counts as none"
+    with pytest.raises(DataError, match="missing has column 4 of 4"):
+        known.model_copy(update={"missing": (4,)}).check(learned)
+
+
 MOMENTS = [
     datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
     for year in (1600, 1900, 1969, 1970, 2000, 2023, 2024, 2100)

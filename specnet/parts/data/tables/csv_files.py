@@ -36,7 +36,7 @@ from specnet.parts.data.tables.places import (
     records,
 )
 from specnet.parts.data.tables.signs import Signs, read_signs
-from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names, unknown_columns
+from specnet.parts.data.tables.source import Cells, Mistake, Source, refuse_wildcards, repeated_names
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
@@ -253,6 +253,17 @@ class CsvSource(Source):
                 break
         return found
 
+    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
+        for file in self.files:
+            file.refuse_faulty()
+        wanted = [self.names.index(name) for name in names]
+        rows = []
+        for _, places, record in self._rows():
+            cells = record.cells or [""]
+            rows.append([cells[places.index(place)] or None for place in wanted])
+        for index in range(len(names)):
+            yield Cells([row[index] for row in rows])
+
     def _rows(self) -> Iterator[tuple[CsvFile, list[int], Record]]:
         for file, places in zip(self.files, self._places, strict=True):
             for record in file.rows():
@@ -261,25 +272,6 @@ class CsvSource(Source):
     def _refused(self, file: CsvFile, error: DuckError) -> DataError:
         file.refuse_faulty()
         return DataError(Diagnostic("csv-syntax", f"DuckDB cannot read the file: {error}", source=file.path))
-
-
-def read_cells(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, list[str]]:
-    """Return columns of a CSV file as they are written, a cell for each row.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read.
-    DataError
-        If there is no such column, or a row has too few cells.
-    """
-    file = CsvFile(os.fspath(path), Dialect(delimiter=""))
-    if missing := [name for name in names if name not in file.names]:
-        raise DataError(unknown_columns(file.path, file.names, missing))
-    file.refuse_faulty()
-    rows = [record.cells or [""] for record in file.rows()]
-    places = {name: file.names.index(name) for name in names}
-    return {name: [row[place] for row in rows] for name, place in places.items()}
 
 
 def _records(dialect: Dialect, options: str) -> str:

@@ -16,7 +16,7 @@ from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import Dialect, opened_text
-from specnet.parts.data.tables.source import Mistake, Source
+from specnet.parts.data.tables.source import Cells, Mistake, Source
 
 _CELLS = Dialect()
 
@@ -55,6 +55,11 @@ class JsonLinesSource(Source):
         cells = CsvSource([copy], _CELLS, self.missing)
         cells.store(duck, progress)
         self.plain_numbers = cells.plain_numbers
+
+    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
+        rows = [[values.get(name) or None for name in names] for _, _, values in self._objects()]
+        for index in range(len(names)):
+            yield Cells([row[index] for row in rows])
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         lines = {mistake.row: ("", 0) for mistake in mistakes}

@@ -10,8 +10,8 @@ from specnet.files import open_file
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
-from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+from specnet.parts.data.tables.source import Cells, Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_nested, is_number_type
 
 
 class ParquetSource(Source):
@@ -50,6 +50,15 @@ class ParquetSource(Source):
                 duck.columns(query, None, progress, os.path.getsize(path))
             except DuckError as error:
                 raise _damaged(path, error) from None
+
+    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
+        with opened(self.real_paths(), len(self.names)) as duck:
+            self.store(duck, lambda done, total: None)
+            for name in names:
+                place = self.names.index(name)
+                of = self._types[place]
+                texts = [text for (text,) in duck.rows(f"SELECT c{place}::VARCHAR FROM cells ORDER BY rowid")]
+                yield Cells(texts) if is_nested(of) else Cells(texts, of)
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         source = self.paths[0] if len(self.paths) == 1 else None

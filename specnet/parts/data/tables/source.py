@@ -34,6 +34,14 @@ class Mistake:
     hint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A column as texts, with the type that they had: one of DuckDB's."""
+
+    texts: Sequence[str | None]
+    type: str = "VARCHAR"
+
+
 class Source(ABC):
     """Files of one table, whose names of columns have been read.
 
@@ -82,6 +90,16 @@ class Source(ABC):
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
         """Return columns as numbers (rows, columns) and others as texts, where that can be had in one reading."""
         return None
+
+    @abstractmethod
+    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
+        """Yield columns as they are, in the order of these names, which are the table's.
+
+        Raises
+        ------
+        FileError, DataError
+            As `store` does.
+        """
 
     @abstractmethod
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:

@@ -1,0 +1,112 @@
+"""Which rows a model was trained on, by their hashes, small enough to be kept beside it."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data.raw import RawColumns
+
+MOST_HASHES = 100_000
+"""How many are kept: of more rows those with the least hashes, which is a random sample."""
+
+Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSet:
+    """Rows by their hashes, with target.
+
+    Attributes
+    ----------
+    hashes : ndarray
+        Distinct and ascending.
+    is_complete : bool
+        Whether they are all; otherwise the least.
+    """
+
+    hashes: Hashes
+    is_complete: bool = True
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> Self:
+        """Return the set of rows with these hashes."""
+        distinct = np.unique(hashes)
+        return cls(distinct[:MOST_HASHES], len(distinct) <= MOST_HASHES)
+
+    def count(self, hashes: Hashes) -> int:
+        """Return how many rows with these hashes are in the set: about, if it is not complete."""
+        if not len(self.hashes):
+            return 0
+        known = hashes if self.is_complete else hashes[hashes <= self.hashes[-1]]
+        found = int(np.isin(known, self.hashes).sum())
+        return found if self.is_complete or not found else round(found / len(known) * len(hashes))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the set as plain data."""
+        text = b64encode(self.hashes.astype("<u8").tobytes()).decode()
+        return {"hashes": text, "complete": self.is_complete}
+
+    @classmethod
+    def from_data(cls, data: Any) -> Self | None:
+        """Return the set that `to_data` gave, None for anything else."""
+        match data:
+            case {"hashes": str(text), "complete": bool(is_complete)}:
+                try:
+                    return cls(np.frombuffer(b64decode(text, validate=True), "<u8").astype(np.uint64), is_complete)
+                except (binascii.Error, ValueError):
+                    return None
+        return None
+
+
+def row_hashes(raw: RawColumns, y: NDArray[Any]) -> Hashes:
+    """Return a hash of each row's cells and target: of numbers by value, of texts as such, wherever they were read."""
+    state = np.zeros(len(raw), np.uint64)
+    for values in _values(raw, y):
+        state = _mixed(state ^ values)
+    return state
+
+
+def _values(raw: RawColumns, y: NDArray[Any]) -> Iterator[Hashes]:
+    """Yield what stands for each column's cells, (rows,)."""
+    texts = raw.texts or [None] * raw.X.shape[1]
+    for column, distinct in zip(raw.X.T, texts, strict=True):
+        if distinct is None:
+            yield _of_numbers(column)
+        else:
+            known = np.append(_of_texts(distinct), np.uint64(0))
+            yield known[np.where(np.isnan(column), len(distinct), column).astype(np.intp)]
+    for target in y.reshape(len(y), -1).T:
+        if target.dtype.kind == "U":
+            distinct, places = np.unique(target, return_inverse=True)
+            yield _of_texts(distinct)[places]
+        else:
+            yield _of_numbers(target)
+
+
+def _of_numbers(column: NDArray[Any]) -> Hashes:
+    """Return the bits of numbers; a zero has no sign, and a missing cell is one NaN."""
+    numbers = column.astype(np.float64) + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return numbers.view(np.uint64)
+
+
+def _of_texts(texts: NDArray[np.str_]) -> Hashes:
+    digests = (blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts.tolist())
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def _mixed(state: Hashes) -> Hashes:
+    """Return the state after a step of SplitMix64, by Steele, Lea and Flood."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Hashes = state ^ (state >> np.uint64(31))
+    return mixed
