@@ -25,7 +25,7 @@ from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.places import Dialect
 from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.source import Source, matching
+from specnet.parts.data.tables.source import Source, matching, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 
@@ -126,6 +126,19 @@ class TableFile(Data):
         """
         found = self._read(folder, (), False)
         return found.X, found.columns
+
+    def read_all(self, folder: Path) -> Content:
+        """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
+
+        Raises
+        ------
+        DataError, FileError
+            As `load` does.
+        """
+        found = self._read(folder, (), False)
+        if lacking := [name for name in self.targets if name not in found.kinds]:
+            raise DataError(unknown_columns(matching(folder, self.path)[0], list(found.kinds), lacking))
+        return found
 
     def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
         kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
