@@ -49,7 +49,7 @@ def new(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a commented spec for a table or from a template.
+    """Write a commented spec to start from.
 
     The spec is ready to run. With --data it lists the kind of every column and
     has settings that suit the table. Writes specnet.schema.json beside it for
