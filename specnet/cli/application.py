@@ -15,7 +15,7 @@ from specnet.cli.check import check
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
 from specnet.cli.import_ import import_
-from specnet.cli.init import init
+from specnet.cli.new import new
 from specnet.cli.parts import parts
 from specnet.cli.predict import predict
 from specnet.cli.run import run
@@ -107,7 +107,7 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, parts, check, predict, evaluate, export, import_, schema, init):
+for _verb in (run, validate, show, parts, check, predict, evaluate, export, import_, schema, new):
     _register(_verb)
 
 

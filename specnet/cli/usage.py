@@ -20,16 +20,16 @@ Fault: type[Exception] = typer.BadParameter.__mro__[1]
 _UNEXPECTED = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 
 _MEANT = {
-    "create": "init",
+    "create": "new",
     "help": "--help",
     "convert": "export",
     "eval": "evaluate",
     "fit": "run",
     "lint": "validate",
     "list": "parts",
+    "init": "new",
     "load": "import",
     "measure": "evaluate",
-    "new": "init",
     "plan": "show",
     "score": "evaluate",
     "summary": "show",

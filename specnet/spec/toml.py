@@ -72,14 +72,15 @@ def _inline(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return _text(value)
+        return toml_text(value)
     return repr(value)
 
 
 def toml_key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _text(key)
+    return key if _BARE.fullmatch(key) else toml_text(key)
 
 
-def _text(text: str) -> str:
+def toml_text(text: str) -> str:
+    """Return a text in quotes."""
     # JSON's texts are TOML's but for the sign of deletion, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -210,7 +210,7 @@ def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet
         ("export rows.npz --to c", "rows.npz"),
         ("import rows.csv -o new.toml", "rows.csv"),
         ("import network.onnx -o new.json", "new.json"),
-        ("init new.json", "new.json"),
+        ("new new.json", "new.json"),
         ("schema -o new.toml", "new.toml"),
     ],
 )

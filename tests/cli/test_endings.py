@@ -32,7 +32,7 @@ LINES = {
     "export": "export ended --to numpy -o new.py --force",
     "import": "import network.onnx -o new.toml --force",
     "schema": "schema",
-    "init": "init new.toml --force",
+    "new": "new new.toml --force",
 }
 """A command line of each verb that prints on standard output."""
 

@@ -140,6 +140,20 @@ class TableFile(Data):
             raise DataError(unknown_columns(source.paths[0], source.names, missing))
         return dict(zip(names, source.cells(names), strict=True))
 
+    def read_all(self, folder: Path) -> Content:
+        """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
+
+
+        Raises
+        ------
+        DataError, FileError
+            As `load` does.
+        """
+        found = self._read(folder, (), False)
+        if lacking := [name for name in self.targets if name not in found.kinds]:
+            raise DataError(unknown_columns(matching(folder, self.path)[0], list(found.kinds), lacking))
+        return found
+
     def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
         kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
         features = self.features if targets else self.feature_names

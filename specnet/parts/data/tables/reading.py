@@ -143,7 +143,7 @@ class _Reading:
     def _no_features(self) -> DataError:
         others = " and ".join(f'"{name}"' for name in self.wanted.targets)
         usable = "usable " if len(self.source.names) > len(self.wanted.targets) else ""
-        message = f"{self.source.paths[0]} has no {usable}columns besides {others}"
+        message = f"{self.source.paths[0]} has no {usable}columns{f' besides {others}' if others else ''}"
         hints = [problem.hint for problem in self.warnings if problem.hint]
         return DataError(Diagnostic("no-features", message, ("target",), hint=hints[0] if hints else None))
 

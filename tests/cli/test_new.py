@@ -1,4 +1,4 @@
-"""`specnet init` and `specnet schema`."""
+"""`specnet new` and `specnet schema`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_schema_is_printed_as_it_is(specnet: Specnet) -> None:
 
 @pytest.mark.slow
 def test_a_starter_is_valid_and_runs(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("init")
+    ended = specnet("new")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out == "spec.toml, specnet.schema.json\n"
     assert specnet("validate", "spec.toml").status == 0
@@ -38,7 +38,7 @@ def test_a_starter_is_valid_and_runs(specnet: Specnet, folder: Path) -> None:
 def test_a_starter_points_at_its_schema_and_takes_its_file_s_name(specnet: Specnet, folder: Path) -> None:
     (folder / "specs").mkdir()
     target = Path("specs/my flowers (1).toml")
-    assert specnet("init", target).out == f"{target}, {Path('specs/specnet.schema.json')}\n"
+    assert specnet("new", target).out == f"{target}, {Path('specs/specnet.schema.json')}\n"
     text = (folder / target).read_text(encoding="utf-8")
     assert text.startswith("#:schema ./specnet.schema.json\n")
     assert f"#   specnet run {target} " in text
@@ -48,33 +48,87 @@ def test_a_starter_points_at_its_schema_and_takes_its_file_s_name(specnet: Specn
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ü.toml", "_.toml", "..toml", "x" * 150 + ".toml", "a\tb.toml", "$name.toml"])
 def test_a_starter_is_valid_under_every_name(specnet: Specnet, folder: Path, name: str) -> None:
-    assert specnet("init", name).status == 0
+    assert specnet("new", name).status == 0
     assert specnet("validate", name).status == 0
 
 
-def test_the_csv_in_its_comments_is_valid_and_runs_too(specnet: Specnet, folder: Path) -> None:
-    specnet("init", "flowers.toml")
-    lines = (folder / "flowers.toml").read_text(encoding="utf-8").splitlines()
-    first = lines.index("[data]")
-    commented = lines.index("# [data]")
-    end = lines.index("", commented)
-    own = [*lines[:first], *(line.removeprefix("# ") for line in lines[commented:end]), *lines[end:]]
-    (folder / "flowers.toml").write_text("\n".join(own), encoding="utf-8")
+@pytest.mark.parametrize("template", ["moons", "classification", "regression", "residual"])
+def test_a_template_is_valid_and_runs(specnet: Specnet, folder: Path, template: str) -> None:
+    assert specnet("new", "start.toml", "--template", template).status == 0
+    assert specnet("validate", "start.toml").status == 0
+    assert specnet("run", "start.toml", "--set", "training.epochs=2").status == 0
+
+
+def test_a_template_without_a_name_is_classification(specnet: Specnet, folder: Path) -> None:
+    specnet("new", "same.toml")
+    text = (folder / "same.toml").read_text(encoding="utf-8")
+    specnet("new", "same.toml", "--template", "classification", "--force")
+    assert (folder / "same.toml").read_text(encoding="utf-8") == text
+
+
+def _flowers(folder: Path) -> None:
     rows = "".join(f"{i * 7 % 60 / 10},{i % 5},{'abc'[i % 3]}\n" for i in range(60))
-    (folder / "table.csv").write_text("length,width,species\n" + rows)
-    ended = specnet("run", "flowers.toml", "--set", "training.epochs=2")
+    (folder / "flowers.csv").write_text("length,width,species\n" + rows)
+
+
+def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> None:
+    _flowers(folder)
+    (folder / "specs").mkdir()
+    ended = specnet("new", "specs/flowers.toml", "--data", "flowers.csv", "--target", "species")
+    assert (ended.status, ended.err) == (0, "")
+    assert 'path = "../flowers.csv"' in (folder / "specs/flowers.toml").read_text(encoding="utf-8")
+    ended = specnet("run", "specs/flowers.toml", "--set", "training.epochs=2")
     assert ended.status == 0
-    assert ended.err.startswith("flowers   2 → 16 relu → 16 relu → 3 softmax   ")
+    assert ended.err.startswith("flowers   2 → 128 selu → 128 selu → 3 softmax   5 members of ")
+
+
+def test_a_target_that_is_missing_names_what_may_be_meant(specnet: Specnet, folder: Path) -> None:
+    _flowers(folder)
+    ended = specnet("new", "flowers.toml", "--data", "flowers.csv", "--target", "specis")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith('flowers.csv: error[unknown-column]: flowers.csv has no column "specis"\n')
+    assert 'did you mean "species"?' in ended.err
+    assert not (folder / "flowers.toml").exists()
+    assert not (folder / "specnet.schema.json").exists()
+
+
+def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Path) -> None:
+    rows = "".join(f"name {i},{i % 7},{i % 2}\n" for i in range(40))
+    (folder / "rows.csv").write_text("who,count,won\n" + rows)
+    ended = specnet("new", "rows.toml", "--data", "rows.csv", "--target", "won")
+    assert (ended.status, ended.out) == (0, "rows.toml, specnet.schema.json\n")
+    assert ended.err.startswith('rows.csv: warning[ignored-column]: column "who" is ignored')
+    document = specnet(
+        "new", "rows.toml", "--data", "rows.csv", "--target", "won", "--force", "--format", "json"
+    ).document
+    assert [warning["code"] for warning in document["warnings"]] == ["ignored-column"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--data flowers.csv", "--data needs a column to predict"),
+        ("--target species", "--target needs a table"),
+        ("--data flowers.csv --target species --template moons", "--data and --template exclude each other"),
+        ("--data flowers.npz --target species", "expected a .csv, .parquet or .jsonl file"),
+        ("--template mons", "unknown value of --template"),
+    ],
+)
+def test_options_that_do_not_belong_together(specnet: Specnet, folder: Path, arguments: str, message: str) -> None:
+    ended = specnet("new", "start.toml", *arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
+    assert not (folder / "start.toml").exists()
 
 
 def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
     before = (folder / "moons.toml").read_bytes()
-    ended = specnet("init", "moons.toml")
+    ended = specnet("new", "moons.toml")
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith("moons.toml: error[taken]: ")
     assert (folder / "moons.toml").read_bytes() == before
     (folder / "specnet.schema.json").write_text("mine")
-    ended = specnet("init", "new.toml")
+    ended = specnet("new", "new.toml")
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith("specnet.schema.json: error[taken]: ")
     assert (folder / "specnet.schema.json").read_text() == "mine"
@@ -84,7 +138,7 @@ def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
 @pytest.mark.slow
 def test_force_overwrites_both(specnet: Specnet, folder: Path) -> None:
     (folder / "specnet.schema.json").write_text("old")
-    assert specnet("init", "moons.toml", "--force").status == 0
+    assert specnet("new", "moons.toml", "--force").status == 0
     assert (folder / "moons.toml").read_text(encoding="utf-8").startswith("#:schema ")
     assert (folder / "specnet.schema.json").read_text(encoding="utf-8") == schema_text(built_in_registry())
 
@@ -106,30 +160,30 @@ def test_the_schema_can_be_written_to_a_file(specnet: Specnet, folder: Path) -> 
 
 def test_a_link_that_leads_nowhere_is_in_the_way_too(specnet: Specnet, folder: Path) -> None:
     (folder / "new.toml").symlink_to(folder / "elsewhere.toml")
-    assert specnet("init", "new.toml").status == 2
+    assert specnet("new", "new.toml").status == 2
     assert not (folder / "elsewhere.toml").exists()
 
 
 def test_a_second_starter_shares_the_schema(specnet: Specnet) -> None:
-    specnet("init", "one.toml")
-    ended = specnet("init", "two.toml", "--format", "json")
+    specnet("new", "one.toml")
+    ended = specnet("new", "two.toml", "--format", "json")
     assert ended.document == {"errors": [], "written": ["two.toml"]}
 
 
 def test_a_starter_is_toml(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("init", "spec.json")
+    ended = specnet("new", "spec.json")
     assert (ended.status, ended.out) == (2, "")
     assert ".toml" in ended.err
     assert not (folder / "spec.json").exists()
 
 
 def test_a_folder_that_is_missing_is_a_mistake(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("init", "nowhere/spec.toml")
+    ended = specnet("new", "nowhere/spec.toml")
     assert (ended.status, ended.out) == (1, "")
     assert "error[file]" in ended.err
 
 
 def test_quiet_writes_and_says_nothing(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("init", "-q")
+    ended = specnet("new", "-q")
     assert (ended.status, ended.out, ended.err) == (0, "", "")
     assert (folder / "spec.toml").is_file()

@@ -1,0 +1,160 @@
+"""What a recipe goes by: the kinds of a table's columns, and whether its target is classes or values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.data import Column, ColumnKind, TableFile, TargetKind
+
+FEWEST_ROWS = 10
+"""Fewer cannot be split into test rows and five folds."""
+MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
+"""Whole numbers are classes if they are at most so many, and each in so many rows or more."""
+_MOST_SHOWN, _LONGEST_SHOWN = 4, 50
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """What is known of a column.
+
+    Attributes
+    ----------
+    name : str
+    kind : ColumnKind
+    words : str
+        What its cells are, for a comment.
+    codes : int
+        How many categories have rows enough for a code; 0 for other kinds.
+    """
+
+    name: str
+    kind: ColumnKind
+    words: str
+    codes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What is known of a table.
+
+    Attributes
+    ----------
+    rows : int
+        Those that have a target.
+    gaps : int
+        Rows without a target.
+    target : "classes" or "values"
+    classes : int
+        Distinct labels; 0 for values.
+    rarest : int
+        Rows of the rarest label; 0 for values.
+    columns : tuple of ColumnFacts
+        All columns of the file, in its order.
+    warnings : tuple of Diagnostic
+    """
+
+    rows: int
+    gaps: int
+    target: TargetKind
+    classes: int
+    rarest: int
+    columns: tuple[ColumnFacts, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def table_facts(data: TableFile, folder: Path) -> TableFacts:
+    """Read a table, judge its columns, and return what a recipe goes by.
+
+    Parameters
+    ----------
+    data : TableFile
+        With one target.
+    folder : Path
+        Where its path starts.
+
+    Raises
+    ------
+    DataError, FileError
+        If the table cannot be read, or has nothing to predict the target from.
+    """
+    (target,) = data.targets
+    content = data.read_all(folder)
+    places = {column.name: place for place, column in enumerate(content.columns)}
+    if target not in places:
+        raise _unusable(data, "text with fewer than 5 rows to a value, or empty")
+    column, cells = content.columns[places[target]], content.X[:, places[target]]
+    if column.kind == "datetime":
+        raise _unusable(data, "dates")
+    if len(places) == 1:
+        raise _error(data, "no-features", f'no usable columns besides "{target}"')
+    present = ~np.isnan(cells)
+    rows = int(present.sum())
+    if rows < FEWEST_ROWS:
+        raise _error(data, "empty", f"only {rows} rows with a target; a recipe needs at least {FEWEST_ROWS}")
+    values, counts = np.unique(cells[present], return_counts=True)
+    if len(values) == 1:
+        raise _error(data, "target", f'the target "{target}" has the same value in all rows')
+    is_classes = _is_classes(column, values, counts)
+    kinds = {**content.kinds, target: "category" if is_classes else "numeric"}
+    described = {
+        column.name: _described(column, content.X[present, place]) for place, column in enumerate(content.columns)
+    }
+    words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
+    described[target] = ColumnFacts(target, kinds[target], words)
+    unused = "not used: empty, or text with fewer than 5 rows to a value"
+    return TableFacts(
+        rows,
+        len(cells) - rows,
+        "classes" if is_classes else "values",
+        len(values) if is_classes else 0,
+        int(counts.min()) if is_classes else 0,
+        tuple(described.get(name) or ColumnFacts(name, "ignore", unused) for name in content.kinds),
+        content.warnings,
+    )
+
+
+def _is_classes(column: Column, values: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
+    if column.kind != "numeric":
+        return True
+    are_whole = bool((values == np.floor(values)).all())
+    return are_whole and len(values) <= MOST_NUMBERS and int(counts.min()) >= ROWS_TO_A_NUMBER
+
+
+def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
+    present = cells[~np.isnan(cells)]
+    missing = len(cells) - len(present)
+    words, codes = [], 0
+    if column.texts is not None:
+        counts = np.bincount(present.astype(np.intp), minlength=len(column.texts))
+        codes = int((counts >= ROWS_TO_A_NUMBER).sum()) + (missing >= ROWS_TO_A_NUMBER)
+        shown = ", ".join(column.texts.tolist())
+        fits = len(column.texts) <= _MOST_SHOWN and len(shown) <= _LONGEST_SHOWN and shown.isprintable()
+        words.append(shown if fits else f"{len(column.texts)} categories")
+    elif len(present) and column.kind != "boolean":
+        words.append(_range(column, present))
+    if missing:
+        words.append(f"{missing} missing")
+    return ColumnFacts(column.name, column.kind, "; ".join(words), codes)
+
+
+def _range(column: Column, present: NDArray[np.float64]) -> str:
+    least, largest = float(present.min()), float(present.max())
+    if column.kind != "datetime":
+        return f"{least:.6g} to {largest:.6g}"
+    days = np.floor([least, largest]).astype(np.int64).astype("datetime64[D]")
+    return f"{days[0]} to {days[1]}"
+
+
+def _unusable(data: TableFile, what: str) -> DataError:
+    hint = "choose a target of numbers, true and false, or labels that repeat"
+    return _error(data, "target", f'the target "{data.targets[0]}" is {what}', hint)
+
+
+def _error(data: TableFile, code: str, message: str, hint: str | None = None) -> DataError:
+    assert isinstance(data.path, str), "one file"
+    return DataError(Diagnostic(code, message, source=data.path, hint=hint))

@@ -1,0 +1,176 @@
+"""The spec for a table: it runs as it is written, and says what was measured to be good for such tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+
+import specnet
+from specnet.errors import DataError
+from specnet.parts.data import Csv
+from specnet.parts.layers import PeriodicEmbedding
+from specnet.recipes import recipe, table_facts
+from specnet.spec import Spec, parse_spec
+
+PENGUINS = Path(__file__).parents[2] / "specs" / "data" / "penguins.csv"
+
+Recipe = Callable[[str, str], Spec]
+
+
+@pytest.fixture
+def recipe_for(tmp_path: Path) -> Recipe:
+    """Return the spec for a table's text and target, parsed from the file that it is written to."""
+
+    def made(table: str, target: str) -> Spec:
+        (tmp_path / "table.csv").write_text(table, encoding="utf-8")
+        facts = table_facts(Csv(path="table.csv", target=target), tmp_path)
+        text = recipe(facts, name="t", file="t.toml", data_type="csv", path="table.csv", target=target)
+        (tmp_path / "t.toml").write_text(text, encoding="utf-8")
+        return parse_spec(tmp_path / "t.toml")
+
+    return made
+
+
+def table(**columns: object) -> str:
+    names = ",".join(columns)
+    return "\n".join([names, *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)), ""])
+
+
+def run(spec: Spec, epochs: int = 2) -> specnet.Model:
+    folder = Path(spec.folder)
+    specnet.run(folder / "t.toml", folder / "run", overrides=[f"training.epochs={epochs}"])
+    return specnet.load_model(folder / "run")
+
+
+def embedding(spec: Spec) -> PeriodicEmbedding:
+    layers = spec.network.layers
+    assert layers is not None
+    assert isinstance(layers[0], PeriodicEmbedding)
+    return layers[0]
+
+
+def test_classes(recipe_for: Recipe) -> None:
+    X, y = load_iris(return_X_y=True)
+    names = ["setosa", "versicolor", "virginica"]
+    spec = recipe_for(table(a=X[:, 0], b=X[:, 1], c=X[:, 2], d=X[:, 3], kind=[names[i] for i in y]), "kind")
+    assert spec.data is not None
+    assert list(spec.data.columns.values()) == ["numeric"] * 4 + ["category"]
+    assert [step.type for step in spec.network.preprocessing] == ["impute", "robust", "smooth_clip"]
+    assert spec.training.baselines == ("constant", "linear")
+    assert (spec.training.ensemble.members, spec.training.ensemble.validation) == (5, "folds")
+    assert spec.training.early_stopping is None
+    model = run(spec, 20)
+    assert list(model.predict(X)[[0, 60, 140]]) == names
+
+
+def test_values(recipe_for: Recipe) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    spec = recipe_for(table(**{f"x{i}": X[:, i] for i in range(10)}, y=y), "y")
+    assert [step.type for step in spec.network.target_preprocessing] == ["clip", "standardize"]
+    assert embedding(spec).columns is None
+    assert spec.training.early_stopping.patience == spec.training.epochs == 256
+    predicted = run(spec).predict(X)
+    assert y.min() <= predicted.min()
+    assert predicted.max() <= y.max()
+
+
+@pytest.mark.parametrize(("target", "loss"), [("species", "categorical_crossentropy"), ("sex", "binary_crossentropy")])
+def test_penguins_by_class(recipe_for: Recipe, target: str, loss: str) -> None:
+    spec = recipe_for(PENGUINS.read_text(), target)
+    assert spec.training.loss.type == loss
+    run(spec)
+
+
+def test_numbers_alone_are_embedded(recipe_for: Recipe) -> None:
+    spec = recipe_for(PENGUINS.read_text(), "body_mass_g")
+    assert embedding(spec).columns == (0, 1, 2, 3)
+    assert spec.data.features[:4] == ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "year")
+    assert spec.data.missing_target == "drop"
+    network = run(spec).spec.network
+    assert network.preprocessing[0].columns == spec.data.features[:4]
+    assert network.preprocessing[1].columns == ("species", "island", "sex")
+    # Three species, three islands, and female, male or missing.
+    assert network.input_size == 4 + 9
+
+
+def test_a_table_of_all_kinds_runs(recipe_for: Recipe) -> None:
+    rng, n = np.random.default_rng(0), 120
+    number, city = rng.normal(size=n), rng.integers(0, 12, n)
+    columns = {
+        "when": [np.datetime64("2024-01-01") + int(day) for day in rng.integers(0, 700, n)],
+        "city": [f"city {i}" for i in city],
+        "number": ["" if i % 9 == 0 else x for i, x in enumerate(number)],
+        "open": [("yes", "no")[i % 2] for i in range(n)],
+        "nothing": [""] * n,
+        "y": number + city,
+    }
+    spec = recipe_for(table(**columns), "y")
+    assert list(spec.data.columns.values()) == ["datetime", "category", "numeric", "boolean", "ignore", "numeric"]
+    assert [step.type for step in spec.network.preprocessing] == ["calendar", "impute", "standardize"]
+    assert spec.data.features == ("number", "open", "when", "city")
+    assert embedding(spec).columns == (0, 1)
+    groups = run(spec).spec.network.preprocessing
+    assert [group.columns for group in groups] == [("number", "open"), ("when",), ("city",)]
+
+
+def test_names_and_texts_that_toml_and_comments_have_to_escape(recipe_for: Recipe) -> None:
+    strange = ['"a ""quoted"" \\ name"', "#comment = 1", "ü$file"]
+    rows = "".join(f'{i % 9},{i * 7 % 11},"{("x", "y#", "$name")[i % 3]}",{i % 2}\n' for i in range(40))
+    spec = recipe_for(",".join([*strange, '"the ""target"""']) + "\n" + rows, 'the "target"')
+    assert list(spec.data.columns) == ['a "quoted" \\ name', "#comment = 1", "ü$file", 'the "target"']
+    run(spec)
+
+
+def test_whole_numbers_are_classes_if_they_repeat(recipe_for: Recipe) -> None:
+    x = np.arange(105)
+    assert recipe_for(table(x=x, y=x % 20), "y").training.loss.target == "classes"
+    assert recipe_for(table(x=x, y=x % 21), "y").training.loss.target == "values"
+    assert recipe_for(table(x=x, y=np.minimum(x % 20, 18.5)), "y").training.loss.target == "values"
+    assert recipe_for(table(x=x, y=np.where(x < 4, 7, x % 2)), "y").training.loss.target == "values"
+
+
+def test_a_rare_class_is_not_stratified(recipe_for: Recipe) -> None:
+    spec = recipe_for(table(x=np.random.default_rng(0).normal(size=40), y=["rare", *"ab" * 19, "a"]), "y")
+    assert spec.data.split.stratify is False
+    run(spec)
+
+
+@pytest.mark.parametrize(("kind", "batch"), [("values", 256), ("classes", 256)])
+def test_many_rows_get_one_network(recipe_for: Recipe, kind: str, batch: int) -> None:
+    x, noise = np.random.default_rng(0).normal(size=(2, 10_000))
+    spec = recipe_for(table(x=x, y=x + noise if kind == "values" else (x + noise > 0).astype(int)), "y")
+    assert spec.training.ensemble is None
+    assert spec.data.split.validation_size == 0.1
+    assert spec.training.batch_size == batch
+    # 7 000 training rows are 28 batches.
+    assert spec.training.epochs == (143 if kind == "values" else 30)
+    assert spec.training.early_stopping.restore_best
+    run(spec, 1)
+
+
+def test_a_wide_table_has_no_embedding(recipe_for: Recipe) -> None:
+    X = np.random.default_rng(0).normal(size=(30, 201)).round(3)
+    spec = recipe_for(table(**{f"x{i}": X[:, i] for i in range(201)}, y=X[:, 0]), "y")
+    assert spec.network.layers[0].type == "scale"
+    spec = recipe_for(table(**{f"x{i}": X[:, i] for i in range(200)}, y=X[:, 0]), "y")
+    assert embedding(spec).size == 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x": range(40), "y": [f"n{i}" for i in range(40)]}, "text with fewer than 5 rows to a value"),
+        ({"x": range(40), "y": [f"2024-01-{i % 28 + 1:02}" for i in range(40)]}, "dates"),
+        ({"x": range(40), "y": [1] * 40}, "the same value in all rows"),
+        ({"x": range(9), "y": range(9)}, "only 9 rows with a target"),
+        ({"x": [""] * 40, "y": range(40)}, "no usable columns"),
+    ],
+)
+def test_tables_that_nothing_can_be_learned_from(recipe_for: Recipe, columns: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        recipe_for(table(**columns), "y")
+    assert caught.value.diagnostics[0].source == "table.csv"
