@@ -143,7 +143,6 @@ class TableFile(Data):
     def read_all(self, folder: Path) -> Content:
         """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
 
-
         Raises
         ------
         DataError, FileError
