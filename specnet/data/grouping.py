@@ -71,7 +71,8 @@ def column_groups(
             steps[name] = own[name]
         else:
             chosen = tuple(step for step in plain if _is_for(step, kinds[name]))
-            has_default = bool(columns) and not chosen and (written is None or kinds[name] == "category")
+            is_silent = written is None or (groups and not plain) or kinds[name] == "category"
+            has_default = bool(columns) and not chosen and is_silent
             steps[name] = chosen
             if has_default:
                 many = kinds[name] == "category" and count_codes(place) > ONE_HOT_CODES

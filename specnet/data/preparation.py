@@ -60,8 +60,8 @@ class Group:
             If a cell is missing that the first step needs, or numbers are too large to prepare.
         """
         steps, fitted = [], []
-        if self.steps and not self.steps[0].takes_missing:
-            _refuse_missing(self.steps[0], columns, names)
+        if not self.steps or not self.steps[0].takes_missing:
+            _refuse_missing(self.steps, columns, names)
         for index, step in enumerate(self.steps):
             with np.errstate(over="ignore", invalid="ignore"):
                 step, learned = step.fit(columns, weight, texts)
@@ -347,10 +347,11 @@ def _check_finite(step: Preprocessing, numbers: Array) -> None:
         raise DataError(f"{step.type}: the numbers in column {column} are too large")
 
 
-def _refuse_missing(step: Preprocessing, columns: Array, names: Sequence[str]) -> None:
+def _refuse_missing(steps: Sequence[Preprocessing], columns: Array, names: Sequence[str]) -> None:
     missing = np.isnan(columns) if columns.dtype.kind == "f" else np.zeros((0, 0), np.bool_)
     if missing.any():
         row, place = (int(index) for index in np.argwhere(missing)[0])
         column = f'column "{names[place]}"' if names else f"column {place}"
-        hint = f'put "impute" before {step.type}'
-        raise DataError(f"{column} is empty at training row {row}, and {step.type} needs every cell", hint=hint)
+        whose = steps[0].type if steps else "the network"
+        hint = f'put "impute" before {whose}' if steps else 'use "impute" in network.preprocessing'
+        raise DataError(f"{column} is empty at training row {row}, and {whose} needs every cell", hint=hint)

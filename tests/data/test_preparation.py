@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from specnet.data import Group, Preparation, tensor_forms, unfitted
+import specnet
+from specnet.data import Group, Preparation, column_groups, tensor_forms, unfitted
 from specnet.errors import DataError
+from specnet.parts.data import Column
 from specnet.parts.preprocessing import Embedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
 
@@ -140,6 +142,35 @@ def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
     assert '"width"' in problem.message
     assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
     assert "impute" in problem.hint
+
+
+def test_a_missing_cell_that_no_step_fills_is_refused_with_its_place():
+    with pytest.raises(DataError) as caught:
+        Preparation.fit([Group((1,), ())], np.array([[0.0, 1.0], [0.0, np.nan]]), names=["length", "width"])
+    (problem,) = caught.value.diagnostics
+    assert problem.message.startswith('column "width" is empty at training row 1')
+    assert "impute" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"),
+    [
+        (None, ["impute", "standardize"]),
+        ([], []),
+        (["minmax"], ["minmax"]),
+        ([{"columns": ["year"], "steps": ["quantile"]}], ["impute", "standardize"]),
+        ([{"columns": ["year"], "steps": ["quantile"]}, "minmax"], ["minmax"]),
+        ([{"columns": ["year"], "steps": ["quantile"]}, {"columns": ["size"], "steps": []}], []),
+    ],
+)
+def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written, steps):
+    spec = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
+    if written is not None:
+        spec["network"]["preprocessing"] = written
+    columns = [Column(name, "numeric") for name in ("year", "size")]
+    groups = column_groups(specnet.parse_spec(spec), columns, ["year", "size"], lambda _: 2)
+    (found,) = [group for group in groups if "size" in group.columns]
+    assert [step.type for step in found.steps] == steps
 
 
 def test_an_embedding_has_its_codes_as_inputs():
