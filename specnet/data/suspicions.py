@@ -60,6 +60,12 @@ def more_than_two_classes(spec: Spec, labels: NDArray[Any]) -> DataError:
     return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=hint))
 
 
+def one_class(spec: Spec, labels: NDArray[Any]) -> DataError:
+    """Return the error for a target of which nothing says that there are other classes than its only one."""
+    message = f"{spec.training.loss.part_name()} needs two classes or more, but the target has one: {labels[0]}"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint="add rows of the other classes"))
+
+
 def is_number(text: Any) -> bool:
     """Return whether a label can be read as a number."""
     try:

@@ -180,7 +180,8 @@ def _entry(name: str, value: Any) -> TensorEntry:
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise FileError(f"{shown(name)} has dtype {shown(str(dtype))}; expected {', '.join(_DTYPES)}")
-    if not _integers(shape, smallest=1) or len(shape) > _MOST_AXES:
+    # A table of texts may have none.
+    if (not _integers(shape, smallest=1) and shape != [0]) or len(shape) > _MOST_AXES:
         raise FileError(f"{shown(name)} has an invalid shape; expected at most {_MOST_AXES} positive integers")
     if not _integers(offsets, smallest=0) or len(offsets) != 2:
         raise FileError(f"{shown(name)} has invalid offsets; expected two integers")
@@ -198,7 +199,7 @@ def _integers(value: Any, smallest: int) -> bool:
 
 def _check_extents(entries: Mapping[str, TensorEntry], data_size: int) -> None:
     reached = 0
-    for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin != reached:
             raise FileError(
                 f"{shown(name)} {'overlaps' if entry.begin < reached else 'leaves a gap after'} another tensor"

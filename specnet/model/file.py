@@ -7,8 +7,8 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
 - Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
   (1) and ``spec`` (a resolved spec), in this order. A reader MUST refuse a version that it does not know; every change
   that an older reader would misread MUST raise the version.
-- Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty; and MUST fill the data without gap
-  or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
+- Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
+  fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
 - There MUST be exactly these tensors, with the shapes that follow from the spec:
 
   - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).

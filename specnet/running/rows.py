@@ -22,7 +22,7 @@ from specnet.data import (
     with_fitted_steps,
 )
 from specnet.data.preparation import ColumnTexts
-from specnet.data.suspicions import is_text, more_than_two_classes, parsed_for_target, text_for_numbers
+from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
 from specnet.parts.data import Column
@@ -115,6 +115,8 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
     if kind == "binary" and len(distinct := np.unique(check_labels(y))) > 2:
         raise more_than_two_classes(spec, distinct)
     labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
+    if kind == "classes" and len(labels) == 1:
+        raise one_class(spec, labels.values)
     return labels, 1 if kind == "binary" else len(labels)
 
 
@@ -167,6 +169,9 @@ def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
 
     written = column_groups(spec, rows.kinds, names, count_codes)
     preparation = Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+    if preparation.groups and not any(group.output_size(columns.shape[1]) for group in preparation.groups):
+        message, hint = "preprocessing leaves no inputs: no category is in enough training rows", "lower minimum_count"
+        raise DataError(spec.diagnostic("no-features", message, ("network", "preprocessing"), hint=hint))
     return with_fitted_steps(spec, written, preparation), preparation
 
 

@@ -205,7 +205,7 @@ def test_a_safetensors_file_of_other_make_is_no_model(metadata: Any, pinned: Pin
         {**ENTRY, "shape": [2.0]},
         {**ENTRY, "shape": [True, 2]},
         {**ENTRY, "shape": [-1, -2]},
-        {**ENTRY, "shape": [0]},
+        {**ENTRY, "shape": [2, 0]},
         {**ENTRY, "shape": [2**63]},
         {**ENTRY, "shape": [1] * 9},
         {**ENTRY, "shape": [2**32, 2**32]},

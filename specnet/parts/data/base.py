@@ -16,6 +16,7 @@ from specnet.parts.part import FieldProblem, Section, written
 
 TargetKind = Literal["classes", "values"]
 SPLIT_PARTS = ("train", "validation", "test")
+SIZES = ("test_size", "validation_size")
 
 
 class Split(Section):
@@ -54,7 +55,7 @@ class Split(Section):
         given = [name for name in ("group", "time", "column") if getattr(self, name) is not None] + files[:1]
         if len(given) > 1:
             yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
-        sizes = [name for name in ("test_size", "validation_size") if name in self.model_fields_set]
+        sizes = [name for name in SIZES if name in self.model_fields_set and getattr(self, name)]
         if self.says_parts and sizes:
             yield FieldProblem(
                 (sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split"
@@ -77,6 +78,7 @@ class Split(Section):
         """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
         return self.model_copy(
             update={
+                **(dict.fromkeys(SIZES, 0.0) if self.says_parts else {}),
                 "random_state": seed if self.random_state is None else self.random_state,
                 "stratify": self._is_random and target == "classes" if self.stratify is None else self.stratify,
             }

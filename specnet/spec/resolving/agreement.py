@@ -171,10 +171,11 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
     """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
+    lacks_validation = split is not None and not split.validation_size and not split.validation and not split.column
     if monitor != LOSS and ensemble is not None and ensemble.validation == "none":
         message = f"monitoring {monitor} needs validation rows, but the ensemble has none"
         problems.report("no-validation", message, path[:-1], hint='use training.ensemble.validation = "folds"')
-    elif monitor != LOSS and spec.training.folds is None and split is not None and not split.validation_size:
+    elif monitor != LOSS and spec.training.folds is None and lacks_validation:
         hint = "set data.split.validation_size, for example to 0.2"
         message = f"monitoring {monitor} needs validation rows, but validation_size is 0"
         problems.report("no-validation", message, path[:-1], hint=hint)
