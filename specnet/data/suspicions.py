@@ -62,7 +62,8 @@ def more_than_two_classes(spec: Spec, labels: NDArray[Any]) -> DataError:
 
 def one_class(spec: Spec, labels: NDArray[Any]) -> DataError:
     """Return the error for a target of which nothing says that there are other classes than its only one."""
-    message = f"{spec.training.loss.part_name()} needs two classes or more, but the target has one: {labels[0]}"
+    wanted = "two classes" if spec.training.loss.target == "binary" else "two classes or more"
+    message = f"{spec.training.loss.part_name()} needs {wanted}, but the target has one: {labels[0]}"
     return DataError(spec.diagnostic("loss-target", message, _LOSS, hint="add rows of the other classes"))
 
 

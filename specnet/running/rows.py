@@ -112,8 +112,12 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
         raise text_for_numbers(spec, y)
     if kind == "values" or (kind == "binary" and columns > 1):
         return None, columns * spec.training.loss.outputs_per_target
-    if kind == "binary" and len(distinct := np.unique(check_labels(y))) > 2:
-        raise more_than_two_classes(spec, distinct)
+    if kind == "binary":
+        distinct = np.unique(check_labels(y))
+        if len(distinct) > 2:
+            raise more_than_two_classes(spec, distinct)
+        if len(distinct) == 1 and is_text(distinct):
+            raise one_class(spec, distinct)
     labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
     if kind == "classes" and len(labels) == 1:
         raise one_class(spec, labels.values)

@@ -1,4 +1,4 @@
-"""Clumsy tables from the file to the model and back: each is trained, saved and loaded, or is one mistake at its key."""
+"""Clumsy tables from the file to the model and back: each is trained, saved and loaded, or is one mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ def number(row: int) -> int:
     return row * row % 7
 
 
+def day(row: int) -> str:
+    return "2024-02-30" if row == 35 else f"2024-01-{1 + row % 28:02}"
+
+
 def label(row: int) -> int:
     return row % 3 % 2
 
@@ -65,7 +69,9 @@ def test_one_class(tmp_path: Path):
     content = lines("a,y", number, "red")
     problem = refused(tmp_path, content)
     assert (problem.code, problem.path) == ("loss-target", ("training", "loss"))
-    assert problem.message.endswith("the target has one: red")
+    assert problem.message.endswith("needs two classes or more, but the target has one: red")
+    problem = refused(tmp_path, content, loss="binary_crossentropy")
+    assert problem.message.endswith("needs two classes, but the target has one: red")
     content = lines("a,y", number, "0")
     assert codes(run(tmp_path, content, "binary_crossentropy")) == ["one-class"]
 
@@ -155,11 +161,7 @@ def test_names_that_differ_in_case(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "code", "line"),
     [
-        (
-            lines("a,y", lambda row: "2024-02-30" if row == 35 else f"2024-01-{1 + row % 28:02}", label),
-            "not-a-datetime",
-            37,
-        ),
+        (lines("a,y", day, label), "not-a-datetime", 37),
         (lines("a,y", lambda row: "x" if row == 30_000 else row % 9, label, rows=30_002), "not-a-number", 30_002),
         (lines("a,y", lambda row: "007" if row == 30_000 else row % 9, label, rows=30_002), "not-a-number", 30_002),
     ],
