@@ -144,8 +144,10 @@ class _Column:
     @property
     def name(self) -> str | None:
         """Its name, where it has one."""
+        if self.described is not None:
+            return self.described.name
         names = self.spec.feature_names
-        return self.described.name if self.described is not None else names[self.index] if names else None
+        return names[self.index] if names else None
 
     @property
     def label(self) -> str:
