@@ -57,7 +57,7 @@ def new(
 
     Examples
     --------
-    specnet new penguins.toml --data penguins.csv --target species
+    specnet new penguins.toml --data specs/data/penguins.csv --target species
     specnet new moons.toml --template moons
     """
     with reporting(output_format, quiet) as output:

@@ -129,7 +129,7 @@ def test_a_key_shows_where_it_stands_and_what_it_may_be(specnet: Specnet, name: 
     assert (ended.status, ended.err) == (0, "")
     header, row = ended.out.splitlines()
     assert header.split() == ["key", "of", "values", "default", "meaning"]
-    assert row.startswith('training.class_weight   training   table or "balanced" ')
+    assert row.startswith('training.class_weight   training   table of number ≥ 0 or "balanced" ')
     (key,) = specnet("parts", name, "--format", "json").document["keys"]
     assert (key["path"], key["owners"], key["name"]) == ("training.class_weight", ["training"], "class_weight")
     assert row.endswith(key["description"])
