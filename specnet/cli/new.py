@@ -58,7 +58,7 @@ def new(
     Examples
     --------
     specnet new penguins.toml --data specs/data/penguins.csv --target species
-    specnet new moons.toml --template moons
+    specnet new residual.toml --template residual
     """
     with reporting(output_format, quiet) as output:
         from specnet.files import refuse_taken, write_file

@@ -51,7 +51,7 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
     assert tried >= 2 * len(VERBS) - 3
     written = {str(entry.relative_to(folder)) for entry in folder.rglob("*")}
     assert {"runs/moons_2_5_1/1/model.safetensors", "moons/model.safetensors", "predictions.csv"} <= written
-    assert {"penguins.toml", "moons.toml", "specnet.schema.json"} <= written
+    assert {"penguins.toml", "residual.toml", "specnet.schema.json"} <= written
 
 
 def test_a_shell_can_keep_the_schema(folder: Path) -> None:
