@@ -101,7 +101,7 @@ def test_a_table_of_all_kinds_runs(recipe_for: Recipe) -> None:
     rng, n = np.random.default_rng(0), 120
     number, city = rng.normal(size=n), rng.integers(0, 12, n)
     columns = {
-        "when": [np.datetime64("2024-01-01") + int(day) for day in rng.integers(0, 700, n)],
+        "when": [np.datetime64("2024-01-01") + np.timedelta64(int(day), "D") for day in rng.integers(0, 700, n)],
         "city": [f"city {i}" for i in city],
         "number": ["" if i % 9 == 0 else x for i, x in enumerate(number)],
         "open": [("yes", "no")[i % 2] for i in range(n)],

@@ -232,7 +232,7 @@ def test_calendar_knows_each_day_of_800_years():
     days = np.arange(-200_000.0, 92_000.0)
     date = days.astype(np.int64).astype("datetime64[D]")
     year = date.astype("datetime64[Y]")
-    january, next_january = (each.astype("datetime64[D]") for each in (year, year + 1))
+    january, next_january = (each.astype("datetime64[D]") for each in (year, year + np.timedelta64(1, "Y")))
     of_year = (date - january) / (next_january - january)
     prepared = applied(Calendar(), days[:, None], days[:, None])
     turns = np.arctan2(prepared[:, 1], prepared[:, 2]) / (2 * np.pi) % 1
