@@ -225,6 +225,7 @@ def test_what_is_told_of_layers_is_what_plain_numpy_finds():
     assert found.start[0].gradient == pytest.approx(np.sqrt((first**2).mean()), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_made_targets_fit_every_loss():
     for loss in built_in_registry().of_kind("loss"):
         network: dict[str, Any] = {"layer_sizes": [3, 4, 2], "activations": ["tanh", loss.output_activation]}

@@ -115,6 +115,7 @@ def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
     assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
 
 
+@pytest.mark.slow
 def test_a_table_or_a_switch_can_be_either(folder: Path) -> None:
     assert offered("specnet run moons.toml --set training.early", folder) == [
         *("training.early_stopping.", "training.early_stopping=")
@@ -165,6 +166,7 @@ def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:
     assert offered("specnet val", folder, "bash", COMP_WORDBREAKS=" =:") == ["validate"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_zsh_and_fish_get_meanings(folder: Path, shell: str) -> None:
     changes = {VARIABLE: shell}

@@ -71,6 +71,7 @@ def _flowers(folder: Path) -> None:
     (folder / "flowers.csv").write_text("length,width,species\n" + rows)
 
 
+@pytest.mark.slow
 def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
     (folder / "specs").mkdir()

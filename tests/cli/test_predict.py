@@ -348,6 +348,7 @@ def _parquet(path: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
         return {name: str(of) for name, of, *_ in found.description or ()}, found.fetchall()
 
 
+@pytest.mark.slow
 def test_a_gap_that_training_did_not_have_is_an_empty_prediction(
     specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
 ) -> None:
@@ -372,6 +373,7 @@ def test_a_gap_that_training_did_not_have_is_an_empty_prediction(
     assert (ended.status, ended.err, ended.out) == (0, "", "prediction,spread\n,\n,\n")
 
 
+@pytest.mark.slow
 def test_predictions_as_parquet_have_types_and_nulls(specnet: Specnet, gappy: Path, folder: Path) -> None:
     expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]
     assert specnet("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q").status == 0
@@ -387,6 +389,7 @@ def test_predictions_as_parquet_have_types_and_nulls(specnet: Specnet, gappy: Pa
     assert (again.status, (folder / "out.parquet").read_bytes()) == (0, before)
 
 
+@pytest.mark.slow
 def test_predictions_as_an_array_are_alone(specnet: Specnet, gappy: Path, kinds: Model, folder: Path) -> None:
     expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]["prediction"]
     assert specnet("predict", gappy, "new.csv", "-o", "out.npy", "-q").status == 0
@@ -405,6 +408,7 @@ def _table(path: Path) -> NDArray[np.float64]:
     return pandas.read_csv(path)[["first", "second", "third"]].to_numpy(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl", "csv.gz"])
 def test_columns_of_every_table_can_be_kept(specnet: Specnet, gappy: Path, folder: Path, suffix: str) -> None:
     rows = f"new.{suffix}"
@@ -442,6 +446,7 @@ def test_what_a_kind_of_file_cannot_hold(specnet: Specnet, gappy: Path, folder: 
         assert not (folder / options[1]).exists()
 
 
+@pytest.mark.slow
 def test_an_evaluation_on_rows_of_the_training_set_says_so(
     specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
 ) -> None:
@@ -460,6 +465,7 @@ def test_an_evaluation_on_rows_of_the_training_set_says_so(
     assert specnet("evaluate", "alone.safetensors", "some.csv").err == ""
 
 
+@pytest.mark.slow
 def test_an_evaluation_on_other_rows_has_no_warning(specnet: Specnet, gappy: Path, folder: Path) -> None:
     header, *rows = (folder / "gappy.csv").read_text().splitlines()
     (folder / "other.csv").write_text("\n".join([header, *(row.replace(",", "1,", 1) for row in rows)]) + "\n")

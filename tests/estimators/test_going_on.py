@@ -35,6 +35,7 @@ def test_epochs_one_by_one_are_those_of_a_fit(estimator, data):
     np.testing.assert_array_equal(partial.predict(X), whole.predict(X))
 
 
+@pytest.mark.slow
 def test_rows_may_come_in_parts_and_with_weights():
     X, y = IRIS
     order = np.random.default_rng(0).permutation(150)

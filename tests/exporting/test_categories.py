@@ -44,6 +44,7 @@ def label_model() -> Model:
     return Model(network, network.initial_parameters(), labels=np.array(["a", "b"]))
 
 
+@pytest.mark.slow
 @needs_node
 def test_javascript_gives_no_label_where_there_is_no_answer(tmp_path: Path, refused: Refused):
     export(label_model(), "javascript", tmp_path / "m.mjs")

@@ -97,6 +97,7 @@ def test_what_is_no_model_is_refused(wrong, tmp_path, refused: Refused):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_targets_without_a_float32_form_say_so(tmp_path, refused: Refused):
     for target in ("numpy", "javascript"):
         with refused(ExportError):

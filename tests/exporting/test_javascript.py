@@ -58,6 +58,7 @@ def test_a_module_with_types(tmp_path):
     assert "predict(x: ArrayLike<number>): number;" in (tmp_path / "v.d.ts").read_text()
 
 
+@pytest.mark.slow
 @needs_node
 def test_what_it_exports_and_refuses(tmp_path, refused: Refused):
     model = make_model("binary")
@@ -123,6 +124,7 @@ def test_labels_and_columns_of_any_text(tmp_path):
         assert line.isprintable()
 
 
+@pytest.mark.slow
 def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
     export(make_model("classes"), "javascript", tmp_path / "m.mjs")
     module = (tmp_path / "m.mjs").read_text()

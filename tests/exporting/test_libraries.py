@@ -61,6 +61,7 @@ def test_sklearn_answers_as_the_model(kind, dtype, tmp_path):
         np.testing.assert_array_equal(estimator.predict(X), model.predict(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["moons.toml", "iris.json", "digits.toml", "diabetes.toml", "wine_csv.toml", "logistic.toml"]
 )
@@ -96,6 +97,7 @@ def said_or_refused_by_name(target: str, path: Path) -> int:
     return said
 
 
+@pytest.mark.slow
 def test_sklearn_has_no_words_for_any_of_the_random_networks(tmp_path):
     assert said_or_refused_by_name("sklearn", tmp_path / "m.skops") == 0
 

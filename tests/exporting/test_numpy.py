@@ -78,6 +78,7 @@ def test_weights_are_exact_literals_or_lie_beside(tmp_path):
             assert defined[tensor.replace(".", "_")].dtype == array.dtype
 
 
+@pytest.mark.slow
 def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy_does_not_have(tmp_path):
     exported(spec_model("residual.toml"), "numpy", tmp_path / "m.py")
     lines = (tmp_path / "m.py").read_text().splitlines()
@@ -92,6 +93,7 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
     assert layers[-1] == "return sigmoid(x @ layers_2_weight.T + layers_2_bias)  # layers.2: dense, 16 → 1, sigmoid"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "written"),
     [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
@@ -233,6 +235,7 @@ def test_numbers_can_be_names_of_columns(tmp_path):
     assert float(row[0]) == pytest.approx(model.predict([[3, 2]])[0])
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_there_is_named(tmp_path):
     exported(make_model("value"), "numpy", tmp_path / "m.py")
     assert "missing.csv" in refusal(tmp_path / "m.py", tmp_path / "missing.csv")
@@ -254,6 +257,7 @@ def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
     assert run(tmp_path / "named.py", text="\ufeff" + text) == run(tmp_path / "named.py", text=text)
 
 
+@pytest.mark.slow
 def test_rows_of_another_width_are_refused(tmp_path, refused: Refused):
     export(make_model("value"), "numpy", tmp_path / "widths.py")
     predict = runpy.run_path(str(tmp_path / "widths.py"))["predict"]

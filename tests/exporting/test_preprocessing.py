@@ -105,6 +105,7 @@ def test_every_step_is_exported():
     assert kinds == {step for step in steps if not issubclass(step, CategoryStep)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_groups_agree(target: str, dtype: str, tmp_path: Path):

@@ -73,6 +73,7 @@ def cells(model: Model, rows: RawColumns) -> list[list[Any]]:
     return [[None if cell == "" or cell != cell else cell for cell in row] for row in table.tolist()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", FORMS)
@@ -113,6 +114,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_wrong_code_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kind = type(find_target(target))
@@ -146,6 +148,7 @@ def rare_model(dtype: str) -> Model:
     return model_of(written, RawColumns(X, kinds), dtype, "mean_squared_error")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_category_without_codes_has_no_columns(target: str, tmp_path: Path):
     model = rare_model("float64")
@@ -164,12 +167,14 @@ def gaps_model(dtype: str) -> Model:
     return model_of(written, RawColumns(X, (Column("a", "numeric"), Column("b", "numeric"))), dtype, "mse")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("make", [gaps_model, month_model])
 def test_float32_prepares_in_float64(make: Any, target: str, tmp_path: Path):
     assert exported(make("float32"), target, tmp_path / f"m{SUFFIXES[target]}").proof.rounding == 0
 
 
+@pytest.mark.slow
 def test_numpy_takes_rows_tables_and_what_is_missing(tmp_path: Path):
     model, rows = table_model(), asked_rows()
     exported(model, "numpy", tmp_path / "m.py")
@@ -216,6 +221,7 @@ def test_numpy_makes_texts_of_other_cells(tmp_path: Path):
     np.testing.assert_allclose(predict([[cell] for cell in given]), model.predict(asked), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [np.nan, None, "", np.inf, "x"])
 def test_numpy_refuses_numbers_that_the_model_needs(cell: Any, tmp_path: Path):
     exported(gaps_model("float64"), "numpy", tmp_path / "m.py")
@@ -233,6 +239,7 @@ def answered(path: Path, text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
+@pytest.mark.slow
 def test_numpy_reads_csv_as_specnet_does(tmp_path: Path):
     model, rows = table_model(), asked_rows()
     exported(model, "numpy", tmp_path / "m.py")
@@ -261,6 +268,7 @@ def test_numpy_reads_csv_as_specnet_does(tmp_path: Path):
         assert answered(tmp_path / "m.py", f"{names}\n{row}\n").stderr == f"line 2: expected a number, got {said}\n"
 
 
+@pytest.mark.slow
 @needs_node
 def test_javascript_takes_rows_as_people_write_them(tmp_path: Path):
     model, rows = table_model(), asked_rows()
@@ -312,6 +320,7 @@ def test_onnx_of_numbers_has_a_single_input(tmp_path: Path):
     assert [(each.name, each.type) for each in session.get_inputs()] == [("X", "tensor(float)")]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_c_has_a_function_for_codes(tmp_path: Path):
     model = table_model("ordinal", "float32")
@@ -339,6 +348,7 @@ def json_c(text: str) -> str:
     return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["a\0b", "x" * 4096])
 def test_c_refuses_categories_that_it_cannot_say(text: str, tmp_path: Path):
     kinds = (Column("a", "category", np.array(sorted([text, "b"]))),)
@@ -367,6 +377,7 @@ def test_torch_takes_gaps(tmp_path: Path):
     exported(gaps_model("float32"), "torch", tmp_path / "m.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_two_groups_of_the_same_step_have_tables_of_their_own(target: str, tmp_path: Path):
     X = np.random.default_rng(11).normal(size=(60, 3))

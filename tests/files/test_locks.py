@@ -40,6 +40,7 @@ def holding(folder: Path) -> subprocess.Popen[str]:
     return holder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["force", "resume"])
 def test_a_run_in_a_held_folder_is_told_who_holds_it(tmp_path: Path, option: str) -> None:
     with holding(tmp_path) as holder:

@@ -123,6 +123,7 @@ def test_a_file_cut_anywhere_is_refused() -> None:
     assert named(refusal(content + b"\0")) == [str(size), str(size + 1)]
 
 
+@pytest.mark.slow
 def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
     content = encode(TENSORS, "text")
     length = int.from_bytes(content[:8], "little")

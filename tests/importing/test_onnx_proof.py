@@ -37,6 +37,7 @@ def test_models_of_every_kind_agree(kind: str, dtype: str, tmp_path: Path):
     assert difference(read_network(tmp_path / "m.onnx").proof) <= {"float64": 1e-12, "float32": 1e-5}[dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_specs_agree(name: str, tmp_path: Path):
     model = spec_model(name)

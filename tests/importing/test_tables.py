@@ -20,6 +20,7 @@ from tests.exporting.tables import table_model, training_rows
 FORMS = ["one_hot", "ordinal", "embedding"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_they_come_back(form: str, dtype: str, tmp_path: Path):

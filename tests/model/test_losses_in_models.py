@@ -54,6 +54,7 @@ def test_metrics_see_the_means(spread: specnet.Model):
     assert found["loss"] == pytest.approx(expected.mean(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_means_of_several_targets_come_first(tmp_path: Path):
     y = np.stack([5 + X[:, 0], 9 - X[:, 1], X[:, 0] * X[:, 1]], axis=1)
     spec = document("gaussian_nll", [2, 8, 6], epochs=300, target_preprocessing=["standardize"])
@@ -135,6 +136,7 @@ def test_distributions(refused: Refused):
         model.evaluate(X, y * 0 + [0.5, -0.5, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
 def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path, refused: Refused):
     y = np.where(X[:, 0] + X[:, 1] > 0.2, "yes", "no")
@@ -159,6 +161,7 @@ def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path, refused:
     assert [line[0] for line in lines] == model.predict(X).tolist()
 
 
+@pytest.mark.slow
 def test_margins_of_several_outputs_and_of_classes(refused: Refused):
     several = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(int)
     model = specnet.fit(document("hinge", [2, 8, 2]), X, several)

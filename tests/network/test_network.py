@@ -231,6 +231,7 @@ def test_a_pickled_network_is_the_same_network():
     assert copy.spec == network.spec
 
 
+@pytest.mark.slow
 def test_eight_threads_do_not_disturb_each_other():
     network = network_of("mean_squared_error", 2)
     thetas = [np.random.default_rng(seed).normal(size=network.parameter_count) for seed in range(8)]

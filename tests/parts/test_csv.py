@@ -78,6 +78,7 @@ def test_features_that_were_found_can_be_kept(file):
     assert kept.sizes().inputs == 2
 
 
+@pytest.mark.slow
 def test_decimals_halfway_between_floats_are_rounded_as_python_rounds_them(file):
     """The longest and the closest decimals: a sloppy conversion is off in the last digit."""
     generator = np.random.default_rng(0)
@@ -113,6 +114,7 @@ def test_the_first_mistake_of_each_column_is_told(file):
     assert len(caught.value.diagnostics) == 2
 
 
+@pytest.mark.slow
 def test_so_many_mistakes_are_told_and_no_more(file):
     names = [f"x{number}" for number in range(30)]
     path = file(",".join([*names, "y"]) + "\n" + ",".join(["?"] * 30 + ["0"]) + "\n")
@@ -164,6 +166,7 @@ def test_numbers_come_back_bit_for_bit(file, numbers):
     np.testing.assert_array_equal(table.y, numbers)
 
 
+@pytest.mark.slow
 def test_nothing_is_guessed_far_down_and_rows_keep_their_order(file):
     """DuckDB's own guess reads the 1.5 in row 30 001 as 2."""
     rows = [["1", f"{row:05}"] for row in range(70_000)]
@@ -259,6 +262,7 @@ def test_a_line_end_that_differs_is_found_where_duckdb_refuses_it(file):
     assert faulty_record(file('a,y\r\n1,"x\ny"\r\n2,1'), Dialect(), 2) is None
 
 
+@pytest.mark.slow
 def test_a_mistake_far_down_is_found_at_its_line(file):
     path = file("a,y\n" + "1,0\n\n" * 25_000 + "x,0\n")
     assert mistakes(path) == [("not-a-number", (50_002, 1, 1))]

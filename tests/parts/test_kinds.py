@@ -75,6 +75,7 @@ def found(file, cells):
         return problem.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [
@@ -158,6 +159,7 @@ def test_any_column_is_judged_as_the_rules_say(file, cells):
     assert found(file, cells) == judged(cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "kind"), [("word", "not-a-number"), ("00123", "not-a-number"), ("2.5", "numeric"), ("", "numeric")]
 )
@@ -225,6 +227,7 @@ def test_text_that_is_ignored_is_a_warning(file):
     assert caught.value.diagnostics[0].path == ("features", 1)
 
 
+@pytest.mark.slow
 def test_a_misfit_names_the_keys_that_mend_it(file):
     with pytest.raises(DataError) as caught:
         read(file, ["1"] * 20 + ["?"])
@@ -235,6 +238,7 @@ def test_a_misfit_names_the_keys_that_mend_it(file):
     ]
 
 
+@pytest.mark.slow
 def test_what_was_judged_reads_the_same_again(file):
     cells = ["red", "blue", "", "blue", "red"] * 5
     path = file("a,b,c,y\n" + "".join(f"{cell},yes,2024-01-0{row % 9 + 1},u\n" for row, cell in enumerate(cells)))

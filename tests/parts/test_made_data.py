@@ -151,6 +151,7 @@ def test_what_cannot_be_is_said_at_the_field_that_was_written(name, fields, expe
         assert message in found[place]
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {"n_features": st.integers(1, 6), "n_informative": st.integers(1, 4), "n_redundant": st.integers(0, 3)},

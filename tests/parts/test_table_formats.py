@@ -50,6 +50,7 @@ def of_file(path, **fields):
     return part(path=path.name, target="y", **fields).load(path.parent, "classes")
 
 
+@pytest.mark.slow
 def test_a_table_is_the_same_from_everywhere(frame, tmp_path):
     X, columns = frame_table(frame.drop(columns="y"))
     kinds = ["numeric", "numeric", "boolean", "boolean", "datetime", "datetime", "category"]
@@ -84,6 +85,7 @@ def test_types_of_parquet_files_are_kept(tmp_path):
     np.testing.assert_array_equal(table.X[:, 7], rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["[1, 2]", "{'a': 1}", "'x'::BLOB", "MAP {'a': 1}"])
 def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of):
     import duckdb
@@ -94,6 +96,7 @@ def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of):
     assert of_file(tmp_path / "rows.parquet", columns={"a": "ignore"}).X.tolist() == [[1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "code", "line"),
     [

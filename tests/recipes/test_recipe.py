@@ -67,6 +67,7 @@ def test_classes(recipe_for: Recipe) -> None:
     assert list(model.predict(X)[[0, 60, 140]]) == names
 
 
+@pytest.mark.slow
 def test_values(recipe_for: Recipe) -> None:
     X, y = load_diabetes(return_X_y=True)
     spec = recipe_for(table(**{f"x{i}": X[:, i] for i in range(10)}, y=y), "y")
@@ -78,6 +79,7 @@ def test_values(recipe_for: Recipe) -> None:
     assert predicted.max() <= y.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "loss"), [("species", "categorical_crossentropy"), ("sex", "binary_crossentropy")])
 def test_penguins_by_class(recipe_for: Recipe, target: str, loss: str) -> None:
     spec = recipe_for(PENGUINS.read_text(), target)
@@ -85,6 +87,7 @@ def test_penguins_by_class(recipe_for: Recipe, target: str, loss: str) -> None:
     run(spec)
 
 
+@pytest.mark.slow
 def test_numbers_alone_are_embedded(recipe_for: Recipe) -> None:
     spec = recipe_for(PENGUINS.read_text(), "body_mass_g")
     assert embedding(spec).columns == (0, 1, 2, 3)
@@ -139,6 +142,7 @@ def test_a_rare_class_is_not_stratified(recipe_for: Recipe) -> None:
     run(spec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "batch"), [("values", 256), ("classes", 256)])
 def test_many_rows_get_one_network(recipe_for: Recipe, kind: str, batch: int) -> None:
     x, noise = np.random.default_rng(0).normal(size=(2, 10_000))

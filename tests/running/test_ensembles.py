@@ -337,6 +337,7 @@ class Stopping(Observer):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 @pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
 def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, member: int, epoch: int, optimizer: str):
@@ -380,6 +381,7 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         assert all(expected[name] == again[name] for name in expected if name != "run.json")
 
 
+@pytest.mark.slow
 def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))
@@ -418,6 +420,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
             specnet.run(MOONS, tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(tmp_path: Path):
     for name in "ab":
         specnet.run(MOONS, tmp_path / name)

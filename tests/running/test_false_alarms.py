@@ -38,12 +38,14 @@ def told(folder: Path, rows: list[Row], seed: int = 0, **data: Any) -> list[tupl
     return [(warning.code, warning.message) for warning in specnet.run(spec, observer=Observer()).warnings]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_penguins_give_no_warning(tmp_path: Path, penguins: list[Row], seed: int):
     assert told(tmp_path, penguins, seed) == []
     assert told(tmp_path, penguins, seed, target="sex", missing_target="drop") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_raw_penguins_have_two_constants_and_an_identifier(tmp_path: Path, penguins: list[Row], seed: int):
     """As in the original table, where an individual was seen up to three times."""
@@ -79,6 +81,7 @@ FAULTS: dict[str, tuple[str, Callable[[int, Row], str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_planted_fault_gives_its_warning_and_no_other(tmp_path: Path, penguins: list[Row], fault: str):
     code, planted = FAULTS[fault]

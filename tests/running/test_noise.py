@@ -194,6 +194,7 @@ def assert_learned_from_training_columns_alone(preprocessing: Any) -> None:
     assert states(preprocessing, other_labels=True) == learned, "the target"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preprocessing", PREPROCESSING.values(), ids=PREPROCESSING)
 def test_what_is_fitted_knows_training_rows_alone_and_no_target(preprocessing: Any):
     assert_learned_from_training_columns_alone(preprocessing)

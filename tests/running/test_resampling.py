@@ -19,6 +19,7 @@ def drawn_one_by_one(rows: int, count: int, at_once: int) -> list[np.ndarray]:
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_resamples_are_rows_drawn_with_replacement(weighted: bool):
     rows = 3000
@@ -75,6 +76,7 @@ def test_resamples_without_a_figure_do_not_count():
     assert Resampling(1, stream(0, "resampling")).interval(2.0, figures) is None
 
 
+@pytest.mark.slow
 def test_intervals_of_means_hold_the_mean_about_as_often_as_they_say():
     generator, rows, held = np.random.default_rng(7), 60, 0
     for seed in range(300):

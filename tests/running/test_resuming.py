@@ -61,6 +61,7 @@ def test_many_differences_are_counted(tmp_path: Path, pinned: Pinned):
     pinned(refusal(tmp_path, "network.hidden_layer_sizes=[4, 4, 4]"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -103,6 +103,7 @@ def test_many_mistakes_are_counted():
     assert "50" in caught.value.diagnostics[-1].message
 
 
+@pytest.mark.slow
 def test_several_threads_read_at_once():
     texts = [*GOOD.values(), *(marked(text).text for text in DOCUMENTS.values())]
 

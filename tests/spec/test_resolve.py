@@ -379,6 +379,7 @@ def test_a_spec_can_be_pickled_with_the_places_of_its_errors():
     assert diagnostic.position == Position(2, 19)
 
 
+@pytest.mark.slow
 def test_the_largest_network_that_may_be_is_read_again_from_its_resolved_form():
     resolved = resolve(spec({"layer_sizes": [1] * 1001, "weight_initializer": {"type": "variance_scaling"}})).spec
     assert resolved.network.layers is not None

@@ -34,6 +34,7 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spec.toml", "spec.resolved.json"])
 def test_a_runs_specs_run_again(spec: Path, tmp_path: Path, name: str):
     first = specnet.run(spec, tmp_path / "runs" / "first")
