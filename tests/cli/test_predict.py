@@ -285,6 +285,7 @@ def test_columns_are_kept_beside_their_predictions(specnet: Specnet, folder: Pat
     assert [row[2] for row in rows] == expected.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "keep", "status"),
     [

@@ -247,6 +247,7 @@ def test_estimators_that_were_put_together(attributes: dict[str, Any], tmp_path:
     pinned(reason_to_refuse(network, tmp_path / "m.skops"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attributes", SCALERS)
 def test_scalers_that_were_put_together(attributes: dict[str, Any], tmp_path: Path, pinned: Pinned):
     network = fitted(tmp_path)

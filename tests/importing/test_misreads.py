@@ -173,6 +173,7 @@ def written(nodes: list[Any], path: Path, inputs: dict[str, int] | None = None) 
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERED)
 def test_answered_as_onnxruntime_does(name: str, tmp_path: Path):
     content = written(ANSWERED[name], tmp_path / "m.onnx")

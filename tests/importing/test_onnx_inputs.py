@@ -90,6 +90,7 @@ def written(shape: list[Any], nodes: list[Any], path: Path) -> bytes:
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["forwards", "backwards"])
 @pytest.mark.parametrize("name", CASES)
 def test_answered_as_onnxruntime_does(name: str, order: str, tmp_path: Path):

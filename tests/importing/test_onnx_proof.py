@@ -30,6 +30,7 @@ def difference(said: str) -> float:
     return float(said.removeprefix(SAID))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_of_every_kind_agree(kind: str, dtype: str, tmp_path: Path):
@@ -47,6 +48,7 @@ def test_reference_specs_agree(name: str, tmp_path: Path):
     assert difference(read_network(tmp_path / "m.onnx").proof) <= 1e-5 * largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: Path, refused: Refused):

@@ -40,6 +40,7 @@ def network_outputs(model: specnet.Model, X: np.ndarray) -> np.ndarray:
     return model.network.predict(model.theta, prepared, model.state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["moons.toml", "logistic.toml", "iris.json", "diabetes.toml", "residual.toml"])
 def test_reference_specs(name: str, tmp_path: Path):
     overrides = ["training.epochs=3"]

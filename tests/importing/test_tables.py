@@ -82,6 +82,7 @@ def without(key: str) -> Callable[[onnx.ModelProto], None]:
     return lambda model: said(model, lambda spec: spec["network"].pop(key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -9,6 +9,7 @@ from specnet.parts.data import Csv
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "fields", "X", "y"),
     [
@@ -52,6 +53,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
     assert Csv(path="rows.tsv", target="y").load(tmp_path, "classes").feature_names == ("a,b,c",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "fields", "code", "line", "hint"),
     [

@@ -120,6 +120,7 @@ def test_mistakes_in_json_lines_are_found_at_their_lines(tmp_path, text, code, l
     assert (problem.code, problem.position.line) == (code, line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
 def test_several_files_are_one_table_whatever_the_order_of_their_columns(tmp_path, suffix):
     whole = pd.DataFrame({"a": [1, 2, 3, 4], "A": ["p", "q", "q", "p"], "y": [0, 1, 0, 1]})
@@ -156,6 +157,7 @@ def test_packed_files_are_read(tmp_path):
         of_file(tmp_path / "rows.csv.gz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "kind", "target", "expected"),
     [

@@ -173,6 +173,7 @@ batch_size = 16
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_run_without_checkpoints_goes_on_after_a_signal(

@@ -86,6 +86,7 @@ def test_every_optimizer_resumes(name: str):
     assert_resumes(spec_of(optimizer=part_of("optimizer", name), batch_size=batch), rows_of(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names("schedule"))
 def test_every_schedule_resumes(name: str):
     optimizer = {"type": "adam", "schedule": part_of("schedule", name)}
