@@ -18,7 +18,8 @@ from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
 from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_loops import FormulaLoops
 from specnet.exporting.language import Language, Variable
-from specnet.exporting.program import Program, Stage
+from specnet.exporting.layer_steps import Stage
+from specnet.exporting.program import Program
 from specnet.exporting.scratch import Scratch
 from specnet.exporting.text import CALL, Names, Text
 from specnet.parts.arrays import Array

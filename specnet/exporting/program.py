@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from specnet.compiler import Expansions, Operation, Shape, Value, rows, state_value
+from specnet.compiler import Expansions, Operation, Value, rows, state_value
 from specnet.data import Preparation
-from specnet.errors import UnsupportedError
 from specnet.exporting.columns import columns_of
 from specnet.exporting.formula import Constants, Formula, formula_of, sources_of
+from specnet.exporting.layer_steps import LayerReader
 from specnet.model import Model
-from specnet.network.blueprint import LayerScope, Recorder
-from specnet.network.layout import PlacedBlock
-from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
-from specnet.parts.layers import Layer
 from specnet.parts.metrics.base import Task
-from specnet.parts.part import described
-from specnet.spec.resolving.graph import Node
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """A layer without the activation that it ends in, or that activation.
-
-    Attributes
-    ----------
-    layer : Layer or None
-    activation : Activation or None
-        One of the two.
-    formula : Formula
-    arrays : mapping
-        What the part learned or keeps, in the order in which it says it, as a user sees it.
-    """
-
-    layer: Layer | None
-    activation: Activation | None
-    formula: Formula
-    arrays: Mapping[str, Array]
-
-    @property
-    def part(self) -> Layer | Activation:
-        """The layer or the activation."""
-        part = self.activation if self.layer is None else self.layer
-        assert part is not None, "a stage is one of the two"
-        return part
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerStep:
-    """A layer in its place.
-
-    Attributes
-    ----------
-    node : Node
-    title : str
-        What it is, in a line.
-    stages : tuple of Stage
-        What it computes, the first from the node's inputs and the second from the first one's result; none where it
-        only hands on its input.
-    """
-
-    node: Node
-    title: str
-    stages: tuple[Stage, ...]
 
 
 class Program:
@@ -109,7 +56,7 @@ class Program:
         finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = self._formula(value, [y], arrays, np.dtype(np.float64), "target_preprocessing")
-        self.steps = tuple(map(self._step, range(len(network.nodes))))
+        self.steps = LayerReader(network, model.theta, model.state, expansions).steps()
 
     @property
     def texts(self) -> list[int]:
@@ -196,61 +143,6 @@ class Program:
     ) -> Formula:
         return formula_of(value, sources, arrays, dtype, key, self._expansions)
 
-    def _step(self, number: int) -> LayerStep:
-        network = self.model.network
-        node = network.nodes[number]
-        sizes = node.input_sizes
-        layer, activation = node.layer.split_activation()
-        blocks = network.layout.of_node(number)
-        count = len(layer.parameters(sizes)) if layer else 0
-        values = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in blocks]
-        stages = []
-        if layer is not None:
-            sources = sources_of(sizes)
-            value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
-            stages.append(self._stage(node, (layer, None), value, sources, blocks[:count]))
-        if activation is not None:
-            size = layer.output_size(sizes) if layer else sizes[0]
-            sources = sources_of([size])
-            value = activation.apply(sources[0], values[count:])
-            stages.append(self._stage(node, (None, activation), value, sources, blocks[count:]))
-        return LayerStep(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
-
-    def _stage(
-        self,
-        node: Node,
-        part: tuple[Layer, None] | tuple[None, Activation],
-        value: Value,
-        sources: Sequence[Value],
-        blocks: Sequence[PlacedBlock],
-    ) -> Stage:
-        model = self.model
-        layout = model.network.layout
-        blocks_and_states = layout.arrays(model.theta, "theta") | layout.state_arrays(model.state)
-        formula = self._formula(value, sources, blocks_and_states, model.network.dtype, node.key)
-        arrays = {
-            f"{node.key}.{tensor.name}": tensor.view(placed.view(model.theta))
-            for placed in blocks
-            for tensor in placed.block.tensors
-        }
-        layer, activation = part
-        if layer is not None:
-            arrays |= {name: array for name, array in model.state.items() if name.rpartition(".")[0] == node.key}
-        return Stage(layer, activation, formula, arrays)
-
-
-class _AnsweringScope(LayerScope):
-    """A program that only predicts, each row by itself, as the layer that is placed in it sees it."""
-
-    def batch_mean(self, x: Value) -> NoReturn:
-        raise UnsupportedError(f"{self.node.layer.type}: rows that depend on each other cannot be exported")
-
-    def commit(self, state: Value, value: Value) -> NoReturn:
-        raise UnsupportedError(f"{self.node.layer.type}: state updated in evaluation cannot be exported")
-
-    def _noise(self, distribution: str, shape: Shape) -> NoReturn:
-        raise UnsupportedError(f"{self.node.layer.type}: random numbers in evaluation cannot be exported")
-
 
 def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
     """Return a preparation of symbolic arrays, which begins behind the codes of texts, and what they stand for."""
@@ -263,11 +155,3 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
 
     made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
     return Preparation(tuple(made)), arrays
-
-
-def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
-    """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
-    sized = " + ".join(map(str, sizes))
-    words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
-    text = f"{node.key}: {', '.join(filter(None, words))}"
-    return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line

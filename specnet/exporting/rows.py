@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
-from specnet.exporting.program import Program, Stage
+from specnet.exporting.layer_steps import Stage
+from specnet.exporting.program import Program
 from specnet.exporting.text import CALL, SUM, Form, Names, Text, write_expression
 
 WIDTH = 100

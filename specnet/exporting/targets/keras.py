@@ -18,7 +18,8 @@ from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
 from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
-from specnet.exporting.program import LayerStep, Program, Stage
+from specnet.exporting.layer_steps import LayerStep, Stage
+from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, Target, refuse_texts, required
 from specnet.model import Model
 from specnet.parts import Activation, Layer

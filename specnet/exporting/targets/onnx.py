@@ -16,6 +16,7 @@ from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
+from specnet.exporting.layer_steps import Stage
 from specnet.exporting.onnx_columns import (
     LEARNING,
     LEARNING_OPSET,
@@ -26,7 +27,7 @@ from specnet.exporting.onnx_columns import (
     inputs_of,
 )
 from specnet.exporting.onnx_nodes import Nodes
-from specnet.exporting.program import Program, Stage
+from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model

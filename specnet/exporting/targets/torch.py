@@ -18,7 +18,8 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Step
-from specnet.exporting.program import Program, Stage
+from specnet.exporting.layer_steps import Stage
+from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
