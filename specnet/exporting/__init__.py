@@ -81,8 +81,6 @@ def export(
         hint = "for a fitted estimator, pass estimator.model_"
         raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
-    if model.theta.ndim > 1:
-        raise UnsupportedError(f"ensembles are not supported by {target}")
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")

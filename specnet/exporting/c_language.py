@@ -91,8 +91,8 @@ class C(Language):
     def variable(self, name: str, code: str) -> str:
         return f"{self.kind} {name} = {code};"
 
-    def loop_head(self, count: int) -> str:
-        return f"for (int i = 0; i < {count}; i++)"
+    def loop_head(self, count: int, index: str) -> str:
+        return f"for (int {index} = 0; {index} < {count}; {index}++)"
 
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
         *lines, result = body

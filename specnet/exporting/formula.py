@@ -119,6 +119,8 @@ def formula_of(
     dtype: np.dtype[Any],
     key: str,
     expansions: Expansions,
+    *,
+    only_tables: bool = False,
 ) -> Formula:
     """Return the formula of a symbolic value.
 
@@ -136,8 +138,11 @@ def formula_of(
         How the names of tables begin that are no array of their own.
     expansions : mapping
         What the target lacks, in terms of what it has.
+    only_tables : bool
+        Whether a single number that is computed once is a table as others are, and not a part of the formula, which
+        then is the same for other arrays.
     """
-    return _Reader(sources, key, _constants(value, arrays, dtype), expansions).read(value)
+    return _Reader(sources, key, _constants(value, arrays, dtype), expansions, only_tables).read(value)
 
 
 def _constants(value: Value, arrays: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[Value, Array]:
@@ -165,10 +170,16 @@ class _Reader:
     """Turns the compiler's calls into steps."""
 
     def __init__(
-        self, sources: Sequence[Value], key: str, constants: Mapping[Value, Array], expansions: Expansions
+        self,
+        sources: Sequence[Value],
+        key: str,
+        constants: Mapping[Value, Array],
+        expansions: Expansions,
+        only_tables: bool,
     ) -> None:
         self.sources = {x.attributes: Source(n, _features(x.shape)) for n, x in enumerate(sources)}
         self.key, self.constants, self.expansions = key, constants, expansions
+        self.only_tables = only_tables
         self.folded = 0
 
     def read(self, value: Value) -> Formula:
@@ -187,10 +198,10 @@ class _Reader:
                 found[number] = found[call.arguments[0]]
             elif number not in arrays:
                 found[number] = self._step(call, found, arrays, program.calls)
-            elif arrays[number].size == 1 and call.operation is not STATE:
+            elif arrays[number].size == 1 and call.operation is not STATE and not self.only_tables:
                 found[number] = float(arrays[number].reshape(()))
-            elif arrays[number].shape[1] == 1:
-                found[number] = Constants(self._name(call), arrays[number][:, 0])
+            elif arrays[number].size == 1 or arrays[number].shape[1] == 1:
+                found[number] = Constants(self._name(call), arrays[number].reshape(-1))
         output = found[result]
         steps = tuple(operand for operand in found.values() if isinstance(operand, Step))
         return Formula(tuple(self.sources.values()), steps, output)

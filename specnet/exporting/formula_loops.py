@@ -25,7 +25,7 @@ class FormulaLoops:
     sources : sequence of Variable
         Where what it reads lies.
     tables : mapping
-        How each table is called.
+        How each table is written where it is read.
     language : Language
     scratch : Scratch
     names : Names

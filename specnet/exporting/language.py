@@ -82,8 +82,8 @@ class Language(ABC):
         """Return the declaration of a variable that changes."""
 
     @abstractmethod
-    def loop_head(self, count: int) -> str:
-        """Return the head of a loop of `i` up to a count."""
+    def loop_head(self, count: int, index: str) -> str:
+        """Return the head of a loop up to a count."""
 
     @abstractmethod
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
@@ -125,14 +125,14 @@ class Language(ABC):
         """Return a value in the precision of arrays."""
         return value.code
 
-    def loop(self, count: int, body: Sequence[str]) -> list[str]:
-        """Return a loop of `i` up to a count; what is done once needs none."""
+    def loop(self, count: int, body: Sequence[str], index: str = "i") -> list[str]:
+        """Return a loop up to a count; what is done once needs none."""
         if count == 1:
             return list(body)
         inside = [self.indent + line for line in body]
         if len(body) == 1:
-            return [self.loop_head(count), *inside]
-        return [f"{self.loop_head(count)} {{", *inside, "}"]
+            return [self.loop_head(count, index), *inside]
+        return [f"{self.loop_head(count, index)} {{", *inside, "}"]
 
     def fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> list[str]:
         """Return the loop that fills a place, each round after lines for the variables that the value needs."""

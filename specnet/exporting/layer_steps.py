@@ -9,6 +9,7 @@ from typing import NoReturn
 from specnet.compiler import Expansions, Shape, Value, state_value
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Formula, formula_of, sources_of
+from specnet.model import Model
 from specnet.network import Network
 from specnet.network.blueprint import LayerScope, Recorder
 from specnet.network.layout import PlacedBlock
@@ -65,20 +66,48 @@ class LayerStep:
     stages: tuple[Stage, ...]
 
 
-class LayerReader:
-    """Reads the layers of a network, or of a member of an ensemble.
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """The layers of a network, be it alone or a member of an ensemble.
 
-    Parameters
+    Attributes
     ----------
-    network : Network
-    theta, state : ndarray, mapping
-        The numbers of the network or the member.
-    expansions : mapping
-        What the target lacks, in terms of what it has.
+    prefix : str
+        What stands before the names of its numbers in a model's file: ``members.0.``; empty for a network alone.
+    steps : tuple of LayerStep
+        The layers. Those of two members differ in nothing but numbers.
     """
 
-    def __init__(self, network: Network, theta: Array, state: Mapping[str, Array], expansions: Expansions) -> None:
-        self.network, self.theta, self.state, self._expansions = network, theta, state, expansions
+    prefix: str
+    steps: tuple[LayerStep, ...]
+
+
+def members_of(model: Model, expansions: Expansions) -> tuple[Member, ...]:
+    """Return the members of an ensemble, or the only network, with what the target lacks in terms of what it has."""
+    is_alone, several = model.theta.ndim == 1, len(model.members) > 1
+    return tuple(
+        Member(
+            "" if is_alone else f"members.{number}.",
+            _LayerReader(model.network, theta, state, expansions, only_tables=several).steps(),
+        )
+        for number, (theta, state) in enumerate(model.members)
+    )
+
+
+class _LayerReader:
+    """Reads the layers of one network."""
+
+    def __init__(
+        self,
+        network: Network,
+        theta: Array,
+        state: Mapping[str, Array],
+        expansions: Expansions,
+        *,
+        only_tables: bool,
+    ) -> None:
+        self.network, self.theta, self.state = network, theta, state
+        self._expansions, self._only_tables = expansions, only_tables
         self._arrays = network.layout.arrays(theta, "theta") | network.layout.state_arrays(state)
 
     def steps(self) -> tuple[LayerStep, ...]:
@@ -112,7 +141,15 @@ class LayerReader:
         sources: Sequence[Value],
         blocks: Sequence[PlacedBlock],
     ) -> Stage:
-        formula = formula_of(value, sources, self._arrays, self.network.dtype, node.key, self._expansions)
+        formula = formula_of(
+            value,
+            sources,
+            self._arrays,
+            self.network.dtype,
+            node.key,
+            self._expansions,
+            only_tables=self._only_tables,
+        )
         arrays = {
             f"{node.key}.{tensor.name}": tensor.view(placed.view(self.theta))
             for placed in blocks

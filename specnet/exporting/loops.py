@@ -21,7 +21,7 @@ from specnet.exporting.language import Language, Variable
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
 from specnet.exporting.scratch import Scratch
-from specnet.exporting.text import CALL, Names, Text
+from specnet.exporting.text import CALL, PRODUCT, Names, Text
 from specnet.parts.arrays import Array
 
 _FOLDED = re.compile(r"constant_\d+$")
@@ -64,6 +64,11 @@ class Loops:
         self.program, self.prepared, self.computed, self.reserved = program, prepared, computed, reserved
         self.names = Names(reserved)
         self.tables = {table: self.names.new(name) for table, name in _table_names(program).items()}
+        self._member = self.names.new("member") if program.is_averaged else ""
+        self._references = {
+            table: f"{name}[{self._member}]" if program.has_members(table) else name
+            for table, name in self.tables.items()
+        }
         self.functions: list[str] = []
         self.lines: list[str] = []
         self._scratch = Scratch(program, self.names)
@@ -83,16 +88,42 @@ class Loops:
         return self._scratch.wide
 
     def numbers(self, table: Constants) -> Array:
-        """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs)."""
-        return table.array.T if table in self._transposed else table.array
+        """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs).
+
+        Before these axes may be one of the members.
+        """
+        numbers = self.program.numbers(table)
+        return numbers.swapaxes(-1, -2) if table in self._transposed else numbers
 
     def _write(self) -> None:
-        program, answer = self.program, self._scratch.answer
-        places = {-1: Variable("x", program.inputs)}
+        program, columns = self.program, Variable("x", self.program.inputs)
         if not program.prepare.is_identity:
             self.lines.append("// preprocessing")
-            places[-1] = self._formula(program.prepare, [places[-1]], self.prepared)
-        readers = program.readers()
+            columns = self._formula(program.prepare, [columns], self.prepared)
+        if program.is_averaged:
+            self._average(columns)
+        else:
+            self._network(columns)
+
+    def _average(self, columns: Variable) -> None:
+        """Write the loop over the members of an ensemble, which all read the prepared columns."""
+        answer, sums, language = self._scratch.answer, self._scratch.sums(), self.prepared
+        self._scratch.kept = {columns.name, sums.name}
+        before, self.lines = self.lines, []
+        self._network(columns)
+        size, count = answer.features, len(self.program.members)
+        added = f"{sums.at(size).code} += {language.read(answer.at(size)).code};"
+        self.lines = [
+            *before,
+            *language.fill(sums, language.number(0.0)),
+            *language.loop(count, [*self.lines, *language.loop(size, [added])], self._member),
+            *language.fill(answer, Text(f"{sums.at(size).code} / {count}", PRODUCT)),
+        ]
+
+    def _network(self, columns: Variable) -> None:
+        """Write the layers, from the prepared columns to the answer."""
+        program, answer = self.program, self._scratch.answer
+        places, readers = {-1: columns}, program.readers()
         for number, step in enumerate(program.steps):
             self.lines.append(f"// {step.title}")
             later = (source for source in range(-1, number) if max(readers[source]) > number)
@@ -109,7 +140,7 @@ class Loops:
             self.lines += self.computed.fill(answer, last.at(program.outputs))
 
     def _formula(self, formula: Formula, sources: Sequence[Variable], language: Language) -> Variable:
-        loops = FormulaLoops(formula, sources, self.tables, language, self._scratch, self.names)
+        loops = FormulaLoops(formula, sources, self._references, language, self._scratch, self.names)
         self.lines += loops.lines
         return loops.result
 
@@ -119,7 +150,7 @@ class Loops:
             return self._formula(formula, sources, self.computed)
         (source,), features = sources, sources[0].features
         target = self._scratch.place(formula.output, features, [source.name])
-        tables = (Variable(self.tables[table], table.array.size) for table in formula.tables)
+        tables = (Variable(self._references[table], table.array.size) for table in formula.tables)
         arguments = ", ".join(place.at(features).code for place in (source, *tables))
         self.lines += self.computed.fill(target, Text(f"{self._function(stage)}({arguments})", CALL))
         return target

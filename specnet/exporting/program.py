@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from specnet.compiler import Expansions, Operation, Value, rows, state_value
 from specnet.data import Preparation
 from specnet.exporting.columns import columns_of
 from specnet.exporting.formula import Constants, Formula, formula_of, sources_of
-from specnet.exporting.layer_steps import LayerReader
+from specnet.exporting.layer_steps import LayerStep, members_of
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.base import Task
@@ -38,25 +38,36 @@ class Program:
         The raw columns.
     prepare : Formula
         From raw columns, with the codes of texts, to the network's inputs, in float64.
-    steps : tuple of LayerStep
-        The layers.
+    members : tuple of Member
+        The members of an ensemble, or the only network.
     finish : Formula
-        From the network's outputs to what is answered, values in the target's units, in float64.
+        From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
+        answers is the mean of these.
     """
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
-        self.model, self.dtype, self._expansions, self.note = model, dtype, expansions, note
-        network = model.network
+        self.model, self.dtype, self.note = model, dtype, note
+        network, float64 = model.network, np.dtype(np.float64)
         self.inputs = network.resolved.columns
         self.columns = columns_of(model)
         self.outputs = network.target_size if self.task == "values" else network.outputs
         (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
         prepare, arrays = symbolic(model.preprocessing, self.inputs, "preprocessing")
-        self.prepare = self._formula(prepare.apply(x), [x], arrays, np.dtype(np.float64), "preprocessing")
+        self.prepare = formula_of(prepare.apply(x), [x], arrays, float64, "preprocessing", expansions)
         finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
-        self.finish = self._formula(value, [y], arrays, np.dtype(np.float64), "target_preprocessing")
-        self.steps = LayerReader(network, model.theta, model.state, expansions).steps()
+        self.finish = formula_of(value, [y], arrays, float64, "target_preprocessing", expansions)
+        self.members = members_of(model, expansions)
+
+    @property
+    def steps(self) -> tuple[LayerStep, ...]:
+        """The layers, with the numbers of the first member."""
+        return self.members[0].steps
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether the answer is the mean of several members' answers."""
+        return len(self.members) > 1
 
     @property
     def texts(self) -> list[int]:
@@ -115,19 +126,36 @@ class Program:
 
     @property
     def tables(self) -> list[Constants]:
-        """All numbers that were learned, in order."""
+        """All numbers that were learned, in order; of an ensemble those of the first member."""
         return [table for formula in self.formulas for table in formula.tables]
+
+    def numbers(self, table: Constants) -> Array:
+        """Return a table's numbers, with the members as the first axis where each has its own."""
+        members = self._tables_of_members.get(table)
+        return table.array if members is None else np.stack([member.array for member in members])
+
+    def has_members(self, table: Constants) -> bool:
+        """Whether each member has numbers of its own in a table."""
+        return table in self._tables_of_members
+
+    @cached_property
+    def _tables_of_members(self) -> dict[Constants, tuple[Constants, ...]]:
+        """The tables of all members by those of the first, if there are several."""
+        layers = [[stage.formula for step in member.steps for stage in step.stages] for member in self.members]
+        tables = [[table for formula in formulas for table in formula.tables] for formulas in layers]
+        return {found[0]: found for found in zip(*tables, strict=True)} if self.is_averaged else {}
 
     @property
     def summary(self) -> str:
         """What the model answers, in words."""
+        means = f", by the mean of {len(self.members)} networks" if self.is_averaged else ""
         match self.task:
             case "binary" | "classes":
-                return f"{self.inputs} columns to one of {len(self.labels or ())} classes"
+                return f"{self.inputs} columns to one of {len(self.labels or ())} classes{means}"
             case "multilabel":
-                return f"{self.inputs} columns to {self.outputs} times 0 or 1"
+                return f"{self.inputs} columns to {self.outputs} times 0 or 1{means}"
             case "values":
-                return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}"
+                return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}{means}"
 
     def readers(self) -> dict[int, list[int]]:
         """Return which layers read each layer's result, -1 being the prepared columns; the end reads the last."""
@@ -137,11 +165,6 @@ class Program:
                 found[source].append(number)
         found[len(self.steps) - 1].append(len(self.steps))
         return found
-
-    def _formula(
-        self, value: Value, sources: Sequence[Value], arrays: Mapping[str, Array], dtype: np.dtype[Any], key: str
-    ) -> Formula:
-        return formula_of(value, sources, arrays, dtype, key, self._expansions)
 
 
 def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:

@@ -12,12 +12,13 @@ import numpy as np
 from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
-from specnet.exporting.text import CALL, SUM, Form, Names, Text, write_expression
+from specnet.exporting.text import CALL, PRODUCT, SUM, Form, Names, Text, write_expression
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
 _COMMENTED = 112
 """Characters of a line of a function, with the comment that stands behind it, above which the comment stands above."""
+_FLOAT64 = np.dtype(np.float64)
 _INLINE = 2
 """Steps up to which a layer needs no function of its own; an activation may have a single one."""
 
@@ -61,6 +62,10 @@ class Library(ABC):
         """Return a number."""
 
     @abstractmethod
+    def each_member(self, count: int) -> tuple[str, Text]:
+        """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
+
+    @abstractmethod
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         """Return an array in another precision."""
 
@@ -75,7 +80,7 @@ class RowWriter:
     names : Names
         With all that the file reserves.
     tables : mapping
-        How each table is called.
+        How each table is written where it is read.
 
     Attributes
     ----------
@@ -83,37 +88,73 @@ class RowWriter:
         Functions, in the order of their first use.
     lines : list of str
         From `x`, raw columns in float64, to the line that returns what is answered.
+    member : list of str
+        Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
     """
 
     def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Constants, str]) -> None:
         self.program, self.library, self.names, self.tables = program, library, names, tables
         self.definitions: list[str] = []
         self.lines: list[str] = []
+        self.member: list[str] = []
         self._functions: dict[Any, str] = {}
         self._write()
 
     def _write(self) -> None:
-        program, lines, float64 = self.program, self.lines, np.dtype(np.float64)
-        readers = program.readers()
-        prepared = self._inline(program.prepare, [Text("x")], float64)
-        if program.dtype != float64:
+        program = self.program
+        prepared = self._inline(program.prepare, [Text("x")], _FLOAT64)
+        if program.dtype != _FLOAT64:
             prepared = self.library.converted(prepared, program.dtype)
+        if not program.is_averaged:
+            self._network(prepared)
+            return
+        self._assign("x", prepared)
+        before, self.lines = self.lines, []
+        self._network(Text("x"))
+        self.member, self.lines = self.lines, before
+        self._average()
+
+    def _average(self) -> None:
+        """Write the mean of what the members of an ensemble answer, summed in float64."""
+        program, total = self.program, self.names.new("total")
+        head, answer = self.library.each_member(len(program.members))
+        before, self.lines = self.lines, []
+        if not program.finish.is_identity:
+            result = self.names.new("y")
+            self._assign(result, answer)
+            answer = self._inline(program.finish, [Text(result)], _FLOAT64)
+        if program.dtype != _FLOAT64:
+            answer = self.library.converted(answer, _FLOAT64)
+        self._assign(total, Text(f"{total} + {answer.within(PRODUCT)}"))
+        mean = Text(f"{total} / {len(program.members)}", PRODUCT)
+        if program.finish.is_identity and program.dtype != _FLOAT64:
+            mean = self.library.converted(mean, program.dtype)
+        self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), f"return {mean.code}"]
+
+    def _network(self, prepared: Text) -> None:
+        """Write a network, from its prepared columns to what it answers, or to the outputs of a member."""
+        program, lines = self.program, self.lines
+        readers = program.readers()
         results = {-1: self._variable(-1, readers)}
-        if prepared.code != results[-1]:
-            lines.append(f"{results[-1]} = {prepared.code}")
+        self._assign(results[-1], prepared)
+        is_answered = program.is_averaged or program.finish.is_identity
         last = len(program.steps) - 1
         for number, step in enumerate(program.steps):
             texts = [Text(results[source]) for source in step.node.inputs]
             for stage in step.stages:
                 texts = [self._stage(stage, texts)]
             results[number] = self._variable(number, readers)
-            answers = number == last and program.finish.is_identity
+            answers = number == last and is_answered
             if not answers and texts[0].code == results[number]:
                 lines.append(f"# {step.title}")
             else:
                 lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", step.title)
-        if not program.finish.is_identity:
-            lines.append(f"return {self._inline(program.finish, [Text(results[last])], float64).code}")
+        if not is_answered:
+            lines.append(f"return {self._inline(program.finish, [Text(results[last])], _FLOAT64).code}")
+
+    def _assign(self, variable: str, value: Text) -> None:
+        if value.code != variable:
+            self.lines.append(f"{variable} = {value.code}")
 
     def _variable(self, number: int, readers: Mapping[int, Sequence[int]]) -> str:
         """Return the variable of a layer's result: `x` where only the next layer reads it."""

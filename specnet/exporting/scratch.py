@@ -28,6 +28,8 @@ class Scratch:
         How many numbers each array holds.
     wide : set of str
         The wide arrays among them.
+    kept : set of str
+        The arrays that the members of an ensemble share.
     awaited : set of str
         The arrays that later layers read.
     answer : Variable
@@ -38,6 +40,7 @@ class Scratch:
         self.names = names
         self.sizes: dict[str, int] = {}
         self.wide: set[str] = set()
+        self.kept: Set[str] = frozenset()
         self.awaited: Set[str] = frozenset()
         self.answer = Variable("y", program.outputs)
         self._last = frozenset(_last_results(program))
@@ -69,11 +72,18 @@ class Scratch:
         if not is_wide and result in self._last and features == self.answer.features and self.answer.name not in busy:
             return self.answer
         known = [name for name in (*over, *self.sizes) if name in self.sizes and (name in self.wide) == is_wide]
-        free = [name for name in known if name not in busy and name not in self.awaited]
+        free = [name for name in known if name not in busy | self.awaited | self.kept]
         name = free[0] if free else self.names.new(f"a{len(self.sizes)}")
         self.sizes[name] = max(features, self.sizes.get(name, 0))
         self.wide |= {name} if is_wide else set()
         return Variable(name, features, is_wide=is_wide)
+
+    def sums(self) -> Variable:
+        """Return a wide array that is as long as the answer, for sums over the members of an ensemble."""
+        name = self.names.new("totals")
+        self.sizes[name] = self.answer.features
+        self.wide |= {name}
+        return Variable(name, self.answer.features, is_wide=True)
 
 
 def _last_results(program: Program) -> Iterable[Operand]:

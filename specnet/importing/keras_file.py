@@ -98,6 +98,9 @@ def _layers(given: Any, limits: Limits) -> list[_Layer]:
             raise FileError(f"{where}: it has no name, or that of another layer")
         if kind == "Lambda":
             raise FileError(f"{where}: a Lambda is code, which is not executed")
+        if kind == "Average":
+            hint = "import the ensemble's model file or its ONNX export"
+            raise FileError(f"{where}: the mean of several networks, as of an ensemble, is not supported", hint=hint)
         if kind not in LAYERS and kind != _INPUT_LAYER:
             raise FileError(f"{where}: layers of the class {shown(kind)} are not supported")
         layers[name] = _Layer(kind, name, where, config, entry.get("inbound_nodes"))

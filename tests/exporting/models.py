@@ -13,6 +13,9 @@ import specnet
 from specnet.errors import SpecnetWarning
 from specnet.exporting import Export, export
 from specnet.model import Model
+from specnet.network import Network
+from specnet.spec import resolve
+from specnet.spec.ensembles import Ensemble
 from tests.model.models import KINDS, make_model
 from tests.random_specs import random_spec
 
@@ -23,11 +26,12 @@ DTYPES = ("float64", "float32")
 
 
 @cache
-def spec_model(name: str) -> Model:
+def spec_model(name: str, ensemble: int | None = None) -> Model:
     """Return the model of a reference spec after an epoch or two; the weights of long training are another test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpecnetWarning)  # pixels of digits are 0 in all rows
-        return specnet.run(SPECS / name, overrides=["training.epochs=2"]).model
+        members = [] if ensemble is None else [f"training.ensemble={ensemble}"]
+        return specnet.run(SPECS / name, overrides=["training.epochs=2", *members]).model
 
 
 @cache
@@ -46,6 +50,25 @@ def random_model(seed: int, dtype: str) -> Model:
         if not name.endswith(".edges"):
             array[...] = abs(array + generator.normal(0, 0.1, array.shape))
     return Model(network, theta, state)
+
+
+def ensemble_of(model: Model, members: int = 3) -> Model:
+    """Return an ensemble of networks whose numbers all differ from the model's, also in what their layers keep."""
+    generator = np.random.default_rng(members)
+    training = {"training": model.spec.training.model_copy(update={"ensemble": Ensemble(members=members)})}
+    network = Network(resolve(model.network.resolved.spec.model_copy(update=training)))
+    theta = model.theta + generator.normal(0, 0.2, (members, len(model.theta)))
+    state = {
+        name: np.stack([array * (1 + number / 10) for number in range(members)]).astype(array.dtype)
+        for name, array in model.state.items()
+    }
+    return Model(network, theta, state, model.preprocessing, model.target_preprocessing, model.labels)
+
+
+def alone(ensemble: Model, member: int) -> Model:
+    """Return a member of an ensemble as a model."""
+    theta, state = ensemble.members[member]
+    return Model(ensemble.network, theta, state, ensemble.preprocessing, ensemble.target_preprocessing, ensemble.labels)
 
 
 def every_model() -> list[tuple[str, str, Callable[[], Model]]]:

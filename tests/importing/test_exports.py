@@ -21,7 +21,7 @@ from specnet.exporting.program import Program
 from specnet.importing import open_model
 from specnet.model import Model
 from specnet.parts.data import Csv
-from tests.exporting.models import DTYPES, NAMES, spec_model
+from tests.exporting.models import DTYPES, NAMES, ensemble_of, spec_model
 from tests.model.models import KINDS, make_model, make_rows
 from tests.texts.pinned import Refused
 
@@ -72,6 +72,23 @@ def test_every_kind(target: str, kind: str, dtype: str, tmp_path: Path, refused:
     found = opened(model, target, tmp_path)
     check_the_same(found, model, X, y)
     check_the_same(found, model, X, y, np.random.default_rng(0).random(len(X)))
+
+
+@pytest.mark.parametrize("kind", ["binary, text", "classes", "multilabel", "values"])
+def test_ensembles_come_back_from_onnx(kind: str, tmp_path: Path):
+    model = ensemble_of(make_model(kind, "float32", metrics=METRICS[make_model(kind).network.task]))
+    found, (X, y) = opened(model, "onnx", tmp_path), make_rows(model)
+    check_the_same(found, model, X, y)
+    np.testing.assert_array_equal(found.theta, model.theta)
+    np.testing.assert_array_equal(found.predict_spread(X), model.predict_spread(X))
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_ensembles_do_not_come_back_from_keras(tmp_path: Path):
+    with pytest.raises(FileError, match="as of an ensemble") as caught:
+        opened(ensemble_of(make_model("classes")), "keras", tmp_path)
+    assert caught.value.diagnostics[0].hint == "import the ensemble's model file or its ONNX export"
 
 
 LOSSES: list[Any] = ["mean_absolute_error", "log_cosh", "poisson", "gamma", "tweedie", "gaussian_nll"]

@@ -319,13 +319,6 @@ def test_a_model_of_other_members_than_its_spec_is_not_saved():
         specnet.Model(network, network.initial_parameters()).predict_spread([[1.0, 2.0]])
 
 
-def test_exports_say_that_they_have_no_ensembles(tmp_path: Path):
-    model = specnet.run(MOONS).model
-    for target in ("onnx", "numpy", "c", "sklearn"):
-        with pytest.raises(specnet.ExportError, match=f"ensembles are not supported by {target}"):
-            specnet.export(model, target, tmp_path / "model")
-
-
 class Stopping(Observer):
     """Presses Ctrl-C in an epoch of a member."""
 

@@ -166,7 +166,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     tables = "".join(
         _table(table.array, name, "double")
         if table in doubles
-        else _table(loops.numbers(table).astype(program.dtype), name, "real")
+        else _table(loops.numbers(table).astype(program.dtype), name, "real", program.has_members(table))
         for table, name in loops.tables.items()
     )
     helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
@@ -299,8 +299,15 @@ def _predict(program: Program, stem: str) -> str:
     return f"\n{result}{stem}_predict(const real *x)\n{{\n    {labels}\n{forward}{best}}}\n"
 
 
-def _table(array: Array, name: str, kind: str) -> str:
-    """Return a table's definition."""
+def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:
+    """Return a table's definition; that of an ensemble's members has them as its first axis."""
+    if has_members:
+        size, lines = f"{len(array)}][{array[0].size}", "".join(f"{{\n{_lines(each)}}},\n" for each in array)
+    else:
+        size, lines = str(array.size), _lines(array)
+    return f"static const {kind} {name}[{size}] = {{\n{lines}}};\n"
+
+
+def _lines(array: Array) -> str:
     rows = array.reshape(-1, array.shape[-1])
-    lines = "".join(f"    {', '.join(map(number_literal, row))},\n" for row in rows)
-    return f"static const {kind} {name}[{array.size}] = {{\n{lines}}};\n"
+    return "".join(f"    {', '.join(map(number_literal, row))},\n" for row in rows)

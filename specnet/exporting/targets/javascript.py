@@ -16,7 +16,7 @@ from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.columns import texts_of
-from specnet.exporting.formula import GROUPED, LINEAR, Step
+from specnet.exporting.formula import GROUPED, LINEAR, Constants, Step
 from specnet.exporting.language import Language, Variable
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
@@ -82,8 +82,8 @@ class _JavaScript(Language):
     def variable(self, name: str, code: str) -> str:
         return f"let {name} = {code};"
 
-    def loop_head(self, count: int) -> str:
-        return f"for (let i = 0; i < {count}; i++)"
+    def loop_head(self, count: int, index: str) -> str:
+        return f"for (let {index} = 0; {index} < {count}; {index}++)"
 
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
         *lines, result = body
@@ -208,7 +208,7 @@ def _about_cells(program: Program) -> str:
 def _module(program: Program) -> str:
     language = _JavaScript(np.dtype(np.float64))
     loops = Loops(program, language, language, _RESERVED.split())
-    tables = "".join(f"const {name} = {_array(loops.numbers(table))};\n" for table, name in loops.tables.items())
+    tables = "".join(f"const {name} = {_table(loops, table)};\n" for table, name in loops.tables.items())
     scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.arrays.items())
     scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
     helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
@@ -345,6 +345,15 @@ def _literal(value: int | str) -> str:
 def _printable(text: str) -> str:
     """Return a text with escapes for what cannot be seen, such as other ends of lines than a line feed."""
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+
+
+def _table(loops: Loops, table: Constants) -> str:
+    """Return a table, or a list of the tables of an ensemble's members."""
+    numbers = loops.numbers(table)
+    if not loops.program.has_members(table):
+        return _array(numbers)
+    members = "".join(f"  {_array(member)},\n" for member in numbers)
+    return f"[\n{members}]"
 
 
 def _array(array: Array) -> str:

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.archive import MEMBER, with_said
 from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
-from specnet.exporting.layer_steps import LayerStep, Stage
+from specnet.exporting.layer_steps import LayerStep, Member, Stage
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, Target, refuse_texts, required
 from specnet.model import Model
@@ -108,7 +109,7 @@ class _Layers:
             If Keras's backend has no numbers of the network's precision.
         """
         program, keras = self.program, self.keras
-        makers = [self._step(step) for step in program.steps]
+        makers = [[self._step(step, member.prefix) for step in member.steps] for member in program.members]
         scales = bool(program.model.target_preprocessing.steps)
         for step in program.steps if scales else program.steps[:-1]:
             if step.stages and step.stages[-1].part.type == "glu":
@@ -120,13 +121,13 @@ class _Layers:
         if program.outputs != program.model.network.outputs:
             self.problems.append("Keras export does not support several outputs per target")
         if self.problems:
-            raise UnsupportedError(*self.problems)
+            raise UnsupportedError(*dict.fromkeys(self.problems))  # members have the same
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
-        results = {-1: self._standardized(program.model.preprocessing, inputs, inverted=False)}
-        for number, (step, make) in enumerate(zip(program.steps, makers, strict=True)):
-            sources = [results[source] for source in step.node.inputs]
-            results[number] = make(sources[0] if len(sources) == 1 else sources)
-        outputs = self._standardized(program.model.target_preprocessing, results[len(makers) - 1], inverted=True)
+        columns = self._standardized(program.model.preprocessing, inputs, "preprocessing")
+        answers = [self._member(*each, columns) for each in zip(program.members, makers, strict=True)]
+        outputs = answers[0]
+        if program.is_averaged:
+            outputs = keras.layers.Average(name="mean", dtype=outputs.dtype)(answers)
         name = "".join(sign if sign.isalnum() else "_" for sign in program.name)
         model = keras.Model(inputs, outputs, name=name)
         for layer, arrays in self.weights:
@@ -137,21 +138,30 @@ class _Layers:
                 raise ExportError(f"Keras stores {' and '.join(kept)} numbers instead of {self.dtype}", hint=hint)
         return model
 
-    def _standardized(self, preparation: Preparation, x: Any, *, inverted: bool) -> Any:
+    def _member(self, member: Member, makers: Sequence[Any], columns: Any) -> Any:
+        """Return what a network answers about prepared columns, applying its layers in order."""
+        results = {-1: columns}
+        for number, (step, make) in enumerate(zip(member.steps, makers, strict=True)):
+            sources = [results[source] for source in step.node.inputs]
+            results[number] = make(sources[0] if len(sources) == 1 else sources)
+        key, last = f"{member.prefix}target_preprocessing", results[len(makers) - 1]
+        return self._standardized(self.program.model.target_preprocessing, last, key, inverted=True)
+
+    def _standardized(self, preparation: Preparation, x: Any, key: str, *, inverted: bool = False) -> Any:
         """Return columns as the network sees them, or values in the target's units, computed in float64."""
         fitted = reversed(preparation.fitted) if inverted else preparation.fitted
         for number, each in enumerate(fitted):
             mean, variance = each["mean"], each["scale"] ** 2  # whose root is the scale again, to the last bit
-            name = f"{'target_preprocessing' if inverted else 'preprocessing'}_{number}"
+            name = f"{key}_{number}".replace(".", "_")
             x = self.keras.layers.Normalization(
                 mean=mean, variance=variance, invert=inverted, dtype="float64", name=name
             )(x)
         return x
 
-    def _step(self, step: LayerStep) -> Any:
+    def _step(self, step: LayerStep, prefix: str) -> Any:
         """Return what applies a layer; what it cannot say becomes a problem."""
         layer: Any = step.node.layer
-        options = {"name": step.node.key.replace(".", "_"), "dtype": self.dtype}
+        options = {"name": (prefix + step.node.key).replace(".", "_"), "dtype": self.dtype}
         match layer.type:
             case "dense" if not step.stages or [s.operation for s in step.stages[0].formula.steps] == [LINEAR]:
                 return self._dense(step, options)

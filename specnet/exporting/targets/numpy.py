@@ -103,7 +103,7 @@ class NumpyTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "numpy")
         writer = _Writer(program)
-        stored = sum(table.array.size for table in program.tables) > MOST_LITERALS
+        stored = sum(program.numbers(table).size for table in program.tables) > MOST_LITERALS
         text = writer.module(path.with_suffix(".npz").name if stored else None)
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
@@ -141,7 +141,12 @@ np.save(folder + "/predictions.npy", module["predict"](X))
 
 
 class _NumPy(Library):
+    """NumPy; `network` and `member` are names in the file of an ensemble, of a function and of what it is given."""
+
     words = _WORDS
+
+    def __init__(self, network: str, member: str) -> None:
+        self.network, self.member = network, member
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, attributes = step.operation, step.attributes
@@ -170,6 +175,9 @@ class _NumPy(Library):
     def number(self, number: float) -> Text:
         return python_number(number)
 
+    def each_member(self, count: int) -> tuple[str, Text]:
+        return f"for {self.member} in range({count}):", Text(f"{self.network}(x, {self.member})", CALL)
+
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         return Text(f"{array.within(CALL)}.astype(np.{dtype.name})", CALL)
 
@@ -181,12 +189,19 @@ class _Writer:
         self.program = program
         names = Names(_RESERVED)
         self.tables = {table: names.new(table.name) for table in program.tables}
-        self.rows = RowWriter(program, _NumPy(), names, self.tables)
+        network, member = (names.new(wish) if program.is_averaged else "" for wish in ("network", "member"))
+        references = {
+            table: f"{name}[{member}]" if program.has_members(table) else name for table, name in self.tables.items()
+        }
+        self.library = _NumPy(network, member)
+        self.rows = RowWriter(program, self.library, names, references)
 
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""
         content = io.BytesIO()
-        arrays: dict[str, Any] = {name: np.ascontiguousarray(table.array) for table, name in self.tables.items()}
+        arrays: dict[str, Any] = {
+            name: np.ascontiguousarray(self.program.numbers(table)) for table, name in self.tables.items()
+        }
         np.savez(content, **arrays)
         return content.getvalue()
 
@@ -222,14 +237,22 @@ class _Writer:
             lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
             lines += [f"    {name} = stored[{name!r}]" for name in self.tables.values()]
         else:
-            lines += [_array_text(name, table.array) for table, name in self.tables.items()]
+            lines += [_array_text(name, program.numbers(table)) for table, name in self.tables.items()]
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
         inside = "\n".join(f"        {line}" for line in self.rows.lines)
         cells = _NUMBERS.format(inputs=program.inputs)
         before = "    x = numbered(X)" if program.has_cells else cells.strip("\n")
         outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, before=before, inside=inside)
-        pieces = ["\n".join(lines), *cells_texts(program), *helpers, *self.rows.definitions, outputs, *self._answers()]
+        networks = [self._network()] if program.is_averaged else []
+        pieces = ["\n".join(lines), *cells_texts(program), *helpers, *self.rows.definitions, *networks, outputs]
+        pieces += self._answers()
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
+
+    def _network(self) -> str:
+        """Return the function of a member of an ensemble."""
+        names = self.library
+        inside = "\n".join(f"    {line}" for line in self.rows.member)
+        return _NETWORK.format(network=names.network, member=names.member, inside=inside)
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
@@ -269,6 +292,11 @@ _NUMBERS = """
     if not np.isfinite(x).all():
         raise ValueError("X has a number that is missing or not finite")
 """
+_NETWORK = '''
+def {network}(x, {member}):
+    """Return the outputs of a member of the ensemble, by its number, for prepared columns."""
+{inside}
+'''
 _OUTPUTS = '''
 def outputs(X):
     """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""

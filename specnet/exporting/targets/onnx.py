@@ -16,7 +16,7 @@ from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
-from specnet.exporting.layer_steps import Stage
+from specnet.exporting.layer_steps import Member, Stage
 from specnet.exporting.onnx_columns import (
     LEARNING,
     LEARNING_OPSET,
@@ -31,6 +31,7 @@ from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, required
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
+from specnet.parts.arrays import FLOAT64
 from specnet.version import __version__
 
 OPSET = 20
@@ -176,6 +177,7 @@ class _Graph(Nodes):
     def __init__(self, program: Program) -> None:
         super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores"})
         self.program = program
+        self._prefix = ""  # of what the member that is written has of its own
 
     def model(self) -> Any:
         """Return the whole file."""
@@ -199,7 +201,11 @@ class _Graph(Nodes):
     def _facts(self) -> dict[str, Any]:
         """Return the whole spec, class labels, and the numbers that the graph has in no tensor of their own."""
         model, to_array = self.program.model, required("onnx", "onnx").numpy_helper.to_array
-        network = {**model.network.parameters(model.theta), **model.state}
+        network = {
+            member.prefix + name: array
+            for member, (theta, state) in zip(self.program.members, model.members, strict=True)
+            for name, array in {**model.network.parameters(theta), **state}.items()
+        }
         wanted = {name: array.astype(self.program.dtype) for name, array in network.items()}
         for key, preparation in _preparations(model).items():
             wanted |= {f"{key}.{name}": array for name, array in preparation.tensors().items()}
@@ -216,26 +222,47 @@ class _Graph(Nodes):
     def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
-        columns, dtype = columns_in(self, program)
-        results = {-1: self._in_double(program.prepare, columns, "preprocessing", dtype)}
-        for number, step in enumerate(program.steps):
-            names = [results[source] for source in step.node.inputs]
-            self.title = step.title
-            for stage in step.stages:
-                names = [self._stage(stage, names, step.node.key)]
-            results[number] = names[0]
-        self.title = ""
-        return self._in_double(program.finish, results[len(program.steps) - 1], "target_preprocessing", program.dtype)
+        columns, given = columns_in(self, program)
+        columns, given = self._in_double(program.prepare, columns, "preprocessing", given)
+        columns = self._cast(columns, given, program.dtype, f"preprocessing.{program.dtype.name}")
+        outputs = [self._member(member, columns) for member in program.members]
+        if not program.is_averaged:
+            name, given = outputs[0]
+            return self._cast(name, given, program.dtype, f"target_preprocessing.{program.dtype.name}")
+        doubles = [
+            self._cast(name, given, FLOAT64, f"{member.prefix}double")
+            for member, (name, given) in zip(program.members, outputs, strict=True)
+        ]
+        self.title = f"mean of {len(doubles)} networks"
+        count = self.initializer(f"{len(doubles)}.float64", np.array(len(doubles), FLOAT64))
+        mean = self.node("Div", [self.node("Sum", doubles, "sum"), count], "mean")
+        return self._cast(mean, FLOAT64, program.dtype, f"mean.{program.dtype.name}")
 
-    def _in_double(self, formula: Formula, name: str, key: str, given: np.dtype[Any]) -> str:
-        """Add what is computed before or after the network, in float64 whatever the network's own precision."""
-        float64, dtype = np.dtype(np.float64), self.program.dtype
-        if not formula.is_identity:
-            self.title = key
-            if given != float64 and any(step.operation is not pieces.ROWS for step in formula.steps):
-                name, given = self.node("Cast", [name], f"{key}.double", to=self.type_of(float64)), float64
-            name = self._formula(formula, [name], key, given)
-        return name if given == dtype else self.node("Cast", [name], f"{key}.{dtype.name}", to=self.type_of(dtype))
+    def _member(self, member: Member, columns: str) -> tuple[str, np.dtype[Any]]:
+        """Add a network, and return the name and the type of its outputs, values in their own units."""
+        program, results, prefix = self.program, {-1: columns}, member.prefix
+        self._prefix = prefix
+        for number, step in enumerate(member.steps):
+            names = [results[source] for source in step.node.inputs]
+            self.title = prefix + step.title
+            for stage in step.stages:
+                names = [self._stage(stage, names, prefix + step.node.key)]
+            results[number] = names[0]
+        self.title = self._prefix = ""
+        last = results[len(member.steps) - 1]
+        return self._in_double(program.finish, last, f"{prefix}target_preprocessing", program.dtype)
+
+    def _in_double(self, formula: Formula, name: str, key: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
+        """Add what is computed before or after a network, in float64 whatever the network's own precision."""
+        if formula.is_identity:
+            return name, given
+        self.title = key
+        if any(step.operation is not pieces.ROWS for step in formula.steps):
+            name, given = self._cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
+        return self._formula(formula, [name], key, given), given
+
+    def _cast(self, name: str, given: np.dtype[Any], wanted: np.dtype[Any], wish: str) -> str:
+        return name if given == wanted else self.node("Cast", [name], wish, to=self.type_of(wanted))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
@@ -243,7 +270,7 @@ class _Graph(Nodes):
         if operator is None:
             return self._formula(stage.formula, names, key, dtype)
         name, attributes = operator
-        learned = [self.initializer(key, array.astype(dtype)) for key, array in stage.arrays.items()]
+        learned = [self.initializer(self._prefix + key, array.astype(dtype)) for key, array in stage.arrays.items()]
         return self.node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
 
     def _formula(self, formula: Formula, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
@@ -253,7 +280,7 @@ class _Graph(Nodes):
         def name_of(operand: Operand) -> str:
             match operand:
                 case Constants():
-                    return self.initializer(operand.name, operand.array.astype(dtype))
+                    return self.initializer(self._prefix + operand.name, operand.array.astype(dtype))
                 case float():
                     return self.initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
                 case _:

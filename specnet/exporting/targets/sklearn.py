@@ -32,6 +32,9 @@ class SklearnTarget(Target):
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_texts(program, "scikit-learn")
+        if program.is_averaged:
+            hint = "use onnx, numpy, c, javascript, torch or keras, or train one network without training.ensemble"
+            raise UnsupportedError("scikit-learn has no equivalent of an ensemble of networks", hint=hint)
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
         return {path: with_said(content, program)}
 

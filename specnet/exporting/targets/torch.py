@@ -5,9 +5,8 @@ from __future__ import annotations
 import builtins
 import io
 import keyword
-import math
 import runpy
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Step
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
 from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
+from specnet.exporting.torch_modules import Modules, far_normalizations
 from specnet.model import Model
-from specnet.parts.arrays import Array
-from specnet.parts.layers import Layer
 
 _FUNCTIONS = {
     functions.EXP: "torch.exp",
@@ -53,9 +51,6 @@ FORMS = (
         LOOKUP: Form("lookup({}, {})"),
     }
 )
-_FAR = 8.0
-"""Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
-
 _HELPERS = {
     LOOKUP: '''
 def lookup(category, table):
@@ -164,6 +159,9 @@ class _Torch(Library):
     def number(self, number: float) -> Text:
         return python_number(number)
 
+    def each_member(self, count: int) -> tuple[str, Text]:
+        return "for member in self.members:", Text("member(x)", CALL)
+
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         return Text(f"{array.within(CALL)}.to(torch.{dtype.name})", CALL)
 
@@ -175,113 +173,30 @@ def _field(value: Any) -> str:
     return python_number(value).code if isinstance(value, float) else str(value)
 
 
-def _of_waves(table: Constants, arrays: Mapping[str, Array]) -> tuple[str, Array, str]:
-    """Return which of a periodic embedding's arrays a table was computed from, and how, so that it can be learned."""
-    key, _, word = table.name.rpartition(".")
-    frequency, bias = arrays["frequency"].reshape(-1), arrays["bias"].reshape(-1)
-    if word == "weight" and table.array.shape != arrays["weight"].shape:
-        return table.name, arrays["weight"], f"{{}}.expand(-1, -1, {table.array.shape[2]})"
-    if word in arrays:
-        return table.name, table.array, "{}"
-    if np.array_equal(table.array, frequency * (2 * math.pi)):
-        return f"{key}.frequency", frequency, "{}.mul(2 * torch.pi)"
-    return f"{key}.bias", bias, f"{{}}.repeat_interleave({table.array.size // bias.size})"
-
-
-def _is_far(part: Any, arrays: Mapping[str, Array]) -> bool:
-    """Whether a batch normalization takes differences of numbers that are far larger than they are."""
-    deviation = np.sqrt(arrays["running_variance"] + part.epsilon)
-    return bool((abs(arrays["running_mean"] * arrays["scale"]) / deviation).max() > _FAR)
-
-
 class _Writer:
     """Writes one program.
 
     Attributes
     ----------
-    setup : list of str
-        Lines that make what the network keeps.
     state : dict
-        That, by its name in the state dict.
+        What the network keeps, by its name in the state dict.
     """
 
     def __init__(self, program: Program) -> None:
-        self.program, self.dtype = program, f"torch.{program.dtype.name}"
-        self.setup: list[str] = []
-        self.state: dict[str, Array] = {}
-        self._attributes = Names({*dir(required("torch", "torch").nn.Module), "predict"})
-        self._references: dict[Constants, str] = {}
-        self._modules: dict[Stage, str] = {}
-        for formula in (program.prepare, program.finish):
-            self._keep(formula, frozenset())
-        for step in program.steps:
-            for stage in step.stages:
-                self._place(stage, step.node.key)
+        self.program, in_double = program, far_normalizations(program)
+        around, steps = (program.prepare, program.finish), () if program.is_averaged else program.steps
+        network = Modules(program, around, steps, in_double)
+        members = program.members if program.is_averaged else ()
+        self.members = [Modules(program, (), member.steps, in_double) for member in members]
+        self.setup, self.state = network.setup, network.state
+        first = network
+        if self.members:
+            first = self.members[0]
+            self.setup.append(f"self.members = nn.ModuleList(Member() for _ in range({len(members)}))")
+            for member, modules in zip(members, self.members, strict=True):
+                self.state |= {member.prefix + name: array for name, array in modules.state.items()}
         names = Names({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
-        self.rows = RowWriter(program, _Torch(self._modules), names, self._references)
-
-    def _place(self, stage: Stage, key: str) -> None:
-        """Give all that a stage learned and keeps its place: in a module of PyTorch's, or by itself."""
-        part: Any = stage.part
-        arrays = {name.rpartition(".")[2]: array for name, array in stage.arrays.items()}
-        if isinstance(part, Layer) and part.names.torch[1]:
-            self._made(stage, key, arrays)
-        else:
-            for step in stage.formula.steps if len(stage.formula.steps) <= 2 else ():
-                if step.operation is LINEAR:
-                    self._linear(step, key)
-            self._keep(stage.formula, stage.arrays.keys(), arrays if part.type == "periodic_embedding" else {})
-
-    def _made(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
-        """Make the module of a part that is one as a whole."""
-        part, dtype, call = stage.part, self.program.dtype, "self.{name}({{}})"
-        if part.type == "batch_normalization" and dtype == np.float32 and _is_far(part, arrays):
-            dtype, call = np.dtype(np.float64), "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
-        size, fields = len(next(iter(arrays.values()))), {name: getattr(part, name) for name in type(part).model_fields}
-        made = part.names.torch[1].format(size=size, dtype=dtype.name, **fields)
-        kept = zip(part.names.torch[2:], arrays.values(), strict=True)
-        state = {name: array.astype(dtype) for name, array in kept}
-        if part.type == "batch_normalization":
-            state["num_batches_tracked"] = np.array(0)
-        self._modules[stage] = call.format(name=self._module(key, made, state))
-
-    def _linear(self, step: Step, key: str) -> None:
-        weight, *bias = (operand for operand in step.operands if isinstance(operand, Constants))
-        outputs, inputs = weight.array.shape
-        made = f"nn.Linear({inputs}, {outputs}{'' if bias else ', bias=False'}, dtype={self.dtype})"
-        name = self._module(key, made, {"weight": weight.array} | ({"bias": bias[0].array} if bias else {}))
-        self._references |= {weight: f"self.{name}.weight"} | dict.fromkeys(bias, f"self.{name}.bias")
-
-    def _module(self, key: str, made: str, state: Mapping[str, Array]) -> str:
-        """Make a module of PyTorch's with a state, and return its name."""
-        name = self._attributes.new(key)
-        self.setup.append(f"self.{name} = {made}")
-        self.state |= {f"{name}.{each}": array for each, array in state.items()}
-        return name
-
-    def _keep(self, formula: Formula, names: Set[str], waves: Mapping[str, Array] | None = None) -> None:
-        """Keep a formula's tables: as parameters what was learned, and as buffers what was not.
-
-        Parameters
-        ----------
-        formula : Formula
-        names : set of str
-            Of what its layer learned and keeps. Where all that is learned, what is computed from it counts so too.
-        waves : mapping, optional
-            The arrays of a periodic embedding.
-        """
-        kept = self.program.model.state.keys() & names
-        for table in formula.tables:
-            if table not in self._references:
-                wish, array, form = _of_waves(table, waves) if waves else (table.name, table.array, "{}")
-                name = self._attributes.new(wish)
-                zeros = f"torch.zeros({', '.join(map(str, array.shape))}, dtype=torch.{array.dtype.name})"
-                if wish in names - kept or (names and not kept):
-                    self.setup.append(f"self.{name} = nn.Parameter({zeros})")
-                else:
-                    self.setup.append(f'self.register_buffer("{name}", {zeros})')
-                self.state[name] = array
-                self._references[table] = form.format(f"self.{name}")
+        self.rows = RowWriter(program, _Torch(first.calls), names, network.references | first.references)
 
     def module(self, weights: str) -> str:
         """Return the file's text, with the name of the file that has its state."""
@@ -309,6 +224,7 @@ class _Writer:
             ),
             *(text for operation, text in _HELPERS.items() if operation in program.operations),
             *self.rows.definitions,
+            *self._member(),
             _NETWORK.format(
                 inputs=program.inputs,
                 outputs=program.outputs,
@@ -321,6 +237,13 @@ class _Writer:
             _LOAD.format(weights=weights),
         ]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
+
+    def _member(self) -> list[str]:
+        """Return the class of the members of an ensemble."""
+        if not self.members:
+            return []
+        setup = "\n        ".join(["super().__init__()", *self.members[0].setup])
+        return [_MEMBER.format(setup=setup, inside="\n        ".join(self.rows.member))]
 
 
 _HEAD = '''
@@ -336,6 +259,17 @@ from pathlib import Path
 
 import torch
 from torch import nn{constants}
+'''
+_MEMBER = '''
+class Member(nn.Module):
+    """A member of the ensemble."""
+
+    def __init__(self):
+        {setup}
+
+    def forward(self, x):
+        """Return its outputs for prepared columns."""
+        {inside}
 '''
 _NETWORK = '''
 class Network(nn.Module):
