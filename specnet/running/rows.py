@@ -48,6 +48,8 @@ class Rows:
         The table's columns, where the rows come from a table that has kinds of columns.
     folds : (rows,) or None
         The member of an ensemble that each row is for the validation of; all others are trained on it.
+    groups : (rows,) or None
+        The group of each row, where the split keeps groups whole.
     """
 
     table: Array
@@ -56,6 +58,7 @@ class Rows:
     chosen: NDArray[np.intp] | None = None
     kinds: tuple[Column, ...] = ()
     folds: NDArray[np.intp] | None = None
+    groups: NDArray[np.generic] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -86,7 +89,8 @@ class Rows:
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
         weight = None if self.weight is None else self.weight[indices]
-        return replace(self, y=self.y[indices], weight=weight, chosen=indices)
+        groups = None if self.groups is None else self.groups[indices]
+        return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups)
 
 
 def check_rows(
@@ -188,9 +192,10 @@ def read_data(spec: Spec) -> SpecData:
         If there are none, or they do not fit; errors about fields of the spec have their place there.
     """
     table = load_table(spec)
-    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns)
-    labels, outputs = read_target(spec, rows.y)
     assert spec.data is not None, "load_table refuses a spec without data"
+    groups = None if spec.data.split.group is None else table.split_by
+    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
+    labels, outputs = read_target(spec, rows.y)
     data = spec.data.with_columns(table)
     with split_errors_at(spec):
         splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))

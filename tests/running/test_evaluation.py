@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet.errors import SpecError
 from specnet.network.random import stream
+from specnet.running.rows import read_data
 from tests.running.conftest import ROWS, classes, columns
 
 
@@ -133,6 +134,29 @@ def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Gener
     assert intervals["roc_auc"]["low"] < found.figures["roc_auc"] < intervals["roc_auc"]["high"]
     assert intervals["accuracy"]["low"] < found.figures["accuracy"] < intervals["accuracy"]["high"]
     assert intervals["f1"] is None
+
+
+def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.Generator):
+    patients = rng.permutation(np.repeat(np.arange(20), 6))
+    effect, x = rng.normal(size=20)[patients], rng.normal(size=len(patients))
+    rows = np.column_stack([patients, x, 10 * effect + x])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="", fmt="%.17g")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
+        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
+        "training": {"loss": "mse", "epochs": 1},
+    }
+    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    assert test is not None
+    found = specnet.run(spec)
+    own = (found.model.predict(rows[test, 1:2]) - rows[test, 2]) ** 2
+    names, counts = np.unique(patients[test].astype(str), return_counts=True)  # a group is a text
+    assert set(counts) == {6}
+    sums = np.array([own[patients[test] == int(name)].sum() for name in names])
+    drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / len(test), [0.025, 0.975])
+    interval = found.evaluation["intervals"]["test"]["loss"]
+    assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
 
 
 def test_weighted_rows_have_no_interval_of_accuracy(ran, rng: np.random.Generator):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.errors import TrainingError
 from specnet.model import Answers, Model
@@ -86,7 +87,7 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
     figures[TEST] = _checked(test.figures(metrics))
     baselines = _baselines(fitted, splits)
     compared = {name: {TEST: _told(answers.figures(metrics))} for name, answers in baselines.items()}
-    intervals, gains = _spread(fitted.model, figures[TEST], test, baselines)
+    intervals, gains = _spread(fitted.model, figures[TEST], test, baselines, splits[TEST].groups)
     return Evaluation(rows, figures, compared, {TEST: answer_tables(fitted.model, test)}, {TEST: intervals}, gains)
 
 
@@ -122,12 +123,17 @@ def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answe
 
 
 def _spread(
-    model: Model, figures: Figures, test: Answers, baselines: Mapping[str, Answers]
+    model: Model,
+    figures: Figures,
+    test: Answers,
+    baselines: Mapping[str, Answers],
+    groups: NDArray[np.generic] | None,
 ) -> tuple[dict[str, Interval | None], dict[str, dict[str, Figures]]]:
     """Return the intervals of a model's figures, and its gains over baselines, on the same resamples."""
     statistics = dict(_statistics(model, test))
     differences = {name: answers.losses - test.losses for name, answers in baselines.items()}
-    resampling = Resampling(len(test), stream(model.spec.seed, "resampling"), test.weight)
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    resampling = Resampling(len(test), stream(model.spec.seed, "resampling"), test.weight, numbers)
     drawn = iter(resampling.figures([*statistics.values(), *map(mean_statistic, differences.values())]))
     intervals: dict[str, Interval | None] = dict.fromkeys(figures)
     for name in statistics:
