@@ -15,7 +15,7 @@ from specnet.estimators.parameters import SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Split, Table
-from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.fitting import FitResult, fit_rows, other_parts
 from specnet.running.rows import Rows, check_rows, fit_preparation
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint
@@ -45,10 +45,10 @@ class SpecEstimator(SpecParameters):
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""
+        if start is not None and spec.network.preprocessing != self._preprocessing:
+            raise other_parts("preprocessing")
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
-        resolved, preparation = self._resolved(spec, rows, splits["train"], labels)
-        if start is not None:
-            preparation = start.preprocessing
+        resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
         self._reached: Checkpoint | None = None
         return self._with_fitted(fit_rows(resolved, labels, preparation, splits, start=start))
 
@@ -79,10 +79,12 @@ class SpecEstimator(SpecParameters):
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 
-    def _resolved(self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None) -> tuple[Resolved, Preparation]:
+    def _resolved(
+        self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None, start: Model | None = None
+    ) -> tuple[Resolved, Preparation]:
         """Return the spec without its data, with the sizes of these rows and the names of their columns.
 
-        Its preprocessing is fitted to the training rows.
+        Its preprocessing is that of the model to start from, else fitted to the training rows.
         """
         loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
         if labels is None:
@@ -95,7 +97,8 @@ class SpecEstimator(SpecParameters):
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
         names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
-        prepared, preparation = fit_preparation(named, training)
+        prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
+        self._preprocessing = spec.network.preprocessing
         resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
         return resolved, preparation
 

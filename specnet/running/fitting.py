@@ -300,9 +300,14 @@ def _encoded(
     network = start.network if start.network.resolved == resolved else Network(resolved)
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
-            raise DataError(f"cannot continue: the starting model has different {part}")
+            raise other_parts(part)
     members = resolved.spec.training.members
     if len(start.members) != members:
         raise DataError(f"cannot continue: the starting model has {len(start.members)} networks, expected {members}")
     encoder = Encoder(network, labels, preparation, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)
+
+
+def other_parts(name: str) -> DataError:
+    """Return the error for a model to start from whose network has others of some parts."""
+    return DataError(f"cannot continue: the starting model has different {name}")

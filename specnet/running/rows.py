@@ -156,8 +156,10 @@ class SpecData:
     warnings: tuple[Diagnostic, ...] = ()
 
 
-def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
+def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:
     """Return a spec whose preprocessing has all sizes that training rows tell, and what was fitted to them.
+
+    Nothing is fitted where there is something to keep, which was fitted to other rows for the same preprocessing.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def fit_preparation(spec: Spec, rows: Rows) -> tuple[Spec, Preparation]:
         return step.output_size(1) or 0
 
     written = column_groups(spec, rows.kinds, names, count_codes)
-    preparation = Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+    preparation = kept or Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
     if preparation.groups and not any(group.output_size(columns.shape[1]) for group in preparation.groups):
         message, hint = "preprocessing leaves no inputs: no category is in enough training rows", "lower minimum_count"
         raise DataError(spec.diagnostic("no-features", message, ("network", "preprocessing"), hint=hint))

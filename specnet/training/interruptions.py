@@ -57,8 +57,9 @@ class Interruptions:
             self.deliver()
 
     def hold(self) -> None:
-        """Let the next signal wait for `deliver`."""
-        self._holds = self.begun = True
+        """Let the next signal wait for `deliver`, unless one is waiting already: what follows is a second one."""
+        self.begun = True
+        self._holds = self.pending is None
 
     def deliver(self) -> None:
         """Pass on the signal that is waiting, if any.

@@ -9,6 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet.parts.preprocessing.ranks import Quantile
 from tests.texts.pinned import Refused
 
 IRIS = load_iris(return_X_y=True)
@@ -109,6 +110,22 @@ def test_a_warm_start_goes_on_from_the_weights_and_the_preprocessing(estimator, 
         np.testing.assert_array_equal(kept["mean"], before["mean"])
     cold = warm.set_params(warm_start=False, epochs=10).fit(X, y)
     np.testing.assert_array_equal(weights_of(cold), first.theta)
+
+
+def test_a_warm_start_on_fewer_rows_keeps_what_was_fitted_to_all(monkeypatch: pytest.MonkeyPatch, refused: Refused):
+    X, y = IRIS
+    spec = {"network": {"preprocessing": [{"type": "quantile", "points": 100}]}}
+    warm = SpecClassifier(spec, epochs=1, warm_start=True, **SETTINGS).fit(X, y)
+    knots = warm.model_.preprocessing.fitted[0]["knots"]
+    assert len(knots) == 100
+    with monkeypatch.context() as patch:
+        patch.setattr(Quantile, "fit", None)  # nothing is fitted anew
+        warm.fit(X[::3], y[::3])
+        pickle.loads(pickle.dumps(warm)).fit(X[::3], y[::3])
+    np.testing.assert_array_equal(warm.model_.preprocessing.fitted[0]["knots"], knots)
+    warm.set_params(spec={"network": {"preprocessing": [{"type": "quantile", "points": 50}]}})
+    with refused(DataError):
+        warm.fit(X[::3], y[::3])
 
 
 def test_what_a_warm_start_needs(refused: Refused):

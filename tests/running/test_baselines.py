@@ -1,6 +1,7 @@
 """The baselines in metrics.json, against scikit-learn's dummies and linear models, and against other constants."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import specnet
+from specnet import parse_spec
 from specnet.running.evaluation.constant import constant_outputs, output_model
+from specnet.running.rows import read_data
 from tests.running.conftest import ROWS, classes, columns
 
 
@@ -166,6 +169,28 @@ def test_the_linear_baseline_of_values_is_ridge_regression(ran, rng: np.random.G
     assert found["baselines"]["linear"]["test"]["mean_squared_error"] == pytest.approx(expected)
     assert list(found["baselines"]) == ["linear", "constant"]
     assert found["gains"]["linear"]["loss"]["value"] < found["gains"]["constant"]["loss"]["value"]
+
+
+def test_the_linear_baseline_takes_embedded_categories_as_indicators(tmp_path: Path, rng: np.random.Generator):
+    towns, number = rng.permutation(np.repeat(np.arange(12), 10)), rng.normal(size=120)
+    towns[:3] = 12  # in too few rows for a code of its own
+    y = 5 * rng.normal(size=13)[towns] + number
+    rows = "".join(f"{number},town {town},{y}\n" for number, town, y in zip(number, towns, y, strict=True))
+    (tmp_path / "rows.csv").write_text(f"number,town,y\n{rows}")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"},
+        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
+        "training": {"loss": "mse", "epochs": 1, "baselines": ["linear"]},
+    }
+    data, found = read_data(parse_spec(spec)), specnet.run(spec, observer=specnet.Observer())
+    assert data.resolved.spec.network.preprocessing[-1].steps[0].type == "ordinal"
+    train, test = data.splits["train"].chosen, data.splits["test"].chosen
+    known = [town for town in range(13) if (towns[train] == town).sum() >= 5]
+    assert 8 < len(known) < 13
+    X = np.column_stack([number, towns[:, None] == known])
+    model = make_pipeline(StandardScaler(), Ridge()).fit(X[train], y[train])
+    expected = metrics.mean_squared_error(y[test], model.predict(X[test]))
+    assert found.evaluation["baselines"]["linear"]["test"]["loss"] == pytest.approx(expected)
 
 
 def test_the_linear_baseline_of_counts_and_of_spreads(ran, rng: np.random.Generator):

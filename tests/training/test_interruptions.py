@@ -126,6 +126,18 @@ def test_a_second_signal_is_not_held():
         interruptions.deliver()
 
 
+def test_a_second_signal_is_not_held_by_the_next_member_either():
+    with Interruptions() as interruptions:
+        interruptions.hold()
+        signal.raise_signal(signal.SIGINT)
+        interruptions.hold()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interruptions.pending == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            interruptions.deliver()
+
+
 def test_a_signal_that_nobody_waits_for_is_handed_on_at_the_end():
     def trained() -> None:
         with Interruptions() as interruptions:

@@ -117,8 +117,9 @@ def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answe
         else:
             from specnet.running.evaluation.linear import linear_outputs
 
-            columns = (fitted.prepared(part, splits[part]) for part in ("train", TEST))
-            outputs[name] = linear_outputs(head, training, *columns)
+            columns, test_columns = (fitted.prepared(part, splits[part]) for part in ("train", TEST))
+            counts = fitted.model.network.category_counts
+            outputs[name] = linear_outputs(head, training, columns, test_columns, counts)
     return {name: head.answers(given, test.y, test.weight) for name, given in outputs.items()}
 
 

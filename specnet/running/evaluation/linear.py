@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from specnet.running.evaluation.constant import Outputs, least_outputs, share_ou
 MOST_ITERATIONS = 1_000
 
 
-def linear_outputs(head: Model, training: Answers, columns: Array, test_columns: Array) -> Outputs:
+def linear_outputs(
+    head: Model, training: Answers, columns: Array, test_columns: Array, category_counts: Mapping[int, int]
+) -> Outputs:
     """Return a linear model's outputs for test rows as the loss sees them, (rows, outputs).
 
     Parameters
@@ -27,10 +30,12 @@ def linear_outputs(head: Model, training: Answers, columns: Array, test_columns:
         Of training rows, whatever the outputs.
     columns, test_columns : ndarray (rows, columns)
         Finite features of training and test rows.
+    category_counts : mapping of int to int
+        The number of categories of the columns that hold codes of categories, by their places.
     """
-    numbers = columns.astype(FLOAT64)
+    numbers, test_numbers = (_with_indicators(rows, category_counts) for rows in (columns, test_columns))
     preparation = Preparation.fit(unfitted((Standardize(),)), numbers, training.weight)
-    features = preparation.prepare(numbers), preparation.prepare(test_columns.astype(FLOAT64))
+    features = preparation.prepare(numbers), preparation.prepare(test_numbers)
     match head.network.task:
         case "values":
             return _values(head, training, *features)
@@ -43,6 +48,13 @@ def linear_outputs(head: Model, training: Answers, columns: Array, test_columns:
             return share_outputs(head, _shares(training.target, 2, training.weight, *features)[:, 1:])
         case "classes":
             return share_outputs(head, _shares(training.target, head.network.outputs, training.weight, *features))
+
+
+def _with_indicators(columns: Array, category_counts: Mapping[int, int]) -> NDArray[np.float64]:
+    """Return columns in float64, in place of codes a 0/1 column for each category but 0, as `one_hot` has them."""
+    numbers = [place for place in range(columns.shape[1]) if place not in category_counts]
+    indicators = (columns[:, [place]] == np.arange(1, count) for place, count in category_counts.items())
+    return np.concatenate([columns[:, numbers], *indicators], axis=1, dtype=FLOAT64)
 
 
 def _shares(
