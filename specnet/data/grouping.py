@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
+from specnet.files.toml import toml_key
 from specnet.parts.arrays import first_few
-from specnet.parts.data import Column, Kind
+from specnet.parts.data import KINDS_IN_WORDS, Column, Kind
 from specnet.parts.preprocessing import (
     Calendar,
     CategoryStep,
@@ -70,7 +71,8 @@ def column_groups(
         if name in own:
             steps[name] = own[name]
         else:
-            chosen = tuple(step for step in plain if _is_for(step, kinds[name]))
+            # What begins on numbers also goes on with them.
+            chosen = tuple(step for step in plain if kinds[name] in step.takes)
             is_silent = written is None or (groups and not plain) or kinds[name] == "category"
             has_default = bool(columns) and not chosen and is_silent
             steps[name] = chosen
@@ -114,11 +116,6 @@ def _stays_codes(chain: Steps) -> bool:
     return bool(chain) and isinstance(chain[-1], CategoryStep) and not isinstance(chain[-1], OneHot)
 
 
-def _is_for(step: Preprocessing, kind: Kind) -> bool:
-    """Whether a step outside of groups is meant for columns of a kind: one that begins on numbers also goes on."""
-    return kind in step.takes
-
-
 def _wrong_names(spec: Spec, groups: dict[int, ColumnGroup], names: Sequence[str]) -> Iterator[Diagnostic]:
     seen: dict[str, int] = {}
     for index, group in groups.items():
@@ -141,15 +138,12 @@ def _wrong_kinds(
     spec: Spec, steps: dict[str, Steps], kinds: dict[str, Kind], places: dict[str, Path]
 ) -> Iterator[Diagnostic]:
     for name, chain in steps.items():
-        kind: str = kinds[name]
+        kind = kinds[name]
         for step in chain:
             if kind not in step.takes:
                 takes = " or ".join(sorted(step.takes))
-                message = f'column "{name}" is {_ARTICLES.get(kind, kind)}, but {step.type} takes {takes} columns'
-                hint = f'set data.columns.{name} = "numeric"' if kind == "category" else None
+                message = f'column "{name}" is {KINDS_IN_WORDS[kind]}, but {step.type} takes {takes} columns'
+                hint = f'set data.columns.{toml_key(name)} = "numeric"' if kind == "category" else None
                 yield spec.diagnostic("column-kind", message, places.get(name, PATH), hint=hint)
                 break
             kind = "numeric"
-
-
-_ARTICLES = {"category": "a category", "datetime": "a datetime", "boolean": "a boolean", "numeric": "a number"}

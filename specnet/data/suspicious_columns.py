@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from specnet.data.giveaways import CATEGORY_ROWS, ClassTarget, Target, ValueTarget
 from specnet.data.labels import Labels
 from specnet.errors import Diagnostic, Path
+from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces
 from specnet.spec import Spec
-from specnet.spec.toml import toml_key
 
 LEAST_IDENTIFIER_ROWS = 20
 REPEATED_SHARE = 0.1

@@ -14,10 +14,10 @@ from specnet.errors import DataError, FileError
 from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.files.archives import Archive
+from specnet.files.toml import to_toml
 from specnet.importing.draft import Imported
 from specnet.model import Model, load_model
 from specnet.spec import Limits
-from specnet.spec.toml import to_toml
 
 __all__ = ["Imported", "import_model", "open_model", "read_network", "weights_path", "write_network"]
 

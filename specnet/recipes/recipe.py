@@ -11,8 +11,8 @@ import math
 import textwrap
 from string import Template
 
+from specnet.files.toml import toml_key, toml_text
 from specnet.recipes.facts import ColumnFacts, TableFacts
-from specnet.spec.toml import toml_key, toml_text
 
 MANY_ROWS = 10_000
 """From so many rows on one network is trained, in place of an ensemble."""

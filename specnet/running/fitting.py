@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +51,8 @@ from specnet.training import (
 from specnet.training.figures import Monitor
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
+
+_SETS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def fit(
@@ -235,6 +237,8 @@ def fit_rows(
         monitors = validation_monitors(encoder.decoder, held_out, target, validation.weight)
     elif rows.folds is None:
         check_monitors(spec)
+    if problems := list(_without_weight(spec, splits, training)):
+        raise DataError(*problems)
     found = (*warnings, *suspicions(resolved, labels, rows.y))
     if spec.data is not None:  # who passes arrays has made their columns
         found += column_suspicions(spec, labels, splits, rows.kinds)
@@ -278,6 +282,27 @@ def fit_rows(
     )
     result = replace(together(members), warnings=found)
     return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))
+
+
+def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRows) -> Iterator[Diagnostic]:
+    """Yield the errors of parts of the rows in which each row has a weight of 0, of folds only the first one."""
+    path, hint = ("data", "split"), "leave rows with a weight of 0 out"
+    for name, part in splits.items():
+        if part.weight is not None and not part.weight.any():
+            yield spec.diagnostic(
+                "sample-weight", f"every row of the {_SETS[name]} set has a weight of 0", path, hint=hint
+            )
+    rows, path, hint = splits["train"], ("training", "ensemble"), f"use fewer members, or {hint}"
+    for member in range(spec.training.members) if rows.folds is not None else ():
+        fold = rows.in_fold(member)
+        if rows.weight is not None and not rows.weight[fold].any():
+            yield spec.diagnostic("sample-weight", f"every row of fold {member} has a weight of 0", path, hint=hint)
+        elif training.weight is not None and not training.weight[~fold].any():
+            message = f"every row outside fold {member} has a weight of 0"
+            yield spec.diagnostic("sample-weight", message, path, hint=hint)
+        else:
+            continue
+        return
 
 
 def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:

@@ -1,12 +1,17 @@
 """Splits by a column: whole groups, the latest rows, and rows that say themselves where they belong."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from specnet.data import split_rows
 from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split, Table
+from specnet.running.rows import SpecData, read_data
 from specnet.spec import parse_spec
+from tests.texts.pinned import Refused
 
 
 def table(by):
@@ -103,3 +108,58 @@ def test_a_split_goes_by_one_thing(split: dict[str, object], key: str):
         parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}})
     (problem,) = caught.value.diagnostics
     assert (problem.code, problem.path) == ("split", ("data", "split", key))
+
+
+ROWS = "".join(
+    f"{row % 7},p{row % 9},2024-01-{row % 28 + 1:02d},{row % 2 == 0},{row * 37 % 11},{row * 31 % 17}\n"
+    for row in range(60)
+)
+
+
+def read(folder: Path, split: dict[str, str], columns: dict[str, Any] | None = None, **fields: Any) -> SpecData:
+    (folder / "rows.csv").write_text(f"number,text,a day,flag,x,y\n{ROWS}")
+    data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "y", "split": split, "columns": columns or {}}
+    training = {"loss": "mse", "epochs": 1}
+    return read_data(
+        parse_spec({"data": {**data, **fields}, "network": {"hidden_layer_sizes": [2]}, "training": training})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("number", "numeric"), ("number", "category"), ("flag", "boolean"), ("a day", "datetime"), ("text", "category")],
+)
+def test_groups_are_equal_values_of_any_kind(tmp_path: Path, name: str, kind: str):
+    data = read(tmp_path, {"group": name}, {name: kind}, features=["x"])
+    place = ["number", "text", "a day", "flag"].index(name)
+    values = np.array([line.split(",")[place] for line in ROWS.splitlines()])
+    train, test = (set(values[data.splits[part].chosen]) for part in ("train", "test"))
+    assert not train & test
+    assert train | test == set(values)
+
+
+@pytest.mark.parametrize(
+    ("split", "columns", "code", "at"),
+    [
+        ({"column": "number"}, {"number": "numeric"}, "column-kind", "data.split.column"),
+        ({"time": "a day"}, {"a day": "category"}, "split", "data.split.time"),
+        ({"time": "flag"}, {}, "split", "data.split.time"),
+        ({"group": "numbers"}, {}, "unknown-column", "data.split.group"),
+        ({"time": "numbers"}, {}, "unknown-column", "data.split.time"),
+        ({"column": "numbers"}, {}, "unknown-column", "data.split.column"),
+    ],
+)
+def test_a_column_that_a_split_cannot_go_by(
+    tmp_path: Path, split: dict[str, str], columns: dict[str, str], code: str, at: str, refused: Refused
+):
+    with refused(DataError, code=code, at=at):
+        read(tmp_path, split, columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "code"),
+    [("x", {"x": "category"}, "column-kind"), ("a day", {"a day": "datetime"}, "column-kind"), ("w", {}, None)],
+)
+def test_weights_are_numbers(tmp_path: Path, name: str, columns: dict[str, str], code: str | None, refused: Refused):
+    with refused(DataError, code=code or "unknown-column", at="data.sample_weight"):
+        read(tmp_path, {}, columns, sample_weight=name)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet.files.toml import to_toml
 from specnet.importing import read_network, weights_path, write_network
-from specnet.spec.toml import to_toml
 from tests.importing.answers import FILES, KERAS_FILES, ONNX_FILES, TOLERANCE, difference, onnx_answers, outputs, stored
 from tests.texts.pinned import Refused
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
+from sklearn.model_selection import train_test_split
 
 import specnet
 from specnet.errors import DataError, FileError, SpecError
@@ -19,6 +20,7 @@ from specnet.running.rows import read_data
 from specnet.spec import parse_spec
 from specnet.training import Checkpoint, Observer, TrainingRows, train
 from tests.running.moons import contents
+from tests.texts.pinned import Refused
 
 MOONS = """
 name = "moons"
@@ -104,6 +106,27 @@ def test_rows_of_folds_count_by_their_weights():
     figures = fitted.fold_answers(rows).figures(fitted.model.spec.training.metrics)
     assert figures["loss"] == pytest.approx(log_loss(rows.y, own, sample_weight=weights), rel=1e-12)
     assert figures["accuracy"] == pytest.approx(accuracy_score(rows.y, own > 0.5, sample_weight=weights), rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [3, 39])
+def test_a_fold_without_weight_is_told_of_before_training(weighted: int, refused: Refused):
+    X, y = values()
+    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "epochs": 1, "ensemble": 40}}
+    weight, told = (np.arange(40) < weighted).astype(float), []
+    observer = Observer()
+    observer.started = observer.warned = lambda *given: told.append(given)
+    with refused(DataError, code="sample-weight", at="training.ensemble"):
+        specnet.fit(spec, X, y, sample_weight=weight, observer=observer)
+    assert not told
+
+
+def test_a_part_of_the_split_without_weight_is_told_of(tmp_path: Path, refused: Refused):
+    X, y = values()
+    weight = np.isin(np.arange(40), train_test_split(np.arange(40), test_size=0.25, random_state=2)[0])
+    np.savez(tmp_path / "rows.npz", X=X, y=y, sample_weight=weight.astype(float))
+    spec = {**VALUES, "data": {"type": "npz", "path": str(tmp_path / "rows.npz")}}
+    with refused(DataError, code="sample-weight", at="data.split"):
+        specnet.run(spec)
 
 
 def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from specnet.parts.data.columns import Column, ColumnKind, Kind
+from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
 from specnet.parts.data.files import Npz
 from specnet.parts.data.frames import frame_table
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
@@ -13,6 +13,7 @@ from specnet.parts.data.tables.source import Cells
 from specnet.parts.data.tables.writing import parquet_bytes
 
 __all__ = [
+    "KINDS_IN_WORDS",
     "SPLIT_PARTS",
     "BreastCancer",
     "Cells",

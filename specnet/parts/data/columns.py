@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,13 @@ from specnet.parts.part import FieldProblem, Section
 
 Kind = Literal["numeric", "boolean", "datetime", "category", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS_IN_WORDS: dict[Kind, str] = {
+    "numeric": "a number",
+    "boolean": "a boolean",
+    "datetime": "a datetime",
+    "category": "a category",
+    "ignore": "ignored",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +91,3 @@ ColumnKind = Annotated[Kind | DatetimeFormat, _KindOrFormat()]
 def kind_of(written: ColumnKind) -> Kind:
     """Return the kind that is written, with or without a format."""
     return "datetime" if isinstance(written, DatetimeFormat) else written
-
-
-def key(name: str) -> str:
-    """Return the key of a spec's data part that sets a column's kind."""
-    bare = re.fullmatch(r"[A-Za-z0-9_-]+", name)
-    return f"columns.{name}" if bare else "columns." + '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))

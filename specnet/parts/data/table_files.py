@@ -154,14 +154,16 @@ class TableFile(Data):
         return found
 
     def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
+        source = self.source(matching(folder, self.path))
         kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
         features = self.features if targets else self.feature_names
         if targets:
+            self._roles.refuse_unknown(source)
             kinds = self._roles.kinds() | kinds
             if features is not None:
                 features = (*features, *(name for name in self._roles.names if name not in features))
         wanted = Wanted(features, targets, kinds, labels, self.missing_target == "drop")
-        return read(self.source(matching(folder, self.path)), wanted)
+        return read(source, wanted)
 
     @abstractmethod
     def source(self, paths: list[str]) -> Source:

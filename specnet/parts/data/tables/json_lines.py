@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
+from specnet.files.toml import toml_key
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.duck import Duck
@@ -117,7 +118,7 @@ class JsonLinesSource(Source):
         for name, value in found.items():
             if isinstance(value, dict | list) and name not in self._ignored:
                 message = f'column "{name}": a nested value'
-                hint = f'list the columns to use in features, or set columns.{name} = "ignore"'
+                hint = f'list the columns to use in features, or set columns.{toml_key(name)} = "ignore"'
                 position = Position(line, 1)
                 raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
             text = "" if value is None or isinstance(value, dict | list) else value

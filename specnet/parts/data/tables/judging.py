@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from specnet.errors import Diagnostic
-from specnet.parts.data.columns import Kind, key
+from specnet.files.toml import toml_key
+from specnet.parts.data.columns import Kind
 
 SHARE_OF_ALL = 0.9
 """From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""
@@ -73,7 +74,9 @@ def verdict(present: int, numbers: int, pair: bool, dates: int, distinct: Callab
 def ignored_text(name: str, source: str | None) -> Diagnostic:
     """Return the warning about a column that is left out."""
     message = f'column "{name}" is ignored: it is text with fewer than {ROWS_TO_A_CATEGORY} rows to a value'
-    return Diagnostic("ignored-column", message, source=source, hint=f'use {key(name)} = "category" or "ignore"')
+    return Diagnostic(
+        "ignored-column", message, source=source, hint=f'use columns.{toml_key(name)} = "category" or "ignore"'
+    )
 
 
 def mistaken(name: str, kind: Kind, cell: str, row: int, count: int) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, key, kind_of
+from specnet.files.toml import toml_key
+from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, kind_of
 from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import SPACE, category
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
@@ -133,7 +134,9 @@ class _Reading:
         unlisted = [name for name in self.source.names if name not in wanted.kinds] if complete else []
         if unlisted:
             message = f'column "{unlisted[0]}" has no kind: where columns lists the target, it lists every column'
-            raise DataError(Diagnostic("unlisted-column", message, ("columns",), hint=f"add {key(unlisted[0])}"))
+            raise DataError(
+                Diagnostic("unlisted-column", message, ("columns",), hint=f"add columns.{toml_key(unlisted[0])}")
+            )
         left_out = {*wanted.targets, *(name for name, kind in wanted.kinds.items() if kind == "ignore")}
         found = [name for name in self.source.names if name not in left_out]
         if not found:
@@ -235,7 +238,7 @@ class _Reading:
 
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
         why = "has no cell that is present" if found.reason == "empty" else "is text with fewer than 5 rows to a value"
-        hint = "remove it" if found.reason == "empty" else f'remove it, or set {key(name)} = "category"'
+        hint = "remove it" if found.reason == "empty" else f'remove it, or set columns.{toml_key(name)} = "category"'
         assert self.wanted.features is not None
         return Diagnostic(
             "ignored-column", f'column "{name}" {why}', ("features", self.wanted.features.index(name)), hint=hint
@@ -251,7 +254,7 @@ class _Reading:
             message = mistaken(name, kind, text, row + 1, count)
             ways = [f'add "{shown_cell(text)}" to missing_values'] if self.source.has_missing_values else []
             if name not in self.wanted.targets:
-                ways.append(f'set {key(name)} = "category" or "ignore"')
+                ways.append(f'set columns.{toml_key(name)} = "category" or "ignore"')
             mistakes.append(Mistake(row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
         if mistakes:
             mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
@@ -306,7 +309,7 @@ class _Reading:
                 "nested-value",
                 f'column "{name}": nested values and bytes are not supported ({types[self.places[name]]})',
                 source=self.source.paths[0],
-                hint=f'set {key(name)} = "ignore"',
+                hint=f'set columns.{toml_key(name)} = "ignore"',
             )
             for name in (*self.features, *self.wanted.targets)
             if is_nested(types[self.places[name]])

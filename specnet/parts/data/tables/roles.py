@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, Path
+from specnet.files.toml import toml_key
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
-from specnet.parts.data.columns import Column, ColumnKind
+from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
 from specnet.parts.data.tables.reading import Content
+from specnet.parts.data.tables.source import Source, unknown_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,26 @@ class Roles:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns, each once."""
-        return tuple(dict.fromkeys(name for name in (self.split.by_column, self.weight) if name is not None))
+        return tuple(self.paths)
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The keys that name the columns, from the data part on, by the columns' names."""
+        split: dict[Path, str | None] = {
+            ("split", key): getattr(self.split, key) for key in ("group", "time", "column")
+        }
+        return {name: path for path, name in {("sample_weight",): self.weight, **split}.items() if name is not None}
+
+    def refuse_unknown(self, source: Source) -> None:
+        """Refuse columns that a source does not have, where the spec names them."""
+        names = set(source.names)
+        problems = [
+            replace(unknown_columns(source.paths[0], source.names, [name]), path=path, source=None)
+            for name, path in self.paths.items()
+            if name not in names
+        ]
+        if problems:
+            raise DataError(*problems)
 
     def kinds(self) -> dict[str, ColumnKind]:
         """Return the kinds that the columns have where nobody says another: times are judged by their cells."""
@@ -48,7 +69,7 @@ class Roles:
         Raises
         ------
         DataError
-            If a time is missing or is none, or a word is no part of a split.
+            If a time is missing or is none, a word is no part of a split, or the column is of another kind.
         """
         name = self.split.by_column
         if name is None:
@@ -56,9 +77,10 @@ class Roles:
         column, cells = _found(content, name)
         if self.split.time is not None:
             return _times(column, cells)
-        assert column.texts is not None, "it was read as a category"
         if self.split.group is not None:
-            return np.where(np.isnan(cells), -1, cells).astype(np.int64)
+            return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
+        if column.texts is None:
+            raise _wrong_kind(column, "a split by column needs texts", ("split", "column"), "category")
         said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
         wrong = ~np.isin(said, SPLIT_PARTS)
         if wrong.any():
@@ -75,11 +97,13 @@ class Roles:
         Raises
         ------
         DataError
-            If one is missing.
+            If one is missing, or the column is not of numbers.
         """
         if self.weight is None:
             return None
-        _, cells = _found(content, self.weight)
+        column, cells = _found(content, self.weight)
+        if column.kind not in ("numeric", "boolean"):
+            raise _wrong_kind(column, "weights need numbers", ("sample_weight",), "numeric")
         if np.isnan(cells).any():
             message = f'column "{self.weight}": the weight is missing in row {int(np.isnan(cells).argmax()) + 1}'
             raise DataError(Diagnostic("missing-cell", message, ("sample_weight",)))
@@ -91,13 +115,18 @@ def _found(content: Content, name: str) -> tuple[Column, NDArray[np.float64]]:
         if column.name == name:
             return column, content.X[:, index]
     message = f'column "{name}" is neither numbers nor dates that a split could go by'
-    raise DataError(Diagnostic("split", message, ("split",)))
+    raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
+
+
+def _wrong_kind(column: Column, needed: str, path: Path, kind: Kind) -> DataError:
+    message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; {needed}'
+    return DataError(Diagnostic("column-kind", message, path, hint=f'set columns.{toml_key(column.name)} = "{kind}"'))
 
 
 def _times(column: Column, cells: NDArray[np.float64]) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
-        message = f'column "{column.name}" is {column.kind}; a split by time needs numbers or dates'
-        hint = f'set data.columns.{column.name} = {{ type = "datetime", format = "%d/%m/%Y" }}'
+        message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
+        hint = f'set columns.{toml_key(column.name)} = {{ type = "datetime", format = "%d/%m/%Y" }}'
         raise DataError(Diagnostic("split", message, ("split", "time"), hint=hint))
     if np.isnan(cells).any():
         message = f'column "{column.name}": the time is missing in row {int(np.isnan(cells).argmax()) + 1}'

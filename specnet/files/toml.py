@@ -77,6 +77,7 @@ def _inline(value: Any) -> str:
 
 
 def toml_key(key: str) -> str:
+    """Return a key, in quotes where it needs them."""
     return key if _BARE.fullmatch(key) else toml_text(key)
 
 
