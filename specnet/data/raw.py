@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, Kind, frame_table
+from specnet.parts.data import Column, ColumnKind, frame_table, kind_of
 from specnet.parts.data.tables.judging import ignored_text
 from specnet.parts.preprocessing.categories import MISSING
 
@@ -56,7 +56,7 @@ class RawColumns:
 
 def raw_columns(
     X: ArrayLike | RawColumns,
-    kinds: Mapping[str, Kind] | None,
+    kinds: Mapping[str, ColumnKind] | None,
     columns: int,
     names: Sequence[str] | None,
     name: str = "X",
@@ -90,12 +90,12 @@ def raw_columns(
     if texts:
         message = f'{name} is an array, but column "{texts[0]}" is a category'
         raise DataError(message, hint="use a data frame with the columns' names")
-    known = tuple(Column(column, kind) for column, kind in kinds.items())
+    known = tuple(Column(column, kind_of(kind)) for column, kind in kinds.items())
     return RawColumns(check_inputs(X, columns, name), known)
 
 
 def frame_columns(
-    X: Any, kinds: Mapping[str, Kind] | None = None, name: str = "X"
+    X: Any, kinds: Mapping[str, ColumnKind] | None = None, name: str = "X"
 ) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
     """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
 

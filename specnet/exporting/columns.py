@@ -15,7 +15,7 @@ from specnet.data import Group, RawColumns
 from specnet.errors import UnsupportedError
 from specnet.model import Model
 from specnet.parts.arrays import Array
-from specnet.parts.data import Column, Kind
+from specnet.parts.data import Column, Kind, kind_of
 from specnet.parts.preprocessing import CategoryStep
 
 _MEANINGS: dict[Kind, str] = {
@@ -67,7 +67,8 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
     UnsupportedError
         If a category has two tables of codes, or none, or what has one is no category.
     """
-    count, kinds = model.network.resolved.columns, model.spec.feature_kinds or {}
+    count = model.network.resolved.columns
+    kinds = {name: kind_of(kind) for name, kind in (model.spec.feature_kinds or {}).items()}
     names = model.feature_names or ("",) * count
     takes_missing = [False] * count
     codes: dict[int, Mapping[str, int]] = {}

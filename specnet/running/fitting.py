@@ -112,7 +112,8 @@ def fit(
     located, parsed = parsed, parsed.model_copy(update={"data": None})
     frame, warnings = frame_columns(X, parsed.network.feature_kinds)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
-    kinds = {column.name: column.kind for column in rows.kinds} or None
+    said = parsed.network.feature_kinds or {}
+    kinds = {column.name: said.get(column.name, column.kind) for column in rows.kinds} or None
     parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
     splits = {"train": rows}
     if validation is not None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from specnet.parts.data import Kind
+from specnet.parts.data import ColumnKind
 from specnet.spec.document import Spec
 from specnet.spec.reading.caps import LARGEST_TEXT, MOST_TOKENS
 from specnet.spec.reading.words import shown
@@ -11,7 +11,7 @@ from specnet.spec.reading.words import shown
 PATH = ("network", "feature_names")
 
 
-def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[str, Kind] | None = None) -> Spec:
+def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[str, ColumnKind] | None = None) -> Spec:
     """Return a spec with the names of the columns that it is fitted to, and their kinds where they have some.
 
     Parameters

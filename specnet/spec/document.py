@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
 from specnet.parts.averaging import Averaging
-from specnet.parts.data import Data, Kind, TargetKind
+from specnet.parts.data import ColumnKind, Data, TargetKind
 from specnet.parts.fields import (
     ColumnName,
     ColumnNames,
@@ -57,7 +57,7 @@ class NetworkSpec(Section):
     feature_names: ColumnNames | None = Field(
         None, description="names of the input columns, in order; CSV files and data frames have their own"
     )
-    feature_kinds: dict[ColumnName, Kind] | None = Field(
+    feature_kinds: dict[ColumnName, ColumnKind] | None = Field(
         None, description="kinds of the input columns of a data frame; tables have theirs in data.columns"
     )
     preprocessing: tuple[StepOrGroup, ...] | None = Field(
@@ -259,7 +259,7 @@ class Spec(Section):
         return names or self.network.feature_names
 
     @property
-    def feature_kinds(self) -> dict[str, Kind] | None:
+    def feature_kinds(self) -> dict[str, ColumnKind] | None:
         """The kinds of the inputs' columns by name, where they have some: those of a table or a data frame."""
         kinds = self.data.column_kinds if self.data is not None else self.network.feature_kinds
         return None if kinds is None else {name: kinds[name] for name in self.feature_names or ()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.errors import Diagnostic
-from specnet.parts.data.columns import Column, ColumnKind, Kind
+from specnet.parts.data.columns import Column, ColumnKind
 from specnet.parts.fields import ColumnName, FilePath, Fraction, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
@@ -169,7 +169,7 @@ class Data(PartKind):
         return None
 
     @property
-    def column_kinds(self) -> Mapping[str, Kind] | None:
+    def column_kinds(self) -> Mapping[str, ColumnKind] | None:
         """The kinds of a table's columns by name, where the fields say all of them."""
         return None
 

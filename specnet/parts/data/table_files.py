@@ -18,7 +18,7 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.columns import Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.columns import Column, ColumnKind
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.json_lines import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
@@ -66,8 +66,8 @@ class TableFile(Data):
         return tuple(name for name in self.columns if name not in left_out)
 
     @property
-    def column_kinds(self) -> Mapping[str, Kind] | None:
-        return {name: kind_of(kind) for name, kind in self.columns.items()} if self._are_all_listed else None
+    def column_kinds(self) -> Mapping[str, ColumnKind] | None:
+        return self.columns if self._are_all_listed else None
 
     @property
     def _are_all_listed(self) -> bool:
