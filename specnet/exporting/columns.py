@@ -70,7 +70,7 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
     count = model.network.resolved.columns
     kinds = {name: kind_of(kind) for name, kind in (model.spec.feature_kinds or {}).items()}
     names = model.feature_names or ("",) * count
-    takes_missing = [False] * count
+    takes_missing: dict[int, bool] = {}
     codes: dict[int, Mapping[str, int]] = {}
     seen = set[int]()
     for group in model.preprocessing.groups:
@@ -79,15 +79,15 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
         twice = seen & (known.keys() | codes.keys()) & set(places)
         if twice:
             raise UnsupportedError(f'exports have no equivalent of a category in two groups: "{names[min(twice)]}"')
-        for place in places:
-            takes_missing[place] = _takes_missing(group, len(places))
+        takes = _takes_missing(group, len(places))
+        takes_missing |= {place: takes and takes_missing.get(place, True) for place in places}
         codes |= known
         seen |= set(places)
     for place, name in enumerate(names):
         if (kinds.get(name) == "category") != (place in codes):
             raise UnsupportedError(f'exports have no equivalent of codes for other columns than categories: "{name}"')
     return tuple(
-        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing[place])
+        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing.get(place, False))
         for place, name in enumerate(names)
     )
 

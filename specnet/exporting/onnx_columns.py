@@ -24,8 +24,7 @@ def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[
     texts = [place for place, column in enumerate(columns) if column.is_text]
     numbers = [place for place, column in enumerate(columns) if not column.is_text]
     if not texts:
-        names = ", ".join(column.name for column in columns)
-        return [(INPUT, dtype, numbers, f"raw columns: {names}" if columns[0].name else "raw columns")]
+        return [(INPUT, dtype, numbers, _said(columns))]
     inputs = [(NUMBERS_INPUT, FLOAT64, numbers), (TEXTS_INPUT, np.dtype(np.str_), texts)]
     return [
         (name, dtype, places, _said([columns[place] for place in places])) for name, dtype, places in inputs if places
@@ -61,8 +60,16 @@ def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) ->
 
 
 def _said(columns: Sequence[RawColumn]) -> str:
-    said = "; ".join(f"{column.name}: {column.meaning}" for column in columns)
-    return f"raw columns; NaN or an empty text where a cell is missing: {said}"
+    """Return what an input's columns are, all of them numbers or all of them texts."""
+    said, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
+    missing = any(column.takes_missing for column in columns)
+    if missing:
+        said += f", {'an empty text' if columns[0].is_text else 'NaN'} where a cell is missing"
+    if not columns[0].name:
+        return said
+    if are_numbers and not missing:
+        return f"{said}: {', '.join(column.name for column in columns)}"
+    return f"{said}: {'; '.join(f'{column.name}: {column.meaning}' for column in columns)}"
 
 
 def _code(nodes: Nodes, column: RawColumn, place: int, count: int) -> str:

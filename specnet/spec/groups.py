@@ -11,7 +11,7 @@ from specnet.parts.fields import ColumnNames
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.layers import Embedding as EmbeddingLayer
 from specnet.parts.part import FieldProblem, Section, named_twice
-from specnet.parts.preprocessing import Embedding, Preprocessing, prepared_size
+from specnet.parts.preprocessing import Embedding, Preprocessing, prepared_size, raw_size
 
 
 class ColumnGroup(Section):
@@ -63,6 +63,15 @@ def prepared_columns(written: Written, columns: int) -> int | None:
     known = [size for size in sizes if size is not None]
     is_whole = len(known) == len(written) and sum(len(group.columns) for group in groups) >= columns
     return sum(known) if is_whole else None  # other columns get steps by their kinds
+
+
+def raw_columns(written: Written, inputs: int) -> int | None:
+    """Return of how many raw columns preprocessing makes so many inputs; None where only the rows tell."""
+    groups = [group for group in written if isinstance(group, ColumnGroup)]
+    if not groups:
+        return raw_size([step for step in written if isinstance(step, Preprocessing)], inputs)
+    count = sum(len(group.columns) for group in groups)
+    return count if prepared_columns(written, count) == inputs else None
 
 
 def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from specnet.data import RawColumns, read_inputs
@@ -297,27 +296,6 @@ console.log(JSON.stringify({ said, wrong, short: refused({ length: 3 }), flag: r
     assert missing == "RangeError: x has a column that is not finite or not a category"
     assert found["short"] == "RangeError: x has 3 columns; expected 8"
     assert found["flag"] in ("Adelie", "Chinstrap", "Gentoo")
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_onnx_has_an_input_of_numbers_and_one_of_texts(dtype: str, tmp_path: Path):
-    model, rows = table_model(dtype=dtype), asked_rows()
-    exported(model, "onnx", tmp_path / "m.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
-    assert [(each.name, each.type, each.shape[1]) for each in session.get_inputs()] == [
-        ("numbers", "tensor(double)", 6),
-        ("texts", "tensor(string)", 2),
-    ]
-    texts = np.array(list(texts_of(columns_of(model), rows).values()), object).T
-    label, probabilities = session.run(None, {"numbers": rows.X[:, [1, 2, 4, 5, 6, 7]], "texts": texts})
-    np.testing.assert_array_equal(label, model.predict(rows))
-    np.testing.assert_allclose(probabilities, model.predict_proba(rows), rtol=0, atol=TOLERANCE[dtype])
-
-
-def test_onnx_of_numbers_has_a_single_input(tmp_path: Path):
-    exported(gaps_model("float32"), "onnx", tmp_path / "m.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
-    assert [(each.name, each.type) for each in session.get_inputs()] == [("X", "tensor(float)")]
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from specnet import Observer, fit
 from specnet.compiler import Value
 from specnet.errors import FileError
 from specnet.files.tensors import HEADER_LIMIT
@@ -35,6 +36,25 @@ def arrays_of(model: Model) -> dict[str, Array]:
         **{f"preprocessing.{name}": array for name, array in model.preprocessing.tensors().items()},
         **{f"target_preprocessing.{name}": array for name, array in model.target_preprocessing.tensors().items()},
     }
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"type": "impute", "indicator": True}, "standardize"],
+        [{"type": "impute", "indicator": [0, 2]}],
+        ["calendar", {"type": "impute", "indicator": True}, "minmax"],
+    ],
+)
+def test_steps_that_add_columns_to_arrays_come_back(steps: list[object], tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(scale=1000, size=(30, 3))
+    spec = {"network": {"hidden_layer_sizes": [2], "preprocessing": steps}, "training": {"loss": "mse", "epochs": 1}}
+    model = fit(spec, X, X[:, 0], observer=Observer())
+    assert model.network.inputs > 3
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.network.resolved.columns == 3
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,6 @@
 """What all preprocessing steps have in common, and how columns are gone through while one is fitted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -55,6 +55,10 @@ class Preprocessing(PartKind):
     def output_size(self, columns: int) -> int | None:
         """Return how many columns it makes of so many, None if that is only known of the step that `fit` returns."""
         return columns
+
+    def input_size(self, outputs: int) -> int:
+        """Return of how many columns it makes so many, where it can."""
+        return outputs
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
@@ -123,6 +127,14 @@ def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
     for step in steps:
         size = None if size is None else step.output_size(size)
     return size
+
+
+def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
+    """Return of how many columns steps make so many, one after the other; None if that is not known."""
+    size = outputs
+    for step in reversed(steps):
+        size = step.input_size(size)
+    return size if size > 0 and prepared_size(steps, size) == outputs else None
 
 
 def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

@@ -142,6 +142,9 @@ class OneHot(CategoryStep):
     def output_size(self, columns: int) -> int | None:
         return None if self.counts is None else sum(self.counts)
 
+    def input_size(self, outputs: int) -> int:
+        return outputs if self.counts is None else len(self.counts)
+
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         assert self.counts is not None, "fitted"
         codes = [code + 1 for count in self.counts for code in range(count)]

@@ -42,6 +42,9 @@ class Calendar(Preprocessing):
     def output_size(self, columns: int) -> int | None:
         return None if self.counts is None else sum(self.counts)
 
+    def input_size(self, outputs: int) -> int:
+        return outputs if self.counts is None else len(self.counts)
+
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         return {"kept": (_CYCLES, columns)}
 

@@ -87,6 +87,11 @@ class Impute(Preprocessing):
         places = self._places(columns)
         return None if places is None else columns + len(places)
 
+    def input_size(self, outputs: int) -> int:
+        if isinstance(self.indicator, tuple):
+            return outputs - len(self.indicator)
+        return outputs // 2 if self.indicator is True else outputs
+
     def fit(
         self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:

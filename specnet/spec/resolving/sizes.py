@@ -7,7 +7,7 @@ from specnet.errors import Path
 from specnet.parts.data import DataSizes
 from specnet.parts.losses import Loss
 from specnet.spec.document import Spec
-from specnet.spec.groups import prepared_columns
+from specnet.spec.groups import prepared_columns, raw_columns
 from specnet.spec.reading.words import counted
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
 from specnet.spec.resolving.problems import Problems
@@ -56,11 +56,11 @@ def data_sizes(spec: Spec) -> DataSizes:
 def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
     """Return the number of raw columns, 0 if it is not known.
 
-    Where nobody says it, it is that of the network's inputs, if preprocessing keeps that.
+    Where nobody says it, it is that of which preprocessing makes the network's inputs.
     """
     names = spec.network.feature_names
     said = len(names) if names is not None else data_sizes(spec).inputs or argument
-    return said or (inputs if prepared_columns(spec.network.preprocessing or (), inputs) == inputs else 0)
+    return said or raw_columns(spec.network.preprocessing or (), inputs) or 0
 
 
 def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
