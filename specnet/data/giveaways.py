@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.data.tables.judging import ROWS_TO_A_CATEGORY
+
 LEAST_CLASS_ROWS = 20
 LEAST_VALUE_ROWS = 30
 CLASS_THRESHOLD = 0.98
 RANK_THRESHOLD = 0.995
-CATEGORY_ROWS = 5
-"""Rows to a category, on average: with fewer, a category says as much of the target as an identifier does."""
 SAMPLE = 8
 """Of so many rows one is looked at first."""
 RANK_SAMPLE = 10_000
@@ -57,7 +57,8 @@ class ClassTarget:
             part = slice(None, None, SAMPLE)
             if _cost(column[part], self.classes[part], needed, is_category) > most:
                 return False
-        if is_category and rows < CATEGORY_ROWS * len(np.unique(column)):
+        # With fewer rows to each, a category says as much of the target as an identifier does.
+        if is_category and rows < ROWS_TO_A_CATEGORY * len(np.unique(column)):
             return False
         return _cost(column, self.classes, needed, is_category) <= most * (1 + 1e-12)
 

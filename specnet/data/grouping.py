@@ -10,6 +10,7 @@ from specnet.files.toml import toml_key
 from specnet.parts.arrays import first_few
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind
 from specnet.parts.preprocessing import (
+    ONE_HOT_CODES,
     Calendar,
     CategoryStep,
     Embedding,
@@ -20,9 +21,6 @@ from specnet.parts.preprocessing import (
 )
 from specnet.spec import ColumnGroup, Spec, Written
 from specnet.spec.reading.hints import close_match
-
-ONE_HOT_CODES = 8
-"""Up to so many codes of a category are columns of their own; more are embedded."""
 
 PATH: Path = ("network", "preprocessing")
 Steps = tuple[Preprocessing, ...]

@@ -12,11 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.giveaways import CATEGORY_ROWS, ClassTarget, Target, ValueTarget
+from specnet.data.giveaways import ClassTarget, Target, ValueTarget
 from specnet.data.labels import Labels
 from specnet.errors import Diagnostic, Path
 from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces
+from specnet.parts.data import Column
+from specnet.parts.data.tables.judging import ROWS_TO_A_CATEGORY
 from specnet.spec import Spec
 
 LEAST_IDENTIFIER_ROWS = 20
@@ -44,24 +46,8 @@ class RawRows(Protocol):
         """Which rows of the table these are; all of them if None."""
 
 
-class Described(Protocol):
-    """What a column of a table is."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def kind(self) -> str:
-        """``numeric``, ``boolean``, ``datetime`` or ``category``."""
-
-    @property
-    def texts(self) -> NDArray[np.str_] | None:
-        """The texts of a category."""
-
-
 def column_suspicions(
-    spec: Spec, labels: Labels | None, splits: Mapping[str, RawRows], kinds: Sequence[Described] = ()
+    spec: Spec, labels: Labels | None, splits: Mapping[str, RawRows], kinds: Sequence[Column] = ()
 ) -> tuple[Diagnostic, ...]:
     """Return warnings about the columns of training rows, and about test rows that training rows are equal to.
 
@@ -74,7 +60,7 @@ def column_suspicions(
         Of the target, where the loss has labels.
     splits : mapping of str to RawRows
         ``train``, and the others by name.
-    kinds : sequence of Described
+    kinds : sequence of Column
         The columns; empty where they are mere numbers.
     """
     rows = {name: _InOrder(part) for name, part in splits.items()}
@@ -127,14 +113,14 @@ class _Column:
     spec : Spec
     index : int
     cells : ndarray (rows,)
-    described : Described or None
+    described : Column or None
         What it is, where that is known.
     """
 
     spec: Spec
     index: int
     cells: NDArray[np.float64]
-    described: Described | None
+    described: Column | None
 
     @property
     def kind(self) -> str:
@@ -266,7 +252,7 @@ def _identifies(column: _Column) -> str | None:
     if column.kind == "category":
         there = cells[~column.is_missing]
         distinct = len(np.unique(there))
-        return f"{distinct} texts in {len(there)} rows" if len(there) < CATEGORY_ROWS * distinct else None
+        return f"{distinct} texts in {len(there)} rows" if len(there) < ROWS_TO_A_CATEGORY * distinct else None
     if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any() or not _are_whole(cells):
         return None
     least = cells.min()

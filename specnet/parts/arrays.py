@@ -123,7 +123,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     numbers = as_array(array, name)
     if numbers.dtype.kind == "O":
         for place, item in np.ndenumerate(numbers):
-            if _is_missing(item):
+            if is_missing(item):
                 raise DataError(f"{name} is empty{_at(place)}", hint="fill it in, or remove such rows")
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
@@ -342,7 +342,7 @@ def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
 def _column_numbers(column: Array, name: str, prefix: str) -> Array:
     """Return a data frame's column as numbers, and refuse what is none."""
     if column.dtype.kind == "O":
-        missing = np.fromiter(map(_is_missing, column), np.bool_, len(column))
+        missing = np.fromiter(map(is_missing, column), np.bool_, len(column))
         if all(isinstance(item, Real) for item in column[~missing]):
             column = (
                 np.where(missing, np.nan, column).astype(np.float64) if missing.any() else np.array(column.tolist())
@@ -357,7 +357,8 @@ def _column_numbers(column: Array, name: str, prefix: str) -> Array:
     return column
 
 
-def _is_missing(item: Any) -> bool:
+def is_missing(item: Any) -> bool:
+    """Return whether a cell of a data frame or of an array of objects is missing."""
     try:
         return item is None or bool(item != item)
     except TypeError:  # pandas.NA is neither equal to itself nor not

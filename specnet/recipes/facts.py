@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import Column, ColumnKind, TableFile, TargetKind
+from specnet.parts.data.tables.judging import RARE_TEXT
+from specnet.parts.preprocessing import OneHot
 
 FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""
@@ -86,7 +88,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     content = data.read_all(folder)
     places = {column.name: place for place, column in enumerate(content.columns)}
     if target not in places:
-        raise _unusable(data, "text with fewer than 5 rows to a value, or empty")
+        raise _unusable(data, f"{RARE_TEXT}, or empty")
     column, cells = content.columns[places[target]], content.X[:, places[target]]
     if column.kind == "datetime":
         raise _unusable(data, "dates")
@@ -106,7 +108,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     }
     words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
     described[target] = ColumnFacts(target, kinds[target], words)
-    unused = "not used: empty, or text with fewer than 5 rows to a value"
+    unused = f"not used: empty, or {RARE_TEXT}"
     return TableFacts(
         rows,
         len(cells) - rows,
@@ -131,7 +133,7 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     words, codes = [], 0
     if column.texts is not None:
         counts = np.bincount(present.astype(np.intp), minlength=len(column.texts))
-        codes = int((counts >= ROWS_TO_A_NUMBER).sum()) + (missing >= ROWS_TO_A_NUMBER)
+        codes = int((np.append(counts, missing) >= OneHot().minimum_count).sum())
         shown = ", ".join(column.texts.tolist())
         fits = len(column.texts) <= _MOST_SHOWN and len(shown) <= _LONGEST_SHOWN and shown.isprintable()
         words.append(shown if fits else f"{len(column.texts)} categories")

@@ -12,6 +12,7 @@ import textwrap
 from string import Template
 
 from specnet.files.toml import toml_key, toml_text
+from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
 from specnet.recipes.facts import ColumnFacts, TableFacts
 
 MANY_ROWS = 10_000
@@ -20,8 +21,6 @@ MANY_COLUMNS = 200
 """Above so many columns after coding, numbers are not embedded."""
 STEPS = 4_000
 """Training steps of a run on many rows."""
-ONE_HOT_CODES, EMBEDDING_SIZE = 8, 8
-"""Above so many codes a category is embedded, in so many numbers."""
 _BATCH = 256
 _NUMBERS = ("numeric", "boolean")
 _WIDTH, _LONGEST = 40, 100
@@ -249,7 +248,7 @@ def _coded_size(features: list[ColumnFacts]) -> int:
 def _coded(column: ColumnFacts) -> int:
     if column.kind != "category":
         return 1
-    return column.codes if column.codes <= ONE_HOT_CODES else EMBEDDING_SIZE
+    return column.codes if column.codes <= ONE_HOT_CODES else Embedding().size
 
 
 def _embeds_some(facts: TableFacts, target: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.arrays import first_few, refuse_null_ends
+from specnet.parts.arrays import first_few, is_missing, refuse_null_ends
 from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, kind_of
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
@@ -37,7 +37,7 @@ def frame_table(
     Parameters
     ----------
     frame : data frame
-        Of pandas, Polars, PyArrow or another library that narwhals knows.
+        Of pandas, Polars or another library that narwhals knows.
     kinds : mapping of str to kind, optional
         The columns to take, in this order, and their kinds; those that are ignored are not needed. All columns, and
         judged, where None.
@@ -141,7 +141,7 @@ class _Frame:
         import narwhals
 
         if self.series.null_count() or self.is_boolean or self.series.dtype.is_decimal():
-            return np.array([math.nan if _is_nan(cell) else float(cell) for cell in self.series.to_list()])
+            return np.array([math.nan if is_missing(cell) else float(cell) for cell in self.series.to_list()])
         found: NDArray[np.float64] = self.series.cast(narwhals.Float64).to_numpy()
         return found
 
@@ -150,11 +150,11 @@ class _Frame:
 
         moments = self.series.cast(narwhals.Datetime("us")) if self.series.dtype == narwhals.Date else self.series
         cells = moments.dt.timestamp("us").to_list()
-        return np.array([math.nan if _is_nan(cell) else days_of_microseconds(int(cell)) for cell in cells])
+        return np.array([math.nan if is_missing(cell) else days_of_microseconds(int(cell)) for cell in cells])
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""
-        if _is_nan(cell):
+        if is_missing(cell):
             return None
         if isinstance(cell, bool | np.bool_):
             return str(bool(cell)).lower()
@@ -169,8 +169,7 @@ class _Frame:
         dates = sum(count for text, count in counts.items() if days(text) is not None)
         words = {text.lower() for text in counts}
         pair = any(words <= set(pair) for pair in PAIRS)
-        distinct: Callable[[], int] = lambda: len({category(text) for text in counts})  # noqa: E731
-        return verdict(counts.total(), numbers, pair, dates, distinct)
+        return verdict(counts.total(), numbers, pair, dates, lambda: len({category(text) for text in counts}))
 
     def _refuse_misfit(self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None]) -> None:
         wrong = [row for row, text in enumerate(texts) if text is not None and values[text] is None]
@@ -182,12 +181,3 @@ class _Frame:
 
 
 _VALUES: dict[str, Callable[[str], float | None]] = {"numeric": number, "boolean": boolean, "datetime": days}
-
-
-def _is_nan(cell: Any) -> bool:
-    if cell is None:
-        return True
-    try:
-        return bool(cell != cell)
-    except (TypeError, ValueError):  # pandas.NA, or an array
-        return not hasattr(cell, "__len__")

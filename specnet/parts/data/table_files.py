@@ -100,7 +100,8 @@ class TableFile(Data):
     def _load(self, folder: Path, target: TargetKind) -> Table:
         found, roles = self._read(folder, self.targets, target == "classes"), self._roles
         assert found.y is not None, "there is a target"
-        places = [i for i, column in enumerate(found.columns) if self._is_feature(column.name)]
+        others = {*roles.names}.difference(self.features or ())
+        places = [place for place, column in enumerate(found.columns) if column.name not in others]
         are_all = len(places) == len(found.columns)
         return Table(
             found.X if are_all else found.X[:, places],
@@ -112,9 +113,6 @@ class TableFile(Data):
             kinds=found.kinds,
             warnings=found.warnings,
         )
-
-    def _is_feature(self, name: str) -> bool:
-        return name not in self._roles.names if self.features is None else name in self.features
 
     def read_features(self, folder: Path) -> tuple[NDArray[np.float64], tuple[Column, ...]]:
         """Return the features alone, (rows, columns), and what they are; the files need no target.
@@ -161,7 +159,7 @@ class TableFile(Data):
             self._roles.refuse_unknown(source)
             kinds = self._roles.kinds() | kinds
             if features is not None:
-                features = (*features, *(name for name in self._roles.names if name not in features))
+                features = tuple(dict.fromkeys((*features, *self._roles.names)))
         wanted = Wanted(features, targets, kinds, labels, self.missing_target == "drop")
         return read(source, wanted)
 
@@ -177,7 +175,7 @@ class TableFile(Data):
         if part is None:
             return None
         names = self.feature_names
-        wanted = (*(names or ()), *self.targets)
+        wanted = {*(names or ()), *self.targets}
         # A model that says no kinds knows of numbers alone.
         kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
         kinds |= {name: kind for name, kind in self.columns.items() if name in wanted}

@@ -13,6 +13,8 @@ from specnet.parts.fields import Counts, PositiveInteger
 from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import equal, numbered, repeated, where
 
+ONE_HOT_CODES = 8
+"""Up to so many codes of a category are columns of their own by default; more are embedded."""
 _TEXTS_AT_ONCE = 2**16
 """Texts that are looked up together."""
 MISSING = ""

@@ -144,7 +144,7 @@ def sql_days(text: str, form: str | None = None) -> str:
         return f"epoch_us(try_strptime({text}, {quoted(form)})) / {_MICROSECONDS_OF_DAY}.0::DOUBLE"
     pattern = quoted(_MOMENT)
     date, clock, offset = (f"regexp_extract({text}, {pattern}, {group})" for group in (1, 2, 3))
-    moment = f"epoch_us(TRY_CAST({date} || ' ' || coalesce(nullif({clock}, ''), '00:00') || '' AS TIMESTAMP))"
+    moment = f"epoch_us(TRY_CAST({date} || ' ' || coalesce(nullif({clock}, ''), '00:00') AS TIMESTAMP))"
     hours, rest = f"substr({offset}, 2, 2)", f"CASE WHEN length({offset}) > 3 THEN right({offset}, 2) ELSE '0' END"
     minutes = f"coalesce(TRY_CAST({hours} AS INTEGER) * 60 + TRY_CAST({rest} AS INTEGER), 0)"
     shift = f"CASE WHEN left({offset}, 1) = '-' THEN {minutes} ELSE -{minutes} END"

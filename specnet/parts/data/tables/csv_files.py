@@ -256,11 +256,13 @@ class CsvSource(Source):
     def cells(self, names: Sequence[str]) -> Iterator[Cells]:
         for file in self.files:
             file.refuse_faulty()
-        wanted = [self.names.index(name) for name in names]
         rows = []
-        for _, places, record in self._rows():
-            cells = record.cells or [""]
-            rows.append([cells[places.index(place)] or None for place in wanted])
+        for file in self.files:
+            places = {name: place for place, name in enumerate(file.names)}
+            wanted = [places[name] for name in names]
+            for record in file.rows():
+                cells = record.cells or [""]
+                rows.append([cells[place] or None for place in wanted])
         for index in range(len(names)):
             yield Cells([row[index] for row in rows])
 

@@ -14,6 +14,7 @@ SHARE_OF_ALL = 0.9
 """From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""
 ROWS_TO_A_CATEGORY = 5
 """How often a text has to occur on average for a column to be one of categories."""
+RARE_TEXT = f"text with fewer than {ROWS_TO_A_CATEGORY} rows to a value"
 
 LONGEST_SHOWN = 40
 """Characters of a cell in a message."""
@@ -73,7 +74,7 @@ def verdict(present: int, numbers: int, pair: bool, dates: int, distinct: Callab
 
 def ignored_text(name: str, source: str | None) -> Diagnostic:
     """Return the warning about a column that is left out."""
-    message = f'column "{name}" is ignored: it is text with fewer than {ROWS_TO_A_CATEGORY} rows to a value'
+    message = f'column "{name}" is ignored: it is {RARE_TEXT}'
     return Diagnostic(
         "ignored-column", message, source=source, hint=f'use columns.{toml_key(name)} = "category" or "ignore"'
     )

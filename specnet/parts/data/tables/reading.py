@@ -15,7 +15,7 @@ from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind,
 from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import SPACE, category
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, Verdict, ignored_text, mistaken, shown_cell
+from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, ignored_text, mistaken, shown_cell
 from specnet.parts.data.tables.source import Mistake, Source, meant, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
@@ -116,14 +116,15 @@ class _Reading:
                 yield error([name], *(("target",) if len(wanted.targets) == 1 else ("target", index)))
         features = wanted.features or ()
         missing = [index for index, name in enumerate(features) if name not in self.places]
-        unlike = [index for index in missing if meant(self.source.names, features[index]) is None]
+        unlike = {index: features[index] for index in missing if meant(self.source.names, features[index]) is None}
         for index in missing:
             if index not in unlike or len(unlike) == 1:
                 yield error([features[index]], "features", index)
         if len(unlike) > 1:
-            yield error([features[index] for index in unlike], "features")
+            yield error(list(unlike.values()), "features")
+        told = {*features, *wanted.targets}
         for name, kind in wanted.kinds.items():
-            if kind != "ignore" and name not in self.places and name not in (*features, *wanted.targets):
+            if kind != "ignore" and name not in self.places and name not in told:
                 yield error([name], "columns", name)
 
     def _features(self) -> list[str]:
@@ -188,11 +189,8 @@ class _Reading:
         try:
             self._refuse_misfits(store, values, broken)
             texts: dict[str, NDArray[np.str_]] = {}
-            X = np.empty((store.rows, len(self.features)))
-            numeric = [
-                (index, self.places[name]) for index, name in enumerate(self.features) if self.kinds[name] != "category"
-            ]
-            table = store.numbers([(place, values[place]) for _, place in numeric])
+            numeric = [self.places[name] for name in self.features if self.kinds[name] != "category"]
+            table = store.numbers([(place, values[place]) for place in numeric])
             X = table if len(numeric) == len(self.features) else self._interleaved(store, table, texts)
             y, gaps = self._target(store, target)
         except DuckError as error:
@@ -237,7 +235,7 @@ class _Reading:
         return broken
 
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
-        why = "has no cell that is present" if found.reason == "empty" else "is text with fewer than 5 rows to a value"
+        why = "has no cell that is present" if found.reason == "empty" else f"is {RARE_TEXT}"
         hint = "remove it" if found.reason == "empty" else f'remove it, or set columns.{toml_key(name)} = "category"'
         assert self.wanted.features is not None
         return Diagnostic(
@@ -245,10 +243,11 @@ class _Reading:
         )
 
     def _refuse_misfits(self, store: Store, values: dict[int, str], broken: Mapping[int, Verdict]) -> None:
-        said = {self.places[name] for name in (*self.kinds, *self.wanted.targets) if name not in self.judged}
+        judged = set(self.judged)
+        said = {self.places[name] for name in (*self.kinds, *self.wanted.targets) if name not in judged}
         asked = {place: value for place, value in values.items() if place in said or place in broken}
         mistakes = []
-        for place, (count, row, text) in store.misfits(asked).items():
+        for place, (count, row, text) in store.misfits(asked, MOST_MISTAKES).items():
             name = self.source.names[place]
             kind = self._target_kind() if name in self.wanted.targets else kind_of(self.kinds[name])
             message = mistaken(name, kind, text, row + 1, count)

@@ -6,9 +6,10 @@ Whatever is fitted is computed elsewhere: DuckDB's own means and quantiles diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
 
 NUMBERS_AT_ONCE = 2**24
 """How many cells are fetched together: 128 MB."""
+FIGURES_AT_ONCE = MOST_EXPRESSIONS // 4
+"""Their expressions are long: planning four times as many together takes more than four times as long."""
 TEXTS_AT_ONCE = 2**15
 LARGEST_TEXTS = 2**30
 """Bytes that the texts of a category may take."""
@@ -102,28 +105,32 @@ class Store:
             return self._number(place)
         return sql_boolean(f"t{place}") if kind == "boolean" else sql_days(f"t{place}")
 
-    def misfits(self, values: dict[int, str]) -> dict[int, tuple[int, int, str]]:
-        """Return which columns have cells that are there without a value.
+    def misfits(self, values: dict[int, str], most: int) -> dict[int, tuple[int, int, str]]:
+        """Return which columns have cells that are there without a value; of so many columns at least, if there are.
 
         Parameters
         ----------
         values : dict of int to str
             An expression for each place.
+        most : int
 
         Returns
         -------
         dict of int to (int, int, str)
             How many there are in a column, the row of the first, and its text.
         """
-        counts = self._aggregated(list(values), lambda place: [f"count(c{place})", f"count({values[place]})"])
+
+        def of_wrong(place: int) -> list[str]:
+            wrong = f"FILTER (t{place} IS NOT NULL AND ({values[place]}) IS NULL)"
+            return [f"count(*) {wrong}", f"min(place) {wrong}", f"arg_min(t{place}, place) {wrong}"]
+
         found: dict[int, tuple[int, int, str]] = {}
-        for place, (cells, right) in counts.items():
-            if cells > right:
-                first, wrong = f"arg_min(t{place}, place)", f"t{place} IS NOT NULL AND ({values[place]}) IS NULL"
-                query = f"SELECT count(*), min(place), {first} FROM ({self._inner([place], wrong)}) WHERE {wrong}"
-                ((count, row, text),) = self._duck.rows(query)
-                if count:
-                    found[place] = count, row, text
+        remaining = iter(values)
+        while len(found) < most and (some := list(islice(remaining, FIGURES_AT_ONCE // 2))):
+            counts = self._aggregated(some, lambda place: [f"count(c{place})", f"count({values[place]})"])
+            suspects = [place for place, (cells, right) in counts.items() if cells > right]
+            wrong = self._aggregated(suspects, of_wrong)
+            found |= {place: (count, row, text) for place, (count, row, text) in wrong.items() if count}
         return found
 
     def numbers(self, values: Sequence[tuple[int, str]]) -> NDArray[np.float64]:
@@ -171,16 +178,16 @@ class Store:
         count: int = self._duck.rows(f"SELECT count(x) FROM (SELECT DISTINCT {text} AS x FROM cells)")[0][0]
         return count
 
-    def _aggregated(self, places: Sequence[int], expressions: Callable[[int], list[str]]) -> dict[int, tuple[int, ...]]:
+    def _aggregated(self, places: Sequence[int], expressions: Callable[[int], list[str]]) -> dict[int, tuple[Any, ...]]:
         """Return several figures of each column."""
         found: dict[int, tuple[int, ...]] = {}
         remaining = iter(places)
-        step = MOST_EXPRESSIONS // len(expressions(places[0])) if places else 1
+        step = FIGURES_AT_ONCE // len(expressions(places[0])) if places else 1
         while some := list(islice(remaining, step)):
             asked = [expressions(place) for place in some]
             selected = ", ".join(f"{text} AS a{index}" for index, text in enumerate(chain.from_iterable(asked)))
             (figures,) = self._duck.rows(f"SELECT {selected} FROM ({self._inner(some, selected)})")
-            each: Iterator[int] = iter(figures)
+            each = iter(figures)
             found |= {place: tuple(islice(each, len(texts))) for place, texts in zip(some, asked, strict=True)}
         return found
 
