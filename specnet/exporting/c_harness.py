@@ -43,6 +43,7 @@ int main(void)
     return 0;
 }}
 """
+_READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
 _READ = """
 static int read_row(real *x)
 {{
@@ -93,19 +94,13 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         If it does not compile.
     """
     stem = identifier(path)
-    predict = _PREDICTIONS[answer_kind(program)].format(stem=stem, macro=stem.upper())
-    macro, read, reads = stem.upper(), "", "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
+    names = {"stem": stem, "macro": stem.upper()}
+    read, reads = "", _READS_NUMBERS.format(**names)
     if program.texts:
         kinds = "".join("t" if column.is_text else "n" for column in program.columns)
-        read, reads = _READ.format(kinds=kinds, size=_LONGEST_TEXT, macro=macro, stem=stem), "read_row(x)"
-    main = _HARNESS.format(
-        header=path.with_suffix(".h").name,
-        stem=stem,
-        macro=macro,
-        predict=predict,
-        read=read,
-        reads=reads.format(macro=macro),
-    )
+        read, reads = _READ.format(kinds=kinds, size=_LONGEST_TEXT, **names), "read_row(x)"
+    predict = _PREDICTIONS[answer_kind(program)].format(**names)
+    main = _HARNESS.format(header=path.with_suffix(".h").name, predict=predict, read=read, reads=reads, **names)
     (folder / "main.c").write_text(main)
     sources = [str(folder / "main.c"), str(path)]
     command = [compiler, *flags, "-iquote", str(path.parent), *sources, "-o", str(folder / "run"), "-lm"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from specnet.exporting.program import Program
@@ -83,15 +84,10 @@ _ROWS = """
         raise ValueError(f"X has shape {{X.shape}}; expected (rows, {inputs})")
     columns = X.T
 """
-_TABLES = """
+_TABLES = f"""
     if hasattr(X, "keys") or hasattr(X, "columns"):
         columns = [array_of(X[name]) for name in FEATURES]
-    else:
-        X = array_of(X)
-        if X.ndim != 2 or X.shape[1] != {inputs}:
-            raise ValueError(f"X has shape {{X.shape}}; expected (rows, {inputs})")
-        columns = X.T
-"""
+    else:{textwrap.indent(_ROWS, "    ")}"""
 _DATES = """
     if column.dtype.kind == "M":
         return (column.astype("M8[us]") - np.datetime64(0, "us")) / np.timedelta64(1, "D")"""

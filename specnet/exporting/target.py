@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specnet.data import RawColumns
+from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
@@ -120,6 +120,13 @@ def refuse_texts(program: Program, library: str) -> None:
         named = ", ".join(f'"{program.columns[place].name}"' for place in program.texts)
         hint = "onnx, numpy and javascript take texts; c has a function for their codes"
         raise UnsupportedError(f"{library} has no equivalent of columns of texts: {named}", hint=hint)
+
+
+def unknown_preprocessing(preparation: Preparation, columns: int, library: str) -> list[str]:
+    """Return which steps a library has no equivalent of that only standardizes, and all columns alike."""
+    unknown = [step.type for step in preparation.steps if step.type != "standardize"]
+    unknown += [] if preparation.is_one_chain(columns) else ["of groups of columns"]
+    return [f"{library} has no equivalent of the preprocessing {name}" for name in unknown]
 
 
 def required(module: str, extra: str) -> Any:

@@ -87,9 +87,11 @@ def named_parts(name_of: Callable[[Names], str]) -> dict[str, type[Part]]:
 
 
 @contextmanager
-def errors_at(where: str) -> Iterator[None]:
-    """Say of an error at which layer it occurred."""
+def errors_at(where: str, but: type[FileError] | tuple[()] = ()) -> Iterator[None]:
+    """Say of an error where it occurred, unless it is one that says so itself."""
     try:
         yield
+    except but:
+        raise
     except FileError as error:
         raise FileError(f"{where}: {error.diagnostics[0].message}") from error

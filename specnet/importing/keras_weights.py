@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.errors import FileError
+from specnet.errors import FileError, install_hint
 from specnet.files.tensors import shown
 from specnet.parts.arrays import Array
 
@@ -23,9 +23,8 @@ class Weights:
         try:
             import h5py
         except ImportError:
-            raise FileError(
-                "this is a Keras file, whose weights the package h5py reads", hint="pip install '.[keras]'"
-            ) from None
+            message = "this is a Keras file, whose weights the package h5py reads"
+            raise FileError(message, hint=install_hint("keras")) from None
         self._h5py = h5py
         try:
             self._file = h5py.File(io.BytesIO(content), "r")

@@ -11,7 +11,8 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.onnx_graph import Graph, errors_at
+from specnet.importing.foreign import errors_at
+from specnet.importing.onnx_graph import Graph, UnknownFormulaError
 from specnet.importing.onnx_terms import Features, Segment, segments
 from specnet.parts.arrays import Array
 
@@ -43,7 +44,8 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
         found[role] = value
     if not found:
         raise FileError("the graph has no outputs")
-    with errors_at(f"the output {' and '.join(shown(output.name) for output in graph.graph.output)}"):
+    names = " and ".join(shown(output.name) for output in graph.graph.output)
+    with errors_at(f"the output {names}", but=UnknownFormulaError):
         return _Ending(graph, **found).finish(name, facts)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specnet.errors import FileError
+from specnet.errors import FileError, install_hint
 from specnet.files import PathLike, open_file, read_file
 from specnet.files.tensors import HEADER_LIMIT, known_kind, shown
 from specnet.model.file import LABEL_CHARACTERS_LIMIT
@@ -57,9 +57,8 @@ def read_model(path: PathLike) -> ModelProto:
     try:
         import onnx
     except ImportError:
-        raise FileError(
-            "this seems to be an ONNX file, which the package onnx reads", hint="pip install '.[onnx]'"
-        ) from None
+        message = "this seems to be an ONNX file, which the package onnx reads"
+        raise FileError(message, hint=install_hint("onnx")) from None
     from google.protobuf.message import DecodeError
 
     content = read_file(path, FILE_LIMIT)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -360,14 +359,3 @@ class Call:
 
 class UnknownFormulaError(FileError):
     """Some nodes are nothing that layers here compute; the message says itself which they are."""
-
-
-@contextmanager
-def errors_at(place: str) -> Iterator[None]:
-    """Say of what is refused where in the graph it is."""
-    try:
-        yield
-    except UnknownFormulaError:
-        raise
-    except FileError as error:
-        raise FileError(f"{place}: {error.diagnostics[0].message}") from error

@@ -13,10 +13,11 @@ from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
 from specnet.importing.draft import Imported
 from specnet.importing.facts import known_document, read_facts
+from specnet.importing.foreign import errors_at
 from specnet.importing.onnx_answers import finish
 from specnet.importing.onnx_exports import ChangedError, read_export
 from specnet.importing.onnx_file import TensorReader, read_model
-from specnet.importing.onnx_graph import Call, Graph, errors_at
+from specnet.importing.onnx_graph import Call, Graph, UnknownFormulaError
 from specnet.importing.onnx_operators import OPERATORS
 from specnet.importing.onnx_proof import prove_file
 from specnet.spec import Limits
@@ -58,7 +59,7 @@ def _read(
     graph = Graph(model, tensors, limits)
     for index, node in _sorted(graph):
         graph.index = index
-        with errors_at(f"node {graph.named(index)}"):
+        with errors_at(f"node {graph.named(index)}", but=UnknownFormulaError):
             operator = OPERATORS.get((node.domain, node.op_type))
             if operator is None:
                 raise FileError("this operator is not supported")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.errors import FileError
+from specnet.errors import FileError, install_hint
 from specnet.files.archives import Archive
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
@@ -37,9 +37,8 @@ def _estimator(content: bytes) -> Any:
     try:
         import skops.io as skops
     except ImportError:
-        raise FileError(
-            "this is a file of scikit-learn's, which the package skops reads", hint="pip install '.[sklearn-export]'"
-        ) from None
+        message = "this is a file of scikit-learn's, which the package skops reads"
+        raise FileError(message, hint=install_hint("sklearn-export")) from None
     try:
         strange = skops.get_untrusted_types(data=content)
         refused = [name for name in strange if name not in _HARMLESS]

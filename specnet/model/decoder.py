@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -58,7 +59,7 @@ class Decoder:
         values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
         return values
 
-    def answers(self, outputs: Sequence[Array], *, decoded: bool = True) -> Array:
+    def predictions(self, outputs: Sequence[Array], *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from each member's outputs."""
         mean = mean_of_members([self.averaged(each) for each in outputs])
         match self.network.task:
@@ -87,15 +88,19 @@ class Decoder:
 
     def losses(self, raw: Array, wanted: Array) -> Array:
         """Return each row's loss, float64 (rows,), of outputs as the loss sees them, whatever they come from."""
-        return output_network(self.network).row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
+        return self._output_network.row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
+
+    @cached_property
+    def _output_network(self) -> Network:
+        return output_network(self.network)
 
     def compared(self, outputs: Sequence[Array]) -> tuple[Array, Array | None]:
         """Return what metrics compare with a target: predictions, and probabilities where there are some."""
         probability = self.probabilities(outputs) if self.gives_probabilities else None
-        return self.answers(outputs, decoded=False), probability
+        return self.predictions(outputs, decoded=False), probability
 
     def target(self, y: ArrayLike, rows: int) -> tuple[Array, Array]:
-        """Return the target as metrics compare it with `answers`, and as the network's loss takes it."""
+        """Return the target as metrics compare it with `predictions`, and as the network's loss takes it."""
         y = as_array(y, "y")
         check_row_count(y, rows, "y")
         if self.labels is not None:

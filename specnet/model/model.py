@@ -60,7 +60,7 @@ class Model:
     ) -> None:
         self.network = network
         self.theta = np.array(theta, network.dtype)
-        for each in self.theta if self.theta.ndim == 2 else [self.theta]:
+        for each in self.theta if self.is_ensemble else [self.theta]:
             network.parameters(each)  # refuses another shape
         members = self.theta.shape[:-1]
         initial = network.initial_state() if state is None else {}
@@ -73,7 +73,7 @@ class Model:
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
-        members = f"{len(self.theta)} members, " if self.theta.ndim == 2 else ""
+        members = f"{len(self.theta)} members, " if self.is_ensemble else ""
         return f"<{type(self).__name__} {name}{members}{self.network.inputs} inputs, {self.theta.size} parameters>"
 
     def astype(self, dtype: str) -> Model:
@@ -83,9 +83,14 @@ class Model:
         return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether its networks are several, whose answers are averaged."""
+        return self.theta.ndim == 2
+
+    @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
         """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
-        if self.theta.ndim == 1:
+        if not self.is_ensemble:
             return ((self.theta, self.state),)
         states = [{name: kept[number] for name, kept in self.state.items()} for number in range(len(self.theta))]
         return tuple(zip(self.theta, states, strict=True))
@@ -153,7 +158,7 @@ class Model:
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
             in a column that had none in training.
         """
-        return self._decoder.answers(self._outputs(self._inputs(X, for_prediction=True)))
+        return self._decoder.predictions(self._outputs(self._inputs(X, for_prediction=True)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -188,7 +193,7 @@ class Model:
         DataError
             If X does not fit, or the model is not an ensemble.
         """
-        if self.theta.ndim == 1:
+        if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
         outputs = self._outputs(self._inputs(X, for_prediction=True))
         spread = spread_of_members([self._decoder.averaged(each) for each in outputs])
@@ -320,14 +325,14 @@ class Model:
 
     def _losses(self, X: Array, wanted: Array) -> Array:
         """Return the loss of each row (rows, inputs), float64 (rows,)."""
-        if self.theta.ndim == 2:
+        if self.is_ensemble:
             return self._decoder.losses(self._decoder.together(self._outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
     def _inputs(self, X: ArrayLike | RawColumns, *, for_prediction: bool = False) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
-        if for_prediction and not isinstance(X, RawColumns):
+        if for_prediction and raw.kinds and not isinstance(X, RawColumns):
             self._refuse_untrained_gaps(raw)
         prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
         return self.network.read_inputs(prepared)

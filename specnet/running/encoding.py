@@ -54,13 +54,11 @@ class Encoder:
             unfitted(network.spec.network.target_preprocessing), target.reshape(len(rows), -1), rows.weight
         )
         encoder = cls(network, labels, preparation, target_preparation)
-        return encoder, encoder.training_rows(rows)
+        return encoder, encoder._training_rows(rows, target)
 
     def training_rows(self, rows: Rows) -> TrainingRows:
         """Return rows to train on, weighted as they are themselves and as their classes are."""
-        target = _numbers(self.network, self.labels, rows.y, "y")
-        weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
-        return self._encoded(rows, target, weight, "y")
+        return self._training_rows(rows, _numbers(self.network, self.labels, rows.y, "y"))
 
     def watched_rows(self, rows: Rows, name: str) -> tuple[TrainingRows, Array]:
         """Return rows that are watched while others train, and their target as metrics compare it; it has that name."""
@@ -100,6 +98,10 @@ class Encoder:
         """Return the model of these parameters."""
         labels = None if self.labels is None else self.labels.values
         return Model(self.network, theta, state, self.preparation, self.target_preparation, labels, history)
+
+    def _training_rows(self, rows: Rows, target: Array) -> TrainingRows:
+        weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
+        return self._encoded(rows, target, weight, "y")
 
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
         prepared = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(target.shape)

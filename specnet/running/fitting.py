@@ -44,7 +44,7 @@ from specnet.training import (
     Trained,
     TrainingResult,
     TrainingRows,
-    together,
+    joined_result,
     train,
     train_members,
 )
@@ -281,7 +281,7 @@ def fit_rows(
         checkpoint=checkpoint,
         interruptions=interruptions,
     )
-    result = replace(together(members), warnings=found)
+    result = replace(joined_result(members), warnings=found)
     return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))
 
 

@@ -18,7 +18,7 @@ from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
 from specnet.model import Model, load_model
-from specnet.parts.arrays import Array, pieces
+from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
@@ -221,9 +221,9 @@ def _train(
 ) -> tuple[FitResult, Evaluation]:
     """Train a run's network, from a checkpoint on if there is one, and measure it on every part of the split."""
 
-    def keep(tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]) -> None:
+    def keep(reached: Checkpoint) -> None:
         if folder is not None:
-            folder.keep(Checkpoint(tensors, facts, history, started.identity))
+            folder.keep(replace(reached, run=started.identity))
 
     fitted = fit_rows(
         started.data.resolved,

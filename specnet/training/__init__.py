@@ -4,7 +4,7 @@ from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
 from specnet.training.loop import Trained, TrainingResult, train
-from specnet.training.members import together, train_members
+from specnet.training.members import joined_result, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
 from specnet.training.rows import TrainingRows
 from specnet.training.snapshot import Snapshot
@@ -23,7 +23,7 @@ __all__ = [
     "TrainingResult",
     "TrainingRows",
     "WarningRecorder",
-    "together",
+    "joined_result",
     "train",
     "train_members",
 ]

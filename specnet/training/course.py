@@ -17,7 +17,7 @@ from specnet.training.snapshot import Snapshot
 from specnet.training.trainer import Epoch, State, Trainer
 from specnet.training.watch import BestWeights, Watchers, has_ended, watcher_name
 
-Keeper = Callable[[Mapping[str, Array], Mapping[str, Any], list[dict[str, Any]]], None]
+Keeper = Callable[[Checkpoint], None]
 """Saves a checkpoint, given tensors, facts and history."""
 ALL_EPOCHS = "all epochs"
 """End of training after the last epoch."""
@@ -122,7 +122,7 @@ class Course:
         self._observer.trained(epoch, self._snapshot)
         upcoming, every = self._upcoming(), self._checkpoint_every
         if every is not None and self._keep_checkpoint is not None and epoch % every == 0 and upcoming is not None:
-            self._keep_checkpoint(self._tensors(), self._facts(), self.history)
+            self._keep_checkpoint(self.checkpoint())
         return upcoming
 
     def close(self, loss: float) -> None:

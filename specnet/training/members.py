@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from specnet.training.trainer import EpochSoFar
 from specnet.training.watch import Watchers
 
 
-def together(members: Sequence[Trained]) -> TrainingResult:
+def joined_result(members: Sequence[Trained]) -> TrainingResult:
     """Return what the members that `train_members` returns have reached, in their order, as one result.
 
     Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
@@ -42,7 +41,7 @@ def together(members: Sequence[Trained]) -> TrainingResult:
         sum(member.seconds for member in members),
         end,
         last.interruption,
-        within_member(members[:-1], last.reached.tensors, last.reached.facts, last.reached.history),
+        within_member(members[:-1], last.reached),
     )
 
 
@@ -80,9 +79,9 @@ def train_members(
     current = None if checkpoint is None else current_member(checkpoint)
     every = network.spec.training.checkpoint_every
 
-    def keep(kept: Checkpoint) -> None:
+    def keep(reached: Checkpoint) -> None:
         if keep_checkpoint is not None:
-            keep_checkpoint(kept.tensors, kept.facts, kept.history)
+            keep_checkpoint(within_member(members, reached))
 
     for number in range(len(members), len(starts)):
         observer.member_started(number, len(starts))
@@ -94,7 +93,7 @@ def train_members(
             rows,
             monitors=monitors,
             observer=observer,
-            keep_checkpoint=lambda *reached: keep(within_member(members, *reached)),
+            keep_checkpoint=keep,
             checkpoint=current,
             state=state,
             interruptions=interruptions,
@@ -105,7 +104,7 @@ def train_members(
         current = None
         members.append(result.trained())
         if every is not None:
-            keep(between_members(members, network.spec))
+            keep(before_member(network.spec))
     raise AssertionError("a checkpoint is never of all members")
 
 
@@ -133,22 +132,21 @@ def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
     return replace(checkpoint, history=history_of(checkpoint.history, number))
 
 
-def between_members(finished: Sequence[Trained], spec: Spec) -> Checkpoint:
-    """Return a checkpoint from which the next member begins."""
+def before_member(spec: Spec) -> Checkpoint:
+    """Return the checkpoint of a member that has not begun."""
     facts = {"epochs": 0, "steps": 0, "updates": 0, "so_far": list(astuple(EpochSoFar())), "seconds": 0.0}
-    return within_member(finished, {}, facts | {"watchers": Watchers(spec).as_dict()}, [])
+    return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
 
 
-def within_member(
-    finished: Sequence[Trained], tensors: Mapping[str, Array], facts: Mapping[str, Any], history: list[dict[str, Any]]
-) -> Checkpoint:
-    """Return a checkpoint from which a member resumes, given its state, with all members before it."""
+def within_member(finished: Sequence[Trained], reached: Checkpoint) -> Checkpoint:
+    """Return a checkpoint from which a member resumes, given its own, with all members before it."""
     kept: dict[str, Array] = {}
     for number, member in enumerate(finished):
         kept |= _tensors(number, member.theta, member.state)
     told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
     records = [record for member in finished for record in member.history]
-    return Checkpoint({**kept, **tensors}, {**facts, FINISHED: told} if told else facts, [*records, *history])
+    facts = {**reached.facts, FINISHED: told} if told else reached.facts
+    return Checkpoint({**kept, **reached.tensors}, facts, [*records, *reached.history])
 
 
 def _tensors(number: int, theta: Array, state: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,8 @@ def assert_resumes(spec: dict, rows: TrainingRows) -> None:
     """Train at one go, and again from each of the checkpoints; everything has to be the same."""
     network, kept = specnet.build(spec), []
 
-    def keep(tensors, facts, history):
-        kept.append(Checkpoint(tensors, facts, history, RunIdentity("{}", "0")).to_bytes())
+    def keep(reached):
+        kept.append(replace(reached, run=RunIdentity("{}", "0")).to_bytes())
 
     whole = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
     for content in kept:

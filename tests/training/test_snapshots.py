@@ -9,7 +9,7 @@ from scipy.special import erf
 import specnet
 from specnet.errors import DataError
 from specnet.network import LayerOutputs
-from specnet.training import Observer, Snapshot, train
+from specnet.training import Checkpoint, Observer, Snapshot, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
@@ -123,8 +123,8 @@ def test_what_is_frozen_has_a_gradient_of_0():
 def test_who_sees_everything_changes_nothing(training: dict[str, Any]):
     network, rows, kept = deep_network(checkpoint_every=1, **training), rows_of(10), []
 
-    def keep(tensors: Any, facts: Any, history: Any) -> None:
-        kept.append({name: array.copy() for name, array in tensors.items()})
+    def keep(reached: Checkpoint) -> None:
+        kept.append({name: array.copy() for name, array in reached.tensors.items()})
 
     alone = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
     number = len(kept)

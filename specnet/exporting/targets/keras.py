@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from specnet.data import Preparation, RawColumns
-from specnet.errors import ExportError, MissingPackageError, UnsupportedError
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.archive import MEMBER, with_said
 from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.layer_steps import LayerStep, Member, Stage
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, Target, refuse_texts, required
+from specnet.exporting.target import Answers, Target, refuse_texts, required, unknown_preprocessing
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
@@ -76,8 +76,8 @@ def _keras() -> Any:
     if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ and find_spec("keras"):
         backends = [name for name in _BACKENDS if find_spec(name)]
         if not backends:
-            hint = "run pip install '.[torch]' in a clone of the repository"
-            raise MissingPackageError(f"Keras needs one of {', '.join(_BACKENDS)}; none is installed", hint=hint)
+            message = f"Keras needs one of {', '.join(_BACKENDS)}; none is installed"
+            raise MissingPackageError(message, hint=install_hint("torch"))
         os.environ["KERAS_BACKEND"] = backends[0]
     try:
         return required("keras", "keras")
@@ -116,8 +116,8 @@ class _Layers:
                 self.problems.append(
                     f"Keras has no equivalent of {step.title}: its glu layer expects twice as many features after it"
                 )
-        self.problems += _unknown(program.model.preprocessing, program.inputs)
-        self.problems += _unknown(program.model.target_preprocessing, program.outputs)
+        self.problems += unknown_preprocessing(program.model.preprocessing, program.inputs, "Keras")
+        self.problems += unknown_preprocessing(program.model.target_preprocessing, program.outputs, "Keras")
         if program.outputs != program.model.network.outputs:
             self.problems.append("Keras export does not support several outputs per target")
         if self.problems:
@@ -208,9 +208,3 @@ class _Layers:
 def _name(part: Activation | Layer) -> str | None:
     """Return Keras's name of an activation whose fields are at their defaults, None for others."""
     return part.names.keras or None if short(part) == part.type else None
-
-
-def _unknown(preparation: Preparation, columns: int) -> list[str]:
-    unknown = (step.type for step in preparation.steps if step.type != "standardize")
-    groups = () if preparation.is_one_chain(columns) else ("of groups of columns",)
-    return [f"Keras has no equivalent of the preprocessing {name}" for name in (*unknown, *groups)]

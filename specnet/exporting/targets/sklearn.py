@@ -13,7 +13,7 @@ from specnet.errors import UnsupportedError
 from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, Target, refuse_texts, required
+from specnet.exporting.target import Answers, Target, refuse_texts, required, unknown_preprocessing
 from specnet.model import Model
 from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
@@ -151,10 +151,8 @@ def _target(program: Program) -> Array:
 def _scalers(preparation: Preparation, columns: int) -> list[Any]:
     from sklearn.preprocessing import StandardScaler
 
-    unknown = [step.type for step in preparation.steps if step.type != "standardize"]
-    unknown += [] if preparation.is_one_chain(columns) else ["of groups of columns"]
-    if unknown:
-        raise UnsupportedError(*(f"scikit-learn has no equivalent of the preprocessing {name}" for name in unknown))
+    if problems := unknown_preprocessing(preparation, columns, "scikit-learn"):
+        raise UnsupportedError(*problems)
     return [StandardScaler() for _ in preparation.steps]
 
 
