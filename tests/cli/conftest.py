@@ -1,7 +1,8 @@
-"""The command line, called within the tests' process or as one of its own."""
+"""The command line, called within the tests' process or as one of its own; and models to ask."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from specnet.cli import main
+from specnet.model import Model, load_model
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
 
@@ -32,6 +36,27 @@ loss = "binary_crossentropy"
 epochs = 20
 metrics = ["accuracy"]
 """
+CSV_SPEC = """\
+name = "kinds"
+[data]
+type = "csv"
+path = "table.csv"
+target = "kind"
+[network]
+hidden_layer_sizes = [4]
+preprocessing = ["standardize"]
+[training]
+loss = "categorical_crossentropy"
+epochs = 5
+metrics = ["accuracy", "neg_log_loss"]
+"""
+GAPPY = """\
+data = { type = "csv", path = "gappy.csv", target = "price", split = { test_size = 0 } }
+network = { hidden_layer_sizes = [4], target_preprocessing = ["standardize"] }
+training = { loss = "mse", epochs = 2 }
+"""
+NEW = 'id,"size",age,city\n007,1.5,2,rome\n008,,2,\n009,2,,oslo\n010,1,3,bonn\n'
+"""Rows of a table with gaps: in a column that had gaps in training, in one that had none, and a category."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,51 @@ def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
         return Ended(ending.value.code, out, err)
 
     return run
+
+
+@pytest.fixture
+def moons(specnet: Specnet, folder: Path) -> Model:
+    """A model of two classes in ``moons/``, and rows for it in ``rows.npz``."""
+    assert specnet("run", "moons.toml", "--out", "moons", "-q").status == 0
+    X = np.random.default_rng(0).normal(size=(7, 2))
+    np.savez(folder / "rows.npz", X=X, y=np.array([0, 1, 0, 1, 0, 1, 1]))
+    return load_model(folder / "moons/model.safetensors")
+
+
+@pytest.fixture
+def kinds(specnet: Specnet, folder: Path) -> Model:
+    """A model of three labels that are text, trained on the columns of ``table.csv``, in ``kinds/``."""
+    rows = [f'{i},{i * 2 % 7},"kind {"abc"[i % 3]}",{i % 5}' for i in range(30)]
+    (folder / "table.csv").write_text("\n".join(["first,second,kind,third", *rows]) + "\n")
+    (folder / "kinds.toml").write_text(CSV_SPEC)
+    assert specnet("run", "kinds.toml", "--out", "kinds", "-q").status == 0
+    return load_model(folder / "kinds/model.safetensors")
+
+
+@pytest.fixture
+def gappy(specnet: Specnet, folder: Path) -> Path:
+    """A model of numbers, trained on gaps in the columns size and city, but not in age; and ``new.csv``."""
+    rng = np.random.default_rng(0)
+    lines = ["size,age,city,price"]
+    for row in range(60):
+        size = "" if row % 6 == 0 else f"{rng.normal():.3f}"
+        city = "" if row % 6 == 1 else ("rome", "oslo")[row % 2]
+        lines.append(f"{size},{rng.normal():.3f},{city},{rng.normal(5, 2):.3f}")
+    (folder / "gappy.csv").write_text("\n".join(lines) + "\n")
+    (folder / "gappy.toml").write_text(GAPPY)
+    assert specnet("run", "gappy.toml", "--out", "gappy", "-q", "--set", "training.ensemble=2").status == 0
+    (folder / "new.csv").write_text(NEW)
+    return folder / "gappy"
+
+
+def csv_rows(text: str) -> tuple[list[str], list[list[str]]]:
+    header, *rows = csv.reader(text.splitlines())
+    return header, rows
+
+
+def arrays_in(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path) as archive:
+        return dict(archive)
 
 
 def environment(**changes: str) -> dict[str, str]:

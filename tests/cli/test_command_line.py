@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import MOONS, Specnet, process
+from tests.cli.conftest import CSV_SPEC, MOONS, Specnet, process
 from tests.cli.test_application import VERBS
-from tests.cli.test_predict import CSV_SPEC
 from tests.texts.pinned import Pinned, Refused
 
 

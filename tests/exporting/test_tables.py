@@ -28,6 +28,7 @@ from tests.exporting.models import DTYPES, SPECS, exported, spec_model
 from tests.exporting.tables import ISLANDS, KINDS, NAMES, ODD, model_of, month_model, table_model, training_rows
 from tests.exporting.test_c import compiled
 from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
+from tests.texts.pinned import Refused
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 FORMS = ["one_hot", pytest.param("ordinal", marks=pytest.mark.slow), pytest.param("embedding", marks=pytest.mark.slow)]
@@ -115,7 +116,7 @@ WRONG = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_a_wrong_code_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_wrong_code_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     kind = type(find_target(target))
     render = kind.render
 
@@ -126,7 +127,7 @@ def test_a_wrong_code_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.M
         return files | {path: wrong}
 
     monkeypatch.setattr(kind, "render", rendered)
-    with pytest.raises(ExportError, match="the export differs from the model"):
+    with refused(ExportError, varying=r"[0-9.e+-]+[0-9]"):
         export(table_model(), target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())
 
@@ -328,11 +329,11 @@ def json_c(text: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["a\0b", "x" * 4096])
-def test_c_refuses_categories_that_it_cannot_say(text: str, tmp_path: Path):
+def test_c_refuses_categories_that_it_cannot_say(text: str, tmp_path: Path, refused: Refused):
     kinds = (Column("a", "category", np.array(sorted([text, "b"]))),)
     rows = RawColumns(np.arange(20.0)[:, None] % 2, kinds)
     model = model_of([ColumnGroup(columns=("a",), steps=(OneHot(),))], rows, "float64", "mse")
-    with pytest.raises(UnsupportedError, match="C does not support the category"):
+    with refused(UnsupportedError):
         export(model, "c", tmp_path / "m.c")
     exported(model, "javascript", tmp_path / "m.js")
 

@@ -10,6 +10,7 @@ import pytest
 from specnet.errors import DataError
 from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.progress import reading_progress
+from tests.texts.pinned import Refused
 
 
 def load(path):
@@ -78,30 +79,29 @@ def test_names_of_files_are_taken_literally(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["x[1].csv", "x*.csv", "x?.csv"])
-def test_a_name_that_looks_like_a_pattern_is_refused(tmp_path, name):
+def test_a_name_that_looks_like_a_pattern_is_refused(tmp_path, name, refused: Refused):
     (tmp_path / name).write_text("a,y\n1,0\n")
     (tmp_path / "x1.csv").write_text("a,y\n2,0\n")
-    with pytest.raises(DataError, match=r"\* \? (and|or) \["):
+    with refused(DataError, code="wildcard"):
         load(tmp_path / name)
 
 
-def test_a_folder_that_looks_like_a_pattern_is_refused(tmp_path):
+def test_a_folder_that_looks_like_a_pattern_is_refused(tmp_path, refused: Refused):
     (tmp_path / "x[1]").mkdir()
     (tmp_path / "x[1]" / "rows.csv").write_text("a,y\n1,0\n")
-    with pytest.raises(DataError, match=r"error\[wildcard\]"):
+    with refused(DataError, code="wildcard"):
         load(tmp_path / "x[1]" / "rows.csv")
 
 
-def test_a_pattern_stands_for_its_files_in_order(tmp_path):
+def test_a_pattern_stands_for_its_files_in_order(tmp_path, refused: Refused):
     for number in (2, 1, 3):
         (tmp_path / f"part{number}.csv").write_text(f"a,y\n{number},0\n")
     rows = Csv(path="part*.csv", target="y").load(tmp_path, "classes")
     assert rows.X.tolist() == [[1], [2], [3]]
     rows = Csv(path=["part3.csv", "part[12].csv"], target="y").load(tmp_path, "classes")
     assert rows.X.tolist() == [[3], [1], [2]]
-    with pytest.raises(DataError, match=r'no file matches "none\*"') as caught:
+    with refused(DataError, code="no-file", at="path.1"):
         Csv(path=["part3.csv", "none*"], target="y").load(tmp_path, "classes")
-    assert caught.value.diagnostics[0].path == ("path", 1)
 
 
 def test_a_link_is_read_as_what_it_leads_to(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv, Jsonl, Parquet, frame_table
+from tests.texts.pinned import Refused
 
 ROWS = 40
 
@@ -87,11 +88,11 @@ def test_types_of_parquet_files_are_kept(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("of", ["[1, 2]", "{'a': 1}", "'x'::BLOB", "MAP {'a': 1}"])
-def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of):
+def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of, refused: Refused):
     import duckdb
 
     duckdb.execute(f"COPY (SELECT {of} AS a, 1 AS b, 0 AS y) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
-    with pytest.raises(DataError, match=r'error.nested-value.: column "a"'):
+    with refused(DataError, code="nested-value", at="rows.parquet"):
         of_file(tmp_path / "rows.parquet")
     assert of_file(tmp_path / "rows.parquet", columns={"a": "ignore"}).X.tolist() == [[1]]
 
@@ -135,25 +136,25 @@ def test_several_files_are_one_table_whatever_the_order_of_their_columns(tmp_pat
     assert table.y.tolist() == [0, 1, 0, 1]
 
 
-def test_files_of_other_columns_are_refused(tmp_path):
+def test_files_of_other_columns_are_refused(tmp_path, refused: Refused):
     (tmp_path / "1.csv").write_text("a,y\n1,0\n")
     (tmp_path / "2.csv").write_text("b,y\n1,0\n")
-    with pytest.raises(DataError, match=r'2.csv: error.unknown-column.: .*"a" is in .*1.csv, but not in .*2.csv'):
+    with refused(DataError, code="unknown-column", at="2.csv"):
         Csv(path=["1.csv", "2.csv"], target="y").load(tmp_path, "classes")
 
 
-def test_a_mistake_in_a_later_file_is_found_there(tmp_path):
+def test_a_mistake_in_a_later_file_is_found_there(tmp_path, refused: Refused):
     (tmp_path / "1.csv").write_text("a,y\n" + "1,0\n" * 20)
     (tmp_path / "2.csv").write_text("y,a\n0,1\n0,x\n")
-    with pytest.raises(DataError, match=r'2.csv:3:3: error.not-a-number.: .*"x" in row 22'):
+    with refused(DataError, code="not-a-number", at="2.csv:3:3"):
         Csv(path="*.csv", target="y").load(tmp_path, "classes")
 
 
-def test_packed_files_are_read(tmp_path):
+def test_packed_files_are_read(tmp_path, refused: Refused):
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"a,y\n1,0\n2,1\n"))
     assert of_file(tmp_path / "rows.csv.gz").X.tolist() == [[1], [2]]
     (tmp_path / "rows.csv.gz").write_bytes(b"a,y\n1,0\n2,1\n")
-    with pytest.raises(DataError, match=r"not a whole \.gz file"):
+    with refused(DataError, at="rows.csv.gz"):
         of_file(tmp_path / "rows.csv.gz")
 
 
@@ -188,19 +189,19 @@ def test_a_frame_by_said_kinds(frame):
 
 
 @pytest.mark.parametrize(
-    ("columns", "kinds", "message"),
+    ("columns", "kinds", "code"),
     [
-        ({"a": ["x", "1"]}, {"a": "numeric"}, r'error.not-a-number.: column "a": .*"x" in row 0'),
-        ({"a": ["x", "1"]}, {"b": "numeric"}, 'X has no column "b"'),
-        ({"a": [1.0, np.inf]}, {"a": "numeric"}, r'row 1: column "a" is inf'),
-        ({"a": [[1], [2]]}, None, 'column "a": nested'),
-        ({"a": ["x", "z"]}, None, "no usable columns"),
-        ({"a": []}, None, "X is empty"),
-        ({"a": ["x\0", "z"]}, None, "null character"),
+        ({"a": ["x", "1"]}, {"a": "numeric"}, "not-a-number"),
+        ({"a": ["x", "1"]}, {"b": "numeric"}, "data"),
+        ({"a": [1.0, np.inf]}, {"a": "numeric"}, "data"),
+        ({"a": [[1], [2]]}, None, "data"),
+        ({"a": ["x", "z"]}, None, "data"),
+        ({"a": []}, None, "data"),
+        ({"a": ["x\0", "z"]}, None, "data"),
     ],
 )
-def test_frames_that_are_refused(columns, kinds, message):
-    with pytest.raises(DataError, match=message):
+def test_frames_that_are_refused(columns, kinds, code, refused: Refused):
+    with refused(DataError, code=code):
         frame_table(pd.DataFrame(columns), kinds)
 
 

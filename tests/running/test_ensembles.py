@@ -1,8 +1,5 @@
 """Ensembles: the mean of networks that are trained alone, each on what the others' folds leave."""
 
-import json
-import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +10,11 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet.errors import DataError, FileError, SpecError
-from specnet.files.tensors import decode, read_header
+from specnet.errors import DataError, SpecError
 from specnet.running.fitting import fit_rows
 from specnet.running.rows import read_data
 from specnet.spec import parse_spec
-from specnet.training import Checkpoint, Observer, TrainingRows, train
-from tests.running.moons import contents
+from specnet.training import Observer, TrainingRows, train
 from tests.texts.pinned import Refused
 
 MOONS = """
@@ -192,7 +187,7 @@ def test_values_are_averaged_in_the_targets_own_units():
     ("loss", "classes"),
     [("binary_crossentropy", 2), ("categorical_crossentropy", 3), ("hinge", 2), ("poisson", 0), ("gaussian_nll", 0)],
 )
-def test_the_loss_is_that_of_the_mean(loss: str, classes: int):
+def test_the_loss_is_that_of_the_mean(loss: str, classes: int, refused: Refused):
     X, y = values(60)
     target = np.argsort(np.argsort(y)) * classes // 60 if classes else np.round(y)
     network = {"dtype": "float64", "hidden_layer_sizes": [5]}
@@ -210,7 +205,7 @@ def test_the_loss_is_that_of_the_mean(loss: str, classes: int):
     elif loss == "hinge":
         np.testing.assert_array_equal(raw[:, 0] > 0, model.predict(X))
         expected = np.maximum(1 - np.where(target, 1, -1) * raw[:, 0], 0).mean()
-        with pytest.raises(DataError, match="margins"):
+        with refused(DataError):
             model.predict_proba(X)
         assert model.predict_spread(X).shape == (60,)
     else:
@@ -258,17 +253,17 @@ def test_several_labels_have_the_same_folds_everywhere():
     np.testing.assert_array_equal(estimator.model_.theta, specnet.fit(spec, X.astype(np.float32), labels).theta)
 
 
-def test_a_warm_start_goes_on_from_each_member():
+def test_a_warm_start_goes_on_from_each_member(refused: Refused):
     X, y = values()
     estimator = specnet.SpecRegressor(spec=VALUES, warm_start=True).fit(X, y)
     first = estimator.model_.theta.copy()
     second = estimator.fit(X, y).model_.theta
     assert first.shape == second.shape
     assert (first != second).any(axis=1).all()
-    with pytest.raises(ValueError, match="partial_fit is not supported with an ensemble"):
+    with refused(ValueError):
         specnet.SpecRegressor(spec=VALUES).partial_fit(X, y)
     estimator.set_params(spec__training__ensemble__members=2)
-    with pytest.raises(DataError, match="the starting model has 4 networks, expected 2"):
+    with refused(DataError):
         estimator.fit(X, y)
 
 
@@ -304,148 +299,9 @@ def test_preprocessing_is_fitted_once_on_all_training_rows():
     np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
 
 
-def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
-    model = specnet.run(MOONS, tmp_path).model
-    with (tmp_path / "model.safetensors").open("rb") as stream:
-        header = read_header(stream, (tmp_path / "model.safetensors").stat().st_size)
-        tensors = decode(header, stream.read())
-    assert {name for name in tensors if not name.startswith("members.")} == {
-        "preprocessing.0.0.mean",
-        "preprocessing.0.0.scale",
-        "labels",
-    }
-    for member, (theta, state) in enumerate(model.members):
-        for name, array in {**model.network.parameters(theta), **state}.items():
-            np.testing.assert_array_equal(tensors[f"members.{member}.{name}"], array)
-    loaded = specnet.load_model(tmp_path)
-    assert loaded.to_bytes() == model.to_bytes()
-    X = np.random.default_rng(0).normal(size=(7, 2))
-    for copy in (loaded, pickle.loads(pickle.dumps(model))):
-        np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
-    assert repr(loaded) == "<Model moons, 3 members, 2 inputs, 111 parameters>"
-    single = model.astype("float32")
-    assert single.predict_proba(X).dtype == np.float32
-    np.testing.assert_allclose(single.predict_proba(X), model.predict_proba(X), rtol=1e-5)
-    assert single.astype("float32").to_bytes() == single.to_bytes()
-
-
-def test_a_model_of_other_members_than_its_spec_is_not_saved():
-    network = specnet.build(MOONS, overrides=["network.preprocessing="])
-    with pytest.raises(FileError, match=r"theta has shape .* but its spec has an ensemble of 3"):
-        specnet.Model(network, network.initial_parameters()).to_bytes()
-    model = specnet.Model(network, np.stack([network.initial_parameters(member) for member in range(3)]))
-    assert model.state["layers.2.running_mean"].shape == (3, 6)
-    assert len(model.to_bytes())
-    with pytest.raises(DataError, match="theta has shape"):
-        specnet.Model(network, np.zeros((3, 4)))
-    with pytest.raises(DataError, match="predict_spread needs an ensemble"):
-        specnet.Model(network, network.initial_parameters()).predict_spread([[1.0, 2.0]])
-
-
-class Stopping(Observer):
-    """Presses Ctrl-C in an epoch of a member."""
-
-    def __init__(self, member: int, epoch: int) -> None:
-        self.member, self.epoch = member, epoch
-
-    def logged(self, epoch: int, record: dict[str, Any]) -> None:
-        if (record["member"], epoch) == (self.member, self.epoch):
-            raise KeyboardInterrupt
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-@pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
-def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, member: int, epoch: int, optimizer: str):
-    settings = [f"training.optimizer={optimizer}", "training.early_stopping={patience=3}"]
-    if optimizer == "lbfgs":
-        settings += ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"]
-    whole = specnet.run(MOONS, tmp_path / "whole", overrides=settings)
-    with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
-        specnet.run(MOONS, tmp_path / "parts", observer=Stopping(member, epoch), overrides=settings)
-    facts = json.loads((tmp_path / "parts" / "run.json").read_text())
-    assert len(facts["members"]) == member + 1
-    so_far = specnet.load_model(tmp_path / "parts")
-    assert len(so_far.members) == member + 1
-    np.testing.assert_array_equal(so_far.theta[:member], whole.model.theta[:member])
-    specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings)
-    expected, found = contents(tmp_path / "whole"), contents(tmp_path / "parts")
-    assert expected.keys() == found.keys()
-    assert all(expected[name] == found[name] for name in expected if name != "run.json")
-
-
-@pytest.mark.slow
-def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As after a kill at any time: those within members, and those between them."""
-    kept: list[Checkpoint] = []
-    every = ["training.checkpoint_every=1", "training.early_stopping={patience=1}"]
-    keep: Callable[[Any, Checkpoint], None] = specnet.running.folder.RunFolder.keep
-    monkeypatch.setattr(
-        specnet.running.folder.RunFolder, "keep", lambda self, each: kept.append(each.to_bytes()) or keep(self, each)
-    )
-    specnet.run(MOONS, tmp_path / "whole", overrides=every)
-    expected = contents(tmp_path / "whole")
-    found = [Checkpoint.from_bytes(content) for content in kept]
-    assert {len(each.facts.get("members", [])) for each in found} == {0, 1, 2}
-    assert any(not each.facts["steps"] for each in found)
-    for number, content in enumerate(list(kept)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "checkpoint.safetensors").write_bytes(content)
-        specnet.run(MOONS, folder, resume=True, overrides=every)
-        again = contents(folder)
-        assert all(expected[name] == again[name] for name in expected if name != "run.json")
-
-
-@pytest.mark.slow
-def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))
-    longer = specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=6"])
-    whole = specnet.run(MOONS, overrides=["training.epochs=6"])
-    np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
-    assert longer.history == whole.history
-
-
 def test_a_history_has_as_many_lines_as_without_an_ensemble():
     network = specnet.build(MOONS, overrides=["training.epochs=1000", "training.ensemble=4"])
     assert network.resolved.log_every == 4
-
-
-def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
-    with pytest.raises(FileError, match=r"cannot train longer: training.epochs was 4, now 9, but 1 member of the"):
-        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=9"])
-    with pytest.raises(FileError, match=r"training.ensemble.members was 3, now 2"):
-        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.ensemble=2"])
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
-    path = tmp_path / "checkpoint.safetensors"
-    checkpoint = Checkpoint.from_bytes(path.read_bytes())
-    (member,) = checkpoint.facts["members"]
-    for members in ([{}], [member] * 3, "x", [member | {"epochs": -1}], [member, member]):
-        damaged = Checkpoint(
-            checkpoint.tensors, {**checkpoint.facts, "members": members}, checkpoint.history, checkpoint.run
-        )
-        path.write_bytes(damaged.to_bytes())
-        with pytest.raises(FileError, match="checkpoint"):
-            specnet.run(MOONS, tmp_path, resume=True)
-
-
-@pytest.mark.slow
-def test_two_runs_write_the_same_bytes(tmp_path: Path):
-    for name in "ab":
-        specnet.run(MOONS, tmp_path / name)
-    first, second = contents(tmp_path / "a"), contents(tmp_path / "b")
-    assert all(first[name] == second[name] for name in first if name != "run.json")
-    again = specnet.run(MOONS, tmp_path / "a", resume=True)  # which is finished
-    assert [record["member"] for record in again.history] == [0] * 4 + [1] * 4 + [2] * 4
-    assert list(again.history[0]) == ["member", "epoch", "loss", "validation_loss"]
-    assert again.evaluation == json.loads(first["metrics.json"])
 
 
 def test_an_observer_is_told_of_members():
@@ -467,32 +323,30 @@ def test_an_observer_is_told_of_members():
 
 
 @pytest.mark.parametrize(
-    ("settings", "line", "message"),
+    ("settings", "code", "at"),
     [
+        (["data.split.validation_size=0.1"], "ensemble", "--set #1:1:28"),
         (
-            ["data.split.validation_size=0.1"],
-            "#1",
-            'validation_size has no effect with training.ensemble.validation = "f',
+            ["training.ensemble={members=3, validation='none'}", "training.early_stopping=true"],
+            "no-validation",
+            "--set #2:1:25",
         ),
-        (["training.ensemble={members=3, validation='none'}", "training.early_stopping=true"], "#2", "has none"),
-        (["training.ensemble=0"], "#1", "expected at least 1, got 0"),
-        (["training.ensemble=five"], "#1", 'expected an integer or a table, got "five"'),
-        (["training.ensemble=3000000"], "#1", "3000000 members of 37 parameters exceed the limit"),
-        (["data.split.time=day"], ":18:", "folds do not go with a split by time"),
+        (["training.ensemble=0"], "out-of-bounds", "--set #1:1:19"),
+        (["training.ensemble=five"], "unknown-value", "--set #1:1:19"),
+        (["training.ensemble=3000000"], "too-many-parameters", "--set #1:1:19"),
+        (["data.split.time=day"], "ensemble", "<text>:18:12"),
     ],
 )
-def test_what_a_spec_may_not_say(settings: list[str], line: str, message: str):
-    with pytest.raises(SpecError) as caught:
+def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refused: Refused):
+    with refused(SpecError, code=code, at=at):
         parse_spec(MOONS, overrides=settings)
-    assert message in str(caught.value)
-    assert line in str(caught.value)
 
 
-def test_validation_rows_beside_folds_are_refused():
+def test_validation_rows_beside_folds_are_refused(refused: Refused):
     X, y = values()
-    with pytest.raises(DataError, match="validation has no effect"):
+    with refused(DataError):
         specnet.fit(VALUES, X, y, validation=(X, y))
-    with pytest.raises(DataError, match="rows for validation have no effect"):
+    with refused(DataError, code="ensemble"):
         specnet.SpecRegressor(spec=VALUES, validation_size=0.2).fit(X, y)
 
 

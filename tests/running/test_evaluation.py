@@ -14,6 +14,7 @@ from specnet.errors import SpecError
 from specnet.network.random import stream
 from specnet.running.rows import read_data
 from tests.running.conftest import ROWS, classes, columns
+from tests.texts.pinned import Refused
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -195,13 +196,14 @@ def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Genera
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 
-def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator):
+def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator, refused: Refused):
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", baselines=[])
     assert (found["baselines"], found["gains"]) == ({}, {})
     assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
-    for wrong in (["linear", "linear"], ["forest"]):
-        with pytest.raises(SpecError, match="baselines"):
+    cases = [(["linear", "linear"], "field-clash", 1), (["forest"], "unknown-value", 0)]
+    for wrong, code, place in cases:
+        with refused(SpecError, code=code, at=f"training.baselines.{place}"):
             ran(X, X[:, 0], loss="mse", baselines=wrong)
 
 

@@ -22,6 +22,7 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.parts.registry import built_in_registry
+from tests.texts.pinned import Refused
 
 STEPS = [
     Standardize(),
@@ -247,7 +248,7 @@ OF_CATEGORIES = [
 
 
 @pytest.mark.parametrize("step", STEPS, ids=named)
-def test_planted_damage_is_refused(step):
+def test_planted_damage_is_refused(step, refused: Refused):
     name, damages = "normal", DAMAGES.get(type(step), [])
     if isinstance(step, CategoryStep):
         step = type(step)(minimum_count=1)
@@ -257,11 +258,11 @@ def test_planted_damage_is_refused(step):
     known, learned = fitted(step, training(step)[name])
     assert {key for key, _ in damages} == set(step.learned)
     for key, damage in damages:
-        with pytest.raises(DataError, match=rf"\b{step.type}: "):
+        with refused(DataError):
             known.check(learned | {key: damage(learned[key].copy())})
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if isinstance(step, CategoryStep)], ids=named)
-def test_numbers_are_no_categories(step):
-    with pytest.raises(DataError, match="needs columns of categories"):
+def test_numbers_are_no_categories(step, refused: Refused):
+    with refused(DataError):
         step.fit(np.zeros((3, 1)))

@@ -10,6 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScale
 
 from specnet.errors import DataError
 from specnet.parts.preprocessing import Calendar, Clip, Impute, Log, Minmax, Quantile, Robust, SmoothClip
+from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
 TABLES = {
@@ -175,21 +176,21 @@ def test_auto_adds_an_indicator_where_5_rows_and_one_in_a_hundred_miss_the_colum
     assert step.fit(columns[gaps - 1 :], heavy)[0] == known
 
 
-def test_error_refuses_the_first_missing_cell_of_the_training_rows():
+def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refused):
     rows = np.ones((4, 3))
     known, learned = Impute(strategy="error").fit(rows)
     np.testing.assert_array_equal(known.apply(rows, learned), rows)
     rows[2, 1] = np.nan
-    with pytest.raises(DataError, match="impute: missing value at row 2, column 1"):
+    with refused(DataError):
         Impute(strategy="error").fit(rows)
 
 
-def test_an_indicator_for_a_column_that_is_not_there_is_refused():
-    with pytest.raises(DataError, match="indicator has column 7 of 3"):
+def test_an_indicator_for_a_column_that_is_not_there_is_refused(refused: Refused):
+    with refused(DataError):
         Impute(indicator=(0, 7)).fit(np.ones((4, 3)))
 
 
-def test_the_columns_that_training_rows_miss_are_known():
+def test_the_columns_that_training_rows_miss_are_known(refused: Refused):
     columns = np.ones((6, 4))
     columns[2, 1] = columns[:, 2] = np.nan
     for strategy in ("median", "mean", "most_frequent"):
@@ -197,7 +198,7 @@ def test_the_columns_that_training_rows_miss_are_known():
         assert known.trained_gaps(learned) == known.missing == (1, 2)
     known, _ = Impute().fit(columns, np.array([1.0, 2, 0, 1, 1, 1]))
     assert known.missing == (2,), "a row of weight 0 counts as none"
-    with pytest.raises(DataError, match="missing has column 4 of 4"):
+    with refused(DataError):
         known.model_copy(update={"missing": (4,)}).check(learned)
 
 
