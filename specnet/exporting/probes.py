@@ -49,5 +49,5 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
 
 def put_categories(prepared: Array, model: Model, generator: np.random.Generator) -> None:
     """Put categories into those of the prepared columns (rows, inputs) that the network has tables for."""
-    for column, categories in model.network.category_counts.items():
+    for column, categories in model.network.resolved.category_counts.items():
         prepared[:, column] = generator.integers(0, categories, len(prepared))

@@ -71,11 +71,6 @@ class Network:
         return self.resolved.inputs
 
     @property
-    def category_counts(self) -> dict[int, int]:
-        """The number of categories of each input that holds codes of categories, by its place."""
-        return {place: count for node in self.nodes for place, count in node.layer.category_counts(self.inputs).items()}
-
-    @property
     def outputs(self) -> int:
         """The number of columns that `predict` returns."""
         return self.resolved.outputs

@@ -118,7 +118,7 @@ def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answe
             from specnet.running.evaluation.linear import linear_outputs
 
             columns, test_columns = (fitted.prepared(part, splits[part]) for part in ("train", TEST))
-            counts = fitted.model.network.category_counts
+            counts = fitted.model.network.resolved.category_counts
             outputs[name] = linear_outputs(head, training, columns, test_columns, counts)
     return {name: head.answers(given, test.y, test.weight) for name, given in outputs.items()}
 

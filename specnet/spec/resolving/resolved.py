@@ -31,6 +31,11 @@ class Resolved:
         return self.spec.network.input_size or 0
 
     @property
+    def category_counts(self) -> dict[int, int]:
+        """The number of categories of each input that holds codes of categories, by its place."""
+        return {place: count for node in self.nodes for place, count in node.layer.category_counts(self.inputs).items()}
+
+    @property
     def outputs(self) -> int:
         """Number of outputs of the network."""
         return self.spec.network.output_size or 0
