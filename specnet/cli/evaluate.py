@@ -46,7 +46,7 @@ def evaluate(
         figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         output.data |= {"rows": len(raw), "metrics": figures}
         if known := RowSet.from_data(training_rows(model)):
-            count = known.count(row_hashes(raw, rows.y))
+            count = known.count(row_hashes(raw.X, raw.texts, rows.y))
             if count:
                 output.warning(_of_training(count, known, len(raw), rows_name(data)))
         output.table(scores_table({rows_name(data): figures}))

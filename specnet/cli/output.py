@@ -6,10 +6,12 @@ import errno
 import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 import typer
 
@@ -27,6 +29,9 @@ from specnet.errors import (
 )
 from specnet.report.tables import TextTable
 from specnet.report.terminal import write_line, write_mistakes, write_table
+
+MOST_IN_MEMORY = 2**24
+"""Bytes of data that are held in memory until they are printed."""
 
 
 class UsageError(SpecnetError):
@@ -77,6 +82,7 @@ class Output:
         self.status = 0
         self._errors: list[dict[str, Any]] = []
         self._document: str | None = None
+        self._stream: IO[bytes] | None = None
 
     @property
     def speaks(self) -> bool:
@@ -114,6 +120,11 @@ class Output:
         """Print a text that is data, exactly and as UTF-8, however little is said to people; last of all."""
         self._document = text if text.endswith("\n") else text + "\n"
 
+    def data_stream(self) -> IO[bytes]:
+        """Return a private file for data that may be large: what it holds is printed last of all, if nothing fails."""
+        self._stream = SpooledTemporaryFile(MOST_IN_MEMORY, prefix="specnet-")  # noqa: SIM115 - `close` closes it
+        return self._stream
+
     def mistakes(self, error: SpecnetError) -> None:
         """Print mistakes, and end with the status that they ask for."""
         self.status = max(self.status, _STATUSES.get(type(error), 1))
@@ -126,7 +137,11 @@ class Output:
     def close(self) -> None:
         """Print what has been kept for the end."""
         with _writing():
-            if self._document is not None and not self._errors:
+            if self._stream is not None and not self._errors:
+                with self._stream as stream:
+                    stream.seek(0)
+                    shutil.copyfileobj(stream, sys.stdout.buffer)
+            elif self._document is not None and not self._errors:
                 _write_data(self._document)
             elif self.as_json:
                 document = _without_nan({"errors": self._errors, **self.data})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from specnet.parts.arrays import Array
 
 Call = Callable[[], object]
+
+BLOCK_ROWS, BLOCKS_AT_ONCE = 4096, 32
 
 
 class Feed:
@@ -27,6 +30,9 @@ class Feed:
         Name of the source with the weights of the rows.
     generator : callable, optional
         Returns the random generator that shuffles the rows of an epoch; default: no shuffling.
+    in_blocks : bool
+        Shuffle blocks of `BLOCK_ROWS` rows, and then the rows of `BLOCKS_AT_ONCE` of them together: so that rows in a
+        file are read from few places at a time.
     """
 
     def __init__(
@@ -37,13 +43,14 @@ class Feed:
         inverse_weight: str,
         weight: str | None = None,
         generator: Callable[[int], np.random.Generator] | None = None,
+        in_blocks: bool = False,
     ) -> None:
         self.sources, self.inverse_weight, self.weight = sources, inverse_weight, weight
-        self._generator = generator
+        self._generator, self._in_blocks = generator, in_blocks
         self.rows = len(next(iter(sources.values())))
         self._starts = range(0, self.rows, batch_size)
         self._size = batch_size
-        self._in_order = self._cut(np.arange(self.rows))
+        self._in_order = self._cut(np.arange(self.rows)) if generator is None else []
 
     @property
     def batches_per_epoch(self) -> int:
@@ -54,7 +61,10 @@ class Feed:
         """Return the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
         if self._generator is None:
             return self._in_order[first:]
-        return self._cut(self._generator(epoch).permutation(self.rows))[first:]
+        generator = self._generator(epoch)
+        if self._in_blocks:
+            return islice(self._joined(self._blocks(generator)), first, None)
+        return self._cut(generator.permutation(self.rows))[first:]
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
@@ -62,6 +72,24 @@ class Feed:
 
     def _cut(self, order: Array) -> list[Array]:
         return [order[start : start + self._size] for start in self._starts]
+
+    def _blocks(self, generator: np.random.Generator) -> Iterator[Array]:
+        """Yield the rows of some blocks, shuffled, and those of the next ones."""
+        order = generator.permutation(-(-self.rows // BLOCK_ROWS)) * BLOCK_ROWS
+        for start in range(0, len(order), BLOCKS_AT_ONCE):
+            some = (order[start : start + BLOCKS_AT_ONCE, np.newaxis] + np.arange(BLOCK_ROWS)).reshape(-1)
+            yield generator.permutation(some[some < self.rows])
+
+    def _joined(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        """Yield rows in batches."""
+        rest = np.empty(0, np.intp)
+        for rows in blocks:
+            rows = np.concatenate([rest, rows])
+            whole = len(rows) // self._size * self._size
+            yield from rows[:whole].reshape(-1, self._size)
+            rest = rows[whole:]
+        if len(rest):
+            yield rest
 
 
 class BoundFeed:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
-from specnet.parts.arrays import FLOAT64, Array, as_dtype, check_finite, pieces
+from specnet.files.large import new_array
+from specnet.parts.arrays import FLOAT64, Array, check_finite, pieces
 from specnet.parts.preprocessing import CategoryStep, Embedding, Fitted, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import joined, picked
+from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
 
+RawTable = Array | RowView
+"""Raw columns (rows, columns)."""
 ColumnTexts = Sequence[NDArray[np.str_] | None]
 """For each raw column the distinct texts that its cells are indices of; None for a column of numbers."""
+
+
+class InputReader(Protocol):
+    """A network, as far as it reads prepared rows."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of what it reads."""
+
+    def read_inputs(self, X: Array, name: str, first_row: int = 0) -> Array:
+        """Return rows as it reads them, in that dtype, checked; errors count from the first one's number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +55,11 @@ class Group:
         """Return the number of the group's raw columns, among so many."""
         return columns if self.places is None else len(self.places)
 
-    def taken(self, columns: Array) -> Array:
-        """Return the group's own columns: the same array if these are all, else a copy."""
-        return columns if self.places is None else columns[:, self.places]
+    def taken(self, columns: RawTable) -> RawTable:
+        """Return the group's own columns: the same if these are all, else a view."""
+        if self.places is None:
+            return columns
+        return columns.taken(self.places) if isinstance(columns, RowView) else RowView(columns, None, self.places)
 
     def texts(self, texts: ColumnTexts) -> Texts | None:
         """Return the texts of the group's own columns, None where these are numbers."""
@@ -50,7 +67,7 @@ class Group:
         return tuple(text for text in own if text is not None) or None
 
     def fit(
-        self, columns: Array, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
+        self, columns: RawTable, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
     ) -> Group:
         """Return the group as it is after learning from training rows, its own columns being given.
 
@@ -64,16 +81,32 @@ class Group:
             _refuse_missing(self.steps, columns, names)
         for index, step in enumerate(self.steps):
             with np.errstate(over="ignore", invalid="ignore"):
-                step, learned = step.fit(columns, weight, texts)
+                given = columns if step.fits_views else np.asarray(columns)
+                step, learned = step.fit(given, weight, texts)
             for array in learned.values():
                 _check_finite(step, array)
             steps.append(step)
             fitted.append(learned)
             if index + 1 < len(self.steps):
-                made = np.concatenate([numbers for _, numbers in _applied(step, learned, columns, texts)])
-                _check_finite(step, np.where(np.isnan(made), 0.0, made) if step.takes_missing else made)
-                columns = made
+                columns = _made(step, learned, columns, texts)
         return replace(self, steps=tuple(steps), fitted=tuple(fitted))
+
+    def preparer(self, texts: ColumnTexts, name: str) -> Callable[[Array, int], Array]:
+        """Return what prepares rows by the fitted steps, given all their raw columns and the first one's number.
+
+        It raises a DataError if a number becomes too large or a cell is missing, with the place of the first one.
+        """
+        applied = [_applier(*pair, self.texts(texts)) for pair in zip(self.steps, self.fitted, strict=True)]
+
+        def prepared(columns: Array, first_row: int) -> Array:
+            made = columns if self.places is None else columns[:, self.places]
+            for index, (step, apply) in enumerate(zip(self.steps, applied, strict=True), 1):
+                made = apply(made)
+                if index == len(self.steps) or not step.takes_missing:
+                    check_finite(made, name, first_row)
+            return made.astype(FLOAT64, copy=False)
+
+        return prepared
 
     def apply(self, columns: Any) -> Any:
         """Return what the fitted steps make of the group's columns, among all raw ones."""
@@ -121,7 +154,7 @@ class Preparation:
     def fit(
         cls,
         groups: Sequence[Group],
-        columns: Array,
+        columns: RawTable,
         weight: NDArray[np.float64] | None = None,
         *,
         texts: ColumnTexts = (),
@@ -182,42 +215,42 @@ class Preparation:
 
     def prepare(
         self,
-        columns: Array,
+        columns: RawTable,
         *,
         texts: ColumnTexts = (),
-        dtype: np.dtype[Any] = FLOAT64,
         name: str = "X",
-        overwrite: bool = False,
+        reader: InputReader | None = None,
     ) -> Array:
-        """Return raw columns (rows, columns) as the network sees them; the columns themselves without steps.
+        """Return raw columns (rows, columns) as the network sees them; an array itself if nothing is to be done.
+
+        Some rows go through all steps before the next ones do, so that nothing but the result is large.
 
         Parameters
         ----------
         columns : (rows, columns)
         texts : sequence, optional
             Of each column; see `ColumnTexts`.
-        dtype : numpy.dtype
-            Dtype of the result.
         name : str
             Name of the prepared rows in errors.
-        overwrite : bool
-            Allow overwriting the columns; the result then reuses their memory if possible.
+        reader : InputReader, optional
+            The network that reads them; the result is what it reads. Float64 by default.
 
         Raises
         ------
         DataError
             If numbers become too large or a cell is missing, with the place of the first one.
         """
-        if self.is_plain:
-            for group in self.groups:
-                columns = _prepared(group, columns, group.texts(texts), dtype, name, overwrite)
-            return columns
-        sizes = [group.output_size(columns.shape[1]) for group in self.groups]
-        result, start = np.empty((len(columns), sum(sizes)), dtype), 0
-        for group, size in zip(self.groups, sizes, strict=True):
-            made = _prepared(group, group.taken(columns), group.texts(texts), dtype, name, True)
-            result[:, start : start + size] = made
-            start += size
+        dtype = FLOAT64 if reader is None else reader.dtype
+        if not self.groups and not isinstance(columns, RowView) and (reader is None or columns.dtype == dtype):
+            return columns if reader is None else reader.read_inputs(columns, name)
+        groups = self.groups or (Group(None, ()),)
+        preparers = [group.preparer(texts, name) for group in groups]
+        result = new_array((len(columns), sum(group.output_size(columns.shape[1]) for group in groups)), dtype)
+        for piece in pieces(columns):
+            rows = columns[piece]
+            made = [prepared(rows, piece.start) for prepared in preparers]
+            joint = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
+            result[piece] = joint if reader is None else reader.read_inputs(joint, name, piece.start)
         return result
 
     def apply(self, columns: Any) -> Any:
@@ -318,45 +351,31 @@ def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:
     return tuple(step.ordinal() if isinstance(step, Embedding) else step for step in steps)
 
 
-def _prepared(
-    group: Group, columns: Array, texts: Texts | None, dtype: np.dtype[Any], name: str, overwrite: bool
-) -> Array:
-    """Return a group's own columns as its fitted steps make them."""
-    steps = list(zip(group.steps, group.fitted, strict=True))
-    for index, (step, learned) in enumerate(steps):
-        is_last = index + 1 == len(steps)
-        made = dtype if is_last else FLOAT64
-        result = _result(step, columns, made, overwrite)
-        for piece, numbers in _applied(step, learned, columns, texts):
-            if is_last or not step.takes_missing:
-                check_finite(numbers, name, piece.start)
-            result[piece] = numbers if not is_last else as_dtype(numbers, made, name, piece.start)
-        columns, overwrite = result, True
-    return columns
-
-
-def _result(step: Preprocessing, columns: Array, dtype: np.dtype[Any], overwrite: bool) -> Array:
-    """Return the array for the result of a step: that of the columns if it fits and may be overwritten."""
+def _made(step: Preprocessing, learned: Fitted, columns: RawTable, texts: Texts | None) -> Array:
+    """Return what a step makes of columns (rows, columns), in float64."""
     size = step.output_size(columns.shape[1])
-    if size != columns.shape[1]:
-        assert size is not None, "a fitted step has all its sizes"
-        return np.empty((len(columns), size), dtype)
-    in_place = overwrite and columns.dtype == dtype and columns.flags.writeable
-    return columns if in_place else np.empty_like(columns, dtype)
-
-
-def _applied(
-    step: Preprocessing, learned: Fitted, columns: Array, texts: Texts | None
-) -> Iterator[tuple[slice, Array]]:
-    """Yield what a step makes of columns, in float64 and some rows after the other, so that temporaries are small."""
+    assert size is not None, "a fitted step has all its sizes"
+    result, apply = new_array((len(columns), size)), _applier(step, learned, texts)
     for piece in pieces(columns):
-        numbers = columns[piece].astype(FLOAT64, copy=False)
+        made = apply(columns[piece])
+        _check_finite(step, np.where(np.isnan(made), 0.0, made) if step.takes_missing else made)
+        result[piece] = made
+    return result
+
+
+def _applier(step: Preprocessing, learned: Fitted, texts: Texts | None) -> Callable[[Array], Array]:
+    """Return what a step makes of some rows, in float64."""
+    coded = None
+    if isinstance(step, CategoryStep):
+        assert texts is not None, "a step for categories begins a group of them"
+        coded = step.coder(texts, learned)
+
+    def apply(columns: Array) -> Array:
+        numbers = columns.astype(FLOAT64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(step, CategoryStep):
-                assert texts is not None, "a step for categories begins a group of them"
-                numbers = step.codes(numbers, texts, learned)
-            made = step.apply(numbers, learned)
-        yield piece, made
+            return np.asarray(step.apply(numbers if coded is None else coded(numbers), learned))
+
+    return apply
 
 
 def _check_finite(step: Preprocessing, numbers: Array) -> None:
@@ -366,11 +385,13 @@ def _check_finite(step: Preprocessing, numbers: Array) -> None:
         raise DataError(f"{step.type}: the numbers in column {column} are too large")
 
 
-def _refuse_missing(steps: Sequence[Preprocessing], columns: Array, names: Sequence[str]) -> None:
-    missing = np.isnan(columns) if columns.dtype.kind == "f" else np.zeros((0, 0), np.bool_)
-    if missing.any():
-        row, place = (int(index) for index in np.argwhere(missing)[0])
-        column = f'column "{names[place]}"' if names else f"column {place}"
-        whose = steps[0].type if steps else "the network"
-        hint = f'put "impute" before {whose}' if steps else 'use "impute" in network.preprocessing'
-        raise DataError(f"{column} is empty at training row {row}, and {whose} needs every cell", hint=hint)
+def _refuse_missing(steps: Sequence[Preprocessing], columns: RawTable, names: Sequence[str]) -> None:
+    for piece in pieces(columns) if columns.dtype.kind == "f" else ():
+        missing = np.argwhere(np.isnan(columns[piece]))
+        if len(missing):
+            row, place = (int(index) for index in missing[0])
+            column = f'column "{names[place]}"' if names else f"column {place}"
+            whose = steps[0].type if steps else "the network"
+            hint = f'put "impute" before {whose}' if steps else 'use "impute" in network.preprocessing'
+            message = f"{column} is empty at training row {piece.start + row}, and {whose} needs every cell"
+            raise DataError(message, hint=hint)

@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.raw import RawColumns
+from specnet.data.preparation import ColumnTexts
+from specnet.parts.row_view import RowView
 
 MOST_HASHES = 100_000
 """How many are kept: of more rows those with the least hashes, which is a random sample."""
@@ -66,18 +67,27 @@ class RowSet:
         return None
 
 
-def row_hashes(raw: RawColumns, y: NDArray[Any]) -> Hashes:
-    """Return a hash of each row's cells and target: of numbers by value, of texts as such, wherever they were read."""
-    state = np.zeros(len(raw), np.uint64)
-    for values in _values(raw, y):
+def row_hashes(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]) -> Hashes:
+    """Return a hash of each row's cells and target: of numbers by value, of texts as such, wherever they were read.
+
+    Parameters
+    ----------
+    columns : (rows, columns)
+        Raw columns.
+    texts : sequence
+        Of each column; see `ColumnTexts`.
+    y : (rows,) or (rows, outputs)
+    """
+    state = np.zeros(len(columns), np.uint64)
+    for values in _values(columns, texts, y):
         state = _mixed(state ^ values)
     return state
 
 
-def _values(raw: RawColumns, y: NDArray[Any]) -> Iterator[Hashes]:
+def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]) -> Iterator[Hashes]:
     """Yield what stands for each column's cells, (rows,)."""
-    texts = raw.texts or [None] * raw.X.shape[1]
-    for column, distinct in zip(raw.X.T, texts, strict=True):
+    for place, distinct in enumerate(texts or [None] * columns.shape[1]):
+        column = columns[:, place]
         if distinct is None:
             yield _of_numbers(column)
         else:

@@ -1,7 +1,7 @@
 """Rows for training and prediction, checked; errors point to the place in the spec or the file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -115,8 +115,10 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         raise _about(error, source) from None
 
 
-def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str]) -> dict[str, Cells]:
+def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
     """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
+
+    Each of what is yielded has so many rows, the last one perhaps fewer.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str]) -> dict
     if table is None or spec.feature_names is None:
         raise _unreadable(source, spec)
     try:
-        return _features_of(source, spec, table).read_cells(Path(), names)
+        return _features_of(source, spec, table).read_cells(Path(), names, rows)
     except DataError as error:
         raise _about(error, source) from None
 

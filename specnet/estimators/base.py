@@ -99,7 +99,7 @@ class SpecEstimator(SpecParameters):
         named = with_feature_names(spec.model_copy(update={"data": None}), names)
         prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
         self._preprocessing = spec.network.preprocessing
-        resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
+        resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(training))
         return resolved, preparation
 
     def _with_fitted(self, fitted: FitResult) -> Self:

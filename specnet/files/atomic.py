@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from hashlib import sha256
 from io import FileIO
 from typing import BinaryIO
 
@@ -18,8 +19,11 @@ from specnet.errors import FileError, TakenError
 from specnet.files.locks import is_open_at, try_lock
 
 PathLike = str | os.PathLike[str]
+Content = bytes | str | Iterable[bytes]
 
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".specnet-", ".tmp"
+BYTES_AT_ONCE = 2**24
+"""Bytes that are read together."""
 _REASONS = {
     errno.EISDIR: "is a folder; expected a file",
     errno.ENOTDIR: "part of the path is a file; expected a folder",
@@ -35,13 +39,15 @@ _REASONS = {
 
 
 @contextmanager
-def file_errors(path: PathLike) -> Iterator[None]:
+def file_errors(path: PathLike, hint: str | None = None) -> Iterator[None]:
     """Turn the operating system's errors into a `FileError` about `path`, and put the path on those without a source.
 
     Parameters
     ----------
     path : str or path-like
         The file as the user named it.
+    hint : str, optional
+        What to do about errors of the operating system.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def file_errors(path: PathLike) -> Iterator[None]:
     except FileError as error:
         raise type(error)(*(replace(item, source=item.source or source) for item in error.diagnostics)) from error
     except OSError as error:
-        raise FileError(_reason(error, source), source=source) from error
+        raise FileError(_reason(error, source), source=source, hint=hint) from error
 
 
 @contextmanager
@@ -103,7 +109,7 @@ def read_file(path: PathLike, limit: int) -> bytes:
         return content
 
 
-def write_file(path: PathLike, content: bytes | str) -> None:
+def write_file(path: PathLike, content: Content) -> None:
     """Write a file whole or not at all; text is written as UTF-8, its line ends as they are.
 
     The content goes to a new file in the same folder, is forced to the disk, read back and compared, and then takes
@@ -114,8 +120,8 @@ def write_file(path: PathLike, content: bytes | str) -> None:
     ----------
     path : str or path-like
         The file; its folder has to exist.
-    content : bytes or str
-        All of it.
+    content : bytes, str or iterable of bytes
+        All of it, or its pieces in order; an error in making a piece leaves nothing behind.
 
     Raises
     ------
@@ -126,7 +132,7 @@ def write_file(path: PathLike, content: bytes | str) -> None:
     write_files({path: content})
 
 
-def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
+def write_files(contents: Mapping[PathLike, Content]) -> None:
     """Write several files, each as `write_file` does; none takes its place before all are on the disk.
 
     Raises
@@ -144,7 +150,7 @@ def write_files(contents: Mapping[PathLike, bytes | str]) -> None:
                     target = os.path.realpath(path)
                     temporary, stream = _temporary(os.path.dirname(target), held)
                     staged[temporary] = path, target
-                    _write_whole(stream, content.encode() if isinstance(content, str) else content)
+                    _write_whole(stream, _pieces(content))
             for temporary, (path, target) in staged.items():
                 with file_errors(path):
                     is_new = not os.path.exists(target)
@@ -203,14 +209,25 @@ def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
             return name, stream
 
 
-def _write_whole(stream: FileIO, data: bytes) -> None:
+def _pieces(content: Content) -> Iterable[bytes]:
+    if isinstance(content, str):
+        content = content.encode()
+    return (content,) if isinstance(content, bytes) else content
+
+
+def _write_whole(stream: FileIO, pieces: Iterable[bytes]) -> None:
     """Write a new file, force it to the disk, and compare what is there."""
-    left = memoryview(data)
-    while left:
-        left = left[stream.write(left) :]
+    written, there = sha256(), sha256()
+    for piece in pieces:
+        written.update(piece)
+        left = memoryview(piece)
+        while left:
+            left = left[stream.write(left) :]
     os.fsync(stream.fileno())
     stream.seek(0)
-    if stream.read() != data:
+    while some := stream.read(BYTES_AT_ONCE):
+        there.update(some)
+    if there.digest() != written.digest():
         raise FileError("the written file does not read back the same; the disk may be damaged")
 
 

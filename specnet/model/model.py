@@ -334,8 +334,7 @@ class Model:
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if for_prediction and raw.kinds and not isinstance(X, RawColumns):
             self._refuse_untrained_gaps(raw)
-        prepared = self.preprocessing.prepare(raw.X, texts=raw.texts, dtype=self.network.input_dtype)
-        return self.network.read_inputs(prepared)
+        return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
 
     def _refuse_untrained_gaps(self, raw: RawColumns) -> None:
         gaps = self.untrained_gaps(raw)

@@ -135,13 +135,10 @@ class Network:
         """
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
-    @property
-    def input_dtype(self) -> np.dtype[Any]:
-        """The dtype for `read_inputs`: float64 if a layer reads columns, since rounding would change them."""
-        return np.dtype(np.float64) if self._column_nodes else self.dtype
-
-    def read_inputs(self, X: Array, name: str = "X") -> Array:
+    def read_inputs(self, X: Array, name: str = "X", first_row: int = 0) -> Array:
         """Return finite rows (rows, inputs) in the network's dtype after checking that its layers can read them.
+
+        Errors count rows from that number.
 
         Raises
         ------
@@ -149,8 +146,8 @@ class Network:
             If they exceed the range of that dtype, or a column holds an invalid category.
         """
         for node in self._column_nodes:
-            node.layer.check_columns(X, name)
-        return as_dtype(X, self.dtype, name)
+            node.layer.check_columns(X, name, first_row)
+        return as_dtype(X, self.dtype, name, first_row)
 
     def parameters(self, theta: Array) -> dict[str, Array]:
         """Return views of theta by name: a weight is (outputs, inputs), a bias (outputs,).

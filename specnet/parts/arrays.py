@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.errors import DataError
+from specnet.parts.row_view import RowView
 
 Array = NDArray[Any]
 TargetForm = Literal["values", "binary", "classes"]
@@ -135,7 +136,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     return numbers
 
 
-def pieces(array: Array) -> Iterator[slice]:
+def pieces(array: Array | RowView) -> Iterator[slice]:
     """Yield slices of rows that make up an array of one axis or more, each of few numbers."""
     step = max(1, NUMBERS_AT_ONCE * len(array) // max(1, array.size))
     return (slice(start, start + step) for start in range(0, len(array), step))

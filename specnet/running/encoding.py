@@ -80,14 +80,9 @@ class Encoder:
 
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
-        prepared = self.preparation.prepare(
-            rows.columns,
-            texts=rows.texts,
-            dtype=self.network.input_dtype,
-            name=self._said(name),
-            overwrite=rows.chosen is not None,
-        )
-        return self._read(prepared, name)
+        said = f"{'prepared ' * bool(self.preparation.steps)}{name.removesuffix('y')}X"
+        prepared = self.preparation.prepare(rows.columns, texts=rows.texts, name=said, reader=self.network)
+        return np.ascontiguousarray(prepared)
 
     @property
     def decoder(self) -> Decoder:
@@ -106,15 +101,6 @@ class Encoder:
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
         prepared = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(target.shape)
         return self._rows(self.inputs(rows, name), prepared, weight, name)
-
-    def _read(self, prepared: Array, name: str) -> Array:
-        """Return prepared columns as the network reads them, the same array where it can."""
-        numbers = prepared if prepared.dtype.kind == "f" else prepared.astype(np.float64)
-        return np.ascontiguousarray(self.network.read_inputs(numbers, self._said(name)))
-
-    def _said(self, name: str) -> str:
-        """Return what errors call the columns whose target has a name."""
-        return f"{'prepared ' * bool(self.preparation.steps)}{name.removesuffix('y')}X"
 
     def _rows(self, X: Array, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
         loss, dtype = self.network.spec.training.loss, self.network.dtype

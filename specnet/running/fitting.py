@@ -134,7 +134,7 @@ def fit(
             table = Table(rows.table, table_target(rows.y, kind), kind)
             splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
     prepared, preparation = fit_preparation(parsed, splits["train"])
-    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, of_rows=True)
+    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
     with shown_progress(observer, verbose, calls=2) as observer:
         fitted = fit_rows(resolved, labels, preparation, splits, observer, warnings=warnings)
     if fitted.result.interruption is not None:

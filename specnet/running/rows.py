@@ -28,6 +28,7 @@ from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axe
 from specnet.parts.data import Column
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
+from specnet.parts.row_view import RowView
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 
 
@@ -64,9 +65,9 @@ class Rows:
         return len(self.y)
 
     @property
-    def columns(self) -> Array:
-        """The raw columns of the rows, (rows, columns): a copy where they are some of the table's."""
-        return self.table if self.chosen is None else self.table[self.chosen]
+    def columns(self) -> Array | RowView:
+        """The raw columns of the rows, (rows, columns)."""
+        return self.table if self.chosen is None else RowView(self.table, self.chosen)
 
     @property
     def texts(self) -> ColumnTexts:
@@ -174,7 +175,7 @@ def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> 
     def count_codes(place: int) -> int:
         text = texts[place]
         assert text is not None, "a category has texts"
-        step, _ = OneHot().fit(columns[:, [place]], rows.weight, (text,))
+        step, _ = OneHot().fit(columns[:, place : place + 1], rows.weight, (text,))
         return step.output_size(1) or 0
 
     written = column_groups(spec, rows.kinds, names, count_codes)
@@ -202,7 +203,7 @@ def read_data(spec: Spec) -> SpecData:
     with split_errors_at(spec):
         splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
     prepared, preparation = fit_preparation(spec, splits["train"])
-    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, of_rows=True)
+    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
     return SpecData(resolved, labels, rows, splits, preparation, table.warnings)
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from specnet.data import RawColumns, RowSet, load_table, row_hashes
+from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
@@ -302,7 +302,7 @@ def _json(data: Any) -> str:
 
 
 def _hashes(rows: Rows) -> RowSet:
-    return RowSet.of(row_hashes(RawColumns(rows.columns, rows.kinds), rows.y))
+    return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))
 
 
 def _data_hash(rows: Rows) -> str:

@@ -43,6 +43,8 @@ ClassWeight = Annotated[
 ]
 BatchSize = Annotated[int | Literal["full"], OrWord(PositiveInteger, "an integer", "full")]
 
+Shuffle = Annotated[bool | Literal["blocks"], OrWord(bool, "true, false", "blocks")]
+
 Baseline = Literal["constant", "linear"]
 
 
@@ -128,7 +130,11 @@ class TrainingSpec(Section):
         None,
         description='rows per step, or "full" for all of them; default: 32, or "full" if the optimizer requires it',
     )
-    shuffle: bool = Field(True, description="shuffle the rows before each epoch")
+    shuffle: Shuffle | None = Field(
+        None,
+        description='shuffle the rows before each epoch; "blocks": 32 blocks of 4096 rows at a time, for rows that do '
+        'not fit into memory; default: true, or "blocks" if the inputs of all training rows exceed 512 MiB',
+    )
     metrics: tuple[Metric, ...] = Field((), description="metrics computed on every split after training")
     baselines: tuple[Baseline, ...] = Field(
         ("constant",),

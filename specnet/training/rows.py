@@ -45,7 +45,8 @@ class TrainingRows:
         """Return the feed of these rows, with the batch size and the order of the spec, for a member of an ensemble."""
         wanted, seed = network.resolved.batch_size, network.spec.seed
         size = len(self) if wanted == "full" else min(wanted, len(self))
-        sources, shuffled = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle and size < len(self)
+        sources, shuffle = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle
+        shuffled = shuffle and size < len(self)
         if self.weight is not None:
             sources[ROW_WEIGHT] = self.weight
         return Feed(
@@ -54,4 +55,5 @@ class TrainingRows:
             inverse_weight=INVERSE_WEIGHT,
             weight=None if self.weight is None else ROW_WEIGHT,
             generator=partial(stream, seed, "shuffling", *member_keys(member)) if shuffled else None,
+            in_blocks=shuffle == "blocks",
         )

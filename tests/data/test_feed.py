@@ -43,6 +43,28 @@ def test_an_epochs_order_is_its_generators_and_can_be_gone_on_with():
             np.testing.assert_array_equal(batch, expected)
 
 
+@pytest.mark.parametrize("size", [1, 3, 4, 25])
+def test_blocks_are_shuffled_and_some_of_them_at_a_time_their_rows(size: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.data.feed.BLOCK_ROWS", 4)
+    monkeypatch.setattr("specnet.data.feed.BLOCKS_AT_ONCE", 2)
+    arrays = {"x": np.zeros((26, 1))}
+    feed = Feed(arrays, size, inverse_weight="inverse", generator=np.random.default_rng, in_blocks=True)
+    orders = []
+    for epoch in (0, 4):
+        batches = list(feed.batches(epoch))
+        assert [len(batch) for batch in batches[:-1]] == [size] * (feed.batches_per_epoch - 1)
+        order = np.concatenate(batches)
+        assert sorted(order) == list(range(26))
+        # The last block has two rows only, so that from there on it is not known where the next two begin.
+        whole = order[: list(order // 4).index(6) // 8 * 8].reshape(-1, 8) // 4
+        assert all(len(set(blocks)) == 2 for blocks in whole.tolist())
+        for batch, expected in zip(feed.batches(epoch, 2), batches[2:], strict=True):
+            np.testing.assert_array_equal(batch, expected)
+        orders.append(order.tolist())
+    assert orders[0] != orders[1]
+    assert orders[0] != sorted(orders[0])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_batch_is_brought_into_the_inputs(weighted: bool):
     feed, inputs, arrays = feed_of(4, weighted=weighted), inputs_of(4), sources()

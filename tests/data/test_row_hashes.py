@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from specnet.data import RawColumns, RowSet, row_hashes
+from specnet.data import RowSet, row_hashes
 from specnet.data.row_hashes import MOST_HASHES
 from specnet.parts.data import Column
 
@@ -14,7 +14,7 @@ NUMBERS = np.random.default_rng(0).normal(size=(3 * MOST_HASHES, 2))
 
 
 def hashes(X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-    return row_hashes(RawColumns(X), np.zeros(len(X)) if y is None else y)
+    return row_hashes(X, (), np.zeros(len(X)) if y is None else y)
 
 
 def test_rows_are_known_by_their_cells_and_target():
@@ -37,7 +37,7 @@ def test_a_zero_has_no_sign_and_a_gap_is_a_gap():
 def test_texts_are_known_in_whatever_order_a_file_has_them():
     def read(cells: list[float], texts: list[str], y: list[str]) -> np.ndarray:
         columns = (Column("city", "category", np.array(texts)),)
-        return row_hashes(RawColumns(np.array(cells)[:, np.newaxis], columns), np.array(y))
+        return row_hashes(np.array(cells)[:, np.newaxis], [column.texts for column in columns], np.array(y))
 
     first = read([0, 1, np.nan], ["oslo", "rome"], ["a", "b", "a"])
     again = read([1, 2, np.nan], ["bonn", "oslo", "rome"], ["a", "b", "a"])

@@ -295,7 +295,7 @@ def test_members_share_the_splits_validation_rows():
 def test_preprocessing_is_fitted_once_on_all_training_rows():
     data = read_data(parse_spec(MOONS))
     model = fit_rows(data.resolved, data.labels, data.preparation, data.splits).model
-    columns = data.splits["train"].columns
+    columns = np.asarray(data.splits["train"].columns)
     np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
 
 

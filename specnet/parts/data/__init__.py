@@ -10,7 +10,7 @@ from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.data.progress import reading_progress
 from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, table_file_type
 from specnet.parts.data.tables.source import Cells
-from specnet.parts.data.tables.writing import parquet_bytes
+from specnet.parts.data.tables.writing import parquet_pieces
 
 __all__ = [
     "KINDS_IN_WORDS",
@@ -41,7 +41,7 @@ __all__ = [
     "Wine",
     "frame_table",
     "kind_of",
-    "parquet_bytes",
+    "parquet_pieces",
     "read_arrays",
     "reading_progress",
     "table_file_type",

@@ -28,6 +28,7 @@ from specnet.parts.data.tables.roles import Roles, below_each_other
 from specnet.parts.data.tables.source import Cells, Source, matching, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
+from specnet.parts.row_view import RowView
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
@@ -104,7 +105,7 @@ class TableFile(Data):
         places = [place for place, column in enumerate(found.columns) if column.name not in others]
         are_all = len(places) == len(found.columns)
         return Table(
-            found.X if are_all else found.X[:, places],
+            found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
             found.y,
             target,
             sample_weight=roles.weights(found),
@@ -125,8 +126,8 @@ class TableFile(Data):
         found = self._read(folder, (), False)
         return found.X, found.columns
 
-    def read_cells(self, folder: Path, names: Sequence[str]) -> dict[str, Cells]:
-        """Return columns as the files have them, by name.
+    def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Return columns as the files have them, by name: so many rows, and the next ones.
 
         Raises
         ------
@@ -136,7 +137,7 @@ class TableFile(Data):
         source = self.source(matching(folder, self.path))
         if missing := [name for name in names if name not in source.names]:
             raise DataError(unknown_columns(source.paths[0], source.names, missing))
-        return dict(zip(names, source.cells(names), strict=True))
+        return source.cells(names, rows)
 
     def read_all(self, folder: Path) -> Content:
         """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.

@@ -149,13 +149,13 @@ class Layer(PartKind):
         learned = {tensor.name: tensor.shape for block in blocks for tensor in block.tensors}
         return learned | {state.name: state.user_shape for state in states}
 
-    def check_columns(self, X: NDArray[Any], name: str) -> None:
+    def check_columns(self, X: NDArray[Any], name: str, first_row: int) -> None:
         """Refuse rows (rows, columns) of the network's input that the layer cannot read; asked if `reads_columns`.
 
         Raises
         ------
         DataError
-            With the name of the argument and the place.
+            With the name of the argument and the place; the rows begin at `first_row`.
         """
 
     def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:

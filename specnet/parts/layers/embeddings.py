@@ -111,14 +111,15 @@ class Embedding(_ColumnLayer):
     def category_counts(self, columns: int) -> dict[int, int]:
         return {column: categories for column, categories, _ in self._tables(columns)}
 
-    def check_columns(self, X: NDArray[Any], name: str) -> None:
+    def check_columns(self, X: NDArray[Any], name: str, first_row: int) -> None:
         for column, categories, _ in self._tables(X.shape[1]):
             given = X[:, column]
             wrong = np.flatnonzero((given != np.floor(given)) | (given < 0) | (given >= categories))
             if wrong.size:
+                place = f"row {first_row + wrong[0]}, column {column}"
                 raise DataError(
-                    f"{name} has {float(given[wrong[0]])} at row {wrong[0]}, column {column}; its embedding expects"
-                    f" categories from 0 to {categories - 1}"
+                    f"{name} has {float(given[wrong[0]])} at {place}; its embedding expects categories from 0 to"
+                    f" {categories - 1}"
                 )
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:

@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.parts.kind import PartKind
+from specnet.parts.row_view import RowView
 
 BLOCK = 2**20
 """Numbers that are copied together while a step is fitted."""
+ROWS_AT_ONCE = 2**20
+"""Rows that are added up together."""
+FEW_PARTS = 8
+"""Parts up to which quantiles are found faster by partitions than by sorting all numbers."""
 
 NUMBERS = frozenset({"numeric", "boolean", "datetime"})
 """The kinds of raw columns that are numbers."""
@@ -21,6 +26,8 @@ Fitted = Mapping[str, Any]
 Texts = tuple[NDArray[np.str_], ...]
 """For each column the texts that its numbers are the places of."""
 Learned = dict[str, NDArray[Any]]
+Columns = NDArray[Any] | RowView
+"""Columns (rows, columns) that a step is fitted to."""
 
 
 class Preprocessing(PartKind):
@@ -37,6 +44,9 @@ class Preprocessing(PartKind):
     invertible : bool
         Whether `invert` undoes it, as a target's step must be undone. For the proof of an export the others return
         columns of which the step makes about those that are given.
+    fits_views : bool
+        Whether `fit` reads its columns by slices of rows or of columns alone, so that it can be given a `RowView`; it
+        is given an array otherwise.
     dtypes : mapping of str to str
         Of what is learned, by name; the others are float64.
     fixed : frozenset of str
@@ -49,6 +59,7 @@ class Preprocessing(PartKind):
     takes: ClassVar[frozenset[str]] = NUMBERS
     takes_missing: ClassVar[bool] = False
     invertible: ClassVar[bool] = False
+    fits_views: ClassVar[bool] = False
     fixed: ClassVar[frozenset[str]] = frozenset()
     dtypes: ClassVar[Mapping[str, str]] = {}
 
@@ -65,14 +76,15 @@ class Preprocessing(PartKind):
         return dict.fromkeys(self.learned, (columns,))
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Any, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
 
         Parameters
         ----------
         columns : (rows, columns)
-            Training rows: numbers of any type. What is learned is computed in float64; see `float64_blocks`.
+            Training rows: numbers of any type. What is learned is computed in float64; see `float64_blocks`. A step
+            that `fits_views` may be given a `RowView`.
         weight : (rows,), optional
             A row of weight 2 counts as two equal rows do, and one of weight 0 as none.
         texts : tuple of (categories,) arrays, optional
@@ -137,7 +149,7 @@ def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
     return size if size > 0 and prepared_size(steps, size) == outputs else None
 
 
-def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
     """Yield some of the columns (rows, columns) after the other in float64, so that few are copied together.
 
     Each block has two columns at least, where there are two: NumPy adds up the rows of a single column in another
@@ -151,8 +163,16 @@ def float64_blocks(columns: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
         yield columns[:, start:stop].astype(np.float64, copy=False)
 
 
+def row_blocks(columns: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return columns (rows, columns) in parts of so many rows that temporary arrays are small; few rows are one part.
+
+    What is added up by parts has other bits than what is added up at once, and fewer rounding errors.
+    """
+    return [columns[start : start + ROWS_AT_ONCE] for start in range(0, len(columns), ROWS_AT_ONCE)] or [columns]
+
+
 def present_cells(
-    columns: NDArray[Any], weight: NDArray[np.float64] | None
+    columns: Columns, weight: NDArray[np.float64] | None
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
     """Yield each column's numbers in float64 with their weights, without missing cells and rows of weight 0."""
     for block in float64_blocks(columns):
@@ -168,9 +188,8 @@ def quantiles(values: NDArray[np.float64], weight: NDArray[np.float64] | None, p
 
     Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact.
     """
-    if weight is None:
-        ordered, last = np.sort(values), len(values) - 1.0
-    else:
+    last = len(values) - 1.0
+    if weight is not None:
         order = np.argsort(values, kind="stable")
         ordered, ends = values[order], np.cumsum(weight[order])
         last = max(0.0, ends[-1] - 1)
@@ -179,7 +198,10 @@ def quantiles(values: NDArray[np.float64], weight: NDArray[np.float64] | None, p
     share, below, above = place - low, low, low + 1
     if weight is not None:
         below, above = (np.searchsorted(ends, number, side="right") for number in (below, above))
-    least, largest = (ordered[np.minimum(number, len(values) - 1).astype(np.intp)] for number in (below, above))
+    below, above = (np.minimum(number, len(values) - 1).astype(np.intp) for number in (below, above))
+    if weight is None:  # few places are found without sorting all
+        ordered = np.partition(values, np.union1d(below, above)) if parts <= FEW_PARTS else np.sort(values)
+    least, largest = ordered[below], ordered[above]
     half = 0.5 * least  # the difference of two numbers may be too large where that of their halves is not
     between = 2 * (half + (0.5 * largest - half) * share)
     return np.maximum.accumulate(np.clip(between, least, largest))

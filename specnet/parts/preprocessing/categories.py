@@ -1,6 +1,6 @@
 """Steps for columns of categories: from texts to codes, and what is made of the codes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from specnet.errors import DataError
 from specnet.parts.fields import Counts, PositiveInteger
-from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import equal, numbered, repeated, where
 
 ONE_HOT_CODES = 8
@@ -22,7 +22,7 @@ MISSING = ""
 
 
 class CategoryStep(Preprocessing):
-    """A step for categories, which `codes` makes numbers of.
+    """A step for categories, which `coder` makes numbers of.
 
     Codes 1…k of a column are its categories of at least `minimum_count` training rows, of these the most frequent
     `maximum_categories` (the first at a tie), in the order of their UTF-8 bytes. A missing cell is a category too,
@@ -37,6 +37,7 @@ class CategoryStep(Preprocessing):
     learned = ("categories", "offsets", "starts")
     takes = frozenset({"category"})
     takes_missing = True
+    fits_views = True
     fixed = frozenset(learned)
     dtypes: ClassVar[Mapping[str, str]] = {"categories": "uint8", "offsets": "int64", "starts": "int64"}
     minimum_count: PositiveInteger = Field(5, description="training rows that a category needs for a code of its own")
@@ -50,11 +51,11 @@ class CategoryStep(Preprocessing):
         return {"categories": (None,), "offsets": (offsets,), "starts": (columns + 1,)}
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         self.require(texts is not None, "needs columns of categories, got numbers")
         assert texts is not None
-        kept = [self._kept(*pair, weight) for pair in zip(columns.T, texts, strict=True)]
+        kept = [self._kept(columns[:, place], own, weight) for place, own in enumerate(texts)]
         counts = tuple(map(len, kept))
         try:
             encoded = [text.encode() for column in kept for text in column]
@@ -85,16 +86,21 @@ class CategoryStep(Preprocessing):
             self.require(ascends, "categories are not in ascending order, each once")
             self.require(not any(text.endswith("\0") for text in texts), "a category ends in a null character")
 
-    def codes(self, columns: NDArray[Any], texts: Texts, fitted: Fitted) -> NDArray[np.float64]:
-        """Return the codes (rows, columns) of places in each column's texts; NaN is a missing cell.
+    def coder(self, texts: Texts, fitted: Fitted) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+        """Return what makes codes (rows, columns) of places in each column's texts; NaN is a missing cell.
 
         The texts need not be those of `fit`, nor in its order.
         """
-        made = np.empty(columns.shape)
-        for place, (known, there) in enumerate(zip(self.texts_of(fitted), texts, strict=True)):
-            column, table = columns[:, place], _code_table(known, there)
-            made[:, place] = table[np.where(np.isnan(column), len(there), column).astype(np.intp)]
-        return made
+        tables = [_code_table(*pair) for pair in zip(self.texts_of(fitted), texts, strict=True)]
+
+        def codes(columns: NDArray[Any]) -> NDArray[np.float64]:
+            made = np.empty(columns.shape)
+            for place, table in enumerate(tables):
+                column = columns[:, place]
+                made[:, place] = table[np.where(np.isnan(column), len(table) - 1, column).astype(np.intp)]
+            return made
+
+        return codes
 
     def texts_of(self, fitted: Fitted) -> list[list[str]]:
         """Return each column's categories in the order of their codes; a missing cell is an empty text."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import PositiveNumber
-from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import absolute, expm1, log1p, sign, sqrt, within
 
 _FAR = 1e100
@@ -19,8 +19,10 @@ _NEAR_ONE = 0.999
 class _Curve(Preprocessing):
     """A step that learns nothing."""
 
+    fits_views = True
+
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         return self, {}
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from specnet.parts.arrays import pieces
 from specnet.parts.fields import Counts
-from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, float64_blocks
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import cos, equal, floor, greater, joined, picked, sin, where
 
 _CYCLES = 3
@@ -33,6 +34,7 @@ class Calendar(Preprocessing):
     learned = ("kept",)
     takes = frozenset({"datetime"})
     takes_missing = True
+    fits_views = True
     fixed = frozenset(learned)
     type: Literal["calendar"] = "calendar"
     counts: Counts | None = Field(
@@ -49,11 +51,17 @@ class Calendar(Preprocessing):
         return {"kept": (_CYCLES, columns)}
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
-        if weight is not None:
-            columns = columns[weight > 0]
-        kept = np.hstack([[_varies(cycle) for cycle in _cycles(block)] for block in float64_blocks(columns)])
+        ends = np.full((2, _CYCLES, columns.shape[1]), [[[np.inf]], [[-np.inf]]])
+        for piece in pieces(columns):
+            some = columns[piece].astype(np.float64, copy=False)
+            if weight is not None:
+                some = some[weight[piece] > 0]
+            for index, cycle in enumerate(_cycles(some)):
+                np.minimum(ends[0, index], np.fmin.reduce(cycle, initial=np.inf), out=ends[0, index])
+                np.maximum(ends[1, index], np.fmax.reduce(cycle, initial=-np.inf), out=ends[1, index])
+        kept = ends[0] < ends[1]
         return self.model_copy(update={"counts": _counts(kept)}), {"kept": kept.astype(np.float64)}
 
     def check(self, fitted: Fitted) -> None:
@@ -79,14 +87,6 @@ class Calendar(Preprocessing):
 def _counts(kept: NDArray[Any]) -> tuple[int, ...]:
     """Return how many columns are made of each column of which these cycles are kept."""
     return tuple(1 + 2 * int(count) for count in kept.sum(0))
-
-
-def _varies(cycle: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which columns (rows, columns) have more than one number, missing ones apart."""
-    least = np.where(np.isnan(cycle), np.inf, cycle).min(0, initial=np.inf)
-    largest = np.where(np.isnan(cycle), -np.inf, cycle).max(0, initial=-np.inf)
-    varies: NDArray[np.bool_] = least < largest
-    return varies
 
 
 def _cycles(columns: Any) -> tuple[Any, Any, Any]:

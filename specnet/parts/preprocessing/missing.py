@@ -9,9 +9,19 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from specnet.parts.arrays import pieces
 from specnet.parts.fields import Indices, NonNegativeInteger
 from specnet.parts.part import FieldProblem, written
-from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
+from specnet.parts.preprocessing.base import (
+    Columns,
+    Fitted,
+    Learned,
+    Preprocessing,
+    Texts,
+    float64_blocks,
+    present_cells,
+    quantiles,
+)
 from specnet.parts.preprocessing.operations import count_of, equal, joined, picked, where
 
 _FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
@@ -56,6 +66,7 @@ class Impute(Preprocessing):
 
     learned = ("fill",)
     takes_missing = True
+    fits_views = True
     type: Literal["impute"] = "impute"
     strategy: Literal["median", "mean", "most_frequent", "constant", "error"] = Field(
         "median", description="what missing cells are filled with; error refuses them"
@@ -93,15 +104,15 @@ class Impute(Preprocessing):
         return outputs // 2 if self.indicator is True else outputs
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
-        missing = np.isnan(columns)
-        if self.strategy == "error" and missing.any():
-            row, column = np.argwhere(missing)[0]
-            self.require(False, f"missing value at row {row}, column {column}")
+        if self.strategy == "error":
+            self._refuse_missing(columns)
         self._check_places("indicator", self._places(columns.shape[1]), columns.shape[1])
         fill = [self._fill(*cells) for cells in present_cells(columns, weight)]
-        return self._resolved(missing, weight), {"fill": np.array(fill, np.float64)}
+        gaps = np.concatenate([_gaps(block, weight) for block in float64_blocks(columns)])
+        total = len(columns) if weight is None else weight.sum()
+        return self._resolved(gaps, total), {"fill": np.array(fill, np.float64)}
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
@@ -136,13 +147,21 @@ class Impute(Preprocessing):
         last = max(places or (0,))
         self.require(last < count, f"{field} has column {last} of {count}")
 
-    def _resolved(self, missing: NDArray[np.bool_], weight: NDArray[np.float64] | None) -> Self:
-        """Return the step with the columns that training rows miss, and in place of "auto" those that enough miss."""
-        count = missing.sum(0) if weight is None else weight @ missing
+    def _refuse_missing(self, columns: Columns) -> None:
+        for piece in pieces(columns):
+            missing = np.argwhere(np.isnan(columns[piece]))
+            if len(missing):
+                row, column = missing[0]
+                self.require(False, f"missing value at row {piece.start + row}, column {column}")
+
+    def _resolved(self, count: NDArray[Any], total: float) -> Self:
+        """Return the step with the columns that training rows miss, and in place of "auto" those that enough miss.
+
+        It is given how many rows of all miss each column, or what these weigh.
+        """
         found: dict[str, Any] = {"missing": tuple(np.flatnonzero(count > 0).tolist())}
         if self.indicator != "auto":
             return self.model_copy(update=found)
-        total = len(missing) if weight is None else weight.sum()
         places = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
         return self.model_copy(update={**found, "indicator": tuple(places.tolist()) or False})
 
@@ -160,3 +179,9 @@ class Impute(Preprocessing):
             case _:
                 numbers, places = np.unique(values, return_inverse=True)
                 return numbers[np.bincount(places, weight).argmax()]
+
+
+def _gaps(columns: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[Any]:
+    """Return how many cells of each column are missing, or what their rows weigh."""
+    missing = np.isnan(columns)
+    return missing.sum(0) if weight is None else weight @ missing

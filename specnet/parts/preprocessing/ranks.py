@@ -9,7 +9,7 @@ from pydantic import Field
 
 from specnet.compiler import Value, equal, expand, greater, grouped_matmul, maximum, minimum, repeat, rows, where
 from specnet.parts.fields import Integer
-from specnet.parts.preprocessing.base import Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
 
 _NARROW = 1e-300
 """Half the width of a bin up to which it is a jump."""
@@ -25,6 +25,7 @@ class Quantile(Preprocessing):
     """
 
     learned = ("knots",)
+    fits_views = True
     type: Literal["quantile"] = "quantile"
     points: Annotated[Integer, Ge(2), Le(65537)] = Field(
         257, description="number of quantiles; lowered to the number of training rows when the step is fitted"
@@ -34,7 +35,7 @@ class Quantile(Preprocessing):
         return {"knots": (self.points, columns)}
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         count = len(columns) if weight is None else int(weight.sum())
         points = max(2, min(self.points, count))

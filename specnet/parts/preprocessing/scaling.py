@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.parts.preprocessing.base import (
+    Columns,
     Fitted,
     Learned,
     Preprocessing,
@@ -13,6 +14,7 @@ from specnet.parts.preprocessing.base import (
     float64_blocks,
     present_cells,
     quantiles,
+    row_blocks,
 )
 from specnet.parts.preprocessing.operations import greater, where, within
 
@@ -26,10 +28,11 @@ class Standardize(Preprocessing):
 
     learned = ("mean", "scale")
     invertible = True
+    fits_views = True
     type: Literal["standardize"] = "standardize"
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         blocks = [self._moments(block, weight) for block in float64_blocks(columns)]
         mean, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
@@ -39,12 +42,15 @@ class Standardize(Preprocessing):
         self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and scale of some of the columns."""
-        rows = len(columns)
-        share, total = (1.0, rows) if weight is None else (weight[:, None], weight.sum())
-        mean = (share * columns).sum(0) / total
-        difference = columns - mean
-        # The second term removes what rounding left in the mean.
-        variance = ((share * difference**2).sum(0) - (share * difference).sum(0) ** 2 / total) / total
+        rows, blocks = len(columns), row_blocks(columns)
+        shares = [1.0] * len(blocks) if weight is None else [part[:, None] for part in row_blocks(weight)]
+        total = rows if weight is None else weight.sum()
+        mean = sum((share * block).sum(0) for share, block in zip(shares, blocks, strict=True)) / total
+        squares = rest = np.zeros(columns.shape[1])
+        for share, block in zip(shares, blocks, strict=True):
+            difference = block - mean
+            squares, rest = squares + (share * difference**2).sum(0), rest + (share * difference).sum(0)
+        variance = (squares - rest**2 / total) / total  # the second term removes what rounding left in the mean
         epsilon = float(np.finfo(np.float64).eps)
         constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
         constant &= np.isfinite(variance)  # an overflow is no rounding error
@@ -70,10 +76,11 @@ class Robust(Preprocessing):
 
     learned = ("center", "scale")
     invertible = True
+    fits_views = True
     type: Literal["robust"] = "robust"
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         fives = np.array([quantiles(*cells, parts=4) for cells in present_cells(columns, weight)]).reshape(-1, 5)
         least, low, center, high, largest = fives.T
@@ -96,10 +103,11 @@ class Minmax(Preprocessing):
 
     learned = ("minimum", "scale")
     invertible = True
+    fits_views = True
     type: Literal["minmax"] = "minmax"
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         least, largest = _range(columns, weight)
         return self, {"minimum": least, "scale": _inverse(largest - least)}
@@ -123,10 +131,11 @@ class Clip(Preprocessing):
 
     learned = ("minimum", "maximum")
     invertible = True
+    fits_views = True
     type: Literal["clip"] = "clip"
 
     def fit(
-        self, columns: NDArray[Any], weight: NDArray[np.float64] | None = None, texts: Texts | None = None
+        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
         least, largest = _range(columns, weight)
         return self, {"minimum": least, "maximum": largest}
@@ -142,9 +151,7 @@ class Clip(Preprocessing):
         return self.apply(columns, fitted)
 
 
-def _range(
-    columns: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _range(columns: Columns, weight: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the least and the largest number of each column (columns,)."""
     ends = np.array([(cells.min(), cells.max()) for cells, _ in present_cells(columns, weight)]).reshape(-1, 2)
     return ends[:, 0].copy(), ends[:, 1].copy()

@@ -2,6 +2,7 @@
 
 import math
 
+from specnet.files.large import is_large
 from specnet.parts.data import Data
 from specnet.spec.document import Spec
 from specnet.spec.groups import with_ordinals
@@ -30,7 +31,7 @@ def resolve(
     inputs: int | None = None,
     outputs: int | None = None,
     data: Data | None = None,
-    of_rows: bool = False,
+    rows: int | None = None,
 ) -> Resolved:
     """Return a spec's long form with every default filled in, and its layers; resolving that again changes nothing.
 
@@ -42,8 +43,8 @@ def resolve(
         Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
     data : Data, optional
         What stands in place of the spec's data: the same part with what was learned by reading it.
-    of_rows : bool
-        The numbers are those of X and y, and errors call them so.
+    rows : int, optional
+        Number of training rows, where the others are those of X and y; errors call them so.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def resolve(
     if data is not None:
         spec = spec.model_copy(update={"data": data})
     problems = Problems(spec)
-    resolved = _resolved(spec, Given(inputs, outputs, of_rows), problems)
+    resolved = _resolved(spec, Given(inputs, outputs, rows), problems)
     problems.raise_all()
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
@@ -102,6 +103,9 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
+    shuffle = training.shuffle
+    if shuffle is None:
+        shuffle = "blocks" if is_large((given.rows or 0, input_size), network.dtype) else True
     log_every = training.log_every or math.ceil(training.members * training.epochs / HISTORY_LINES)
     long_form = spec.model_copy(
         update={
@@ -119,7 +123,9 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
                     "layers": long.layers,
                 }
             ),
-            "training": training.model_copy(update={"batch_size": batch_size, "log_every": log_every}),
+            "training": training.model_copy(
+                update={"batch_size": batch_size, "log_every": log_every, "shuffle": shuffle}
+            ),
         }
     ).with_origin(problems.origin())
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))

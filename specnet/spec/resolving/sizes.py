@@ -30,13 +30,13 @@ class Given:
     ----------
     inputs, outputs : int or None
         Raw columns, and outputs of the network.
-    of_rows : bool
-        They are those of X and y, not arguments.
+    rows : int or None
+        Training rows, where the sizes are those of X and y and not arguments.
     """
 
     inputs: int | None = None
     outputs: int | None = None
-    of_rows: bool = False
+    rows: int | None = None
 
 
 def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
@@ -81,7 +81,7 @@ def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
         yield from _columns_claim(spec, sizes.inputs, words, ("data",))
     if given.inputs is not None:
         words = f"the argument inputs is {given.inputs}"
-        if given.of_rows:
+        if given.rows is not None:
             words = f"X has {counted(given.inputs, 'column')}"
         yield from _columns_claim(spec, given.inputs, words, None)
 
@@ -102,7 +102,7 @@ def output_claims(spec: Spec, given: Given) -> Iterator[Claim]:
         yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
     if given.outputs is not None:
         words = f"the argument outputs is {given.outputs}"
-        if given.of_rows:
+        if given.rows is not None:
             words = f"the target needs {counted(given.outputs, 'output')}"
         yield Claim(given.outputs, words, None)
 

@@ -34,7 +34,7 @@ def learned_texts(learned):
 
 def codes(step, columns, texts, others=None, other_texts=None):
     known, learned = step.fit(columns, None, texts)
-    return known.codes(columns if others is None else others, other_texts or texts, learned)
+    return known.coder(other_texts or texts, learned)(columns if others is None else others)
 
 
 LETTERS = [RNG.permutation(RNG.permutation(list("abcdefghij")).repeat(np.arange(1, 20, 2))).tolist() for _ in range(3)]
@@ -51,7 +51,7 @@ def test_codes_and_columns_are_scikit_learns(minimum, maximum):
     expected = oracle.transform(rows)
     names = oracle.get_feature_names_out()
     known, learned = OneHot(minimum_count=minimum, maximum_categories=maximum).fit(columns, None, texts)
-    found = known.apply(known.codes(columns, texts, learned), learned)
+    found = known.apply(known.coder(texts, learned)(columns), learned)
     np.testing.assert_array_equal(found, expected[:, [not name.endswith("infrequent_sklearn") for name in names]])
 
     expected = OrdinalEncoder(**options).fit_transform(rows)
@@ -67,7 +67,7 @@ def test_codes_follow_utf8_bytes_with_missing_at_the_end():
     known, learned = Ordinal(minimum_count=1).fit(columns, None, texts)
     expected = sorted(filter(None, words), key=str.encode)
     assert learned_texts(learned) == [[*expected, ""]]
-    found = known.codes(columns, texts, learned)[:, 0].tolist()
+    found = known.coder(texts, learned)(columns)[:, 0].tolist()
     assert found == [9 if word is None else expected.index(word) + 1 for word in words]
 
 
@@ -102,7 +102,7 @@ def test_an_empty_text_is_a_missing_cell():
     columns, texts = table(["", None, "a", "", "a"])
     known, learned = Ordinal(minimum_count=3).fit(columns, None, texts)
     assert learned_texts(learned) == [[""]]
-    assert known.codes(columns, texts, learned).ravel().tolist() == [1, 1, 0, 1, 0]
+    assert known.coder(texts, learned)(columns).ravel().tolist() == [1, 1, 0, 1, 0]
 
 
 def test_a_column_that_is_all_rare_has_no_columns_and_one_code():
@@ -110,10 +110,10 @@ def test_a_column_that_is_all_rare_has_no_columns_and_one_code():
     known, learned = OneHot().fit(columns, None, texts)
     assert known.counts == (0, 1)
     known.check(learned)
-    assert known.apply(known.codes(columns, texts, learned), learned).tolist() == [[1.0]] * 6
+    assert known.apply(known.coder(texts, learned)(columns), learned).tolist() == [[1.0]] * 6
     assert known.invert(np.ones((2, 1)), learned).tolist() == [[0, 1]] * 2
     alone, learned = OneHot().fit(columns[:, :1], None, texts[:1])
-    assert alone.apply(alone.codes(columns[:, :1], texts[:1], learned), learned).shape == (6, 0)
+    assert alone.apply(alone.coder(texts[:1], learned)(columns[:, :1]), learned).shape == (6, 0)
 
 
 def test_a_text_that_no_file_can_hold_is_refused(refused: Refused):
@@ -139,7 +139,7 @@ def test_five_million_different_texts_take_little_memory_beside_their_own():
     columns = np.arange(rows, dtype=np.float64)[:, None]
     tracemalloc.start()
     known, learned = Ordinal(minimum_count=1).fit(columns, None, (texts,))
-    found = known.codes(columns, (texts,), learned)
+    found = known.coder((texts,), learned)(columns)
     assert tracemalloc.get_traced_memory()[1] < 2.5e8
     tracemalloc.stop()
     np.testing.assert_array_equal(found[:, 0], np.where(np.arange(rows) < 1000, np.arange(rows) + 1, 0))

@@ -101,7 +101,7 @@ def fitted(step: Preprocessing, columns: np.ndarray, weight: np.ndarray | None =
 
 def read(step: Preprocessing, columns: np.ndarray, learned) -> np.ndarray:
     """Return columns as `apply` reads them."""
-    return step.codes(columns, WORDS, learned) if isinstance(step, CategoryStep) else columns.astype(float)
+    return step.coder(WORDS, learned)(columns) if isinstance(step, CategoryStep) else columns.astype(float)
 
 
 def same(learned, other, rtol: float = 1e-12) -> None:

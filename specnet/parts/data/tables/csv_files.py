@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
+from specnet.files.large import is_large
 from specnet.parts.data.progress import Progress
-from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimmed
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.places import (
     LINE_END,
@@ -36,7 +37,7 @@ from specnet.parts.data.tables.places import (
     records,
 )
 from specnet.parts.data.tables.signs import Signs, read_signs
-from specnet.parts.data.tables.source import Cells, Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
@@ -136,12 +137,9 @@ class CsvFile:
             shutil.copyfileobj(text, target)
         return copy, body
 
-    def looks_numeric(self, places: Sequence[int]) -> bool:
-        """Return whether the first rows hold numbers at these places."""
-        some = [record.cells for record in islice(self.rows(), ROWS_LOOKED_AT)]
-        return all(
-            place < len(cells) and number(trimmed(cells[place])) is not None for cells in some for place in places
-        )
+    def first_rows(self) -> list[Record]:
+        """Return the first records below the header."""
+        return list(islice(self.rows(), ROWS_LOOKED_AT))
 
     def check(self, signs: Signs, rows: int) -> None:
         """Refuse what DuckDB passes over without a word, with its place."""
@@ -180,30 +178,57 @@ class CsvSource(Source):
         self.files = [CsvFile(path, dialect) for path in paths]
         self.names = self.files[0].names
         self._check_same_names([(file.path, file.names) for file in self.files])
+        self._types = ["VARCHAR"] * len(self.names)
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
         places = {name: place for place, name in enumerate(self.names)}
         self._places = [[places[name] for name in file.names] for file in self.files]
 
     @property
     def types(self) -> list[str]:
-        return ["VARCHAR"] * len(self.names)
+        return self._types
 
-    def store(self, duck: Duck, progress: Progress) -> None:
+    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
+        some = [] if self.decimal != "." or self._misses_numbers else self._look_like_numbers(numbers)
+        self._types = ["DOUBLE" if place in some else "VARCHAR" for place in range(len(self.names))]
+        try:
+            self._store(duck, progress)
+        except DuckError:
+            # A cell further down is no number, or something else is wrong that has to be told of.
+            self._types = ["VARCHAR"] * len(self.names)
+            duck.rows("DROP TABLE IF EXISTS cells")
+            self._store(duck, progress, refuses=True)
+
+    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+        """Make the table of cells, as numbers where the types say so."""
         options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
         self.plain_numbers = not self._misses_numbers
+        selected = ", ".join(
+            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
+            for place, of in enumerate(self._types)
+        )
         for index, (file, places) in enumerate(zip(self.files, self._places, strict=True)):
             path, body = file.readable(duck.folder)
             into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
             with ThreadPoolExecutor(1) as pool:
                 looking = pool.submit(read_signs, path, body, file.dialect.delimiter, file.dialect.quote)
-                query = f"{into} SELECT * FROM {_records(file.dialect, options)}"
+                query = f"{into} SELECT {selected} FROM {_records(file.dialect, options)}"
                 try:
                     (count,) = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
                 except DuckError as error:
-                    raise self._refused(file, error) from None
+                    if refuses:
+                        raise self._refused(file, error) from None
+                    raise
                 signs = looking.result()
                 file.check(signs, int(count[0]))
                 self.plain_numbers = self.plain_numbers and not signs.odd
+
+    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+        """Return those of the columns of which the first rows of all files hold numbers or nothing."""
+        found = list(places)
+        for file, own in zip(self.files, self._places, strict=True):
+            local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
+            found = [place for place in found if _are_numbers(some, [local[place]], self.missing)]
+        return found
 
     def numbers_at_once(
         self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
@@ -211,11 +236,17 @@ class CsvSource(Source):
         """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
         if self.decimal != "." or self._misses_numbers or len(numbers) + len(texts) > MOST_EXPRESSIONS:
             return None
-        blocks: list[list[NDArray[Any]]] = []
+        rows = 0.0
         for file, places in zip(self.files, self._places, strict=True):
-            local = {place: index for index, place in enumerate(places)}
-            if not file.looks_numeric([local[place] for place in numbers]):
+            local, some = {place: index for index, place in enumerate(places)}, file.first_rows()
+            if not _are_numbers(some, [local[place] for place in numbers]):
                 return None
+            path, body = file.readable(duck.folder)
+            length = sum(len(record.text) + 1 for record in some) / max(1, len(some))
+            rows += (os.path.getsize(path) - body) / max(1.0, length)
+        if is_large((int(rows), len(numbers))):
+            return None
+        blocks: list[list[NDArray[Any]]] = []
         for file, places in zip(self.files, self._places, strict=True):
             path, body = file.readable(duck.folder)
             selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
@@ -253,18 +284,12 @@ class CsvSource(Source):
                 break
         return found
 
-    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
-        for file in self.files:
-            file.refuse_faulty()
-        rows = []
-        for file in self.files:
-            places = {name: place for place, name in enumerate(file.names)}
-            wanted = [places[name] for name in names]
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        for file, own in zip(self.files, self._places, strict=True):
+            local = [own.index(place) for place in places]
             for record in file.rows():
                 cells = record.cells or [""]
-                rows.append([cells[place] or None for place in wanted])
-        for index in range(len(names)):
-            yield Cells([row[index] for row in rows])
+                yield [cells[place] or None for place in local]
 
     def _rows(self) -> Iterator[tuple[CsvFile, list[int], Record]]:
         for file, places in zip(self.files, self._places, strict=True):
@@ -288,6 +313,20 @@ def _records(dialect: Dialect, options: str) -> str:
 
 def _parameters(path: str, places: Sequence[int]) -> dict[str, Any]:
     return {"path": path, "types": {f"c{place}": "VARCHAR" for place in places}}
+
+
+def _are_numbers(records: Sequence[Record], places: Sequence[int], missing: Collection[str] = ()) -> bool:
+    """Return whether records hold numbers at these places, or what a missing cell holds."""
+    return all(
+        place < len(record.cells) and (number(text := trimmed(record.cells[place])) is not None or text in missing)
+        for record in records
+        for place in places
+    )
+
+
+def _number_or_error(cell: str) -> str:
+    """Return the expression of a cell's number, null where it is missing, which ends the query for anything else."""
+    return f"CASE WHEN {cell} IS NOT NULL THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"
 
 
 def _joined(blocks: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

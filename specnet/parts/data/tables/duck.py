@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from specnet.files.large import LARGEST_IN_MEMORY
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 
@@ -19,6 +20,8 @@ WIDE = 2_000
 MOST_EXPRESSIONS = 500
 """Of a query: DuckDB's time grows with their square."""
 SECONDS_BETWEEN_LOOKS = 0.1
+PACKED = 5
+"""Times as large as its compressed file a table of text is, about."""
 
 # A result is fetched while it is made: with DuckDB's own buffer of 1 MB all processors but one would wait.
 SETTINGS = """
@@ -125,13 +128,15 @@ class Duck:
 def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
     """Open a connection that may read these files, real paths, of so many columns.
 
-    Its database is in memory, and what does not fit there in a folder that is gone afterwards.
+    Its database is in memory, and what does not fit there in a folder that is gone afterwards; that of large files is
+    in this folder, where DuckDB compresses it.
     """
     import duckdb
 
     with TemporaryDirectory(prefix="specnet-") as folder:
         private = os.path.realpath(folder)
-        connection = duckdb.connect(":memory:")
+        are_large = sum(_size(path) for path in paths) > LARGEST_IN_MEMORY
+        connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
         duck = Duck(connection, private)
         try:
             connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")
@@ -142,3 +147,10 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
             yield duck
         finally:
             duck.close()
+
+
+def _size(path: str) -> int:
+    """Return about how many bytes a file holds, those that a compressed one unpacks to; 0 where there is no file."""
+    if not os.path.isfile(path):
+        return 0
+    return os.path.getsize(path) * (PACKED if path.lower().endswith(".gz") else 1)

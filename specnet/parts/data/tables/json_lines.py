@@ -17,7 +17,7 @@ from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import Dialect, opened_text
-from specnet.parts.data.tables.source import Cells, Mistake, Source
+from specnet.parts.data.tables.source import Mistake, Source
 
 _CELLS = Dialect()
 
@@ -41,12 +41,13 @@ class JsonLinesSource(Source):
         if not names:
             raise DataError(Diagnostic("empty", "no rows", source=self.paths[0]))
         self.names = list(names)
+        self._types = ["VARCHAR"] * len(self.names)
 
     @property
     def types(self) -> list[str]:
-        return ["VARCHAR"] * len(self.names)
+        return self._types
 
-    def store(self, duck: Duck, progress: Progress) -> None:
+    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
         copy = os.path.join(duck.folder, "rows.csv")
         with open(copy, "w", encoding="utf-8", newline="") as target:
             writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -54,13 +55,13 @@ class JsonLinesSource(Source):
             for _, _, values in self._objects():
                 writer.writerow([values.get(name, "") for name in self.names])
         cells = CsvSource([copy], _CELLS, self.missing)
-        cells.store(duck, progress)
-        self.plain_numbers = cells.plain_numbers
+        cells.store(duck, progress, numbers)
+        self.plain_numbers, self._types = cells.plain_numbers, cells.types
 
-    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
-        rows = [[values.get(name) or None for name in names] for _, _, values in self._objects()]
-        for index in range(len(names)):
-            yield Cells([row[index] for row in rows])
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        names = [self.names[place] for place in places]
+        for _, _, values in self._objects():
+            yield [values.get(name) or None for name in names]
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         lines = {mistake.row: ("", 0) for mistake in mistakes}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files import open_file
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.source import Cells, Mistake, Source, refuse_wildcards, repeated_names
-from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_nested, is_number_type
+from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+
+ROWS_AT_ONCE = 2**14
 
 
 class ParquetSource(Source):
@@ -40,7 +42,7 @@ class ParquetSource(Source):
     def types(self) -> list[str]:
         return self._types
 
-    def store(self, duck: Duck, progress: Progress) -> None:
+    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
         columns = ", ".join(f"c{place} {of}" for place, of in enumerate(self._types))
         duck.rows(f"CREATE TABLE cells ({columns})")
         for path, places in zip(self.paths, self._places, strict=True):
@@ -51,14 +53,13 @@ class ParquetSource(Source):
             except DuckError as error:
                 raise _damaged(path, error) from None
 
-    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        texts = ", ".join(f"c{place}::{self._types[place]}::VARCHAR" for place in places)
         with opened(self.real_paths(), len(self.names)) as duck:
-            self.store(duck, lambda done, total: None)
-            for name in names:
-                place = self.names.index(name)
-                of = self._types[place]
-                texts = [text for (text,) in duck.rows(f"SELECT c{place}::VARCHAR FROM cells ORDER BY rowid")]
-                yield Cells(texts) if is_nested(of) else Cells(texts, of)
+            for path, own in zip(self.paths, self._places, strict=True):
+                names = ", ".join(f"c{place}" for place in own)
+                for some in duck.batches(f"SELECT {texts} FROM {_rows(path)} AS t({names})", ROWS_AT_ONCE):
+                    yield from some
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         source = self.paths[0] if len(self.paths) == 1 else None

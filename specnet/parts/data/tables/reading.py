@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.files.large import new_array
 from specnet.files.toml import toml_key
 from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, kind_of
 from specnet.parts.data.progress import current_progress
@@ -19,6 +20,7 @@ from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, igno
 from specnet.parts.data.tables.source import Mistake, Source, meant, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
+from specnet.parts.row_view import RowView
 
 MOST_MISTAKES = 20
 """How many mistakes are told of at once."""
@@ -174,7 +176,9 @@ class _Reading:
         return Content(X, self._columns({}), y, self._all_kinds(), ())
 
     def _stored(self, duck: Duck) -> Content:
-        self.source.store(duck, current_progress())
+        undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
+        numbers = [*undecided, *(() if self.wanted.labels else self.wanted.targets)]
+        self.source.store(duck, current_progress(), {self.places[name] for name in numbers})
         store = Store(duck, self.source)
         self._check_rows(store.rows)
         self._refuse_nested()
@@ -189,9 +193,14 @@ class _Reading:
         try:
             self._refuse_misfits(store, values, broken)
             texts: dict[str, NDArray[np.str_]] = {}
-            numeric = [self.places[name] for name in self.features if self.kinds[name] != "category"]
-            table = store.numbers([(place, values[place]) for place in numeric])
-            X = table if len(numeric) == len(self.features) else self._interleaved(store, table, texts)
+            X = new_array((store.rows, len(self.features)))
+            numeric = [
+                (index, self.places[name]) for index, name in enumerate(self.features) if self.kinds[name] != "category"
+            ]
+            store.fill(X, [(index, place, values[place]) for index, place in numeric])
+            for index, name in enumerate(self.features):
+                if self.kinds[name] == "category":
+                    X[:, index], texts[name] = store.codes(self.places[name])
             y, gaps = self._target(store, target)
         except DuckError as error:
             forms = [name for name, kind in self.kinds.items() if isinstance(kind, DatetimeFormat)]
@@ -199,18 +208,6 @@ class _Reading:
             raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}", path)) from None
         X, y = self._with_target(X, y, gaps)
         return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings))
-
-    def _interleaved(
-        self, store: Store, table: NDArray[np.float64], texts: dict[str, NDArray[np.str_]]
-    ) -> NDArray[np.float64]:
-        X, taken = np.empty((store.rows, len(self.features))), 0
-        for index, name in enumerate(self.features):
-            if self.kinds[name] == "category":
-                X[:, index], texts[name] = store.codes(self.places[name])
-            else:
-                X[:, index] = table[:, taken]
-                taken += 1
-        return X
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
@@ -272,7 +269,8 @@ class _Reading:
         if self.wanted.label:
             codes, texts = store.codes(self.places[self.wanted.label])
             return _labels(codes, texts), np.isnan(codes)[:, np.newaxis]
-        y = store.numbers(list(values.items()))
+        y = np.empty((store.rows, len(values)))
+        store.fill(y, [(index, *value) for index, value in enumerate(values.items())])
         return y, np.isnan(y)
 
     def _with_target(
@@ -295,7 +293,7 @@ class _Reading:
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
         kept = ~gaps.any(axis=1)
         self._check_rows(int(kept.sum()), "no rows with a target")
-        return X[kept], y[kept]
+        return np.asarray(RowView(X, np.flatnonzero(kept))), y[kept]
 
     def _check_rows(self, rows: int, message: str = "no rows below the header") -> None:
         if not rows:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Path
+from specnet.files.large import new_array
 from specnet.files.toml import toml_key
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
 from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
@@ -137,7 +138,8 @@ def _times(column: Column, cells: NDArray[np.float64]) -> NDArray[np.float64]:
 def below_each_other(parts: dict[str, Table]) -> Table:
     """Return tables with the same columns as one, with the name of each in `split_by`."""
     first, *_ = tables = list(parts.values())
-    columns, pieces = [], []
+    columns = []
+    X = new_array((sum(len(table.X) for table in tables), len(first.columns)))
     for index, column in enumerate(first.columns):
         cells = [table.X[:, index] for table in tables]
         if column.texts is not None:
@@ -145,13 +147,13 @@ def below_each_other(parts: dict[str, Table]) -> Table:
             cells = [_moved(each, _texts(table, index), texts) for each, table in zip(cells, tables, strict=True)]
             column = Column(column.name, column.kind, texts)
         columns.append(column)
-        pieces.append(np.concatenate(cells))
+        np.concatenate(cells, out=X[:, index])
     labels = [table.y for table in tables]
     if {y.dtype.kind for y in labels} == {"i", "U"}:
         labels = [y.astype(np.str_) for y in labels]
     weights = [np.ones(len(table.X)) if table.sample_weight is None else table.sample_weight for table in tables]
     return Table(
-        np.column_stack(pieces),
+        X,
         np.concatenate(labels),
         first.target,
         sample_weight=None if first.sample_weight is None else np.concatenate(weights),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from glob import glob
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import DELIMITERS
+from specnet.parts.data.tables.types import is_nested
 
 WILDCARDS = frozenset("*?[")
 
@@ -36,9 +38,9 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A column as texts, with the type that they had: one of DuckDB's."""
+    """A column as texts, or numbers of a DOUBLE, with the type that they had: one of DuckDB's."""
 
-    texts: Sequence[str | None]
+    texts: Sequence[str | float | None]
     type: str = "VARCHAR"
 
 
@@ -74,8 +76,10 @@ class Source(ABC):
         """DuckDB's type of each column."""
 
     @abstractmethod
-    def store(self, duck: Duck, progress: Progress) -> None:
+    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
         """Make the table ``cells``, whose columns are c0, c1, …, in the order of `names`.
+
+        The columns at some places may be made numbers at once, if all of their cells are: the types say so then.
 
         Raises
         ------
@@ -92,14 +96,29 @@ class Source(ABC):
         return None
 
     @abstractmethod
-    def cells(self, names: Sequence[str]) -> Iterator[Cells]:
-        """Yield columns as they are, in the order of these names, which are the table's.
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        """Yield each row's cells of some columns as they are, of a table that `store` takes.
 
         Raises
         ------
         FileError, DataError
             As `store` does.
         """
+
+    def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Yield columns as they are by name, so many rows, and the next ones.
+
+        Raises
+        ------
+        FileError, DataError
+            As `store` does.
+        """
+        places = [self.names.index(name) for name in names]
+        types = ["VARCHAR" if is_nested(self.types[place]) else self.types[place] for place in places]
+        remaining = self.cell_rows(places)
+        while some := list(islice(remaining, rows)):
+            columns = zip(*some, strict=True)
+            yield {name: Cells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
 
     @abstractmethod
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:

@@ -32,8 +32,8 @@ from specnet.parts.data.tables.judging import Verdict, verdict
 from specnet.parts.data.tables.source import Source
 from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
 
-NUMBERS_AT_ONCE = 2**24
-"""How many cells are fetched together: 128 MB."""
+NUMBERS_AT_ONCE = 2**23
+"""How many cells are fetched together: 64 MB."""
 FIGURES_AT_ONCE = MOST_EXPRESSIONS // 4
 """Their expressions are long: planning four times as many together takes more than four times as long."""
 TEXTS_AT_ONCE = 2**15
@@ -133,18 +133,26 @@ class Store:
             found |= {place: (count, row, text) for place, (count, row, text) in wrong.items() if count}
         return found
 
-    def numbers(self, values: Sequence[tuple[int, str]]) -> NDArray[np.float64]:
-        """Return expressions of columns as numbers (rows, expressions), NaN where they are null."""
-        table = np.empty((self.rows, len(values)))
-        step = max(1, min(MOST_EXPRESSIONS // 2, NUMBERS_AT_ONCE // max(1, self.rows)))
-        for start in range(0, len(values), step):
-            some = values[start : start + step]
-            selected = ", ".join(f"{value} AS n{index}" for index, (_, value) in enumerate(some))
-            inner = self._inner([place for place, _ in some], selected)
-            fetched = self._duck.columns(f"SELECT {selected} FROM ({inner})")
-            for index, column in enumerate(fetched, start):
-                table[:, index] = np.ma.filled(column, np.nan)
-        return table
+    def fill(self, table: NDArray[np.float64], values: Sequence[tuple[int, int, str]]) -> None:
+        """Fill columns of a table (rows, columns) with expressions as numbers, NaN where these are null.
+
+        Parameters
+        ----------
+        table : ndarray (rows, columns)
+        values : sequence of (int, int, str)
+            Which column of the table, and the place and the expression of the column of cells.
+        """
+        columns = min(len(values), MOST_EXPRESSIONS // 2)
+        rows = max(1, NUMBERS_AT_ONCE // max(1, columns))
+        for first_row in range(0, self.rows, rows):
+            some_rows = slice(first_row, min(first_row + rows, self.rows))
+            for start in range(0, len(values), max(1, columns)):
+                some = values[start : start + columns]
+                selected = ", ".join(f"{value} AS n{index}" for index, _, value in some)
+                inner = self._inner([place for _, place, _ in some], selected, some_rows)
+                fetched = self._duck.columns(f"SELECT {selected} FROM ({inner})")
+                for (index, _, _), column in zip(some, fetched, strict=True):
+                    table[some_rows, index] = np.ma.filled(column, np.nan)
 
     def codes(self, place: int) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
         """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
@@ -191,8 +199,8 @@ class Store:
             found |= {place: tuple(islice(each, len(texts))) for place, texts in zip(some, asked, strict=True)}
         return found
 
-    def _inner(self, places: Sequence[int], asked: str) -> str:
-        """Return the query of columns, as far as they are asked for.
+    def _inner(self, places: Sequence[int], asked: str, rows: slice | None = None) -> str:
+        """Return the query of columns, as far as they are asked for, and of some rows.
 
         For each there is c…, the cell as it is; t…, its trimmed text, null where it is missing; f…, its number where
         that is quickly had; and x…, the text where it is not.
@@ -204,7 +212,8 @@ class Store:
             sparing = f"CASE WHEN {fast} IS NULL THEN {text} END"
             columns = {f"c{place}": f"c{place}", f"t{place}": text, f"f{place}": fast, f"x{place}": sparing}
             selected += [f"{expression} AS {name}" for name, expression in columns.items() if name in used]
-        return f"SELECT {', '.join(selected)} FROM cells"
+        some = "" if rows is None else f" WHERE rowid >= {rows.start} AND rowid < {rows.stop}"
+        return f"SELECT {', '.join(selected)} FROM cells{some}"
 
     def _fast(self, place: int) -> str:
         of, cell = self._types[place], f"c{place}"

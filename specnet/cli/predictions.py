@@ -1,0 +1,164 @@
+"""What `specnet predict` writes: predictions of some rows after the other, so that no file is too large."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.cli.output import UsageError
+from specnet.data import RawColumns
+from specnet.errors import Diagnostic
+from specnet.model import Model
+from specnet.parts.arrays import Array, first_few
+from specnet.parts.data import Cells, parquet_pieces
+from specnet.report.figures import counted
+
+ROWS_AT_ONCE = 2**14
+"""How many rows are predicted and written together."""
+MOST_NAMES = 5
+"""How many columns the warning about missing cells names."""
+
+Part = tuple[dict[str, Cells], dict[str, Array]]
+"""Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
+
+
+class Predictions:
+    """Predictions of rows, part by part; it can be gone through once.
+
+    Parameters
+    ----------
+    model : Model
+    raw : RawColumns
+    kept : iterator of dict or None
+        Columns of the file to stand beside the predictions, so many rows at a time as are predicted together.
+    progress : callable
+        Is told how many rows of all are done.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        raw: RawColumns,
+        kept: Iterator[dict[str, Cells]] | None,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._model, self._raw, self._progress = model, raw, progress
+        self._kept = repeat({}) if kept is None else kept
+        self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
+        self._gaps = np.zeros(raw.X.shape[1], np.bool_)
+        self.missing = 0
+        for some in self.slices:
+            gaps = model.untrained_gaps(raw.part(some))
+            self._gaps |= gaps.any(axis=0)
+            self.missing += int(gaps.any(axis=1).sum())
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __iter__(self) -> Iterator[Part]:
+        for some, kept in zip(self.slices, self._kept, strict=False):
+            columns = self._predicted(self._raw.part(some))
+            if taken := [name for name in kept if name in columns]:
+                raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
+            yield kept, columns
+            self._progress(min(some.stop, len(self)), len(self))
+
+    def warning(self, source: str) -> Diagnostic | None:
+        """Return the warning about rows without a prediction, if there are any."""
+        if not self.missing:
+            return None
+        names = [f'"{self._raw.kinds[place].name}"' for place in np.flatnonzero(self._gaps)]
+        message = (
+            f"{self.missing} of {counted(len(self), 'row')} {'has' if self.missing == 1 else 'have'} no prediction:"
+            f" missing cells in {first_few(names, MOST_NAMES)}, which had none in training"
+        )
+        hint = "fill them in, or train on rows that have such gaps"
+        return Diagnostic("not-predicted", message, source=source, hint=hint)
+
+    def _predicted(self, raw: RawColumns) -> dict[str, Array]:
+        """Return what is predicted of rows, by name of column."""
+        model, complete = self._model, np.asarray(~self._model.untrained_gaps(raw).any(axis=1))
+        rows = raw if complete.all() else raw.part(complete)
+        columns = _columns("prediction", model.predict(rows), None)
+        if model.gives_probabilities:
+            columns |= _columns("probability", model.predict_proba(rows), model.labels)
+        elif model.network.task == "values" and len(model.members) > 1:
+            columns |= _columns("spread", model.predict_spread(rows), None)
+        return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
+
+
+def _columns(title: str, values: Array, labels: Array | None) -> dict[str, Array]:
+    """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<label>`` for each output."""
+    if values.ndim == 1:
+        return {title: values}
+    names = range(values.shape[1]) if labels is None else labels.tolist()
+    return {f"{title}_{name}": column for name, column in zip(names, values.T, strict=True)}
+
+
+def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:
+    spread = np.zeros(len(complete), values.dtype)
+    spread[complete] = values
+    return np.ma.MaskedArray(spread, ~complete)
+
+
+def exact(part: Part) -> dict[str, Cells]:
+    """Return columns of Python's own values, floats with the digits of their own precision; None where masked."""
+    kept, columns = part
+    return kept | {name: _exact(values) for name, values in columns.items()}
+
+
+def _exact(values: Array) -> Cells:
+    if values.dtype.kind == "f":
+        pairs = zip(np.ma.getdata(values), np.ma.getmaskarray(values), strict=True)
+        return Cells([None if hidden else float(str(value)) for value, hidden in pairs], "DOUBLE")
+    return Cells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
+
+
+def csv_bytes(predictions: Predictions) -> Iterator[bytes]:
+    """Yield the pieces of a CSV file."""
+    for index, part in enumerate(predictions):
+        text, columns = io.StringIO(), exact(part)
+        writer = csv.writer(text, lineterminator="\n")
+        if not index:
+            writer.writerow(columns)
+        writer.writerows(zip(*(cells.texts for cells in columns.values()), strict=True))
+        yield text.getvalue().encode()
+
+
+def _parquet_bytes(predictions: Predictions) -> Iterator[bytes]:
+    """Yield the pieces of a Parquet file."""
+    yield from parquet_pieces(map(exact, predictions))
+
+
+def _npy_bytes(predictions: Predictions) -> Iterator[bytes]:
+    """Yield the pieces of an array of the predictions, (rows,) or (rows, outputs).
+
+    Where there is none it has NaN, or an empty text.
+    """
+    arrays = map(_array, predictions, repeat(predictions.missing > 0))
+    first = next(arrays)
+    header = io.BytesIO()
+    form = {"descr": first.dtype.str, "fortran_order": False, "shape": (len(predictions), *first.shape[1:])}
+    np.lib.format.write_array_header_1_0(header, form)
+    yield header.getvalue()
+    for array in chain((first,), arrays):
+        yield array.tobytes()
+
+
+def _array(part: Part, has_gaps: bool) -> Array:
+    """Return the predictions of a part, of one dtype in all parts of predictions that have gaps."""
+    _, columns = part
+    found = [column for name, column in columns.items() if name.partition("_")[0] == "prediction"]
+    array = found[0] if "prediction" in columns else np.ma.stack(found, axis=1)
+    if not has_gaps:
+        return np.asarray(array)
+    return np.ma.filled(array, "") if array.dtype.kind == "U" else np.ma.filled(array.astype(np.float64), np.nan)
+
+
+WRITERS = {".csv": csv_bytes, ".parquet": _parquet_bytes, ".npy": _npy_bytes}
+"""By the suffix of the file."""

@@ -1,0 +1,47 @@
+"""Arrays that lie in a private file where they are large, so that the memory of a process does not hold them.
+
+Their pages are the file's: the system keeps in memory what there is room for, and no more. The file has no name and is
+gone with its last array, however the process ends.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections.abc import Sequence
+from tempfile import TemporaryFile, gettempdir
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from specnet.files.atomic import file_errors
+
+LARGEST_IN_MEMORY = 2**29
+"""Bytes of an array that is held in memory."""
+_MORE_ROOM = "set TMPDIR to a folder with more room"
+
+
+def is_large(shape: Sequence[int], dtype: DTypeLike = np.float64) -> bool:
+    """Return whether an array of this shape and dtype lies in a file."""
+    return math.prod(shape) * np.dtype(dtype).itemsize > LARGEST_IN_MEMORY
+
+
+def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return an array of any numbers, C-contiguous.
+
+    Raises
+    ------
+    FileError
+        If the folder for temporary files has no room for a large one.
+    """
+    if not is_large(shape, dtype):
+        return np.empty(shape, dtype)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    with file_errors(gettempdir(), _MORE_ROOM), TemporaryFile(prefix="specnet-") as file:
+        if hasattr(os, "posix_fallocate"):  # a page that finds no room later would end the process
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+        return np.ndarray(shape, dtype, buffer=mmap.mmap(file.fileno(), size))

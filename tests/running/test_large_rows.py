@@ -1,0 +1,76 @@
+"""Tables larger than memory: everything that is large lies in files, and nothing else is different."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.files import large
+from specnet.spec import resolve
+from specnet.training import Observer
+
+ROOT = Path(__file__).parents[2]
+PENGUINS = ROOT / "specs" / "penguins.toml"
+SETTINGS: dict[str, list[str]] = {
+    "as it is": [],
+    "weights and groups": ["data.sample_weight=year", "data.split.group=island"],
+    "dropped rows": ["data.target=sex", "data.missing_target=drop"],
+    "ranks": ["network.preprocessing=['impute', 'quantile']"],
+    "codes": ["network.preprocessing=[{columns=['island', 'sex'], steps=['embedding']}]"],
+    "members": ["training.ensemble=2", "training.early_stopping=true"],
+}
+Outcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture
+def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is large, and read and added up a few rows at a time."""
+    monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr("specnet.parts.data.tables.duck.LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr("specnet.parts.data.tables.store.NUMBERS_AT_ONCE", 50)
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
+
+
+def outcome(settings: list[str]) -> Outcome:
+    overrides = ["training.epochs=3", "training.shuffle=blocks", *settings]
+    result = specnet.run(PENGUINS, overrides=overrides, observer=Observer())
+    return result.model.to_bytes(), result.history, result.evaluation
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> dict[str, Outcome]:
+    """What comes of small tables."""
+    return {name: outcome(settings) for name, settings in SETTINGS.items()}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, Outcome], in_files: None):
+    found = outcome(SETTINGS[name])
+    assert found[1:] == in_memory[name][1:]
+    assert found[0] == in_memory[name][0]
+
+
+def test_a_table_of_numbers_is_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table = np.round(np.random.default_rng(0).normal(size=(500, 4)), 3)
+    lines = ["a,b,c,y", *(",".join(map(str, row)) for row in table.tolist())]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    document = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"},
+        "network": {"hidden_layer_sizes": [3], "dtype": "float64", "preprocessing": ["robust", "standardize"]},
+        "training": {"loss": "mean_squared_error", "epochs": 2, "shuffle": "blocks"},
+    }
+    expected = specnet.run(document, observer=Observer()).model.to_bytes()
+    monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr("specnet.parts.data.tables.store.NUMBERS_AT_ONCE", 50)
+    assert specnet.run(document, observer=Observer()).model.to_bytes() == expected
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(2**26, True), (2**26 + 1, "blocks"), (None, True)])
+def test_many_rows_are_shuffled_in_blocks(rows: int | None, expected: bool | str):
+    spec = specnet.parse_spec("network.layer_sizes = [2, 1]\ntraining.loss = 'mean_squared_error'\n")
+    assert resolve(spec, rows=rows).spec.training.shuffle == expected
+    for said in (False, True, "blocks"):
+        written = spec.model_copy(update={"training": spec.training.model_copy(update={"shuffle": said})})
+        assert resolve(written, rows=2**27).spec.training.shuffle == said
