@@ -225,6 +225,15 @@ def test_text_that_is_ignored_is_a_warning(file, refused: Refused):
         read(file, ["x", "y", "z"], features=["b", "a"])
 
 
+@pytest.mark.parametrize(("cells", "decimal", "other"), [("{},5", ".", ","), ("{}.5", ",", ".")])
+def test_text_that_is_numbers_with_another_decimal_sign_says_so(file, cells: str, decimal: str, other: str):
+    path = file("a;b;y\n" + "".join(f"{cells.format(row)};{row};{row % 2}\n" for row in range(20)))
+    given = Csv(path=path.name, target="y", decimal=decimal)
+    (warning,) = given.load(path.parent, "classes").warnings
+    assert f'data.decimal = "{other}"' in warning.hint
+    assert given.model_copy(update={"decimal": other}).load(path.parent, "classes").feature_names == ("a", "b")
+
+
 @pytest.mark.slow
 def test_a_misfit_names_the_keys_that_mend_it(file):
     with pytest.raises(DataError) as caught:

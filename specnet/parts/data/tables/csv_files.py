@@ -170,7 +170,7 @@ class CsvSource(Source):
         The sign before a number's fraction.
     """
 
-    has_missing_values = True
+    has_missing_values = has_decimal = True
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)

@@ -72,12 +72,11 @@ def verdict(present: int, numbers: int, pair: bool, dates: int, distinct: Callab
     return Verdict("ignore", "text")
 
 
-def ignored_text(name: str, source: str | None) -> Diagnostic:
+def ignored_text(name: str, source: str | None, hint: str | None = None) -> Diagnostic:
     """Return the warning about a column that is left out."""
     message = f'column "{name}" is ignored: it is {RARE_TEXT}'
-    return Diagnostic(
-        "ignored-column", message, source=source, hint=f'use columns.{toml_key(name)} = "category" or "ignore"'
-    )
+    hint = hint or f'use columns.{toml_key(name)} = "category" or "ignore"'
+    return Diagnostic("ignored-column", message, source=source, hint=hint)
 
 
 def mistaken(name: str, kind: Kind, cell: str, row: int, count: int) -> str:

@@ -14,7 +14,7 @@ from specnet.files.large import new_array
 from specnet.files.toml import toml_key
 from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, kind_of
 from specnet.parts.data.progress import current_progress
-from specnet.parts.data.tables.cells import SPACE, category
+from specnet.parts.data.tables.cells import SPACE, category, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, ignored_text, mistaken, shown_cell
 from specnet.parts.data.tables.source import Mistake, Source, meant, unknown_columns
@@ -217,7 +217,7 @@ class _Reading:
             found = verdicts[self.places[name]]
             if found.kind == "ignore":
                 if found.reason == "text":
-                    self.warnings.append(ignored_text(name, self.source.paths[0]))
+                    self.warnings.append(ignored_text(name, self.source.paths[0], self._decimal_hint(store, name)))
                 if self.wanted.features is not None:
                     refused.append(self._refused_feature(name, found))
                 continue
@@ -230,6 +230,15 @@ class _Reading:
         if not self.features:
             raise self._no_features()
         return broken
+
+    def _decimal_hint(self, store: Store, name: str) -> str | None:
+        """Return how a column of text is read as numbers, if its first cells are such with another decimal sign."""
+        if not self.source.has_decimal:
+            return None
+        other = "," if self.source.decimal == "." else "."
+        if any(number(text, other) is None for text in store.some_texts(self.places[name])):
+            return None
+        return f'if these are numbers, set data.decimal = "{other}"'
 
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
         why = "has no cell that is present" if found.reason == "empty" else f"is {RARE_TEXT}"

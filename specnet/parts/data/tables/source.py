@@ -66,6 +66,8 @@ class Source(ABC):
     """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
     has_missing_values = False
     """Whether a spec can say what a missing cell holds."""
+    has_decimal = False
+    """Whether a spec can say what stands before a number's fraction."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)

@@ -37,6 +37,7 @@ NUMBERS_AT_ONCE = 2**23
 FIGURES_AT_ONCE = MOST_EXPRESSIONS // 4
 """Their expressions are long: planning four times as many together takes more than four times as long."""
 TEXTS_AT_ONCE = 2**15
+FEW_TEXTS = 50
 LARGEST_TEXTS = 2**30
 """Bytes that the texts of a category may take."""
 
@@ -180,6 +181,13 @@ class Store:
             start += len(some)
         self._duck.rows("DROP TABLE kept")
         return codes, texts
+
+    def some_texts(self, place: int) -> list[str]:
+        """Return the texts of some cells of a column that are not missing."""
+        query = (
+            f"SELECT t{place} FROM ({self._inner([place], f't{place}')}) WHERE t{place} IS NOT NULL LIMIT {FEW_TEXTS}"
+        )
+        return [text for (text,) in self._duck.rows(query)]
 
     def _distinct(self, place: int) -> int:
         text = sql_category(self._text(place))
