@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils import check_scalar
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
-from specnet.data import Labels, Preparation, split_rows
-from specnet.errors import DataError
-from specnet.estimators.parameters import SpecParameters
+from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_rows
+from specnet.errors import DataError, SpecnetWarning, render
+from specnet.estimators.parameters import RECIPE, SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array
-from specnet.parts.data import Split, Table
+from specnet.parts.data import Column, Split, Table, TargetKind
+from specnet.recipes import array_facts, recipe
 from specnet.running.fitting import FitResult, fit_rows, other_parts
 from specnet.running.rows import Rows, check_rows, fit_preparation
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
@@ -29,15 +33,28 @@ class SpecEstimator(SpecParameters):
 
     model_: Model
 
-    def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array, Array]:
-        """Return arrays of the shapes that belong together; learn the features' number and names if `reset`."""
-        checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, multi_output=True, **checks)
-        return checked
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array | RawColumns, Array]:
+        """Return rows and a target that belong together; learn the features' number and names if `reset`.
 
-    def _checked_inputs(self, X: Any) -> Array:
+        Only a data frame can have other columns than complete numbers.
+        """
+        kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
+        frame, ignored = frame_columns(X, kinds) if reset or kinds is not None else (None, ())
+        if frame is None or not frame.kinds:
+            checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, **checks)
+            return checked
+        for column in ignored:
+            warnings.warn(render(column, "warning"), SpecnetWarning, stacklevel=3)
+        y = _check_y(y, estimator=self, **checks)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        check_consistent_length(X, y)
+        return frame, y
+
+    def _checked_inputs(self, X: Any) -> Any:
         check_is_fitted(self)
-        checked: Array = validate_data(self, X, reset=False, dtype=FLOATS)
-        return checked
+        if self.model_.spec.feature_kinds is not None:
+            return validate_data(self, X, reset=False, skip_check_array=True)
+        return validate_data(self, X, reset=False, dtype=FLOATS)
 
     def _goes_on(self) -> bool:
         """Return whether `fit` goes on from what an earlier one has reached."""
@@ -47,6 +64,8 @@ class SpecEstimator(SpecParameters):
         """Train a spec that is not resolved yet, on rows that are checked."""
         if start is not None and spec.network.preprocessing != self._preprocessing:
             raise other_parts("preprocessing")
+        if rows.kinds and self._asks_for_recipe():
+            rows = _in_order(rows, spec.feature_names or ())
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
         resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
         self._reached: Checkpoint | None = None
@@ -95,8 +114,9 @@ class SpecEstimator(SpecParameters):
             outputs = 1
         else:
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
-        names = [str(name) for name in getattr(self, "feature_names_in_", ())]
-        named = with_feature_names(spec.model_copy(update={"data": None}), names)
+        kinds = {column.name: column.kind for column in rows.kinds} or None
+        names = list(kinds) if kinds else [str(name) for name in getattr(self, "feature_names_in_", ())]
+        named = with_feature_names(spec.model_copy(update={"data": None}), names, kinds)
         prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
         self._preprocessing = spec.network.preprocessing
         resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(training))
@@ -111,6 +131,20 @@ class SpecEstimator(SpecParameters):
         self.n_iter_ = result.epochs
         self.loss_ = float(np.mean([member.history[-1]["loss"] for member in fitted.members]))
         return self
+
+    def _recipe(self, rows: Rows, kind: TargetKind) -> str | None:
+        """Return the spec that ``specnet new`` writes for these rows, if the spec asks for it."""
+        if not self._asks_for_recipe():
+            return None
+        X, y = rows.table, rows.y
+        if rows.weight is not None:
+            X, y = X[rows.weight > 0], y[rows.weight > 0]
+        columns = rows.kinds or [Column(f"column_{place + 1}", "numeric") for place in range(X.shape[1])]
+        target = "target"
+        while any(column.name == target for column in columns):
+            target += "_"
+        facts = array_facts(X, columns, y, target, kind)
+        return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=target)
 
     def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
         """Return the rows to train on, and those that are watched meanwhile."""
@@ -127,8 +161,20 @@ class SpecEstimator(SpecParameters):
         return rows.split(split_rows(Table(rows.table, rows.y, spec.target_kind), split, spec.seed, ensemble))
 
 
-def check_weighted_rows(X: Array, y: Array, sample_weight: Any) -> Rows:
-    """Return checked arrays as rows; one number is the weight of each row."""
+def makes_epochs(estimator: SpecEstimator) -> bool:
+    """Return whether it can train on part of the rows, which is too little to make a recipe of."""
+    return not estimator._asks_for_recipe()
+
+
+def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
+    """Return rows with their columns in the order of these names."""
+    places = {column.name: place for place, column in enumerate(rows.kinds)}
+    order = [places[name] for name in names]
+    return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[place] for place in order))
+
+
+def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:
+    """Return checked rows with their weights; one number is the weight of each row."""
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
     return check_rows(X, y, sample_weight)

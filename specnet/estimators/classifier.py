@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
 from specnet.data import Labels, check_labels
-from specnet.estimators.base import SpecEstimator, check_weighted_rows
+from specnet.estimators.base import SpecEstimator, check_weighted_rows, makes_epochs
 from specnet.parts.arrays import Array, refuse_null_ends
 from specnet.spec import Spec
 
@@ -33,10 +33,11 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     Parameters
     ----------
-    spec : path, text with a line break, mapping or Spec, optional
-        The whole spec; its data part is ignored. The default ``training.loss`` is binary_crossentropy for two classes
-        and for several labels per row, and categorical_crossentropy otherwise. `set_params` and searches can change it
-        by names such as ``spec__training__optimizer__learning_rate``.
+    spec : "recipe", path, text with a line break, mapping or Spec, optional
+        The whole spec; its data part is ignored. "recipe" stands for the spec that ``specnet new`` writes for the rows:
+        slower, and usually better, than the default. The default ``training.loss`` is binary_crossentropy for two
+        classes and for several labels per row, and categorical_crossentropy otherwise. `set_params` and searches can
+        change it by names such as ``spec__training__optimizer__learning_rate``.
     hidden_layer_sizes : sequence of int, or int, optional
         A number means a single hidden layer. Unless None, this and the following arguments override the key of the
         same name in the spec. NumPy scalars and arrays are accepted.
@@ -98,7 +99,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`.
         y : array_like (rows,), or (rows, outputs) of 0 and 1
             Labels: whole numbers, booleans or text; or for each output whether the row has that label.
         sample_weight : array_like (rows,), optional
@@ -122,8 +124,10 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
         self.classes_: Array = classes
         labels = self._labels(y)
-        return self._fit(self._spec_for(labels), check_weighted_rows(X, y, sample_weight), labels, start)
+        rows = check_weighted_rows(X, y, sample_weight)
+        return self._fit(self._spec_for(labels, self._recipe(rows, "classes")), rows, labels, start)
 
+    @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one epoch on rows, from where training stands.
 
@@ -154,7 +158,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
         """
         X = self._checked_inputs(X)
         answers = self.model_.predict(X)
@@ -171,7 +175,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
         """
         X = self._checked_inputs(X)
         return self.model_.predict_proba(X)
@@ -182,7 +186,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
         """
         with np.errstate(divide="ignore"):
             logarithms: Array = np.log(self.predict_proba(X))
@@ -196,7 +200,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
         """
         X = self._checked_inputs(X)
         outputs = self.model_.raw_outputs(X)
@@ -212,12 +216,12 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             raise ValueError(f"y has {y.shape[1]} columns; expected {len(self.classes_)}, one per label")
         return None
 
-    def _spec_for(self, labels: Labels | None) -> Spec:
+    def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
         """Return the spec for rows with such labels."""
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, but y has one class: {self.classes_[0]}")
         two = labels is None or len(labels) == 2
-        spec = self._parsed_spec(self.default_loss if two else "categorical_crossentropy")
+        spec = self._parsed_spec(self.default_loss if two else "categorical_crossentropy", recipe)
         loss = spec.training.loss
         if loss.target == "values":
             raise ValueError(f"a classifier needs a classification loss, got {loss.type}")

@@ -19,6 +19,8 @@ from specnet.spec.reading.document import Document
 from specnet.spec.reading.overrides import CannotSetError, with_change
 from specnet.spec.reading.reader import read
 
+RECIPE = "recipe"
+"""In place of a spec: the one that ``specnet new`` writes for the rows."""
 NESTED = "spec__"
 """How names begin that lead into the spec; the steps of a path are joined by two underscores."""
 KEYS = {
@@ -141,6 +143,11 @@ class SpecParameters(BaseEstimator):
                 own = {} if said is None else {argument: said}
                 setattr(self, argument, _changed(own, (argument, *names[len(path) :]), value).get(argument))
                 return
+        if self._asks_for_recipe():
+            raise ValueError(
+                f'{NESTED}{"__".join(names)} needs a spec, but spec="{RECIPE}" makes one when fitted; '
+                "use arguments such as epochs"
+            )
         data, written = _changed(self._spec_document().data, names, value), self._written_over_defaults()
         if written is not None:
             self.spec = ChangedDefaults(data, written | {tuple(names[:2])})
@@ -148,10 +155,13 @@ class SpecParameters(BaseEstimator):
             self.spec = self._parsed(data) if isinstance(self.spec, Spec) else data
 
     def _written_over_defaults(self) -> frozenset[tuple[str, ...]] | None:
-        """Return the keys of the default spec that names have changed, None where the spec is another."""
+        """Return the keys of the default spec or the recipe that names have changed, None where the spec is another."""
         if isinstance(self.spec, ChangedDefaults):
             return self.spec.written
-        return frozenset() if self.spec is None else None
+        return frozenset() if self.spec is None or self._asks_for_recipe() else None
+
+    def _asks_for_recipe(self) -> bool:
+        return isinstance(self.spec, str) and self.spec == RECIPE
 
     def _said(self, argument: str) -> Any:
         """Return what an argument says as a spec would, None if it says nothing."""
@@ -164,8 +174,12 @@ class SpecParameters(BaseEstimator):
             return {str(check_labels([label])[0]): weight for label, weight in value.items()}
         return value
 
-    def _spec_document(self) -> Document:
-        """Return what the spec says itself."""
+    def _spec_document(self, recipe: str | None = None) -> Document:
+        """Return what the spec says itself; the recipe is known when there are rows."""
+        if self._asks_for_recipe():
+            if recipe is None:
+                raise ValueError(f'spec="{RECIPE}" has no parameters before it is fitted')
+            return read(recipe)
         if isinstance(self.spec, Spec):
             data = self.spec.model_dump(mode="json", exclude_none=True)
             if "seed" not in self.spec.model_fields_set:
@@ -173,9 +187,9 @@ class SpecParameters(BaseEstimator):
             return read(data)
         return read(self.default_spec if self.spec is None else self.spec)
 
-    def _document(self) -> Document:
+    def _document(self, recipe: str | None = None) -> Document:
         """Return what the spec says with the other arguments in their places."""
-        document = self._spec_document()
+        document = self._spec_document(recipe)
         data = document.data
         for argument, path in KEYS.items():
             said = self._said(argument)
@@ -205,9 +219,9 @@ class SpecParameters(BaseEstimator):
             else:
                 return document
 
-    def _parsed_spec(self, loss: str) -> Spec:
+    def _parsed_spec(self, loss: str, recipe: str | None) -> Spec:
         """Return the spec to train, with this loss where none is said, and with the seed that `random_state` gives."""
-        document = self._document()
+        document = self._document(recipe)
         spec = self._parsed(_with_loss(document, loss))
         if self.random_state is None and "seed" in document.data:
             return spec

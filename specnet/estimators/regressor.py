@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
-from specnet.estimators.base import SpecEstimator, check_weighted_rows
+from specnet.estimators.base import SpecEstimator, check_weighted_rows, makes_epochs
 from specnet.estimators.parameters import DEFAULT_SPEC
 from specnet.parts.arrays import Array
 from specnet.spec import Spec
@@ -23,9 +24,10 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
     Parameters
     ----------
-    spec : path, text with a line break, mapping or Spec, optional
-        The whole spec; its data part is ignored. The default ``training.loss`` is mean_squared_error. `set_params` and
-        searches can change it by names such as ``spec__training__optimizer__learning_rate``.
+    spec : "recipe", path, text with a line break, mapping or Spec, optional
+        The whole spec; its data part is ignored. "recipe" stands for the spec that ``specnet new`` writes for the rows:
+        slower, and usually better, than the default. The default ``training.loss`` is mean_squared_error. `set_params`
+        and searches can change it by names such as ``spec__training__optimizer__learning_rate``.
     hidden_layer_sizes : sequence of int, or int, optional
         A number means a single hidden layer. Unless None, this and the following arguments override the key of the
         same name in the spec. NumPy scalars and arrays are accepted.
@@ -82,7 +84,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`.
         y : array_like (rows,) or (rows, outputs)
         sample_weight : array_like (rows,), optional
             Multiplies each row's loss, and is how often a row counts in standardizing.
@@ -99,8 +102,10 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         start = self.model_ if self._goes_on() else None
         X, y = self._checked_rows(X, y, reset=start is None, y_numeric=True)
         self._y_is_flat = y.ndim == 1
-        return self._fit(self._spec_for_values(), check_weighted_rows(X, y, sample_weight), None, start)
+        rows = check_weighted_rows(X, y, sample_weight)
+        return self._fit(self._spec_for_values(self._recipe(rows, "values")), rows, None, start)
 
+    @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one epoch on rows, from where training stands.
 
@@ -123,14 +128,14 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
         Parameters
         ----------
-        X : array_like (rows, columns)
+        X : array_like (rows, columns), or data frame
         """
         X = self._checked_inputs(X)
         predicted = self.model_.predict(X)
-        return predicted if self._y_is_flat else predicted.reshape(len(X), -1)
+        return predicted if self._y_is_flat else predicted.reshape(len(predicted), -1)
 
-    def _spec_for_values(self) -> Spec:
-        spec = self._parsed_spec(self.default_loss)
+    def _spec_for_values(self, recipe: str | None = None) -> Spec:
+        spec = self._parsed_spec(self.default_loss, recipe)
         if spec.training.loss.target != "values":
             raise ValueError(f"a regressor needs a loss for numbers, got {spec.training.loss.type}")
         return spec

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +58,10 @@ class TableFacts:
     rarest : int
         Rows of the rarest label; 0 for values.
     columns : tuple of ColumnFacts
-        All columns of the file, in its order.
+        All columns of the table, in its order.
     warnings : tuple of Diagnostic
+    outputs : int
+        Values, or labels that exclude no others, to predict for a row.
     """
 
     rows: int
@@ -66,7 +70,8 @@ class TableFacts:
     classes: int
     rarest: int
     columns: tuple[ColumnFacts, ...]
-    warnings: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+    outputs: int = 1
 
 
 def table_facts(data: TableFile, folder: Path) -> TableFacts:
@@ -117,6 +122,46 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         int(counts.min()) if is_classes else 0,
         tuple(described.get(name) or ColumnFacts(name, "ignore", unused) for name in content.kinds),
         content.warnings,
+    )
+
+
+def array_facts(
+    X: NDArray[np.float64], columns: Sequence[Column], y: NDArray[Any], target: str, kind: TargetKind
+) -> TableFacts:
+    """Return what a recipe goes by for arrays that have been checked.
+
+    Parameters
+    ----------
+    X : ndarray (rows, columns)
+        NaN where a cell is missing.
+    columns : sequence of Column
+        One for each column of X.
+    y : ndarray (rows,) or (rows, outputs)
+        Labels, or 0 and 1 for each of several, if the target is classes; else numbers.
+    target : str
+        What the recipe is to call y; no column has this name.
+    kind : "classes" or "values"
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or only one class.
+    """
+    labels = [np.unique(column, return_counts=True)[1] for column in np.atleast_2d(y.T)] if kind == "classes" else []
+    if len(labels) == 1 and len(labels[0]) == 1:
+        raise DataError("y has only one class in the rows that count; a recipe needs at least two")
+    if len(X) < FEWEST_ROWS:
+        raise DataError(f"X has n_samples={len(X)}; a recipe needs at least {FEWEST_ROWS} rows")
+    described = [_described(column, X[:, place]) for place, column in enumerate(columns)]
+    described.append(ColumnFacts(target, "category" if kind == "classes" else "numeric", "to predict"))
+    return TableFacts(
+        len(X),
+        0,
+        kind,
+        max((len(counts) for counts in labels), default=0),
+        min((int(counts.min()) for counts in labels), default=0),
+        tuple(described),
+        outputs=1 if y.ndim == 1 else y.shape[1],
     )
 
 

@@ -93,7 +93,7 @@ rate = 0.15                             # fraction of units dropped during train
 
 [[network.layers]]
 type = "dense"
-units = 1
+units = $outputs
 parametrization = "ntk\"""")
 
 _EMBEDDING = Template("""
@@ -195,7 +195,7 @@ def _network(facts: TableFacts, target: str) -> str:
     embedding = ""
     if _numbers(features) and _coded_size(features) <= MANY_COLUMNS:
         embedding = _EMBEDDING.substitute(columns=_places(features))
-    return _VALUES.substitute(steps=steps, categories=categories, embedding=embedding)
+    return _VALUES.substitute(steps=steps, categories=categories, embedding=embedding, outputs=facts.outputs)
 
 
 def _training(facts: TableFacts) -> str:
@@ -214,7 +214,9 @@ def _training(facts: TableFacts) -> str:
         epochs, batch = (30, _BATCH) if is_large else (100, 32)
         kind = "binary" if facts.classes == 2 else "categorical"
         loss = f'{{ type = "{kind}_crossentropy", label_smoothing = 0.05 }}'
-        metrics = ["accuracy", "roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
+        metrics = ["accuracy"]
+        if facts.outputs == 1:
+            metrics += ["roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
         decay = 0.3 if 0.8 * facts.rows < 1_000 else 0.1
         optimizer = _lines(
             'type = "adamw"', "learning_rate = 0.003", (f"weight_decay = {decay}", "strong, as small tables need it")

@@ -1,0 +1,61 @@
+"""Data frames with more than complete numbers, by the rules of tables."""
+
+import pickle
+
+import numpy as np
+import pandas
+import pytest
+from sklearn.base import clone
+
+from specnet.errors import DataError, SpecnetWarning
+from specnet.estimators import SpecClassifier, SpecRegressor
+from tests.texts.pinned import Refused
+
+RNG = np.random.default_rng(0)
+SIZE, COLOUR = RNG.normal(50, 9, 200), RNG.choice(["red", "green", "blue"], 200)
+FRAME = pandas.DataFrame({"size": np.where(np.arange(200) % 7, SIZE, np.nan), "colour": COLOUR})
+Y = np.where((COLOUR == "red") ^ (SIZE > 50), "yes", "no")
+STEPS = {"spec__network__preprocessing": ["impute", "standardize"], "epochs": 150, "random_state": 0}
+
+
+def test_gaps_and_categories_are_learned_from():
+    classifier = SpecClassifier().set_params(**STEPS).fit(FRAME, Y)
+    assert classifier.score(FRAME, Y) > 0.85
+    assert classifier.n_features_in_ == 2
+    np.testing.assert_array_equal(classifier.feature_names_in_, ["size", "colour"])
+    copy = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(copy.predict_proba(FRAME[:9]), classifier.predict_proba(FRAME)[:9])
+    two = SpecRegressor().set_params(**STEPS).fit(FRAME, np.column_stack([SIZE, Y == "yes"]))
+    assert two.predict(FRAME[:1]).shape == (1, 2)
+
+
+def test_training_goes_on_with_texts_in_another_order():
+    classifier = SpecClassifier(warm_start=True).set_params(**{**STEPS, "epochs": 1})
+    for _ in range(2):
+        classifier.fit(FRAME, Y)
+        classifier.partial_fit(FRAME[FRAME["colour"] != "blue"], Y[COLOUR != "blue"])
+    assert classifier.model_.spec.feature_kinds == {"size": "numeric", "colour": "category"}
+
+
+def test_columns_that_no_one_can_use_are_told_of():
+    table = FRAME.assign(name=[f"n{row}" for row in range(200)])
+    with pytest.warns(SpecnetWarning, match='column "name" is ignored'):
+        classifier = SpecClassifier().set_params(**{**STEPS, "epochs": 1}).fit(table, Y)
+    assert classifier.n_features_in_ == 3
+    assert classifier.model_.feature_names == ("size", "colour")
+    assert len(classifier.predict(table[:5])) == 5
+
+
+def test_what_does_not_fit(refused: Refused):
+    classifier = SpecClassifier().set_params(**{**STEPS, "epochs": 1})
+    with refused(DataError):
+        SpecClassifier(epochs=1).fit(FRAME, Y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier.fit(FRAME, Y[:-1])
+    with pytest.raises(ValueError, match="contains NaN"):
+        SpecRegressor(epochs=1).fit(FRAME, np.where(SIZE > 50, np.nan, SIZE))
+    fitted = clone(classifier).fit(FRAME, Y)
+    with refused(DataError), pytest.warns(UserWarning, match="valid feature names"):
+        fitted.predict(FRAME.to_numpy())
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(FRAME[["colour", "size"]])
