@@ -50,7 +50,7 @@ DEFAULT_SPEC: Mapping[str, Any] = {
         "early_stopping": {"monitor": "loss", "min_delta": 1e-4, "restore_best": False},
     },
 }
-"""What is used where there is no spec: about what scikit-learn's own networks do, on standardized columns."""
+"""What a classifier uses where there is no spec: about what scikit-learn's does, on standardized columns."""
 
 
 class ChangedDefaults(dict[str, Any]):

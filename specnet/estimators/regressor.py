@@ -17,10 +17,10 @@ from specnet.spec import Spec
 class SpecRegressor(RegressorMixin, SpecEstimator):
     """A regressor described by a specnet spec, or by arguments with the names of a spec's keys.
 
-    The default is a network with one hidden layer of 100 relu units over standardized columns, trained on a
-    standardized target by Adam in batches of 200 rows until the loss no longer improves, for at most 200 epochs.
-    Explicit settings override these defaults: a loss such as poisson gets its target in its own units, and an optimizer
-    that needs the full batch gets it.
+    The default is a network with one hidden layer of 400 relu units over standardized columns, trained on a
+    standardized target by Adam with an L2 penalty, in batches of 200 rows until the loss no longer improves, for at
+    most 200 epochs. Explicit settings override these defaults: a loss such as poisson gets its target in its own units,
+    and an optimizer that needs the full batch gets it.
 
     Parameters
     ----------
@@ -73,9 +73,21 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     True
     """
 
+    # Width and penalty together: tables with little noise (concrete, yacht) gain by the one, and noisy ones (diabetes)
+    # lose nothing by the other. Random biases spread the bends of relu over the data.
     default_spec: ClassVar[Mapping[str, Any]] = {
         **DEFAULT_SPEC,
-        "network": {**DEFAULT_SPEC["network"], "target_preprocessing": ["standardize"]},
+        "network": {
+            **DEFAULT_SPEC["network"],
+            "hidden_layer_sizes": [400],
+            "weight_initializer": "sklearn_mlp",
+            "target_preprocessing": ["standardize"],
+        },
+        "training": {
+            **DEFAULT_SPEC["training"],
+            "optimizer": {"type": "adam", "learning_rate": 7e-4},
+            "l2": 3e-3,
+        },
     }
     default_loss = "mean_squared_error"
 

@@ -102,12 +102,12 @@ def test_arguments_take_the_place_of_what_the_spec_says():
 
 def test_without_arguments_the_default_spec_is_listed_and_changed():
     estimator = SpecRegressor()
-    assert estimator.get_params()["spec__network__hidden_layer_sizes"] == (100,)
+    assert estimator.get_params()["spec__network__hidden_layer_sizes"] == (400,)
     estimator.set_params(spec__training__optimizer__learning_rate=0.01, spec__network__hidden_layer_sizes=(7,))
     network = estimator.fit(*make_friedman1(30, random_state=0)).model_.spec
     assert [layer.units for layer in network.network.layers] == [7, 1]
     assert network.training.optimizer.learning_rate == 0.01
-    assert SpecRegressor().get_params()["spec__network__hidden_layer_sizes"] == (100,)
+    assert SpecRegressor().get_params()["spec__network__hidden_layer_sizes"] == (400,)
 
 
 @pytest.mark.slow

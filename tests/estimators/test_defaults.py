@@ -5,6 +5,12 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import make_friedman1
+from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from specnet.errors import SpecError
 from specnet.estimators import SpecClassifier, SpecRegressor
@@ -125,3 +131,18 @@ WRITTEN = {"training": {"batch_size": 200, "loss": "mse"}, "network": SpecRegres
 def test_what_is_said_does_not_give_way(estimator, code: str, at: str, refused: Refused):
     with refused(SpecError, code=code, at=at):
         clone(estimator).fit(X, NUMBERS)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_the_regressor_is_better_than_scikit_learn_s_on_a_smooth_function():
+    rows = make_friedman1(300, noise=1, random_state=0)
+    theirs = make_pipeline(StandardScaler(), MLPRegressor(random_state=0))
+    scores = [
+        cross_val_score(regressor, *rows).mean()
+        for regressor in (
+            SpecRegressor(random_state=0),
+            TransformedTargetRegressor(theirs, transformer=StandardScaler()),
+        )
+    ]
+    assert scores[0] > scores[1]

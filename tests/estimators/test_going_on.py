@@ -15,7 +15,12 @@ from tests.texts.pinned import Refused
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 CASES = [(SpecClassifier, IRIS), (SpecRegressor, DIABETES)]
-SETTINGS = {"hidden_layer_sizes": [8], "optimizer": {"type": "adam", "learning_rate": 0.02}, "random_state": 0}
+SETTINGS = {
+    "hidden_layer_sizes": [8],
+    "optimizer": {"type": "adam", "learning_rate": 0.02},
+    "l2": 0.0,
+    "random_state": 0,
+}
 
 
 def weights_of(estimator) -> np.ndarray:
