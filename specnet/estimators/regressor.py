@@ -86,7 +86,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         "training": {
             **DEFAULT_SPEC["training"],
             "optimizer": {"type": "adam", "learning_rate": 7e-4},
-            "l2": 3e-3,
+            "l2": 2e-3,
         },
     }
     default_loss = "mean_squared_error"

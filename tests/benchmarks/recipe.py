@@ -142,7 +142,7 @@ def main() -> int:
     folds = [Fold(table, seed, number) for table in reversed(TABLES) for seed in SEEDS for number in range(FOLDS)]
     found = dict(measured(folds))
     report = Report()
-    report.table("table", "model", "accuracy or R²", "recipe − it ± standard error", "log loss", "CPU s")
+    report.table("table", "model", "accuracy or R²", "recipe − model ± standard error", "log loss", "CPU s")
     for table in TABLES:
         judge(report, table, [found[fold] for fold in folds if fold.table == table])
     return report.exit_status()
