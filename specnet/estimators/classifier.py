@@ -27,8 +27,8 @@ def _has_probabilities(estimator: SpecClassifier) -> bool:
 class SpecClassifier(ClassifierMixin, SpecEstimator):
     """A classifier described by a specnet spec, or by arguments with the names of a spec's keys.
 
-    The default is a network with one hidden layer of 100 relu units over standardized columns, trained by Adam in
-    batches of 200 rows until the loss no longer improves, for at most 200 epochs. Explicit settings override these
+    The default is a network with one hidden layer of 150 relu units over standardized columns, trained by AdamW in
+    batches of 100 rows until the loss no longer improves, for at most 150 epochs. Explicit settings override these
     defaults: an optimizer that needs the full batch gets it.
 
     Parameters

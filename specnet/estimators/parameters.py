@@ -39,18 +39,18 @@ KEYS = {
 DEFAULT_SPEC: Mapping[str, Any] = {
     "network": {
         "dtype": "float64",
-        "hidden_layer_sizes": [100],
-        "weight_initializer": "glorot_uniform",
+        "hidden_layer_sizes": [150],
+        "weight_initializer": "sklearn_mlp",
         "preprocessing": ["standardize"],
     },
     "training": {
-        "optimizer": "adam",
-        "epochs": 200,
-        "batch_size": 200,
+        "optimizer": {"type": "adamw", "learning_rate": 1.5e-3, "weight_decay": 0.5},
+        "epochs": 150,
+        "batch_size": 100,
         "early_stopping": {"monitor": "loss", "min_delta": 1e-4, "restore_best": False},
     },
 }
-"""What a classifier uses where there is no spec: about what scikit-learn's does, on standardized columns."""
+"""A classifier's spec unless another is given: measured to be no worse than scikit-learn's network, and faster."""
 
 
 class ChangedDefaults(dict[str, Any]):

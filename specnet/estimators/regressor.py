@@ -80,13 +80,14 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         "network": {
             **DEFAULT_SPEC["network"],
             "hidden_layer_sizes": [400],
-            "weight_initializer": "sklearn_mlp",
             "target_preprocessing": ["standardize"],
         },
         "training": {
             **DEFAULT_SPEC["training"],
             "optimizer": {"type": "adam", "learning_rate": 7e-4},
-            "l2": 2e-3,
+            "epochs": 200,
+            "batch_size": 200,
+            "l2": 2.5e-3,
         },
     }
     default_loss = "mean_squared_error"

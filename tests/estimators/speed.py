@@ -1,8 +1,7 @@
 """How long fits take, and how good they are, beside scikit-learn's networks: ``python -m tests.estimators.speed``.
 
-All have one hidden layer, of 400 units in `SpecRegressor` and of 100 in the others, and the same batches and epochs at
-most; scikit-learn's are given standardized columns, and a standardized target. Times are medians of fits that take
-turns, on one thread.
+All have one hidden layer; scikit-learn's are given standardized columns, and a standardized target. Times are medians
+of fits that take turns, on one thread.
 """
 
 import time

@@ -43,7 +43,7 @@ def test_each_loss_goes_with_the_defaults(loss, by_name):
     estimator.set_params(**{"spec__training__loss" if by_name else "loss": loss.part_name(), "random_state": 0})
     spec = estimator.fit(X, y).model_.spec
     assert spec.training.loss.type == loss.part_name()
-    assert spec.training.batch_size == 200
+    assert spec.training.batch_size == estimator.default_spec["training"]["batch_size"]
     assert spec.network.preprocessing
     assert bool(spec.network.target_preprocessing) == (loss.target == "values" and loss.domain == "any")
     assert estimator.history_[-1]["loss"] < estimator.history_[0]["loss"]
@@ -61,7 +61,8 @@ def test_each_optimizer_goes_with_the_defaults(optimizer, by_name):
     ):
         spec = estimator.set_params(**said).fit(X, y).model_.spec
         assert spec.training.optimizer.type == optimizer.part_name()
-        assert spec.training.batch_size == ("full" if optimizer.full_batch_only else 200)
+        usual = estimator.default_spec["training"]["batch_size"]
+        assert spec.training.batch_size == ("full" if optimizer.full_batch_only else usual)
         assert estimator.history_[-1]["loss"] < estimator.history_[0]["loss"]
 
 
