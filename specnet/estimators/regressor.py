@@ -84,10 +84,10 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         },
         "training": {
             **DEFAULT_SPEC["training"],
-            "optimizer": {"type": "adam", "learning_rate": 7e-4},
+            "optimizer": {"type": "adam", "learning_rate": 6e-4},
             "epochs": 200,
             "batch_size": 200,
-            "l2": 2.5e-3,
+            "l2": 2e-3,
         },
     }
     default_loss = "mean_squared_error"
