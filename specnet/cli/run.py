@@ -29,6 +29,9 @@ def run(
             help="Resume the interrupted run in --out from its checkpoint; start anew if there is none.",
         ),
     ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Number of ensemble members to train at once.")
+    ] = 1,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -42,6 +45,7 @@ def run(
     --------
     specnet run specs/moons.toml
     specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
+    specnet run specs/wine_csv.toml --set training.ensemble=5 --jobs 2
     """
     with reporting(output_format, quiet) as output:
         if resume and force:
@@ -66,10 +70,10 @@ def run(
             try:
                 with reading_shown(sys.stderr if output.speaks else None):
                     result = run_spec(
-                        parsed, folder, force=force, resume=resume, observer=recorder, verbose=output.speaks
+                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=recorder, verbose=output.speaks
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit)}"
+                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs)}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         output.data["metrics"] = result.evaluation
         output.remark("")
@@ -78,12 +82,13 @@ def run(
         output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
 
 
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> str:
+def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
     if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
         spec, settings = folder, []
     settings += [word for number in limit or () for word in ("--limit", number)]
+    settings += ["--jobs", str(jobs)] if jobs > 1 else []
     return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 

@@ -15,6 +15,7 @@ from specnet.errors import DataError
 from specnet.model import Decoder, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, ordinary_weights
+from specnet.running.monitors import MemberRows, WatchedRows
 from specnet.running.rows import Rows
 from specnet.spec import Spec
 from specnet.training import TrainingRows
@@ -60,23 +61,18 @@ class Encoder:
         """Return rows to train on, weighted as they are themselves and as their classes are."""
         return self._training_rows(rows, _numbers(self.network, self.labels, rows.y, "y"))
 
-    def watched_rows(self, rows: Rows, name: str) -> tuple[TrainingRows, Array]:
-        """Return rows that are watched while others train, and their target as metrics compare it; it has that name."""
+    def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
+        """Return rows that are watched while others train; their target has that name."""
         target = _numbers(self.network, self.labels, rows.y, name)
-        return self._encoded(rows, target, rows.weight, name), target
+        return WatchedRows(self._encoded(rows, target, rows.weight, name), target, rows.weight)
 
-    def fold_rows(
-        self, training: TrainingRows, rows: Rows, member: int
-    ) -> tuple[TrainingRows, Array, NDArray[np.float64] | None]:
-        """Return those of the training rows that a member is validated on, their target as metrics compare it, weights.
-
-        These are the rows' own, without those of their classes.
-        """
-        mine = rows.in_fold(member)
-        target = _numbers(self.network, self.labels, rows.y[mine], "y")
-        weight = None if rows.weight is None else rows.weight[mine]
-        fold = replace(training.some(mine), weight=None if weight is None else _as_weights(weight, self.network.dtype))
-        return fold, target, weight
+    def member_rows(self, training: TrainingRows, rows: Rows, watched: WatchedRows | None) -> MemberRows:
+        """Return the rows of each member of an ensemble, given the training rows and those that all members watch."""
+        if rows.folds is not None:
+            weight = None if rows.weight is None else _as_weights(rows.weight, self.network.dtype)
+            target = _numbers(self.network, self.labels, rows.y, "y")
+            watched = WatchedRows(replace(training, weight=weight), target, rows.weight)
+        return MemberRows(self.decoder, training, watched, rows.folds)
 
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""

@@ -48,7 +48,6 @@ from specnet.training import (
     train,
     train_members,
 )
-from specnet.training.figures import Monitor
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
@@ -199,6 +198,7 @@ def fit_rows(
     checkpoint: Checkpoint | None = None,
     start: Model | None = None,
     epochs: int | None = None,
+    jobs: int = 1,
     interruptions: Interruptions | None = None,
     warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
@@ -217,6 +217,8 @@ def fit_rows(
         Is told of the course of training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
         As for `train`; an ensemble has no other number of `epochs` than its spec's.
+    jobs : int
+        As for `train_members`.
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
         preparation then.
@@ -231,11 +233,10 @@ def fit_rows(
     observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
     encoder, training = _encoded(resolved, labels, preparation, rows, start)
     network, inputs = encoder.network, {"train": training.X}
-    validation, monitors = splits.get("validation"), {}
+    validation, watched = splits.get("validation"), None
     if validation is not None:
-        held_out, target = encoder.watched_rows(validation, "validation y")
-        inputs["validation"] = held_out.X
-        monitors = validation_monitors(encoder.decoder, held_out, target, validation.weight)
+        watched = encoder.watched_rows(validation, "validation y")
+        inputs["validation"] = watched.rows.X
     elif rows.folds is None:
         check_monitors(spec)
     if problems := list(_without_weight(spec, splits, training)):
@@ -253,7 +254,7 @@ def fit_rows(
             network,
             theta,
             training,
-            monitors=monitors,
+            monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
             observer=observer,
             keep_checkpoint=keep_checkpoint,
             checkpoint=checkpoint,
@@ -264,18 +265,13 @@ def fit_rows(
         model = encoder.model(result.theta, result.state, result.history)
         return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,))
 
-    def rows_of(member: int) -> tuple[TrainingRows, Mapping[str, Monitor]]:
-        if rows.folds is None:
-            return training, monitors
-        fold, target, weight = encoder.fold_rows(training, rows, member)
-        return training.some(~rows.in_fold(member)), validation_monitors(encoder.decoder, fold, target, weight)
-
     members = train_members(
         network,
         [(network.initial_parameters(each), None) for each in range(spec.training.members)]
         if start is None
         else start.members,
-        rows_of,
+        encoder.member_rows(training, rows, watched),
+        jobs=jobs,
         observer=observer,
         keep_checkpoint=keep_checkpoint,
         checkpoint=checkpoint,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
@@ -33,30 +35,77 @@ def check_monitors(spec: Spec) -> None:
             raise DataError(message, hint="set data.split.validation_size, or pass validation=(X, y) to fit")
 
 
-def validation_monitors(
-    decoder: Decoder, rows: TrainingRows, target: Array, weight: NDArray[Any] | None
-) -> dict[str, Monitor]:
+@dataclass(frozen=True, eq=False)
+class WatchedRows:
+    """Validation rows.
+
+    Attributes
+    ----------
+    rows : TrainingRows
+        As the network reads them.
+    target : (rows,) or (rows, outputs)
+        As metrics compare it: class indices, 0 and 1, or values in their own units.
+    weight : (rows,) or None
+        How much each row counts in a metric.
+    """
+
+    rows: TrainingRows
+    target: Array
+    weight: NDArray[Any] | None
+
+    def some(self, chosen: NDArray[Any]) -> WatchedRows:
+        """Return some of the rows, given a mask or their indices."""
+        weight = None if self.weight is None else self.weight[chosen]
+        return WatchedRows(self.rows.some(chosen), self.target[chosen], weight)
+
+
+@dataclass(frozen=True, eq=False)
+class MemberRows:
+    """What each member of an ensemble is trained on and watches; another process can be given it.
+
+    Attributes
+    ----------
+    decoder : Decoder
+        What turns the network's outputs into predictions.
+    training : TrainingRows
+        Those of all members.
+    watched : WatchedRows or None
+        The validation rows of all members; with folds the training rows, without the weights of their classes.
+    folds : (rows,) or None
+        The member that each training row is for the validation of.
+    """
+
+    decoder: Decoder
+    training: TrainingRows
+    watched: WatchedRows | None
+    folds: NDArray[np.intp] | None
+
+    def __call__(self, member: int) -> tuple[TrainingRows, dict[str, Monitor]]:
+        """Return the rows that a member is trained on, and its monitors."""
+        training, watched = self.training, self.watched
+        if self.folds is not None:
+            mine = np.equal(self.folds, member)
+            training, watched = training.some(~mine), None if watched is None else watched.some(mine)
+        return training, {} if watched is None else validation_monitors(self.decoder, watched)
+
+
+def validation_monitors(decoder: Decoder, watched: WatchedRows) -> dict[str, Monitor]:
     """Return what computes each figure of the validation rows that the history is to have.
 
     Parameters
     ----------
     decoder : Decoder
         What turns the network's outputs into predictions.
-    rows : TrainingRows
-        The validation rows as the network reads them.
-    target : (rows,) or (rows, outputs)
-        Theirs as metrics compare it: class indices, 0 and 1, or values in their own units.
-    weight : (rows,) or None
-        How much each counts in a metric.
+    watched : WatchedRows
     """
-    network, spec = decoder.network, decoder.network.spec
+    network, spec, rows = decoder.network, decoder.network.spec, watched.rows
 
     def loss(theta: Array, state: State) -> float:
         return network.loss_checked(theta, rows.X, rows.target, rows.weight, state, data_only=True)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
         compared = decoder.compared([network.predict_checked(theta, rows.X, state)])
-        return metric.score(target, *compared, weight)
+        return metric.score(watched.target, *compared, watched.weight)
 
     monitors: dict[str, Monitor] = {VALIDATION_LOSS: loss}
     for _, who in spec.training.watchers():

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
@@ -87,6 +89,7 @@ def run(
     *,
     force: bool = False,
     resume: bool = False,
+    jobs: int = 1,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
     limits: Limits | None = None,
@@ -104,11 +107,14 @@ def run(
         Overwrite the files of an earlier run in `out`; other files are kept.
     resume : bool
         Resume from the checkpoint in `out`; start anew if there is no run, and do not train a finished one.
+    jobs : int
+        Number of members of an ensemble to train at once, each in its own process. The files are the same for any
+        number; only the seconds in ``run.json`` differ.
     parts, overrides, limits : optional
-        As for `parse_spec`.
+        As for `parse_spec`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
-        `SpecnetWarning`.
+        `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
     verbose : bool
         Show the progress on standard error, as the command line does.
 
@@ -128,11 +134,14 @@ def run(
     -----
     While it writes, a run holds a lock in `out` against other runs. After any other error there is nothing in `out`
     that was not there before, but for the last checkpoint.
+
+    The processes of several jobs import the main module: a script must call `run` below ``if __name__ == "__main__":``.
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
     check_observer(observer)
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=overrides, limits=limits)
+    _check_jobs(jobs, parsed, observer)
     with ExitStack() as stack:
         folder = None
         if out is not None:
@@ -149,7 +158,7 @@ def run(
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
-        fitted, evaluation = _train(started, folder, checkpoint, observer, interruptions)
+        fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
         result = fitted.result
         if folder is not None:
             _write(started, folder, checkpoint, fitted, evaluation)
@@ -170,6 +179,18 @@ def run(
             None if folder is None else folder.path,
             result.warnings,
         )
+
+
+def _check_jobs(jobs: Any, spec: Spec, observer: Observer | None) -> None:
+    """Refuse a number of jobs that there cannot be."""
+    if not isinstance(jobs, int | np.integer) or isinstance(jobs, bool) or jobs < 1:
+        raise DataError(f"jobs must be an integer of at least 1, got {jobs!r}")
+    if jobs > 1 and spec.training.ensemble is None:
+        message = "several jobs train the members of an ensemble at once, but the spec has only one network"
+        raise DataError(message, hint="set training.ensemble to a number of networks, or use one job")
+    if jobs > 1 and observer is not None and observer.takes_snapshots:
+        message = "an observer that overrides trained is not supported with several jobs"
+        raise DataError(message, hint="use jobs=1")
 
 
 @contextmanager
@@ -216,6 +237,7 @@ def _train(
     started: _Run,
     folder: RunFolder | None,
     checkpoint: Checkpoint | None,
+    jobs: int,
     observer: Observer | None,
     interruptions: Interruptions,
 ) -> tuple[FitResult, Evaluation]:
@@ -233,6 +255,7 @@ def _train(
         observer,
         keep_checkpoint=keep,
         checkpoint=checkpoint,
+        jobs=jobs,
         interruptions=interruptions,
         warnings=started.data.warnings,
     )

@@ -61,6 +61,10 @@ class Interruptions:
         self.begun = True
         self._holds = self.pending is None
 
+    def request(self, number: int = signal.SIGINT) -> None:
+        """Let a signal wait for `deliver` that was not sent to this process."""
+        self.pending = number
+
     def deliver(self) -> None:
         """Pass on the signal that is waiting, if any.
 
@@ -80,7 +84,7 @@ class Interruptions:
             self._hand_on(number)
 
     def _hand_on(self, number: int) -> None:
-        handler = self._handlers[number]
+        handler = self._handlers.get(number, signal.default_int_handler)
         if not callable(handler):
             raise Terminated
         handler(number, None)

@@ -1,8 +1,8 @@
-"""Networks that are trained one after the other: what they have reached together, and where to resume."""
+"""Networks that are trained one after the other or side by side: what they reach together, and where to resume."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -12,11 +12,11 @@ from specnet.parts.arrays import Array
 from specnet.spec import Spec
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
 from specnet.training.course import Keeper
-from specnet.training.figures import Monitor
+from specnet.training.ensemble import Ensemble, RowsOfMember, Start
 from specnet.training.interruptions import Interruptions
-from specnet.training.loop import Trained, TrainingResult, train
+from specnet.training.loop import Trained, TrainingResult
 from specnet.training.observer import Observer
-from specnet.training.rows import TrainingRows
+from specnet.training.side_by_side import train_side_by_side
 from specnet.training.trainer import EpochSoFar
 from specnet.training.watch import Watchers
 
@@ -45,25 +45,21 @@ def joined_result(members: Sequence[Trained]) -> TrainingResult:
     )
 
 
-Start = tuple[Array, Mapping[str, Array] | None]
-"""Parameters and layer states to start from."""
-RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
-"""Takes the number of a member; returns the rows that it is trained on, and its monitors."""
-
-
 def train_members(
     network: Network,
     starts: Sequence[Start],
     rows_of: RowsOfMember,
     *,
+    jobs: int = 1,
     observer: Observer,
     keep_checkpoint: Keeper | None = None,
     checkpoint: Checkpoint | None = None,
     interruptions: Interruptions | None = None,
 ) -> list[Trained]:
-    """Train the members of an ensemble one after the other, as `train` does each.
+    """Train the members of an ensemble, as `train` does each.
 
-    Returns those that have begun, the last of them as a `TrainingResult`.
+    Returns those that have begun, the last of them as a `TrainingResult`; after an interruption these are the finished
+    ones before the first that is not, and that one.
 
     Parameters
     ----------
@@ -72,39 +68,39 @@ def train_members(
     starts : sequence of (theta, state)
         One for each member.
     rows_of : callable
+    jobs : int
+        How many are trained at once, each in a process of its own if there are several; the result is the same, bit for
+        bit.
     observer, keep_checkpoint, checkpoint, interruptions
-        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member.
+        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with several jobs only
+        then.
     """
+    ensemble = Ensemble(network, starts, rows_of)
     members = [] if checkpoint is None else finished_members(checkpoint, network)
     current = None if checkpoint is None else current_member(checkpoint)
-    every = network.spec.training.checkpoint_every
 
     def keep(reached: Checkpoint) -> None:
         if keep_checkpoint is not None:
             keep_checkpoint(within_member(members, reached))
 
-    for number in range(len(members), len(starts)):
-        observer.member_started(number, len(starts))
-        theta, state = starts[number]
-        rows, monitors = rows_of(number)
-        result = train(
-            network,
-            theta,
-            rows,
-            monitors=monitors,
-            observer=observer,
-            keep_checkpoint=keep,
-            checkpoint=current,
-            state=state,
-            interruptions=interruptions,
-            member=number,
+    def add(result: TrainingResult) -> None:
+        members.append(result.trained())
+        if network.spec.training.checkpoint_every is not None:
+            keep(before_member(network.spec))
+
+    jobs = min(jobs, len(starts) - len(members))
+    if jobs > 1:
+        first = len(members)
+        last = train_side_by_side(
+            ensemble, first, current, add, jobs=jobs, observer=observer, interruptions=interruptions
         )
+        return [*members, last]
+    for number in range(len(members), len(starts)):
+        result = ensemble.train(number, observer, current, interruptions, keep)
         if result.interruption is not None or number + 1 == len(starts):
             return [*members, result]
         current = None
-        members.append(result.trained())
-        if every is not None:
-            keep(before_member(network.spec))
+        add(result)
     raise AssertionError("a checkpoint is never of all members")
 
 

@@ -43,6 +43,11 @@ class Observer:
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after these numbers of epochs, steps and seconds; `end` says how."""
 
+    @property
+    def takes_snapshots(self) -> bool:
+        """Whether `trained` does anything: it is not called for networks in other processes."""
+        return type(self).trained is not Observer.trained
+
 
 def check_observer(observer: Any) -> None:
     """Check that an argument is an observer or None.
@@ -89,6 +94,10 @@ class Observers(Observer):
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         for observer in self._observers:
             observer.ended(epochs, steps, seconds, end)
+
+    @property
+    def takes_snapshots(self) -> bool:
+        return any(observer.takes_snapshots for observer in self._observers)
 
 
 class PythonWarnings(Observer):

@@ -1,0 +1,44 @@
+"""Parts that are passed to other processes, which import this module and little else."""
+
+import os
+import signal
+from multiprocessing import parent_process
+from typing import Any, Literal
+
+import numpy as np
+
+from specnet.compiler import Value
+from specnet.parts import Activation
+from specnet.parts.metrics import Metric
+from specnet.parts.metrics.base import CLASSES
+
+
+class Halved(Activation):
+    """x / 2."""
+
+    type: Literal["halved"] = "halved"
+
+    def expression(self, x: Value) -> Value:
+        return 0.5 * x
+
+
+class Raising(Metric):
+    """Fails."""
+
+    type: Literal["raising"] = "raising"
+    task = CLASSES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        raise ValueError(f"no metric of {len(target)} rows")
+
+
+class Killing(Metric):
+    """Kills a process that was started by another."""
+
+    type: Literal["killing"] = "killing"
+    task = CLASSES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        if parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0.0
