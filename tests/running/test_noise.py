@@ -15,7 +15,9 @@ from specnet.running import rows as running_rows
 from specnet.training import Observer
 from tests.running.noise import CATEGORIES, COLOURS, DATES, GROUPS, NUMBERS, PARTS, ROWS, Noise
 
-SEEDS = 25
+SEEDS = 100
+FEWER_SEEDS = 25
+"""Where a leak is planted, which is much larger than chance."""
 ERRORS = 3.5
 GROUP = {"group": "patient", "test_size": 0.5}
 
@@ -41,7 +43,7 @@ def figures(split: dict[str, Any], preprocessing: Any = None, seeds: int = SEEDS
 
 
 def assert_chance(accuracy: float, coins: int) -> None:
-    """Refuse a share of right answers that so many thrown coins do not have."""
+    """Refuse a share of right answers that so many thrown coins do not have: ± 0.02 for 100 times 80 of them."""
     assert abs(accuracy - 0.5) <= ERRORS * 0.5 / np.sqrt(coins), (accuracy, coins)
 
 
@@ -67,7 +69,6 @@ PREPROCESSING = {
     "embedding": columns(categories=[{"type": "embedding", "size": 3}]),
 }
 SPLITS = {
-    "random": {"test_size": 0.5},
     "validated": {"test_size": 0.25, "validation_size": 0.25},
     "group": GROUP,
     "time": {"time": "when", "test_size": 0.5},
@@ -120,10 +121,10 @@ def test_rows_of_a_group_tell_of_each_other_unless_the_split_keeps_them_together
 
     def accuracy(split: dict[str, Any]) -> float:
         preprocessing = [{"columns": ["id"], "steps": [{"type": "places", "count": GROUPS}]}]
-        documents = [spec(seed, split, preprocessing, {"by_group": True}, epochs=10) for seed in range(SEEDS)]
+        documents = [spec(seed, split, preprocessing, {"by_group": True}, epochs=10) for seed in range(FEWER_SEEDS)]
         return float(np.mean([run(document, (Places,)).evaluation["test"]["accuracy"] for document in documents]))
 
-    assert_chance(accuracy(GROUP), SEEDS * GROUPS // 2)
+    assert_chance(accuracy(GROUP), FEWER_SEEDS * GROUPS // 2)
     assert accuracy({"test_size": 0.5}) > 0.6
 
 

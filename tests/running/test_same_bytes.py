@@ -69,7 +69,13 @@ def train_all(folder: Path, out: Path) -> None:
         run(stopped, out / "random" / "resumed", observer=Interrupting(3))
     except KeyboardInterrupt:
         run(stopped, out / "random" / "resumed", observer=Observer(), resume=True)
-    run(document(folder, "csv", "random", ensemble=3), out / "random" / "ensemble", observer=Observer())
+    for jobs in (1, 2):
+        run(
+            document(folder, "csv", "random", ensemble=3),
+            out / "random" / f"jobs{jobs}",
+            jobs=jobs,
+            observer=Observer(),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ def tensors(folder: Path) -> tuple[dict[str, Any], bytes]:
 def test_a_time_zone_changes_no_byte(outs: list[Path]):
     one, other = outs
     folders = [path.parent.relative_to(one) for path in one.rglob("run.json")]
-    assert len(folders) == 2 * len(SPLITS) + 2
+    assert len(folders) == 2 * len(SPLITS) + 3
     for folder in folders:
         for name in SAME:
             assert (one / folder / name).read_bytes() == (other / folder / name).read_bytes(), (folder, name)
@@ -123,6 +129,13 @@ def test_a_table_is_the_same_from_csv_and_from_parquet(outs: list[Path], split: 
     assert tensors(csv) == tensors(parquet)
     for name in ("history.jsonl", "metrics.json"):
         assert (csv / name).read_bytes() == (parquet / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_members_side_by_side_write_what_they_do_one_after_the_other(outs: list[Path]):
+    one, other = (outs[0] / "random" / f"jobs{jobs}" for jobs in (1, 2))
+    for name in SAME:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.mark.slow
