@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+COUNT = "N"
+"""The metavar of an option that takes an integer of at least 1."""
+
 
 class OutputFormat(StrEnum):
     """How results and mistakes are printed."""

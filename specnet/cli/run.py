@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import STANDARD_INPUT, parse
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
+from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import UsageError, reporting, stopped_by
 
 
@@ -30,7 +30,7 @@ def run(
         ),
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", min=1, help="Number of ensemble members to train at once.")
+        int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,

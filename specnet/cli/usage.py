@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from specnet.cli.options import OutputFormat
+from specnet.cli.options import COUNT, OutputFormat
 from specnet.cli.output import UsageError, reporting
 
 Fault: type[Exception] = typer.BadParameter.__mro__[1]
@@ -78,6 +78,9 @@ def _explained(error: Any, arguments: Sequence[str]) -> UsageError:
         close = get_close_matches(_value(option, arguments), choices, n=1)
         hint = f'did you mean "{close[0]}"?' if close else None
         return UsageError(f"unknown value of {option}; choose from {', '.join(choices)}", hint=hint, source=option)
+    if message.startswith("Invalid") and parameter is not None and parameter.metavar == COUNT:
+        option = parameter.opts[0]
+        return UsageError(f"expected an integer of at least 1, got {_value(option, arguments)}", source=option)
     return UsageError((message[:1].lower() + message[1:]).replace("'", ""))
 
 
@@ -120,6 +123,6 @@ def _value(option: str, arguments: Sequence[str]) -> str:
         name, equals, value = argument.partition("=")
         if name == option:
             following = arguments[place + 1] if place + 1 < len(arguments) else ""
-            value = value if equals else "" if following.startswith("-") else following
+            value = value if equals else "" if re.match(r"-\D", following) else following
             return shlex.quote(value) if value else "VALUE"
     return "VALUE"
