@@ -66,12 +66,9 @@ def prepared_columns(written: Written, columns: int) -> int | None:
 
 
 def raw_columns(written: Written, inputs: int) -> int | None:
-    """Return of how many raw columns preprocessing makes so many inputs; None where only the rows tell."""
-    groups = [group for group in written if isinstance(group, ColumnGroup)]
-    if not groups:
-        return raw_size([step for step in written if isinstance(step, Preprocessing)], inputs)
-    count = sum(len(group.columns) for group in groups)
-    return count if prepared_columns(written, count) == inputs else None
+    """Return of how many raw columns preprocessing makes so many inputs; None where names or rows have to tell."""
+    steps = [step for step in written if isinstance(step, Preprocessing)]
+    return raw_size(steps, inputs) if len(steps) == len(written) else None
 
 
 def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:

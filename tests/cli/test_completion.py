@@ -129,7 +129,9 @@ def test_values_of_settings(folder: Path) -> None:
     assert offered(f"{line}training.optimizer=adam", folder) == [
         *("training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adamax")
     ]
-    assert offered(f"{line}training.shuffle=", folder) == ["training.shuffle=true", "training.shuffle=false"]
+    assert offered(f"{line}training.shuffle=", folder) == [
+        *("training.shuffle=true", "training.shuffle=false", "training.shuffle=blocks")
+    ]
     assert offered(f"{line}network.dtype=", folder) == ["network.dtype=float32", "network.dtype=float64"]
     assert offered(f"{line}training.epochs=", folder) == ["training.epochs=100"]
 
