@@ -13,6 +13,8 @@ from specnet.parts.row_view import RowView
 
 BLOCK = 2**20
 """Numbers that are copied together while a step is fitted."""
+VIEW_BLOCK = 2**24
+"""The same of a view: reading a row of it costs the same for few columns and for some more."""
 ROWS_AT_ONCE = 2**20
 """Rows that are added up together."""
 FEW_PARTS = 8
@@ -156,7 +158,8 @@ def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
     order, which gives other bits.
     """
     rows, count = columns.shape
-    starts = list(range(0, count, max(2, BLOCK // max(1, rows))))
+    numbers = VIEW_BLOCK if isinstance(columns, RowView) else BLOCK
+    starts = list(range(0, count, max(2, numbers // max(1, rows))))
     if len(starts) > 1 and count - starts[-1] == 1:
         starts.pop()
     for start, stop in pairwise([*starts, count]):

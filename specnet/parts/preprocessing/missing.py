@@ -109,10 +109,12 @@ class Impute(Preprocessing):
         if self.strategy == "error":
             self._refuse_missing(columns)
         self._check_places("indicator", self._places(columns.shape[1]), columns.shape[1])
-        fill = [self._fill(*cells) for cells in present_cells(columns, weight)]
-        gaps = np.concatenate([_gaps(block, weight) for block in float64_blocks(columns)])
+        fill, gaps = [], []
+        for block in float64_blocks(columns):
+            fill += [self._fill(*cells) for cells in present_cells(block, weight)]
+            gaps.append(_gaps(block, weight))
         total = len(columns) if weight is None else weight.sum()
-        return self._resolved(gaps, total), {"fill": np.array(fill, np.float64)}
+        return self._resolved(np.concatenate(gaps), total), {"fill": np.array(fill, np.float64)}
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
