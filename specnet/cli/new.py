@@ -101,11 +101,15 @@ def _check_choice(data: Path | None, target: str | None, template: TemplateName 
 
 def _for_table(output: Output, file: Path, data: Path, target: str, name: str, shown: str) -> str:
     """Return the spec for a table, and tell of its warnings."""
-    from specnet.errors import render
+    from specnet.data import about_file
+    from specnet.errors import DataError, render
     from specnet.recipes import recipe, table_facts
 
     table = _table(data, target)
-    facts = table_facts(table, Path())
+    try:
+        facts = table_facts(table, Path())
+    except DataError as error:
+        raise about_file(error, str(data)) from None
     for warning in facts.warnings:
         output.remark(render(warning, "warning"))
     output.data["warnings"] = [warning.as_dict() for warning in facts.warnings]

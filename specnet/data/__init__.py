@@ -8,7 +8,7 @@ from specnet.data.row_hashes import RowSet, row_hashes
 from specnet.data.split import RowSplit, split_rows
 from specnet.data.suspicions import suspicions
 from specnet.data.suspicious_columns import column_suspicions
-from specnet.data.tables import load_table, read_cells, read_inputs, read_table, table_target
+from specnet.data.tables import about_file, load_table, read_cells, read_inputs, read_table, table_target
 
 __all__ = [
     "Group",
@@ -17,6 +17,7 @@ __all__ = [
     "RawColumns",
     "RowSet",
     "RowSplit",
+    "about_file",
     "check_labels",
     "column_groups",
     "column_suspicions",

@@ -13,7 +13,16 @@ from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
-from specnet.parts.arrays import FLOAT64, Array, as_dtype, as_numbers, check_inputs, check_target_axes, check_weights
+from specnet.parts.arrays import (
+    FLOAT64,
+    Array,
+    as_dtype,
+    as_numbers,
+    check_inputs,
+    check_target_axes,
+    check_weights,
+    first_few,
+)
 from specnet.parts.data import (
     Cells,
     ColumnKind,
@@ -31,6 +40,18 @@ from specnet.parts.data import (
 from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
+
+MOST_LABELS = 6
+"""How many labels of a model a message names."""
+_CELL = "correct the cell, or leave it empty"
+_HINTS_WITHOUT_SPEC = {
+    "not-a-number": _CELL,
+    "not-a-boolean": _CELL,
+    "not-a-datetime": _CELL,
+    "missing-target": "fill it in, or remove the row",
+    "missing-header": "begin the file with the names of its columns",
+}
+"""By code, where the usual hint names a key of a spec."""
 
 
 def load_table(spec: Spec) -> Table:
@@ -112,7 +133,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
             raise _unreadable(source, spec)
         return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)
     except DataError as error:
-        raise _about(error, source) from None
+        raise about_file(error, source) from None
 
 
 def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
@@ -134,7 +155,7 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: i
     try:
         return _features_of(source, spec, table).read_cells(Path(), names, rows)
     except DataError as error:
-        raise _about(error, source) from None
+        raise about_file(error, source) from None
 
 
 def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
@@ -183,8 +204,21 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
             spec = resolved.spec
             raw_columns(table.X, spec.feature_kinds, resolved.columns, spec.feature_names)  # refuses other columns
     except DataError as error:
-        raise _about(error, source) from None
-    return table if labels is None else replace(table, y=part.labels_like(table.y, labels))
+        raise about_file(error, source) from None
+    if labels is None:
+        return table
+    y = part.labels_like(table.y, labels)
+    if y.ndim == 1 and y.dtype.kind == labels.dtype.kind:
+        _refuse_unknown_labels(y, labels, source)
+    return replace(table, y=y)
+
+
+def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
+    unknown = y[~np.isin(y, labels)]
+    if len(unknown):
+        message = f"{len(unknown)} of {len(y)} rows have a label that the model does not know, the first {unknown[0]}"
+        hint = f"expected {first_few(labels, MOST_LABELS)}"
+        raise DataError(Diagnostic("unknown-label", message, source=source, hint=hint))
 
 
 def _part_for(source: str, spec: Spec) -> Data:
@@ -244,6 +278,16 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
     return spec.diagnostic(problem.code, problem.message, path, hint=problem.hint)
 
 
-def _about(error: DataError, source: str) -> DataError:
-    """Return the same error with a file as its source."""
-    return DataError(*(replace(problem, source=problem.source or source, path=()) for problem in error.diagnostics))
+def about_file(error: DataError, source: str) -> DataError:
+    """Return the same error with a file as its source, for a reader who has no spec to change."""
+    return DataError(
+        *(
+            replace(
+                problem,
+                source=problem.source or source,
+                path=(),
+                hint=_HINTS_WITHOUT_SPEC.get(problem.code, problem.hint),
+            )
+            for problem in error.diagnostics
+        )
+    )

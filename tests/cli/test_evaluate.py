@@ -88,3 +88,21 @@ def test_rows_that_were_held_out_are_no_training_rows(specnet: Specnet, kinds: M
     rows = json.loads((folder / "kinds/metrics.json").read_text())["rows"]["train"]
     assert rows < 30
     assert warning["message"].startswith(f"{rows} of 30 rows ")
+
+
+def test_a_label_that_the_model_does_not_know_is_told_of_with_its_file(specnet: Specnet, kinds: Model) -> None:
+    text = Path("table.csv").read_text()
+    Path("strange.csv").write_text(text.replace("kind a", "kind z", 2))
+    ended = specnet("evaluate", "kinds", "strange.csv")
+    assert ended.status == 1
+    assert ended.err.startswith("strange.csv: error[unknown-label]: 2 of 30 rows ")
+
+
+@pytest.mark.parametrize("row", ["?,1,rome,5", "1,1,rome,", "1,1,rome,?"])
+def test_whoever_has_no_spec_is_not_told_to_change_it(specnet: Specnet, gappy: Path, row: str, pinned: Pinned) -> None:
+    Path("wrong.csv").write_text(f"size,age,city,price\n1,2,oslo,3\n{row}\n")
+    ended = specnet("evaluate", gappy, "wrong.csv")
+    assert ended.status == 1
+    assert ended.err.startswith("wrong.csv:3:")
+    assert "set " not in ended.err
+    pinned(ended.err)

@@ -188,3 +188,13 @@ def test_quiet_writes_and_says_nothing(specnet: Specnet, folder: Path) -> None:
     ended = specnet("new", "-q")
     assert (ended.status, ended.out, ended.err) == (0, "", "")
     assert (folder / "spec.toml").is_file()
+
+
+def test_a_table_of_one_column_has_no_target_either(specnet: Specnet, folder: Path) -> None:
+    (folder / "one.csv").write_text("a b y\n" + "1 2 0\n" * 20)
+    ended = specnet("new", "one.toml", "--data", "one.csv", "--target", "y")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("one.csv: error[unknown-column]: ")
+    ended = specnet("new", "one.toml", "--data", "none*.csv", "--target", "y")
+    assert ended.err.startswith("none*.csv: error[no-file]: ")
+    assert not (folder / "one.toml").exists()

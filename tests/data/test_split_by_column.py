@@ -163,3 +163,20 @@ def test_a_column_that_a_split_cannot_go_by(
 def test_weights_are_numbers(tmp_path: Path, name: str, columns: dict[str, str], code: str | None, refused: Refused):
     with refused(DataError, code=code or "unknown-column", at="data.sample_weight"):
         read(tmp_path, {}, columns, sample_weight=name)
+
+
+@pytest.mark.parametrize(
+    ("test", "code"),
+    [
+        ("number,flag,a day,text,x,z\n", "unknown-column"),
+        ("number,flag,a day,x,y\n1,true,2024-01-01,1,1\n", "unknown-column"),
+        (None, "no-file"),
+    ],
+)
+def test_a_file_of_test_rows_is_to_blame_where_it_lacks_something(
+    tmp_path: Path, test: str | None, code: str, refused: Refused
+):
+    (tmp_path / "test.csv").write_text(test or "")
+    path = str(tmp_path / "test.csv") if test else "https://example.com/test.csv"
+    with refused(DataError, code=code, at="data.split.test"):
+        read(tmp_path, {"test": path})

@@ -1,5 +1,7 @@
 """Tables as people have them: each is read right, or is one mistake at its place, which says what mends it."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,26 @@ def test_tables_that_are_read(file, content, fields, X, y):
     assert table.y.tolist() == y
 
 
+@pytest.mark.parametrize("row", [10, 80])
+def test_large_cells_are_read_wherever_they_are(file, row):
+    texts = ["red", "blue"] * 45
+    texts[row] = "x" * 200_000
+    limit = csv.field_size_limit()
+    path = file("a,y\n" + "".join(f"{text},{number % 2}\n" for number, text in enumerate(texts)))
+    (column,) = Csv(path=path.name, target="y").load(path.parent, "classes").columns
+    assert sorted(map(len, column.texts)) == [3, 4, 200_000]
+    path.write_text(path.read_text() + "red,\n")
+    with pytest.raises(DataError) as caught:
+        Csv(path=path.name, target="y").load(path.parent, "classes")
+    assert caught.value.diagnostics[0].position.line == 92
+    path.write_text("a,y\n1,0\n" + "x" * 2_100_000 + ",1\n")
+    with pytest.raises(DataError) as caught:
+        Csv(path=path.name, target="y").load(path.parent, "classes")
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.position.line) == ("csv-syntax", 3)
+    assert csv.field_size_limit() == limit
+
+
 def test_the_suffix_tells_of_tabs(tmp_path):
     (tmp_path / "rows.tsv").write_text("a,b,c\ty\n1\t0\n")
     assert Csv(path="rows.tsv", target="y").load(tmp_path, "classes").feature_names == ("a,b,c",)
@@ -68,6 +90,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
         ("a,y\n1,0\n".encode("utf-16-le"), {}, "encoding", 1, 'encoding = "utf-16"'),
         (b"\xff\xfea", {"encoding": "utf-16"}, "encoding", None, "another encoding"),
         (b"a,y\n1,0\n2\0,1\n", {}, "encoding", 3, None),
+        (b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff", {}, "encoding", 1, "not a text file"),
         ("", {}, "missing-header", 1, None),
         ("a,y\n", {}, "empty", None, None),
         ("1,2\n3,4\n", {}, "missing-header", 1, "header = false"),

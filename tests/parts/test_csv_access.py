@@ -3,11 +3,12 @@
 import os
 import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from specnet.errors import DataError
+from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.progress import reading_progress
 from tests.texts.pinned import Refused
@@ -102,6 +103,21 @@ def test_a_pattern_stands_for_its_files_in_order(tmp_path, refused: Refused):
     assert rows.X.tolist() == [[3], [1], [2]]
     with refused(DataError, code="no-file", at="path.1"):
         Csv(path=["part3.csv", "none*"], target="y").load(tmp_path, "classes")
+
+
+@pytest.mark.parametrize("address", ["https://example.com/rows.csv", "s3://bucket/*.csv", "file:///rows.csv"])
+def test_urls_are_refused_as_such(tmp_path, address, refused: Refused):
+    for path in (address, str(Path(address))):
+        with refused(DataError, code="no-file", at="path"):
+            Csv(path=path, target="y").load(tmp_path, "classes")
+    with refused(DataError, code="no-file", at="path.1"):
+        Csv(path=["rows.csv", address], target="y").load(tmp_path, "classes")
+
+
+def test_a_pipe_is_no_file(tmp_path, refused: Refused):
+    os.mkfifo(tmp_path / "rows.csv")
+    with refused(FileError, at="rows.csv"):
+        load(tmp_path / "rows.csv")
 
 
 def test_a_link_is_read_as_what_it_leads_to(tmp_path):

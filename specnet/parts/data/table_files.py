@@ -9,6 +9,7 @@ import codecs
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -95,11 +96,15 @@ class TableFile(Data):
                 message = f'"{path}" is not a table; expected a .csv, .parquet or .jsonl file'
                 raise DataError(Diagnostic("data", message, ("split", part)))
             weighted = other.model_copy(update={"sample_weight": self.sample_weight})
-            parts[part] = weighted._load(folder, target)
+            try:
+                parts[part] = weighted._load(folder, target)
+            except DataError as error:
+                problems = (each if each.source else replace(each, path=("split", part)) for each in error.diagnostics)
+                raise DataError(*problems) from None
         return below_each_other(parts)
 
     def _load(self, folder: Path, target: TargetKind) -> Table:
-        found, roles = self._read(folder, self.targets, target == "classes"), self._roles
+        found, roles = self._read(self._source(folder), self.targets, target == "classes"), self._roles
         assert found.y is not None, "there is a target"
         others = {*roles.names}.difference(self.features or ())
         places = [place for place, column in enumerate(found.columns) if column.name not in others]
@@ -123,7 +128,7 @@ class TableFile(Data):
         DataError, FileError
             As `load` does.
         """
-        found = self._read(folder, (), False)
+        found = self._read(self._source(folder), (), False)
         return found.X, found.columns
 
     def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
@@ -134,7 +139,7 @@ class TableFile(Data):
         DataError, FileError
             If there is no such column, or the files cannot be read.
         """
-        source = self.source(matching(folder, self.path))
+        source = self._source(folder)
         if missing := [name for name in names if name not in source.names]:
             raise DataError(unknown_columns(source.paths[0], source.names, missing))
         return source.cells(names, rows)
@@ -147,13 +152,15 @@ class TableFile(Data):
         DataError, FileError
             As `load` does.
         """
-        found = self._read(folder, (), False)
-        if lacking := [name for name in self.targets if name not in found.kinds]:
-            raise DataError(unknown_columns(matching(folder, self.path)[0], list(found.kinds), lacking))
-        return found
+        source = self._source(folder)
+        if lacking := [name for name in self.targets if name not in source.names]:
+            raise DataError(unknown_columns(source.paths[0], source.names, lacking))
+        return self._read(source, (), False)
 
-    def _read(self, folder: Path, targets: tuple[str, ...], labels: bool) -> Content:
-        source = self.source(matching(folder, self.path))
+    def _source(self, folder: Path) -> Source:
+        return self.source(matching(folder, self.path))
+
+    def _read(self, source: Source, targets: tuple[str, ...], labels: bool) -> Content:
         kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
         features = self.features if targets else self.feature_names
         if targets:

@@ -20,6 +20,7 @@ from specnet.parts.data.tables.places import Dialect, opened_text
 from specnet.parts.data.tables.source import Mistake, Source
 
 _CELLS = Dialect()
+_ONE_OBJECT = "write one object to a line, without [ ] around them and commas between them"
 
 
 class JsonLinesSource(Source):
@@ -88,10 +89,10 @@ class JsonLinesSource(Source):
                         yield path, line, self._read(path, line, content)
 
     def _read(self, path: str, line: int, content: str) -> dict[str, str]:
-        def refused(message: str, column: int = 1, code: str = "json") -> DataError:
-            position = Position(line, column)
+        def refused(message: str, column: int = 1, code: str = "json", hint: str | None = None) -> DataError:
+            shown = content.rstrip("\r\n")
             return DataError(
-                Diagnostic(code, message, source=path, position=position, line_text=content.rstrip("\r\n"))
+                Diagnostic(code, message, source=path, position=Position(line, column), line_text=shown, hint=hint)
             )
 
         def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,19 +104,20 @@ class JsonLinesSource(Source):
             return found
 
         def constant(word: str) -> str:
-            raise refused(f"{word} is not JSON")
+            raise refused(f"{word} is not JSON", hint="write null for a missing value")
 
         try:
             found = json.loads(
                 content, object_pairs_hook=members, parse_float=str, parse_int=str, parse_constant=constant
             )
         except json.JSONDecodeError as error:
-            raise refused(f"not JSON: {error.msg}", error.colno) from None
+            hint = _ONE_OBJECT if content.lstrip().startswith("[") else None
+            raise refused(f"not JSON: {error.msg}", error.colno, hint=hint) from None
         except RecursionError:
             raise refused("nested too deeply") from None
         if not isinstance(found, dict):
-            raise refused("expected an object in each line")
-        values = {}
+            raise refused("expected an object in each line", hint=_ONE_OBJECT)
+        values, has_escapes = {}, "\\u" in content
         for name, value in found.items():
             if isinstance(value, dict | list) and name not in self._ignored:
                 message = f'column "{name}": a nested value'
@@ -126,5 +128,15 @@ class JsonLinesSource(Source):
             text = str(text).lower() if isinstance(text, bool) else text
             if "\0" in text:
                 raise refused(f'column "{name}": a null character', code="encoding")
+            if has_escapes and not _is_unicode(name + text):
+                raise refused("half a surrogate pair", code="encoding")
             values[name] = text
         return values
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -20,6 +20,17 @@ from specnet.files import open_file
 PathLike = str | os.PathLike[str]
 
 DELIMITERS = (",", ";", "\t", "|")
+LARGEST_CELL = 2_000_000
+"""Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 unless it is told otherwise."""
+_PLAIN_WORDS = {
+    "unexpected end of data": "a quoted cell is not closed",
+    f"field larger than field limit ({LARGEST_CELL})": f"a cell has more than {LARGEST_CELL:,} characters".replace(
+        ",", "\N{NARROW NO-BREAK SPACE}"
+    ),
+}
+"""What is said in place of messages of Python's ``csv``."""
+_LOOKED_AT = 4096
+"""Bytes that tell text from anything else."""
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -157,13 +168,27 @@ def records(path: PathLike, dialect: Dialect) -> Iterator[Record]:
         reader = csv.reader(remembered(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
         first = dialect.skip + 1
         try:
-            for cells in reader:
+            for cells in _with_large_cells(reader):
                 yield _record(cells, first, "".join(lines))
                 first += len(lines)
                 lines.clear()
         except csv.Error as error:
             record = _record([], first, "".join(lines))
-            raise DataError(record.problem(path, dialect, "csv-syntax", str(error))) from None
+            message = _PLAIN_WORDS.get(str(error), str(error))
+            raise DataError(record.problem(path, dialect, "csv-syntax", message)) from None
+
+
+def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield records of which cells may be large; the limit is one of the whole process, and is left as it was."""
+    while True:
+        before = csv.field_size_limit(LARGEST_CELL)
+        try:
+            cells = next(reader, None)
+        finally:
+            csv.field_size_limit(before)
+        if cells is None:
+            return
+        yield cells
 
 
 def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
@@ -212,8 +237,10 @@ def _record(cells: list[str], line: int, text: str) -> Record:
 
 def _undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
     """Return where a text is not in its encoding; the line is known where lines are told by their bytes."""
-    position, marked = None, False
+    position, marked, nulls = None, False, 0
     if dialect.is_utf8:
+        with unpacked(path) as stream:
+            nulls = stream.read(_LOOKED_AT).count(b"\0")
         with unpacked(path) as stream:
             for number, line in enumerate(stream, 1):
                 marked = marked or (number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")))
@@ -224,5 +251,7 @@ def _undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
                     break
     other = "utf-16" if marked else "latin-1"
     hint = f'set encoding = "{other}", or save the file as UTF-8' if dialect.is_utf8 else "set another encoding"
+    if nulls and not marked:
+        hint = "this is not a text file; save the table as CSV"
     message = f"not valid {dialect.encoding.upper()}"
     return Diagnostic("encoding", message, source=os.fspath(path), position=position, hint=hint)

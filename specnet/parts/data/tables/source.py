@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from specnet.parts.data.tables.places import DELIMITERS
 from specnet.parts.data.tables.types import is_nested
 
 WILDCARDS = frozenset("*?[")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How a URL begins; `Path` makes one slash of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,9 @@ def matching(folder: Path, written: str | Sequence[str]) -> list[str]:
     for index, text in enumerate((written,) if isinstance(written, str) else written):
         place = ("path",) if isinstance(written, str) else ("path", index)
         whole = os.fspath(folder / text)
+        if _URL.match(text) and not os.path.lexists(whole):
+            hint = "download the file, and use its path"
+            raise DataError(Diagnostic("no-file", f'URLs are not supported: "{text}"', place, hint=hint))
         if not WILDCARDS & set(text):
             found.append(whole)
             continue
