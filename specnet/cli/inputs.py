@@ -130,10 +130,11 @@ def rows_file(path: Path) -> Iterator[Path]:
     import tempfile
 
     from specnet.errors import DataError
+    from specnet.files.large import room_needed
 
     with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
         file = Path(folder) / "rows.csv"
-        with file.open("wb") as stream:
+        with room_needed(), file.open("wb") as stream:
             shutil.copyfileobj(_standard_input(), stream)
         try:
             yield file

@@ -6,20 +6,24 @@ gone with its last array, however the process ends.
 
 from __future__ import annotations
 
+import errno
 import math
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from tempfile import TemporaryFile, gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from specnet.errors import FileError
 from specnet.files.atomic import file_errors
 
 LARGEST_IN_MEMORY = 2**29
 """Bytes of an array that is held in memory."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MORE_ROOM = "set TMPDIR to a folder with more room"
 
 
@@ -45,3 +49,24 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[
         else:
             file.truncate(size)
         return np.ndarray(shape, dtype, buffer=mmap.mmap(file.fileno(), size))
+
+
+def no_room() -> FileError:
+    """Return the error of a temporary file that finds no room."""
+    return FileError("no space left on the device", source=gettempdir(), hint=_MORE_ROOM)
+
+
+@contextmanager
+def room_needed() -> Iterator[None]:
+    """Tell of temporary files that find no room by their folder, and not by the file that is read for them.
+
+    Raises
+    ------
+    FileError
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise no_room() from error
+        raise

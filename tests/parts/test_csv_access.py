@@ -1,6 +1,8 @@
 """How CSV files are read: by their literal names and no others, with progress, and until a signal ends it."""
 
+import gzip
 import os
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -181,3 +183,27 @@ def test_duckdb_opens_the_files_and_nothing_else(tmp_path, monkeypatch, suffix):
     assert locked
     assert len(refused) == 14 * len(locked)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "utf16.csv", "rows.jsonl", "rows.parquet"])
+def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monkeypatch, name, refused: Refused):
+    import duckdb
+
+    text = "a,y\n" + "1,0\n,1\n" * 100
+    (tmp_path / "rows.csv").write_text(text)
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "utf16.csv").write_text(text, encoding="utf-16")
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "y": 0}\n' * 100)
+    duckdb.execute(f"COPY (SELECT i AS a, i % 2 AS y FROM range(100) t(i)) TO '{tmp_path}/rows.parquet'")
+    part = {".jsonl": Jsonl, ".parquet": Parquet}.get(Path(name).suffix, Csv)
+    fields = {"encoding": "utf-16"} if name == "utf16.csv" else {}
+    monkeypatch.setattr("specnet.parts.data.tables.duck.LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with refused(FileError, at=tmp_path.name):
+            part(path=name, target="y", **fields).load(tmp_path, "classes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(list(tmp_path.iterdir())) == 5

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
-from specnet.files.large import is_large
+from specnet.files.large import is_large, room_needed
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
@@ -133,7 +133,11 @@ class CsvFile:
             refuse_wildcards(self.path, real)
             return real, len(mark) + body
         copy = os.path.join(folder, f"{len(os.listdir(folder))}.csv")
-        with opened_text(self.path, self.dialect) as text, open(copy, "w", encoding="utf-8", newline="") as target:
+        with (
+            opened_text(self.path, self.dialect) as text,
+            room_needed(),
+            open(copy, "w", encoding="utf-8", newline="") as target,
+        ):
             shutil.copyfileobj(text, target)
         return copy, body
 

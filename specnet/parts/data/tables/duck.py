@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from specnet.files.large import LARGEST_IN_MEMORY
+from specnet.files.large import LARGEST_IN_MEMORY, no_room
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 
@@ -101,6 +101,8 @@ class Duck:
         ------
         DuckError
             If DuckDB refuses it.
+        FileError
+            If its own files find no room.
         """
         import duckdb
 
@@ -118,9 +120,11 @@ class Duck:
         told(size, size)
         try:
             return future.result()
-        except duckdb.OutOfMemoryException:
-            raise MemoryError from None
+        except duckdb.OutOfMemoryException as error:
+            raise (no_room() if "temp_directory" in str(error) else MemoryError()) from None
         except duckdb.Error as error:
+            if isinstance(error, duckdb.IOException) and self.folder in str(error):
+                raise no_room() from None
             raise DuckError(str(error).splitlines()[0]) from None
 
 
@@ -136,7 +140,10 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
     with TemporaryDirectory(prefix="specnet-") as folder:
         private = os.path.realpath(folder)
         are_large = sum(_size(path) for path in paths) > LARGEST_IN_MEMORY
-        connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
+        try:
+            connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
+        except duckdb.IOException:
+            raise no_room() from None
         duck = Duck(connection, private)
         try:
             connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
+from specnet.files.large import room_needed
 from specnet.files.toml import toml_key
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv_files import CsvSource
@@ -50,7 +51,7 @@ class JsonLinesSource(Source):
 
     def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
         copy = os.path.join(duck.folder, "rows.csv")
-        with open(copy, "w", encoding="utf-8", newline="") as target:
+        with room_needed(), open(copy, "w", encoding="utf-8", newline="") as target:
             writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL)
             writer.writerow([f"c{place}" for place in range(len(self.names))])
             for _, _, values in self._objects():
