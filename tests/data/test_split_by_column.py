@@ -180,3 +180,27 @@ def test_a_file_of_test_rows_is_to_blame_where_it_lacks_something(
     path = str(tmp_path / "test.csv") if test else "https://example.com/test.csv"
     with refused(DataError, code=code, at="data.split.test"):
         read(tmp_path, {"test": path})
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "code"),
+    [
+        ("weight", ["1", "", "-2"], "missing-cell"),
+        ("weight", ["1", "0.5", "-2"], "sample-weight"),
+        ("time", ["2024-01-31", "", "2024-02-29"], "missing-cell"),
+        ("column", ["train", "test", "tset"], "split"),
+        ("column", ["train", "", "test"], "split"),
+    ],
+)
+def test_a_cell_without_sense_is_found_at_its_line(
+    tmp_path: Path, column: str, cells: list[str], code: str, refused: Refused
+):
+    """Also where rows before it are left out."""
+    good = cells[0]
+    rows = [f"1,{good},", f"2,{good},", *(f"{index},{cell},{index % 2}" for index, cell in enumerate(cells * 9))]
+    (tmp_path / "rows.csv").write_text("a,by,y\n" + "\n".join(rows) + "\n")
+    role = {"sample_weight": "by"} if column == "weight" else {"split": {column: "by"}}
+    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "missing_target": "drop", **role}
+    line = next(index for index, cell in enumerate(cells) if cell in ("", "-2", "tset")) + 4
+    with refused(DataError, code=code, at=f"rows.csv:{line}:3"):
+        read_data(parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}))

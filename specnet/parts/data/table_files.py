@@ -104,7 +104,8 @@ class TableFile(Data):
         return below_each_other(parts)
 
     def _load(self, folder: Path, target: TargetKind) -> Table:
-        found, roles = self._read(self._source(folder), self.targets, target == "classes"), self._roles
+        source, roles = self._source(folder), self._roles
+        found = self._read(source, self.targets, target == "classes")
         assert found.y is not None, "there is a target"
         others = {*roles.names}.difference(self.features or ())
         places = [place for place, column in enumerate(found.columns) if column.name not in others]
@@ -113,8 +114,8 @@ class TableFile(Data):
             found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
             found.y,
             target,
-            sample_weight=roles.weights(found),
-            split_by=roles.split_by(found),
+            sample_weight=roles.weights(found, source),
+            split_by=roles.split_by(found, source),
             columns=tuple(found.columns[place] for place in places),
             kinds=found.kinds,
             warnings=found.warnings,

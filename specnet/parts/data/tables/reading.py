@@ -68,6 +68,8 @@ class Content:
     kinds : dict of str to ColumnKind
         Of every column of the files.
     warnings : tuple of Diagnostic
+    kept : ndarray (rows,) or None
+        Where these rows stand among those of the files; None if they are all.
     """
 
     X: NDArray[np.float64]
@@ -75,6 +77,7 @@ class Content:
     y: NDArray[Any] | None
     kinds: dict[str, ColumnKind]
     warnings: tuple[Diagnostic, ...]
+    kept: NDArray[np.intp] | None = None
 
 
 def read(source: Source, wanted: Wanted) -> Content:
@@ -172,8 +175,8 @@ class _Reading:
         if label:
             codes, distinct = _coded(cells[0], self.source.missing)
             y, gaps = _labels(codes, distinct), np.isnan(codes)
-        X, y = self._with_target(table[:, :count], y, gaps[:, np.newaxis])
-        return Content(X, self._columns({}), y, self._all_kinds(), ())
+        X, y, kept = self._with_target(table[:, :count], y, gaps[:, np.newaxis])
+        return Content(X, self._columns({}), y, self._all_kinds(), (), kept)
 
     def _stored(self, duck: Duck) -> Content:
         undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
@@ -206,8 +209,8 @@ class _Reading:
             forms = [name for name, kind in self.kinds.items() if isinstance(kind, DatetimeFormat)]
             path = ("columns", forms[0]) if forms else ()
             raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}", path)) from None
-        X, y = self._with_target(X, y, gaps)
-        return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings))
+        X, y, kept = self._with_target(X, y, gaps)
+        return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings), kept)
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
@@ -217,7 +220,8 @@ class _Reading:
             found = verdicts[self.places[name]]
             if found.kind == "ignore":
                 if found.reason == "text":
-                    self.warnings.append(ignored_text(name, self.source.paths[0], self._decimal_hint(store, name)))
+                    hint = self._decimal_hint(store.some_texts(self.places[name]))
+                    self.warnings.append(ignored_text(name, self.source.paths[0], hint))
                 if self.wanted.features is not None:
                     refused.append(self._refused_feature(name, found))
                 continue
@@ -231,12 +235,12 @@ class _Reading:
             raise self._no_features()
         return broken
 
-    def _decimal_hint(self, store: Store, name: str) -> str | None:
-        """Return how a column of text is read as numbers, if its first cells are such with another decimal sign."""
+    def _decimal_hint(self, texts: Sequence[str]) -> str | None:
+        """Return how texts are read as numbers, if they are such with another decimal sign."""
         if not self.source.has_decimal:
             return None
         other = "," if self.source.decimal == "." else "."
-        if any(number(text, other) is None for text in store.some_texts(self.places[name])):
+        if any(number(text, other) is None for text in texts):
             return None
         return f'if these are numbers, set data.decimal = "{other}"'
 
@@ -258,6 +262,8 @@ class _Reading:
             kind = self._target_kind() if name in self.wanted.targets else kind_of(self.kinds[name])
             message = mistaken(name, kind, text, row + 1, count)
             ways = [f'add "{shown_cell(text)}" to missing_values'] if self.source.has_missing_values else []
+            if kind == "numeric" and (hint := self._decimal_hint([text])) is not None:
+                ways.insert(0, hint)
             if name not in self.wanted.targets:
                 ways.append(f'set columns.{toml_key(name)} = "category" or "ignore"')
             mistakes.append(Mistake(row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
@@ -284,13 +290,13 @@ class _Reading:
 
     def _with_target(
         self, X: NDArray[np.float64], y: NDArray[Any] | None, gaps: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
-        """Return features and target without the rows that lack the target; or refuse these."""
+    ) -> tuple[NDArray[np.float64], NDArray[Any] | None, NDArray[np.intp] | None]:
+        """Return features and target without the rows that lack the target, and which are kept; or refuse these."""
         if not self.wanted.targets or y is None:
-            return X, None
+            return X, None, None
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
         if not gaps.any():
-            return X, y
+            return X, y, None
         if not self.wanted.drops:
             mistakes = []
             for index in np.flatnonzero(gaps.any(axis=0)):
@@ -300,9 +306,9 @@ class _Reading:
                 hint = 'set missing_target = "drop" to leave such rows out'
                 mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
-        kept = ~gaps.any(axis=1)
-        self._check_rows(int(kept.sum()), "no rows with a target")
-        return np.asarray(RowView(X, np.flatnonzero(kept))), y[kept]
+        kept = np.flatnonzero(~gaps.any(axis=1))
+        self._check_rows(len(kept), "no rows with a target")
+        return np.asarray(RowView(X, kept)), y[kept], kept
 
     def _check_rows(self, rows: int, message: str = "no rows below the header") -> None:
         if not rows:

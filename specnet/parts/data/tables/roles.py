@@ -14,7 +14,7 @@ from specnet.files.toml import toml_key
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
 from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
 from specnet.parts.data.tables.reading import Content
-from specnet.parts.data.tables.source import Source, unknown_columns
+from specnet.parts.data.tables.source import Mistake, Source, unknown_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Roles:
             kinds[self.weight] = "numeric"
         return kinds
 
-    def split_by(self, content: Content) -> NDArray[Any] | None:
+    def split_by(self, content: Content, source: Source) -> NDArray[Any] | None:
         """Return what the split goes by, (rows,).
 
         Raises
@@ -77,7 +77,7 @@ class Roles:
             return None
         column, cells = _found(content, name)
         if self.split.time is not None:
-            return _times(column, cells)
+            return _times(column, cells, content, source)
         if self.split.group is not None:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
         if column.texts is None:
@@ -85,20 +85,19 @@ class Roles:
         said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
         wrong = ~np.isin(said, SPLIT_PARTS)
         if wrong.any():
-            row = int(wrong.argmax())
-            what = f'"{said[row]}"' if said[row] else "nothing"
+            first = int(wrong.argmax())
             expected = ", ".join(f'"{part}"' for part in SPLIT_PARTS)
-            message = f'column "{name}" says {what} in row {row + 1}; expected {expected}'
-            raise DataError(Diagnostic("split", message, ("split", "column")))
+            what = f'expected {expected}, got "{said[first]}"'
+            raise _wrong_cell(name, first, what, "split", content, source)
         return said
 
-    def weights(self, content: Content) -> NDArray[np.float64] | None:
+    def weights(self, content: Content, source: Source) -> NDArray[np.float64] | None:
         """Return the weights of the rows, (rows,).
 
         Raises
         ------
         DataError
-            If one is missing, or the column is not of numbers.
+            If one is missing or negative, or the column is not of numbers.
         """
         if self.weight is None:
             return None
@@ -106,8 +105,11 @@ class Roles:
         if column.kind not in ("numeric", "boolean"):
             raise _wrong_kind(column, "weights need numbers", ("sample_weight",), "numeric")
         if np.isnan(cells).any():
-            message = f'column "{self.weight}": the weight is missing in row {int(np.isnan(cells).argmax()) + 1}'
-            raise DataError(Diagnostic("missing-cell", message, ("sample_weight",)))
+            first = int(np.isnan(cells).argmax())
+            raise _wrong_cell(self.weight, first, "the weight is missing", "missing-cell", content, source)
+        if (cells < 0).any():
+            what = f"expected a weight that is not negative, got {cells.min():.6g}"
+            raise _wrong_cell(self.weight, int(cells.argmin()), what, "sample-weight", content, source)
         return cells
 
 
@@ -119,19 +121,26 @@ def _found(content: Content, name: str) -> tuple[Column, NDArray[np.float64]]:
     raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
 
 
+def _wrong_cell(name: str, row: int, what: str, code: str, content: Content, source: Source) -> DataError:
+    """Return the error of a cell in a row of the content, at its place in the files."""
+    place = row if content.kept is None else int(content.kept[row])
+    message = f'column "{name}": {what} in row {place + 1}'
+    return DataError(*source.located([Mistake(place, source.names.index(name), code, message)]))
+
+
 def _wrong_kind(column: Column, needed: str, path: Path, kind: Kind) -> DataError:
     message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; {needed}'
     return DataError(Diagnostic("column-kind", message, path, hint=f'set columns.{toml_key(column.name)} = "{kind}"'))
 
 
-def _times(column: Column, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+def _times(column: Column, cells: NDArray[np.float64], content: Content, source: Source) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
         hint = f'set columns.{toml_key(column.name)} = {{ type = "datetime", format = "%d/%m/%Y" }}'
         raise DataError(Diagnostic("split", message, ("split", "time"), hint=hint))
     if np.isnan(cells).any():
-        message = f'column "{column.name}": the time is missing in row {int(np.isnan(cells).argmax()) + 1}'
-        raise DataError(Diagnostic("missing-cell", message, ("split", "time")))
+        first = int(np.isnan(cells).argmax())
+        raise _wrong_cell(column.name, first, "the time is missing", "missing-cell", content, source)
     return cells
 
 
