@@ -185,17 +185,26 @@ def test_dates_with_offsets_and_without_are_the_same_moments(tmp_path: Path):
     content = lines(
         "a,b,y",
         number,
-        lambda row: f"2024-01-{1 + row % 28:02}T{'00:00Z' if row % 2 else '02:00+02:00'}",
+        lambda row: f"2024-01-{1 + row % 28:02}{('T00:00Z', 'T02:00+02:00', '')[row % 3]}",
         label,
     )
     model = run(tmp_path, content).model
     assert model.spec.data.columns["b"] == "datetime"
     assert model.preprocessing.tensors()["1.0.kept"].size
+    asked = [
+        {"a": 3.0, "b": text} for text in ("2024-01-05T00:00Z", "2024-01-05 02:00+02:00", "2024-01-05", "2024-01-06")
+    ]
+    same, *others, later = model.predict_proba(pd.DataFrame(asked))
+    np.testing.assert_array_equal(others, [same, same])
+    assert (same != later).any()
 
 
 def test_a_semicolon_file_is_one_mistake(tmp_path: Path):
-    problem = refused(tmp_path, lines("a,b,y", number, number, label).replace(",", ";"), delimiter=",")
-    assert (problem.code, problem.hint) == ("unknown-column", 'set delimiter = ";"')
+    content = lines("a,b,y", number, number, label).replace(",", ";")
+    kinds = {"columns": {"a": "numeric", "b": "numeric", "y": "category"}}
+    for said in ({}, kinds, {"features": ["a", "b"]}, {**kinds, "sample_weight": "a", "split": {"group": "b"}}):
+        problem = refused(tmp_path, content, delimiter=",", **said)
+        assert (problem.code, problem.hint) == ("unknown-column", 'set delimiter = ";"')
 
 
 def test_early_stopping_may_watch_the_rows_that_a_column_says(tmp_path: Path):

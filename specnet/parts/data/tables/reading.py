@@ -17,7 +17,7 @@ from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import SPACE, category, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, ignored_text, mistaken, shown_cell
-from specnet.parts.data.tables.source import Mistake, Source, meant, unknown_columns
+from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
 from specnet.parts.row_view import RowView
@@ -100,7 +100,7 @@ class _Reading:
         self.warnings: list[Diagnostic] = []
         self.places = {name: place for place, name in enumerate(source.names)}
         if missing := list(self._unknown()):
-            raise DataError(*missing[:MOST_MISTAKES])
+            raise DataError(*missing[: 1 if undivided(source.names) else MOST_MISTAKES])
         self.features = self._features()
         self.judged = [name for name in self.features if name not in wanted.kinds]
         self.kinds = {name: wanted.kinds[name] for name in self.features if name in wanted.kinds}

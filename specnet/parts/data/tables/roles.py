@@ -14,7 +14,7 @@ from specnet.files.toml import toml_key
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
 from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
 from specnet.parts.data.tables.reading import Content
-from specnet.parts.data.tables.source import Mistake, Source, unknown_columns
+from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Roles:
             if name not in names
         ]
         if problems:
-            raise DataError(*problems)
+            raise DataError(*(problems[:1] if undivided(source.names) else problems))
 
     def kinds(self) -> dict[str, ColumnKind]:
         """Return the kinds that the columns have where nobody says another: times are judged by their cells."""

@@ -156,11 +156,17 @@ def meant(names: Sequence[str], name: str) -> str | None:
     return next(iter(get_close_matches(name, names, 1)), None)
 
 
+def undivided(names: Sequence[str]) -> str | None:
+    """Return the sign that seems to divide the one column of a file into several, or None."""
+    return next((sign for sign in DELIMITERS if len(names) == 1 and sign in names[0]), None)
+
+
 def unknown_columns(path: str, names: Sequence[str], asked: Sequence[str]) -> Diagnostic:
     """Return the error of columns that a file does not have, of which there are some."""
     close = [meant(names, name) for name in asked]
-    if len(names) == 1 and (signs := [sign for sign in DELIMITERS if sign in names[0]]):
-        hint = "set delimiter = " + ('"\\t"' if signs[0] == "\t" else f'"{signs[0]}"')
+    sign = undivided(names)
+    if sign is not None:
+        hint = "set delimiter = " + ('"\\t"' if sign == "\t" else f'"{sign}"')
     else:
         hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
     message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
