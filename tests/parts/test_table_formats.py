@@ -105,6 +105,7 @@ def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of, refused: 
         ('{"a": 1, "y": 0}\n\n{"a": {"b": 1}, "y": 0}\n', "nested-value", 3),
         ('{"a": 1, "a": 2, "y": 0}\n', "repeated-column", 1),
         ('{"a": NaN, "y": 0}\n', "json", 1),
+        ('{"a": 1, "y": 0}\n{"": 1, "y": 0}\n', "unnamed-column", 2),
         ('{"a": 1, "y": 0}\n[1, 0]\n', "json", 2),
         ('{"a": 1, "y": 0}\n{"a": 1, "y"\n', "json", 2),
         ("[" * 100_000, "json", 1),
@@ -222,3 +223,17 @@ def test_frames_of_several_libraries_own_types():
     assert [column.kind for column in columns] == ["numeric", "boolean", "category", "datetime"]
     nan = np.nan
     np.testing.assert_array_equal(X, np.transpose([[1, nan, 3], [1, nan, 0], [0, nan, 1], [19753 + 11 / 24] * 3]))
+
+
+def test_a_column_without_a_name_is_refused(tmp_path, refused: Refused):
+    import duckdb
+
+    duckdb.execute(f"COPY (SELECT 'red' AS a, 0 AS y) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
+    content = (tmp_path / "rows.parquet").read_bytes()
+    unnamed = content.replace(b"\x18\x01a", b"\x18\x00")  # Thrift's field 4, a text of one byte
+    length = int.from_bytes(content[-8:-4], "little") - (len(content) - len(unnamed))
+    (tmp_path / "rows.parquet").write_bytes(unnamed[:-8] + length.to_bytes(4, "little") + unnamed[-4:])
+    with refused(DataError, code="unnamed-column", at="rows.parquet"):
+        of_file(tmp_path / "rows.parquet")
+    with refused(DataError, code="unnamed-column"):
+        frame_table(pd.DataFrame({"": ["red", "blue"] * 10}))

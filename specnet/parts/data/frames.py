@@ -61,6 +61,8 @@ def frame_table(
     names = [str(column) for column in frame.columns] if hasattr(frame, "columns") else []
     for _, message in repeated_names(names):
         raise DataError(f"{name} has a {message}")
+    if "" in names:
+        raise DataError(Diagnostic("unnamed-column", f"{name} has a column whose name is empty"))
     try:
         read = narwhals.from_native(frame, eager_only=True)
     except (TypeError, ValueError) as error:

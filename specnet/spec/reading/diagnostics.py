@@ -66,6 +66,8 @@ class Explanation:
 
     def _diagnostic(self, details: ErrorDetails) -> Diagnostic:
         code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
+        if path[-1:] == ("[key]",) and not isinstance(self._at(path[:-1]), Mapping):  # so pydantic names a key itself
+            return self.document.diagnostic("name", f"invalid name {shown(value)}", path[:-1], at_key=True)
         match code:
             case "extra_forbidden":
                 return self._unknown_key(path)

@@ -120,6 +120,8 @@ class JsonLinesSource(Source):
             raise refused("expected an object in each line", hint=_ONE_OBJECT)
         values, has_escapes = {}, "\\u" in content
         for name, value in found.items():
+            if not name:
+                raise refused("a name is empty", code="unnamed-column")
             if isinstance(value, dict | list) and name not in self._ignored:
                 message = f'column "{name}": a nested value'
                 hint = f'list the columns to use in features, or set columns.{toml_key(name)} = "ignore"'

@@ -88,6 +88,11 @@ def _described(path: str) -> list[tuple[str, str]]:
     next(tree)
     names = list(_top(tree))
     problems = [Diagnostic("repeated-column", message, source=path) for _, message in repeated_names(names)]
+    problems += [
+        Diagnostic("unnamed-column", f"column {place + 1} has no name", source=path)
+        for place, name in enumerate(names)
+        if not name
+    ]
     if problems:
         raise DataError(*problems)
     return list(zip(names, types, strict=True))
