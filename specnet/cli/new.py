@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,10 @@ def new(
             help="Spec to write without a table. Default: classification.",
         ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="How the table is read, such as data.skip=2 (repeatable)."),
+    ] = None,
     force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -69,7 +74,7 @@ def new(
         from specnet.spec.schema import schema_text
 
         check_suffix(file, (".toml",), "the name of the spec")
-        _check_choice(data, target, template)
+        _check_choice(data, target, template, settings)
         schema_file = file.with_name(SCHEMA_NAME)
         schema = schema_text(installed_registry())
         kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
@@ -77,7 +82,7 @@ def new(
             refuse_taken(file, *([] if kept else [schema_file]))
         name, shown = spec_name(file.stem), visible(str(file))
         if data is not None and target is not None:
-            text = _for_table(output, file, data, target, name, shown)
+            text = _for_table(output, file, _table(data, target, settings or ()), name, shown)
         else:
             text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
         write_file(file, text)
@@ -89,27 +94,29 @@ def new(
         output.line(", ".join(written))
 
 
-def _check_choice(data: Path | None, target: str | None, template: TemplateName | None) -> None:
+def _check_choice(
+    data: Path | None, target: str | None, template: TemplateName | None, settings: Sequence[str] | None
+) -> None:
     """Refuse options that are only of use with others, or not with them."""
     if data is not None and template is not None:
         raise UsageError("--data and --template exclude each other")
-    if target is not None and data is None:
-        raise UsageError("--target needs a table", hint="add --data FILE")
+    if data is None and (target is not None or settings):
+        raise UsageError(f"{'--set' if settings else '--target'} needs a table", hint="add --data FILE")
     if data is not None and not target:
         raise UsageError("--data needs a column to predict", hint="add --target NAME")
 
 
-def _for_table(output: Output, file: Path, data: Path, target: str, name: str, shown: str) -> str:
+def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str) -> str:
     """Return the spec for a table, and tell of its warnings."""
     from specnet.data import about_file
     from specnet.errors import DataError, render
     from specnet.recipes import recipe, table_facts
 
-    table = _table(data, target)
+    path, (target,) = str(table.path), table.targets
     try:
         facts = table_facts(table, Path())
     except DataError as error:
-        raise about_file(error, str(data)) from None
+        raise about_file(error, path) from None
     for warning in facts.warnings:
         output.remark(render(warning, "warning"))
     output.data["warnings"] = [warning.as_dict() for warning in facts.warnings]
@@ -118,15 +125,40 @@ def _for_table(output: Output, file: Path, data: Path, target: str, name: str, s
         name=name,
         file=shown,
         data_type=table.type,
-        path=Path(os.path.relpath(data, file.parent)).as_posix(),
+        path=Path(os.path.relpath(path, file.parent)).as_posix(),
         target=target,
+        reading={name: getattr(table, name) for name in _ways_of_reading(table) if name in table.model_fields_set},
     )
 
 
-def _table(data: Path, target: str) -> TableFile:
+def _table(data: Path, target: str, settings: Sequence[str]) -> TableFile:
+    """Return what reads a table, with settings of how it is read."""
     from specnet.parts.data import table_file_type
+    from specnet.spec import parse_spec
 
     part = table_file_type(data)
     if part is None:
         raise UsageError("expected a .csv, .parquet or .jsonl file", source=str(data))
-    return part(path=str(data), target=target)
+    table = part(path=str(data), target=target)
+    known = [f"data.{name}" for name in _ways_of_reading(table)]
+    for number, setting in enumerate(settings, 1):
+        key, sign, _ = setting.partition("=")
+        if not sign or key not in known:
+            hint = f"choose from {', '.join(known)}" if known else None
+            message = f'"{key}" does not say how a {table.type} file is read'
+            message = message if sign else f'expected KEY=VALUE, got "{key}"'
+            raise UsageError(message, hint=hint, source=f"--set #{number}")
+    if not settings:
+        return table
+    any_other = {"network": {"hidden_layer_sizes": [1]}, "training": {"loss": "mean_squared_error"}}
+    read = {"type": table.type, "path": str(data), "target": target}
+    spec = parse_spec({"data": read, **any_other}, overrides=settings)
+    assert isinstance(spec.data, part), "its type is said"
+    return spec.data
+
+
+def _ways_of_reading(table: TableFile) -> list[str]:
+    """Return the keys that only such files have."""
+    from specnet.parts.data import TableFile
+
+    return [name for name in type(table).model_fields if name not in (*TableFile.model_fields, "type")]

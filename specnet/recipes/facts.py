@@ -14,6 +14,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import Column, ColumnKind, TableFile, TargetKind
 from specnet.parts.data.tables.judging import RARE_TEXT
 from specnet.parts.preprocessing import OneHot
+from specnet.spec.reading.words import counted
 
 FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""
@@ -102,7 +103,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     present = ~np.isnan(cells)
     rows = int(present.sum())
     if rows < FEWEST_ROWS:
-        raise _error(data, "empty", f"only {rows} rows with a target; a recipe needs at least {FEWEST_ROWS}")
+        raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")
     values, counts = np.unique(cells[present], return_counts=True)
     if len(values) == 1:
         raise _error(data, "target", f'the target "{target}" has the same value in all rows')

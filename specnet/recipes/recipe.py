@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import math
 import textwrap
+from collections.abc import Mapping
 from string import Template
+from types import MappingProxyType
+from typing import Any
 
 from specnet.files.toml import toml_key, toml_text
 from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
@@ -127,7 +130,16 @@ patience = $epochs                          # never stop early: only the best ep
 restore_best = true""")
 
 
-def recipe(facts: TableFacts, *, name: str, file: str, data_type: str, path: str, target: str) -> str:
+def recipe(
+    facts: TableFacts,
+    *,
+    name: str,
+    file: str,
+    data_type: str,
+    path: str,
+    target: str,
+    reading: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """Return a commented spec for a table, as TOML.
 
     Parameters
@@ -139,6 +151,8 @@ def recipe(facts: TableFacts, *, name: str, file: str, data_type: str, path: str
         The spec's file, as its comments show it.
     data_type, path, target : str
         Of the spec's data part.
+    reading : mapping, optional
+        Keys of the data part that say how the file is read.
     """
     return _SPEC.substitute(
         target=target if target.isprintable() else "a column",
@@ -148,7 +162,7 @@ def recipe(facts: TableFacts, *, name: str, file: str, data_type: str, path: str
         type=data_type,
         path=toml_text(path),
         quoted_target=toml_text(target),
-        data="\n".join(_data(facts, target)),
+        data="\n".join([*(f"{key} = {_value(value)}" for key, value in reading.items()), *_data(facts, target)]),
         columns="\n".join(_column(column) for column in facts.columns),
         network=_network(facts, target),
         training=_training(facts),
@@ -166,6 +180,13 @@ def _data(facts: TableFacts, target: str) -> list[str]:
         lines.append("# Numbers first, because the layer periodic_embedding finds them by their places.")
         lines.append(f"features = [{names}]")
     return [*lines, _split(facts)]
+
+
+def _value(value: Any) -> str:
+    """Return a text, a boolean, a whole number or several texts as TOML."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml_text, value))}]"
+    return toml_text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _split(facts: TableFacts) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from specnet.parts.data import Csv
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
 from specnet.spec.schema import schema_text
 from tests.cli.conftest import Specnet
+from tests.texts.pinned import Pinned
 
 
 @pytest.mark.slow
@@ -198,3 +200,25 @@ def test_a_table_of_one_column_has_no_target_either(specnet: Specnet, folder: Pa
     ended = specnet("new", "one.toml", "--data", "none*.csv", "--target", "y")
     assert ended.err.startswith("none*.csv: error[no-file]: ")
     assert not (folder / "one.toml").exists()
+
+
+def test_a_spec_says_how_its_table_is_read(specnet: Specnet, folder: Path) -> None:
+    rows = "".join(f"{row},5;{row % 3};{'?' if row == 4 else row % 7};{row % 2}\n" for row in range(40))
+    (folder / "rows.csv").write_text("a report\na;b;c;y\n" + rows)
+    settings = ("--set", "data.decimal=,", "--set", 'data.missing_values=["?"]', "--set", "data.skip=1")
+    assert specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", *settings).status == 0
+    spec = parse_spec(folder / "new.toml")
+    assert isinstance(spec.data, Csv)
+    assert (spec.data.decimal, spec.data.missing_values, spec.data.skip) == (",", ("?",), 1)
+    assert set(spec.data.columns.values()) == {"numeric", "category"}
+    assert spec.data.columns["a"] == "numeric"
+    assert spec.data.load(folder, "classes").X.shape == (40, 3)
+
+
+@pytest.mark.parametrize("setting", ["data.path=other.csv", "data.decimal", "training.epochs=3", "data.decimal=x"])
+def test_other_settings_are_refused(setting: str, specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+    (folder / "rows.csv").write_text("a,y\n" + "1,2\n" * 20)
+    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--set", setting)
+    assert ended.status == (1 if setting.endswith("=x") else 2)
+    assert not (folder / "new.toml").exists()
+    pinned(ended.err)
