@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from multiprocessing import parent_process
 from typing import Any, Literal
 
@@ -11,6 +12,10 @@ from specnet.compiler import Value
 from specnet.parts import Activation
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import CLASSES
+from specnet.parts.schedules import Schedule
+
+SECONDS_OF_A_STEP = "SECONDS_OF_A_STEP"
+"""The variable of the environment that says how long `Slowed` waits."""
 
 
 class Halved(Activation):
@@ -42,3 +47,16 @@ class Killing(Metric):
         if parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         return 0.0
+
+
+class Slowed(Schedule):
+    """Waits in each step, where the environment says so: training is as long as a signal needs to arrive."""
+
+    type: Literal["slowed"] = "slowed"
+
+    def depends_on_length(self) -> bool:
+        return False
+
+    def multiplier(self, position: int, length: int) -> float:
+        time.sleep(float(os.environ.get(SECONDS_OF_A_STEP, "0")))
+        return 1.0

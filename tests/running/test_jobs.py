@@ -17,7 +17,7 @@ from specnet.running import folder as run_folder
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, Observer
 from tests.running.moons import contents
-from tests.running.passed_parts import Halved, Killing, Raising
+from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Raising, Slowed
 from tests.running.test_ensembles import MOONS
 from tests.texts.pinned import Refused
 
@@ -36,7 +36,12 @@ NONE = (
     "network.layers=",
     "network.hidden_layer_sizes=[4]",
 )
-LONG = ("training.epochs=1500", "training.log_every=100", "training.early_stopping={patience=1500}")
+LONG = (
+    "training.epochs=600",
+    "training.log_every=50",
+    "training.early_stopping={patience=600}",
+    "training.optimizer={type='adam', schedule='slowed'}",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -121,8 +126,14 @@ class Signalling(Observer):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a long run that was never interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    specnet.run(MOONS, folder, overrides=LONG, observer=Observer())
+    specnet.run(MOONS, folder, overrides=LONG, parts=[Slowed], observer=Observer())
     return folder
+
+
+@pytest.fixture
+def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member takes twelve seconds, however little there is to compute: signals arrive before its end."""
+    monkeypatch.setenv(SECONDS_OF_A_STEP, "0.01")
 
 
 @pytest.mark.slow
@@ -130,15 +141,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("member", "number", "jobs"), [(0, signal.SIGINT, 1), (1, signal.SIGTERM, 3)], ids=["SIGINT", "SIGTERM"]
 )
 def test_an_interrupted_run_resumes_with_any_number_of_jobs(
-    tmp_path: Path, whole: Path, member: int, number: int, jobs: int
+    tmp_path: Path,
+    whole: Path,
+    slowed: None,
+    monkeypatch: pytest.MonkeyPatch,
+    member: int,
+    number: int,
+    jobs: int,
 ):
     with pytest.raises(RunInterrupted) as caught:
-        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, observer=Signalling(member, 201, number))
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 51, number))
+    monkeypatch.delenv(SECONDS_OF_A_STEP)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
     facts = json.loads((tmp_path / "run.json").read_text())
     assert member < len(facts["members"]) <= 3
     listener = Listener()
-    specnet.run(MOONS, tmp_path, jobs=jobs, overrides=LONG, resume=True, observer=listener)
+    specnet.run(MOONS, tmp_path, jobs=jobs, overrides=LONG, parts=[Slowed], resume=True, observer=listener)
     if not facts["finished"]:
         assert listener.told[0] == (len(facts["members"]) - 1, 3)
     assert_same(whole, tmp_path)
@@ -161,9 +179,10 @@ def test_an_observer_may_press_ctrl_c_too(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_ends_at_once(tmp_path: Path):
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, slowed: None):
+    observer = Signalling(0, 51, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
-        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, observer=Signalling(0, 201, signal.SIGINT, signal.SIGINT))
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer)
     assert not isinstance(caught.value, RunInterrupted)
     assert contents(tmp_path) == {}
 
