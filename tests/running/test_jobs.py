@@ -111,8 +111,8 @@ def test_any_number_of_jobs_writes_the_same_bytes(tmp_path: Path, jobs: int, set
 @pytest.mark.slow
 def test_jobs_have_as_many_threads_for_matrices_as_their_parent():
     """Whose number is not the library's default here; it decides on the last bits of these products."""
-    settings = ["data.n_samples=1500", "training.batch_size=512", "training.epochs=1", "network.layers="]
-    settings += ["network.hidden_layer_sizes=[512, 512]", "training.ensemble={members=2, validation='none'}"]
+    settings = ["data.n_samples=1500", "training.batch_size=256", "training.epochs=1", "network.layers="]
+    settings += ["network.hidden_layer_sizes=[256, 256]", "training.ensemble={members=2, validation='none'}"]
     now = next(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
     with threadpool_limits(2 if now == 1 else 1, "blas"):
         one, two = (specnet.run(MOONS, jobs=jobs, overrides=settings, observer=Observer()) for jobs in (1, 2))
