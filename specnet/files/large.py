@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryFile, gettempdir
-from typing import Any
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from specnet.errors import FileError
 from specnet.files.atomic import file_errors
 
-LARGEST_IN_MEMORY = 2**29
+LARGEST_IN_MEMORY = 2**28
 """Bytes of an array that is held in memory."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MORE_ROOM = "set TMPDIR to a folder with more room"
@@ -49,6 +49,60 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[
         else:
             file.truncate(size)
         return np.ndarray(shape, dtype, buffer=mmap.mmap(file.fileno(), size))
+
+
+class GrowingTable:
+    """Rows of float64 numbers, added some at a time; the file of a large table is closed by the context manager.
+
+    Parameters
+    ----------
+    columns : int
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._columns, self._rows = columns, 0
+        self._blocks: list[NDArray[np.float64]] = []
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, block: NDArray[np.float64]) -> None:
+        """Add rows, (rows, columns) and C-contiguous.
+
+        Raises
+        ------
+        FileError
+            If the folder for temporary files has no room for them.
+        """
+        self._rows += len(block)
+        self._blocks.append(block)
+        if self._file is not None or is_large((self._rows, self._columns)):
+            with room_needed():
+                if self._file is None:
+                    self._file = TemporaryFile(prefix="specnet-", buffering=0)  # noqa: SIM115 - __exit__ closes it
+                for one in self._blocks:
+                    _write_all(self._file, one)
+            self._blocks.clear()
+
+    def array(self) -> NDArray[np.float64]:
+        """Return all rows, (rows, columns); nothing can be added after it."""
+        shape = (self._rows, self._columns)
+        if self._file is not None:
+            return np.ndarray(shape, buffer=mmap.mmap(self._file.fileno(), self._rows * self._columns * 8))
+        if len(self._blocks) == 1:
+            return self._blocks[0]
+        return np.concatenate([np.empty((0, self._columns)), *self._blocks])
+
+
+def _write_all(file: IO[bytes], block: NDArray[np.float64]) -> None:
+    remaining = block.reshape(-1).view(np.uint8).data
+    while remaining:  # a system writes no more than 2 GB at a time
+        remaining = remaining[file.write(remaining) :]
 
 
 def no_room() -> FileError:

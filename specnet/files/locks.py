@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -71,7 +72,7 @@ def _locked(lock: Path) -> int:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except (FileNotFoundError, FileExistsError):
-            if os.path.lexists(lock.parent) and not lock.parent.is_dir():
+            if _is_no_folder(lock.parent):
                 raise
             continue  # an earlier holder took the folder away at this very moment
         try:
@@ -92,6 +93,15 @@ def _locked(lock: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Return whether something else stands at a path: one look decides, as another run may take it away meanwhile."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISDIR(mode) and not path.is_dir()
 
 
 def is_open_at(path: str | Path, descriptor: int) -> bool:

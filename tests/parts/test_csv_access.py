@@ -197,7 +197,7 @@ def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monk
     duckdb.execute(f"COPY (SELECT i AS a, i % 2 AS y FROM range(100) t(i)) TO '{tmp_path}/rows.parquet'")
     part = {".jsonl": Jsonl, ".parquet": Parquet}.get(Path(name).suffix, Csv)
     fields = {"encoding": "utf-16"} if name == "utf16.csv" else {}
-    monkeypatch.setattr("specnet.parts.data.tables.duck.LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr("specnet.files.large.LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))

@@ -1,5 +1,6 @@
 """Tables larger than memory: everything that is large lies in files, and nothing else is different."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 import specnet
 from specnet.files import large
+from specnet.parts.data.tables.csv_parts import parts_of
 from specnet.spec import resolve
 from specnet.training import Observer
 
@@ -28,7 +30,6 @@ Outcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
 def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large, and read and added up a few rows at a time."""
     monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr("specnet.parts.data.tables.duck.LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr("specnet.parts.data.tables.store.NUMBERS_AT_ONCE", 50)
     monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
 
@@ -52,7 +53,7 @@ def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, Outco
     assert found[0] == in_memory[name][0]
 
 
-def test_a_table_of_numbers_is_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_table_of_numbers_is_read_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = np.round(np.random.default_rng(0).normal(size=(500, 4)), 3)
     lines = ["a,b,c,y", *(",".join(map(str, row)) for row in table.tolist())]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
@@ -63,8 +64,19 @@ def test_a_table_of_numbers_is_not_read_at_once(tmp_path: Path, monkeypatch: pyt
     }
     expected = specnet.run(document, observer=Observer()).model.to_bytes()
     monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr("specnet.parts.data.tables.store.NUMBERS_AT_ONCE", 50)
+    parts: list[str | None] = []
+
+    def counted(path: str, start: int, quote: str, folder: str) -> Iterator[str | None]:
+        for part in parts_of(path, start, quote, folder):
+            parts.append(part)
+            yield part
+
+    monkeypatch.setattr("specnet.parts.data.tables.csv_files.parts_of", counted)
+    for module in ("csv_files", "csv_parts"):
+        monkeypatch.setattr(f"specnet.parts.data.tables.{module}.PART_BYTES", 1000)
     assert specnet.run(document, observer=Observer()).model.to_bytes() == expected
+    assert len(parts) > 5
+    assert None not in parts
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(2**26, True), (2**26 + 1, "blocks"), (None, True)])

@@ -2,7 +2,8 @@
 
 import math
 
-from specnet.files.large import is_large
+import numpy as np
+
 from specnet.parts.data import Data
 from specnet.spec.document import Spec
 from specnet.spec.groups import with_ordinals
@@ -23,6 +24,8 @@ from specnet.spec.resolving.sizes import Given, agreed, column_count, input_clai
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
+MOST_SHUFFLED = 2**29
+"""Bytes of the inputs of all training rows that are shuffled one by one."""
 
 
 def resolve(
@@ -105,7 +108,8 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
     shuffle = training.shuffle
     if shuffle is None:
-        shuffle = "blocks" if is_large((given.rows or 0, input_size), network.dtype) else True
+        size = (given.rows or 0) * input_size * np.dtype(network.dtype).itemsize
+        shuffle = "blocks" if size > MOST_SHUFFLED else True
     log_every = training.log_every or math.ceil(training.members * training.epochs / HISTORY_LINES)
     long_form = spec.model_copy(
         update={

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
-from specnet.files.large import is_large, room_needed
+from specnet.files.large import GrowingTable, room_needed
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_plain_number, trimmed
+from specnet.parts.data.tables.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.places import (
     LINE_END,
@@ -141,6 +143,16 @@ class CsvFile:
             shutil.copyfileobj(text, target)
         return copy, body
 
+    def parts(self, folder: str) -> Iterator[tuple[str | None, Dialect, int]]:
+        """Yield files that DuckDB reads, how, and where their bodies begin; None if a large file cannot be cut."""
+        path, body = self.readable(folder)
+        if os.path.getsize(path) <= PART_BYTES:
+            yield path, self.dialect, body
+            return
+        dialect = replace(self.dialect, header=False)
+        for part in parts_of(path, body, dialect.quote, folder):
+            yield part, dialect, 0
+
     def first_rows(self) -> list[Record]:
         """Return the first records below the header."""
         return list(islice(self.rows(), ROWS_LOOKED_AT))
@@ -150,7 +162,7 @@ class CsvFile:
         width = len(self.names)
         count = signs.delimiters != rows * (width - 1)
         too_many = signs.empty_ends if signs.quotes else count
-        mixed = signs.end is None or (self.dialect.header and signs.end not in ("", self._first.end))
+        mixed = signs.end is None or signs.end not in ("", self._first.end)
         if too_many or mixed or signs.null:
             self.refuse_faulty()
 
@@ -240,40 +252,55 @@ class CsvSource(Source):
         """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
         if self.decimal != "." or self._misses_numbers or len(numbers) + len(texts) > MOST_EXPRESSIONS:
             return None
-        rows = 0.0
         for file, places in zip(self.files, self._places, strict=True):
             local, some = {place: index for index, place in enumerate(places)}, file.first_rows()
             if not _are_numbers(some, [local[place] for place in numbers]):
                 return None
-            path, body = file.readable(duck.folder)
-            length = sum(len(record.text) + 1 for record in some) / max(1, len(some))
-            rows += (os.path.getsize(path) - body) / max(1.0, length)
-        if is_large((int(rows), len(numbers))):
-            return None
-        blocks: list[list[NDArray[Any]]] = []
-        for file, places in zip(self.files, self._places, strict=True):
-            path, body = file.readable(duck.folder)
-            selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
-            selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
-            query = f"SELECT {', '.join(selected)} FROM {_records(file.dialect, '')}"
-            with ThreadPoolExecutor(1) as pool:
-                looking = pool.submit(read_signs, path, body, file.dialect.delimiter, file.dialect.quote)
-                try:
-                    columns = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
-                except DuckError:
-                    return None
-                signs = looking.result()
-            if signs.odd:
+        shown = _shown(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file in self.files])
+        cells: list[list[Any]] = [[] for _ in texts]
+        with GrowingTable(len(numbers)) as table:
+            for file, places in zip(self.files, self._places, strict=True):
+                for path, dialect, start in file.parts(duck.folder):
+                    found = path and self._numbers_of(file, path, dialect, start, places, numbers, texts, duck, shown)
+                    if not found:
+                        return None
+                    table.append(found[0])
+                    for column, some_cells in zip(cells, found[1], strict=True):
+                        column += some_cells
+            return table.array(), cells
+
+    def _numbers_of(
+        self,
+        file: CsvFile,
+        path: str,
+        dialect: Dialect,
+        start: int,
+        places: Sequence[int],
+        numbers: Sequence[int],
+        texts: Sequence[int],
+        duck: Duck,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
+        """Return columns of a part of a file as numbers, and others as texts; None if a cell is perhaps no number."""
+        selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
+        selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
+        query = f"SELECT {', '.join(selected)} FROM {_records(dialect, '')}"
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(read_signs, path, start, dialect.delimiter, dialect.quote)
+            try:
+                columns = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
+            except DuckError:
                 return None
-            file.check(signs, len(columns[0]))
-            blocks.append(columns)
-        count = len(numbers)
-        table = _arranged([_joined([block[index] for block in blocks]) for index in range(count)])
+            signs = looking.result()
+        if signs.odd:
+            return None
+        file.check(signs, len(columns[0]))
+        table = _arranged([np.ma.filled(column, np.nan) for column in columns[: len(numbers)]])
         if table is None:
             return None
-        return table, [
-            [cell for block in blocks for cell in block[count + index].tolist()] for index in range(len(texts))
-        ]
+        labels = [column.tolist() for column in columns[len(numbers) :]]
+        # A label is there once, and not once for each row.
+        return table, [[cell if cell is None else sys.intern(cell) for cell in column] for column in labels]
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         wanted: dict[int, list[Mistake]] = {}
@@ -333,10 +360,16 @@ def _number_or_error(cell: str) -> str:
     return f"CASE WHEN {cell} IS NOT NULL THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"
 
 
-def _joined(blocks: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """Return the pieces of a column of numbers as one, NaN where it is masked."""
-    filled = [np.ma.filled(block, np.nan) for block in blocks]
-    return filled[0] if len(filled) == 1 else np.concatenate(filled)
+def _shown(progress: Progress, sizes: Sequence[int]) -> Progress:
+    """Return what tells of the parts of files, one after the other, as of one whole."""
+    whole, before, latest = sum(sizes), 0, 0
+
+    def shown(done: int, total: int) -> None:
+        nonlocal before, latest
+        before, latest = before + (latest if done < latest else 0), done
+        progress(min(before + done, whole), whole)
+
+    return shown
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from specnet.files.large import LARGEST_IN_MEMORY, no_room
+from specnet.files.large import is_large, no_room
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 
@@ -139,7 +140,7 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
 
     with TemporaryDirectory(prefix="specnet-") as folder:
         private = os.path.realpath(folder)
-        are_large = sum(_size(path) for path in paths) > LARGEST_IN_MEMORY
+        are_large = is_large((sum(_size(path) for path in paths),), np.uint8)
         try:
             connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
         except duckdb.IOException:
