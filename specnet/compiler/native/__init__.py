@@ -1,0 +1,1 @@
+"""Plans as compiled functions in C."""

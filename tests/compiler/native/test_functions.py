@@ -1,0 +1,154 @@
+"""The elementary functions: within 3 ulp of mpmath's, special values as NumPy's, vectorised, nothing undefined."""
+
+import platform
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.compiler.native.elementary import (
+    COMPILER,
+    EXACT,
+    NATIVE,
+    NUMPY,
+    NUMPY_PAIRS,
+    SEMANTICS,
+    applied,
+    arguments,
+    compiled,
+    exact_values,
+    program_text,
+    ulp_errors,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(COMPILER is None, reason="there is no C compiler called cc")]
+
+DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
+UNCONTRACTED = ("-O2", "-ftree-vectorize", "-ffp-contract=off")
+TARGETS = {"native": "-march=native"}
+if platform.machine() in {"x86_64", "AMD64"}:
+    TARGETS |= {"AVX-512": "-march=x86-64-v4", "AVX2": "-march=x86-64-v3", "SSE2": "-march=x86-64"}
+LEVELS = {"O1": ["-O1", "-ftree-vectorize"], "O2": ["-O2", "-ftree-vectorize"], "O3": ["-O3"]}
+MAIN = """
+#include <stdio.h>
+int main(void) {
+  static real x[SIZE], z[SIZE], y[SIZE];
+  if (fread(x, sizeof(real), SIZE, stdin) != SIZE || fread(z, sizeof(real), SIZE, stdin) != SIZE) return 1;
+  CALLS
+  return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module", params=DTYPES, ids=str)
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def libraries(dtype, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("functions")
+    text = program_text(dtype)
+    return [compiled(text, folder / f"{k}.so", flags)[0] for k, flags in enumerate([NATIVE, UNCONTRACTED])]
+
+
+def special_values(dtype):
+    info = np.finfo(dtype)
+    magnitudes = [
+        0,
+        info.smallest_subnormal,
+        info.tiny / 3,
+        info.tiny,
+        1e-20,
+        0.3,
+        1,
+        1.5,
+        30,
+        100,
+        1000,
+        1e10,
+        info.max,
+        np.inf,
+    ]
+    values = np.array(magnitudes, dtype)
+    return np.concatenate([values, -values, np.array([np.nan], dtype)])
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_errors_are_at_most_three_ulp(name, dtype, libraries):
+    x = arguments(name, dtype, 20_000, np.random.default_rng(0))
+    assert x.size > 10_000
+    exact = exact_values(name, x)
+    for library in libraries:
+        errors = ulp_errors(applied(library, name, x), *exact)
+        worst = np.argmax(errors)
+        assert errors[worst] <= 3, f"{name}({x[worst]!r}) is {errors[worst]:.2f} ulp off"
+
+
+def test_errors_are_measured_in_units_of_the_last_place(dtype):
+    info = np.finfo(dtype)
+    high = np.array([1.0, 1.0, info.tiny, info.smallest_subnormal, np.inf, info.max])
+    y = np.array([1 + 2 * info.eps, 1.0, info.tiny, 3 * info.smallest_subnormal, np.inf, np.inf], dtype)
+    low = np.array([0, info.eps / 2, 0, 0, 0, 0])
+    assert ulp_errors(y, high, low).tolist() == [2, 0.5, 0, 2, 0, np.inf]
+
+
+@pytest.mark.parametrize("name", NUMPY)
+def test_special_values_are_numpys(name, dtype, libraries):
+    x = special_values(dtype)
+    with np.errstate(all="ignore"):
+        expected = NUMPY[name](x)
+    for library in libraries:
+        y = applied(library, name, x)
+        np.testing.assert_array_max_ulp(y, expected, 4)
+        zeros = expected == 0
+        np.testing.assert_array_equal(np.signbit(y[zeros]), np.signbit(expected[zeros]), str(x[zeros]))
+
+
+@pytest.mark.parametrize("name", ["sqrt", "abs", "sign", "floor"])
+def test_simple_functions_are_exact(name, dtype, libraries):
+    x = np.concatenate([arguments(name, dtype, 20_000, np.random.default_rng(0)), np.arange(-4, 4.25, 0.25, dtype)])
+    with np.errstate(invalid="ignore"):
+        expected = NUMPY[name](x)
+    for library in libraries:
+        np.testing.assert_array_equal(applied(library, name, x), expected)
+
+
+@pytest.mark.parametrize("name", NUMPY_PAIRS)
+def test_a_nan_in_either_operand_is_the_maximum_and_the_minimum(name, dtype, libraries):
+    x, z = (part.ravel() for part in np.meshgrid(special_values(dtype), special_values(dtype)))
+    for library in libraries:
+        np.testing.assert_array_equal(applied(library, name, x, z), NUMPY_PAIRS[name](x, z))
+
+
+def test_nothing_is_undefined(dtype, tmp_path):
+    x = np.concatenate(
+        [special_values(dtype), *(arguments(name, dtype, 4000, np.random.default_rng(1)) for name in NUMPY)]
+    )
+    calls = "".join(f"loop_{name}(x, z, y, SIZE);" for name in [*NUMPY, *NUMPY_PAIRS])
+    source, program = tmp_path / "all.c", tmp_path / "all"
+    source.write_text(program_text(dtype) + MAIN.replace("CALLS", calls))
+    sanitizers = ["-fsanitize=undefined,float-cast-overflow,address", "-fno-sanitize-recover=all"]
+    warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-pass-failed"]  # clang's, of loops that it has not vectorised
+    flags = [*SEMANTICS, *sanitizers, *warnings, "-O1", "-g", f"-DSIZE={x.size}"]
+    subprocess.run([COMPILER, *flags, source, "-o", program, "-lm"], check=True)
+    ran = subprocess.run([program], input=x.tobytes() + x[::-1].tobytes(), capture_output=True)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_loops_over_every_function_are_vectorised(target, level, dtype, tmp_path):
+    version = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+    if "Free Software Foundation" not in version:
+        pytest.skip("only gcc tells which loops it has vectorised")
+    lines = program_text(dtype).splitlines()
+    source = tmp_path / "loops.c"
+    source.write_text("\n".join(lines))
+    flags = [*SEMANTICS, *LEVELS[level], TARGETS[target], "-fopt-info-vec-optimized", "-c"]
+    command = [COMPILER, *flags, source, "-o", tmp_path / "loops.o"]
+    remarks = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    told = {int(remark.split(":")[1]) for remark in remarks if "loop vectorized" in remark}
+    wanted = {number: line for number, line in enumerate(lines, 1) if "y[i] = r_" in line}
+    assert len(wanted) == len(NUMPY) + len(NUMPY_PAIRS)
+    assert [line for number, line in wanted.items() if number not in told] == []
