@@ -1,0 +1,120 @@
+"""CPUs that C is written and compiled for."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+
+__all__ = ["AVX2", "AVX512", "GENERIC", "NEON", "SSE2", "Target", "cpu_identity", "native_target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A kind of CPU.
+
+    Attributes
+    ----------
+    name : str
+        Name of its vector instructions.
+    vector_bytes : int
+        Size of a vector register in bytes.
+    registers : int
+        Number of vector registers that a product's tile may use; one is left for operands.
+    flags : tuple of str
+        Compiler flags that allow its instructions.
+    """
+
+    name: str
+    vector_bytes: int
+    registers: int
+    flags: tuple[str, ...]
+
+
+# GCC uses half of AVX-512's registers unless it is told otherwise.
+_WHOLE_VECTORS = ("-mprefer-vector-width=512",)
+
+AVX512 = Target("AVX-512", 64, 31, ("-march=x86-64-v4", *_WHOLE_VECTORS))
+AVX2 = Target("AVX2", 32, 15, ("-march=x86-64-v3",))
+SSE2 = Target("SSE2", 16, 15, ("-march=x86-64",))
+NEON = Target("NEON", 16, 31, ())
+GENERIC = Target("generic", 16, 15, ())
+
+_NATIVE_FLAGS = {
+    AVX512: ("-march=native", *_WHOLE_VECTORS),
+    AVX2: ("-march=native",),
+    SSE2: ("-march=native",),
+    NEON: ("-mcpu=native",),  # on ARM, Apple's compiler has long refused -march=native
+}
+
+_NEEDED = {
+    AVX512: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    AVX2: {"avx2", "fma"},
+}
+"""Features without which a target's vectors would be made of smaller ones."""
+
+_CPU_INFO = "/proc/cpuinfo"
+_DESCRIBING = {
+    "linux": ("vendor_id", "cpu family", "model", "model name", "CPU implementer", "CPU variant", "CPU part"),
+    "darwin": ("machdep.cpu.brand_string",),
+}
+_FEATURES = {
+    "linux": ("flags", "Features"),
+    "darwin": ("machdep.cpu.features", "machdep.cpu.leaf7_features"),
+}
+"""Under which names a system lists the features of x86 and of ARM, or in several parts."""
+
+
+@cache
+def native_target() -> Target:
+    """Return the target of this machine's CPU.
+
+    Its flags allow all instructions of the CPU only if `cpu_identity` can tell the CPU from others.
+    """
+    machine = platform.machine().lower()
+    features = _features()
+    if machine in ("x86_64", "amd64"):
+        target = next((target for target, needed in _NEEDED.items() if needed <= features), SSE2)
+    elif machine in ("aarch64", "arm64"):
+        target = NEON
+    else:
+        return GENERIC
+    return replace(target, flags=_NATIVE_FLAGS[target]) if _description() else target
+
+
+@cache
+def cpu_identity() -> str:
+    """Return what decides if machine code made for one CPU may run on another: the system, the CPU and its features."""
+    return "\n".join([sys.platform, platform.machine(), *(f"{key}: {value}" for key, value in _description().items())])
+
+
+def _features() -> set[str]:
+    found = _description()
+    return {feature for name in _FEATURES.get(sys.platform, ()) for feature in found.get(name, "").lower().split()}
+
+
+@cache
+def _description() -> dict[str, str]:
+    """Return what the system says of its first CPU; nothing if it says nothing."""
+    names = _DESCRIBING.get(sys.platform, ()) + _FEATURES.get(sys.platform, ())
+    found = {}
+    if sys.platform == "darwin":
+        found = {name: _sysctl(name) for name in names}
+    elif sys.platform == "linux":
+        with suppress(OSError), open(_CPU_INFO, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                name, colon, value = line.partition(":")
+                if not colon:
+                    break  # the end of the first CPU: the kernel takes long to describe hundreds
+                found[name.strip()] = value.strip()
+    return {name: found[name] for name in names if found.get(name)}
+
+
+def _sysctl(name: str) -> str:
+    """Return a text of the macOS kernel, empty if there is none of this name."""
+    text, size = ctypes.create_string_buffer(4096), ctypes.c_size_t(4096)
+    failed = ctypes.CDLL(None).sysctlbyname(name.encode(), text, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return "" if failed else text.value.decode(errors="replace")

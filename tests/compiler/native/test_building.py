@@ -1,0 +1,238 @@
+"""C text becomes a library by whatever compiler there is, or an error says why not."""
+
+import importlib.util
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from specnet.compiler.native import building
+from specnet.compiler.native.building import BuildError, compiler_name, library
+from specnet.compiler.native.target import AVX2, SSE2
+from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Workplace
+from tests.exporting.tools import COMPILER, needs_compiler
+
+pytestmark = pytest.mark.slow
+
+NOT_BUILT = "no C compiler was found: cc, gcc and clang are not on the PATH"
+
+
+@needs_compiler
+def test_a_text_is_compiled_once_and_loaded_once(place: Workplace):
+    place.install('exec real "$@"')
+    first = library(TEXT)
+    assert first.answer() == 42
+    assert library(TEXT) is first
+    assert library(OTHER).answer() == 17
+    assert place.runs == 2
+    assert len(place.entries) == 2
+    assert stat.S_IMODE(place.cache.stat().st_mode) == 0o700
+    assert place.is_clean()
+
+
+@needs_compiler
+def test_from_the_cache_no_process_is_started(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    library(TEXT)
+    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert library(TEXT).answer() == 42
+
+
+@needs_compiler
+def test_the_cache_is_read_without_what_only_compiling_needs(place: Workplace):
+    library(TEXT)
+    code = f"import sys\nbefore = set(sys.modules)\n{CHILD}\nprint(*set(sys.modules) - before)"
+    base = "import specnet.compiler, shutil"  # NumPy's, which brings other modules of its own
+    run = subprocess.run([sys.executable, "-c", f"{base}\n{code}", TEXT], capture_output=True, text=True, check=True)
+    answer, names = run.stdout.splitlines()
+    assert answer == "42"
+    assert not {"subprocess", "tempfile", "shlex"} & set(names.split())
+
+
+def test_flags_and_text_reach_the_compiler(place: Workplace):
+    environment = f"{place.programs}/environment"
+    place.install(
+        f'echo "$@" > {place.programs}/arguments; cat > {place.programs}/text; '
+        f'echo "$LC_ALL" > {environment}; echo "$TMPDIR" >> {environment}; exit 1'
+    )
+    for long, level in ((False, "-O1"), (True, "-O3")):
+        with pytest.raises(BuildError):
+            library(TEXT, AVX2, long=long, extra=("-fsanitize=address",))
+        arguments = (place.programs / "arguments").read_text().split()
+        optimization = [argument for argument in arguments if argument.startswith("-O")]
+        assert optimization == [level]
+        expected = "-ftree-vectorize -fopenmp-simd -fno-math-errno -fno-trapping-math -fPIC -shared -fsanitize=address"
+        assert {*expected.split(), *AVX2.flags, "-lm"} <= set(arguments)
+        assert "-ffast-math" not in arguments
+        assert (place.programs / "text").read_text() == TEXT
+        language, temporary = Path(environment).read_text().splitlines()
+        assert language == "C"  # its messages are searched for words
+        assert Path(temporary).parent == place.temporary  # what it leaves there is removed too
+    assert place.is_clean()
+
+
+@needs_compiler
+def test_a_text_for_each_target_and_purpose(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    compiler = place.install('exec real "$@"')
+    library(TEXT)
+    library(TEXT, long=True)
+    library(TEXT, SSE2)
+    library(TEXT, extra=("-g0",))
+    assert place.runs == len(place.entries) == 4
+    os.utime(compiler, (1, 1))  # another version was installed
+    library(TEXT)
+    assert place.runs == len(place.entries) == 5
+    monkeypatch.setattr(building, "cpu_identity", lambda: "another CPU")
+    library(TEXT)
+    assert place.runs == len(place.entries) == 6
+
+
+@needs_compiler
+def test_a_mistake_in_the_text_is_told(place: Workplace):
+    place.install('exec real "$@"')
+    with pytest.raises(BuildError, match=r"^cc failed: error: .*nowhere") as caught:
+        library("int answer(void) { return nowhere; }")
+    assert "\n" not in str(caught.value)
+    assert place.entries == []
+    assert place.is_clean()
+
+
+@needs_compiler
+def test_a_flag_that_the_compiler_does_not_know(place: Workplace):
+    place.install('exec real "$@"')
+    with pytest.raises(BuildError, match=r"^cc failed: .*-fno-such-flag"):
+        library(TEXT, extra=("-fno-such-flag=1",))
+
+
+@needs_compiler
+def test_what_the_linker_misses_is_told(place: Workplace):
+    with pytest.raises(BuildError, match="no_such_library"):
+        library(TEXT, extra=("-lno_such_library",))
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (
+            "echo 'in file x' >&2; echo 'x.c:1:2: fatal error: no math.h' >&2; exit 1",
+            "cc failed: fatal error: no math.h",
+        ),
+        ("echo; echo 'license expired'; exit 1", "cc failed: license expired"),
+        ("exit 3", "cc failed: exit status 3"),
+        ("kill -9 $$", "cc failed: it was ended by signal 9"),
+        ("exit 0", "cc wrote no library"),
+        ("printf 'error: \\377%0300d' 1; exit 1", None),
+    ],
+)
+def test_failing_compilers(place: Workplace, script: str, expected: str | None):
+    place.install(script)
+    with pytest.raises(BuildError) as caught:
+        library(TEXT)
+    message = str(caught.value)
+    assert len(message) <= 220
+    assert expected is None or message == expected
+    assert place.entries == []
+    assert place.is_clean()
+
+
+def test_what_is_no_library_is_not_loaded(place: Workplace):
+    place.install('for last; do case "$before" in -o) echo nonsense > "$last";; esac; before=$last; done')
+    with pytest.raises(BuildError, match="cannot be written or loaded"):
+        library(TEXT)
+    assert place.entries == []
+    assert place.is_clean()
+
+
+def test_a_compiler_that_does_not_start(place: Workplace):
+    place.install("exit").write_bytes(b"\x7fELF nonsense")
+    with pytest.raises(BuildError, match=r"^cc does not start: "):
+        library(TEXT)
+    assert compiler_name() == "cc"
+
+
+def test_no_compiler(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(place.programs))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert compiler_name() is None
+    with pytest.raises(BuildError, match=f"^{NOT_BUILT}$"):
+        library(TEXT)
+    monkeypatch.setenv("CC", "tcc -w")
+    with pytest.raises(BuildError, match="tcc -w, cc, gcc and clang are not on the PATH"):
+        library(TEXT)
+
+
+def test_windows_is_refused(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(building.os, "name", "nt")
+    assert compiler_name() is None
+    with pytest.raises(BuildError, match="Windows is not supported"):
+        library(TEXT)
+
+
+def test_compilers_in_order(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(place.programs))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in ("clang", "gcc", "cc", "own"):
+        path = place.install(f"echo '{name}: error: is called'; exit 1", name)
+        if name == "own":
+            monkeypatch.setenv("CC", f"'{path}' -w")
+        expected = "own -w" if name == "own" else name
+        with pytest.raises(BuildError, match=f"^{expected} failed: error: is called$"):
+            library(TEXT)
+    monkeypatch.setenv("CC", "missing")
+    with pytest.raises(BuildError, match=r"^cc failed"):
+        library(TEXT)
+    monkeypatch.setenv("CC", "'cc")
+    with pytest.raises(BuildError, match=r"^the environment variable CC is not a valid command: no closing quotation$"):
+        library(TEXT)
+    assert compiler_name() is None
+
+
+def test_arguments_of_cc_come_first(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    place.install(f'echo "$1 $2" > {place.programs}/arguments; exit 1', "own")
+    monkeypatch.setenv("CC", "own -a '-b c'")
+    with pytest.raises(BuildError):
+        library(TEXT)
+    assert (place.programs / "arguments").read_text() == "-a -b c\n"
+
+
+@needs_compiler
+def test_ziglang_is_the_last_resort(place: Workplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    package = tmp_path / "packages" / "ziglang"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    path = os.environ["PATH"]
+    main = f"import os, sys\nos.environ['PATH'] = {path!r}\nassert sys.argv.pop(1) == 'cc'\n"
+    (package / "__main__.py").write_text(f"{main}os.execv({str(COMPILER)!r}, ['cc', *sys.argv[1:]])")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    assert library(OTHER).answer() == 17
+    assert compiler_name() != "zig cc"
+    monkeypatch.setenv("PATH", str(place.programs))
+    assert library(TEXT).answer() == 42
+    assert "ziglang" not in sys.modules
+
+
+@needs_compiler
+def test_the_compiler_is_named_with_its_version(place: Workplace):
+    assert re.fullmatch(r"(gcc|clang) \d+(\.\d+)+", str(compiler_name()))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("cc (Debian 12.2.0-14) 12.2.1\nCopyright (C) 2022 Free Software Foundation, Inc.", "gcc 12.2.1"),
+        ("Ubuntu clang version 14.0.0-1ubuntu1.1\nTarget: x86_64-pc-linux-gnu", "clang 14.0.0"),
+        ("Apple clang version 15.0.0 (clang-1500.3.9.4)", "clang 15.0.0"),
+        ("tiny compiler 0.9", "cc 0.9"),
+        ("", "cc"),
+    ],
+)
+def test_versions_of_compilers(place: Workplace, line: str, expected: str):
+    place.install(f"echo '{line}'")
+    assert compiler_name() == compiler_name() == expected
+    assert place.runs == 1
+    assert place.is_clean()

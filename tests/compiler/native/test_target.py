@@ -1,0 +1,102 @@
+"""The target of a CPU, from what the system says of it."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from specnet.compiler.native import target
+from specnet.compiler.native.target import AVX2, AVX512, GENERIC, NEON, SSE2, Target, cpu_identity, native_target
+
+V3 = "sse2 avx avx2 fma bmi2"
+V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known() -> Iterator[None]:
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for function in (native_target, cpu_identity, target._description):
+        function.cache_clear()
+
+
+@pytest.fixture
+def cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Return a function that makes this a Linux machine with this CPU."""
+
+    def change(machine: str, *first: str, second: str = "flags: nothing") -> None:
+        path = tmp_path / "cpuinfo"
+        path.write_text("\n".join(["processor\t: 0", *first, "", "processor\t: 1", second, ""]))
+        monkeypatch.setattr(target, "_CPU_INFO", str(path))
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr(target.platform, "machine", lambda: machine)
+        forget()
+
+    return change
+
+
+def with_flags(known: Target, *flags: str) -> Target:
+    return dataclasses.replace(known, flags=flags)
+
+
+@pytest.mark.parametrize(
+    ("machine", "line", "expected"),
+    [
+        ("x86_64", f"flags\t\t: {V4}", with_flags(AVX512, "-march=native", "-mprefer-vector-width=512")),
+        ("x86_64", f"flags\t\t: {V4}".replace("avx512vl", ""), with_flags(AVX2, "-march=native")),
+        ("AMD64", f"flags\t\t: {V3}", with_flags(AVX2, "-march=native")),
+        ("x86_64", "flags\t\t: sse2 avx", with_flags(SSE2, "-march=native")),
+        ("x86_64", "bogomips\t: 4000", SSE2),
+        ("aarch64", "Features\t: fp asimd", with_flags(NEON, "-mcpu=native")),
+        ("aarch64", "BogoMIPS\t: 50", NEON),
+        ("riscv64", "isa\t: rv64imafdc", GENERIC),
+    ],
+)
+def test_the_first_cpu_decides(cpu, machine: str, line: str, expected: Target):
+    cpu(machine, line, second=f"flags\t\t: {V4}")
+    assert native_target() == expected
+
+
+def test_a_cpu_that_cannot_be_told_from_others_gets_no_native_code(cpu, monkeypatch: pytest.MonkeyPatch):
+    cpu("x86_64", f"flags: {V4}")
+    monkeypatch.setattr(target, "_CPU_INFO", "/nowhere")
+    forget()
+    assert native_target() == SSE2
+
+
+def test_identities_differ_by_features_and_model_and_not_by_clock(cpu):
+    def identity(machine: str, *lines: str) -> str:
+        cpu(machine, *lines)
+        return cpu_identity()
+
+    first = identity("x86_64", "model\t: 1", "cpu MHz\t: 3000.1", f"flags\t: {V4}")
+    assert identity("x86_64", "model\t: 1", "cpu MHz\t: 1200.7", f"flags\t: {V4}") == first
+    others = [
+        identity("x86_64", "model\t: 2", f"flags\t: {V4}"),
+        identity("x86_64", "model\t: 1", f"flags\t: {V3}"),
+        identity("i686", "model\t: 1", f"flags\t: {V4}"),
+        identity("aarch64", "Features\t: asimd", "CPU part\t: 0xd0c"),
+        identity("aarch64", "Features\t: asimd", "CPU part\t: 0xd40"),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_macos_tells_features_in_two_texts(cpu, monkeypatch: pytest.MonkeyPatch):
+    cpu("x86_64")
+    texts = {"machdep.cpu.features": "FPU SSE2 FMA AVX1.0", "machdep.cpu.leaf7_features": "BMI1 AVX2"}
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(target, "_sysctl", lambda name: texts.get(name, ""))
+    assert native_target() == with_flags(AVX2, "-march=native")
+    assert "BMI1 AVX2" in cpu_identity()
+
+
+def test_this_machine_has_a_target():
+    assert native_target().vector_bytes in (16, 32, 64)
+    assert native_target() is native_target()
+    assert sys.platform in cpu_identity()
