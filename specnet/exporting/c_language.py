@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.literals import number_literal
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.language import Language, Variable
-from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text, number_text
+from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 _FUNCTIONS = {
@@ -123,14 +124,6 @@ class C(Language):
 
     def stored(self, value: Text) -> str:
         return f"(real){value.within(CALL)}" if self.has_wide_arrays else value.code
-
-
-def number_literal(number: Any) -> str:
-    """Return a number in its own precision."""
-    text = number_text(number)
-    if text.lstrip("-") in ("inf", "nan"):
-        return text.replace("inf", "INFINITY").replace("nan", "NAN")
-    return f"{text}f" if isinstance(number, np.float32) else text
 
 
 def integer_literal(number: int) -> str:

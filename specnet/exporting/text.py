@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
+from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
 from specnet.exporting.formula import Operand, Step
@@ -113,14 +111,6 @@ def write_expression(
             text = variable(step, text.code)
         texts[step] = text
     return texts
-
-
-def number_text(number: Any) -> str:
-    """Return the shortest decimal that reads as this number, be it read in its own precision or in double."""
-    text = str(number) if isinstance(number, np.floating) else repr(float(number))
-    if isinstance(number, np.float32) and np.float32(float(text)) != number:
-        text = repr(float(number))
-    return text
 
 
 def python_number(number: float) -> Text:

@@ -1,1 +1,9 @@
 """Plans as compiled functions in C."""
+
+from specnet.compiler.backend import Backend
+from specnet.compiler.native.binding import bind as bind
+from specnet.compiler.native.building import BuildError as BuildError
+from specnet.compiler.native.building import missing as missing
+
+NATIVE = Backend({}, bind)
+"""The backend that compiles programs; it has a form of every operation."""

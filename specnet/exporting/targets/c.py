@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.compiler.literals import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
-from specnet.exporting.c_language import C, comment, integer_literal, number_literal, text_literal
+from specnet.exporting.c_language import C, comment, integer_literal, text_literal
 from specnet.exporting.formula import GROUPED, LINEAR
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
@@ -21,7 +22,7 @@ from specnet.exporting.language import Language, Variable
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
-from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text, number_text
+from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
@@ -32,7 +33,6 @@ from specnet.exporting.text import (
     Form,
     Names,
     Text,
-    number_text,
     python_number,
 )
 from specnet.exporting.text import SUM as SUM_LEVEL

@@ -1,0 +1,89 @@
+"""How C says one element of an operation, and a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler.literals import number_literal
+from specnet.compiler.operations import functions, picking, selection
+from specnet.compiler.value import (
+    ADD,
+    CAST,
+    DIVIDE,
+    EXPAND,
+    MULTIPLY,
+    NEGATIVE,
+    SUBTRACT,
+    Kind,
+    MissingRuleError,
+    Operation,
+)
+
+FORMS: Mapping[Operation, str] = {
+    ADD: "{0} + {1}",
+    SUBTRACT: "{0} - {1}",
+    MULTIPLY: "{0} * {1}",
+    DIVIDE: "{0} / {1}",
+    NEGATIVE: "-{0}",
+    EXPAND: "{0}",
+    CAST: "(real){0}",
+    functions.EXP: "r_exp({0})",
+    functions.EXPM1: "r_expm1({0})",
+    functions.LOG: "r_log({0})",
+    functions.LOG1P: "r_log1p({0})",
+    functions.SQRT: "r_sqrt({0})",
+    functions.SIN: "r_sin({0})",
+    functions.COS: "r_cos({0})",
+    functions.TANH: "r_tanh({0})",
+    functions.ERF: "r_erf({0})",
+    functions.SIGMOID: "r_sigmoid({0})",
+    functions.SOFTPLUS: "r_softplus({0})",
+    functions.ABSOLUTE: "r_abs({0})",
+    functions.SIGN: "r_sign({0})",
+    functions.FLOOR: "r_floor({0})",
+    selection.MAXIMUM: "r_max({0}, {1})",
+    selection.MINIMUM: "r_min({0}, {1})",
+    selection.GREATER: "{0} > {1}",
+    selection.EQUAL: "{0} == {1}",
+    selection.WHERE: "{0} ? {1} : {2}",
+    picking.ONE_HOT: "i == {0}",
+    picking.TO_INDEX: "(integer){0}",
+}
+"""Operands are names and numbers. A one-hot row is true where the row's number i is the index."""
+TYPES: Mapping[Kind, str] = {"float": "real", "mask": "int", "index": "integer"}
+"""Of one element in a variable."""
+
+
+def element(operation: Operation, operands: Sequence[str], constant: Sequence[bool]) -> str:
+    """Return one element of an operation on names and numbers.
+
+    Parameters
+    ----------
+    operation
+    operands
+        In C.
+    constant
+        Of each operand: is it a number that never changes?
+
+    Raises
+    ------
+    MissingRuleError
+        If C has no form of the operation.
+    """
+    if operation not in FORMS:
+        raise MissingRuleError(f"{operation.name} has no form in C")
+    if operation in (selection.MAXIMUM, selection.MINIMUM) and any(constant):
+        # A number that never changes is not NaN: the short form keeps the other one's.
+        sign = "<" if operation is selection.MAXIMUM else ">"
+        changing, fixed = operands if constant[1] else operands[::-1]
+        return f"{changing} {sign} {fixed} ? {fixed} : {changing}"
+    return FORMS[operation].format(*operands)
+
+
+def literal(number: float, dtype: np.dtype[Any]) -> str:
+    """Return a number in C, rounded to a dtype."""
+    text = number_literal(dtype.type(number))
+    return f"({text})" if text.startswith("-") else text

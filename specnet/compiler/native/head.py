@@ -1,0 +1,101 @@
+"""The head of every C text: types, vectors, and rows turned into columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_TYPES = {np.dtype(np.float32): ("float", "int32_t"), np.dtype(np.float64): ("double", "int64_t")}
+
+_HEAD = """\
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef {real} real;
+typedef {integer} integer __attribute__((may_alias));
+typedef int64_t index64;
+#define VECTOR {numbers}
+typedef real vector __attribute__((vector_size({vector_bytes}), aligned(sizeof(real)), may_alias));
+#define LOAD(place) (*(const vector *)(place))
+#define STORE(place, numbers) (*(vector *)(place) = (numbers))
+#define PADDED(count) (((count) + VECTOR - 1) / VECTOR * VECTOR)
+#define WITHIN(place, count) ((place) < 0 ? 0 : (place) >= (count) ? (count) - 1 : (place))
+static const real one __attribute__((unused)) = 1;
+#define INLINE static inline __attribute__((always_inline, unused))
+#define OUTLINE static __attribute__((noinline, unused))
+#define PRAGMA(text) _Pragma(#text)
+#define SIMD(clauses) PRAGMA(omp simd clauses)
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#endif
+#endif
+#ifndef SHUFFLE
+typedef integer lanes __attribute__((vector_size({vector_bytes})));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (lanes){{__VA_ARGS__}})
+#endif
+"""
+
+_TURNS = """
+/* to[c, r] = from[r, c] for rows of `from`, some of them by their places; a square of vectors at a time. */
+OUTLINE void turn(
+  const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row)
+{
+  if (columns < VECTOR || rows < VECTOR) {
+    for (long r = 0; r < rows; r++) {
+      const real *row = from + (places ? places[r] : r) * from_row;
+      for (long c = 0; c < columns; c++) to[c * to_row + r] = row[c];
+    }
+    return;
+  }
+  for (long r = 0; r < rows; r += VECTOR) {
+    const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
+    const real *row[VECTOR];
+    for (long k = 0; k < VECTOR; k++) row[k] = from + (places ? places[first + k] : first + k) * from_row;
+    if (places)
+      for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
+        for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
+    for (long c = 0; c < columns; c += VECTOR) {
+      const long second = c + VECTOR <= columns ? c : columns - VECTOR;
+      vector square[VECTOR];
+      for (long k = 0; k < VECTOR; k++) square[k] = LOAD(row[k] + second);
+      turn_square(square);
+      for (long k = 0; k < VECTOR; k++) STORE(to + (second + k) * to_row + first, square[k]);
+    }
+  }
+}
+
+INLINE void turn_rows(const real *from, long from_row, long rows, long columns, real *to, long to_row)
+{
+  turn(from, from_row, 0, rows, columns, to, to_row);
+}
+"""
+
+
+def head_text(dtype: np.dtype[Any], vector_bytes: int) -> str:
+    """Return the types and macros for real numbers of a dtype and vectors of so many bytes."""
+    real, integer = _TYPES[dtype]
+    return _HEAD.format(real=real, integer=integer, vector_bytes=vector_bytes, numbers=vector_bytes // dtype.itemsize)
+
+
+def turning_text(numbers: int) -> str:
+    """Return the functions that turn rows into columns, in squares of so many numbers.
+
+    A square is turned in registers, in as many rounds as a number's place has bits: each round exchanges one bit of
+    the row with the same bit of the column.
+    """
+    lines = ["/* A square of numbers, turned. */", "INLINE void turn_square(vector *v)", "{", "  vector a, b;"]
+    step = 1
+    while step < numbers:
+        for row in range(numbers):
+            if row & step:
+                continue
+            low = [place if not place & step else numbers + place - step for place in range(numbers)]
+            high = [place + step if not place & step else numbers + place for place in range(numbers)]
+            lines.append(f"  a = v[{row}]; b = v[{row + step}];")
+            lines.append(f"  v[{row}] = SHUFFLE(a, b, {', '.join(map(str, low))});")
+            lines.append(f"  v[{row + step}] = SHUFFLE(a, b, {', '.join(map(str, high))});")
+        step *= 2
+    return "\n".join([*lines, "}"]) + "\n" + _TURNS

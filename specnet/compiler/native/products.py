@@ -1,0 +1,182 @@
+"""Products of matrices: tiles of the result that fit into the registers, made by functions of fixed tile sizes.
+
+A tile is some rows by some vectors of columns. One function makes it: for each step along the depth it loads the
+vectors of b once and multiplies them by one number of a for each row. Columns are a named axis padded to whole vectors,
+or of a fixed length that is a multiple of one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from specnet.compiler.native.loops import block
+from specnet.compiler.native.target import Target
+
+PANEL_BYTES = 24 * 1024
+"""Of b that are gone through again and again for all rows: fewer than the first-level cache has."""
+SHALLOWEST_PANEL = 32
+LATENCY = 4
+"""Cycles until a vector that was added to can be added to again."""
+ADDED_PER_CYCLE = 2
+CALL_SHARE = 0.02
+"""Of a tile's time along the depth, what its call costs, about."""
+LARGEST_TILE = (12, 8)
+SUMS_AT_ONCE = 10
+"""How many dot products share their loop."""
+
+
+class Matrix(NamedTuple):
+    """A matrix in memory: where it begins, and how far its rows and columns are apart, in C."""
+
+    base: str
+    row: str
+    column: str = "1"
+
+
+class Products:
+    """Writes products, and keeps the functions that they call.
+
+    Parameters
+    ----------
+    target
+    vector_numbers
+        How many numbers a vector holds.
+
+    Attributes
+    ----------
+    functions
+        Their definitions by name.
+    """
+
+    def __init__(self, target: Target, vector_numbers: int) -> None:
+        self._target, self._vector_numbers = target, vector_numbers
+        self.functions: dict[str, str] = {}
+
+    def product(
+        self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str = ""
+    ) -> list[str]:
+        """Return statements for c = a·b, all of its columns in whole vectors.
+
+        Parameters
+        ----------
+        rows
+        vectors
+            How many vectors of columns there are, in C.
+        likely
+            How many there are as a rule: tiles are made for it.
+        depth
+            The length of what is summed over; a name in C if it is not fixed.
+        a, b, c
+            b and c lie row by row.
+        bias
+            A pointer to one number for each row, to start from.
+        """
+        tall, wide = self._best_tile(rows, likely)
+        shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
+        panels = not isinstance(depth, int) or depth > shallow * 3 // 2
+        if isinstance(depth, int) and panels:
+            shallow = -(-depth // -(-depth // shallow))
+        k, deep = ("k", "deep") if panels else ("0", str(depth))
+        tiles = ["long v = 0;"]
+        for width in dict.fromkeys((wide, likely % wide or 1, 1)):
+            lines = []
+            for height, first, count in ((tall, 0, rows // tall), (rows % tall, rows - rows % tall, 1)):
+                if height and count:
+                    call = self._call(height, width, deep, k, a, b, c, bias)
+                    step = f"for (long m = {first}; m < {first + height * count}; m += {height})"
+                    lines.append(f"{step} {call}")
+            tiles += block(f"for (; v + {width} <= {vectors}; v += {width})", lines)
+        if not panels:
+            return block("", tiles)
+        head = f"for (long k = 0; k < {depth}; k += {shallow})"
+        return block(head, [f"const long deep = {depth} - k < {shallow} ? {depth} - k : {shallow};", *tiles])
+
+    def _call(self, tall: int, wide: int, depth: str, k: str, a: Matrix, b: Matrix, c: Matrix, bias: str) -> str:
+        along = "" if k == "0" else f" + k * {a.column}"
+        below = "" if k == "0" else f" + k * {b.row}"
+        first = f"{a.base} + m * {a.row}{along}, {a.row}, {a.column}"
+        second, third = f"{b.base}{below} + v * VECTOR, {b.row}", f"{c.base} + m * {c.row} + v * VECTOR, {c.row}"
+        start = f"{bias} + m" if bias else "0"
+        return f"{self._tile(tall, wide)}({depth}, {first}, {second}, {third}, {start}, {k} > 0);"
+
+    def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
+        """The rows and vectors of the tile that needs the fewest cycles for the whole."""
+
+        def cycles(tall: int, wide: int) -> float:
+            total = 0.0
+            for m, times_m in ((tall, rows // tall), (rows % tall, 1)):
+                for n, times_n in ((wide, vectors // wide), (vectors % wide, 1)):
+                    if m and n:
+                        waits = LATENCY if m * n < LATENCY * ADDED_PER_CYCLE else 0
+                        step = max(m * n / ADDED_PER_CYCLE, (m + n) / ADDED_PER_CYCLE, waits, 1)
+                        total += times_m * times_n * (step + CALL_SHARE)
+            return total
+
+        tallest, widest = LARGEST_TILE
+        tiles = [
+            (m, n)
+            for m in range(1, min(tallest, rows) + 1)
+            for n in range(1, min(widest, max(1, vectors)) + 1)
+            if m * n + n + 1 <= self._target.registers
+        ]
+        return min(tiles, key=lambda tile: (cycles(*tile), -tile[0] * tile[1]))
+
+    def _tile(self, tall: int, wide: int) -> str:
+        """The name of the function that makes such a tile."""
+        name = f"tile_{tall}_{wide}"
+        if name not in self.functions:
+            self.functions[name] = _tile_text(name, tall, wide)
+        return name
+
+    def dots(self, rows: int, columns: int, depth: str, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
+        """Return statements for c = a·bᵀ by dot products of rows, some at once: for results of few numbers.
+
+        The sums of the rows of b, which are at hand, go where a pointer says, if there is one.
+        """
+        lines = []
+        for of_b, first_b, times_b in _pieces(columns, min(columns, 4)):
+            for of_a, first_a, times_a in _pieces(rows, max(1, min(rows, SUMS_AT_ONCE // of_b))):
+                names = [(x, y) for x in range(of_a) for y in range(of_b)]
+                of_rows = range(of_b) if sums_of_b and not first_a else ()
+                sums = [*(f"s{x}_{y}" for x, y in names), *(f"t{y}" for y in of_rows)]
+                added = [
+                    *(f"s{x}_{y} += a{x}[j] * b{y}[j];" for x, y in names),
+                    *(f"t{y} += b{y}[j];" for y in of_rows),
+                ]
+                body = [
+                    *(f"const real *a{x} = {a.base} + (m + {x}) * {a.row};" for x in range(of_a)),
+                    *(f"const real *b{y} = {b.base} + (n + {y}) * {b.row};" for y in range(of_b)),
+                    f"real {', '.join(f'{name} = 0' for name in sums)};",
+                    f"SIMD(reduction(+:{', '.join(sums)}))",
+                    *block(f"for (long j = 0; j < {depth}; j++)", added),
+                    *(f"{c.base}[(m + {x}) * {c.row} + n + {y}] = s{x}_{y};" for x, y in names),
+                    *(f"{sums_of_b}[n + {y}] = t{y};" for y in of_rows),
+                ]
+                over_a = block(f"for (long m = {first_a}; m < {first_a + of_a * times_a}; m += {of_a})", body)
+                lines += block(f"for (long n = {first_b}; n < {first_b + of_b * times_b}; n += {of_b})", over_a)
+        return lines
+
+
+def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:
+    """A count in pieces of a size and a rest: (size, first, how many pieces)."""
+    whole = count // size * size
+    return [piece for piece in ((size, 0, count // size), (count - whole, whole, 1)) if piece[0] and piece[2]]
+
+
+def _tile_text(name: str, tall: int, wide: int) -> str:
+    rows, vectors = range(tall), range(wide)
+    sums = [(m, n) for m in rows for n in vectors]
+    declared = "long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row"
+    loads = ", ".join(f"b{n} = LOAD(b + {n} * VECTOR)" for n in vectors)
+    steps = [f"const vector {loads};"]
+    for m in rows:
+        steps.append(f"const real a{m} = a[{m} * a_row];")
+        steps.append(" ".join(f"c{m}_{n} += a{m} * b{n};" for n in vectors))
+    body = [
+        f"vector {', '.join(f'c{m}_{n} = {{0}}' for m, n in sums)};",
+        *block("if (adds)", [f"c{m}_{n} = LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
+        *block("else if (bias)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
+        *block("for (long k = 0; k < depth; k++, a += a_column, b += b_row)", steps),
+        *(f"STORE(c + {m} * c_row + {n} * VECTOR, c{m}_{n});" for m, n in sums),
+    ]
+    return "\n".join(block(f"OUTLINE void {name}({declared}, const real *bias, int adds)", body))

@@ -1,0 +1,248 @@
+"""Compiled programs give what NumPy gives: each operation, random programs and networks, odd sizes and odd numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.compiler import (
+    NUMPY,
+    Backend,
+    ShapeError,
+    Value,
+    affine,
+    gradients,
+    input_value,
+    maximum,
+    plan,
+    softplus,
+    state_value,
+    sum_over,
+    tanh,
+)
+from specnet.compiler.native import NATIVE, binding, calls, forms, missing, products, target
+from specnet.compiler.value import MissingRuleError, Operation
+from tests.compiler.cases import CASES, Case, all_operations
+from tests.compiler.commits import random_program
+from tests.compiler.networks import RandomNetwork, random_network
+
+pytestmark = [
+    pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # branches not taken are NaN on purpose
+    pytest.mark.slow,
+]
+CLOSE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 3e-6}
+SIZES = (1, 7, 15, 16, 17, 40)
+Arrays = Mapping[str, np.ndarray]
+
+
+def evaluated(backend: Backend, value: Value, arrays: Arrays, dtype: type, batch: int) -> np.ndarray:
+    bound = backend.bind(plan([value], expansions=backend.expansions), dtype, {"batch": batch})
+    for name, array in bound.inputs.items():
+        array[...] = arrays[name]
+    bound.run()
+    return np.array(bound.outputs[0], dtype=np.float64)
+
+
+def resized(case: Case, batch: int) -> Arrays:
+    """Operands of a case for another length of the batch: its own, again and again."""
+    _, _, arrays = case.make()
+    named = {f"x{k}": operand.shape for k, operand in enumerate(case.operands)}
+    for name, shape in named.items():
+        for axis, length in enumerate(shape):
+            if length == "batch":
+                arrays[name] = np.take(arrays[name], np.arange(batch) % arrays[name].shape[axis], axis)
+    return arrays
+
+
+def errors(case: Case, dtype: type, batch: int) -> float:
+    value, _, _ = case.make()
+    arrays = resized(case, batch)
+    ours, theirs = (evaluated(backend, value, arrays, dtype, batch) for backend in (NATIVE, NUMPY))
+    assert ours.shape == theirs.shape
+    return float(np.abs(ours - theirs).max(initial=0) / max(1.0, np.abs(theirs).max(initial=0)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_operation_gives_what_numpy_gives(case: Case):
+    for dtype, close in CLOSE.items():
+        for batch in SIZES:
+            assert errors(case, dtype.type, batch) < close, batch
+
+
+def test_no_operation_lacks_a_form():
+    computed = {operation for operation in all_operations() if operation.role == "call"}
+    assert computed == {*forms.FORMS, *calls.WRITERS, *_reductions()}
+
+
+def _reductions() -> set[Operation]:
+    return {case.operation for case in CASES if case.operation.name in ("sum", "max")}
+
+
+def floats() -> list[Operation]:
+    """The forms whose results are numbers, and are not copied or converted alone."""
+    return [operation for operation in forms.FORMS if operation.kind == "float" and operation.name not in ("sign",)]
+
+
+@pytest.mark.parametrize("operation", floats(), ids=lambda operation: operation.name)
+def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, operation: f"(real)1.001 * ({forms.FORMS[operation]})"})
+    if operation.name in ("maximum", "minimum"):
+        monkeypatch.setattr(forms, "element", lambda made, operands, constant: forms.FORMS[made].format(*operands))
+    own = [case for case in CASES if case.operation is operation]
+    assert any(errors(case, np.float64, 16) > 1e-4 for case in own)
+
+
+@pytest.mark.parametrize("operation", calls.WRITERS, ids=lambda operation: operation.name)
+def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
+    writer = calls.WRITERS[operation]
+
+    def wrong(writers: Any, n: int, *arguments: int) -> list[str]:
+        place, (rows, columns) = writers._places.place(n), writers._program.space(n)
+        scaled = f"{place.base}[i * {place.row} + j] *= 1.001;"
+        loops = f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {scaled}"
+        return [*writer(writers, n, *arguments), loops]
+
+    monkeypatch.setattr(calls, "WRITERS", {**calls.WRITERS, operation: wrong})
+    assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)
+
+
+def test_a_wrong_tile_is_caught(monkeypatch: pytest.MonkeyPatch):
+    assert products_fail() == 0
+    right = products._tile_text
+    monkeypatch.setattr(products, "_tile_text", lambda *size: right(*size).replace("+= a0", "+= (real)1.001 * a0"))
+    assert products_fail() > 1e-4
+
+
+def products_fail() -> float:
+    """The largest error of products that need tiles of every kind, panels, and rows turned into columns."""
+    worst = 0.0
+    rng = np.random.default_rng(0)
+    for rows, depth, batch in ((3, 5, 9), (20, 70, 33), (64, 1000, 40), (13, 2, 300), (128, 20, 700)):
+        x, block = input_value("x", (depth, "batch")), state_value("block", (depth + 1, rows))
+        loss = sum_over(tanh(affine(block, x)), "all")
+        commits = [(state_value("d", block.shape), gradients(loss, [block])[block])]
+        given = {"block": rng.normal(size=(depth + 1, rows)) / depth, "d": np.zeros((depth + 1, rows))}
+        numbers, found = rng.normal(size=(depth, batch)), []
+        for backend in (NATIVE, NUMPY):
+            arrays = {name: array.copy() for name, array in given.items()}
+            bound = backend.bind(
+                plan([loss], commits, expansions=backend.expansions), np.float64, {"batch": batch}, arrays
+            )
+            bound.inputs["x"][...] = numbers
+            bound.run()
+            found.append((arrays["d"], np.array(bound.outputs[0])))
+        for ours, theirs in zip(*found, strict=True):
+            error = np.abs(ours - theirs).max() / max(1.0, np.abs(theirs).max())
+            worst = max(worst, 0.0 if error < 1e-12 else float(error))
+    return worst
+
+
+@pytest.mark.parametrize("kind", [target.AVX512, target.AVX2, target.SSE2], ids=lambda kind: kind.name)
+def test_other_vectors_give_the_same(kind: target.Target, monkeypatch: pytest.MonkeyPatch):
+    wanted = {target.AVX512: "AVX-512", target.AVX2: "AVX2", target.SSE2: ""}[kind]
+    native = target.native_target()
+    if native.registers < kind.registers or native.vector_bytes < kind.vector_bytes or native.name == "NEON":
+        pytest.skip(f"this CPU has no {wanted}")
+    monkeypatch.setattr(binding, "native_target", lambda: replace(kind))
+    assert products_fail() == 0
+    assert all(difference(random_network(seed), 17) < 1e-11 for seed in range(6))
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_commits_of_random_programs(block: int):
+    for seed in range(block * 20, block * 20 + 20):
+        outputs, commits, start = random_program(seed)
+        found = []
+        for backend in (NATIVE, NUMPY):
+            for commits_alone in (False, True):
+                arrays = {name: array.copy() for name, array in start.items()}
+                bound = backend.bind(plan(outputs, commits, expansions=backend.expansions), np.float64, {}, arrays)
+                (bound.run_commits if commits_alone else bound.run)()
+                found.append((arrays, [] if commits_alone else [output.copy() for output in bound.outputs]))
+        for ours, theirs in zip(found[:2], found[2:], strict=True):
+            for name, array in ours[0].items():
+                np.testing.assert_allclose(array, theirs[0][name], rtol=1e-12, atol=1e-13, err_msg=f"{seed} {name}")
+            for array, expected in zip(ours[1], theirs[1], strict=True):
+                np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-13, err_msg=str(seed))
+
+
+def difference(network: RandomNetwork, batch: int, odd: float | None = None) -> float:
+    """The largest difference of a network's commits and loss; infinite if not the same ones are finite."""
+    rng, commits, found = np.random.default_rng(batch), network.commits(), []
+    states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
+    states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
+    made: dict[str, np.ndarray] = {}
+    for backend in (NATIVE, NUMPY):
+        given = {name: array.copy() for name, array in states.items() if array is not None}
+        program = plan([network.loss], commits, expansions=backend.expansions)
+        bound = backend.bind(program, np.float64, {"batch": batch}, given)
+        for name, array in bound.inputs.items():
+            if name not in made:
+                made[name] = _numbers(rng, network.arrays[name], array, odd)
+            array[...] = made[name]
+        bound.run()
+        found.append([*(array.copy() for array in bound.states.values()), np.array(bound.outputs[0])])
+    worst = 0.0
+    for ours, theirs in zip(*found, strict=True):
+        finite = np.isfinite(theirs)
+        if not np.array_equal(finite, np.isfinite(ours)):
+            return np.inf
+        size = max(1e-3, np.abs(theirs[finite]).max(initial=0))
+        worst = max(worst, np.abs(ours[finite] - theirs[finite]).max(initial=0) / size)
+    return float(worst)
+
+
+def _numbers(rng: np.random.Generator, known: np.ndarray, array: np.ndarray, odd: float | None) -> np.ndarray:
+    if array.shape == known.shape:
+        numbers = known.copy()
+    elif array.dtype.kind == "i":
+        return rng.integers(0, known.max() + 1, array.shape)
+    else:
+        numbers = rng.standard_normal(array.shape)
+    if odd is not None and numbers.dtype.kind == "f" and numbers.size:
+        numbers.flat[rng.integers(numbers.size)] = odd
+    return numbers
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_networks(block: int):
+    found = {
+        seed: difference(random_network(seed), SIZES[seed % len(SIZES)]) for seed in range(block * 15, block * 15 + 15)
+    }
+    assert all(error < 1e-12 for error in found.values()), found
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 5e-324, 1e-310, 1e4, -1e4])
+def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
+    rng = np.random.default_rng(0)
+    x, block = input_value("x", (3, "batch")), state_value("block", (4, 2))
+    for said in (tanh, softplus, lambda value: maximum(value, 0.0), lambda value: value):
+        found = []
+        for backend in (NATIVE, NUMPY):
+            numbers = np.random.default_rng(1).normal(size=(3, 19))
+            numbers[1, 5] = odd
+            arrays = {"block": rng.normal(size=(4, 2)) if not found else found[0][1]}
+            program = plan([said(affine(block, x))], expansions=backend.expansions)
+            bound = backend.bind(program, np.float64, {"batch": 19}, arrays)
+            bound.inputs["x"][...] = numbers
+            bound.run()
+            found.append((np.array(bound.outputs[0]), arrays["block"]))
+        np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-12, atol=1e-300)
+
+
+def test_what_does_not_fit_is_refused():
+    state, x = state_value("a", (2, 2)), input_value("x", (2, "batch"))
+    program = plan([tanh(state) + tanh(state)], [(state, tanh(state))])
+    with pytest.raises(ValueError, match="a is float64 of shape"):
+        NATIVE.bind(program, np.float64, {}, {"a": np.zeros((2, 2), np.float32)})
+    with pytest.raises(ShapeError, match="axis 'batch'"):
+        NATIVE.bind(plan([tanh(x)]), np.float64, {})
+    with pytest.raises(ValueError, match="an array of its own"):
+        NATIVE.bind(plan([tanh(x)]), np.float64, {"batch": 2}, {"x": np.zeros((2, 2))})
+    with pytest.raises(MissingRuleError):
+        NATIVE.bind(plan([Value(Operation("unknown"), (x,), (), x.shape, "float")]), np.float64, {"batch": 2})
