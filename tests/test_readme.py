@@ -34,7 +34,8 @@ def each(codes: list[Any]) -> list[Any]:
 
 def marks(code: str) -> list[pytest.MarkDecorator]:
     """What a block needs that may be missing."""
-    needs_compiler = pytest.mark.skipif("cc -std" in code and shutil.which("cc") is None, reason="there is no cc")
+    compiles = "cc -std" in code or "compiled" in code
+    needs_compiler = pytest.mark.skipif(compiles and shutil.which("cc") is None, reason="there is no cc")
     return [needs_compiler, *([pytest.mark.peers] if PEERS.search(code) else [])]
 
 

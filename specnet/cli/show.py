@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved, Spec
 
 
+class Engine(StrEnum):
+    """What runs programs."""
+
+    NUMPY = "numpy"
+    COMPILED = "compiled"
+
+
 def show(
     target: Annotated[
         Path,
@@ -29,6 +37,15 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Show the spec with every default filled in.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Show the program's calls in order.")] = False,
     schedule: Annotated[bool, typer.Option("--schedule", help="Show the learning rate over the run.")] = False,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            "--engine",
+            metavar="numpy|compiled",
+            show_default=False,
+            help="With --code: the calls of NumPy, or the steps in C. Default: numpy.",
+        ),
+    ] = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
@@ -36,13 +53,14 @@ def show(
 ) -> None:
     """Show the layers and sizes of a spec or model.
 
-    Lists inputs, size, parameters and initializer of each layer, and the totals. Reads the data only if the sizes
-    depend on it, and for --schedule.
+    Lists inputs, size, parameters and initializer of each layer, the totals, and the engine that a run would use. Reads
+    the data only if the sizes depend on it, and for --schedule.
 
     Examples
     --------
     specnet show specs/moons.toml
     specnet show specs/moons.toml --code
+    specnet show specs/moons.toml --code --engine compiled
     specnet show specs/digits.toml --schedule --set training.epochs=20
     specnet show runs/moons_2_5_1/1 --resolved
     """
@@ -51,6 +69,8 @@ def show(
         asked = [option for option, given in options.items() if given]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} cannot be combined")
+        if engine is not None and not code:
+            raise UsageError("--engine needs --code")
         if target.name == str(target) == "parts" and not target.exists():
             raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
         if schedule:
@@ -59,6 +79,8 @@ def show(
         network = _network(target, overrides, limit)
         if resolved:
             output.document(network.spec.to_json())
+        elif code and engine is Engine.COMPILED:
+            _show_compiled(network, output)
         elif code:
             _show_code(network, output)
         else:
@@ -104,8 +126,33 @@ def _show_plan(network: Network, output: Output) -> None:
     head = [plan.spec.name, plan.summary(), plan.totals(), plan.spec.network.dtype]
     output.line("   ".join(part for part in head if part))
     output.line(plan.training())
+    engine = _engine(network)
+    output.data |= engine
+    output.line(f"engine: {engine['engine']} ({engine['engine_reason']})")
     output.line()
     output.table(plan.table())
+
+
+def _engine(network: Network) -> dict[str, str]:
+    """Return the engine that a run would use, and why."""
+    from specnet.training.engine import choose, undecided
+
+    training, data = network.spec.training, network.spec.data
+    rows = None if data is None else data.row_count
+    if rows is None and training.engine == "auto":
+        return undecided().facts()
+    held_out = 0.0 if data is None else data.split.test_size + data.split.validation_size
+    return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
+
+
+def _show_compiled(network: Network, output: Output) -> None:
+    from specnet.training.compiled import steps_text
+    from specnet.training.engine import LIKELY_ROWS
+
+    if network.spec.training.optimizer.stepping is None:
+        raise UsageError(f"{network.spec.training.optimizer.part_name()} has no steps that are compiled together")
+    size = network.resolved.batch_size
+    output.document(steps_text(network, LIKELY_ROWS if size == "full" else size))
 
 
 def _show_code(network: Network, output: Output) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Feed:
         self._generator, self._in_blocks = generator, in_blocks
         self.rows = len(next(iter(sources.values())))
         self._starts = range(0, self.rows, batch_size)
-        self._size = batch_size
+        self.size = batch_size
         self._in_order = self._cut(np.arange(self.rows)) if generator is None else []
 
     @property
@@ -63,15 +63,27 @@ class Feed:
             return self._in_order[first:]
         generator = self._generator(epoch)
         if self._in_blocks:
-            return islice(self._joined(self._blocks(generator)), first, None)
+            return islice(chain.from_iterable(self._joined(self._blocks(generator))), first, None)
         return self._cut(generator.permutation(self.rows))[first:]
+
+    def runs(self, epoch: int, first: int = 0) -> Iterator[Array]:
+        """Yield the row indices of an epoch as `batches` does, of many batches of one size at once: (batches, rows)."""
+        generator = None if self._generator is None else self._generator(epoch)
+        if generator is None:
+            runs = self._joined([np.arange(self.rows)])
+        else:
+            runs = self._joined(self._blocks(generator) if self._in_blocks else [generator.permutation(self.rows)])
+        for run in runs:
+            if first < len(run):
+                yield run[first:]
+            first = max(0, first - len(run))
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
         return BoundFeed(self, inputs, size)
 
     def _cut(self, order: Array) -> list[Array]:
-        return [order[start : start + self._size] for start in self._starts]
+        return [order[start : start + self.size] for start in self._starts]
 
     def _blocks(self, generator: np.random.Generator) -> Iterator[Array]:
         """Yield the rows of some blocks, shuffled, and those of the next ones."""
@@ -81,15 +93,15 @@ class Feed:
             yield generator.permutation(some[some < self.rows])
 
     def _joined(self, blocks: Iterable[Array]) -> Iterator[Array]:
-        """Yield rows in batches."""
+        """Yield rows in batches, many at once."""
         rest = np.empty(0, np.intp)
         for rows in blocks:
             rows = np.concatenate([rest, rows])
-            whole = len(rows) // self._size * self._size
-            yield from rows[:whole].reshape(-1, self._size)
+            whole = len(rows) // self.size * self.size
+            yield rows[:whole].reshape(-1, self.size)
             rest = rows[whole:]
         if len(rest):
-            yield rest
+            yield rest[np.newaxis]
 
 
 class BoundFeed:

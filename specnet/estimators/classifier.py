@@ -53,6 +53,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         Weight of the rows of each label; 1 for labels not listed.
     early_stopping : bool or mapping, optional
         True enables early stopping with its defaults, which monitors the validation loss; False disables it.
+    engine : "auto", "numpy" or "compiled", optional
+        What computes the steps; the compiled engine needs a C compiler.
     validation_size : float, optional
         Fraction of rows held out for validation, stratified by class. Default: ``data.split`` of the spec, or 0.1 if
         the validation set is monitored.

@@ -33,6 +33,7 @@ KEYS = {
     "l2": ("training", "l2"),
     "class_weight": ("training", "class_weight"),
     "early_stopping": ("training", "early_stopping"),
+    "engine": ("training", "engine"),
 }
 """Where the arguments stand in a spec."""
 
@@ -89,6 +90,7 @@ class SpecParameters(BaseEstimator):
     batch_size: int | str | None = None
     l2: float | None = None
     early_stopping: bool | Mapping[str, Any] | None = None
+    engine: str | None = None
     validation_size: float | None = None
     warm_start: bool = False
     random_state: Any = None

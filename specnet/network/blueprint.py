@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from specnet.compiler import (
     BATCH,
     FLAT,
     NUMPY,
+    Backend,
     Plan,
     Shape,
     ShapeError,
@@ -142,12 +142,12 @@ class Blueprint:
     Parameters
     ----------
     resolved : Resolved
+    backend : Backend
+        What runs the programs.
     """
 
-    backend: Final = NUMPY
-    """The backend that runs the programs."""
-
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: Resolved, backend: Backend = NUMPY) -> None:
+        self.backend = backend
         self.spec, self.nodes = resolved.spec, resolved.nodes
         self.inputs, self.outputs = resolved.inputs, resolved.outputs
         self.layout = Layout(self.nodes)
@@ -267,6 +267,14 @@ class Blueprint:
             commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
         program = self._plan([], commits)
         return Update(program, states, tuple(scalars))
+
+    def state_average(self) -> Plan:
+        """Return the program that moves the averages of layer states towards these."""
+        share, commits = input_value(AVERAGE_SHARE, ()), []
+        for placed in self.layout.states:
+            state, average = (state_value(f"{of}.{placed.name}", placed.tensor.shape) for of in ("state", "average"))
+            commits.append((average, average + (state - average) * share))
+        return self._plan([], commits)
 
     def _checked(self, program: Plan) -> Plan:
         """Return a program after checking that it reads the columns, and the target if it has a loss."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from specnet.network.engines import check_engine
 from specnet.network.network import Network
 from specnet.parts.arrays import check_count
 from specnet.parts.part import Part
-from specnet.spec import Limits, Spec, SpecSource, parse_spec, resolve
+from specnet.spec import Limits, Spec, SpecSource, parse_spec, resolve, with_engine
 
 
 def build(
@@ -17,6 +18,7 @@ def build(
     *,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
+    engine: str | None = None,
     limits: Limits | None = None,
 ) -> Network:
     """Return the network that a spec describes.
@@ -28,6 +30,8 @@ def build(
         Numbers of columns and of outputs, if neither the spec nor its data part specifies them.
     parts, overrides, limits : optional
         As for `parse_spec`.
+    engine : {"auto", "numpy", "compiled"}, optional
+        Overrides ``training.engine``; the network is compiled only if that is "compiled".
 
     Raises
     ------
@@ -37,5 +41,6 @@ def build(
     for name, size in (("inputs", inputs), ("outputs", outputs)):
         if size is not None:
             check_count(size, name, at_least=1)
-    parsed = parse_spec(spec, parts=parts, overrides=overrides, limits=limits)
+    parsed = parse_spec(spec, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    check_engine(parsed)
     return Network(resolve(parsed, inputs=inputs, outputs=outputs))

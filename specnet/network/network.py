@@ -17,6 +17,7 @@ from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
+from specnet.network.engines import Engine, backend_of, engine_of
 from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
@@ -38,10 +39,14 @@ class Network:
     ----------
     resolved : Resolved
         A spec after `resolve`.
+    engine : {"numpy", "compiled"}, optional
+        What runs its programs: calls of NumPy, or compiled functions. Default: that of the spec if it says so and there
+        is a C compiler, else NumPy.
 
     Attributes
     ----------
     resolved : Resolved
+    engine : str
     spec : Spec
         The resolved spec.
     dtype : numpy.dtype
@@ -50,10 +55,11 @@ class Network:
         Length of theta.
     """
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: Resolved, engine: Engine | None = None) -> None:
         self.resolved, self.spec = resolved, resolved.spec
+        self.engine = engine_of(self.spec) if engine is None else engine
         self.dtype = np.dtype(self.spec.network.dtype)
-        self._blueprint = Blueprint(resolved)
+        self._blueprint = Blueprint(resolved, backend_of(self.engine))
         self.parameter_count = self._blueprint.layout.size
         rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
@@ -63,7 +69,7 @@ class Network:
         self._local = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.resolved,)
+        return type(self), (self.resolved, self.engine)
 
     @property
     def inputs(self) -> int:

@@ -53,7 +53,7 @@ class RunProgress(Observer):
         self._stream = stream
         self._bar: Progress | None = None
         self._record: Mapping[str, Any] = {}
-        self._member = ""
+        self._member = self._engine = ""
         self._epochs = 0
         self._started = self._drawn = 0.0
         self._next_line = SECONDS_TO_FIRST_LINE
@@ -89,6 +89,9 @@ class RunProgress(Observer):
         self._next_line += seconds
         self._write(f"resumed after epoch {count(epochs)}")
 
+    def engine_chosen(self, engine: str, reason: str) -> None:
+        self._engine = engine
+
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._record = record
         now = time.monotonic()
@@ -102,7 +105,7 @@ class RunProgress(Observer):
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         each = f", {duration(seconds / steps)} a step" if steps else ""
-        line = self._line(epochs, self._record, f"{duration(seconds)}{each}")
+        line = self._line(epochs, self._record, f"{duration(seconds)}{each}, {self._engine}")
         if self._bar is not None:
             self._draw(epochs, line)
             self._close()

@@ -35,7 +35,7 @@ from specnet.running.rows import (
     read_target,
     split_errors_at,
 )
-from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_feature_names
+from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_engine, with_feature_names
 from specnet.spec.ensembles import SHARED_VALIDATION
 from specnet.training import (
     Checkpoint,
@@ -63,6 +63,7 @@ def fit(
     *,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
+    engine: str | None = None,
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
@@ -87,6 +88,8 @@ def fit(
         Multiplies each row's loss.
     parts, overrides, limits : optional
         As for `parse_spec`.
+    engine : {"auto", "numpy", "compiled"}, optional
+        Overrides ``training.engine``.
     observer : Observer, optional
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
         `SpecnetWarning`.
@@ -104,7 +107,11 @@ def fit(
     """
     check_observer(observer)
     parsed = parsed_with_target(
-        spec, lambda parsed: read_target(parsed, as_array(y, "y")), parts=parts, overrides=overrides, limits=limits
+        spec,
+        lambda parsed: read_target(parsed, as_array(y, "y")),
+        parts=parts,
+        overrides=with_engine(overrides, engine),
+        limits=limits,
     )
     data = parsed.data
     X = select_columns(X, parsed.feature_names)

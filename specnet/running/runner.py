@@ -27,7 +27,7 @@ from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
 from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
-from specnet.spec import Limits, Spec, SpecSource, says_its_document
+from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
@@ -92,6 +92,7 @@ def run(
     jobs: int = 1,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
+    engine: str | None = None,
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
@@ -112,6 +113,8 @@ def run(
         number; only the seconds in ``run.json`` differ.
     parts, overrides, limits : optional
         As for `parse_spec`. With several jobs, custom parts must be defined at the top level of a module.
+    engine : {"auto", "numpy", "compiled"}, optional
+        Overrides ``training.engine``.
     observer : Observer, optional
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
         `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
@@ -140,7 +143,7 @@ def run(
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
     check_observer(observer)
-    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=overrides, limits=limits)
+    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     _check_jobs(jobs, parsed, observer)
     with ExitStack() as stack:
         folder = None
@@ -281,6 +284,7 @@ def _write(
         "spec_sha256": started.identity.spec_sha256,
         "data_sha256": started.identity.data_sha256,
         "seed": model.spec.seed,
+        **result.engine.facts(),
         "versions": started.versions,
         TRAINING_ROWS: _hashes(started.data.splits["train"]).to_data(),
     }

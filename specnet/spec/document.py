@@ -166,6 +166,11 @@ class TrainingSpec(Section):
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
     )
+    engine: Literal["auto", "numpy", "compiled"] = Field(
+        "auto",
+        description="what computes the steps: numpy; compiled, functions in C made for the network, which need a C "
+        "compiler; or auto, compiled where NumPy would need over half a second",
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("baselines", self.baselines)

@@ -64,6 +64,11 @@ def parse_spec(
     return spec
 
 
+def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
+    """Return overrides with the engine that a caller wants, if any."""
+    return overrides if engine is None else [*overrides, f"training.engine={engine}"]
+
+
 def says_its_document(spec: Spec) -> bool:
     """Return whether a spec still is what it was read as, and neither resolved nor changed in Python since."""
     try:

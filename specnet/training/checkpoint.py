@@ -24,7 +24,7 @@ FINISHED = "members"
 SPEC = "spec"
 MEMBER = "member"
 """The number of the member in each record of an ensemble's history, from 0."""
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def history_of(records: list[dict[str, Any]], member: int) -> list[dict[str, Any
 
 
 _LARGEST_COUNT = 2**53
-_FACTS = {"epochs", "steps", "updates", "so_far", "seconds", "watchers"}
+_FACTS = {"engine", "epochs", "steps", "updates", "so_far", "seconds", "watchers"}
 _FINISHED = {"epochs", "steps", "seconds", "end"}
 _MEMORY = {field.name for field in fields(Memory)}
 
@@ -191,6 +191,7 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.keys() - {FINISHED} != _FACTS:
         raise FileError("the checkpoint is damaged: its progress is missing")
     right = {
+        "engine": facts["engine"] in ("numpy", "compiled"),
         "epochs": _is_count(facts["epochs"]),
         "steps": _is_count(facts["steps"]),
         "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -92,17 +93,33 @@ class Course:
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
-        return Epoch(epochs, bool(watchers.memories) or self._is_logged(epochs + 1), watchers.rate_factor)
+        unseen = self._unseen()
+        return Epoch(epochs, bool(watchers.memories) or self._is_logged(epochs + 1), watchers.rate_factor, unseen)
 
-    def after_epoch(self, loss: float) -> Epoch | None:
+    def _unseen(self) -> int:
+        """Return the number of epochs from the next one on that nothing looks at."""
+        if self._watchers.memories or self._observer.takes_snapshots:
+            return 0
+        every = self._checkpoint_every if self._keep_checkpoint is not None else None
+        logged = math.ceil(self.epochs / self._log_every) * self._log_every + 1
+        kept = self.total if every is None else (self.epochs // every + 1) * every
+        return min(logged, kept, self.total) - self.epochs - 1
+
+    def after_epoch(self, loss: float, epochs: int = 1) -> Epoch | None:
         """Record the finished epoch, with its loss if it was requested, and return the next one.
+
+        Parameters
+        ----------
+        loss : float
+        epochs : int
+            Number of epochs that have ended; all of several ones are unseen.
 
         Raises
         ------
         TrainingError
             If a figure is not finite.
         """
-        epoch, watchers, record = self.epochs + 1, self._watchers, None
+        epoch, watchers, record = self.epochs + epochs, self._watchers, None
         memories = watchers.memories
         if memories or self._is_logged(epoch):
             figures = Figures(self._network, epoch, self._monitors, self._trainer.kept)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from specnet.compiler import BATCH, Bound
 from specnet.data.feed import Feed
 from specnet.network import Network
@@ -25,29 +23,31 @@ class Gradients(dict[int, "BatchGradient"]):
         C-contiguous and of the network's dtype.
     state : mapping
         Layer states by name; changed in place.
+    vector : (trainable parameters,)
+        For the last gradient.
     member : int, optional
         Number of the member of an ensemble, which has random numbers of its own.
-
-    Attributes
-    ----------
-    vector : (trainable parameters,)
-        The last gradient.
     """
 
     def __init__(
-        self, network: Network, feed: Feed, theta: Array, state: Mapping[str, Array], member: int | None = None
+        self,
+        network: Network,
+        feed: Feed,
+        theta: Array,
+        state: Mapping[str, Array],
+        vector: Array,
+        member: int | None = None,
     ) -> None:
         super().__init__()
-        layout = network.layout
-        self.vector = np.zeros(layout.trainable_size, theta.dtype)
+        layout, self._dtype = network.layout, theta.dtype
         self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
         self._bind = network.blueprint.backend.bind
         self._program = network.plan("step" if feed.weight is None else "step, weighted")
-        self._arrays = layout.arrays(theta, "theta") | layout.arrays(self.vector, "gradient")
+        self._arrays = layout.arrays(theta, "theta") | layout.arrays(vector, "gradient")
         self._arrays |= layout.state_arrays(state)
 
     def __missing__(self, rows: int) -> BatchGradient:
-        bound = self._bind(self._program, self.vector.dtype, {BATCH: rows}, self._arrays)
+        bound = self._bind(self._program, self._dtype, {BATCH: rows}, self._arrays)
         if INVERSE_ROWS in bound.inputs:
             bound.inputs[INVERSE_ROWS][...] = 1 / rows
         self[rows] = BatchGradient(bound, self._feed, rows, self._noise)

@@ -35,6 +35,8 @@ class LbfgsTrainer:
 
     Attributes
     ----------
+    gradient : (trainable parameters,)
+        The last gradient.
     step_number : int
         Number of gradient evaluations.
     """
@@ -47,14 +49,9 @@ class LbfgsTrainer:
         self.theta, self.layer_state, self.step_number = theta, layer_state, 0
         self.is_whole, self.so_far = True, EpochSoFar()
         self._network, self._learning = network, theta[: network.layout.trainable_size]
-        self._gradients = Gradients(network, feed, theta, layer_state, member)
-        self._batch = self._gradients[feed.rows]
+        self.gradient = np.zeros_like(self._learning)
+        self._batch = Gradients(network, feed, theta, layer_state, self.gradient, member)[feed.rows]
         self._batch.feed(np.arange(feed.rows))
-
-    @property
-    def gradient(self) -> Array:
-        """The last gradient."""
-        return self._gradients.vector
 
     def kept(self) -> tuple[Array, State]:
         """Return the current parameters and layer states."""
@@ -66,7 +63,8 @@ class LbfgsTrainer:
 
     def facts(self) -> dict[str, Any]:
         """Return the number of gradient evaluations."""
-        return {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
+        numbers = {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
+        return {"engine": self._network.engine, **numbers}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Do nothing: training starts again."""
@@ -93,7 +91,7 @@ class LbfgsTrainer:
             if not losses:
                 losses.append(loss)
             interruptions.deliver()
-            return loss, self._gradients.vector.astype(np.float64)
+            return loss, self.gradient.astype(np.float64)
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
             self._learning[:] = accepted[:] = intermediate_result.x

@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from specnet.data.feed import Feed
 from specnet.errors import Diagnostic
 from specnet.network import Network
+from specnet.network.engines import not_available
 from specnet.parts.arrays import Array
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import INTERRUPTED, Course, Keeper
+from specnet.training.engine import Choice, choose, without_compiled
 from specnet.training.figures import Monitor, not_finite
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsTrainer
 from specnet.training.observer import Observer
 from specnet.training.rows import TrainingRows
 from specnet.training.stepping import SteppingTrainer
+from specnet.training.trainer import State
 
 
 @dataclass
@@ -56,6 +60,8 @@ class TrainingResult(Trained):
 
     Attributes
     ----------
+    engine : Choice
+        What made the steps, and why.
     interruption : KeyboardInterrupt or None
         The interruption that ended training.
     reached : Checkpoint
@@ -64,6 +70,7 @@ class TrainingResult(Trained):
         Warnings about the training rows.
     """
 
+    engine: Choice
     interruption: KeyboardInterrupt | None
     reached: Checkpoint
     warnings: tuple[Diagnostic, ...] = ()
@@ -124,8 +131,10 @@ def train(
     theta, layer_state = theta.astype(network.dtype, order="C", copy=True), rows.layer_state(network)
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
-    observer, kind = observer or Observer(), _kind_of_trainer(network)
-    trainer = kind(network, theta, rows.feed(network, member), layer_state, member)
+    observer, begun = observer or Observer(), None if checkpoint is None else checkpoint.facts["engine"]
+    choice = choose(network, len(rows), network.spec.training.epochs if epochs is None else epochs, begun)
+    choice, trainer = _trainer(choice, network, theta, rows.feed(network, member), layer_state, member)
+    observer.engine_chosen(choice.engine, choice.reason)
     course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs, member)
     if checkpoint is not None:
         course.resume(checkpoint)
@@ -152,8 +161,27 @@ def train(
     steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
     reached = course.checkpoint()
-    return TrainingResult(kept, kept_state, course.history, course.epochs, steps, seconds, end, interruption, reached)
+    return TrainingResult(
+        kept, kept_state, course.history, course.epochs, steps, seconds, end, choice, interruption, reached
+    )
 
 
-def _kind_of_trainer(network: Network) -> type[SteppingTrainer] | type[LbfgsTrainer]:
-    return LbfgsTrainer if network.spec.training.optimizer.stepping is None else SteppingTrainer
+def _trainer(
+    choice: Choice, network: Network, theta: Array, feed: Feed, state: State, member: int | None
+) -> tuple[Choice, SteppingTrainer | LbfgsTrainer]:
+    """Return the trainer of the engine that was chosen; of NumPy where that was a free choice and nothing compiles."""
+    steps = network.spec.training.optimizer.stepping is not None
+    if choice.engine == "compiled":
+        from specnet.compiler.native import BuildError
+        from specnet.training.compiled import CompiledTrainer
+
+        compiled = Network(network.resolved, "compiled")
+        kind: type[SteppingTrainer] | type[LbfgsTrainer] = CompiledTrainer if steps else LbfgsTrainer
+        try:
+            return choice, kind(compiled, theta, feed, state, member)
+        except BuildError as error:
+            if not choice.is_free:
+                raise not_available(network.spec, error) from error
+            choice = without_compiled(error)
+    kind = SteppingTrainer if steps else LbfgsTrainer
+    return choice, kind(Network(network.resolved, "numpy"), theta, feed, state, member)

@@ -40,6 +40,7 @@ def joined_result(members: Sequence[Trained]) -> TrainingResult:
         sum(member.steps for member in members),
         sum(member.seconds for member in members),
         end,
+        last.engine,
         last.interruption,
         within_member(members[:-1], last.reached),
     )
@@ -86,7 +87,7 @@ def train_members(
     def add(result: TrainingResult) -> None:
         members.append(result.trained())
         if network.spec.training.checkpoint_every is not None:
-            keep(before_member(network.spec))
+            keep(before_member(network.spec, result.engine.engine))
 
     jobs = min(jobs, len(starts) - len(members))
     if jobs > 1:
@@ -128,9 +129,16 @@ def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
     return replace(checkpoint, history=history_of(checkpoint.history, number))
 
 
-def before_member(spec: Spec) -> Checkpoint:
-    """Return the checkpoint of a member that has not begun."""
-    facts = {"epochs": 0, "steps": 0, "updates": 0, "so_far": list(astuple(EpochSoFar())), "seconds": 0.0}
+def before_member(spec: Spec, engine: str) -> Checkpoint:
+    """Return the checkpoint of a member that has not begun, after others that an engine has trained."""
+    facts = {
+        "engine": engine,
+        "epochs": 0,
+        "steps": 0,
+        "updates": 0,
+        "so_far": list(astuple(EpochSoFar())),
+        "seconds": 0.0,
+    }
     return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
 
 

@@ -31,6 +31,9 @@ class Observer:
     def resumed(self, epochs: int, seconds: float) -> None:
         """Training resumes after this number of epochs, which took this number of seconds."""
 
+    def engine_chosen(self, engine: str, reason: str) -> None:
+        """The steps are made by an engine, "numpy" or "compiled", for that reason."""
+
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history."""
 
@@ -82,6 +85,10 @@ class Observers(Observer):
     def resumed(self, epochs: int, seconds: float) -> None:
         for observer in self._observers:
             observer.resumed(epochs, seconds)
+
+    def engine_chosen(self, engine: str, reason: str) -> None:
+        for observer in self._observers:
+            observer.engine_chosen(engine, reason)
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         for observer in self._observers:

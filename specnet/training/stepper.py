@@ -49,6 +49,8 @@ class Stepper:
         Number of updates by the optimizer.
     states : dict
         State vectors of the optimizer by name.
+    gradient : (trainable parameters,)
+        The last gradient.
     layer_state : dict
         Layer states by name.
     rate_factor : float
@@ -70,19 +72,16 @@ class Stepper:
         assert optimizer is not None, "the others make no steps"
         self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
         self.step_number = self.updates = 0
-        self._gradients = Gradients(network, feed, theta, layer_state, member)
         self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
-        self.states, self._scalars, self._blocks = self._bound_update()
-
-    @property
-    def gradient(self) -> Array:
-        """The last gradient, (trainable parameters,)."""
-        return self._gradients.vector
+        update, layout = network.blueprint.update, network.layout
+        self.gradient = np.zeros(layout.trainable_size, theta.dtype)
+        self.states = {name: np.full_like(self.gradient, start) for name, start in update.states.items()}
+        self._bind(feed, member)
 
     def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
         """Make a step on rows, given their indices.
@@ -172,21 +171,27 @@ class Stepper:
                 block = state[start : start + FLUSH_BLOCK]
                 block[np.abs(block) < TINY] = 0
 
-    def _bound_update(self) -> tuple[dict[str, Array], dict[str, Array], list[Bound]]:
-        update, layout = self._network.blueprint.update, self._network.layout
-        bind = self._network.blueprint.backend.bind
+    def _vectors(self) -> dict[str, Array]:
+        """Return the vectors of the update by their names in its program, each (trainable parameters,)."""
+        layout = self._network.layout
         theta = self.theta[: layout.trainable_size]
-        states = {name: np.full_like(theta, start) for name, start in update.states.items()}
-        vectors = {"theta": theta, "gradient": self._gradients.vector}
-        vectors |= {f"optimizer.{name}": array for name, array in states.items()}
+        vectors = {"theta": theta, "gradient": self.gradient}
+        vectors |= {f"optimizer.{name}": array for name, array in self.states.items()}
         if self._average:
             vectors["average"] = self._average["theta"][: theta.size]
         vectors["decay_factors"] = layout.decay_factors().astype(theta.dtype)
         vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
-        scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
-        width = theta.size if theta.size <= BLOCKED_ABOVE else UPDATE_BLOCK
-        blocks = []
-        for start in range(0, theta.size, max(width, 1)):
+        return vectors
+
+    def _bind(self, feed: Feed, member: int | None) -> None:
+        """Bind the programs of a step."""
+        update, bind, size = self._network.blueprint.update, self._network.blueprint.backend.bind, self.gradient.size
+        self._gradients = Gradients(self._network, feed, self.theta, self.layer_state, self.gradient, member)
+        self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
+        vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
+        self._blocks: list[Bound] = []
+        for start in range(0, size, max(width, 1)):
             block = {name: vector[start : start + width] for name, vector in vectors.items()}
-            blocks.append(bind(update.program, theta.dtype, {FLAT: block["theta"].size}, block | scalars))
-        return states, scalars, blocks
+            self._blocks.append(
+                bind(update.program, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars)
+            )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from specnet.data.feed import Feed
 from specnet.network import Network
+from specnet.network.engines import Engine
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
 from specnet.training.stepper import Stepper
@@ -30,6 +31,8 @@ class SteppingTrainer:
     """
 
     resumes: ClassVar[bool] = True
+    engine: ClassVar[Engine] = "numpy"
+    stepper_type: ClassVar[type[Stepper]] = Stepper
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
@@ -38,7 +41,7 @@ class SteppingTrainer:
         self.is_whole, self.so_far = True, EpochSoFar()
         steps = feed.batches_per_epoch
         total = steps * network.spec.training.epochs
-        self._stepper = Stepper(
+        self._stepper = self.stepper_type(
             network, theta, feed, layer_state, member=member, steps_per_epoch=steps, total_steps=total
         )
         self._feed = feed
@@ -93,6 +96,7 @@ class SteppingTrainer:
     def facts(self) -> dict[str, Any]:
         """Return the numbers that further steps depend on."""
         return {
+            "engine": self.engine,
             "steps": self._stepper.step_number,
             "updates": self._stepper.updates,
             "so_far": list(astuple(self.so_far)),

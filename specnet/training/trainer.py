@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -24,11 +24,14 @@ class Epoch(NamedTuple):
         Whether its loss is needed.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
+    unseen : int
+        Number of epochs, from this one on, that end without anything that looks at them.
     """
 
     number: int
     with_loss: bool
     rate_factor: float
+    unseen: int
 
 
 @dataclass(slots=True)
@@ -59,8 +62,11 @@ class Ended(NamedTuple):
     loss: float
 
 
-AfterEpoch = Callable[[float], Epoch | None]
-"""Takes the loss of a finished epoch, and returns the next one, or None at the end of training."""
+class AfterEpoch(Protocol):
+    """Is told when an epoch, or several unseen ones, have ended."""
+
+    def __call__(self, loss: float, epochs: int = 1) -> Epoch | None:
+        """Take the loss of the last finished epoch, and return the next one, or None at the end of training."""
 
 
 class Trainer(Protocol):

@@ -84,6 +84,9 @@ class Sender(Observer):
     def resumed(self, epochs: int, seconds: float) -> None:
         self._send("resumed", epochs, seconds)
 
+    def engine_chosen(self, engine: str, reason: str) -> None:
+        self._send("engine_chosen", engine, reason)
+
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._send("logged", epoch, record)
 

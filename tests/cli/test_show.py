@@ -33,7 +33,7 @@ layers = [
 def test_the_plan_is_a_row_for_each_layer(specnet: Specnet, pinned: Pinned) -> None:
     ended = specnet("show", "moons.toml")
     assert (ended.status, ended.err) == (0, "")
-    assert [line.split() for line in ended.out.splitlines()[4:7]] == [
+    assert [line.split() for line in ended.out.splitlines()[5:8]] == [
         ["input", "2"],
         ["layers.0", "dense", "relu", "input", "5", "15", "he_normal"],
         ["layers.1", "dense", "sigmoid", "layers.0", "1", "6", "glorot_uniform"],
@@ -43,7 +43,7 @@ def test_the_plan_is_a_row_for_each_layer(specnet: Specnet, pinned: Pinned) -> N
 
 def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> None:
     (folder / "branches.toml").write_text(BRANCHES)
-    rows = {line.split()[0]: line for line in specnet("show", "branches.toml").out.splitlines()[3:]}
+    rows = {line.split()[0]: line for line in specnet("show", "branches.toml").out.splitlines()[4:]}
     assert list(rows) == [
         *(
             "layer",
@@ -215,3 +215,20 @@ def test_what_does_not_go_together_is_a_faulty_command_line(
     assert (ended.status, ended.out) == (2, "")
     assert "error[usage]: " in ended.err
     pinned(ended.err)
+
+
+def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
+    for epochs in (20, 1_000_000):
+        pinned(specnet("show", "moons.toml", "--set", f"training.epochs={epochs}").out.splitlines()[2])
+    assert (
+        specnet("show", "moons.toml", "--set", "training.engine=numpy").out.splitlines()[2].startswith("engine: numpy")
+    )
+
+
+def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
+    text = specnet("show", "moons.toml", "--code", "--engine", "compiled").out
+    assert "= affine(theta.layers.0.weight, x) */" in text
+    assert "void steps(" in text
+    ended = specnet("show", "moons.toml", "--engine", "compiled")
+    assert ended.status == 2
+    assert "--engine needs --code" in ended.err

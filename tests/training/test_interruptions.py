@@ -14,6 +14,7 @@ import specnet
 from specnet.errors import Terminated
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
+from specnet.training.compiled import CompiledStepper
 from specnet.training.gradient import BatchGradient
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsTrainer
@@ -37,15 +38,25 @@ def signals() -> Iterator[None]:
 def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
     """Send this process a signal in the middle of a step, counted from 0."""
     made = [0]
-    update = Stepper._update
+    update, run = Stepper._update, CompiledStepper._run
 
-    def interrupted(stepper: Stepper) -> None:
+    def arrive() -> None:
         if made[0] == number:
             os.kill(os.getpid(), sent)
         made[0] += 1
+
+    def interrupted(stepper: Stepper) -> None:
+        arrive()
         update(stepper)
 
+    def interrupted_run(stepper: CompiledStepper, places: np.ndarray, *arguments: Any) -> None:
+        assert len(places) == 1
+        arrive()
+        run(stepper, places, *arguments)
+
     monkeypatch.setattr(Stepper, "_update", interrupted)
+    monkeypatch.setattr(CompiledStepper, "_run", interrupted_run)
+    monkeypatch.setattr(CompiledStepper, "most_at_once", 1)
 
 
 def assert_goes_on(spec: dict[str, Any], rows: TrainingRows, monkeypatch: pytest.MonkeyPatch, step: int) -> None:

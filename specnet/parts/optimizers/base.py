@@ -1,8 +1,10 @@
 """What every optimizer is: an update rule over the flat parameter vector, in the language of the compiler."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.compiler import Value
@@ -13,6 +15,8 @@ from specnet.parts.schedules import Constant, ReduceOnPlateau, Schedule
 
 Commits = list[tuple[Value, Value]]
 ScalarLookup = Callable[[str], Value]
+Numbers = float | NDArray[Any]
+"""One number, or one for each of several steps."""
 
 
 class StateLookup(Protocol):
@@ -69,6 +73,21 @@ class SteppingOptimizer(Optimizer):
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """Return the numbers of a step, counted from 1, at a learning rate."""
         return {"rate": rate}
+
+    def scalars_of(self, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
+        """Return the numbers of several steps, as `scalars` says them, each (steps,) or the same for all.
+
+        Parameters
+        ----------
+        steps : (steps,)
+            Counted from 1.
+        rate : float or (steps,)
+        """
+        if type(self).scalars is SteppingOptimizer.scalars:
+            return {"rate": rate}
+        rates = np.broadcast_to(rate, np.shape(steps)).tolist()
+        each = [self.scalars(step, rate) for step, rate in zip(np.asarray(steps).tolist(), rates, strict=True)]
+        return {name: np.array([numbers[name] for numbers in each]) for name in each[0]}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         """Return what theta and the states become: pairs of a state and its new value."""

@@ -1,13 +1,15 @@
 """Adam and its kin: steps from running means of the gradient and of its square."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from specnet.compiler import Value, absolute, maximum, sqrt
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber
-from specnet.parts.optimizers.base import Commits, DecayingOptimizer, ScalarLookup, StateLookup, nearer
+from specnet.parts.optimizers.base import Commits, DecayingOptimizer, Numbers, ScalarLookup, StateLookup, nearer
 
 NEGLIGIBLE = 1e-17
 """What 1 − x does not see."""
@@ -37,7 +39,12 @@ class _AdamFamily(_AdaptiveMoments):
 
     # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: that takes two passes fewer over all parameters.
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        root = math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
+        return self._scalars(step, rate, math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2)))
+
+    def scalars_of(self, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
+        return self._scalars(steps, rate, np.sqrt((1 - self.beta_2**steps) / (1 - self.beta_2)))
+
+    def _scalars(self, step: Any, rate: Any, root: Any) -> dict[str, Any]:
         return {"rate": rate * root * (1 - self.beta_1) / (1 - self.beta_1**step), "epsilon": self.epsilon * root}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:

@@ -1,0 +1,50 @@
+"""What runs a network's programs: calls of NumPy, or compiled functions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from specnet.compiler import NUMPY, Backend
+from specnet.errors import SpecError
+from specnet.spec import Spec
+
+Engine = Literal["numpy", "compiled"]
+NOT_AVAILABLE = "the compiled engine is not available"
+
+
+def engine_of(spec: Spec) -> Engine:
+    """Return the engine of a network that may come from another machine: compiled if the spec says so and it can be."""
+    if spec.training.engine != "compiled":
+        return "numpy"
+    from specnet.compiler.native import missing
+
+    return "numpy" if missing() else "compiled"
+
+
+def backend_of(engine: Engine) -> Backend:
+    """Return the backend of an engine."""
+    if engine == "numpy":
+        return NUMPY
+    from specnet.compiler.native import NATIVE
+
+    return NATIVE
+
+
+def check_engine(spec: Spec) -> None:
+    """Check that there is the engine that a spec wants.
+
+    Raises
+    ------
+    SpecError
+    """
+    if spec.training.engine == "compiled":
+        from specnet.compiler.native import missing
+
+        if reason := missing():
+            raise not_available(spec, reason)
+
+
+def not_available(spec: Spec, reason: object) -> SpecError:
+    """Return the error for a compiled engine that a spec wants and that cannot be had."""
+    hint = 'install a C compiler, such as gcc or clang, or set training.engine to "numpy"'
+    return spec.error("no-compiler", f"{NOT_AVAILABLE}: {reason}", ("training", "engine"), hint=hint)

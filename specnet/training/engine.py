@@ -1,0 +1,159 @@
+"""Which engine trains: NumPy, or compiled functions where that saves more time than compiling takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from specnet.compiler import Plan
+from specnet.compiler.lowering import Call
+from specnet.compiler.native.building import missing
+from specnet.compiler.operations import functions, products
+from specnet.network import Network
+from specnet.network.engines import NOT_AVAILABLE, Engine, not_available
+
+LIKELY_ROWS = 256
+"""Of a full batch, before rows are read."""
+WORTH_SECONDS = 0.5
+"""Of NumPy, from which on training is compiled."""
+CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10, 2e-9, 1.5e-11
+"""Of a call of NumPy, a number of its result, one of an elementary function, and a product with its sum: of a processor
+like any other, so that the same spec is trained by the same engine on all."""
+LARGEST_PRODUCT = 2**26
+"""Products with their sums from which on a call is left to BLAS, which has several threads."""
+_FUNCTIONS = {
+    getattr(functions, name)
+    for name in ("EXP", "EXPM1", "LOG", "LOG1P", "SIN", "COS", "TANH", "ERF", "SIGMOID", "SOFTPLUS")
+}
+_PRODUCTS = (products.AFFINE, products.AFFINE_GRADIENT, products.MATMUL, products.GROUPED_MATMUL)
+
+
+SAID, BEGUN = "as training.engine says", "as the run was begun"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and why.
+
+    Attributes
+    ----------
+    engine : {"numpy", "compiled", "auto"}
+        "auto" before it is decided.
+    reason : str
+        In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
+    """
+
+    engine: Engine | Literal["auto"]
+    reason: str
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another engine could have been chosen."""
+        return self.reason not in (SAID, BEGUN)
+
+    def facts(self) -> dict[str, str]:
+        """Return the choice as plain data."""
+        return {"engine": self.engine, "engine_reason": self.reason}
+
+
+def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None) -> Choice:
+    """Return the engine that trains a network on so many rows.
+
+    Parameters
+    ----------
+    network : Network
+    rows, epochs : int
+    begun : {"numpy", "compiled"}, optional
+        The engine of the checkpoint to resume from.
+
+    Raises
+    ------
+    SpecError
+        If there is no compiled engine though the spec wants it, or the checkpoint is one of it.
+    """
+    wanted = network.spec.training.engine
+    if wanted == "numpy":
+        return Choice("numpy", SAID)
+    if "compiled" in (wanted, begun):
+        if reason := missing():
+            raise not_available(network.spec, reason)
+        return Choice("compiled", SAID if wanted == "compiled" else BEGUN)
+    if begun == "numpy":
+        return Choice("numpy", BEGUN)
+    work = Work.of(network, rows, epochs)
+    if work.seconds < WORTH_SECONDS:
+        return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
+    if work.largest_product >= LARGEST_PRODUCT:
+        return Choice("numpy", "the largest products are left to BLAS")
+    if reason := missing():
+        return without_compiled(reason)
+    return Choice("compiled", f"NumPy would need {_about(work.seconds)}")
+
+
+def undecided() -> Choice:
+    """Return the choice of ``auto`` before rows are read."""
+    return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
+
+
+def without_compiled(reason: object) -> Choice:
+    """Return the choice where the compiled engine would be better, but cannot be had."""
+    return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is about, by a fixed estimate.
+
+    Attributes
+    ----------
+    seconds : float
+        Of NumPy, of all steps.
+    largest_product : int
+        Products with their sums of the largest call.
+    """
+
+    seconds: float
+    largest_product: int
+
+    @classmethod
+    def of(cls, network: Network, rows: int, epochs: int) -> Work:
+        """Estimate the training of a network, of all members of an ensemble, on so many rows."""
+        spec, wanted = network.spec, network.resolved.batch_size
+        batch = rows if wanted == "full" else min(wanted, rows)
+        plans = [network.plan("step")]
+        if spec.training.optimizer.stepping is not None:
+            plans.append(network.blueprint.update.program)
+        sizes = {"batch": batch, "flat": network.layout.trainable_size}
+        step = sum(_seconds(plan, sizes) for plan in plans)
+        steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
+        return cls(step * steps, max(_products(plan, call, sizes) for plan in plans for call in plan.calls))
+
+
+def _seconds(plan: Plan, sizes: dict[str, int]) -> float:
+    seconds = 0.0
+    for call in plan.calls:
+        if call.operation.role == "call":
+            each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
+            seconds += CALL_SECONDS + each * _size(call.shape, sizes) + PRODUCT_SECONDS * _products(plan, call, sizes)
+    return seconds
+
+
+def _products(plan: Plan, call: Call, sizes: dict[str, int]) -> int:
+    """How many products with their sums a call makes."""
+    if call.operation not in _PRODUCTS:
+        return 0
+    a, b = (_size(plan.calls[n].shape, sizes) for n in call.arguments)
+    groups = call.attributes[0] if call.operation is products.GROUPED_MATMUL else 1
+    # Of rows × depth, depth × columns and rows × columns numbers.
+    return math.isqrt(a * b * _size(call.shape, sizes) // groups)
+
+
+def _size(shape: tuple[int | str, ...], sizes: dict[str, int]) -> int:
+    return math.prod(sizes[axis] if isinstance(axis, str) else axis for axis in shape)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 0.095:
+        return "less than 0.1 s"
+    return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {seconds:.0f} s"

@@ -1,0 +1,26 @@
+"""Training is tested with both engines: each test here runs with either, whatever `auto` would choose."""
+
+from __future__ import annotations
+
+import pytest
+
+from specnet.compiler.native import missing
+from specnet.training import engine, loop
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with both engines, unless it pins texts, which depend on none."""
+    compares_engines = metafunc.module.__name__.endswith("test_engines")
+    if not compares_engines and not {"pinned", "refused"} & set(metafunc.fixturenames):
+        metafunc.fixturenames.append("trained_by")
+        compiled = pytest.param("compiled", marks=pytest.mark.slow)
+        metafunc.parametrize("trained_by", ["numpy", compiled], indirect=True)
+
+
+@pytest.fixture
+def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let an engine train."""
+    if request.param == "compiled" and missing():
+        pytest.skip(f"nothing can be compiled: {missing()}")
+    monkeypatch.setattr(loop, "choose", lambda *_: engine.Choice(request.param, "the test says so"))
+    return str(request.param)

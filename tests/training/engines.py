@@ -1,0 +1,197 @@
+"""Both engines on the same random network: what they compute, and how far they agree."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import specnet
+from specnet.compiler.native import building
+from specnet.network import Network
+from specnet.parts.registry import built_in_registry
+from specnet.training import Stepper, TrainingRows
+from specnet.training.compiled import CompiledStepper
+from tests.random_specs import random_rows, random_spec
+
+STEPS = 20
+CLOSE = 1e-9
+"""Of numbers after some steps."""
+OPTIMIZERS: dict[str, list[dict[str, Any]]] = {
+    "sgd": [{}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.01}],
+    "adam": [{}, {"amsgrad": True}],
+    "rmsprop": [{}, {"momentum": 0.5, "centered": True}],
+    "rprop": [{}],
+}
+"""Settings of optimizers beside their defaults."""
+SCHEDULES: list[dict[str, Any]] = [
+    {"type": "constant"},
+    {"type": "exponential_decay", "decay_rate": 0.9},
+    {"type": "one_cycle"},
+]
+SIZES = (1, 2, 7, 15, 16, 17, 33)
+
+
+def optimizers() -> list[str]:
+    """Return the names of all optimizers that make steps."""
+    return [part.part_name() for part in built_in_registry().of_kind("optimizer") if part.part_name() != "lbfgs"]
+
+
+def random_training(seed: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return a random spec with every kind of training, and rows for it: X, y and perhaps weights."""
+    rng = np.random.default_rng([seed, 11])
+    spec, name = random_spec(rng, seed), optimizers()[seed % len(optimizers())]
+    training = spec["training"]
+    known = OPTIMIZERS.get(name, [{}])
+    training["optimizer"] = {"type": name, **known[rng.integers(len(known))]}
+    full = name == "rprop" or rng.random() < 0.3
+    if name != "rprop":
+        training["optimizer"]["schedule"] = SCHEDULES[rng.integers(len(SCHEDULES))]
+    rows = int(rng.choice(SIZES)) + int(rng.integers(2, 20))
+    training |= {"epochs": 3, "batch_size": "full" if full else int(min(rng.choice(SIZES[1:]), rows))}
+    for key, value in (("clip_norm", 0.5), ("clip_value", 0.1), ("l1", 0.01), ("l2", 0.01)):
+        if rng.random() < 0.2:
+            training[key] = value
+    if rng.random() < 0.3:
+        training["average_weights"] = {"type": "exponential", "decay": 0.9}
+    X, y = random_rows(rng, spec, rows)
+    weight = rng.uniform(0, 2, rows) * (rng.random(rows) < 0.8) if rng.random() < 0.3 else None
+    if weight is not None and not weight.any():
+        weight[0] = 1
+    return spec, X, y, weight
+
+
+def steppers(
+    spec: dict[str, Any], X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[Stepper, CompiledStepper, Network, Network]:
+    """Return a stepper of each engine on the same rows, and their networks."""
+    numpy = specnet.build(spec)
+    compiled = Network(numpy.resolved, "compiled")
+    target = y if numpy.spec.training.loss.target == "classes" else y.astype(numpy.dtype).reshape(len(X), -1)
+    given = None if weight is None else weight.astype(numpy.dtype)
+    rows = TrainingRows(np.ascontiguousarray(X.astype(numpy.dtype)), np.ascontiguousarray(target), given)
+    feed = rows.feed(numpy)
+    lengths = {"steps_per_epoch": feed.batches_per_epoch, "total_steps": feed.batches_per_epoch * 3}
+    made = [
+        kind(network, network.initial_parameters(), feed, network.fitted_state(X), **lengths)
+        for kind, network in ((Stepper, numpy), (CompiledStepper, compiled))
+    ]
+    return made[0], made[1], numpy, compiled
+
+
+def batches(feed: Any) -> Iterator[np.ndarray]:
+    """Yield runs of batches, epoch after epoch."""
+    epoch = 0
+    while True:
+        yield from feed.runs(epoch)
+        epoch += 1
+
+
+def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference, relative to the largest number, where they are finite; infinite where only one is."""
+    finite = np.isfinite(theirs)
+    if not np.array_equal(finite, np.isfinite(ours)):
+        return np.inf
+    largest = max(np.abs(theirs[finite]).max(initial=0), 1e-3)
+    return float(np.abs(ours[finite] - theirs[finite]).max(initial=0) / largest)
+
+
+def disagreement(seed: int, steps: int = STEPS) -> dict[str, float]:
+    """Return by what the engines differ on a random network: functions of the network, and steps of training."""
+    spec, X, y, weight = random_training(seed)
+    numpy_steps, compiled_steps, numpy, compiled = steppers(spec, X, y, weight)
+    theta, state = numpy.initial_parameters(), numpy.fitted_state(X)
+    found = {}
+    with np.errstate(all="ignore"):
+        found["predictions"] = relative(compiled.predict(theta, X, state), numpy.predict(theta, X, state))
+        theirs = numpy.loss_and_gradient(theta, X, y, weight, state, training=True, step=3)
+        ours = compiled.loss_and_gradient(theta, X, y, weight, numpy.fitted_state(X), training=True, step=3)
+        found["loss"] = relative(np.array(ours[0]), np.array(theirs[0]))
+        found["gradient"] = relative(ours[1], theirs[1])
+        found["input gradient"] = relative(
+            compiled.input_gradient(theta, X, y, weight, state), numpy.input_gradient(theta, X, y, weight, state)
+        )
+        found |= _steps(numpy_steps, compiled_steps, steps)
+    return found
+
+
+def _steps(numpy_steps: Stepper, compiled_steps: CompiledStepper, count: int) -> dict[str, float]:
+    """Compare steps in one call, as far as rounding is not all that there is of a gradient.
+
+    A bias before batch normalization has a true gradient of 0, of which its rounding is left, and optimizers that
+    divide by the gradient's size make a step of it. From there on each step begins with NumPy's numbers again.
+    """
+    losses, sums, found, done = ([], []), ([], []), {"numbers": 0.0}, 0
+    follows = False
+    for run in batches(compiled_steps._feed):
+        for part in np.split(run, len(run)) if follows else [run]:
+            for batch in part:
+                loss, weight = numpy_steps.step(batch, True)
+                losses[0].append(loss)
+                sums[0].append(weight)
+            ours, weights = compiled_steps.make(part, True)
+            losses[1].extend(ours)
+            sums[1].extend(weights)
+            sizes = np.maximum(np.abs(numpy_steps.gradient), np.abs(compiled_steps.gradient))
+            sizes /= max(sizes.max(initial=0), 1e-3)
+            is_rounding = (sizes > 0) & (sizes < 1e-9)
+            if follows:
+                found["numbers"] = max(found["numbers"], _numbers(numpy_steps, compiled_steps, is_rounding))
+            follows = follows or bool(is_rounding.any())
+            if follows:
+                for name, numbers in numpy_steps.tensors().items():
+                    compiled_steps.tensors()[name][...] = numbers
+            found["gradient of a step"] = relative(compiled_steps.gradient, numpy_steps.gradient)
+        done += len(run)
+        if done >= count:
+            break
+    found["losses of steps"] = relative(*(np.array(each) for each in losses[::-1]))
+    found["weights of steps"] = relative(*(np.array(each) for each in sums[::-1]))
+    if not follows:
+        found["numbers"] = _numbers(numpy_steps, compiled_steps, np.zeros(0))
+    found["steps"] = float(compiled_steps.step_number != numpy_steps.step_number)
+    found["updates"] = float(compiled_steps.updates != numpy_steps.updates)
+    return found
+
+
+def _numbers(numpy_steps: Stepper, compiled_steps: CompiledStepper, left_out: np.ndarray) -> float:
+    """The largest difference between what both steppers keep, but for what belongs to some parameters."""
+    ours, differences = compiled_steps.tensors(), [0.0]
+    for name, theirs in numpy_steps.tensors().items():
+        kept = np.ones(theirs.shape, np.bool_)
+        if not name.startswith(("state.", "average.layers")):
+            kept.flat[: len(left_out)] = ~left_out.astype(np.bool_)
+        differences.append(relative(ours[name][kept], theirs[kept]))
+    return max(differences)
+
+
+def main() -> int:
+    """Compare both engines on random networks: the worst disagreement of each kind, and networks that are apart."""
+    parser = ArgumentParser(description=main.__doc__)
+    parser.add_argument("--networks", type=int, default=300)
+    parser.add_argument("--sanitize", action="store_true", help="compile with AddressSanitizer and UBSan")
+    arguments = parser.parse_args()
+    if arguments.sanitize:
+        sanitize()
+    worst: dict[str, float] = {}
+    apart = []
+    for seed in range(arguments.networks):
+        found = disagreement(seed)
+        worst |= {name: max(error, worst.get(name, 0.0)) for name, error in found.items()}
+        apart += [seed] if max(found.values()) > CLOSE else []
+    for name, error in worst.items():
+        print(f"{name}: {error:.1e}")
+    print(f"{arguments.networks} networks, {len(apart)} apart: {apart}")
+    return int(bool(apart))
+
+
+def sanitize() -> None:
+    """Let every library from now on look for wrong reads, writes and arithmetic, and end the process at the first."""
+    building._FLAGS = (*building._FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
