@@ -7,7 +7,7 @@ caller. A network can be used from several threads: each has its own arrays and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
-from specnet.network.engines import Engine, backend_of, engine_of
+from specnet.network.engines import Engine, backend_of, engine_of, not_available
 from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
@@ -30,6 +30,14 @@ CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
 """Chunks are padded to a multiple of this, to bind few programs. Last bits may depend on the rows in a chunk."""
+
+FewRows = Callable[[Array, Array], Array | None]
+"""Takes theta and rows, and returns predictions; None if it does not take these."""
+
+
+def no_rows(theta: Array, X: Array) -> Array | None:
+    """Answer for no rows: there is no faster way for a few."""
+    return None
 
 
 class Network:
@@ -64,6 +72,7 @@ class Network:
         rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
         self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
+        self._few_rows: FewRows = no_rows if self.engine == "numpy" else self._compiled_rows
         self._plans: dict[str, Plan] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -174,7 +183,24 @@ class Network:
         state : mapping, optional
             Layer states after training; default: those of `initial_state`.
         """
+        if state is None and type(X) is np.ndarray and type(theta) is np.ndarray:
+            answer = self._few_rows(theta, X)
+            if answer is not None:
+                return answer
         return self.predict_checked(theta, self.check_inputs(X), state)
+
+    def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
+        """Find out whether there is a compiled function of few rows, and use it from now on."""
+        from specnet.compiler.native import BuildError, few_rows
+
+        starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
+        reads_columns = bool(self._column_nodes)
+        try:
+            made = None if reads_columns else few_rows(self.plan("predict"), self.dtype, starts, self.parameter_count)
+        except BuildError as error:
+            raise not_available(self.spec, error) from error
+        self._few_rows = no_rows if made is None else made
+        return self._few_rows(theta, X)
 
     def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
