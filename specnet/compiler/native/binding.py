@@ -15,6 +15,7 @@ from specnet.compiler.backend import Array, Bound
 from specnet.compiler.native.building import library
 from specnet.compiler.native.places import Extent
 from specnet.compiler.native.target import Target, native_target
+from specnet.compiler.native.threads import use_threads
 from specnet.compiler.native.writing import PARAMETERS, Function, Source
 from specnet.compiler.shapes import ShapeError
 from specnet.compiler.storage import Plan
@@ -38,6 +39,7 @@ class CompiledPlan:
         run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
         self.text = self.source.text(run)
         self.library = library(self.text, target)
+        use_threads(self.library)
 
 
 class _Kept:

@@ -41,6 +41,7 @@ _FLAGS = (
     "-fno-trapping-math",
     "-fPIC",
     "-shared",
+    "-pthread",
 )
 _COMPILERS = ("cc", "gcc", "clang")
 _POLL = 0.002

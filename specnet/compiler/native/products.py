@@ -7,6 +7,7 @@ or of a fixed length that is a multiple of one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from specnet.compiler.native.loops import block
@@ -20,9 +21,21 @@ LATENCY = 4
 ADDED_PER_CYCLE = 2
 CALL_SHARE = 0.02
 """Of a tile's time along the depth, what its call costs, about."""
+SHARED_ABOVE = 2**21
+"""Products with their sums from which on threads share the work: some 40 microseconds of one."""
 LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
 """How many dot products share their loop."""
+
+
+_PRODUCT = """
+/* A product: c = a·b, from a bias in each row if there is one. */
+typedef struct {
+  const real *a, *b, *bias;
+  real *c;
+  long vectors, depth, a_row, a_column, b_row, c_row;
+} Product;
+"""
 
 
 class Matrix(NamedTuple):
@@ -41,16 +54,26 @@ class Products:
     target
     vector_numbers
         How many numbers a vector holds.
+    likely
+        The lengths of named axes, as a rule.
 
     Attributes
     ----------
     functions
-        Their definitions by name.
+        The definitions of those that make tiles, by name.
+    shared
+        Those of products that threads share.
     """
 
-    def __init__(self, target: Target, vector_numbers: int) -> None:
-        self._target, self._vector_numbers = target, vector_numbers
+    def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
+        self._target, self._vector_numbers, self._likely = target, vector_numbers, likely
         self.functions: dict[str, str] = {}
+        self.shared: dict[str, str] = {}
+
+    def definitions(self) -> list[str]:
+        """Return the definitions of all functions, and of what they need but threads."""
+        shared = [_PRODUCT, *self.shared.values()] if self.shared else []
+        return [*self.functions.values(), *shared]
 
     def product(
         self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str = ""
@@ -71,7 +94,43 @@ class Products:
         bias
             A pointer to one number for each row, to start from.
         """
+        known = depth if isinstance(depth, int) else self._likely[depth]
+        if rows * known * likely * self._vector_numbers >= SHARED_ABOVE:
+            return self._shared(rows, vectors, likely, depth, a, b, c, bias)
+        return self._tiles(rows, vectors, likely, depth, a, b, c, bias)
+
+    def _shared(
+        self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str
+    ) -> list[str]:
+        """Return statements that let several threads make some rows of the product each."""
+        name = f"product_{len(self.shared)}"
+        deep = depth if isinstance(depth, int) else "q->depth"
+        of_a, of_b = Matrix("q->a", "q->a_row", "q->a_column"), Matrix("q->b", "q->b_row")
+        lines = self._tiles(
+            rows, "q->vectors", likely, deep, of_a, of_b, Matrix("q->c", "q->c_row"), "q->bias" if bias else "", True
+        )
+        head = f"static void {name}(const void *arguments, long part, long parts)"
+        self.shared[name] = "\n".join(block(head, ["const Product *const q = arguments;", *lines]))
+        numbers = f"{vectors}, {depth}, {a.row}, {a.column}, {b.row}, {c.row}"
+        given = f"const Product q = {{{a.base}, {b.base}, {bias or 0}, {c.base}, {numbers}}};"
+        return block("", [given, f"in_parts({name}, &q);"])
+
+    def _tiles(
+        self,
+        rows: int,
+        vectors: str,
+        likely: int,
+        depth: int | str,
+        a: Matrix,
+        b: Matrix,
+        c: Matrix,
+        bias: str,
+        is_part: bool = False,
+    ) -> list[str]:
+        """Return statements that make all rows tile by tile; or one part of them."""
         tall, wide = self._best_tile(rows, likely)
+        whole, rest = rows // tall, rows % tall
+        first, last = ("first", "last") if is_part else ("0", str(whole * tall))
         shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
         panels = not isinstance(depth, int) or depth > shallow * 3 // 2
         if isinstance(depth, int) and panels:
@@ -79,17 +138,19 @@ class Products:
         k, deep = ("k", "deep") if panels else ("0", str(depth))
         tiles = ["long v = 0;"]
         for width in dict.fromkeys((wide, likely % wide or 1, 1)):
-            lines = []
-            for height, first, count in ((tall, 0, rows // tall), (rows % tall, rows - rows % tall, 1)):
-                if height and count:
-                    call = self._call(height, width, deep, k, a, b, c, bias)
-                    step = f"for (long m = {first}; m < {first + height * count}; m += {height})"
-                    lines.append(f"{step} {call}")
+            call = self._call(tall, width, deep, k, a, b, c, bias)
+            lines = [f"for (long m = {first}; m < {last}; m += {tall}) {call}"]
+            if rest:
+                ends = "if (part + 1 == parts) " if is_part else ""
+                call = self._call(rest, width, deep, k, a, b, c, bias)
+                lines.append(f"{ends}for (long m = {rows - rest}; m < {rows}; m += {rest}) {call}")
             tiles += block(f"for (; v + {width} <= {vectors}; v += {width})", lines)
+        limits = f"const long first = {whole} * part / parts * {tall}, last = {whole} * (part + 1) / parts * {tall};"
+        cut = [limits] if is_part else []
         if not panels:
-            return block("", tiles)
+            return block("", [*cut, *tiles])
         head = f"for (long k = 0; k < {depth}; k += {shallow})"
-        return block(head, [f"const long deep = {depth} - k < {shallow} ? {depth} - k : {shallow};", *tiles])
+        return block(head, [*cut, f"const long deep = {depth} - k < {shallow} ? {depth} - k : {shallow};", *tiles])
 
     def _call(self, tall: int, wide: int, depth: str, k: str, a: Matrix, b: Matrix, c: Matrix, bias: str) -> str:
         along = "" if k == "0" else f" + k * {a.column}"

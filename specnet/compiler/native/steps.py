@@ -16,8 +16,9 @@ from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
 from specnet.compiler.native.building import library
 from specnet.compiler.native.loops import block
 from specnet.compiler.native.target import Target
+from specnet.compiler.native.threads import use_threads
 from specnet.compiler.native.writing import Function, Source
-from specnet.compiler.shapes import BATCH, Shape
+from specnet.compiler.shapes import BATCH, FLAT, Shape
 from specnet.compiler.storage import Plan
 from specnet.compiler.value import INPUT
 
@@ -43,6 +44,12 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
   return (real)(longest / sqrt(squares));
 }}
 """
+_UPDATE = """
+/* The whole of an update, of which threads do parts. */
+typedef struct { void *const *p; const index64 *sizes; } Update;
+"""
+SHARED_ABOVE = 2**17
+"""Numbers of a vector from which on threads share its update."""
 _PARAMETERS = (
     "void **p, const index64 *sizes, index64 count, const index64 *places, const real *numbers, index64 numbers_step,"
     " const real *noise, index64 noise_step, double *losses"
@@ -99,7 +106,9 @@ class CompiledSteps:
         limits = np.finfo(self.source.dtype)
         clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
         parts = [clipping] if programs.clipping else []
-        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "")
+        parts += ["\n".join(text) for text in self._shared_updates()]
+        shares = any(map(self._is_shared, self.updates))
+        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "", shares=shares)
 
     @cached_property
     def library(self) -> ctypes.CDLL:
@@ -110,7 +119,9 @@ class CompiledSteps:
         BuildError
             If it cannot be made.
         """
-        return library(self.text, self._target)
+        made = library(self.text, self._target)
+        use_threads(made)
+        return made
 
     @property
     def functions(self) -> list[Function]:
@@ -119,6 +130,36 @@ class CompiledSteps:
     def noise_shapes(self) -> list[tuple[str, Shape]]:
         """The inputs of random numbers in order, with their shapes."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
+
+    def _is_shared(self, function: Function) -> bool:
+        """Do threads share an update: of many numbers, element by element, without room of its own?"""
+        program = function.program
+        calls = [n for n, call in enumerate(program.calls) if call.operation.role != "leaf"]
+        is_alone = all(program.role(n) == "element" for n in calls) and not function.extent.total()
+        return is_alone and program.axes() == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
+
+    def _shared_updates(self) -> list[list[str]]:
+        """Return the functions that update some of the numbers, each as its lines."""
+        source, found = self.source, []
+        flat = source.axes.index(FLAT)
+        for k, function in enumerate(self.updates):
+            if not self._is_shared(function):
+                continue
+            vectors = {call.attributes for call in function.program.calls if call.shape == (FLAT,)}
+            vectors &= set(source.table)
+            lines = [
+                "const Update *const q = arguments;",
+                f"void *p[{len(source.table)}];",
+                f"index64 sizes[{len(source.axes)}];",
+                "memcpy(p, q->p, sizeof p);",
+                "memcpy(sizes, q->sizes, sizeof sizes);",
+                f"const long flat = sizes[{flat}], first = flat * part / parts / 64 * 64;",
+                f"sizes[{flat}] = (part + 1 == parts ? flat : flat * (part + 1) / parts / 64 * 64) - first;",
+                *(f"{source.pointer(name)} = (real *){source.pointer(name)} + first;" for name in sorted(vectors)),
+                f"update_{k}(p, sizes, 0);",
+            ]
+            found.append(block(f"static void part_of_{k}(const void *arguments, long part, long parts)", lines))
+        return [_UPDATE.splitlines(), *found] if found else []
 
     def _feed(self) -> list[str]:
         """Return the statements that gather rows by their places."""
@@ -155,7 +196,11 @@ class CompiledSteps:
             vector, factor, longest = programs.clipping
             factor_of = f"clipping_factor({source.pointer(vector)}, flat, {longest!r})"
             body.append(f"*(real *){source.pointer(factor)} = {factor_of};")
-        body += [f"{function}(p, sizes, 0);" for function in (f"update_{k}" for k in range(len(self.updates)))]
+        for k, function in enumerate(self.updates):
+            if self._is_shared(function):
+                body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q);"])
+            else:
+                body.append(f"update_{k}(p, sizes, 0);")
         body += ["numbers += numbers_step;", "noise += noise_step;"]
         return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
 

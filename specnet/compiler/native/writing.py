@@ -17,6 +17,7 @@ from specnet.compiler.native.places import Extent, Places, padded
 from specnet.compiler.native.products import Products
 from specnet.compiler.native.program import Program
 from specnet.compiler.native.target import Target
+from specnet.compiler.native.threads import THREADS_TEXT
 from specnet.compiler.storage import Plan
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
@@ -48,7 +49,7 @@ class Source:
         self.table: list[str] = [""]
         self.axes = sorted(likely)
         self.vector_numbers = target.vector_bytes // dtype.itemsize
-        self._products = Products(target, self.vector_numbers)
+        self._products = Products(target, self.vector_numbers, likely)
         self._functions: list[str] = []
 
     def add(self, plan: Plan, name: str) -> Function:
@@ -76,10 +77,11 @@ class Source:
             for k, axis in enumerate(self.axes)
         ]
 
-    def text(self, *others: str) -> str:
-        """Return the whole text, with other functions at its end."""
+    def text(self, *others: str, shares: bool = False) -> str:
+        """Return the whole text, with other functions at its end, which may share their work among threads."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
-        head += [turning_text(self.vector_numbers), *self._products.functions.values()]
+        head += [THREADS_TEXT] if shares or self._products.shared else []
+        head += [turning_text(self.vector_numbers), *self._products.definitions()]
         return "\n".join([*head, *self._functions, *others])
 
 

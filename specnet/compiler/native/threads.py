@@ -1,0 +1,129 @@
+"""Work that is cut into parts, some of which other threads do: what large products gain from further processors.
+
+The caller publishes its work and does parts of it too; whoever is free takes the next part. So nobody is waited for who
+has not begun, and a process that was forked, where there are no other threads, does all parts itself. Each part's
+result is the same whoever does it.
+
+A job's number and its next part are one atomic number. It changes before a job's facts do and again when they are
+there: a thread that comes late with the number of an old job takes nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+THREADS_TEXT = """
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+typedef void work(const void *arguments, long part, long parts);
+enum { SPINS = 20000, MOST_THREADS = 64 };
+#define NO_PART 0xffffffffu
+static struct {
+  pthread_mutex_t busy, lock;
+  pthread_cond_t wake;
+  _Atomic(uint64_t) state;  /* number of the job, and its next part in the lower half */
+  atomic_long done, sleeping;
+  _Atomic(work *) function;
+  _Atomic(const void *) arguments;
+  atomic_long parts, wanted;
+  long started;
+} team = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+void set_threads(long count) { team.wanted = count < MOST_THREADS ? count : MOST_THREADS; }
+
+/* Do parts of a job as long as there are some. */
+static void do_parts(uint64_t job)
+{
+  for (;;) {
+    uint64_t state = team.state;
+    work *const function = team.function;
+    const void *const arguments = team.arguments;
+    const long parts = team.parts;
+    if (state >> 32 != job || (state & NO_PART) >= (uint64_t)parts) return;
+    if (!atomic_compare_exchange_strong(&team.state, &state, state + 1)) continue;
+    function(arguments, (long)(state & NO_PART), parts);
+    team.done++;
+  }
+}
+
+static void *help(void *nothing)
+{
+  uint64_t seen = 0;
+  for (;;) {
+    uint64_t job = team.state >> 32;
+    for (long spin = 0; job == seen && spin < SPINS; spin++) job = team.state >> 32;
+    if (job == seen) {
+      pthread_mutex_lock(&team.lock);
+      team.sleeping++;
+      while ((job = team.state >> 32) == seen) pthread_cond_wait(&team.wake, &team.lock);
+      team.sleeping--;
+      pthread_mutex_unlock(&team.lock);
+    }
+    do_parts(job);
+    seen = job;
+  }
+  return nothing;
+}
+
+/* Signals are for the threads that there were. */
+static void start_threads(void)
+{
+  sigset_t all, before;
+  pthread_attr_t apart;
+  sigfillset(&all);
+  pthread_attr_init(&apart);
+  pthread_attr_setdetachstate(&apart, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (pthread_t thread; team.started + 1 < team.wanted; team.started++)
+    if (pthread_create(&thread, &apart, help, 0)) break;
+  pthread_sigmask(SIG_SETMASK, &before, 0);
+  pthread_attr_destroy(&apart);
+}
+
+static void in_parts(work *function, const void *arguments)
+{
+  const long parts = team.wanted;
+  if (parts < 2 || pthread_mutex_trylock(&team.busy)) {  /* somebody else's work goes on */
+    function(arguments, 0, 1);
+    return;
+  }
+  start_threads();
+  const uint64_t job = (team.state >> 32) + 1;
+  team.state = job << 32 | NO_PART;
+  team.function = function;
+  team.arguments = arguments;
+  team.parts = parts;
+  team.done = 0;
+  team.state = (job + 1) << 32;
+  if (team.sleeping) {
+    pthread_mutex_lock(&team.lock);
+    pthread_cond_broadcast(&team.wake);
+    pthread_mutex_unlock(&team.lock);
+  }
+  do_parts(job + 1);
+  for (long spin = 0; team.done < parts; spin++)
+    if (spin > SPINS) sched_yield();
+  pthread_mutex_unlock(&team.busy);
+}
+"""
+
+
+def available_threads() -> int:
+    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        wanted = os.environ.get(name, "")
+        if wanted.isdigit() and int(wanted):
+            count = min(count, int(wanted))
+    return count
+
+
+def use_threads(library: ctypes.CDLL) -> None:
+    """Let a library whose text has `THREADS_TEXT` use the threads that there are."""
+    if hasattr(library, "set_threads"):
+        library.set_threads.argtypes, library.set_threads.restype = [ctypes.c_long], None
+        library.set_threads(available_threads())

@@ -1,0 +1,120 @@
+"""Large products and updates are shared by threads: the same bits with any number of them, in forked processes too."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
+from specnet.compiler.native import NATIVE, binding, missing, products, steps, threads
+from tests.training.engines import steppers
+
+pytestmark = [
+    pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}"),
+    pytest.mark.slow,
+]
+ROWS, INPUTS, UNITS = 70, 37, 90
+
+
+@pytest.fixture
+def shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is large enough to be shared."""
+    monkeypatch.setattr(products, "SHARED_ABOVE", 1)
+    monkeypatch.setattr(steps, "SHARED_ABOVE", 1)
+    monkeypatch.setattr(binding, "_KEPT", binding._Kept())
+
+
+def bound_gradient(count: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(threads, "available_threads", lambda: count)
+    rng = np.random.default_rng(0)
+    x, block = input_value("x", (INPUTS, "batch")), state_value("block", (INPUTS + 1, UNITS))
+    loss = sum_over(tanh(affine(block, x)), "all")
+    commits = [(state_value("d", block.shape), gradients(loss, [block])[block])]
+    given = {"block": rng.normal(size=block.shape), "d": np.zeros(block.shape)}
+    bound = NATIVE.bind(plan([loss], commits), np.float64, {"batch": ROWS}, given)
+    bound.inputs["x"][...] = rng.normal(size=(INPUTS, ROWS))
+    return bound
+
+
+@pytest.mark.usefixtures("shares")
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
+    found = []
+    for count in (1, 2, 3, 8):
+        bound = bound_gradient(count, monkeypatch)
+        for _ in range(500):
+            bound.states["d"][...] = np.nan
+            bound.run()
+            found.append((bound.states["d"].tobytes(), bound.outputs[0].tobytes()))
+    assert len(set(found)) == 1
+
+
+@pytest.mark.usefixtures("shares")
+def test_training_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(64, 5)), rng.normal(size=64)
+    spec = {
+        "network": {"layer_sizes": [5, 40, 33, 1], "dtype": "float64"},
+        "training": {"loss": "mean_squared_error", "optimizer": "adamw", "batch_size": 32, "epochs": 3},
+    }
+    spec["training"] |= {"average_weights": {"type": "exponential", "decay": 0.9}, "clip_norm": 1.0}
+    found = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(threads, "available_threads", lambda count=count: count)
+        numpy, compiled, _, _ = steppers(spec, X, y, None)
+        assert "part_of_0" in compiled._compiled.text
+        for epoch in range(20):
+            for run in compiled._feed.runs(epoch):
+                compiled.make(run, False)
+        found.append(b"".join(array.tobytes() for array in compiled.tensors().values()))
+    for epoch in range(20):
+        for batch in compiled._feed.batches(epoch):
+            numpy.step(batch)
+    assert len(set(found)) == 1
+    np.testing.assert_allclose(compiled.theta, numpy.theta, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.usefixtures("shares")
+def test_threads_of_python_share_no_work(monkeypatch: pytest.MonkeyPatch):
+    bounds = [bound_gradient(3, monkeypatch) for _ in range(6)]
+
+    def ran(bound: Any) -> set[bytes]:
+        found = set()
+        for _ in range(300):
+            bound.run()
+            found.add(bound.states["d"].tobytes())
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set().union(*pool.map(ran, bounds))) == 1
+
+
+@pytest.mark.usefixtures("shares")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_all_work_itself(monkeypatch: pytest.MonkeyPatch):
+    bound = bound_gradient(3, monkeypatch)
+    bound.run()
+    expected = bound.states["d"].copy()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        bound.states["d"][...] = 0
+        bound.run()
+        os._exit(int(not np.array_equal(bound.states["d"], expected)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_threads_are_as_many_as_blas_may_have(monkeypatch: pytest.MonkeyPatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    everything = threads.available_threads()
+    assert everything >= 1
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert threads.available_threads() == 1
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "many")
+    assert threads.available_threads() == everything
