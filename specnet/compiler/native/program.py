@@ -44,18 +44,43 @@ class Program:
             self.roots.append(self.roots[call.arguments[0]] if call.operation.role == "view" else n)
             for argument in dict.fromkeys(call.arguments):
                 self.users[argument].append(n)
+        self._owners = self._found_owners()
 
     def formula(self, n: int) -> str:
-        """A call as a person reads it."""
+        """A call as a person reads it, with what it belongs to."""
         call = self.calls[n]
         operands = [self._name(a) for a in call.arguments]
         if call.attributes not in ((), call.shape, (False, False)):
             operands.append(str(call.attributes))
-        return f"v{n} = {call.operation.name}({', '.join(operands)})"
+        owner = f"{self._owners[n]}: " if n in self._owners else ""
+        return f"{owner}v{n} = {call.operation.name}({', '.join(operands)})"
 
     def _name(self, n: int) -> str:
         call = self.calls[n]
         return str(call.attributes) if call.operation.role == "leaf" else f"v{n}"
+
+    def _found_owners(self) -> dict[int, str]:
+        """What calls belong to, by the names of the states that they read: ``layers.0`` for ``theta.layers.0.weight``.
+
+        Up to the first output a call belongs to the last owner of its operands, on the way back to the first.
+        """
+        owners: dict[int, str] = {}
+        order: dict[str, int] = {}
+        written = {value: self.calls[state].attributes for state, value in self.commits}
+        for n, call in enumerate(self.calls):
+            said = call.attributes if call.operation is STATE else written.get(n, "")
+            own = said.partition(".")[2].rpartition(".")[0]
+            known = [owners[a] for a in call.arguments if a in owners]
+            read = [owners[a] for a in call.arguments if self.calls[self.roots[a]].operation is STATE and a in owners]
+            is_back = bool(self.outputs) and n > self.outputs[0]
+            if (
+                owner := own
+                or next(iter(read), "")
+                or (known and (min if is_back else max)(known, key=order.__getitem__))
+            ):
+                owners[n] = owner
+                order.setdefault(owner, len(order))
+        return owners
 
     def space(self, n: int) -> Space:
         """Rows and columns of a value: of a vector one row, of a number one of both."""
