@@ -166,14 +166,16 @@ class CompiledStepper(Stepper):
             factors = [optimizer.schedule.factor_at(step, *length) for step in range(first, first + count)]
             rate = rate * np.array(factors)
         found: dict[str, float | Array] = {"decay": rate * self._decay, INVERSE_WEIGHT: 1 / weights}
-        found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count, dtype=np.float64), rate)
+        found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count), rate)
         averaging = self._network.spec.training.average_weights
         if averaging is not None:
             shares = [averaging.share(step, *length) for step in range(first, first + count)]
             found[AVERAGE_SHARE] = np.array(shares)
         columns = [found[name] for name in self._compiled.programs.numbers]
-        rows = count if any(np.ndim(column) for column in columns) else 1
-        return np.stack([np.broadcast_to(column, rows) for column in columns], axis=1)
+        numbers = np.empty((count if any(np.ndim(column) for column in columns) else 1, len(columns)))
+        for k, column in enumerate(columns):
+            numbers[:, k] = column
+        return numbers
 
     def _noise_of(self, bound: BoundSteps, count: int) -> Array:
         """Return the random numbers of the next steps, (steps, numbers)."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
+import specnet
 from specnet.compiler.native import forms, missing
 from specnet.compiler.operations import functions
+from specnet.parts import PositiveNumber, SteppingOptimizer, Value
+from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
+from specnet.training import Observer
 from tests.training.engines import CLOSE, disagreement
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
@@ -35,3 +42,61 @@ def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch)
     right = forms.FORMS[operation]
     monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, operation: f"(real)1.001 * ({right})"})
     assert any(max(disagreement(seed, steps=1).values()) > CLOSE for seed in range(60))
+
+
+class HalfAdam(Adam):
+    """Adam at half of its rate: scalars of its own, but not those of several steps."""
+
+    type: Literal["half_adam"] = "half_adam"  # type: ignore[assignment]
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return super().scalars(step, rate / 2)
+
+
+class Factorial(SteppingOptimizer):
+    """A rate that is a function of integers, and a number that the update does not use."""
+
+    type: Literal["factorial"] = "factorial"
+    learning_rate: PositiveNumber = 1.0
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return {"rate": rate * len(range(step)) / math.factorial(min(step, 9)), "unused": 1.0}
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * scalar("rate"))]
+
+
+class Fixed(SteppingOptimizer):
+    """Steps without a number that changes."""
+
+    type: Literal["fixed"] = "fixed"
+    learning_rate: PositiveNumber = 0.1
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * self.learning_rate)]
+
+
+def weights_of_both(spec: dict[str, Any], *parts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The weights that each engine reaches."""
+    X = np.random.default_rng(0).normal(size=(53, 3))
+    compiled, numpy = (
+        specnet.fit(spec, X, X[:, 0] * X[:, 1] > 0, parts=parts, engine=engine, observer=Observer()).theta
+        for engine in ("compiled", "numpy")
+    )
+    return compiled, numpy
+
+
+def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str, Any]:
+    dense = [{"type": "dense", "units": 5, "activation": "tanh"}, {"type": "dense", "units": 1}]
+    network = {"input_size": 3, "layers": [*layers, *dense], "dtype": "float64"}
+    return {
+        "network": network,
+        "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", [HalfAdam, Factorial, Fixed], ids=lambda part: part.part_name())
+def test_optimizers_of_others_agree(optimizer: type[SteppingOptimizer]):
+    compiled, numpy = weights_of_both(document(optimizer={"type": optimizer.part_name()}), optimizer)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
