@@ -57,7 +57,7 @@ class Network:
 
     def __init__(self, resolved: Resolved, engine: Engine | None = None) -> None:
         self.resolved, self.spec = resolved, resolved.spec
-        self.engine = engine_of(self.spec) if engine is None else engine
+        self._given_engine, self.engine = engine, engine_of(self.spec) if engine is None else engine
         self.dtype = np.dtype(self.spec.network.dtype)
         self._blueprint = Blueprint(resolved, backend_of(self.engine))
         self.parameter_count = self._blueprint.layout.size
@@ -69,7 +69,7 @@ class Network:
         self._local = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.resolved, self.engine)
+        return type(self), (self.resolved, self._given_engine)
 
     @property
     def inputs(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specnet.compiler import BATCH, FLAT, Plan
+from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
 from specnet.compiler.native.steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.native.target import native_target
 from specnet.compiler.value import INPUT
@@ -20,6 +20,7 @@ from specnet.network.blueprint import (
     ROW_WEIGHT,
     TARGET,
 )
+from specnet.network.engines import not_available
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
@@ -59,10 +60,19 @@ def _inputs(program: Plan) -> list[str]:
 
 
 def steps_text(network: Network, rows: int) -> str:
-    """Return the C text of a network's steps, on batches of so many rows as a rule."""
+    """Return the C text of a network's steps, on batches of so many rows as a rule.
+
+    Raises
+    ------
+    SpecError
+        If a part has no form in C.
+    """
     compiled = network if network.engine == "compiled" else Network(network.resolved, "compiled")
     programs = step_programs(compiled, rows, weighted=False)
-    return CompiledSteps(programs, network.dtype, native_target()).text
+    try:
+        return CompiledSteps(programs, network.dtype, native_target()).text
+    except UnavailableError as error:
+        raise not_available(network.spec, error) from error
 
 
 class CompiledStepper(Stepper):

@@ -13,7 +13,8 @@ import pytest
 import specnet
 from specnet.compiler.native import forms, missing
 from specnet.compiler.operations import functions
-from specnet.parts import PositiveNumber, SteppingOptimizer, Value
+from specnet.errors import SpecError
+from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer
 from tests.training.engines import CLOSE, disagreement
@@ -100,3 +101,57 @@ def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str
 def test_optimizers_of_others_agree(optimizer: type[SteppingOptimizer]):
     compiled, numpy = weights_of_both(document(optimizer={"type": optimizer.part_name()}), optimizer)
     np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+class Noisy(Layer):
+    """Random numbers of some shape on top of x."""
+
+    type: Literal["noisy"] = "noisy"
+    shape: tuple[int | str, ...]
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + scope.normal(self.shape) * 0.1 if scope.training else x
+
+
+class Similarity(Layer):
+    """x·xᵀ·x, in the order that has a value for each pair of rows."""
+
+    type: Literal["similarity"] = "similarity"
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + matmul(x, matmul(x, x, flip_a=True)) * 0.01 if scope.training else x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(), (BATCH,), (3, 1), (1, BATCH), (3, BATCH)], ids=str)
+def test_random_numbers_of_any_shape_agree(shape: tuple[int | str, ...]):
+    layers = [{"type": "noisy", "shape": list(shape)}, {"type": "noisy", "shape": [1, BATCH]}]
+    compiled, numpy = weights_of_both(document(layers), Noisy)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.MonkeyPatch):
+    spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
+    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
+    chosen: list[tuple[str, str]] = []
+
+    class Chosen(Observer):
+        def engine_chosen(self, engine: str, reason: str) -> None:
+            chosen.append((engine, reason))
+
+    specnet.fit(spec, X, y, parts=(Similarity,), observer=Chosen())
+    message = "the compiled engine is not available: a value of shape (batch, batch) has no form in C"
+    assert chosen == [("numpy", message)]
+    with pytest.raises(SpecError) as raised:
+        specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
+    (problem,) = raised.value.diagnostics
+    assert (problem.message, problem.hint) == (message, 'set training.engine to "numpy"')
