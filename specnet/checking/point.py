@@ -79,7 +79,8 @@ class Point:
     def _noise(self) -> dict[str, Array]:
         """Return the noise of step 0 as training draws it: in the order in which its program has its inputs."""
         weighted = ", weighted" * (self.rows.weight is not None)
-        bound = NUMPY.bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self.rows)})
+        bind = self.network.blueprint.backend.bind
+        bound = bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self.rows)})
         noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         StepNoise(self.network.spec.seed).fill(noise, 0)
         return noise

@@ -134,15 +134,19 @@ def _show_plan(network: Network, output: Output) -> None:
 
 
 def _engine(network: Network) -> dict[str, str]:
-    """Return the engine that a run would use, and why."""
-    from specnet.training.engine import choose, undecided
+    """Return the engine that a run would use, and why, or why it cannot be used here."""
+    from specnet.errors import SpecError
+    from specnet.training.engine import Choice, choose, undecided
 
     training, data = network.spec.training, network.spec.data
     rows = None if data is None else data.row_count
     if rows is None and training.engine == "auto":
         return undecided().facts()
     held_out = 0.0 if data is None else data.split.test_size + data.split.validation_size
-    return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
+    try:
+        return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
+    except SpecError as error:
+        return Choice("compiled", error.diagnostics[0].message).facts()
 
 
 def _show_compiled(network: Network, output: Output) -> None:
@@ -156,7 +160,9 @@ def _show_compiled(network: Network, output: Output) -> None:
 
 
 def _show_code(network: Network, output: Output) -> None:
-    programs = network.listing()
+    from specnet.network import Network
+
+    programs = Network(network.resolved, "numpy").listing()
     output.data["programs"] = [{"title": title, "calls": calls} for title, calls in programs]
     for number, (title, calls) in enumerate(programs):
         if number:

@@ -11,9 +11,13 @@ import numpy.typing as npt
 from specnet.compiler.lowering import Expansions
 from specnet.compiler.storage import Plan
 
-__all__ = ["Backend", "Bound"]
+__all__ = ["Backend", "Bound", "UnavailableError"]
 
 Array = npt.NDArray[Any]
+
+
+class UnavailableError(Exception):
+    """A backend cannot run a program on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Bind(Protocol):
             If an array does not fit its leaf, or an axis has no size.
         MissingRuleError
             If the backend has no form of an operation.
+        UnavailableError
+            If the backend cannot run on this machine, or has no form of a shape.
         """
 
 

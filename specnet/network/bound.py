@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specnet.compiler import BATCH, Bound, Plan
+from specnet.compiler import BATCH, Bound, Plan, UnavailableError
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
 from specnet.network.engines import not_available
@@ -72,8 +72,7 @@ class Workspace:
     """
 
     def __init__(self, blueprint: Blueprint, plan: Callable[[str], Plan]) -> None:
-        self._spec = blueprint.spec
-        layout, self._dtype = blueprint.layout, np.dtype(blueprint.spec.network.dtype)
+        layout, self._spec, self._dtype = blueprint.layout, blueprint.spec, np.dtype(blueprint.spec.network.dtype)
         self.theta = np.zeros(layout.size, self._dtype)
         self.gradient = np.zeros(layout.size, self._dtype)
         self.state = layout.initial_state(self._dtype)
@@ -88,23 +87,16 @@ class Workspace:
         key = (name, rows)
         program = self._kept.get(key)
         if program is None:
-            bound = self._bound(self._plan(name), rows)
+            try:
+                bound = self._bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
+            except UnavailableError as error:
+                raise not_available(self._spec, error) from error
             program = self._kept[key] = BoundProgram(bound, rows)
             if len(self._kept) > BOUND_KEPT:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
         return program
-
-    def _bound(self, plan: Plan, rows: int) -> Bound:
-        if self._spec.training.engine != "compiled":
-            return self._bind(plan, self._dtype, {BATCH: rows}, self._arrays)
-        from specnet.compiler.native import BuildError
-
-        try:
-            return self._bind(plan, self._dtype, {BATCH: rows}, self._arrays)
-        except BuildError as error:
-            raise not_available(self._spec, error) from error
 
     def set_state(self, state: Mapping[str, Array] | None) -> None:
         """Copy in layer states; the initial ones if None.

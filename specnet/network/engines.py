@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from specnet.compiler import NUMPY, Backend
+from specnet.compiler import NUMPY, Backend, MissingRuleError
 from specnet.errors import SpecError
 from specnet.spec import Spec
 
@@ -16,9 +16,9 @@ def engine_of(spec: Spec) -> Engine:
     """Return the engine of a network that may come from another machine: compiled if the spec says so and it can be."""
     if spec.training.engine != "compiled":
         return "numpy"
-    from specnet.compiler.native import missing
+    from specnet.compiler.native import unusable
 
-    return "numpy" if missing() else "compiled"
+    return "numpy" if unusable() else "compiled"
 
 
 def backend_of(engine: Engine) -> Backend:
@@ -38,13 +38,15 @@ def check_engine(spec: Spec) -> None:
     SpecError
     """
     if spec.training.engine == "compiled":
-        from specnet.compiler.native import missing
+        from specnet.compiler.native import unusable
 
-        if reason := missing():
+        if reason := unusable():
             raise not_available(spec, reason)
 
 
 def not_available(spec: Spec, reason: object) -> SpecError:
     """Return the error for a compiled engine that a spec wants and that cannot be had."""
-    hint = 'install a C compiler, such as gcc or clang, or set training.engine to "numpy"'
+    hint = 'set training.engine to "numpy"'
+    if not isinstance(reason, MissingRuleError):
+        hint = f"install a C compiler, such as gcc or clang, or {hint}"
     return spec.error("no-compiler", f"{NOT_AVAILABLE}: {reason}", ("training", "engine"), hint=hint)

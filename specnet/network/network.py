@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.compiler import Plan
+from specnet.compiler import Plan, UnavailableError
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
@@ -65,7 +65,7 @@ class Network:
 
     def __init__(self, resolved: Resolved, engine: Engine | None = None) -> None:
         self.resolved, self.spec = resolved, resolved.spec
-        self.engine = engine_of(self.spec) if engine is None else engine
+        self._given_engine, self.engine = engine, engine_of(self.spec) if engine is None else engine
         self.dtype = np.dtype(self.spec.network.dtype)
         self._blueprint = Blueprint(resolved, backend_of(self.engine))
         self.parameter_count = self._blueprint.layout.size
@@ -78,7 +78,7 @@ class Network:
         self._local = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.resolved, self.engine)
+        return type(self), (self.resolved, self._given_engine)
 
     @property
     def inputs(self) -> int:
@@ -191,13 +191,13 @@ class Network:
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
         """Find out whether there is a compiled function of few rows, and use it from now on."""
-        from specnet.compiler.native import BuildError, few_rows
+        from specnet.compiler.native import few_rows
 
         starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
         reads_columns = bool(self._column_nodes)
         try:
             made = None if reads_columns else few_rows(self.plan("predict"), self.dtype, starts, self.parameter_count)
-        except BuildError as error:
+        except UnavailableError as error:
             raise not_available(self.spec, error) from error
         self._few_rows = no_rows if made is None else made
         return self._few_rows(theta, X)

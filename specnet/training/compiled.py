@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specnet.compiler import BATCH, FLAT, Plan
+from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
 from specnet.compiler.native.steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.native.target import native_target
 from specnet.compiler.value import INPUT
@@ -20,6 +20,7 @@ from specnet.network.blueprint import (
     ROW_WEIGHT,
     TARGET,
 )
+from specnet.network.engines import not_available
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
@@ -59,10 +60,19 @@ def _inputs(program: Plan) -> list[str]:
 
 
 def steps_text(network: Network, rows: int) -> str:
-    """Return the C text of a network's steps, on batches of so many rows as a rule."""
+    """Return the C text of a network's steps, on batches of so many rows as a rule.
+
+    Raises
+    ------
+    SpecError
+        If a part has no form in C.
+    """
     compiled = network if network.engine == "compiled" else Network(network.resolved, "compiled")
     programs = step_programs(compiled, rows, weighted=False)
-    return CompiledSteps(programs, network.dtype, native_target()).text
+    try:
+        return CompiledSteps(programs, network.dtype, native_target()).text
+    except UnavailableError as error:
+        raise not_available(network.spec, error) from error
 
 
 class CompiledStepper(Stepper):
@@ -166,14 +176,16 @@ class CompiledStepper(Stepper):
             factors = [optimizer.schedule.factor_at(step, *length) for step in range(first, first + count)]
             rate = rate * np.array(factors)
         found: dict[str, float | Array] = {"decay": rate * self._decay, INVERSE_WEIGHT: 1 / weights}
-        found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count, dtype=np.float64), rate)
+        found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count), rate)
         averaging = self._network.spec.training.average_weights
         if averaging is not None:
             shares = [averaging.share(step, *length) for step in range(first, first + count)]
             found[AVERAGE_SHARE] = np.array(shares)
         columns = [found[name] for name in self._compiled.programs.numbers]
-        rows = count if any(np.ndim(column) for column in columns) else 1
-        return np.stack([np.broadcast_to(column, rows) for column in columns], axis=1)
+        numbers = np.empty((count if any(np.ndim(column) for column in columns) else 1, len(columns)))
+        for k, column in enumerate(columns):
+            numbers[:, k] = column
+        return numbers
 
     def _noise_of(self, bound: BoundSteps, count: int) -> Array:
         """Return the random numbers of the next steps, (steps, numbers)."""

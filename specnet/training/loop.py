@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler import UnavailableError
 from specnet.data.feed import Feed
 from specnet.errors import Diagnostic
 from specnet.network import Network
@@ -169,17 +170,16 @@ def train(
 def _trainer(
     choice: Choice, network: Network, theta: Array, feed: Feed, state: State, member: int | None
 ) -> tuple[Choice, SteppingTrainer | LbfgsTrainer]:
-    """Return the trainer of the engine that was chosen; of NumPy where that was a free choice and nothing compiles."""
+    """Return the trainer of the engine that was chosen; of NumPy if that was a free choice and nothing compiles."""
     steps = network.spec.training.optimizer.stepping is not None
     if choice.engine == "compiled":
-        from specnet.compiler.native import BuildError
         from specnet.training.compiled import CompiledTrainer
 
         compiled = Network(network.resolved, "compiled")
         kind: type[SteppingTrainer] | type[LbfgsTrainer] = CompiledTrainer if steps else LbfgsTrainer
         try:
             return choice, kind(compiled, theta, feed, state, member)
-        except BuildError as error:
+        except UnavailableError as error:
             if not choice.is_free:
                 raise not_available(network.spec, error) from error
             choice = without_compiled(error)

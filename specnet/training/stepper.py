@@ -134,7 +134,8 @@ class Stepper:
         if self._decay:
             self._scalars["decay"][()] = rate * self._decay
         for name, number in optimizer.scalars(self.updates + 1, rate).items():
-            self._scalars[name][()] = number
+            if name in self._scalars:  # an update may use fewer
+                self._scalars[name][()] = number
         if self._average:
             self._scalars[AVERAGE_SHARE][()] = self._average_share()
 

@@ -9,6 +9,7 @@ import specnet
 from specnet.checking import GradientCheck, check_spec
 from specnet.checking.check import LEAST_EACH, MOST_EACH
 from specnet.checking.rows import ROWS, rows_to_check
+from specnet.compiler.native import forms, missing
 from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
@@ -41,6 +42,16 @@ def check(spec: dict[str, Any]) -> GradientCheck:
 def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **training: Any) -> dict[str, Any]:
     network = {"input_size": 3, "output_size": layers[-1]["units"], "layers": list(layers)}
     return {"network": network, "training": {"loss": loss, **training}}
+
+
+@pytest.mark.skipif(missing() is not None, reason="nothing can be compiled")
+@pytest.mark.slow
+def test_the_compiled_gradient_is_checked(monkeypatch: pytest.MonkeyPatch):
+    spec = STACK | {"training": STACK["training"] | {"engine": "compiled"}}
+    assert check(spec).agrees
+    wrong = f"(real)1.001 * ({forms.FORMS[functions.TANH]})"
+    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, functions.TANH: wrong})
+    assert not check(spec).agrees
 
 
 @pytest.mark.slow

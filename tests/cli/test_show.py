@@ -232,3 +232,20 @@ def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
     ended = specnet("show", "moons.toml", "--engine", "compiled")
     assert ended.status == 2
     assert "--engine needs --code" in ended.err
+
+
+def test_without_a_compiler_the_plan_says_so(specnet: Specnet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    ended = specnet("show", "moons.toml", "--set", "training.engine=compiled")
+    assert (ended.status, ended.err) == (0, "")
+    assert "engine: compiled (the compiled engine is not available: no C compiler was found" in ended.out
+
+
+def test_code_is_that_of_numpy_whatever_trains(specnet: Specnet) -> None:
+    told = [
+        specnet("show", "moons.toml", "--code", "--set", f"training.engine={engine}") for engine in ("auto", "compiled")
+    ]
+    assert told[0].out == told[1].out
+    assert "buffer" in told[0].out

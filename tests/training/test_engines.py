@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
+import specnet
 from specnet.compiler.native import forms, missing
 from specnet.compiler.operations import functions
+from specnet.errors import SpecError
+from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
+from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
+from specnet.training import Observer
 from tests.training.engines import CLOSE, disagreement
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
@@ -35,3 +43,115 @@ def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch)
     right = forms.FORMS[operation]
     monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, operation: f"(real)1.001 * ({right})"})
     assert any(max(disagreement(seed, steps=1).values()) > CLOSE for seed in range(60))
+
+
+class HalfAdam(Adam):
+    """Adam at half of its rate: scalars of its own, but not those of several steps."""
+
+    type: Literal["half_adam"] = "half_adam"  # type: ignore[assignment]
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return super().scalars(step, rate / 2)
+
+
+class Factorial(SteppingOptimizer):
+    """A rate that is a function of integers, and a number that the update does not use."""
+
+    type: Literal["factorial"] = "factorial"
+    learning_rate: PositiveNumber = 1.0
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return {"rate": rate * len(range(step)) / math.factorial(min(step, 9)), "unused": 1.0}
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * scalar("rate"))]
+
+
+class Fixed(SteppingOptimizer):
+    """Steps without a number that changes."""
+
+    type: Literal["fixed"] = "fixed"
+    learning_rate: PositiveNumber = 0.1
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * self.learning_rate)]
+
+
+def weights_of_both(spec: dict[str, Any], *parts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The weights that each engine reaches."""
+    X = np.random.default_rng(0).normal(size=(53, 3))
+    compiled, numpy = (
+        specnet.fit(spec, X, X[:, 0] * X[:, 1] > 0, parts=parts, engine=engine, observer=Observer()).theta
+        for engine in ("compiled", "numpy")
+    )
+    return compiled, numpy
+
+
+def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str, Any]:
+    dense = [{"type": "dense", "units": 5, "activation": "tanh"}, {"type": "dense", "units": 1}]
+    network = {"input_size": 3, "layers": [*layers, *dense], "dtype": "float64"}
+    return {
+        "network": network,
+        "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", [HalfAdam, Factorial, Fixed], ids=lambda part: part.part_name())
+def test_optimizers_of_others_agree(optimizer: type[SteppingOptimizer]):
+    compiled, numpy = weights_of_both(document(optimizer={"type": optimizer.part_name()}), optimizer)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+class Noisy(Layer):
+    """Random numbers of some shape on top of x."""
+
+    type: Literal["noisy"] = "noisy"
+    shape: tuple[int | str, ...]
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + scope.normal(self.shape) * 0.1 if scope.training else x
+
+
+class Similarity(Layer):
+    """x·xᵀ·x, in the order that has a value for each pair of rows."""
+
+    type: Literal["similarity"] = "similarity"
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + matmul(x, matmul(x, x, flip_a=True)) * 0.01 if scope.training else x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(), (BATCH,), (3, 1), (1, BATCH), (3, BATCH)], ids=str)
+def test_random_numbers_of_any_shape_agree(shape: tuple[int | str, ...]):
+    layers = [{"type": "noisy", "shape": list(shape)}, {"type": "noisy", "shape": [1, BATCH]}]
+    compiled, numpy = weights_of_both(document(layers), Noisy)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.MonkeyPatch):
+    spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
+    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
+    chosen: list[tuple[str, str]] = []
+
+    class Chosen(Observer):
+        def engine_chosen(self, engine: str, reason: str) -> None:
+            chosen.append((engine, reason))
+
+    specnet.fit(spec, X, y, parts=(Similarity,), observer=Chosen())
+    message = "the compiled engine is not available: a value of shape (batch, batch) has no form in C"
+    assert chosen == [("numpy", message)]
+    with pytest.raises(SpecError) as raised:
+        specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
+    (problem,) = raised.value.diagnostics
+    assert (problem.message, problem.hint) == (message, 'set training.engine to "numpy"')

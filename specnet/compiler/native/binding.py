@@ -70,7 +70,7 @@ def bind(
 
     Raises
     ------
-    BuildError
+    UnavailableError
         If no library can be made.
     """
     compiled = _KEPT.compiled(plan, np.dtype(dtype), native_target())

@@ -22,9 +22,10 @@ from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
 
+from specnet.compiler.backend import UnavailableError
 from specnet.compiler.native.target import Target, cpu_identity, native_target
 
-__all__ = ["BuildError", "compiler_name", "library", "missing"]
+__all__ = ["BuildError", "compiler_name", "library", "missing", "unusable"]
 
 TIME_LIMIT = 60.0
 """Seconds after which a compiler is ended."""
@@ -63,7 +64,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_locks.clear)
 
 
-class BuildError(Exception):
+class BuildError(UnavailableError):
     """No library could be made: there is no compiler, it failed, or it took too long."""
 
 
@@ -115,6 +116,15 @@ def missing() -> str | None:
     """Return why nothing can be compiled here, None if there is a compiler; starts no process."""
     try:
         _compiler()
+    except BuildError as error:
+        return str(error)
+    return None
+
+
+def unusable() -> str | None:
+    """Return why nothing can be compiled here, None if a small library can."""
+    try:
+        library("#include <math.h>\n#include <stdint.h>\n#include <string.h>\n")
     except BuildError as error:
         return str(error)
     return None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from specnet.compiler.native.loops import block
 from specnet.compiler.native.places import Extent, Place, Places, padded
 from specnet.compiler.native.products import Matrix, Products
-from specnet.compiler.native.program import Program
+from specnet.compiler.native.program import NoFormError, Program
 from specnet.compiler.operations import picking, pieces, products
 from specnet.compiler.operations.pieces import row_bounds
 from specnet.compiler.shapes import Axis
-from specnet.compiler.value import MissingRuleError, Operation
+from specnet.compiler.value import Operation
 
 FEW_PRODUCTS = 64
 """Numbers of a weight's gradient below which dot products make it faster than tiles do."""
@@ -50,12 +50,12 @@ class Calls:
 
         Raises
         ------
-        MissingRuleError
+        NoFormError
             If C has no form of it.
         """
         operation = self._program.calls[n].operation
         if operation not in WRITERS:
-            raise MissingRuleError(f"{operation.name} has no form in C")
+            raise NoFormError(f"{operation.name} has no form in C")
         return WRITERS[operation](self, n, *self._program.calls[n].arguments)
 
     def _matrix(self, n: int) -> Matrix:

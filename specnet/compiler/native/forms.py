@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.literals import number_literal
+from specnet.compiler.native.program import NoFormError
 from specnet.compiler.operations import functions, picking, selection
 from specnet.compiler.value import (
     ADD,
@@ -18,7 +19,6 @@ from specnet.compiler.value import (
     NEGATIVE,
     SUBTRACT,
     Kind,
-    MissingRuleError,
     Operation,
 )
 
@@ -70,11 +70,11 @@ def element(operation: Operation, operands: Sequence[str], constant: Sequence[bo
 
     Raises
     ------
-    MissingRuleError
+    NoFormError
         If C has no form of the operation.
     """
     if operation not in FORMS:
-        raise MissingRuleError(f"{operation.name} has no form in C")
+        raise NoFormError(f"{operation.name} has no form in C")
     if operation in (selection.MAXIMUM, selection.MINIMUM) and any(constant):
         # A number that never changes is not NaN: the short form keeps the other one's.
         sign = "<" if operation is selection.MAXIMUM else ">"

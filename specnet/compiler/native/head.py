@@ -21,6 +21,7 @@ typedef real vector __attribute__((vector_size({vector_bytes}), aligned(sizeof(r
 #define LOAD(place) (*(const vector *)(place))
 #define STORE(place, numbers) (*(vector *)(place) = (numbers))
 #define PADDED(count) (((count) + VECTOR - 1) / VECTOR * VECTOR)
+#define PIECE 1024  /* numbers that are added up apart */
 #define WITHIN(place, count) ((place) < 0 ? 0 : (place) >= (count) ? (count) - 1 : (place))
 static const real one __attribute__((unused)) = 1;
 #define INLINE static inline __attribute__((always_inline, unused))

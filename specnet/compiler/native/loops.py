@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,23 @@ from specnet.compiler.value import Kind
 def block(head: str, lines: Iterable[str]) -> list[str]:
     """Return a statement with a body."""
     return [f"{head} {{".lstrip(), *(f"  {line}" for line in lines), "}"]
+
+
+def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
+    """Return a loop over columns whose body adds to ``part_s`` for each sum s, in pieces.
+
+    Each number that is added to a sum of many loses digits: a piece's are added up apart.
+    """
+    parts = ", ".join(f"part_{name}" for name in sums)
+    pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
+    piece = [
+        f"const long end = {width} - begin < PIECE ? {width} : begin + PIECE;",
+        f"real {parts.replace(',', ' = 0,')} = 0;",
+        *pragma,
+        *block("for (long j = begin; j < end; j++)", body),
+        *(f"{name} += part_{name};" for name in sums),
+    ]
+    return block(f"for (long begin = 0; begin < {width}; begin += PIECE)", piece)
 
 
 class Pointer(NamedTuple):
@@ -60,7 +77,7 @@ class Loop:
         self._body: list[str] = []
         self._after_row: list[str] = []
         self._after: list[str] = []
-        self._clauses: list[str] = []
+        self._sums: list[str] = []
         self._keeps_order = self._counts_exactly = self._needs_row_number = False
 
     def lines(self) -> list[str]:
@@ -140,9 +157,10 @@ class Loop:
             return
         self._counts_exactly = True
         self._keeps_order |= not is_sum
-        self._clauses.append(f"reduction(+:s{n})")
         self._per_row.append(f"real s{n} = {start};")
-        self._body.append(added(f"s{n}", value))
+        self._body.append(added(f"part_s{n}" if is_sum else f"s{n}", value))
+        if is_sum:
+            self._sums.append(f"s{n}")
         if n not in self._places.variables:
             place = self._places.place(n)
             self._after_row.append(f"{place.base}[i * {place.row}] = s{n};")
@@ -159,7 +177,10 @@ class Loop:
         width = self._width()
         starts = [f"for (long j = 0; j < {width}; j++) {base}[j] = {start};" for base, start in self._starts]
         if self._columns == 1:
-            rows = [*(pointer.line() for pointer in self._pointers), *self._per_row, *self._body, *self._after_row]
+            parts = [f"real part_{name} = 0;" for name in self._sums]
+            added = [f"{name} += part_{name};" for name in self._sums]
+            pointers = [pointer.line() for pointer in self._pointers]
+            rows = [*pointers, *self._per_row, *parts, *self._body, *added, *self._after_row]
             return [*self._before, *rows, *self._after]
         if self._is_one_line(width):
             pointers = [pointer._replace(distance="").line() for pointer in self._pointers]
@@ -174,8 +195,9 @@ class Loop:
 
     def _over_columns(self, width: str) -> list[str]:
         # The order in which a largest number is looked for is kept: one that is no number stays.
-        clauses = " ".join(self._clauses)
-        pragma = [] if self._keeps_order else [f"SIMD({clauses})"]
+        if self._sums:
+            return summing(width, self._body, self._sums, in_order=self._keeps_order)
+        pragma = [] if self._keeps_order else ["SIMD()"]
         return [*pragma, *block(f"for (long j = 0; j < {width}; j++)", self._body)]
 
     def _width(self) -> str:
@@ -187,7 +209,7 @@ class Loop:
 
     def _is_one_line(self, width: str) -> bool:
         """Do all rows follow each other, so that one loop goes through them?"""
-        sums = self._starts or self._clauses
+        sums = self._starts or self._sums or self._keeps_order
         narrow = self._per_row or any(not pointer.distance for pointer in self._pointers)
         follow = all(place.row == width for place in self._arrays)
         return self._rows != 1 and follow and not (sums or narrow or self._needs_row_number)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from specnet.compiler.native.grouping import Group
-from specnet.compiler.native.program import Program
-from specnet.compiler.value import INPUT, MissingRuleError
+from specnet.compiler.native.program import Program, no_form
+from specnet.compiler.value import INPUT
 
 ALIGNMENT = 16
 """Numbers to which rooms of a fixed size are rounded up."""
@@ -215,7 +215,7 @@ class Places:
         if isinstance(columns, str):
             # Rows along a named axis are no more than its padded length.
             if isinstance(rows, str):
-                raise MissingRuleError(f"a value of shape {self._program.calls[n].shape} has no form in C")
+                raise no_form(self._program.calls[n].shape)
             return Extent({columns: rows})
         if isinstance(rows, str):
             return Extent({rows: columns})

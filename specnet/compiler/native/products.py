@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from specnet.compiler.native.loops import block
+from specnet.compiler.native.loops import block, summing
 from specnet.compiler.native.target import Target
 
 PANEL_BYTES = 24 * 1024
@@ -199,17 +199,13 @@ class Products:
             for of_a, first_a, times_a in _pieces(rows, max(1, min(rows, SUMS_AT_ONCE // of_b))):
                 names = [(x, y) for x in range(of_a) for y in range(of_b)]
                 of_rows = range(of_b) if sums_of_b and not first_a else ()
-                sums = [*(f"s{x}_{y}" for x, y in names), *(f"t{y}" for y in of_rows)]
-                added = [
-                    *(f"s{x}_{y} += a{x}[j] * b{y}[j];" for x, y in names),
-                    *(f"t{y} += b{y}[j];" for y in of_rows),
-                ]
+                added = {f"s{x}_{y}": f"a{x}[j] * b{y}[j]" for x, y in names} | {f"t{y}": f"b{y}[j]" for y in of_rows}
+                loop = [f"part_{name} += {number};" for name, number in added.items()]
                 body = [
                     *(f"const real *a{x} = {a.base} + (m + {x}) * {a.row};" for x in range(of_a)),
                     *(f"const real *b{y} = {b.base} + (n + {y}) * {b.row};" for y in range(of_b)),
-                    f"real {', '.join(f'{name} = 0' for name in sums)};",
-                    f"SIMD(reduction(+:{', '.join(sums)}))",
-                    *block(f"for (long j = 0; j < {depth}; j++)", added),
+                    f"real {', '.join(f'{name} = 0' for name in added)};",
+                    *summing(depth, loop, list(added)),
                     *(f"{c.base}[(m + {x}) * {c.row} + n + {y}] = s{x}_{y};" for x, y in names),
                     *(f"{sums_of_b}[n + {y}] = t{y};" for y in of_rows),
                 ]
@@ -235,9 +231,10 @@ def _tile_text(name: str, tall: int, wide: int) -> str:
         steps.append(" ".join(f"c{m}_{n} += a{m} * b{n};" for n in vectors))
     body = [
         f"vector {', '.join(f'c{m}_{n} = {{0}}' for m, n in sums)};",
-        *block("if (adds)", [f"c{m}_{n} = LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
-        *block("else if (bias)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
+        *block("if (bias && !adds)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
         *block("for (long k = 0; k < depth; k++, a += a_column, b += b_row)", steps),
+        # A panel's sum of its own, since a long sum of single numbers loses digits.
+        *block("if (adds)", [f"c{m}_{n} += LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
         *(f"STORE(c + {m} * c_row + {n} * VECTOR, c{m}_{n});" for m, n in sums),
     ]
     return "\n".join(block(f"OUTLINE void {name}({declared}, const real *bias, int adds)", body))

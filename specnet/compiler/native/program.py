@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Literal
 
+from specnet.compiler.backend import UnavailableError
 from specnet.compiler.lowering import Call
 from specnet.compiler.operations import picking, reductions
-from specnet.compiler.shapes import Axis
+from specnet.compiler.shapes import Axis, Shape
 from specnet.compiler.storage import Plan
-from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM
+from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, MissingRuleError
+
+
+class NoFormError(MissingRuleError, UnavailableError):
+    """An operation, or a value of some shape, has no form in C."""
+
+
+def no_form(shape: Shape) -> NoFormError:
+    """Return the error for a shape that has no form in C."""
+    return NoFormError(f"a value of shape ({', '.join(map(str, shape))}) has no form in C")
+
 
 Space = tuple[Axis, Axis]
 """Rows and columns."""

@@ -15,6 +15,7 @@ from specnet.compiler.backend import Array
 from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
 from specnet.compiler.native.building import library
 from specnet.compiler.native.loops import block
+from specnet.compiler.native.program import no_form
 from specnet.compiler.native.target import Target
 from specnet.compiler.native.threads import use_threads
 from specnet.compiler.native.writing import Function, Source
@@ -185,9 +186,10 @@ class CompiledSteps:
         fixed, by_row = 0, 0
         for name, shape in self.noise_shapes():
             body.append(f"{source.pointer(name)} = (void *)(noise + {by_row} * batch + {fixed});")
-            rows, columns = shape
-            assert isinstance(rows, int), "random numbers stand feature by feature"
-            fixed, by_row = (fixed, by_row + rows) if columns == BATCH else (fixed + rows * int(columns), by_row)
+            if shape.count(BATCH) > 1:
+                raise no_form(shape)
+            count = math.prod(axis for axis in shape if isinstance(axis, int))
+            fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
         body += [
             "gradient(p, sizes, losses != 0);",
             f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];",

@@ -57,8 +57,8 @@ class Source:
 
         Raises
         ------
-        MissingRuleError
-            If an operation has no form in C.
+        NoFormError
+            If a call has no form in C.
         """
         function = Function(self, self._products, Program(plan), name)
         self._functions.append(function.text)

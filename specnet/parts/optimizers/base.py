@@ -79,7 +79,7 @@ class SteppingOptimizer(Optimizer):
 
         Parameters
         ----------
-        steps : (steps,)
+        steps : (steps,) of int
             Counted from 1.
         rate : float or (steps,)
         """

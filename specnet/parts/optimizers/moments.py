@@ -42,6 +42,8 @@ class _AdamFamily(_AdaptiveMoments):
         return self._scalars(step, rate, math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2)))
 
     def scalars_of(self, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
+        if type(self).scalars is not _AdamFamily.scalars:
+            return super().scalars_of(steps, rate)
         return self._scalars(steps, rate, np.sqrt((1 - self.beta_2**steps) / (1 - self.beta_2)))
 
     def _scalars(self, step: Any, rate: Any, root: Any) -> dict[str, Any]:

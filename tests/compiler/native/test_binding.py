@@ -142,6 +142,24 @@ def products_fail() -> float:
     return worst
 
 
+def test_sums_over_many_rows_keep_their_digits():
+    """Tiles, dot products and plain sums of float32: added one by one they would lose two digits."""
+    rows, x = 2**18, input_value("x", (8, "batch"))
+    wide, narrow = state_value("wide", (9, 20)), state_value("narrow", (9, 1))
+    loss = sum_over(affine(wide, x), "all") + sum_over(affine(narrow, x), "all")
+    found = gradients(loss, [wide, narrow])
+    commits = [(state_value(f"d {value.attributes}", value.shape), found[value]) for value in (wide, narrow)]
+    program = plan([sum_over(x * x, "batch")], commits, expansions=NATIVE.expansions)
+    bound = NATIVE.bind(program, np.float32, {"batch": rows})
+    numbers = bound.inputs["x"][...] = np.random.default_rng(0).uniform(1, 2, (8, rows)).astype(np.float32)
+    bound.run()
+    sums = numbers.sum(axis=1, dtype=np.float64, keepdims=True)
+    np.testing.assert_allclose(bound.states["d wide"][:-1], np.repeat(sums, 20, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(bound.states["d narrow"][:-1], sums, rtol=1e-6)
+    squares = np.square(numbers, dtype=np.float64).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(bound.outputs[0], squares, rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [target.AVX512, target.AVX2, target.SSE2], ids=lambda kind: kind.name)
 def test_other_vectors_give_the_same(kind: target.Target, monkeypatch: pytest.MonkeyPatch):
     wanted = {target.AVX512: "AVX-512", target.AVX2: "AVX2", target.SSE2: ""}[kind]
