@@ -10,12 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.literals import number_literal
+from specnet.compiler.expressions import (
+    CALL,
+    CHOICE,
+    NAME,
+    OPERATORS,
+    SIGN,
+    SUM,
+    Form,
+    Forms,
+    Text,
+    c_number,
+    extreme_form,
+)
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.language import Language, Variable
-from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 _FUNCTIONS = {
@@ -61,12 +72,11 @@ class C(Language):
         suffix = "f" if self.is_float else ""
         zero = self.number(0.0).code
         return (
-            ARITHMETIC
+            OPERATORS
             | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
             | {
                 selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
                 selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
                 functions.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
                 CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
             }
@@ -74,17 +84,13 @@ class C(Language):
 
     def form(self, step: Step, forms: Forms) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
-        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and any(
-            isinstance(x, float) for x in step.operands
-        ):
-            sign = "<" if step.operation is selection.MAXIMUM else ">"
-            first, second = ("{0}", "{1}") if isinstance(step.operands[1], float) else ("{1}", "{0}")
-            return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
+        numbers = [place for place, operand in enumerate(step.operands) if isinstance(operand, float)]
+        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and numbers:
+            return extreme_form(step.operation, numbers[-1])
         return forms[step.operation]
 
     def number(self, number: float) -> Text:
-        text = number_literal(np.float32(number) if self.is_float else number)
-        return Text(text, SIGN if text[0] == "-" else NAME)
+        return c_number(np.float32(number) if self.is_float else number)
 
     def constant(self, name: str, code: str) -> str:
         return f"const {self.kind} {name} = {code};"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from specnet.compiler import Operation
+from specnet.compiler.expressions import CHOICE, NAME, Text
 from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
@@ -13,7 +14,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formul
 from specnet.exporting.language import Language, Variable
 from specnet.exporting.loop_plan import LoopPlan
 from specnet.exporting.scratch import Scratch
-from specnet.exporting.text import CHOICE, NAME, Names, Text
+from specnet.exporting.text import Names
 
 
 class FormulaLoops:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Operation
+from specnet.compiler.expressions import Form, Forms, Text
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Operand, Step
-from specnet.exporting.text import Form, Forms, Names, Text, write_expression
+from specnet.exporting.text import Names, write_expression
 
 
 @dataclass(frozen=True, slots=True)
