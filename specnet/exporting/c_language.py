@@ -28,6 +28,8 @@ from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.language import Language, Variable
 
+DENSE_VECTOR = 8
+"""Outputs that the helper of dense layers computes in a loop of fixed length."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 _FUNCTIONS = {
     functions.EXP: "exp",
@@ -109,6 +111,19 @@ class C(Language):
 
     def part(self, place: Variable) -> str:
         return f"{place.name} + {place.low}"
+
+    def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
+        """Return the call of the helper, or loops of known length where there are too few outputs for its vectors."""
+        inputs, outputs = source.features, target.features
+        if outputs >= DENSE_VECTOR:
+            return super().dense(source, target, weight, bias)
+        start = Variable(bias, outputs).at(outputs) if bias else self.number(0.0)
+        row = "j" if outputs == 1 else f"j * {outputs} + i"
+        factor = Variable(weight, outputs).at(outputs).code if inputs == 1 else f"{weight}[{row}]"
+        number = f"j + {source.low}" if source.low else "j"
+        item = source.at(1).code if inputs == 1 else f"{source.name}[{number}]"
+        added = self.loop(outputs, [f"{target.at(outputs).code} += {factor} * {item};"])
+        return [*self.fill(target, start), *self.loop(inputs, added, "j")]
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:
         nothing = "NAN" if self.is_float else "(real)NAN"  # which is a float
