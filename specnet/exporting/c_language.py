@@ -10,13 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.literals import number_literal
+from specnet.compiler.expressions import (
+    CALL,
+    CHOICE,
+    NAME,
+    OPERATORS,
+    SIGN,
+    SUM,
+    Form,
+    Forms,
+    Text,
+    c_number,
+    extreme_form,
+)
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.language import Language, Variable
-from specnet.exporting.text import ARITHMETIC, CALL, CHOICE, COMPARISON, NAME, SIGN, SUM, Form, Forms, Text
 
+DENSE_VECTOR = 8
+"""Outputs that the helper of dense layers computes in a loop of fixed length."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 _FUNCTIONS = {
     functions.EXP: "exp",
@@ -61,12 +74,11 @@ class C(Language):
         suffix = "f" if self.is_float else ""
         zero = self.number(0.0).code
         return (
-            ARITHMETIC
+            OPERATORS
             | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
             | {
                 selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
                 selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
                 functions.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
                 CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
             }
@@ -74,17 +86,13 @@ class C(Language):
 
     def form(self, step: Step, forms: Forms) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
-        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and any(
-            isinstance(x, float) for x in step.operands
-        ):
-            sign = "<" if step.operation is selection.MAXIMUM else ">"
-            first, second = ("{0}", "{1}") if isinstance(step.operands[1], float) else ("{1}", "{0}")
-            return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
+        numbers = [place for place, operand in enumerate(step.operands) if isinstance(operand, float)]
+        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and numbers:
+            return extreme_form(step.operation, numbers[-1])
         return forms[step.operation]
 
     def number(self, number: float) -> Text:
-        text = number_literal(np.float32(number) if self.is_float else number)
-        return Text(text, SIGN if text[0] == "-" else NAME)
+        return c_number(np.float32(number) if self.is_float else number)
 
     def constant(self, name: str, code: str) -> str:
         return f"const {self.kind} {name} = {code};"
@@ -103,6 +111,19 @@ class C(Language):
 
     def part(self, place: Variable) -> str:
         return f"{place.name} + {place.low}"
+
+    def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
+        """Return the call of the helper, or loops of known length where there are too few outputs for its vectors."""
+        inputs, outputs = source.features, target.features
+        if outputs >= DENSE_VECTOR:
+            return super().dense(source, target, weight, bias)
+        start = Variable(bias, outputs).at(outputs) if bias else self.number(0.0)
+        row = "j" if outputs == 1 else f"j * {outputs} + i"
+        factor = Variable(weight, outputs).at(outputs).code if inputs == 1 else f"{weight}[{row}]"
+        number = f"j + {source.low}" if source.low else "j"
+        item = source.at(1).code if inputs == 1 else f"{source.name}[{number}]"
+        added = self.loop(outputs, [f"{target.at(outputs).code} += {factor} * {item};"])
+        return [*self.fill(target, start), *self.loop(inputs, added, "j")]
 
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:
         nothing = "NAN" if self.is_float else "(real)NAN"  # which is a float

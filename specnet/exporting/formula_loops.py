@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from specnet.compiler import Operation
+from specnet.compiler.expressions import CHOICE, NAME, Text
 from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
@@ -13,7 +14,7 @@ from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formul
 from specnet.exporting.language import Language, Variable
 from specnet.exporting.loop_plan import LoopPlan
 from specnet.exporting.scratch import Scratch
-from specnet.exporting.text import CHOICE, NAME, Names, Text
+from specnet.exporting.text import Names
 
 
 class FormulaLoops:
@@ -62,8 +63,7 @@ class FormulaLoops:
     def _linear(self, step: Step) -> Variable:
         x, weight, *bias = step.operands
         source, target = self._places[x], self._array(step)
-        tables = [self._table(weight), self._table(bias[0]) if bias else self.language.nothing]
-        self._call("dense", source.features, step.features, *tables, self._argument(source), target.name)
+        self.lines += self.language.dense(source, target, self._table(weight), self._table(bias[0]) if bias else None)
         return target
 
     def _grouped(self, step: Step) -> Variable:
@@ -71,7 +71,9 @@ class FormulaLoops:
         assert isinstance(weight, Constants)
         source, target = self._places[x], self._array(step)
         outputs, inputs, groups = weight.array.shape
-        self._call("grouped", groups, inputs, outputs, self._table(weight), self._argument(source), target.name)
+        self.lines += self.language.call(
+            "grouped", groups, inputs, outputs, self._table(weight), self.language.argument(source), target.name
+        )
         return target
 
     def _lookup(self, step: Step) -> Variable:
@@ -168,13 +170,6 @@ class FormulaLoops:
     def _table(self, operand: Operand) -> str:
         assert isinstance(operand, Constants)
         return self.tables[operand]
-
-    def _argument(self, place: Variable) -> str:
-        """Return an array as an argument: what is read need not begin where the array does."""
-        return self.language.part(place) if place.low else place.name
-
-    def _call(self, function: str, *arguments: str | int) -> None:
-        self.lines.append(f"{function}({', '.join(map(str, arguments))});")
 
     def _fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> None:
         self.lines += self.language.fill(target, value, before)

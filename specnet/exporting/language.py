@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Operation
+from specnet.compiler.expressions import Form, Forms, Text
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Operand, Step
-from specnet.exporting.text import Form, Forms, Names, Text, write_expression
+from specnet.exporting.text import Names, write_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,19 @@ class Language(ABC):
     @abstractmethod
     def part(self, place: Variable) -> str:
         """Return a part of an array, as an array."""
+
+    def argument(self, place: Variable) -> str:
+        """Return an array as an argument: what is read need not begin where the array does."""
+        return self.part(place) if place.low else place.name
+
+    def call(self, function: str, *arguments: str | int) -> list[str]:
+        """Return the call of a helper function."""
+        return [f"{function}({', '.join(map(str, arguments))});"]
+
+    def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
+        """Return the product of a weight (inputs, outputs) and an array, plus a bias where there is one."""
+        tables = (weight, bias or self.nothing)
+        return self.call("dense", source.features, target.features, *tables, self.argument(source), target.name)
 
     @abstractmethod
     def lookup(self, table: str, place: str, category: str, categories: int) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from specnet.compiler import Operation
+from specnet.compiler.expressions import CALL, PRODUCT, Text
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
 from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_loops import FormulaLoops
@@ -21,7 +22,7 @@ from specnet.exporting.language import Language, Variable
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
 from specnet.exporting.scratch import Scratch
-from specnet.exporting.text import CALL, PRODUCT, Names, Text
+from specnet.exporting.text import Names
 from specnet.parts.arrays import Array
 
 _FOLDED = re.compile(r"constant_\d+$")

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.expressions import CALL, PRODUCT, SUM, Form, Text
 from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
-from specnet.exporting.text import CALL, PRODUCT, SUM, Form, Names, Text, write_expression
+from specnet.exporting.text import Names, write_expression
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""

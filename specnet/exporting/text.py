@@ -1,62 +1,18 @@
-"""Formulas as text: expressions with no more parentheses than they need, shared parts as variables."""
+"""Formulas as text: shared and long parts of an expression become variables."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
+from specnet.compiler import Expansions, Value, absolute, exp, log1p, maximum
+from specnet.compiler.expressions import CALL, NAME, SIGN, Text
 from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions, selection
-from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
+from specnet.compiler.operations import functions
 from specnet.exporting.formula import Operand, Step
 
-NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
-"""How tightly a text holds together. A name or a number can also be written twice without being computed twice."""
 LONGEST = 70
 """Characters of an expression above which it becomes a variable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An expression, and how tightly it holds together."""
-
-    code: str
-    level: int = NAME
-
-    def within(self, level: int) -> str:
-        """Return the code for a place that needs a level, in parentheses where it has a lower one."""
-        return self.code if self.level >= level else f"({self.code})"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How a target writes an operation: a template, its level, and the level that each operand needs."""
-
-    template: str
-    level: int = CALL
-    needs: tuple[int, ...] = ()
-
-    def write(self, operands: list[Text]) -> Text:
-        needs = self.needs or (CHOICE,) * len(operands)
-        return Text(
-            self.template.format(*(x.within(need) for x, need in zip(operands, needs, strict=True))), self.level
-        )
-
-
-Forms = Mapping[Operation, Form]
-
-ARITHMETIC: dict[Operation, Form] = {
-    ADD: Form("{} + {}", SUM, (SUM, PRODUCT)),
-    SUBTRACT: Form("{} - {}", SUM, (SUM, PRODUCT)),
-    MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
-    DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
-    NEGATIVE: Form("-{}", SIGN, (CALL,)),
-    selection.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
-    selection.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
-}
-"""What Python, C and JavaScript write in the same way."""
 
 
 def _sigmoid(x: Value) -> Value:

@@ -66,18 +66,14 @@ def compiled(folder: Path, *flags: str) -> Path:
     raise AssertionError(ended.stderr)
 
 
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
-    """All exports of a precision are linked into one program, so their names do not clash either."""
+def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> None:
+    """Compare exports with their models, compiled and linked into one program, in which their names must not clash."""
     calls, headers, rows, expected = [], [], [], []
-    models = [make() for _, kind, make in every_model() if kind == dtype]
     for number, model in enumerate(models):
         stem, program = f"net{number}", TARGET.program(model, np.dtype(dtype))
-        for path, content in TARGET.render(program, tmp_path / f"{stem}.c").items():
+        for path, content in TARGET.render(program, folder / f"{stem}.c").items():
             path.write_bytes(content)
-        header = (tmp_path / f"{stem}.h").read_text()
+        header = (folder / f"{stem}.h").read_text()
         predict = f"{stem}_predict(x);" if f"{stem}_predict(const real *x);" in header else ""
         headers.append(f'#include "{stem}.h"')
         calls.append(CALL.format(macro=stem.upper(), stem=stem, predict=predict))
@@ -85,14 +81,38 @@ def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
         rows.append(probes.X.astype(dtype).tobytes())
         expected.append(answers_of(program, probes).outputs)
     includes = "\n".join(["#include <stdio.h>", *headers])
-    (tmp_path / "main.c").write_text(f"{includes}\nint main(void)\n{{\n{''.join(calls)}    return 0;\n}}\n")
-    ended = subprocess.run([compiled(tmp_path)], input=b"".join(rows), capture_output=True, check=False)
+    (folder / "main.c").write_text(f"{includes}\nint main(void)\n{{\n{''.join(calls)}    return 0;\n}}\n")
+    ended = subprocess.run([compiled(folder)], input=b"".join(rows), capture_output=True, check=False)
     assert not ended.returncode, ended.stderr.decode()
     found = np.frombuffer(ended.stdout, dtype)
     for outputs in expected:
         answers, found = found[: outputs.size].reshape(outputs.shape), found[outputs.size :]
         np.testing.assert_allclose(answers, outputs, rtol=0, atol=TOLERANCES[dtype] * max(1, np.abs(outputs).max()))
     assert not len(found)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
+    check_in_one_program([make() for _, kind, make in every_model() if kind == dtype], dtype, tmp_path)
+
+
+WIDTHS = [[1, 8, 3, 1], [4, 7, 9, 17, 8, 2], [5, 16, 1, 11, 10], [6, 25, 7, 1, 4], [2, 5, 1]]
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_products_of_any_size(use_bias, tmp_path):
+    """Four inputs and eight outputs at a time, and what is left of both."""
+    models = []
+    for inputs, *units in WIDTHS:
+        layers = [{"type": "dense", "units": each, "activation": "tanh", "use_bias": use_bias} for each in units]
+        models.append(layered(layers, size=inputs))
+    check_in_one_program(models, "float64", tmp_path)
+    helped = ["static void dense(" in (tmp_path / f"net{number}.c").read_text() for number in range(len(WIDTHS))]
+    assert helped == [max(units) >= 8 for _, *units in WIDTHS]
 
 
 @pytest.mark.slow
@@ -247,11 +267,21 @@ real a1[4];
 for (int i = 0; i < 3; i++)
     a0[i] = (real)(((double)x[i] - preprocessing_0_0_mean[i]) / preprocessing_0_0_scale[i]);
 // layers.0: dense, 3 → 4, relu
-dense(3, 4, layers_0_weight, layers_0_bias, a0, a1);
+for (int i = 0; i < 4; i++)
+    a1[i] = layers_0_bias[i];
+for (int j = 0; j < 3; j++) {
+    for (int i = 0; i < 4; i++)
+        a1[i] += layers_0_weight[j * 4 + i] * a0[j];
+}
 for (int i = 0; i < 4; i++)
     a1[i] = relu(a1[i]);
 // layers.1: dense, 4 → 3, softmax
-dense(4, 3, layers_1_weight, layers_1_bias, a1, y);
+for (int i = 0; i < 3; i++)
+    y[i] = layers_1_bias[i];
+for (int j = 0; j < 4; j++) {
+    for (int i = 0; i < 3; i++)
+        y[i] += layers_1_weight[j * 3 + i] * a1[j];
+}
 real largest = -INFINITY;
 for (int i = 0; i < 3; i++)
     largest = largest < y[i] ? y[i] : largest;
@@ -273,7 +303,8 @@ def test_a_network_of_classes_as_it_is_written():
 def test_values_are_computed_where_they_belong():
     body = forward_of(make_model("values"))
     assert body.endswith(
-        "dense(4, 2, layers_1_weight, layers_1_bias, a1, y);\n"
+        "        y[i] += layers_1_weight[j * 2 + i] * a1[j];\n"
+        "}\n"
         "// target_preprocessing\n"
         "for (int i = 0; i < 2; i++)\n"
         "    y[i] = y[i] * target_preprocessing_0_0_scale[i] + target_preprocessing_0_0_mean[i];\n"
@@ -289,9 +320,9 @@ LAYERS = [
 ]
 
 
-def layered(layers: list[dict[str, Any]], parts: Sequence[type[Part]] = ()) -> Model:
+def layered(layers: list[dict[str, Any]], parts: Sequence[type[Part]] = (), size: int = 3) -> Model:
     spec = {
-        "network": {"dtype": "float64", "input_size": 3, "layers": layers},
+        "network": {"dtype": "float64", "input_size": size, "layers": layers},
         "training": {"loss": "mean_squared_error"},
     }
     network = build(spec, parts=parts)

@@ -7,27 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.literals import number_literal
+from specnet.compiler.expressions import NAME, OPERATORS, c_number, extreme_form
 from specnet.compiler.native.program import NoFormError
 from specnet.compiler.operations import functions, picking, selection
-from specnet.compiler.value import (
-    ADD,
-    CAST,
-    DIVIDE,
-    EXPAND,
-    MULTIPLY,
-    NEGATIVE,
-    SUBTRACT,
-    Kind,
-    Operation,
-)
+from specnet.compiler.value import CAST, EXPAND, Kind, Operation
 
 FORMS: Mapping[Operation, str] = {
-    ADD: "{0} + {1}",
-    SUBTRACT: "{0} - {1}",
-    MULTIPLY: "{0} * {1}",
-    DIVIDE: "{0} / {1}",
-    NEGATIVE: "-{0}",
+    **{operation: form.template for operation, form in OPERATORS.items()},
     EXPAND: "{0}",
     CAST: "(real){0}",
     functions.EXP: "r_exp({0})",
@@ -46,9 +32,6 @@ FORMS: Mapping[Operation, str] = {
     functions.FLOOR: "r_floor({0})",
     selection.MAXIMUM: "r_max({0}, {1})",
     selection.MINIMUM: "r_min({0}, {1})",
-    selection.GREATER: "{0} > {1}",
-    selection.EQUAL: "{0} == {1}",
-    selection.WHERE: "{0} ? {1} : {2}",
     picking.ONE_HOT: "i == {0}",
     picking.TO_INDEX: "(integer){0}",
 }
@@ -76,14 +59,10 @@ def element(operation: Operation, operands: Sequence[str], constant: Sequence[bo
     if operation not in FORMS:
         raise NoFormError(f"{operation.name} has no form in C")
     if operation in (selection.MAXIMUM, selection.MINIMUM) and any(constant):
-        # A number that never changes is not NaN: the short form keeps the other one's.
-        sign = "<" if operation is selection.MAXIMUM else ">"
-        changing, fixed = operands if constant[1] else operands[::-1]
-        return f"{changing} {sign} {fixed} ? {fixed} : {changing}"
+        return extreme_form(operation, 1 if constant[1] else 0).template.format(*operands)
     return FORMS[operation].format(*operands)
 
 
 def literal(number: float, dtype: np.dtype[Any]) -> str:
     """Return a number in C, rounded to a dtype."""
-    text = number_literal(dtype.type(number))
-    return f"({text})" if text.startswith("-") else text
+    return c_number(dtype.type(number)).within(NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from specnet.compiler.literals import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
-from specnet.exporting.c_language import C, comment, integer_literal, text_literal
-from specnet.exporting.formula import GROUPED, LINEAR
+from specnet.exporting.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
+from specnet.exporting.formula import GROUPED
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
@@ -31,12 +32,13 @@ stdbit stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads ti
 _RESERVED = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex
-_Imaginary real dense grouped x y i j g p row sums weight bias groups inputs outputs label labels best INFINITY NAN main
-acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb ldexp log log10 log1p log2
-logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma tgamma ceil floor nearbyint rint lrint llrint round
-lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma j0 j1 jn y0 y1 yn gamma
-signgam isnan isinf isfinite isnormal signbit fpclassify abs labs llabs abort exit atexit malloc calloc realloc free
-alloca printf puts putchar memcpy memset memmove memcmp strlen strcpy strcmp signal raise int32_t int64_t INT64_C
+_Imaginary real dense grouped x y i j k g p a b c d row sums weight bias groups inputs outputs label labels best
+INFINITY NAN main acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb ldexp
+log log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma tgamma ceil floor nearbyint rint
+lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma j0
+j1 jn y0 y1 yn gamma signgam isnan isinf isfinite isnormal signbit fpclassify abs labs llabs abort exit atexit malloc
+calloc realloc free alloca printf puts putchar memcpy memset memmove memcmp strlen strcpy strcmp signal raise int32_t
+int64_t INT64_C
 """
 
 
@@ -170,7 +172,8 @@ def _source(program: Program, stem: str, header: str) -> str:
         else _table(loops.numbers(table).astype(program.dtype), name, "real", program.has_members(table))
         for table, name in loops.tables.items()
     )
-    helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
+    called = set(re.findall(r"^ *(\w+)\(", "\n".join(loops.lines), re.MULTILINE))
+    helpers = "".join(text for name, text in _HELPERS.items() if name in called)
     functions = "".join(f"{function}\n" for function in loops.functions)
     inside = "".join(f"    {line}\n" for line in body)
     forward = f"void {stem}_forward(const real *x, real *y)\n{{\n{inside}}}\n"
@@ -190,22 +193,33 @@ def _source(program: Program, stem: str, header: str) -> str:
 
 
 _HELPERS = {
-    LINEAR: """\
-/* y = bias + weight times x. A weight's row belongs to an input, so that compilers make vectors of the outputs. */
+    "dense": f"""\
+/* y = bias + weight times x. A weight's row belongs to an input, so that compilers make vectors of the outputs:
+   {DENSE_VECTOR} in a loop of fixed length, with four inputs at a time, so that y is read and written less often. */
 static void dense(int inputs, int outputs, const real *weight, const real *bias, const real *restrict x,
                   real *restrict y)
-{
+{{
     for (int j = 0; j < outputs; j++)
         y[j] = bias ? bias[j] : 0;
-    for (int i = 0; i < inputs; i++) {
+    int i = 0;
+    for (; i < inputs - 3; i += 4) {{
+        const real *a = weight + (long)i * outputs, *b = a + outputs, *c = b + outputs, *d = c + outputs;
+        int j = 0;
+        for (; j < outputs - {DENSE_VECTOR - 1}; j += {DENSE_VECTOR})
+            for (int k = j; k < j + {DENSE_VECTOR}; k++)
+                y[k] = y[k] + a[k] * x[i] + b[k] * x[i + 1] + c[k] * x[i + 2] + d[k] * x[i + 3];
+        for (; j < outputs; j++)
+            y[j] = y[j] + a[j] * x[i] + b[j] * x[i + 1] + c[j] * x[i + 2] + d[j] * x[i + 3];
+    }}
+    for (; i < inputs; i++) {{
         const real *row = weight + (long)i * outputs;
         for (int j = 0; j < outputs; j++)
             y[j] += row[j] * x[i];
-    }
-}
+    }}
+}}
 
 """,
-    GROUPED: """\
+    "grouped": """\
 /* y = weight times x for each of some groups, whose numbers take turns. */
 static void grouped(int groups, int inputs, int outputs, const real *weight, const real *restrict x,
                     real *restrict y)

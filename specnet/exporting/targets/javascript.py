@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text
 from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
@@ -22,7 +23,6 @@ from specnet.exporting.language import Language, Variable
 from specnet.exporting.loops import Loops
 from specnet.exporting.program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
-from specnet.exporting.text import ARITHMETIC, CHOICE, COMPARISON, NAME, SIGN, Form, Forms, Text
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
@@ -44,12 +44,11 @@ _FUNCTIONS = {
     CAST: "Number",
 }
 FORMS: Forms = (
-    ARITHMETIC
+    OPERATORS
     | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
     | {
         selection.MAXIMUM: Form("Math.max({}, {})"),
         selection.MINIMUM: Form("Math.min({}, {})"),
-        selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE)),
         selection.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
     }
 )

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, Form, Text
+from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
@@ -26,16 +28,7 @@ from specnet.exporting.numpy_cells import CELL_NAMES, about_cells, cells_constan
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, filled, in_lines, quoted
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
-from specnet.exporting.text import (
-    ARITHMETIC,
-    CALL,
-    PRODUCT,
-    Form,
-    Names,
-    Text,
-    python_number,
-)
-from specnet.exporting.text import SUM as SUM_LEVEL
+from specnet.exporting.text import Names, python_number
 from specnet.parts.arrays import Array
 
 MOST_LITERALS = 2000

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.expressions import ARITHMETIC, CALL, Form, Text
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
@@ -21,7 +22,7 @@ from specnet.exporting.layer_steps import Stage
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
-from specnet.exporting.text import ARITHMETIC, CALL, TEXT_EXPANSIONS, Form, Names, Text, python_number
+from specnet.exporting.text import TEXT_EXPANSIONS, Names, python_number
 from specnet.exporting.torch_modules import Modules, far_normalizations
 from specnet.model import Model
 

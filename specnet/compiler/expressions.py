@@ -1,0 +1,82 @@
+"""Expressions with no more parentheses than they need, and the operators that C and languages like it share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from specnet.compiler.literals import number_literal
+from specnet.compiler.operations import selection
+from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT, Operation
+
+NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
+"""How tightly a text holds together. A name or a number can also be written twice without being computed twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression, and how tightly it holds together."""
+
+    code: str
+    level: int = NAME
+
+    def within(self, level: int) -> str:
+        """Return the code for a place that needs a level, in parentheses where it has a lower one."""
+        return self.code if self.level >= level else f"({self.code})"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a language writes an operation: a template, its level, and the level that each operand needs."""
+
+    template: str
+    level: int = CALL
+    needs: tuple[int, ...] = ()
+
+    def write(self, operands: list[Text]) -> Text:
+        needs = self.needs or (CHOICE,) * len(operands)
+        return Text(
+            self.template.format(*(x.within(need) for x, need in zip(operands, needs, strict=True))), self.level
+        )
+
+
+Forms = Mapping[Operation, Form]
+
+ARITHMETIC: dict[Operation, Form] = {
+    ADD: Form("{} + {}", SUM, (SUM, PRODUCT)),
+    SUBTRACT: Form("{} - {}", SUM, (SUM, PRODUCT)),
+    MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
+    DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
+    NEGATIVE: Form("-{}", SIGN, (CALL,)),
+    selection.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
+    selection.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
+}
+"""What Python, C and JavaScript write in the same way."""
+OPERATORS: dict[Operation, Form] = ARITHMETIC | {
+    selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE))
+}
+"""What C and JavaScript do."""
+
+
+def extreme_form(operation: Operation, number: int) -> Form:
+    """Return the short form in C of a maximum or minimum with a number that never changes.
+
+    The number is not NaN, so that the form keeps the other operand if that is.
+
+    Parameters
+    ----------
+    operation : Operation
+        `MAXIMUM` or `MINIMUM`.
+    number : int
+        Which of the two operands is the number.
+    """
+    sign = "<" if operation is selection.MAXIMUM else ">"
+    first, second = ("{0}", "{1}") if number == 1 else ("{1}", "{0}")
+    return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
+
+
+def c_number(number: Any) -> Text:
+    """Return a number in C, in its own precision."""
+    text = number_literal(number)
+    return Text(text, SIGN if text[0] == "-" else NAME)
