@@ -64,7 +64,7 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
     os.environ["SPECNET_CACHE"] = str(cache)
     found = []
     for model in models:
-        network = Network(specnet.load(model).network.resolved, "compiled")
+        network = Network(specnet.load_model(model).network.resolved, "compiled")
         size = network.resolved.batch_size
         programs = step_programs(network, LIKELY_ROWS if size == "full" else size, weighted=False)
         start = time.perf_counter()

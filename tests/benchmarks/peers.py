@@ -156,10 +156,10 @@ def keras_run(case: Case) -> Run:
 
 
 def jax_run(case: Case) -> Run:
-    """jax and optax: all steps of an epoch as one `lax.scan` in one compiled function.
+    """All steps of an epoch as one `lax.scan` in one compiled function, with optax.
 
-    An order drawn by NumPy, which is faster than jax's own, is handed over for each epoch; rows that do not fill a batch
-    are left out. XLA takes all cores, whatever it is told.
+    An order drawn by NumPy, which is faster than jax's own, is handed over for each epoch; rows that do not fill a
+    batch are left out. XLA takes all cores, whatever it is told.
     """
     import jax
     import jax.numpy as jnp
@@ -250,10 +250,14 @@ def missing_peers() -> list[str]:
 def peers_of(case: Case) -> list[str]:
     """The names of the installed peers that can train the case."""
     missing = missing_peers()
-    can_train = [name for name in PEERS if name not in missing]
+    return [name for name in able(case) if name not in missing]
+
+
+def able(case: Case) -> list[str]:
+    """The names of the peers that can train the case, and in a time that they are worth."""
     unable = set() if case.full_batch and len(case.sizes) == 3 else {"tutorial"}
     if case.normalized:
         unable |= {"scikit-learn", "jax"}
     if case.wide:
         unable |= {"scikit-learn", "Keras"}
-    return [name for name in can_train if name not in unable]
+    return [name for name in PEERS if name not in unable]

@@ -76,9 +76,7 @@ def main() -> int:
     if reason := missing():
         print(f"The compiled engine is left out: {reason}.")
     if absent := missing_peers():
-        print(
-            f"Rows left out: {' and '.join(absent)} (not installed; in the repository: pip install '.[test,peers]')."
-        )
+        print(f"Rows left out: {' and '.join(absent)} (not installed; in the repository: pip install '.[test,peers]').")
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY:
         print(f"The machine is busy, with a load of {os.getloadavg()[0]:.1f}: these figures are not its best.")
     report = Report()
