@@ -32,8 +32,8 @@ class Case:
     """A network, its mini-batches, and the bounds of both engines by peer. One output is binary, several are classes.
 
     The bounds of the compiled engine are those of a CPU with AVX-512. A wide case is one whose products keep all cores
-    busy: it is given all of them, and compared only with what uses them. A normalized one has batch normalization before each
-    hidden activation, and dropout after it.
+    busy: it is given all of them, and compared only with what uses them. A normalized one has batch normalization
+    before each hidden activation, and dropout after it.
     """
 
     sizes: tuple[int, ...]
