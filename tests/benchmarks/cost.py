@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -19,7 +20,7 @@ from specnet.training.compiled import step_programs
 from specnet.training.engine import LIKELY_ROWS
 from tests.benchmarks.processes import ROOT, run_process, specnet_command
 from tests.benchmarks.report import Report, plain
-from tests.benchmarks.timing import Run, medians
+from tests.benchmarks.timing import Run, Seconds, measured
 
 SPECS = sorted(path for path in (ROOT / "specs").iterdir() if path.suffix in (".toml", ".json"))
 ROUNDS = 5
@@ -34,8 +35,8 @@ class Cost:
     """Of runs of a spec: the engine that was chosen, and the seconds of whole processes by ``training.engine``."""
 
     chosen: str
-    auto: float
-    numpy: float
+    auto: Seconds
+    numpy: Seconds
 
 
 def run_of(spec: Path, engine: str, out: Path) -> Run:
@@ -49,9 +50,16 @@ def run_of(spec: Path, engine: str, out: Path) -> Run:
     return run
 
 
+def children_seconds() -> float:
+    """CPU seconds of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def cost_of(spec: Path, folder: Path, rounds: int = ROUNDS) -> Cost:
     """Runs of a spec into `folder`, which keeps the last ones in ``auto`` and ``numpy``."""
-    found = medians({engine: run_of(spec, engine, folder / engine) for engine in ("auto", "numpy")}, rounds, seconds=0)
+    runs = {engine: run_of(spec, engine, folder / engine) for engine in ("auto", "numpy")}
+    found = measured(runs, rounds, seconds=0, cpu_clock=children_seconds)
     chosen = json.loads((folder / "auto" / "run.json").read_text(encoding="utf-8"))["engine"]
     return Cost(chosen, **found)
 
@@ -85,14 +93,15 @@ def cached_building_seconds(models: list[Path], rounds: int = ROUNDS) -> list[fl
 
 def cost(report: Report) -> None:
     """Runs of all reference specs, and what their libraries take from the cache."""
-    report.table("`specnet run`, nothing in the cache", "auto is", "auto s", "numpy s", "auto − numpy, s", "at most")
+    columns = ("auto is", "auto s", "numpy s", "auto − numpy, CPU s", "auto − numpy, s", "at most")
+    report.table("`specnet run`, nothing in the cache", *columns)
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / spec.stem for spec in SPECS]
         for spec, folder in zip(SPECS, folders, strict=True):
             found, title = cost_of(spec, folder), f"specs/{spec.name}"
-            extra = found.auto - found.numpy
-            cells = [found.chosen, plain(found.auto), plain(found.numpy), f"{extra:+.3f}", f"{LONGEST_EXTRA:g}"]
-            report.row(title, *cells)
+            extra, extra_cpu = (ours - numpy for ours, numpy in zip(found.auto, found.numpy, strict=True))
+            cells = [plain(found.auto.wall), plain(found.numpy.wall), f"{extra_cpu:+.3f}", f"{extra:+.3f}"]
+            report.row(title, found.chosen, *cells, f"{LONGEST_EXTRA:g}")
             report.judge(f"{title} with auto beside numpy", extra <= LONGEST_EXTRA)
         if missing() is None:
             report.table("compiled steps from the cache", "s", "under")

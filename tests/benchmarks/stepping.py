@@ -16,7 +16,7 @@ from tests.benchmarks.timing import ROUNDS, Run, Seconds, measured
 COMPILED_AVX2 = "compiled engine, for AVX2"
 SLOW_ROUNDS = 5
 """Of wide cases, whose epochs take longer than the others' rounds."""
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.06
 MICRO = 1e6
 
 
