@@ -13,7 +13,7 @@ collect_ignore = ["plugin"]  # a package with tests of its own, which tests/test
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs torch and Keras unless ``-m`` names it: chosen, it fails where they are missing."""
+    """Leave out what needs torch, Keras or jax unless ``-m`` names it: chosen, it fails where they are missing."""
     if "peers" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("peers")]
         config.hook.pytest_deselected(items=left_out)

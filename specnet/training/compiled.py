@@ -6,7 +6,7 @@ import numpy as np
 
 from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
 from specnet.compiler.native.steps import BoundSteps, CompiledSteps, StepPrograms
-from specnet.compiler.native.target import native_target
+from specnet.compiler.native.target import Target, native_target
 from specnet.compiler.value import INPUT
 from specnet.data.feed import Feed
 from specnet.network import Network
@@ -78,10 +78,15 @@ def steps_text(network: Network, rows: int) -> str:
 class CompiledStepper(Stepper):
     """Makes the steps of a `Stepper`, many in one call."""
 
+    @property
+    def target(self) -> Target:
+        """The CPU that is compiled for."""
+        return native_target()
+
     def _bind(self, feed: Feed, member: int | None) -> None:
         network, layout = self._network, self._network.layout
         programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
-        self._compiled = CompiledSteps(programs, self.theta.dtype, native_target())
+        self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         assert self._compiled.library, "what cannot be made is found out before training begins"
         self._feed, self._random = feed, StepNoise(network.spec.seed, member)
         self._bound: dict[int, BoundSteps] = {}

@@ -15,12 +15,25 @@ class Bound(NamedTuple):
     at_most: float
     goal: float
 
+    def times(self, factor: float) -> "Bound":
+        """The bound for something that may take so many times as long."""
+        return Bound(round(self.at_most * factor, 3), round(self.goal * factor, 3))
+
+
+NUMPY, COMPILED = "NumPy engine", "compiled engine"
+"""Our two engines, by their names in tables."""
+
+VECTOR_FACTORS = {"AVX-512": 1.0, "AVX2": 1.6}
+"""How many times the bounds of the compiled engine hold, by a CPU's vectors; on other CPUs it has no bounds."""
+
 
 @dataclass(frozen=True)
 class Case:
-    """A network, its mini-batches, and the bounds by peer. One output is binary, several are classes.
+    """A network, its mini-batches, and the bounds of both engines by peer. One output is binary, several are classes.
 
-    A normalized one has batch normalization before each hidden activation, and dropout after it.
+    The bounds of the compiled engine are those of a CPU with AVX-512. A wide case is one whose products keep all cores
+    busy: it is given all of them, and compared only with what uses them. A normalized one has batch normalization
+    before each hidden activation, and dropout after it.
     """
 
     sizes: tuple[int, ...]
@@ -30,7 +43,9 @@ class Case:
     optimizer: str
     learning_rate: float
     bounds: dict[str, Bound]
+    compiled_bounds: dict[str, Bound]
     normalized: bool = False
+    wide: bool = False
 
     @property
     def title(self) -> str:
@@ -45,6 +60,11 @@ class Case:
     @property
     def binary(self) -> bool:
         return self.sizes[-1] == 1
+
+    def compiled_bound(self, peer: str, vectors: str) -> Bound | None:
+        """The bound of the compiled engine with such vectors."""
+        bound, factor = self.compiled_bounds.get(peer), VECTOR_FACTORS.get(vectors)
+        return bound.times(factor) if bound and factor else None
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """X (rows, inputs) of the case's dtype and random class indices (rows,)."""
@@ -85,6 +105,7 @@ CASES = (
         "sgd",
         0.003,
         {"tutorial": Bound(0.5, 0.4), "scikit-learn": Bound(0.25, 0.15), "torch": Bound(0.15, 0.1)},
+        {NUMPY: Bound(0.08, 0.05), "jax": Bound(0.15, 0.1)},
     ),
     Case(
         (30, 64, 64, 2),
@@ -94,6 +115,7 @@ CASES = (
         "adam",
         0.001,
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
+        {NUMPY: Bound(0.35, 0.25), "jax": Bound(0.7, 0.5)},
     ),
     Case(
         (64, 128, 64, 10),
@@ -103,6 +125,7 @@ CASES = (
         "adam",
         0.001,
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
+        {NUMPY: Bound(0.32, 0.22), "jax": Bound(0.65, 0.45)},
     ),
     Case(
         (64, 128, 64, 10),
@@ -112,6 +135,7 @@ CASES = (
         "adam",
         0.001,
         {"torch": Bound(0.5, 0.4)},
+        {NUMPY: Bound(0.35, 0.2)},
         normalized=True,
     ),
     Case(
@@ -122,6 +146,18 @@ CASES = (
         "adam",
         0.001,
         {"scikit-learn": Bound(0.65, 0.5), "torch": Bound(1.4, 1.1)},
+        {NUMPY: Bound(0.7, 0.5), "jax": Bound(0.9, 0.6)},
+    ),
+    Case(
+        (100, 1024, 1024, 10),
+        512,
+        4096,
+        "float32",
+        "adam",
+        0.001,
+        {},
+        {NUMPY: Bound(0.9, 0.9), "jax": Bound(0.9, 0.9)},
+        wide=True,
     ),
 )
 

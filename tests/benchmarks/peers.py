@@ -1,8 +1,9 @@
 """Training steps of other tools, as their own documentation writes them.
 
 Every peer gets what specnet gets: the same rows in memory in the same dtype, batches of the same size drawn in a new
-random order each epoch and gathered inside the timed step, the same optimizer, and two threads. None is asked for its
-loss. Where a peer has several ways, the fastest eager one that is in common use is taken.
+random order each epoch and gathered inside the timed step, the same optimizer, and two threads; wide cases get all
+cores. None is asked for its loss. Where a peer has several ways, the fastest eager one that is in common use is taken;
+jax, which is made to be compiled, compiles its whole loop.
 """
 
 import os
@@ -18,6 +19,13 @@ from tests.benchmarks.cases import DROPPED, Case
 from tests.benchmarks.timing import Run, once
 
 THREADS = 2
+JAX_STEPS = 512
+"""Steps of one call of jax, where an epoch has only one."""
+
+
+def threads_of(case: Case) -> int:
+    """How many threads everything has that can be told."""
+    return (os.cpu_count() or THREADS) if case.wide else THREADS
 
 
 def tutorial_run(case: Case) -> Run:
@@ -75,7 +83,7 @@ def torch_run(case: Case) -> Run:
     """
     import torch
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads_of(case))
     torch.manual_seed(0)
     dtype = getattr(torch, case.dtype)
     layers: list[torch.nn.Module] = []
@@ -147,26 +155,109 @@ def keras_run(case: Case) -> Run:
     return once(lambda: model.train_on_batch(*next(upcoming)))
 
 
+def jax_run(case: Case) -> Run:
+    """All steps of an epoch as one `lax.scan` in one compiled function, with optax.
+
+    An order drawn by NumPy, which is faster than jax's own, is handed over for each epoch; rows that do not fill a
+    batch are left out. XLA takes all cores, whatever it is told.
+    """
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    if case.dtype == "float64":
+        jax.config.update("jax_enable_x64", True)
+    data, labels = case.data()
+    X, y = jnp.asarray(data), jnp.asarray(labels, case.dtype if case.binary else np.int32)
+    generator = np.random.default_rng(0)
+    parameters = [
+        (jnp.asarray(generator.normal(size=sizes, scale=sizes[0] ** -0.5), case.dtype), jnp.zeros(sizes[1], case.dtype))
+        for sizes in pairwise(case.sizes)
+    ]
+    optimizer = {"sgd": optax.sgd, "adam": optax.adam}[case.optimizer](case.learning_rate)
+
+    def loss(parameters, inputs, targets):
+        *hidden, (weight, bias) = parameters
+        for hidden_weight, hidden_bias in hidden:
+            inputs = jax.nn.relu(inputs @ hidden_weight + hidden_bias)
+        z = inputs @ weight + bias
+        if case.binary:
+            return optax.sigmoid_binary_cross_entropy(z[:, 0], targets).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(z, targets).mean()
+
+    def step(carried, picked):
+        parameters, state = carried
+        inputs, targets = (X, y) if picked is None else (X[picked], y[picked])
+        updates, state = optimizer.update(jax.grad(loss)(parameters, inputs, targets), state, parameters)
+        return (optax.apply_updates(parameters, updates), state), None
+
+    steps = JAX_STEPS if case.full_batch else case.rows // case.batch
+    epoch = jax.jit(lambda carried, order: jax.lax.scan(step, carried, order, steps)[0], donate_argnums=0)
+    carried = (parameters, optimizer.init(parameters))
+
+    def run(count: int) -> int:
+        nonlocal carried
+        epochs = -(-count // steps)
+        for _ in range(epochs):
+            order = None
+            if not case.full_batch:
+                picked = generator.permutation(case.rows)[: steps * case.batch].astype(np.int32)
+                order = picked.reshape(steps, case.batch)
+            carried = epoch(carried, order)
+        jax.block_until_ready(carried)
+        return epochs * steps
+
+    return run
+
+
+def products_run(case: Case) -> Run:
+    """The matrix products of a step in BLAS, into given arrays: less than any step that is made of calls of BLAS."""
+    generator = np.random.default_rng(0)
+    products = []
+    for layer, (inputs, outputs) in enumerate(pairwise(case.sizes)):
+        weight, x, error = (
+            generator.standard_normal(shape).astype(case.dtype)
+            for shape in ((outputs, inputs), (inputs, case.batch), (outputs, case.batch))
+        )
+        products += [(weight, x), (error, x.T)]
+        products += [(weight.T, error)] if layer else []
+    calls = [(a, b, a @ b) for a, b in products]
+
+    def step() -> None:
+        for a, b, product in calls:
+            np.dot(a, b, product)
+
+    return once(step)
+
+
 PEERS: dict[str, Callable[[Case], Run]] = {
+    "its matmuls in BLAS": products_run,
+    "jax": jax_run,
     "tutorial": tutorial_run,
     "scikit-learn": scikit_learn_run,
     "torch": torch_run,
     "Keras": keras_run,
 }
-MODULES = {"torch": "torch", "Keras": "keras"}  # what the peers extra installs; the rest comes with specnet
+MODULES = {"jax": ("jax", "optax"), "torch": ("torch",), "Keras": ("keras", "torch")}
+"""What the peers extra installs; the rest comes with specnet."""
 
 
 def missing_peers() -> list[str]:
-    """Peers that are not installed, the ones that a missing one needs included."""
-    missing = [name for name, module in MODULES.items() if find_spec(module) is None]
-    return list(MODULES) if "torch" in missing else missing
+    """Peers of which something is not installed."""
+    return [name for name, modules in MODULES.items() if not all(find_spec(module) for module in modules)]
 
 
 def peers_of(case: Case) -> list[str]:
     """The names of the installed peers that can train the case."""
     missing = missing_peers()
-    can_train = [name for name in PEERS if name not in missing]
+    return [name for name in able(case) if name not in missing]
+
+
+def able(case: Case) -> list[str]:
+    """The names of the peers that can train the case, and in a time that they are worth."""
     unable = set() if case.full_batch and len(case.sizes) == 3 else {"tutorial"}
     if case.normalized:
-        unable.add("scikit-learn")
-    return [name for name in can_train if name not in unable]
+        unable |= {"scikit-learn", "jax"}
+    if case.wide:
+        unable |= {"scikit-learn", "Keras"}
+    return [name for name in PEERS if name not in unable]

@@ -24,15 +24,16 @@ def specnet_command() -> str:
     return found
 
 
+def run_process(command: list[str], **environment: str) -> int:
+    """Run a command in the repository from start to exit, with two BLAS threads."""
+    threads = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | threads | environment, cwd=ROOT)
+    return 1
+
+
 def process_seconds(commands: dict[str, list[str]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The median time of each command from start to exit, run in turns, with two BLAS threads."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-
-    def run(command: list[str]) -> int:
-        subprocess.run(command, check=True, capture_output=True, env=environment, cwd=ROOT)
-        return 1
-
-    runs = {name: (lambda _, command=command: run(command)) for name, command in commands.items()}
+    """The median time of each command from start to exit, run in turns."""
+    runs = {name: (lambda _, command=command: run_process(command)) for name, command in commands.items()}
     return medians(runs, rounds, seconds=0)
 
 

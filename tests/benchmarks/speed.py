@@ -1,34 +1,32 @@
 """The figures of the README: `python -m tests.benchmarks.speed`, in the repository, with `.[test,peers]` installed.
 
-Everything that is compared is timed in turns within this one run; a figure is the median of the rounds. The exit status
-is 1 if a bound is missed. It takes about three minutes, and needs a machine that does nothing else.
+Everything that is compared is timed in turns within this one run; a figure is the median of the rounds. CPU times are
+those of all threads of the process. The exit status is 1 if a bound is missed. It takes about six minutes, and needs a
+machine that does nothing else. Names of tables choose some: `python -m tests.benchmarks.speed training cost`.
 """
 
+import argparse
 import os
 import sys
 
 from threadpoolctl import threadpool_limits
 
-from tests.benchmarks.cases import CASES, PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
-from tests.benchmarks.ours import training_run
-from tests.benchmarks.peers import PEERS, THREADS, missing_peers, peers_of
+from specnet.compiler.native import missing
+from specnet.compiler.native.building import compiler_name
+from specnet.compiler.native.target import native_target
+from tests.benchmarks.cases import PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
+from tests.benchmarks.cost import cost
+from tests.benchmarks.peers import THREADS, missing_peers
 from tests.benchmarks.prediction import prediction_runs
 from tests.benchmarks.processes import reference_run_seconds, start_up_seconds
 from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.report import Report, installed_versions
+from tests.benchmarks.stepping import training
 from tests.benchmarks.timing import medians
+from tests.benchmarks.whole_runs import whole_runs
 
 BUSY = 0.5
 """The average number of running processes from which on they are told of."""
-
-
-def training(report: Report) -> None:
-    """One training step, gathering of the batch included."""
-    report.table("training step", "specnet µs", "peer", "peer µs", "ours ÷ theirs", "at most (goal)")
-    for case in CASES:
-        seconds = medians({"specnet": training_run(case)} | {name: PEERS[name](case) for name in peers_of(case)})
-        for name in peers_of(case):
-            report.compared(case.title, name, seconds["specnet"], seconds[name], case.bounds.get(name), 1e6)
 
 
 def prediction(report: Report) -> None:
@@ -57,20 +55,34 @@ def refusals(report: Report) -> None:
         report.limited(f"{count} {kind}", slowest, LONGEST_SECONDS)
 
 
+TABLES = {
+    "training": training,
+    "whole-runs": whole_runs,
+    "prediction": prediction,
+    "processes": processes,
+    "cost": cost,
+    "refusals": refusals,
+}
+
+
 def main() -> int:
-    print(f"{installed_versions()}; {os.cpu_count()} CPUs, {THREADS} threads; medians of interleaved rounds.")
-    if missing := missing_peers():
-        print(
-            f"Rows left out: {' and '.join(missing)} (not installed; in the repository: pip install '.[test,peers]')."
-        )
+    parser = argparse.ArgumentParser(description="times of specnet beside those of other tools")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"default: all of {', '.join(TABLES)}")
+    tables = parser.parse_args().tables or list(TABLES)
+    if unknown := [name for name in tables if name not in TABLES]:
+        parser.error(f"unknown table {unknown[0]}; choose from {', '.join(TABLES)}")
+    machine = f"{os.cpu_count()} CPUs with {native_target().name}, {THREADS} threads"
+    print(f"{installed_versions()}, {compiler_name() or 'no compiler'}; {machine}; medians of interleaved rounds.")
+    if reason := missing():
+        print(f"The compiled engine is left out: {reason}.")
+    if absent := missing_peers():
+        print(f"Rows left out: {' and '.join(absent)} (not installed; in the repository: pip install '.[test,peers]').")
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY:
         print(f"The machine is busy, with a load of {os.getloadavg()[0]:.1f}: these figures are not its best.")
     report = Report()
     with threadpool_limits(THREADS, user_api="blas"):
-        training(report)
-        prediction(report)
-    processes(report)
-    refusals(report)
+        for name in tables:
+            TABLES[name](report)
     return report.exit_status()
 
 

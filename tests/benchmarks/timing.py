@@ -1,9 +1,11 @@
 """Times of things that are compared, taken in turns: what else the machine does meets them all alike."""
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 Run = Callable[[int], int]
 """Do about so many steps, at least one, and say how many were done."""
@@ -11,6 +13,13 @@ Run = Callable[[int], int]
 ROUNDS = 9
 ROUND_SECONDS = 0.15
 PAUSE_SECONDS = 0.1
+
+
+class Seconds(NamedTuple):
+    """Of a step: by the wall's clock, and of all CPUs, which leaves out being interrupted by other processes."""
+
+    wall: float
+    cpu: float
 
 
 def once(action: Callable[[], object]) -> Run:
@@ -31,23 +40,38 @@ def seconds_per_step(run: Run, count: int) -> float:
 
 
 def medians(runs: Mapping[str, Run], rounds: int = ROUNDS, seconds: float = ROUND_SECONDS) -> dict[str, float]:
-    """The median over the rounds of each run's seconds per step.
+    """The median over the rounds of each run's seconds per step, as `measured` finds them."""
+    return {name: found.wall for name, found in measured(runs, rounds, seconds).items()}
 
-    Each round times every run once, for about `seconds`. A pause before each lets the threads of the one before go to
-    sleep: OpenBLAS's spin for 30 ms after their work, and slow another library's down many times over.
+
+def measured(
+    runs: Mapping[str, Run],
+    rounds: int = ROUNDS,
+    seconds: float = ROUND_SECONDS,
+    cpu_clock: Callable[[], float] = time.process_time,
+) -> dict[str, Seconds]:
+    """The medians over the rounds of each run's seconds per step.
+
+    Each round times every run once, for about `seconds`, in a random order: in a fixed one, each would always meet what
+    the same other one leaves behind. A pause before each lets the threads of the one before go to sleep: OpenBLAS's
+    spin for 30 ms after their work, and slow another library's down many times over.
     """
     counts = {name: _steps_within(run, seconds) for name, run in runs.items()}
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    wall: dict[str, list[float]] = {name: [] for name in runs}
+    cpu: dict[str, list[float]] = {name: [] for name in runs}
     gc.collect()
     gc.disable()
     try:
         for _ in range(rounds):
-            for name, run in runs.items():
+            for name in random.sample(list(runs), len(runs)):
                 time.sleep(PAUSE_SECONDS)
-                times[name].append(seconds_per_step(run, counts[name]))
+                start, cpu_start = time.perf_counter(), cpu_clock()
+                done = runs[name](counts[name])
+                wall[name].append((time.perf_counter() - start) / done)
+                cpu[name].append((cpu_clock() - cpu_start) / done)
     finally:
         gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: Seconds(statistics.median(wall[name]), statistics.median(cpu[name])) for name in runs}
 
 
 def _steps_within(run: Run, seconds: float) -> int:

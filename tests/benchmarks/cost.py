@@ -1,0 +1,110 @@
+"""What the compiled engine costs a run that needs it least: one of a reference spec, and the first one on a machine."""
+
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import specnet
+from specnet.compiler.native import missing
+from specnet.compiler.native.steps import CompiledSteps
+from specnet.compiler.native.target import native_target
+from specnet.network import Network
+from specnet.training.compiled import step_programs
+from specnet.training.engine import LIKELY_ROWS
+from tests.benchmarks.processes import ROOT, run_process, specnet_command
+from tests.benchmarks.report import Report, plain
+from tests.benchmarks.timing import Run, Seconds, measured
+
+SPECS = sorted(path for path in (ROOT / "specs").iterdir() if path.suffix in (".toml", ".json"))
+ROUNDS = 5
+LONGEST_EXTRA = 0.1
+"""Seconds by which a run may be slower because it chooses its engine, and compiles if it chooses so."""
+LONGEST_BUILDING = 0.01
+"""Seconds that the text of the steps and their library may take from the cache."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of runs of a spec: the engine that was chosen, and the seconds of whole processes by ``training.engine``."""
+
+    chosen: str
+    auto: Seconds
+    numpy: Seconds
+
+
+def run_of(spec: Path, engine: str, out: Path) -> Run:
+    """A run as a process of its own, whose cache is empty."""
+    options = ["--out", str(out), "--force", "--set", f"training.engine={engine}"]
+
+    def run(_: int) -> int:
+        with tempfile.TemporaryDirectory() as cache:
+            return run_process([specnet_command(), "run", str(spec), *options], SPECNET_CACHE=cache)
+
+    return run
+
+
+def children_seconds() -> float:
+    """CPU seconds of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def cost_of(spec: Path, folder: Path, rounds: int = ROUNDS) -> Cost:
+    """Runs of a spec into `folder`, which keeps the last ones in ``auto`` and ``numpy``."""
+    runs = {engine: run_of(spec, engine, folder / engine) for engine in ("auto", "numpy")}
+    found = measured(runs, rounds, seconds=0, cpu_clock=children_seconds)
+    chosen = json.loads((folder / "auto" / "run.json").read_text(encoding="utf-8"))["engine"]
+    return Cost(chosen, **found)
+
+
+def building_seconds(models: list[Path], cache: Path) -> list[float]:
+    """From the programs of each model's steps to their library; to be called in a new process, which has none of them.
+
+    Programs are lowered before: NumPy's engine needs them as well.
+    """
+    os.environ["SPECNET_CACHE"] = str(cache)
+    found = []
+    for model in models:
+        network = Network(specnet.load_model(model).network.resolved, "compiled")
+        size = network.resolved.batch_size
+        programs = step_programs(network, LIKELY_ROWS if size == "full" else size, weighted=False)
+        start = time.perf_counter()
+        assert CompiledSteps(programs, network.dtype, native_target()).library
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def cached_building_seconds(models: list[Path], rounds: int = ROUNDS) -> list[float]:
+    """Medians of `building_seconds` once the cache has all libraries."""
+    with tempfile.TemporaryDirectory() as cache:
+        found = []
+        for _ in range(1 + rounds):
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                found.append(pool.submit(building_seconds, models, Path(cache)).result())
+        return [statistics.median(seconds) for seconds in zip(*found[1:], strict=True)]
+
+
+def cost(report: Report) -> None:
+    """Runs of all reference specs, and what their libraries take from the cache."""
+    columns = ("auto is", "auto s", "numpy s", "auto − numpy, CPU s", "auto − numpy, s", "at most")
+    report.table("`specnet run`, nothing in the cache", *columns)
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / spec.stem for spec in SPECS]
+        for spec, folder in zip(SPECS, folders, strict=True):
+            found, title = cost_of(spec, folder), f"specs/{spec.name}"
+            extra, extra_cpu = (ours - numpy for ours, numpy in zip(found.auto, found.numpy, strict=True))
+            cells = [plain(found.auto.wall), plain(found.numpy.wall), f"{extra_cpu:+.3f}", f"{extra:+.3f}"]
+            report.row(title, found.chosen, *cells, f"{LONGEST_EXTRA:g}")
+            report.judge(f"{title} with auto beside numpy", extra <= LONGEST_EXTRA)
+        if missing() is None:
+            report.table("compiled steps from the cache", "s", "under")
+            models = [folder / "numpy" / "model.safetensors" for folder in folders]
+            for spec, seconds in zip(SPECS, cached_building_seconds(models), strict=True):
+                report.limited(f"specs/{spec.name}", seconds, LONGEST_BUILDING)
