@@ -1,4 +1,4 @@
-"""One row of the reference network in exported code, and how large and how fast the exports themselves are.
+"""One row of two networks in exported code, and how large and how fast the exports of the reference network are.
 
 Run with ``python -m tests.benchmarks.exports``. With Keras and its ONNX exporter installed, the size of Keras's own
 ONNX file of the same network stands beside that of specnet's.
@@ -19,18 +19,23 @@ from specnet.model import Model
 
 SPEC = Path(__file__).parents[2] / "specs" / "moons.toml"
 CALLS = 20_000_000
+WIDE = {
+    "network": {"dtype": "float32", "layer_sizes": [64, 128, 64, 10]},
+    "training": {"loss": "categorical_crossentropy"},
+}
+WIDE_CALLS = 50_000
 C_LOOP = """
 #include <stdio.h>
 #include <time.h>
-#include "moons.h"
+#include "STEM.h"
 
 int main(void)
 {
-    real x[2] = {0.5, 0.25}, y[1], sum = 0;
+    real x[INPUTS] = {0.5, 0.25}, y[OUTPUTS], sum = 0;
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (int call = 0; call < CALLS; call++) {
-        moons_forward(x, y);
+        STEM_forward(x, y);
         sum += y[0];
         x[0] = y[0]; /* each call waits for the one before */
     }
@@ -56,7 +61,11 @@ def main() -> None:
         times = exporting_times(model, Path(folder))
         for target, (seconds, size) in times.items():
             print(f"{target:12} {seconds:6.2f} s to export   {size:7d} bytes")
-        print(f"C            {c_nanoseconds(Path(folder)):>6} ns a row")
+        print(f"C            {c_nanoseconds(Path(folder), 'moons', 2, 1, CALLS):>6} ns a row")
+        network = specnet.build(WIDE)
+        wide = Model(network, network.initial_parameters(), labels=np.arange(10))
+        export(wide, "c", Path(folder) / "wide.c")
+        print(f"C, 64-128-64-10, float32 {c_nanoseconds(Path(folder), 'wide', 64, 10, WIDE_CALLS):>6} ns a row")
         print(f"JavaScript   {javascript_nanoseconds(Path(folder)):>6} ns a row")
         theirs = keras_onnx_size(Path(folder))
         print(
@@ -83,13 +92,16 @@ def exporting_times(model: Model, folder: Path) -> dict[str, tuple[float, int]]:
     return found
 
 
-def c_nanoseconds(folder: Path) -> str:
+def c_nanoseconds(folder: Path, stem: str, inputs: int, outputs: int, calls: int) -> str:
     """Return how long a call of the C export takes in a loop."""
     compiler = shutil.which("cc")
     if compiler is None:
         return "-"
-    (folder / "loop.c").write_text("#define _POSIX_C_SOURCE 199309L\n" + C_LOOP.replace("CALLS", str(CALLS)))
-    sources = [str(folder / name) for name in ("loop.c", "moons.c")]
+    code = C_LOOP
+    for word, value in {"STEM": stem, "INPUTS": inputs, "OUTPUTS": outputs, "CALLS": calls}.items():
+        code = code.replace(word, str(value))
+    (folder / "loop.c").write_text("#define _POSIX_C_SOURCE 199309L\n" + code)
+    sources = [str(folder / name) for name in ("loop.c", f"{stem}.c")]
     subprocess.run([compiler, "-std=c99", "-O2", *sources, "-o", str(folder / "loop"), "-lm"], check=True)
     return subprocess.run([folder / "loop"], check=True, capture_output=True, text=True).stdout
 
