@@ -34,6 +34,8 @@ WORK_AT_ONCE = 2**29
 """Multiplications after which a signal is looked for: some hundredths of a second."""
 MOST_AT_ONCE = 4096
 """Steps of one call."""
+NOISE_AT_ONCE = 2**20
+"""Random numbers that are drawn for one call, unless a single step needs more."""
 
 
 def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
@@ -105,7 +107,8 @@ class CompiledStepper(Stepper):
     @property
     def most_at_once(self) -> int:
         """How many steps are made in one call, at most."""
-        return max(1, min(MOST_AT_ONCE, WORK_AT_ONCE // max(1, 6 * self.theta.size * self._feed.size)))
+        work, noise = 6 * self.theta.size * self._feed.size, self._steps_of(self._feed.size).noise_size
+        return max(1, min(MOST_AT_ONCE, WORK_AT_ONCE // max(1, work), NOISE_AT_ONCE // max(1, noise)))
 
     def make_whole(self, count: int) -> None:
         """Make steps on all rows."""

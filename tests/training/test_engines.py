@@ -17,7 +17,8 @@ from specnet.errors import SpecError
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer
-from tests.training.engines import CLOSE, disagreement
+from specnet.training.compiled import NOISE_AT_ONCE
+from tests.training.engines import CLOSE, disagreement, steppers
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 ROOT = Path(__file__).parents[2]
@@ -155,3 +156,14 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
         specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
     (problem,) = raised.value.diagnostics
     assert (problem.message, problem.hint) == (message, 'set training.engine to "numpy"')
+
+
+def test_random_numbers_of_many_steps_take_little_memory():
+    """Steps of few products, but of a million random numbers each: one at a time."""
+    layers = [{"type": "gaussian_noise", "stddev": 0.1}]
+    spec = document(layers) | {"training": {"loss": "mean_squared_error", "batch_size": "full"}}
+    X = np.zeros((400_000, 3))
+    stepper = steppers(spec, X, X[:, 0], None)[1]
+    assert stepper.most_at_once == 1
+    few = steppers(spec, X[:1000], X[:1000, 0], None)[1]
+    assert 100 < few.most_at_once * 3000 <= NOISE_AT_ONCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -52,15 +53,24 @@ class _Kept:
     def compiled(self, plan: Plan, dtype: np.dtype[Any], target: Target) -> CompiledPlan:
         key = (id(plan), dtype.name, target.name)
         with self._lock:
-            if key not in self._plans:
-                self._plans[key] = CompiledPlan(plan, dtype, target)
-                if len(self._plans) > LIBRARIES_KEPT:
-                    self._plans.popitem(last=False)
+            found = self._plans.get(key)
+        if found is None:  # made by several threads at once if need be: none waits for the plans of others
+            found = CompiledPlan(plan, dtype, target)
+        with self._lock:
+            found = self._plans.setdefault(key, found)
             self._plans.move_to_end(key)
-            return self._plans[key]
+            if len(self._plans) > LIBRARIES_KEPT:
+                self._plans.popitem(last=False)
+        return found
+
+    def unlock(self) -> None:
+        """Forget a thread that held the lock: in a new process it does not exist."""
+        self._lock = threading.Lock()
 
 
 _KEPT = _Kept()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_KEPT.unlock)
 
 
 def bind(

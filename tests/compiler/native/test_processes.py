@@ -144,3 +144,25 @@ print(library({TEXT!r}).answer())
     assert run.stderr == ""
     assert run.stdout.split() == ["0", "42", "17", "42"]
     assert place.is_clean()
+
+
+@needs_compiler
+def test_a_process_forked_while_a_thread_binds(place: Workplace):
+    code = """
+import os, signal, warnings
+warnings.simplefilter("ignore")  # about forks beside threads
+import numpy as np
+from specnet.compiler import input_value, plan, tanh
+from specnet.compiler.native import NATIVE, binding
+with binding._KEPT._lock:  # as another thread would hold it
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        bound = NATIVE.bind(plan([tanh(input_value("x", ()))]), np.float64, {})
+        bound.inputs["x"][...] = 1
+        bound.run()
+        os._exit(0 if abs(bound.outputs[0] - np.tanh(1)) < 1e-15 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.stdout.strip(), run.stderr) == ("0", "")
