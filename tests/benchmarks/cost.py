@@ -23,7 +23,7 @@ from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured
 
 SPECS = sorted(path for path in (ROOT / "specs").iterdir() if path.suffix in (".toml", ".json"))
-ROUNDS = 5
+ROUNDS, BUILDING_ROUNDS = 3, 5
 LONGEST_EXTRA = 0.1
 """Seconds by which a run may be slower because it chooses its engine, and compiles if it chooses so."""
 LONGEST_BUILDING = 0.01
@@ -81,7 +81,7 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
     return found
 
 
-def cached_building_seconds(models: list[Path], rounds: int = ROUNDS) -> list[float]:
+def cached_building_seconds(models: list[Path], rounds: int = BUILDING_ROUNDS) -> list[float]:
     """Medians of `building_seconds` once the cache has all libraries."""
     with tempfile.TemporaryDirectory() as cache:
         found = []
