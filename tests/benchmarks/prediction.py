@@ -1,13 +1,17 @@
-"""One row through the reference network, in the three libraries."""
+"""One row through the reference network, in the three libraries and by either engine."""
 
 import numpy as np
 import onnxruntime
 from sklearn.neural_network import MLPClassifier
 
 import specnet
+from specnet.compiler.native import missing
+from specnet.network import Network
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.onnx_file import dense_network
 from tests.benchmarks.timing import Run, once
+
+COMPILED = "specnet, compiled"
 
 
 def prediction_runs() -> dict[str, Run]:
@@ -32,8 +36,12 @@ def prediction_runs() -> dict[str, Run]:
     np.testing.assert_allclose(session.run(None, {"x": row})[0], network.predict(theta, row), rtol=1e-12)
 
     classifier = MLPClassifier(case.sizes[1:-1], solver="sgd").partial_fit(X, y, classes=[0, 1])
-    return {
-        "specnet": once(lambda: network.predict(theta, row)),
+    runs = {"specnet": once(lambda: network.predict(theta, row))}
+    if not missing():
+        compiled = Network(network.resolved, "compiled")
+        np.testing.assert_allclose(compiled.predict(theta, row), network.predict(theta, row), rtol=1e-12)
+        runs[COMPILED] = once(lambda: compiled.predict(theta, row))
+    return runs | {
         "scikit-learn": once(lambda: classifier.predict_proba(row)),
         "onnxruntime": once(lambda: session.run(None, {"x": row})),
     }

@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from specnet.compiler.native import missing
 from specnet.compiler.native.building import compiler_name
 from specnet.compiler.native.target import native_target
-from tests.benchmarks.cases import PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
+from tests.benchmarks.cases import COMPILED_PREDICTION_BOUNDS, PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
 from tests.benchmarks.cost import cost
 from tests.benchmarks.peers import THREADS, missing_peers
-from tests.benchmarks.prediction import prediction_runs
+from tests.benchmarks.prediction import COMPILED, prediction_runs
 from tests.benchmarks.processes import reference_run_seconds, start_up_seconds
 from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.report import Report, installed_versions
@@ -35,6 +35,9 @@ def prediction(report: Report) -> None:
     seconds = medians(prediction_runs())
     for name, bound in PREDICTION_BOUNDS.items():
         report.compared("2-5-1, one row", name, seconds["specnet"], seconds[name], bound, 1e6)
+    if COMPILED in seconds:
+        for name, bound in COMPILED_PREDICTION_BOUNDS.items():
+            report.compared("2-5-1, one row, compiled", name, seconds[COMPILED], seconds[name], bound, 1e6)
 
 
 def processes(report: Report) -> None:
