@@ -158,6 +158,7 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
     assert (problem.message, problem.hint) == (message, 'set training.engine to "numpy"')
 
 
+@pytest.mark.slow
 def test_random_numbers_of_many_steps_take_little_memory():
     """Steps of few products, but of a million random numbers each: one at a time."""
     layers = [{"type": "gaussian_noise", "stddev": 0.1}]
