@@ -27,15 +27,29 @@ LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
 """How many dot products share their loop."""
 
-
-_PRODUCT = """
-/* A product: c = a·b, from a bias in each row if there is one. */
+_PRODUCT = (
+    "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row,"
+    " const real *bias"
+)
+_SHARED = """
+/* A product that threads share. */
 typedef struct {
-  const real *a, *b, *bias;
+  long vectors, depth;
+  const real *a;
+  long a_row, a_column;
+  const real *b;
+  long b_row;
   real *c;
-  long vectors, depth, a_row, a_column, b_row, c_row;
+  long c_row;
+  const real *bias;
 } Product;
 """
+_UNPACKED = (
+    "const Product *const q = arguments; const long vectors = q->vectors, depth = q->depth, a_row = q->a_row,"
+    " a_column = q->a_column, b_row = q->b_row, c_row = q->c_row; (void)vectors; (void)depth;"
+    " const real *const a = q->a, *const b = q->b, *const bias = q->bias; real *const c = q->c; (void)bias;"
+)
+_DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
 
 
 class Matrix(NamedTuple):
@@ -60,20 +74,20 @@ class Products:
     Attributes
     ----------
     functions
-        The definitions of those that make tiles, by name.
-    shared
-        Those of products that threads share.
+        Their definitions by name.
+    shares
+        Do threads share a product?
     """
 
     def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
         self._target, self._vector_numbers, self._likely = target, vector_numbers, likely
         self.functions: dict[str, str] = {}
-        self.shared: dict[str, str] = {}
+        self.shares = False
+        self._bodies: dict[str, str] = {}
 
     def definitions(self) -> list[str]:
         """Return the definitions of all functions, and of what they need but threads."""
-        shared = [_PRODUCT, *self.shared.values()] if self.shared else []
-        return [*self.functions.values(), *shared]
+        return [*([_SHARED] if self.shares else []), *self.functions.values()]
 
     def product(
         self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str = ""
@@ -94,71 +108,63 @@ class Products:
         bias
             A pointer to one number for each row, to start from.
         """
+        is_fixed, of_a = vectors == str(likely), f"{a.base}, {a.row}, {a.column}"
+        arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}"
         known = depth if isinstance(depth, int) else self._likely[depth]
-        if rows * known * likely * self._vector_numbers >= SHARED_ABOVE:
-            return self._shared(rows, vectors, likely, depth, a, b, c, bias)
-        return self._tiles(rows, vectors, likely, depth, a, b, c, bias)
+        if rows * known * likely * self._vector_numbers < SHARED_ABOVE:
+            lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
+            return [f"{self._named('product', _PRODUCT, lines)}({arguments});"]
+        self.shares = True
+        lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias), is_part=True)
+        name = self._named("shared_product", "const void *arguments, long part, long parts", [_UNPACKED, *lines])
+        return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q);"])
 
-    def _shared(
-        self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str
+    def _product_lines(
+        self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
     ) -> list[str]:
-        """Return statements that let several threads make some rows of the product each."""
-        name = f"product_{len(self.shared)}"
-        deep = depth if isinstance(depth, int) else "q->depth"
-        of_a, of_b = Matrix("q->a", "q->a_row", "q->a_column"), Matrix("q->b", "q->b_row")
-        lines = self._tiles(
-            rows, "q->vectors", likely, deep, of_a, of_b, Matrix("q->c", "q->c_row"), "q->bias" if bias else "", True
-        )
-        head = f"static void {name}(const void *arguments, long part, long parts)"
-        self.shared[name] = "\n".join(block(head, ["const Product *const q = arguments;", *lines]))
-        numbers = f"{vectors}, {depth}, {a.row}, {a.column}, {b.row}, {c.row}"
-        given = f"const Product q = {{{a.base}, {b.base}, {bias or 0}, {c.base}, {numbers}}};"
-        return block("", [given, f"in_parts({name}, &q);"])
-
-    def _tiles(
-        self,
-        rows: int,
-        vectors: str,
-        likely: int,
-        depth: int | str,
-        a: Matrix,
-        b: Matrix,
-        c: Matrix,
-        bias: str,
-        is_part: bool = False,
-    ) -> list[str]:
-        """Return statements that make all rows tile by tile; or one part of them."""
+        """Return the body of a product, or of one of several parts, which makes some of its rows."""
         tall, wide = self._best_tile(rows, likely)
-        whole, rest = rows // tall, rows % tall
-        first, last = ("first", "last") if is_part else ("0", str(whole * tall))
         shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
         panels = not isinstance(depth, int) or depth > shallow * 3 // 2
         if isinstance(depth, int) and panels:
             shallow = -(-depth // -(-depth // shallow))
-        k, deep = ("k", "deep") if panels else ("0", str(depth))
-        tiles = ["long v = 0;"]
-        for width in dict.fromkeys((wide, likely % wide or 1, 1)):
-            call = self._call(tall, width, deep, k, a, b, c, bias)
-            lines = [f"for (long m = {first}; m < {last}; m += {tall}) {call}"]
+        vectors = str(likely) if is_fixed else "vectors"
+        tiles, widths = ["long v = 0;"], (wide, likely % wide) if is_fixed else (wide, likely % wide, 1)
+        whole, rest = rows // tall, rows % tall
+        first, last, ends = ("first", "last", "if (part + 1 == parts) ") if is_part else ("0", str(rows - rest), "")
+        for width in dict.fromkeys(width for width in widths if width):
+            step = f"for (long m = {first}; m < {last}; m += {tall})"
+            lines = [f"{step} {self._tile_call(tall, width, panels, depth, has_bias)}"]
             if rest:
-                ends = "if (part + 1 == parts) " if is_part else ""
-                call = self._call(rest, width, deep, k, a, b, c, bias)
-                lines.append(f"{ends}for (long m = {rows - rest}; m < {rows}; m += {rest}) {call}")
+                step = f"{ends}for (long m = {rows - rest}; m < {rows}; m += {rest})"
+                lines.append(f"{step} {self._tile_call(rest, width, panels, depth, has_bias)}")
             tiles += block(f"for (; v + {width} <= {vectors}; v += {width})", lines)
-        limits = f"const long first = {whole} * part / parts * {tall}, last = {whole} * (part + 1) / parts * {tall};"
-        cut = [limits] if is_part else []
+        if is_part:
+            limits = (f"{whole} * part / parts * {tall}", f"{whole} * (part + 1) / parts * {tall}")
+            tiles = [f"const long first = {limits[0]}, last = {limits[1]};", *tiles]
         if not panels:
-            return block("", [*cut, *tiles])
-        head = f"for (long k = 0; k < {depth}; k += {shallow})"
-        return block(head, [*cut, f"const long deep = {depth} - k < {shallow} ? {depth} - k : {shallow};", *tiles])
+            return tiles
+        length = depth if isinstance(depth, int) else "depth"
+        deep = f"const long deep = {length} - k < {shallow} ? {length} - k : {shallow};"
+        return block(f"for (long k = 0; k < {length}; k += {shallow})", [deep, *tiles])
 
-    def _call(self, tall: int, wide: int, depth: str, k: str, a: Matrix, b: Matrix, c: Matrix, bias: str) -> str:
-        along = "" if k == "0" else f" + k * {a.column}"
-        below = "" if k == "0" else f" + k * {b.row}"
-        first = f"{a.base} + m * {a.row}{along}, {a.row}, {a.column}"
-        second, third = f"{b.base}{below} + v * VECTOR, {b.row}", f"{c.base} + m * {c.row} + v * VECTOR, {c.row}"
-        start = f"{bias} + m" if bias else "0"
-        return f"{self._tile(tall, wide)}({depth}, {first}, {second}, {third}, {start}, {k} > 0);"
+    def _tile_call(self, tall: int, wide: int, panels: bool, depth: int | str, has_bias: bool) -> str:
+        deep, along, below, adds = (
+            ("deep", " + k * a_column", " + k * b_row", "k > 0") if panels else (depth, "", "", "0")
+        )
+        of_a, of_b = f"a + m * a_row{along}, a_row, a_column", f"b{below} + v * VECTOR, b_row"
+        start = "bias + m" if has_bias else "0"
+        return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, c + m * c_row + v * VECTOR, c_row, {start}, {adds});"
+
+    def _named(self, kind: str, parameters: str, body: list[str]) -> str:
+        """The name of a function with this body, which calls of the same sizes share."""
+        text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
+        found = next((name for name, known in self._bodies.items() if known == text), None)
+        if found is None:
+            found = f"{kind}_{len(self._bodies) + 1}"
+            self._bodies[found] = text
+            self.functions[found] = text.replace("NAME", found, 1)
+        return found
 
     def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
         """The rows and vectors of the tile that needs the fewest cycles for the whole."""
@@ -194,24 +200,29 @@ class Products:
 
         The sums of the rows of b, which are at hand, go where a pointer says, if there is one.
         """
-        lines = []
-        for of_b, first_b, times_b in _pieces(columns, min(columns, 4)):
-            for of_a, first_a, times_a in _pieces(rows, max(1, min(rows, SUMS_AT_ONCE // of_b))):
-                names = [(x, y) for x in range(of_a) for y in range(of_b)]
-                of_rows = range(of_b) if sums_of_b and not first_a else ()
-                added = {f"s{x}_{y}": f"a{x}[j] * b{y}[j]" for x, y in names} | {f"t{y}": f"b{y}[j]" for y in of_rows}
-                loop = [f"part_{name} += {number};" for name, number in added.items()]
-                body = [
-                    *(f"const real *a{x} = {a.base} + (m + {x}) * {a.row};" for x in range(of_a)),
-                    *(f"const real *b{y} = {b.base} + (n + {y}) * {b.row};" for y in range(of_b)),
-                    f"real {', '.join(f'{name} = 0' for name in added)};",
-                    *summing(depth, loop, list(added)),
-                    *(f"{c.base}[(m + {x}) * {c.row} + n + {y}] = s{x}_{y};" for x, y in names),
-                    *(f"{sums_of_b}[n + {y}] = t{y};" for y in of_rows),
-                ]
-                over_a = block(f"for (long m = {first_a}; m < {first_a + of_a * times_a}; m += {of_a})", body)
-                lines += block(f"for (long n = {first_b}; n < {first_b + of_b * times_b}; n += {of_b})", over_a)
-        return lines
+        name = self._named("dots", _DOTS, _dots_lines(rows, columns, bool(sums_of_b)))
+        of_c = f"{c.base}, {c.row}, {sums_of_b or 0}"
+        return [f"{name}({depth}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
+
+
+def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:
+    lines = []
+    for of_b, first_b, times_b in _pieces(columns, min(columns, 4)):
+        for of_a, first_a, times_a in _pieces(rows, max(1, min(rows, SUMS_AT_ONCE // of_b))):
+            names = [(x, y) for x in range(of_a) for y in range(of_b)]
+            of_rows = range(of_b) if has_sums and not first_a else ()
+            added = {f"s{x}_{y}": f"a{x}[j] * b{y}[j]" for x, y in names} | {f"t{y}": f"b{y}[j]" for y in of_rows}
+            body = [
+                *(f"const real *a{x} = a + (m + {x}) * a_row;" for x in range(of_a)),
+                *(f"const real *b{y} = b + (n + {y}) * b_row;" for y in range(of_b)),
+                f"real {', '.join(f'{name} = 0' for name in added)};",
+                *summing("depth", [f"part_{name} += {number};" for name, number in added.items()], list(added)),
+                *(f"c[(m + {x}) * c_row + n + {y}] = s{x}_{y};" for x, y in names),
+                *(f"sums_of_b[n + {y}] = t{y};" for y in of_rows),
+            ]
+            over_a = block(f"for (long m = {first_a}; m < {first_a + of_a * times_a}; m += {of_a})", body)
+            lines += block(f"for (long n = {first_b}; n < {first_b + of_b * times_b}; n += {of_b})", over_a)
+    return lines
 
 
 def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:

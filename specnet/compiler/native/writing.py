@@ -80,7 +80,7 @@ class Source:
     def text(self, *others: str, shares: bool = False) -> str:
         """Return the whole text, with other functions at its end, which may share their work among threads."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
-        head += [THREADS_TEXT] if shares or self._products.shared else []
+        head += [THREADS_TEXT] if shares or self._products.shares else []
         head += [turning_text(self.vector_numbers), *self._products.definitions()]
         return "\n".join([*head, *self._functions, *others])
 
