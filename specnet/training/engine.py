@@ -20,6 +20,10 @@ WORTH_SECONDS = 0.5
 CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10, 2e-9, 1.5e-11
 """Of a call of NumPy, a number of its result, one of an elementary function, and a product with its sum: of a processor
 like any other, so that the same spec is trained by the same engine on all."""
+SAVED_SHARE = 0.4
+"""Of NumPy's time, what compiled steps save as a rule, and more of small networks."""
+COMPILING_SECONDS, COMPILING_CALL, COMPILING_CALLS_SQUARED = 0.15, 3e-3, 1.5e-6
+"""Of compiling anything, of each call of the plans, and of its square: gcc looks at a long function as a whole."""
 LARGEST_PRODUCT = 2**26
 """Products with their sums from which on a call is left to BLAS, which has several threads."""
 _FUNCTIONS = {
@@ -86,6 +90,8 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
     if work.largest_product >= LARGEST_PRODUCT:
         return Choice("numpy", "the largest products are left to BLAS")
+    if work.seconds * SAVED_SHARE < work.compiling_seconds:
+        return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
     if reason := missing():
         return without_compiled(reason)
     return Choice("compiled", f"NumPy would need {_about(work.seconds)}")
@@ -111,10 +117,18 @@ class Work:
         Of NumPy, of all steps.
     largest_product : int
         Products with their sums of the largest call.
+    calls : int
+        Number of calls of the plans of a step.
     """
 
     seconds: float
     largest_product: int
+    calls: int
+
+    @property
+    def compiling_seconds(self) -> float:
+        """Seconds until a step is compiled, unless it is in the cache."""
+        return COMPILING_SECONDS + COMPILING_CALL * self.calls + COMPILING_CALLS_SQUARED * self.calls**2
 
     @classmethod
     def of(cls, network: Network, rows: int, epochs: int) -> Work:
@@ -127,7 +141,8 @@ class Work:
         sizes = {"batch": batch, "flat": network.layout.trainable_size}
         step = sum(_seconds(plan, sizes) for plan in plans)
         steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
-        return cls(step * steps, max(_products(plan, call, sizes) for plan in plans for call in plan.calls))
+        calls = [(plan, call) for plan in plans for call in plan.calls if call.operation.role == "call"]
+        return cls(step * steps, max(_products(plan, call, sizes) for plan, call in calls), len(calls))
 
 
 def _seconds(plan: Plan, sizes: dict[str, int]) -> float:

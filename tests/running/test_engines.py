@@ -82,6 +82,13 @@ def test_auto_compiles_where_numpy_needs_long():
     assert choose(wide, 4096, 100_000) == Choice("numpy", "the largest products are left to BLAS")
 
 
+@compiles
+def test_auto_compiles_only_what_is_compiled_soon():
+    deep = specnet.build(document() | {"network": {"layer_sizes": [2, *[8] * 100, 1]}})
+    assert choose(deep, 60, 1000) == Choice("numpy", "NumPy needs about 2.2 s, and compiling about 3.1 s")
+    assert choose(deep, 60, 20_000).engine == "compiled"
+
+
 def test_without_a_compiler_auto_is_numpy_and_compiled_an_error(no_compiler: None, tmp_path: Path):
     long = specnet.build(document(epochs=100_000))
     choice = choose(long, 45, 100_000)

@@ -24,7 +24,7 @@ from specnet.compiler import (
     sum_over,
     tanh,
 )
-from specnet.compiler.native import NATIVE, binding, calls, forms, missing, products, target
+from specnet.compiler.native import NATIVE, binding, calls, forms, missing, products, target, writing
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -264,3 +264,20 @@ def test_what_does_not_fit_is_refused():
         NATIVE.bind(plan([tanh(x)]), np.float64, {"batch": 2}, {"x": np.zeros((2, 2))})
     with pytest.raises(MissingRuleError):
         NATIVE.bind(plan([Value(Operation("unknown"), (x,), (), x.shape, "float")]), np.float64, {"batch": 2})
+
+
+def test_products_of_the_same_sizes_share_a_function():
+    x, texts = input_value("x", (8, "batch")), []
+    for layers in (3, 30):
+        blocks = [state_value(f"block {k}", (9, 8)) for k in range(layers)]
+        value = x
+        for block in blocks:
+            value = tanh(affine(block, value))
+        found = gradients(sum_over(value, "all"), blocks)
+        commits = [(state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
+        program = plan([], commits, expansions=NATIVE.expansions)
+        source = writing.Source(np.dtype(np.float64), target.AVX2, {"batch": 64})
+        source.add(program, "program")
+        texts.append(source.text())
+    few, many = (text.count("OUTLINE void") for text in texts)
+    assert few == many
