@@ -28,8 +28,8 @@ SUMS_AT_ONCE = 10
 """How many dot products share their loop."""
 
 _PRODUCT = (
-    "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, "
-    "real *c, long c_row, const real *bias"
+    "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
+    " real *c, long c_row, const real *bias"
 )
 _SHARED = """
 /* A product that threads share. */
