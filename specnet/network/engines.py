@@ -44,9 +44,9 @@ def check_engine(spec: Spec) -> None:
             raise not_available(spec, reason)
 
 
-def not_available(spec: Spec, reason: object) -> SpecError:
-    """Return the error for a compiled engine that a spec wants and that cannot be had."""
-    hint = 'set training.engine to "numpy"'
+def not_available(spec: Spec, reason: object, *, is_begun: bool = False) -> SpecError:
+    """Return the error for a compiled engine that a spec wants, or a run was begun with, and that cannot be had."""
+    hint = "start the run anew" if is_begun else 'set training.engine to "numpy"'
     if not isinstance(reason, MissingRuleError):
         hint = f"install a C compiler, such as gcc or clang, or {hint}"
     return spec.error("no-compiler", f"{NOT_AVAILABLE}: {reason}", ("training", "engine"), hint=hint)

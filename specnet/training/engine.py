@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from specnet.compiler import Plan
@@ -46,15 +46,13 @@ class Choice:
         "auto" before it is decided.
     reason : str
         In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
+    is_free : bool
+        Whether NumPy may be used instead.
     """
 
     engine: Engine | Literal["auto"]
     reason: str
-
-    @property
-    def is_free(self) -> bool:
-        """Whether another engine could have been chosen."""
-        return self.reason not in (SAID, BEGUN)
+    is_free: bool = False
 
     def facts(self) -> dict[str, str]:
         """Return the choice as plain data."""
@@ -79,13 +77,15 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     wanted = network.spec.training.engine
     if wanted == "numpy":
         return Choice("numpy", SAID)
-    if "compiled" in (wanted, begun):
-        if reason := missing():
-            raise not_available(network.spec, reason)
-        return Choice("compiled", SAID if wanted == "compiled" else BEGUN)
-    if begun == "numpy":
-        return Choice("numpy", BEGUN)
-    work = Work.of(network, rows, epochs)
+    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(Work.of(network, rows, epochs))
+    if begun not in (None, choice.engine):
+        choice = Choice(begun, BEGUN)
+    if choice.engine == "compiled" and (reason := missing()):
+        raise not_available(network.spec, reason, is_begun=wanted == "auto")
+    return choice if begun is None else replace(choice, is_free=False)
+
+
+def _fastest(work: Work) -> Choice:
     if work.seconds < WORTH_SECONDS:
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
     if work.largest_product >= LARGEST_PRODUCT:
@@ -94,7 +94,7 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
     if reason := missing():
         return without_compiled(reason)
-    return Choice("compiled", f"NumPy would need {_about(work.seconds)}")
+    return Choice("compiled", f"NumPy would need {_about(work.seconds)}", is_free=True)
 
 
 def undecided() -> Choice:

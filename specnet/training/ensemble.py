@@ -9,6 +9,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.course import Keeper
+from specnet.training.engine import Choice
 from specnet.training.figures import Monitor
 from specnet.training.interruptions import Interruptions
 from specnet.training.loop import TrainingResult, train
@@ -32,11 +33,14 @@ class Ensemble:
     starts : sequence of (theta, state)
         One for each member.
     rows_of : callable
+    choice : Choice
+        The engine that trains them all.
     """
 
     network: Network
     starts: Sequence[Start]
     rows_of: RowsOfMember
+    choice: Choice
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -64,4 +68,5 @@ class Ensemble:
             state=state,
             interruptions=interruptions,
             member=member,
+            choice=self.choice,
         )

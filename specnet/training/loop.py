@@ -94,6 +94,7 @@ def train(
     epochs: int | None = None,
     interruptions: Interruptions | None = None,
     member: int | None = None,
+    choice: Choice | None = None,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -119,6 +120,8 @@ def train(
         Handler of signals, which are held from here on; default: Ctrl-C is held until the end of a step.
     member : int, optional
         Number of the member of an ensemble, from 0, which has random numbers of its own and stands in its records.
+    choice : Choice, optional
+        The engine; default: that of the checkpoint, or as `choose` finds for these rows.
 
     Raises
     ------
@@ -132,8 +135,10 @@ def train(
     theta, layer_state = theta.astype(network.dtype, order="C", copy=True), rows.layer_state(network)
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
-    observer, begun = observer or Observer(), None if checkpoint is None else checkpoint.facts["engine"]
-    choice = choose(network, len(rows), network.spec.training.epochs if epochs is None else epochs, begun)
+    observer = observer or Observer()
+    if choice is None:
+        begun = None if checkpoint is None else checkpoint.facts["engine"]
+        choice = choose(network, len(rows), network.spec.training.epochs if epochs is None else epochs, begun)
     choice, trainer = _trainer(choice, network, theta, rows.feed(network, member), layer_state, member)
     observer.engine_chosen(choice.engine, choice.reason)
     course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs, member)
@@ -181,7 +186,7 @@ def _trainer(
             return choice, kind(compiled, theta, feed, state, member)
         except UnavailableError as error:
             if not choice.is_free:
-                raise not_available(network.spec, error) from error
+                raise not_available(network.spec, error, is_begun=network.spec.training.engine == "auto") from error
             choice = without_compiled(error)
     kind = SteppingTrainer if steps else LbfgsTrainer
     return choice, kind(Network(network.resolved, "numpy"), theta, feed, state, member)

@@ -12,6 +12,7 @@ from specnet.parts.arrays import Array
 from specnet.spec import Spec
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
 from specnet.training.course import Keeper
+from specnet.training.engine import choose
 from specnet.training.ensemble import Ensemble, RowsOfMember, Start
 from specnet.training.interruptions import Interruptions
 from specnet.training.loop import Trained, TrainingResult
@@ -76,7 +77,10 @@ def train_members(
         As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with several jobs only
         then.
     """
-    ensemble = Ensemble(network, starts, rows_of)
+    # Once for all: folds differ in their numbers of rows, and a resumed run keeps its engine.
+    begun = None if checkpoint is None else checkpoint.facts["engine"]
+    choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
+    ensemble = Ensemble(network, starts, rows_of, choice)
     members = [] if checkpoint is None else finished_members(checkpoint, network)
     current = None if checkpoint is None else current_member(checkpoint)
 

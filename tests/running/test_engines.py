@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import random
@@ -25,7 +26,7 @@ from specnet.running.folder import CHECKPOINT
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer
 from specnet.training.compiled import CompiledStepper
-from specnet.training.engine import Choice, choose
+from specnet.training.engine import Choice, Work, choose
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "specs").glob("*.json")])
@@ -119,6 +120,7 @@ def test_a_compiler_that_fails_leaves_auto_to_numpy(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("specnet.compiler.native.steps.library", fails)
     monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
+    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
     result = specnet.run(document(), tmp_path / "out", observer=Observer())
     assert result.history
     assert facts(tmp_path / "out") == ("numpy", "the compiled engine is not available: cc failed: error: out of order")
@@ -235,6 +237,41 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
         specnet.run(document(engine="numpy"), tmp_path / "out", resume=True, observer=Observer())
     again = specnet.run(document(engine="compiled"), tmp_path / "out", resume=True, observer=Observer())
     assert again.model.to_bytes() == whole
+
+
+@compiles
+def test_a_resumed_run_keeps_its_engine_and_the_reason():
+    short, long = (specnet.build(document(epochs=epochs)) for epochs in (10, 100_000))
+    for network, epochs in ((short, 10), (long, 100_000)):
+        chosen = choose(network, 45, epochs)
+        assert choose(network, 45, epochs, begun=chosen.engine).facts() == chosen.facts()
+    assert choose(long, 45, 100_000).is_free
+    assert not choose(long, 45, 100_000, begun="compiled").is_free
+
+
+def test_a_compiled_run_is_not_resumed_without_a_compiler(no_compiler: None):
+    with pytest.raises(SpecError) as raised:
+        choose(specnet.build(document(epochs=100_000)), 45, 100_000, begun="compiled")
+    (problem,) = raised.value.diagnostics
+    assert problem.hint == "install a C compiler, such as gcc or clang, or start the run anew"
+
+
+@compiles
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: int):
+    """Of 65 rows in two folds, one member trains on 32 and one on 33: between them is where auto compiles."""
+    spec = document(ensemble=2, epochs=40) | {
+        "data": {"type": "make_moons", "n_samples": 65, "split": {"test_size": 0}}
+    }
+    network = specnet.build(spec)
+    few, many = (Work.of(network, rows, 40).seconds for rows in (32, 33))
+    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", (few + many) / 2)
+    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
+    watch = Chosen()
+    specnet.run(spec, tmp_path / "out", observer=watch, jobs=jobs)
+    assert len(watch.engines) == 2
+    assert len({engine for engine, _ in watch.engines}) == 1
 
 
 @compiles

@@ -143,6 +143,7 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
     spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
     monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
+    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
     chosen: list[tuple[str, str]] = []
 
     class Chosen(Observer):
