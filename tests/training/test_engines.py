@@ -14,10 +14,11 @@ import specnet
 from specnet.compiler.native import forms, missing
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError
+from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Observer
-from specnet.training.compiled import NOISE_AT_ONCE
+from specnet.training import Observer, TrainingRows
+from specnet.training.compiled import NOISE_AT_ONCE, CompiledStepper
 from tests.training.engines import CLOSE, disagreement, steppers
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
@@ -169,3 +170,17 @@ def test_random_numbers_of_many_steps_take_little_memory():
     assert stepper.most_at_once == 1
     few = steppers(spec, X[:1000], X[:1000, 0], None)[1]
     assert 100 < few.most_at_once * 3000 <= NOISE_AT_ONCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "X",
+    [np.zeros((20, 3), np.float32), np.zeros((3, 20)).T, np.zeros((20, 4)), np.zeros((20, 6))[:, ::2]],
+    ids=["dtype", "order", "columns", "steps"],
+)
+def test_rows_that_cannot_be_read_by_addresses_are_refused(X: np.ndarray):
+    network = Network(specnet.build(document()).resolved, "compiled")
+    feed = TrainingRows(X, np.zeros((20, 1))).feed(network)
+    stepper = CompiledStepper(network, network.initial_parameters(), feed, {})
+    with pytest.raises(ValueError, match="the source of x is rows of 3 float64, C-contiguous, not"):
+        stepper.make(np.arange(16).reshape(2, 8), with_loss=False)

@@ -207,6 +207,19 @@ class CompiledSteps:
         return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
 
 
+def _check_source(name: str, source: Array, leaf: Array) -> None:
+    """Check that rows can be read by their addresses.
+
+    Raises
+    ------
+    ValueError
+    """
+    features = math.prod(source.shape[1:])
+    if source.dtype != leaf.dtype or features != len(leaf) or not source.flags.c_contiguous:
+        wanted = f"rows of {len(leaf)} {leaf.dtype}, C-contiguous"
+        raise ValueError(f"the source of {name} is {wanted}, not {source.dtype} of {source.shape}")
+
+
 class BoundSteps:
     """Steps on batches of one size, on these arrays.
 
@@ -218,7 +231,7 @@ class BoundSteps:
     arrays
         By leaf name, those of states, and of inputs that no step fills.
     sources
-        By input name the rows that are gathered for it: C-contiguous, of the input's dtype.
+        By input name the rows gathered for it, (rows,) or (rows, features): C-contiguous, of the input's dtype.
 
     Attributes
     ----------
@@ -226,6 +239,11 @@ class BoundSteps:
         The array of each leaf by its name.
     noise_size
         How many random numbers a step takes.
+
+    Raises
+    ------
+    ValueError
+        If an array does not fit its leaf, or a source its input.
     """
 
     def __init__(
@@ -240,6 +258,9 @@ class BoundSteps:
         for function in compiled.functions:
             leaves |= leaf_arrays(function, room, {**arrays, **leaves} if leaves else arrays)
         self._workspace = max((room.aligned(function.extent) for function in compiled.functions), key=len)
+        for name in compiled.programs.gathered:
+            if name in leaves:
+                _check_source(name, sources[name], leaves[name])
         arrays_of = {"": self._workspace, **leaves, **{f"source {name}": rows for name, rows in sources.items()}}
         self._arrays = arrays_of
         self._table = pointer_table(source, arrays_of)
