@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from specnet.compiler.native import missing
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
 from tests.texts.pinned import Pinned
@@ -217,6 +218,7 @@ def test_what_does_not_go_together_is_a_faulty_command_line(
     pinned(ended.err)
 
 
+@pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
     for epochs in (20, 1_000_000):
         pinned(specnet("show", "moons.toml", "--set", f"training.epochs={epochs}").out.splitlines()[2])
