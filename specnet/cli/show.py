@@ -160,9 +160,7 @@ def _show_compiled(network: Network, output: Output) -> None:
 
 
 def _show_code(network: Network, output: Output) -> None:
-    from specnet.network import Network
-
-    programs = Network(network.resolved, "numpy").listing()
+    programs = network.run_by("numpy").listing()
     output.data["programs"] = [{"title": title, "calls": calls} for title, calls in programs]
     for number, (title, calls) in enumerate(programs):
         if number:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, Bound, Plan, UnavailableError
 from specnet.errors import DataError
@@ -97,6 +98,23 @@ class Workspace:
         else:
             self._kept.move_to_end(key)
         return program
+
+    def set_theta(self, theta: ArrayLike) -> None:
+        """Copy in parameters.
+
+        Raises
+        ------
+        DataError
+            If they are not as many numbers.
+        """
+        try:
+            array = np.asarray(theta)
+        except ValueError as error:
+            raise DataError(f"theta must be an array of numbers: {error}") from None
+        if array.shape != self.theta.shape or array.dtype.kind not in "fiu":
+            expected = f"expected floats of shape {self.theta.shape}"
+            raise DataError(f"theta is {array.dtype} of shape {array.shape}; {expected}")
+        self.theta[:] = array
 
     def set_state(self, state: Mapping[str, Array] | None) -> None:
         """Copy in layer states; the initial ones if None.

@@ -7,17 +7,18 @@ caller. A network can be used from several threads: each has its own arrays and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.compiler import Plan, UnavailableError
+from specnet.compiler import Plan
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
-from specnet.network.engines import Engine, backend_of, engine_of, not_available
+from specnet.network.engines import Engine, backend_of, engine_of
+from specnet.network.few_rows import FewRows, compiled_rows, no_rows
 from specnet.network.layout import Layout
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
@@ -30,14 +31,6 @@ CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
 """Chunks are padded to a multiple of this, to bind few programs. Last bits may depend on the rows in a chunk."""
-
-FewRows = Callable[[Array, Array], Array | None]
-"""Takes theta and rows, and returns predictions; None if it does not take these."""
-
-
-def no_rows(theta: Array, X: Array) -> Array | None:
-    """Answer for no rows: there is no faster way for a few."""
-    return None
 
 
 class Network:
@@ -76,9 +69,18 @@ class Network:
         self._plans: dict[str, Plan] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._by_other_engine: Network | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.resolved, self._given_engine)
+
+    def run_by(self, engine: Engine) -> Network:
+        """Return this network run by an engine: itself, or another one, which is made once."""
+        if engine == self.engine:
+            return self
+        if self._by_other_engine is None:
+            self._by_other_engine = Network(self.resolved, engine)
+        return self._by_other_engine
 
     @property
     def inputs(self) -> int:
@@ -191,15 +193,7 @@ class Network:
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
         """Find out whether there is a compiled function of few rows, and use it from now on."""
-        from specnet.compiler.native import few_rows
-
-        starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
-        reads_columns = bool(self._column_nodes)
-        try:
-            made = None if reads_columns else few_rows(self.plan("predict"), self.dtype, starts, self.parameter_count)
-        except UnavailableError as error:
-            raise not_available(self.spec, error) from error
-        self._few_rows = no_rows if made is None else made
+        self._few_rows = no_rows if self._column_nodes else compiled_rows(self.spec, self.plan("predict"), self.layout)
         return self._few_rows(theta, X)
 
     def predict_checked(
@@ -356,20 +350,9 @@ class Network:
         workspace: Workspace | None = getattr(self._local, "workspace", None)
         if workspace is None:
             workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
-        workspace.theta[:] = self._theta(theta)
+        workspace.set_theta(theta)
         workspace.set_state(state)
         return workspace
-
-    def _theta(self, theta: ArrayLike) -> Array:
-        try:
-            array = np.asarray(theta)
-        except ValueError as error:
-            raise DataError(f"theta must be an array of numbers: {error}") from None
-        if array.shape != (self.parameter_count,) or array.dtype.kind not in "fiu":
-            raise DataError(
-                f"theta is {array.dtype} of shape {array.shape}; expected floats of shape ({self.parameter_count},)"
-            )
-        return array
 
     def _target(self, y: ArrayLike, rows: int) -> Array:
         loss = self.spec.training.loss

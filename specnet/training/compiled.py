@@ -69,7 +69,7 @@ def steps_text(network: Network, rows: int) -> str:
     SpecError
         If a part has no form in C.
     """
-    compiled = network if network.engine == "compiled" else Network(network.resolved, "compiled")
+    compiled = network.run_by("compiled")
     programs = step_programs(compiled, rows, weighted=False)
     try:
         return CompiledSteps(programs, network.dtype, native_target()).text

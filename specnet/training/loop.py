@@ -180,7 +180,7 @@ def _trainer(
     if choice.engine == "compiled":
         from specnet.training.compiled import CompiledTrainer
 
-        compiled = Network(network.resolved, "compiled")
+        compiled = network.run_by("compiled")
         kind: type[SteppingTrainer] | type[LbfgsTrainer] = CompiledTrainer if steps else LbfgsTrainer
         try:
             return choice, kind(compiled, theta, feed, state, member)
@@ -189,4 +189,4 @@ def _trainer(
                 raise not_available(network.spec, error, is_begun=network.spec.training.engine == "auto") from error
             choice = without_compiled(error)
     kind = SteppingTrainer if steps else LbfgsTrainer
-    return choice, kind(Network(network.resolved, "numpy"), theta, feed, state, member)
+    return choice, kind(network.run_by("numpy"), theta, feed, state, member)

@@ -279,3 +279,11 @@ def test_the_listing_has_the_programs_that_there_are():
     assert titles == ["prediction", "gradient, while training", "update"]
     spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": "lbfgs"}}
     assert [title for title, _ in specnet.build(spec).listing()] == titles[:2]
+
+
+def test_a_network_by_another_engine_is_made_once():
+    network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mean_squared_error"}})
+    assert network.run_by("numpy") is network
+    compiled = network.run_by("compiled")
+    assert compiled.engine == "compiled"
+    assert network.run_by("compiled") is compiled
