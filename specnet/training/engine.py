@@ -25,7 +25,7 @@ SAVED_SHARE = 0.4
 COMPILING_SECONDS, COMPILING_CALL, COMPILING_CALLS_SQUARED = 0.15, 3e-3, 1.5e-6
 """Of compiling anything, of each call of the plans, and of its square: gcc looks at a long function as a whole."""
 LARGEST_PRODUCT = 2**26
-"""Products with their sums from which on a call is left to BLAS, which has several threads."""
+"""Products with their sums from which on a call is left to BLAS, which is about as fast and needs no compiling."""
 _FUNCTIONS = {
     getattr(functions, name)
     for name in ("EXP", "EXPM1", "LOG", "LOG1P", "SIN", "COS", "TANH", "ERF", "SIGMOID", "SOFTPLUS")

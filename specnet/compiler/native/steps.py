@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -68,13 +68,15 @@ class StepPrograms:
     updates
         Run after it, in order.
     gathered
-        The inputs of the gradient that are filled with rows of a source, with the source's dtype kind and shape.
+        The inputs of the gradient that are filled with rows of a source.
     numbers
         The inputs, single numbers, that each step has its own of.
     noise
         The inputs that each step has random numbers for.
     clipping
         What limits the gradient before the updates.
+    likely
+        The lengths of named axes, as a rule.
     """
 
     gradient: Plan
@@ -83,7 +85,7 @@ class StepPrograms:
     numbers: tuple[str, ...]
     noise: tuple[str, ...]
     clipping: Clipping | None
-    likely: Mapping[str, int] = field(default_factory=dict)
+    likely: Mapping[str, int]
 
 
 class CompiledSteps:
