@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DataError,
         ExportError,
         FileError,
+        LoggerError,
         PartError,
         SpecError,
         SpecnetError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from specnet.estimators import SpecClassifier, SpecRegressor
     from specnet.exporting import export
     from specnet.importing import import_model
+    from specnet.loggers import JsonLinesLogger, Logger, MLflowLogger, TensorBoardLogger
     from specnet.model import Model, load_model
     from specnet.network import Network, build
     from specnet.running import RunResult, fit, run
@@ -40,7 +42,11 @@ __all__ = [
     "DataError",
     "ExportError",
     "FileError",
+    "JsonLinesLogger",
     "Limits",
+    "Logger",
+    "LoggerError",
+    "MLflowLogger",
     "Model",
     "Network",
     "Observer",
@@ -54,6 +60,7 @@ __all__ = [
     "SpecnetError",
     "SpecnetWarning",
     "TakenError",
+    "TensorBoardLogger",
     "TrainingError",
     "build",
     "export",
@@ -69,7 +76,11 @@ _HOMES = {
     "DataError": "errors",
     "ExportError": "errors",
     "FileError": "errors",
+    "JsonLinesLogger": "loggers",
     "Limits": "spec",
+    "Logger": "loggers",
+    "LoggerError": "errors",
+    "MLflowLogger": "loggers",
     "Model": "model",
     "Network": "network",
     "Observer": "training",
@@ -83,6 +94,7 @@ _HOMES = {
     "SpecnetError": "errors",
     "SpecnetWarning": "errors",
     "TakenError": "errors",
+    "TensorBoardLogger": "loggers",
     "TrainingError": "errors",
     "build": "network",
     "export": "exporting",

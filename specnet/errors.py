@@ -135,6 +135,12 @@ class TakenError(FileError):
     code = "taken"
 
 
+class LoggerError(SpecnetError):
+    """A log cannot be started, for example because a package that it needs is not installed."""
+
+    code = "logger"
+
+
 class ExportError(SpecnetError, ValueError):
     """A model cannot be exported, or the exported file does not predict as the model does."""
 

@@ -20,6 +20,7 @@ from typer.main import get_command
 
 from specnet.cli.application import application
 from specnet.cli.export import TARGETS
+from specnet.cli.loggers import PLACES
 from specnet.cli.shells import VARIABLE
 from specnet.errors import FileError
 from specnet.files.runs import spec_file
@@ -81,6 +82,8 @@ def _values(option: Any, words: Sequence[str], current: str) -> Iterator[Candida
     """Yield what can stand behind an option."""
     if "--set" in option.opts:
         yield from Settings(Keys(shipped_schema()), _spec(words)).candidates(current)
+    elif "--log" in option.opts:
+        yield from ((f"{name}:", f"{name}:{target}") for name, target in PLACES.items())
     else:
         # Where an option has only some values, its help shows them; but formats of exports would be too many.
         choices = TARGETS if "--to" in option.opts else option.metavar.split("|") if "|" in option.metavar else []

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import STANDARD_INPUT, parse
+from specnet.cli.loggers import LogOption, loggers
 from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import UsageError, reporting, stopped_by
 
@@ -32,6 +33,7 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
+    log: LogOption = None,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
@@ -46,6 +48,7 @@ def run(
     specnet run specs/moons.toml
     specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     specnet run specs/wine_csv.toml --set training.ensemble=5 --jobs 2
+    specnet run specs/moons.toml --log tensorboard:logs --log mlflow:sqlite:///mlflow.db
     """
     with reporting(output_format, quiet) as output:
         if resume and force:
@@ -61,19 +64,23 @@ def run(
         from specnet.report.scores import scores_table
         from specnet.running.runner import RunInterrupted
         from specnet.running.runner import run as run_spec
-        from specnet.training import WarningRecorder
+        from specnet.training import Observers, WarningRecorder
 
+        extra = loggers(log, overwrite=force)
         parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
         with _folder(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             recorder = WarningRecorder(output.data.setdefault("warnings", []))
+            observer = Observers(recorder, *extra)
             try:
                 with reading_shown(sys.stderr if output.speaks else None):
                     result = run_spec(
-                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=recorder, verbose=output.speaks
+                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=observer, verbose=output.speaks
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs)}"
+                going_on = (
+                    None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs, log)}"
+                )
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         output.data["metrics"] = result.evaluation
         output.remark("")
@@ -82,13 +89,21 @@ def run(
         output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
 
 
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int) -> str:
+def _again(
+    spec: Path,
+    folder: Path,
+    overrides: Sequence[str] | None,
+    limit: Sequence[str] | None,
+    jobs: int,
+    log: Sequence[str] | None,
+) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
     if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
         spec, settings = folder, []
     settings += [word for number in limit or () for word in ("--limit", number)]
     settings += ["--jobs", str(jobs)] if jobs > 1 else []
+    settings += [word for target in log or () for word in ("--log", target)]
     return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 

@@ -49,7 +49,7 @@ from specnet.training import (
     train_members,
 )
 from specnet.training.interruptions import Interruptions
-from specnet.training.observer import check_observer
+from specnet.training.observer import check_observer, closing
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -142,7 +142,9 @@ def fit(
     prepared, preparation = fit_preparation(parsed, splits["train"])
     resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
     with shown_progress(observer, verbose, calls=2) as observer:
-        fitted = fit_rows(resolved, labels, preparation, splits, observer, warnings=warnings)
+        with closing(observer):
+            fitted = fit_rows(resolved, labels, preparation, splits, observer, warnings=warnings)
+        observer.closed(fitted.result.interruption)
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
     return fitted.model

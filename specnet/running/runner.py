@@ -19,6 +19,7 @@ from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
+from specnet.loggers import json_lines
 from specnet.model import Model, load_model
 from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
@@ -30,7 +31,7 @@ from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
-from specnet.training.observer import check_observer
+from specnet.training.observer import check_observer, closing
 from specnet.version import __version__
 
 
@@ -161,10 +162,14 @@ def run(
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
-        fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
+        with closing(observer):
+            observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
+            fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
+            observer.evaluated(evaluation.metrics)
+            if folder is not None:
+                _write(started, folder, checkpoint, fitted, evaluation)
         result = fitted.result
-        if folder is not None:
-            _write(started, folder, checkpoint, fitted, evaluation)
+        observer.closed(result.interruption)
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -318,7 +323,7 @@ def _texts(
     return {
         name: text,
         RESOLVED: resolved,
-        HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
+        HISTORY: json_lines(result.history),
         METRICS: _json(evaluation.record()),
         FACTS: _json(facts),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
 class Observer:
     """Follows a run; override the methods for the events of interest, all others do nothing."""
+
+    def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:
+        """A run begins; called before all other events, but not by `fit`.
+
+        `folder` is where it is written, None for nowhere. `history` has the records up to the checkpoint from which
+        the run resumes, of all members of an ensemble; None if it begins anew.
+        """
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
         """The training rows look suspicious; called before training begins."""
@@ -46,6 +55,15 @@ class Observer:
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after these numbers of epochs, steps and seconds; `end` says how."""
 
+    def evaluated(self, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
+        """The model of a run was evaluated: its metrics by split and name; None for one that is undefined."""
+
+    def closed(self, error: BaseException | None) -> None:
+        """A run or a `fit` is over, and its files are written; the error that ended it, None if it is complete.
+
+        The last event. An interruption is a KeyboardInterrupt.
+        """
+
     @property
     def takes_snapshots(self) -> bool:
         """Whether `trained` does anything: it is not called for networks in other processes."""
@@ -64,11 +82,25 @@ def check_observer(observer: Any) -> None:
         raise DataError(f"observer must be a specnet.Observer, got {observer!r}", hint=hint)
 
 
+@contextmanager
+def closing(observer: Observer) -> Iterator[None]:
+    """Tell an observer of the error that ends what is done in this context."""
+    try:
+        yield
+    except BaseException as error:
+        observer.closed(error)
+        raise
+
+
 class Observers(Observer):
     """Notifies several observers in order."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+
+    def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:
+        for observer in self._observers:
+            observer.opened(folder, history)
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
         for observer in self._observers:
@@ -101,6 +133,14 @@ class Observers(Observer):
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         for observer in self._observers:
             observer.ended(epochs, steps, seconds, end)
+
+    def evaluated(self, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
+        for observer in self._observers:
+            observer.evaluated(metrics)
+
+    def closed(self, error: BaseException | None) -> None:
+        for observer in self._observers:
+            observer.closed(error)
 
     @property
     def takes_snapshots(self) -> bool:

@@ -1,0 +1,16 @@
+"""Loggers: observers that write the records of a run to another place while it trains."""
+
+from specnet.loggers.json_lines import JsonLinesLogger, json_lines
+from specnet.loggers.logger import LoggedRun, Logger, Outcome
+from specnet.loggers.mlflow import MLflowLogger
+from specnet.loggers.tensorboard import TensorBoardLogger
+
+__all__ = [
+    "JsonLinesLogger",
+    "LoggedRun",
+    "Logger",
+    "MLflowLogger",
+    "Outcome",
+    "TensorBoardLogger",
+    "json_lines",
+]

@@ -1,0 +1,159 @@
+"""The interface of a logger: three methods, called in this order."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from specnet.errors import LoggerError, SpecnetError, SpecnetWarning, install_hint
+from specnet.training.checkpoint import MEMBER, history_of
+from specnet.training.observer import Observer
+
+if TYPE_CHECKING:
+    from specnet.network import Network
+    from specnet.spec import Spec
+
+Status = Literal["finished", "interrupted", "failed"]
+Metrics = Mapping[str, Mapping[str, float | None]]
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A run when its training begins.
+
+    Attributes
+    ----------
+    spec : Spec
+        The resolved spec.
+    rows : mapping of str to int
+        Number of rows of each split.
+    folder : Path or None
+        Folder that the run writes.
+    history : list of dict or None
+        The records up to the checkpoint from which the run resumes; None if it begins anew.
+    """
+
+    spec: Spec
+    rows: Mapping[str, int]
+    folder: Path | None
+    history: list[dict[str, Any]] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the spec; ``unnamed`` if it has none."""
+        return self.spec.name or "unnamed"
+
+    def reached(self, member: int | None) -> int:
+        """Return the last logged epoch of a member before the run resumed; 0 if there is none."""
+        records = history_of(self.history or [], member or 0)
+        return records[-1]["epoch"] if records else 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run.
+
+    Attributes
+    ----------
+    status : {"finished", "interrupted", "failed"}
+    metrics : mapping
+        Metrics of the model by split and name; empty for `fit`, and for a run that failed.
+    """
+
+    status: Status
+    metrics: Metrics
+
+
+class Logger(Observer, ABC):
+    """Writes the records of a run to another place while it trains.
+
+    Implement `start`, `log` and `finish`. An error in `start` ends the run before it trains. A later one does not: it
+    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time.
+    """
+
+    # Mangled names: subclasses are free in theirs.
+    __folder: Path | None = None
+    __history: list[dict[str, Any]] | None = None
+    __metrics: Metrics = MappingProxyType({})
+    __is_open = False
+
+    @abstractmethod
+    def start(self, run: LoggedRun) -> None:
+        """Begin the log of a run, or continue that of a run that resumes."""
+
+    @abstractmethod
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Log an epoch: ``epoch``, from 1, the ``member`` of an ensemble, and ``loss`` and other metrics."""
+
+    @abstractmethod
+    def finish(self, outcome: Outcome) -> None:
+        """End the log."""
+
+    @final
+    def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:
+        self.__folder = folder
+        self.__history = None if history is None else [dict(record) for record in history]
+
+    @final
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        try:
+            self.start(LoggedRun(network.spec, rows, self.__folder, self.__history))
+        except SpecnetError:
+            raise
+        except Exception as error:
+            raise LoggerError(f"{type(self).__name__} cannot start: {_in_words(error)}") from error
+        self.__is_open = True
+
+    @final
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        self._attempt(self.log, record)
+
+    @final
+    def evaluated(self, metrics: Metrics) -> None:
+        self.__metrics = metrics
+
+    @final
+    def closed(self, error: BaseException | None) -> None:
+        status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed" if error else "finished"
+        self._attempt(self.finish, Outcome(status, self.__metrics))
+        self.__folder, self.__history, self.__metrics, self.__is_open = None, None, {}, False
+
+    def _attempt(self, method: Callable[[Any], None], argument: Any) -> None:
+        """Call a method of an open log; an error closes it."""
+        if not self.__is_open:
+            return
+        try:
+            method(argument)
+        except Exception as error:
+            self.__is_open = False
+            message = f"{type(self).__name__} stopped: {_in_words(error)}; the run continues without it"
+            warnings.warn(message, SpecnetWarning, stacklevel=2)
+
+
+def without_place(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of a record, without its epoch and member."""
+    return {name: float(value) for name, value in record.items() if name not in ("epoch", MEMBER)}
+
+
+def required(module: str, extra: str) -> Any:
+    """Import a module that an extra of the package installs.
+
+    Raises
+    ------
+    LoggerError
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise LoggerError(f"{module} cannot be imported: {error}", hint=install_hint(extra)) from error
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) or type(error).__name__

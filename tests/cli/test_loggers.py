@@ -1,0 +1,132 @@
+"""`specnet run --log`."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.cli.loggers import PLACES
+from tests.cli.conftest import COMMAND, Specnet, environment, process, take_interrupts
+from tests.cli.test_completion import offered
+
+
+def test_json_lines_are_the_history(specnet: Specnet, folder: Path) -> None:
+    ended = specnet(
+        "run", "moons.toml", "--out", "done", "--log", "jsonl:logs/a:b.jsonl", "--log", "jsonl:second.jsonl"
+    )
+    assert (ended.status, "loss" in ended.out) == (0, True)
+    history = (folder / "done" / "history.jsonl").read_bytes()
+    assert (folder / "logs" / "a:b.jsonl").read_bytes() == history
+    assert (folder / "second.jsonl").read_bytes() == history
+
+
+def test_files_are_overwritten_with_force_alone(specnet: Specnet, folder: Path) -> None:
+    (folder / "log").write_text("mine")
+    ended = specnet("run", "moons.toml", "--out", "done", "--log", "jsonl:log")
+    assert ended.status == 2
+    assert "log: error[taken]: file already exists" in ended.err
+    assert not (folder / "done").exists()
+    assert (folder / "log").read_text() == "mine"
+    assert specnet("run", "moons.toml", "--out", "done", "--log", "jsonl:log", "--force").status == 0
+    assert (folder / "log").read_bytes() == (folder / "done" / "history.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("log", "message", "hint"),
+    [
+        ("wandb:x", '--log: unknown logger "wandb"', "choose from jsonl, mlflow, tensorboard"),
+        ("", '--log: unknown logger ""', "choose from jsonl, mlflow, tensorboard"),
+        ("jsonl", "--log jsonl needs a target", "use --log jsonl:FILE"),
+        ("tensorboard:", "--log tensorboard needs a target", "use --log tensorboard:DIR"),
+    ],
+)
+def test_what_is_no_logger_is_refused(specnet: Specnet, folder: Path, log: str, message: str, hint: str) -> None:
+    ended = specnet("run", "moons.toml", "--out", "done", "--log", log, "--format", "json")
+    assert ended.status == 2
+    (error,) = ended.document["errors"]
+    assert (error["code"], error["message"], error["hint"]) == ("usage", message, hint)
+    assert not (folder / "done").exists()
+
+
+def test_a_missing_package_is_named(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    ended = specnet("run", "moons.toml", "--out", "done", "--log", "mlflow")
+    assert ended.status == 1
+    assert ended.err.startswith("error[logger]: mlflow cannot be imported: ")
+    assert "run pip install '.[mlflow]' in a clone of the repository" in ended.err
+    assert not (folder / "done").exists()
+
+
+def test_tensorboard_and_mlflow(specnet: Specnet, folder: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs pip install '.[tensorboard]'")
+    mlflow = pytest.importorskip("mlflow", reason="needs pip install '.[mlflow]'")
+    pytest.importorskip("sqlalchemy", reason="needs pip install '.[mlflow]'")
+    logs = ["--log", "tensorboard:logs", "--log", "mlflow:sqlite:///mlflow.db"]
+    ended = specnet("run", "moons.toml", *logs)
+    assert (ended.status, ended.err.count("\n\n")) == (0, 1)
+    assert len(list((folder / "logs" / "moons" / "1").iterdir())) == 1
+    client = mlflow.MlflowClient("sqlite:///mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("moons").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("1", "FINISHED")
+    quiet = specnet("run", "moons.toml", *logs, "--quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_resume_its_log(folder: Path, kill: signal.Signals) -> None:
+    arguments = ["run", "moons.toml", "-o", "out", "--set", "training.epochs=10000000", "--log", "jsonl:a log"]
+    command: Any = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    )
+    wait_until(lambda: (folder / "a log").exists() and (folder / "a log").stat().st_size > 0)
+    command.send_signal(kill)
+    _, err = command.communicate(timeout=60)
+    again = shlex.split(err.partition("to resume: specnet ")[2].splitlines()[0])
+    assert again[-3:] == ["--log", "jsonl:a log", "--resume"]
+    before = (folder / "a log").read_bytes()
+    assert before == (folder / "out" / "history.jsonl").read_bytes()
+    # Resumed and interrupted again, for it would last too long.
+    command = subprocess.Popen(
+        [*COMMAND, *again],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    )
+    wait_until(lambda: (folder / "a log").stat().st_size > len(before))
+    command.send_signal(kill)
+    command.communicate(timeout=60)
+    assert (folder / "a log").read_bytes() == (folder / "out" / "history.jsonl").read_bytes()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_help_and_completion_know_the_loggers(folder: Path) -> None:
+    help_text = process("run", "--help", folder=folder).out
+    for name, target in PLACES.items():
+        assert f"{name}:{target}" in help_text
+    assert offered("specnet run moons.toml --log ", folder) == ["jsonl:", "mlflow:", "tensorboard:"]
+    assert offered("specnet run moons.toml --log t", folder) == ["tensorboard:"]
