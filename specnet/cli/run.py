@@ -32,14 +32,15 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Train, evaluate and save a network.
 
-    Writes the model, its history, its metrics on every split and the resolved spec into one folder. Files are written
-    atomically.
+    Writes the model, its history, its metrics on every split, the resolved spec and a report into one folder. Files
+    are written atomically.
 
     Examples
     --------
@@ -70,10 +71,21 @@ def run(
             try:
                 with reading_shown(sys.stderr if output.speaks else None):
                     result = run_spec(
-                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=recorder, verbose=output.speaks
+                        parsed,
+                        folder,
+                        force=force,
+                        resume=resume,
+                        jobs=jobs,
+                        observer=recorder,
+                        verbose=output.speaks,
+                        report=not no_report,
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs)}"
+                going_on = (
+                    None
+                    if stopped.finished
+                    else f"to resume: {_again(spec, folder, overrides, limit, jobs, not no_report)}"
+                )
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         output.data["metrics"] = result.evaluation
         output.remark("")
@@ -82,13 +94,16 @@ def run(
         output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
 
 
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int) -> str:
+def _again(
+    spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int, report: bool
+) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
     if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
         spec, settings = folder, []
     settings += [word for number in limit or () for word in ("--limit", number)]
     settings += ["--jobs", str(jobs)] if jobs > 1 else []
+    settings += [] if report else ["--no-report"]
     return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 

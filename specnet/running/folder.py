@@ -33,7 +33,8 @@ from specnet.training.watch import watcher_name
 HISTORY = "history.jsonl"
 METRICS = "metrics.json"
 CHECKPOINT = "checkpoint.safetensors"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT)
+REPORT = "report.html"
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT, REPORT)
 """All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
@@ -150,7 +151,7 @@ class RunFolder:
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
         write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
-        for stale in {*WRITTEN, CHECKPOINT} - contents.keys():
+        for stale in {*WRITTEN, CHECKPOINT, REPORT} - contents.keys():
             (self.path / stale).unlink(missing_ok=True)
 
     @property

@@ -20,13 +20,12 @@ from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
 from specnet.model import Model, load_model
-from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
-from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
+from specnet.running.rows import Rows, SpecData, data_hash, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
@@ -96,6 +95,7 @@ def run(
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
+    report: bool = True,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -120,6 +120,9 @@ def run(
         `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
     verbose : bool
         Show the progress on standard error, as the command line does.
+    report : bool
+        Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
+        is told, or there is a `SpecnetWarning`.
 
     Raises
     ------
@@ -165,6 +168,8 @@ def run(
         result = fitted.result
         if folder is not None:
             _write(started, folder, checkpoint, fitted, evaluation)
+            if report:
+                _report(started, folder, observer)
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -233,7 +238,7 @@ def _read(parsed: Spec) -> _Run:
     """Read the data of a run."""
     begin, versions = time.perf_counter(), _versions()
     data = read_data(parsed)
-    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), _data_hash(data.rows)), begin, versions)
+    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), data_hash(data.rows)), begin, versions)
 
 
 def _train(
@@ -302,6 +307,13 @@ def _write(
     folder.write(contents)
 
 
+def _report(started: _Run, folder: RunFolder, observer: Observer) -> None:
+    """Write the page of a run, which is complete without it."""
+    from specnet.running.reports import write_report
+
+    write_report(folder, started.data, started.parsed, observer)
+
+
 def _versions() -> dict[str, str]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return {"specnet": __version__, **libraries, "python": platform.python_version()}
@@ -330,15 +342,3 @@ def _json(data: Any) -> str:
 
 def _hashes(rows: Rows) -> RowSet:
     return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))
-
-
-def _data_hash(rows: Rows) -> str:
-    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
-    digest = hashlib.sha256()
-    texts = [text for text in rows.texts if text is not None]
-    for array in (rows.table, rows.y, rows.weight, *texts):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            for piece in pieces(array):
-                digest.update(array[piece].tobytes())
-    return digest.hexdigest()
