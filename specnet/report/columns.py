@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -216,4 +217,5 @@ def _activation(layer: Layer) -> str:
 
 
 def _following(layer: Layer) -> str:
-    return layer.summary().replace("_", " ").replace("normalization", "norm")
+    text = re.sub(r"\(\w+=([^,()]+)\)", r" \1", layer.summary())
+    return text.replace("_", " ").replace("normalization", "norm")

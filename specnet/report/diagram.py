@@ -17,6 +17,7 @@ from specnet.report.placing import (
     FOLD_LABEL,
     LARGE,
     LINE_HEIGHT,
+    MOST_FOR_NAMES,
     MOST_UNITS,
     SMALL,
     Circles,
@@ -76,13 +77,13 @@ def diagram(
     for k, placed in placement.columns.items():
         content += _column(k, graph, placed, circles, live)
         content += _caption(captions[k], placed)
-    content += _beside(names[0], placement.columns[INPUT], -circles.radius - 5, "end")
-    if (last := len(graph.columns) - 1) in placement.columns:
-        content += _beside(names[1], placement.columns[last], circles.radius + 5, "start")
+    content += _beside(names[0], placement.columns[INPUT], -circles.radius - EDGE, "end")
+    content += _beside(names[1], placement.columns[len(graph.columns) - 1], circles.radius + EDGE, "start")
     content += _left_out(graph, placement)
     overview = Overview(resolved)
-    lines = "lines as wide as weights are large" if parameters else "without weights"
-    description = f"Network {overview.summary()}: {counted(overview.parameter_count, 'parameter')}, {lines}"
+    description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
+    if parameters:
+        description += "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
     return picture("specnet-network", placement.width, placement.height, description, content)
 
 
@@ -203,9 +204,8 @@ def _caption(lines: Sequence[str], placed: Placed) -> Iterator[str]:
 
 
 def _beside(names: Sequence[str], placed: Placed, right: float, anchor: str) -> Iterator[str]:
-    room = abs(placed.x - EDGE) if anchor == "end" else 0.0
     for unit, y in placed.units.items() if names else ():
-        yield label(names[unit], placed.x + right, y + 4, "", anchor, room)
+        yield label(names[unit], placed.x + right, y + 4, "", anchor, MOST_FOR_NAMES)
 
 
 def _fold(fold: Fold, placement: Placement, captions: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ MOST_UNITS = 12
 """Circles of a column."""
 FIRST_UNITS, LAST_UNITS = 6, 5
 """Circles above and below the number of units that are left out."""
-MOST_BRANCHES = 6
+MOST_BRANCHES = 4
 """Columns in one place."""
 LEAST_WIDTH, COLUMN_WIDTH, LEAST_HEIGHT = 340.0, 128.0, 110.0
 LINE_HEIGHT = 15.0
@@ -118,8 +118,8 @@ def place_columns(
     shown = [place for place in range(graph.place_count) if place not in graph.hidden]
     slots = {place: k + (place > min(graph.hidden, default=place)) for k, place in enumerate(shown)}
     slot_count = len(shown) + bool(graph.hidden)
-    width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count)
-    left, right = (max(SIDE, _room(texts) + circles.radius + EDGE + 5) for texts in names)
+    left, right = (max(SIDE, _room(texts) + circles.radius + 2 * EDGE) for texts in names)
+    width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {place: [k for k, column in enumerate(graph.columns) if column.place == place] for place in shown}
     heights = {place: _stack_height(graph, stack, circles, captions) for place, stack in stacks.items()}
@@ -127,7 +127,7 @@ def place_columns(
     columns: dict[int, Placed] = {}
     unseen = []
     for place, stack in stacks.items():
-        x, top = left + slots[place] * step, (body - heights[place]) / 2
+        x, top = round(left + slots[place] * step), round((body - heights[place]) / 2)
         for number in stack[:MOST_BRANCHES]:
             placed = _column(graph.columns[number], x, top, circles, body if len(stack) == 1 else None)
             columns[number] = placed
@@ -141,7 +141,7 @@ def place_columns(
         down += EDGE
     ends = [placed.caption + LINE_HEIGHT * (len(captions[k]) - 1) for k, placed in columns.items()]
     height = max(ends + [y for _, y, _ in unseen]) + down + EDGE + folds
-    gap = (left + slots_of_gap(graph) * step, body / 2 + down) if graph.hidden else None
+    gap = (left + min(graph.hidden) * step, body / 2 + down) if graph.hidden else None
     return Placement(
         width,
         height,
@@ -151,11 +151,6 @@ def place_columns(
         gap,
         tuple((x, y + down, count) for x, y, count in unseen),
     )
-
-
-def slots_of_gap(graph: Columns) -> int:
-    """Return how many places stand before those that are left out."""
-    return min(graph.hidden)
 
 
 def _room(texts: Sequence[str]) -> float:

@@ -66,7 +66,7 @@ class _ColumnLayer(LearningLayer):
         return len(self.others(size)) + self.made_size(len(chosen))
 
     def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the column that each feature made of columns follows from: the first ones of all columns come first."""
+        """Return the column that each feature made of columns follows from; the first ones of all come first."""
         return columns * (self.made_size(len(columns)) // len(columns))
 
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...]:
