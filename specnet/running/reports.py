@@ -136,7 +136,7 @@ def record_of(
         facts=facts,
         evaluation=folder.evaluation().record(),
         history=folder.history(),
-        looks=(),
+        looks=folder.looks(),
         findings=(),
         task=model.network.task,
         columns=names,

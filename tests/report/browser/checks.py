@@ -11,19 +11,18 @@ SERIOUS = ("serious", "critical")
 
 # What stands beyond the window, unless it scrolls in a region of its own; and text that leaves its picture.
 _OVERFLOW = """() => {
-  const scrolls = e => { for (; e; e = e.parentElement) if (["auto", "scroll"].includes(getComputedStyle(e).overflowX))
-    return true; return false };
-  const found = [], width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
-  const name = e => `<${e.tagName.toLowerCase()} class="${e.getAttribute("class") || ""}"> ${e.textContent.trim().slice(0, 30)}`;
+  const found = [], root = document.documentElement, width = root.clientWidth;
+  const scrolls = e => e && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const name = e => `<${e.tagName} class="${e.getAttribute("class") || ""}"> ${e.textContent.trim().slice(0, 30)}`;
+  if (root.scrollWidth > width) found.push(`the page is ${root.scrollWidth} wide`);
   for (const e of document.querySelectorAll("main *")) {
     const box = e.getBoundingClientRect();
     if (box.width && (box.right > width + 1 || box.left < -1) && !scrolls(e)) found.push(`beyond the window: ${name(e)}`);
   }
   for (const e of document.querySelectorAll("svg[role=img] text")) {
     const inner = e.getBoundingClientRect(), outer = e.closest("svg[role=img]").getBoundingClientRect();
-    if (inner.width && (inner.left < outer.left - 3 || inner.right > outer.right + 3 || inner.top < outer.top - 3
-      || inner.bottom > outer.bottom + 3)) found.push(`text leaves its picture: ${name(e)}`);
+    const over = [outer.left - inner.left, inner.right - outer.right, outer.top - inner.top, inner.bottom - outer.bottom];
+    if (inner.width && Math.max(...over) > 3) found.push(`text leaves its picture: ${name(e)}`);
   }
   return found;
 }"""

@@ -30,7 +30,9 @@ training = { loss = "binary_crossentropy", epochs = 2, metrics = ["accuracy"] }
 WENT_WRONG = """
 name = "went_wrong"
 data = { type = "digits" }
-network = { hidden_layer_sizes = [32, 32], activations = "sigmoid", weight_initializer = { type = "random_normal", stddev = 5 } }
+network.hidden_layer_sizes = [32, 32]
+network.activations = "sigmoid"
+network.weight_initializer = { type = "random_normal", stddev = 5 }
 training = { loss = "categorical_crossentropy", epochs = 6, metrics = ["accuracy"] }
 """
 SOURCES: dict[str, str | Path] = {
