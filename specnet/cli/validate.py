@@ -34,6 +34,7 @@ def validate(
     """
     with reporting(output_format, quiet) as output:
         from specnet.errors import SpecnetError
+        from specnet.report.figures import counted
 
         if specs.count(STANDARD_INPUT) > 1:
             raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
@@ -46,4 +47,5 @@ def validate(
             else:
                 name = STDIN_NAME if source == STANDARD_INPUT else str(source)
                 valid.append(name)
-                output.line(f"{name}: ok")
+        mistakes = counted(output.mistake_count, "mistake") if output.mistake_count else "no mistakes"
+        output.line(f"{counted(len(specs), 'spec')}, {mistakes}")
