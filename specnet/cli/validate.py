@@ -47,5 +47,8 @@ def validate(
             else:
                 name = STDIN_NAME if source == STANDARD_INPUT else str(source)
                 valid.append(name)
-        mistakes = counted(output.mistake_count, "mistake") if output.mistake_count else "no mistakes"
-        output.line(f"{counted(len(specs), 'spec')}, {mistakes}")
+        checked = counted(len(specs), "spec")
+        if output.mistake_count:
+            output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
+        else:
+            output.line(f"{checked}, no mistakes")
