@@ -39,6 +39,17 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def interval(name: str, low: float, high: float) -> str:
+    """Return the bounds of a metric with the digits that its width leaves: ``74–92 %``, ``0.87–0.93``."""
+    scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
+    low, high = scale * low, scale * high
+    if not 1e-4 <= high - low < 1e5:
+        return f"{figure(low)} to {figure(high)}{unit}"
+    decimals = max(1 - math.floor(math.log10(high - low)), 0)
+    joint = "–" if low >= 0 else " to "
+    return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
+
+
 def duration(seconds: float) -> str:
     """Return a time with the unit that suits its size: ``9 µs``, ``0.2 s``, ``3 min 20 s``, ``2 h 05 min``."""
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
