@@ -129,8 +129,3 @@ def _superscript(exponent: int) -> str:
 
 def _true_minus(text: str) -> str:
     return text.replace("-", "−")
-
-
-def percent(fraction: float) -> str:
-    """Return a fraction in percent: ``85.4 %``, ``100 %``."""
-    return f"{100 * fraction:.1f}".removesuffix(".0") + " %"

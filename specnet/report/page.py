@@ -11,6 +11,7 @@ from markupsafe import Markup
 from specnet.parts.part import described
 from specnet.report import headline
 from specnet.report.courses import training_figures
+from specnet.report.diagram import diagram
 from specnet.report.figures import count, counted, duration, percent, rounded
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
@@ -19,6 +20,10 @@ from specnet.report.results import Figure, class_figures, importance_figure, out
 from specnet.report.style import CHART_STYLE, theme
 from specnet.report.templates import PAGES, environment
 
+LIVE = "net"
+"""Begins the identities of units whose activations the page's script shows."""
+START = 0.6
+"""Where sliders stand at first, as a fraction of the range."""
 TESTS = 17
 """The number of findings that could have been made."""
 
@@ -32,6 +37,16 @@ class Layer(NamedTuple):
     parameters: str
     weights: str
     dead: str
+
+
+class Slider(NamedTuple):
+    """A slider for a column."""
+
+    name: str
+    low: str
+    high: str
+    step: str
+    start: str
 
 
 def style() -> Markup:
@@ -56,6 +71,12 @@ def page(record: Record) -> str:
             tiles=headline.tiles(record.evaluation, record.history),
             findings=record.findings,
             tests=TESTS,
+            diagram=_diagram(record),
+            live=None if record.live is None else record.live.data(_answer_names(record)),
+            sliders=_sliders(record),
+            script=Markup((PAGES / "live.js").read_text("utf-8")),
+            members=record.members,
+            has_hidden=len(record.resolved.nodes) > 1,
             layers=list(_layers(record, overview)),
             of_member=record.members > 1,
             absent=record.absent,
@@ -72,6 +93,32 @@ def page(record: Record) -> str:
             facts=list(_facts(record)),
         )
     )
+
+
+def _diagram(record: Record) -> Markup:
+    """Return the picture of the network, of an ensemble that of its first member."""
+    outputs = record.resolved.outputs
+    names = record.outputs if not record.classes else record.classes[1:] if outputs == 1 else record.classes
+    live = LIVE if record.live is not None else ""
+    return diagram(record.resolved, record.parameters, input_names=record.columns, output_names=names, live=live)
+
+
+def _answer_names(record: Record) -> list[str]:
+    """Return what stands before each output of a diagram with live activations."""
+    if not record.classes:
+        return list(record.outputs)
+    named = record.classes[1:] if record.resolved.outputs == 1 else record.classes
+    return [f"probability of {name}" for name in named]
+
+
+def _sliders(record: Record) -> list[Slider]:
+    """Return the sliders: at a place between the middle and the upper end, where something happens."""
+    if record.live is None:
+        return []
+    return [
+        Slider(name, f"{low:.4g}", f"{high:.4g}", f"{(high - low) / 200:.2g}", f"{low + START * (high - low):.4g}")
+        for name, low, high in zip(record.columns, record.live.low, record.live.high, strict=True)
+    ]
 
 
 def _layers(record: Record, overview: Overview) -> Iterator[Layer]:

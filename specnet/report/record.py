@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from specnet.model import Answers
     from specnet.parts.arrays import Array
+    from specnet.report.live import Live
     from specnet.spec import Resolved
 
 
@@ -117,6 +118,8 @@ class Record:
     importance : Importance or None
     images : Images or None
         Where all columns together are square grey images.
+    live : Live or None
+        The network, where a page's script can compute it.
     """
 
     resolved: Resolved
@@ -138,3 +141,4 @@ class Record:
     absent: str | None
     importance: Importance | None
     images: Images | None
+    live: Live | None

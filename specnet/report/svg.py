@@ -78,12 +78,13 @@ def picture(style: str, width: float, height: float, description: str, content: 
     style : str
         Its class.
     width, height : float
-        Its size; the style sheet may stretch it.
+        Its size; the style sheet may stretch it, and knows the width as ``--width``.
     description : str
         What stands for the picture where it is not seen, with its main numbers.
     content : iterable of str
         Markup of what it shows.
     """
     size = f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}"'
+    size += f' style="--width: {number(width)}px"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
     return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

@@ -19,6 +19,7 @@ from specnet.parts.part import Part
 from specnet.report.record import Images, Record, Setting, WrittenSpec
 from specnet.running.folder import REPORT, RunFolder
 from specnet.running.importance import permutation_importance
+from specnet.running.live import live_network
 from specnet.running.rows import SpecData, data_hash, read_data
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.training import Observer
@@ -149,6 +150,7 @@ def record_of(
         absent=absent,
         importance=None if test is None else permutation_importance(model, test, names),
         images=None if data is None else _images(data),
+        live=None if data is None else live_network(model, data.splits["train"]),
     )
 
 

@@ -17,12 +17,13 @@ _OVERFLOW = """() => {
   if (root.scrollWidth > width) found.push(`the page is ${root.scrollWidth} wide`);
   for (const e of document.querySelectorAll("main *")) {
     const box = e.getBoundingClientRect();
-    if (box.width && (box.right > width + 1 || box.left < -1) && !scrolls(e)) found.push(`beyond the window: ${name(e)}`);
+    const beyond = box.width && (box.right > width + 1 || box.left < -1);
+    if (beyond && !scrolls(e)) found.push(`beyond the window: ${name(e)}`);
   }
   for (const e of document.querySelectorAll("svg[role=img] text")) {
     const inner = e.getBoundingClientRect(), outer = e.closest("svg[role=img]").getBoundingClientRect();
-    const over = [outer.left - inner.left, inner.right - outer.right, outer.top - inner.top, inner.bottom - outer.bottom];
-    if (inner.width && Math.max(...over) > 3) found.push(`text leaves its picture: ${name(e)}`);
+    const over = [outer.left - inner.left, inner.right - outer.right, outer.top - inner.top];
+    if (inner.width && Math.max(...over, inner.bottom - outer.bottom) > 3) found.push(`text leaves its picture: ${name(e)}`);
   }
   return found;
 }"""
