@@ -262,7 +262,7 @@ def _train(
         interruptions=interruptions,
         warnings=started.data.warnings,
     )
-    return fitted, evaluate_run(fitted, started.data.splits)
+    return fitted, evaluate_run(fitted, started.data.splits)[0]
 
 
 def _write(
