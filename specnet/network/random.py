@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "importance"]
+Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance"]
 _NUMBERS: dict[Purpose, int] = {
     "initial weights": 0,
     "shuffling": 1,
     "dropout": 2,
     "resampling": 3,
-    "importance": 4,
+    "baselines": 4,
+    "importance": 5,
 }
 _STEP_STRIDE = 2**64
 

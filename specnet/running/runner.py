@@ -281,7 +281,7 @@ def _train(
         records=True,
         warnings=started.data.warnings,
     )
-    return fitted, evaluate_run(fitted, started.data.splits)
+    return fitted, evaluate_run(fitted, started.data.splits)[0]
 
 
 def _write(
