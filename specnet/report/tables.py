@@ -77,3 +77,13 @@ class TextTable:
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows without a header as lines whose columns begin at one edge."""
+    if not rows:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
