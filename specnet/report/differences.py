@@ -1,18 +1,23 @@
-"""What two resolved specs differ in: keys whose values differ, layers and other parts that only one of them has."""
+"""What two resolved specs differ in: keys whose values differ, and layers and other parts that only one of them has."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from specnet.parts.part import Part, Section
+from specnet.parts.part import Part, Section, short
+from specnet.report.tables import GAP
 from specnet.report.values import value_text
 from specnet.spec import Spec
 
-NOT_SET = "not set"
-_GAP_COST = 0.45
-"""Of an entry that only one list has. Two entries of one type are matched if less than nine tenths of them differ."""
-_LAYERS = "network.layers"
+ABSENT = "–"
+GAP_COST = 0.45
+"""Of an entry that only one list has; entries of one type are matched if less than twice that share of them differs."""
+OTHER_TYPE = 2.0
+"""The cost of matching entries of two types: more than of two gaps."""
 
 
 class Difference(NamedTuple):
@@ -30,19 +35,43 @@ class Difference(NamedTuple):
     before: Any
     after: Any
 
-    def texts(self) -> tuple[str, str]:
-        """Return both values as lines of text."""
-        before, after = (NOT_SET if value is None else _text(value) for value in self[1:])
-        return before, after
+    def as_dict(self) -> dict[str, Any]:
+        """Return the difference as plain data for ``--format json``."""
+        return self._asdict()
 
 
 def spec_differences(first: Spec, second: Spec) -> list[Difference]:
     """Return the differences of two resolved specs, in the order of the spec.
 
-    Layers and other parts in lists are matched in order, those of one type with the most values in common: an inserted
-    layer is one difference.
+    Layers and other parts in lists are matched in order, each with one of its type that has most values in common, so
+    that an inserted layer is one difference. A path of data is where it leads to.
     """
-    return list(_sections(first, second, ""))
+    return list(_sections(*_with_comparable_paths(first, second), ""))
+
+
+def difference_lines(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return rows of a key and two texts as aligned lines: ``training.epochs   100 → 200``."""
+    if not rows:
+        return []
+    key_width, before_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return [f"{key.ljust(key_width)}{' ' * GAP}{before.rjust(before_width)} → {after}" for key, before, after in rows]
+
+
+def difference_row(difference: Difference) -> tuple[str, str, str]:
+    """Return a difference as texts: its key and both values."""
+    return difference.key, setting_text(difference.before), setting_text(difference.after)
+
+
+def setting_text(value: Any) -> str:
+    """Return a value of a spec as a line: a part as its name, with its fields in brackets."""
+    return ABSENT if value is None else value_text(_words(value))
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return value_text(value)
+    fields = ", ".join(f"{name}={_words(inner)}" for name, inner in value.items() if name != "type")
+    return f"{value['type']}({fields})" if "type" in value else f"{{{fields}}}"
 
 
 def _sections(first: Section, second: Section, path: str) -> Iterator[Difference]:
@@ -58,97 +87,94 @@ def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
     elif isinstance(first, Mapping) and isinstance(second, Mapping):
         for key in dict.fromkeys([*first, *second]):
             yield from _values(first.get(key), second.get(key), f"{path}.{key}")
-    elif _holds_sections(first, second):
-        yield from _lists(first, second, path)
+    elif _hold_sections(first, second):
+        for before, after in _matched(first, second):
+            if before is not None and after is not None:
+                yield from _values(first[before], second[after], f"{path}.{before}")
+            elif before is not None:
+                yield Difference(f"{path}.{before}", short(first[before]), None)
+            elif after is not None:
+                yield Difference(f"{path}.{after}", None, short(second[after]))
     else:
-        yield Difference(path, _short(first), _short(second))
+        yield Difference(path, short(first), short(second))
 
 
-def _lists(first: Sequence[Any], second: Sequence[Any], path: str) -> Iterator[Difference]:
-    for before, after in _matched(first, second):
-        if before is None:
-            assert after is not None, "one of them is there"
-            yield Difference(f"{path}.{after}", None, _short(second[after]))
-        elif after is None:
-            yield Difference(f"{path}.{before}", _short(first[before]), None)
-        else:
-            yield from _values(first[before], second[after], f"{path}.{before}")
+def _hold_sections(first: Any, second: Any) -> bool:
+    """Return whether both are lists, and all that is in them are parts or tables."""
+    both = isinstance(first, tuple) and isinstance(second, tuple)
+    return both and all(isinstance(item, Section) for item in (*first, *second))
 
 
-def _matched(first: Sequence[Any], second: Sequence[Any]) -> Iterator[tuple[int | None, int | None]]:
+Pair = tuple[int | None, int | None]
+
+
+def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pair]:
     """Yield the places of entries that belong together, in order; None in place of an entry that is not there."""
-    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
-    longest = min(len(first), len(second)) - start
-    end = next((i for i in range(longest) if first[-1 - i] != second[-1 - i]), longest)
+    shorter = min(len(first), len(second))
+    start = next((place for place in range(shorter) if first[place] != second[place]), shorter)
+    left = shorter - start
+    end = next((place for place in range(left) if first[-1 - place] != second[-1 - place]), left)
     for before, after in _aligned(first[start : len(first) - end], second[start : len(second) - end]):
         yield None if before is None else before + start, None if after is None else after + start
 
 
-def _aligned(first: Sequence[Any], second: Sequence[Any]) -> list[tuple[int | None, int | None]]:
+def _aligned(first: Sequence[Section], second: Sequence[Section]) -> list[Pair]:
     """Return the cheapest alignment of two lists, by dynamic programming (Needleman and Wunsch 1970)."""
-    mine, theirs = [_Entry(item) for item in first], [_Entry(item) for item in second]
-    costs = [[_GAP_COST * column for column in range(len(theirs) + 1)]]
+    mine, theirs = [_signature(item) for item in first], [_signature(item) for item in second]
+    distance = cache(_distance)
+    costs = [[GAP_COST * column for column in range(len(theirs) + 1)]]
     for entry in mine:
-        above, row = costs[-1], [costs[-1][0] + _GAP_COST]
+        above, row = costs[-1], [costs[-1][0] + GAP_COST]
         for column, other in enumerate(theirs):
-            gap = min(above[column + 1], row[column]) + _GAP_COST
-            row.append(min(gap, above[column] + entry.distance(other)))
+            row.append(
+                min(above[column] + distance(entry, other), min(above[column + 1], row[column]) + GAP_COST)
+            )
         costs.append(row)
-    pairs: list[tuple[int | None, int | None]] = []
-    row_number, column = len(mine), len(theirs)
-    while row_number or column:
-        cost = costs[row_number][column]
-        if row_number and column:
-            distance = mine[row_number - 1].distance(theirs[column - 1])
-            if cost == costs[row_number - 1][column - 1] + distance:
-                row_number, column = row_number - 1, column - 1
-                pairs.append((row_number, column))
-                continue
-        if row_number and cost == costs[row_number - 1][column] + _GAP_COST:
-            row_number -= 1
-            pairs.append((row_number, None))
+    pairs: list[Pair] = []
+    line, column = len(mine), len(theirs)
+    while line or column:
+        cost = costs[line][column]
+        if line and column and cost == costs[line - 1][column - 1] + distance(mine[line - 1], theirs[column - 1]):
+            line, column = line - 1, column - 1
+            pairs.append((line, column))
+        elif line and cost == costs[line - 1][column] + GAP_COST:
+            line -= 1
+            pairs.append((line, None))
         else:
             column -= 1
             pairs.append((None, column))
     return pairs[::-1]
 
 
-class _Entry:
-    """An entry of a list as far as it is compared with others."""
-
-    def __init__(self, item: Any) -> None:
-        self.item = item
-        self.type = item.type if isinstance(item, Part) else type(item)
-        self.name = getattr(item, "name", None)
-        names = set(type(item).model_fields) - {"type"}
-        self.fields = {(name, getattr(item, name)) for name in names}
-
-    def distance(self, other: _Entry) -> float:
-        """Return from 0 for equal entries to 1 for those of one type that have nothing in common; more for others."""
-        if self.type != other.type:
-            return 2.0
-        if self.name is not None and self.name == other.name:
-            return 0.0 if self.fields == other.fields else 0.01
-        return len(self.fields - other.fields) / max(1, len(self.fields))
+def _signature(item: Section) -> str:
+    """Return what is compared of an entry, as a text: the distance of equal ones is computed once."""
+    kind = item.type if isinstance(item, Part) else type(item).__name__
+    return json.dumps([kind, item.model_dump(mode="json")], sort_keys=True)
 
 
-def _holds_sections(first: Any, second: Any) -> bool:
-    """Return whether both are lists, and all that is in them are parts or tables."""
-    both = isinstance(first, tuple) and isinstance(second, tuple)
-    return both and all(isinstance(item, Section) for item in (*first, *second))
+def _distance(first: str, second: str) -> float:
+    """Return from 0 for equal entries to 1 for those of one type with nothing in common; more for others."""
+    (kind, fields), (other_kind, others) = json.loads(first), json.loads(second)
+    if kind != other_kind:
+        return OTHER_TYPE
+    share = sum(fields[name] != others[name] for name in fields) / max(1, len(fields))
+    is_same = fields.get("name") is not None and fields.get("name") == others.get("name")
+    return min(share, GAP_COST) if is_same else share
 
 
-def _short(value: Any) -> Any:
-    from specnet.parts.part import short
+def _with_comparable_paths(first: Spec, second: Spec) -> tuple[Spec, Spec]:
+    """Return specs whose paths of data are equal if they lead to one file, and only then."""
+    field = first.data.source_field if first.data is not None else None
+    if field is None or type(first.data) is not type(second.data):
+        return first, second
+    texts = [str(getattr(spec.data, field)) for spec in (first, second)]
+    targets = [os.path.realpath(spec.folder / text) for spec, text in zip((first, second), texts, strict=True)]
+    if targets[0] == targets[1]:
+        return first, _with_data(second, {field: getattr(first.data, field)})
+    if texts[0] == texts[1]:
+        return _with_data(first, {field: targets[0]}), _with_data(second, {field: targets[1]})
+    return first, second
 
-    return short(value)
 
-
-def _text(value: Any) -> str:
-    """Return a value as a line of text; a part as its name, with its fields in brackets."""
-    if isinstance(value, Mapping) and "type" in value:
-        fields = ", ".join(f"{name}={_text(inner)}" for name, inner in value.items() if name != "type")
-        return value_text(f"{value['type']}({fields})")
-    if isinstance(value, Mapping) and value:
-        return value_text(", ".join(f"{name}={_text(inner)}" for name, inner in value.items()))
-    return value_text(value)
+def _with_data(spec: Spec, fields: Mapping[str, Any]) -> Spec:
+    return spec.model_copy(update={"data": spec.data and spec.data.model_copy(update=fields)})
