@@ -38,7 +38,7 @@ def diff(
     """
     with reporting(output_format, quiet) as output:
         from specnet.report.differences import difference_lines, difference_row, spec_differences
-        from specnet.report.records import score_rows, score_text
+        from specnet.report.run_table import score_rows, score_text
         from specnet.running.sides import resolved_sides
 
         if first == second == STANDARD_INPUT:

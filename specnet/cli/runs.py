@@ -36,7 +36,7 @@ def runs(
     specnet runs --sort time --format json
     """
     with reporting(output_format, quiet) as output:
-        from specnet.report.records import RunTable
+        from specnet.report.run_table import RunTable
         from specnet.running.records import find_runs, read_record
 
         found = find_runs(folder)

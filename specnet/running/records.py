@@ -11,9 +11,9 @@ from typing import Any
 from specnet.errors import FileError, SpecnetError
 from specnet.files import PathLike, file_errors, read_file
 from specnet.files.locks import LOCK_NAME
-from specnet.files.runs import FACTS, LARGEST_RECORD, RESOLVED
+from specnet.files.runs import FACTS, LARGEST_RECORD, RESOLVED, by_numbers
 from specnet.files.tensors import parse_json
-from specnet.report.records import RunRecord
+from specnet.report.run_table import RunRecord
 from specnet.running.folder import CHECKPOINT, RunFolder
 
 FINDINGS = "findings.json"
@@ -37,7 +37,7 @@ def find_runs(folder: PathLike) -> list[Path]:
             message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
             raise FileError(message, source=str(top))
         os.listdir(top)  # which may not be allowed
-    return sorted(_runs_below(top, DEEPEST), key=lambda run: _natural(run.relative_to(top)))
+    return sorted(_runs_below(top, DEEPEST), key=lambda run: by_numbers(run.relative_to(top).as_posix()))
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
@@ -52,10 +52,6 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _runs_below(folder / entry.name, depth - 1)
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    return [(0, int(part), part) if part.isdecimal() and len(part) < 19 else (1, 0, part) for part in path.parts]
 
 
 def read_record(folder: Path, name: str | None = None) -> RunRecord:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specnet.files import PathLike
 from specnet.model import load_model
-from specnet.report.records import RunRecord
+from specnet.report.run_table import RunRecord
 from specnet.running.folder import RunFolder
 from specnet.running.reading import resolved_spec, resolved_with_data
 from specnet.running.records import run_record

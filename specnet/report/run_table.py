@@ -95,7 +95,7 @@ class RunTable:
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
-        metrics = dict.fromkeys(record.main_metric for record in records if record.main_metric is not None)
+        metrics = sorted({record.main_metric for record in records if record.main_metric is not None})
         self.columns = [
             Column("run", [record.name for record in records], range(len(records))),
             *(self._scores(f"{TEST} {name}", TEST, name) for name in metrics),
