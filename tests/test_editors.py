@@ -36,7 +36,7 @@ BAD = [
     ('type = "make_moons"', 'type = "make_moons"\nn_sample = 300', ["n_sample"]),
     ("units = 4 ", "unit = 4, units = 4 ", ["unit"]),
     ("learning_rate = 0.01", "lr = 0.01", ["lr"]),
-    ("[training]", '[training]\nepohcs = 20\nearly_stopping = { patiense = 3 }', ["epohcs", "patiense"]),
+    ("[training]", "[training]\nepohcs = 20\nearly_stopping = { patiense = 3 }", ["epohcs", "patiense"]),
 ]
 
 

@@ -37,7 +37,7 @@ def diff(
     specnet diff runs/moons_2_5_1/1 specs/moons.toml --format json
     """
     with reporting(output_format, quiet) as output:
-        from specnet.report.differences import difference_lines, difference_row, spec_differences
+        from specnet.report.differences import difference_row, joined_rows, spec_differences
         from specnet.report.run_table import score_rows, score_text
         from specnet.running.sides import resolved_sides
 
@@ -59,8 +59,7 @@ def diff(
         if not rows:
             output.line("no differences")
         shown = [(title, score_text(title, mine), score_text(title, theirs)) for title, mine, theirs in scores]
-        for line in difference_lines([*rows, *shown]):
-            output.line(line)
+        output.rows(joined_rows([*rows, *shown]))
 
 
 def _side(path: Path, limit: list[str] | None) -> Side:

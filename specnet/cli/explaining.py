@@ -19,14 +19,17 @@ def show_explanation(
 ) -> None:
     """Print every resolved value of what an argument names with its origin, and the equations in force."""
     from specnet.report.equations import equations
-    from specnet.report.explanation import explanation_data, explanation_lines
+    from specnet.report.explanation import explanation_data, explanation_rows
     from specnet.spec.resolving.origins import explain
 
     spec, resolved = _specs(target, overrides, limit)
     values, found = explain(spec, resolved), equations(resolved)
     output.data |= {"name": resolved.name, **explanation_data(values, found)}
-    for line in explanation_lines(values, found):
-        output.line(line)
+    output.rows(explanation_rows(values))
+    for equation in found:
+        output.line()
+        for line in equation.lines():
+            output.line(line)
 
 
 def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:

@@ -119,11 +119,11 @@ def _show_plan(network: Network, output: Output) -> None:
     plan = Overview(network.resolved)
     output.data |= plan.as_dict()
     head = [plan.spec.name, plan.summary(), plan.totals(), plan.spec.network.dtype]
-    output.line("   ".join(part for part in head if part))
-    output.line(plan.training())
+    output.parts(*(part or "" for part in head))
+    output.parts(plan.training())
     engine = _engine(network)
     output.data |= engine
-    output.line(f"engine: {engine['engine']} ({engine['engine_reason']})")
+    output.parts(f"engine: {engine['engine']} ({engine['engine_reason']})")
     output.line()
     output.table(plan.table())
 
@@ -177,7 +177,7 @@ def _show_schedule(spec: Spec, output: Output) -> None:
     steps = 1 if batch_size == "full" else math.ceil(rows / batch_size)
     curve = RateCurve(optimizer, training.epochs, steps)
     output.data |= {"name": spec.name, **curve.as_dict()}
-    output.line("   ".join(filter(None, [spec.name, curve.summary()])))
+    output.parts(spec.name or "", curve.summary())
     output.line()
     for line in curve.lines():
         output.line(line)

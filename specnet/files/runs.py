@@ -39,7 +39,7 @@ def model_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    _check_run(path, "model")
+    check_run(path, "model")
     return Path(path) / MODEL
 
 
@@ -55,7 +55,7 @@ def spec_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    _check_run(path, "spec")
+    check_run(path, "spec")
     folder = Path(path)
     written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
     return folder / RESOLVED if written is None or _facts(folder).get("overrides") else written
@@ -68,7 +68,7 @@ def folders_of_runs(start: str) -> list[str]:
     ``runs``, where runs are filed.
     """
     before, last = start[: start.rfind("/") + 1], start[start.rfind("/") + 1 :]
-    found = []
+    found: list[str] = []
     with suppress(OSError), os.scandir(before or ".") as entries:
         for entry in entries:
             if entry.name.startswith(last) and (last or not entry.name.startswith(".")) and entry.is_dir():
@@ -125,9 +125,22 @@ def spec_folder(spec: Path, run: Path) -> str:
     return Path(os.path.relpath(os.path.realpath(spec), os.path.realpath(run))).as_posix()
 
 
-def _check_run(folder: PathLike, wanted: str) -> None:
+def check_run(folder: PathLike, wanted: str | None = None) -> None:
+    """Check that a folder is that of a run.
+
+    Parameters
+    ----------
+    folder : path
+    wanted : str, optional
+        What else could have been given: ``model`` or ``spec``.
+
+    Raises
+    ------
+    FileError
+    """
     if not os.path.isfile(os.path.join(folder, FACTS)):
-        message = f"is a folder without {FACTS}; expected a {wanted} file or the folder of a run"
+        either = f"a {wanted} file or " if wanted else ""
+        message = f"is a folder without {FACTS}; expected {either}the folder of a run"
         raise FileError(message, hint=_runs_hint(Path(folder)), source=os.fspath(folder))
 
 

@@ -8,8 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose = Literal["initial weights", "shuffling", "dropout", "resampling"]
-_NUMBERS: dict[Purpose, int] = {"initial weights": 0, "shuffling": 1, "dropout": 2, "resampling": 3}
+Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "importance"]
+_NUMBERS: dict[Purpose, int] = {
+    "initial weights": 0,
+    "shuffling": 1,
+    "dropout": 2,
+    "resampling": 3,
+    "importance": 4,
+}
 _STEP_STRIDE = 2**64
 
 

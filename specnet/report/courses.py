@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specnet.report.axes import Axis
 from specnet.report.charts import Chart
 from specnet.report.figures import count, figure, rounded
-from specnet.report.results import Figure
+from specnet.report.results import Figure, kept_points
 
 MOST_LAYERS = 8
 MOST_POINTS = 300
@@ -21,6 +21,18 @@ MANY_EPOCHS = 200
 """Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
+
+
+class _Kind(NamedTuple):
+    """A kind of loss in the history."""
+
+    key: str
+    name: str
+    style: str
+
+
+_TRAINING = _Kind("loss", "train", "series-0")
+_VALIDATION = _Kind("validation_loss", "validation", "series-1 held")
 
 History = Sequence[Mapping[str, Any]]
 
@@ -50,41 +62,44 @@ def training_figures(history: History, looks: Sequence[Mapping[str, Any]], membe
 
 def _loss(history: History, members: int) -> Figure:
     curves = [[record for record in history if record.get("member", 0) == member] for member in range(members)]
-    watched = "validation_loss" if any("validation_loss" in record for record in history) else None
-    values = [record[key] for record in history for key in ("loss", watched) if key in record]
-    positive = [value for value in values if value > 0]
-    log = len(positive) == len(values) and max(values) > LOG_RATIO * min(values)
+    kinds = [_TRAINING, *([_VALIDATION] if "validation_loss" in history[0] else [])]
+    values = [record[kind.key] for record in history for kind in kinds]
+    log = min(values) > 0 and max(values) > LOG_RATIO * min(values)
     last_epoch = max(record["epoch"] for record in history)
     x = Axis.over([history[0]["epoch"], last_epoch], label="epoch")
     y = Axis.over(values, label="loss", log=log, margin=0.03, zero=True)
-    first, last = curves[0][0], curves[0][-1]
-    description = f"Loss by epoch: training {figure(first['loss'])} at first, {figure(last['loss'])} at last"
-    if watched:
-        description += f"; validation {figure(first[watched])} at first, {figure(last[watched])} at last"
-    chart = Chart(description, x, y)
+    ends = (
+        f"{kind.name} {figure(curves[0][0][kind.key])} at first, {_last(curves[0], kind)} at last" for kind in kinds
+    )
+    chart = Chart(f"Loss by epoch: {'; '.join(ends)}", x, y)
     for member, curve in enumerate(each for each in curves if each):
-        named = member == 0
-        for key, style, name in ((watched, "series-1 held", "validation"), ("loss", "series-0", "train")):
-            if key is None or key not in curve[0]:
-                continue
-            kept = _kept(len(curve))
-            epochs, losses = ([curve[k][each] for k in kept] for each in ("epoch", key))
+        kept = kept_points(len(curve), MOST_POINTS)
+        for kind in reversed(kinds):
             chart.line(
-                epochs,
-                losses,
-                style,
-                name=name if named else "",
-                value=figure(losses[-1]) if named else "",
-                hover=lambda epoch, loss, name=name: f"epoch {count(int(epoch))}: {name} loss {figure(loss)}",
+                [curve[place]["epoch"] for place in kept],
+                [curve[place][kind.key] for place in kept],
+                kind.style,
+                name="" if member else kind.name,
+                value="" if member else _last(curve, kind),
+                hover=partial(_hover, f"{kind.name} loss", figure),
             )
-    note = f"The {members} networks of the ensemble, each in its own line." if members > 1 else "Mean over the rows."
-    if watched:
+    note = f"The {members} networks of the ensemble, a line each." if members > 1 else "Mean over the training rows."
+    if _VALIDATION in kinds:
         note = f"{note} Validation rows take no part in the steps."
-        best = min(curves[0], key=lambda record: float(record[watched]))
+        best = min(curves[0], key=lambda record: float(record[_VALIDATION.key]))
         if members == 1 and best["epoch"] < EARLY * last_epoch:
-            chart.line([best["epoch"]] * 2, [y.low, best[watched]], "guide")
-            note += f" Their loss was least, {figure(best[watched])}, at epoch {count(best['epoch'])}."
+            chart.line([best["epoch"]] * 2, [y.low, best[_VALIDATION.key]], "guide")
+            least = figure(best[_VALIDATION.key])
+            note += f" Their loss was least, {least}, at epoch {count(best['epoch'])}, the dashed line."
     return Figure("Loss", note, chart.svg())
+
+
+def _last(curve: History, kind: _Kind) -> str:
+    return figure(curve[-1][kind.key])
+
+
+def _hover(name: str, text: Callable[[float], str], epoch: float, value: float) -> str:
+    return f"{name}, epoch {count(round(epoch))}: {text(value)}"
 
 
 def _by_layer(looks: Sequence[Mapping[str, Any]], key: str) -> tuple[list[int], dict[str, list[float]]] | None:
@@ -117,11 +132,6 @@ def _layers(title: str, note: str, epochs: list[int], values: Mapping[str, list[
             values[name],
             f"series-{place % 10}",
             name=name,
-            hover=lambda epoch, value, name=name: f"{name}, epoch {count(int(epoch))}: {rounded(value)}",
+            hover=partial(_hover, name, rounded),
         )
     return Figure(title, note, chart.svg())
-
-
-def _kept(points: int) -> NDArray[np.intp]:
-    """Return which of a curve's points are drawn."""
-    return np.unique(np.linspace(0, points - 1, min(points, MOST_POINTS)).astype(np.intp))

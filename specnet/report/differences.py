@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from specnet.parts.part import Part, Section, short
-from specnet.report.tables import GAP
+from specnet.report.tables import text_width
 from specnet.report.values import value_text
 from specnet.spec import Spec
 
@@ -49,12 +49,10 @@ def spec_differences(first: Spec, second: Spec) -> list[Difference]:
     return list(_sections(*_with_comparable_paths(first, second), ""))
 
 
-def difference_lines(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Return rows of a key and two texts as aligned lines: ``training.epochs   100 → 200``."""
-    if not rows:
-        return []
-    key_width, before_width = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return [f"{key.ljust(key_width)}{' ' * GAP}{before.rjust(before_width)} → {after}" for key, before, after in rows]
+def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Return rows of a key and two texts as rows of a key and ``100 → 200``, the arrows below each other."""
+    width = max((text_width(before) for _, before, _ in rows), default=0)
+    return [(key, f"{' ' * (width - text_width(before))}{before} → {after}") for key, before, after in rows]
 
 
 def difference_row(difference: Difference) -> tuple[str, str, str]:
@@ -126,9 +124,7 @@ def _aligned(first: Sequence[Section], second: Sequence[Section]) -> list[Pair]:
     for entry in mine:
         above, row = costs[-1], [costs[-1][0] + GAP_COST]
         for column, other in enumerate(theirs):
-            row.append(
-                min(above[column] + distance(entry, other), min(above[column + 1], row[column]) + GAP_COST)
-            )
+            row.append(min(above[column] + distance(entry, other), min(above[column + 1], row[column]) + GAP_COST))
         costs.append(row)
     pairs: list[Pair] = []
     line, column = len(mine), len(theirs)
@@ -157,7 +153,7 @@ def _distance(first: str, second: str) -> float:
     (kind, fields), (other_kind, others) = json.loads(first), json.loads(second)
     if kind != other_kind:
         return OTHER_TYPE
-    share = sum(fields[name] != others[name] for name in fields) / max(1, len(fields))
+    share: float = sum(fields[name] != others[name] for name in fields) / max(1, len(fields))
     is_same = fields.get("name") is not None and fields.get("name") == others.get("name")
     return min(share, GAP_COST) if is_same else share
 

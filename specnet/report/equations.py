@@ -94,7 +94,9 @@ def _equation(part: Part, keys: Iterable[str]) -> Equation:
     for name, field in type(part).model_fields.items():
         symbol = _SYMBOL.match(field.description or "")
         names = [symbol[1] if symbol else "", _RATE if name == "learning_rate" else "", name]
-        used = next((each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)), None)
+        used = next(
+            (each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)), None
+        )
         value = getattr(part, name)
         if used is not None and isinstance(value, bool | int | float):
             values[used] = value
@@ -106,4 +108,3 @@ def _sentence(part: Part) -> str:
     paragraph = " ".join((inspect.getdoc(type(part)) or "").split("\n\n")[0].split())
     sentence = _CITATION.sub("", paragraph.replace("``", "").replace("`", "")).split(". ")[0]
     return sentence.removesuffix(".")
-

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from specnet.report.equations import Equation
-from specnet.report.tables import aligned
 from specnet.report.values import value_text
 from specnet.spec.reading.text import Location
 from specnet.spec.resolving.origins import ResolvedValue
@@ -14,12 +13,9 @@ from specnet.spec.resolving.origins import ResolvedValue
 LONGEST_REPLACED = 30
 
 
-def explanation_lines(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> list[str]:
-    """Return a line for each value, and below them the equations."""
-    lines = aligned([(value.key, value_text(value.value), origin_text(value)) for value in values])
-    for equation in equations:
-        lines += ["", *equation.lines()]
-    return lines
+def explanation_rows(values: Sequence[ResolvedValue]) -> list[tuple[str, str, str]]:
+    """Return a row for each value: its key, the value, and where it comes from."""
+    return [(value.key, value_text(value.value), origin_text(value)) for value in values]
 
 
 def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> dict[str, Any]:

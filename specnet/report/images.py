@@ -62,9 +62,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
     return found
 
 
-def mistake_pictures(
-    images: NDArray[Any], largest: float, answers: Answers, classes: Sequence[str]
-) -> list[Picture]:
+def mistake_pictures(images: NDArray[Any], largest: float, answers: Answers, classes: Sequence[str]) -> list[Picture]:
     """Return the test rows (rows, side, side) that are predicted wrong, the surest first."""
     if not classes or answers.probability is None:
         return []

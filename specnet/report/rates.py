@@ -104,9 +104,7 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
     return found
 
 
-def _counts(
-    positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None
-) -> tuple[Numbers, Numbers]:
+def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None) -> tuple[Numbers, Numbers]:
     """Return how many positive and how many other rows have at least each distinct score, the largest first."""
     order = np.argsort(-score, kind="stable")
     last_of_equal = np.append(np.diff(score[order]) != 0, True)

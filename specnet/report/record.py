@@ -105,6 +105,8 @@ class Record:
         As `specnet.network.Network.task` has it.
     columns, classes, outputs : tuple of str
         The names of the raw columns, of the classes if there are some, and of the columns of the target.
+    target : str
+        What the model predicts, in words.
     spec : WrittenSpec
     settings : sequence of Setting
         The resolved spec.
@@ -129,6 +131,7 @@ class Record:
     columns: tuple[str, ...]
     classes: tuple[str, ...]
     outputs: tuple[str, ...]
+    target: str
     spec: WrittenSpec
     settings: Sequence[Setting]
     answers: Answers | None

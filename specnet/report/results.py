@@ -1,18 +1,19 @@
-"""Charts of a model's answers for test rows: which classes are mistaken for which, how sure it is, how far it is off."""
+"""Charts of a model's answers for test rows: which classes are mistaken for which, how sure it is, how far off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.report.axes import Axis, equal_ranges
+from specnet.report.axes import Axis
 from specnet.report.charts import HEIGHT, WIDTH, Chart
 from specnet.report.figures import count, counted, percent, rounded
 from specnet.report.rates import calibration, precision_recall_curve, roc_curve
+from specnet.report.tables import TextTable
 
 if TYPE_CHECKING:
     from specnet.model import Answers
@@ -27,6 +28,8 @@ IMBALANCED = 0.2
 MOST_POINTS, MOST_CURVE_POINTS = 400, 300
 MOST_OUTPUTS = 3
 """Columns of the target that have charts."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of residuals, as ``metrics.json`` has them."""
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
 
@@ -73,8 +76,10 @@ def value_figures(answers: Answers, outputs: Sequence[str]) -> Iterator[Figure]:
     target, prediction = (
         np.asarray(values, np.float64).reshape(len(answers), -1) for values in (answers.target, answers.prediction)
     )
-    chosen = np.unique(np.linspace(0, len(target) - 1, min(len(target), MOST_POINTS)).astype(np.intp))
-    rows = counted(len(target), "test row") if len(chosen) == len(target) else f"{len(chosen)} of {len(target)} test rows"
+    chosen = kept_points(len(target), MOST_POINTS)
+    rows = (
+        counted(len(target), "test row") if len(chosen) == len(target) else f"{len(chosen)} of {len(target)} test rows"
+    )
     for place, name in enumerate(outputs[:MOST_OUTPUTS]):
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, place], prediction[chosen, place]
@@ -102,7 +107,9 @@ def importance_figure(importance: Importance) -> Figure:
         chart.rectangle((0.0, value), (place - 0.36, place + 0.36), "bar", hover=hover)
         chart.line([value - spread, value + spread], [place, place], "whisker")
         chart.text(max(value + spread, 0.0), place, texts[place], "plain", anchor="start", right=5)
-    shown = "" if len(order) == len(importance.columns) else f"; the first {len(order)} of {count(len(importance.columns))}"
+    shown = (
+        "" if len(order) == len(importance.columns) else f"; the first {len(order)} of {count(len(importance.columns))}"
+    )
     verb = "rises" if falls == "loss" else "falls"
     note = (
         f"How much the {falls} {verb} when a column is shuffled among {counted(importance.rows, 'row')}, "
@@ -117,7 +124,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     if len(classes) > MOST_CLASSES:
         wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
         shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-    names, cells = [classes[place] for place in shown], confusion[np.ix_(shown, shown)]
+    names, cells = [classes[int(place)] for place in shown], confusion[np.ix_(shown, shown)]
     whole = bool(np.all(confusion == np.rint(confusion)))
     text = (lambda value: count(int(value))) if whole else rounded
     of_class = confusion.sum(axis=1)[shown]
@@ -147,8 +154,10 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
     if roc := roc_curve(positive, score, answers.weight):
         chart = _unit_chart(f"ROC curve: area {roc.area:.3f}", "false positive rate", "true positive rate")
         chart.line([0, 1], [0, 1], "guide")
-        kept = _kept(len(roc.x))
-        chart.line(roc.x[kept], roc.y[kept], hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
+        kept = kept_points(len(roc.x), MOST_CURVE_POINTS)
+        chart.line(
+            roc.x[kept], roc.y[kept], hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms"
+        )
         note = f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one."
         yield Figure("ROC curve", note, chart.svg())
     rare = int(np.argmin(fractions))
@@ -156,7 +165,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
     if found and fractions[rare] < IMBALANCED:
         chart = _unit_chart(f"Precision and recall of {classes[rare]}: average {found.area:.3f}", "recall", "precision")
         chart.line([0, 1], [fractions[rare]] * 2, "guide")
-        kept = _kept(len(found.x))
+        kept = kept_points(len(found.x), MOST_CURVE_POINTS)
         chart.line(found.x[kept], found.y[kept], hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
         note = (
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
@@ -190,7 +199,7 @@ def _calibration(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
 def _predicted_and_true(
     of: str, rows: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]
 ) -> Figure:
-    x, y = equal_ranges(Axis.over(predicted, margin=0.04, label="predicted"), Axis.over(true, margin=0.04, label="true"))
+    x, y = (Axis.over(predicted, true, margin=0.04, label=label) for label in ("predicted", "true"))
     low, high = rounded(float(true.min())), rounded(float(true.max()))
     chart = Chart(f"Predicted and true values{of}: true ones from {low} to {high}", x, y)
     chart.line([x.low, x.high], [x.low, x.high], "guide")
@@ -198,9 +207,7 @@ def _predicted_and_true(
     return Figure(f"Predicted and true values{of}", f"{rows}. On the dashed line they are equal.", chart.svg())
 
 
-def _residuals(
-    of: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]
-) -> Figure:
+def _residuals(of: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]) -> Figure:
     residual = true - predicted
     largest = float(np.max(np.abs(residual)))
     x = Axis.over(predicted, margin=0.04, label="predicted")
@@ -217,6 +224,27 @@ def _unit_chart(description: str, x: str, y: str) -> Chart:
     return Chart(description, Axis(0.0, 1.0, x), Axis(0.0, 1.02, y))
 
 
-def _kept(points: int) -> NDArray[np.intp]:
-    """Return which of a curve's points are drawn."""
-    return np.unique(np.linspace(0, points - 1, min(points, MOST_CURVE_POINTS)).astype(np.intp))
+def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: str) -> TextTable | None:
+    """Return a row for each of several columns of the target, with what ``metrics.json`` says of each; else None."""
+    tables = evaluation.get("tables", {}).get("test")
+    if not tables or task not in ("values", "multilabel") or len(outputs) < 2:
+        return None
+    if task == "values":
+        header = ("output", "mean error", *(f"{100 * level:.0f} % of residuals below" for level in QUANTILES))
+        rows = [
+            (name, rounded(bias), *map(rounded, quantiles))
+            for name, bias, quantiles in zip(outputs, tables["bias"], tables["residual_quantiles"], strict=True)
+        ]
+    else:
+        header = ("output", "true 1", "found of them", "predicted 1", "right of them")
+        rows = []
+        for name, ((_, alarms), (misses, hits)) in zip(outputs, tables["confusion"], strict=True):
+            ratios = (percent(hits / whole) if whole else "–" for whole in (misses + hits, alarms + hits))
+            recall, precision = ratios
+            rows.append((name, rounded(misses + hits), recall, rounded(alarms + hits), precision))
+    return TextTable(header, rows, right=frozenset(range(1, len(header))))
+
+
+def kept_points(points: int, most: int) -> NDArray[np.intp]:
+    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
+    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

@@ -97,6 +97,9 @@ NETWORK_STYLE = (
 .specnet-network .caption { font-size: 12.5px; fill: var(--ink); font-weight: 600; }
 .specnet-network .detail { font-size: 11.5px; }
 .specnet-network .more { font-size: 11.5px; }
+.specnet-network .caption, .specnet-network .detail, .specnet-network .more {
+  paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round;
+}
 .specnet-network .unit { stroke: var(--card); stroke-width: 1.5; }
 .specnet-network .inputs { fill: var(--inputs); }
 .specnet-network .hidden { fill: var(--hidden); }
@@ -107,7 +110,7 @@ NETWORK_STYLE = (
 .specnet-network .positive { stroke: var(--class-1); }
 .specnet-network .negative { stroke: var(--class-0); stroke-dasharray: 5 3; }
 .specnet-network .skip { fill: none; stroke: var(--ink); stroke-width: 1.6; }
-.specnet-network .fold { fill: none; stroke: var(--muted); stroke-width: 1; }
+.specnet-network .fold { fill: none; stroke: var(--muted); stroke-opacity: .7; }
 """
 )
 CHART_STYLE = NETWORK_STYLE + _CHART + _CLASSES

@@ -11,7 +11,8 @@ from markupsafe import Markup, escape
 TEXT_SIZE = 12.0
 """Units of ordinary text in charts."""
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NARROW, _WIDE = frozenset("fijlrtI.,:;'|!()[]{}  "), frozenset("mwMW@%—→")
+_WIDTHS = (("ijl.,:;'|! ", 0.34), ('ftrI()[]{}/-"', 0.44), ("mwMW@%—→", 0.98), ("0123456789", 0.64))
+_WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
 
 
 def escaped(text: str) -> Markup:
@@ -38,7 +39,7 @@ def _character_width(character: str) -> float:
         return 0.0
     if unicodedata.east_asian_width(character) in "WF":
         return 1.05
-    return 0.4 if character in _NARROW else 0.98 if character in _WIDE else 0.64
+    return _WIDTH_OF.get(character, 0.72 if character.isupper() else 0.62)
 
 
 def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
@@ -56,7 +57,7 @@ def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
 
 
 def label(text: str, x: float, y: float, style: str = "", anchor: str = "start", room: float | None = None) -> Markup:
-    """Return a text element at a place, shortened to `room` units and then with the whole text on hover."""
+    """Return a text element at a place, shortened to `room` units; then it shows the whole text on hover."""
     shown = text if room is None else shortened(text, room)
     style = Markup(f' class="{style}"') if style else Markup()
     anchor = Markup(f' text-anchor="{anchor}"') if anchor != "start" else Markup()

@@ -12,7 +12,6 @@ from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.report.record import Importance
-from specnet.running.encoding import Encoder
 from specnet.running.rows import Rows
 
 SHUFFLES = 5
@@ -29,7 +28,7 @@ def affordable_rows(model: Model, columns: int, rows: int) -> int:
     return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * model.theta.size, 1))
 
 
-def permutation_importance(model: Model, encoder: Encoder, rows: Rows, names: Sequence[str]) -> Importance | None:
+def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Importance | None:
     """Return how much the score of a model suffers when each raw column is shuffled; None where rows are too few.
 
     The score is the accuracy of a classifier, R² of one value where that is one of the spec's metrics, else the loss.
@@ -37,8 +36,6 @@ def permutation_importance(model: Model, encoder: Encoder, rows: Rows, names: Se
     Parameters
     ----------
     model : Model
-    encoder : Encoder
-        Prepares rows for the model.
     rows : Rows
         Test rows. Of more than can be afforded, some are drawn.
     names : sequence of str
@@ -54,9 +51,9 @@ def permutation_importance(model: Model, encoder: Encoder, rows: Rows, names: Se
     name, score = _score(model)
 
     def scores(table: NDArray[Any], times: int) -> list[float]:
-        X = encoder.prepared(table, rows.texts)
-        repeated = [None if each is None else np.concatenate([each] * times) for each in (y, weight)]
-        answers = model.answers(X, *repeated)
+        X = model.preprocessing.prepare(table, texts=rows.texts, reader=model.network)
+        weights = None if weight is None else np.concatenate([weight] * times)
+        answers = model.answers(X, np.concatenate([y] * times), weights)
         return [score(_part(answers, slice(start, start + count))) for start in range(0, len(X), count)]
 
     (own,) = scores(columns, 1)

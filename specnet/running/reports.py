@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specnet.errors import SpecnetError
+from specnet.errors import Diagnostic, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, read_file, write_file
 from specnet.files.locks import locked_folder
 from specnet.files.runs import LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
-from specnet.model import Model, load_model
+from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.record import Images, Record, Setting, WrittenSpec
 from specnet.running.folder import REPORT, RunFolder
 from specnet.running.importance import permutation_importance
 from specnet.running.rows import SpecData, data_hash, read_data
 from specnet.spec import Limits, Spec, parse_spec
+from specnet.training import Observer
 
 if TYPE_CHECKING:
     from specnet.running.rows import Rows
@@ -27,8 +30,8 @@ NAMED_CLASSES = 4
 """Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
-def write_report(folder: RunFolder, data: SpecData, spec: Spec) -> None:
-    """Write the page of a run that has just written its folder.
+def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observer) -> None:
+    """Write the page of a run that has just written its folder; if that fails, only tell the observer.
 
     Parameters
     ----------
@@ -38,8 +41,15 @@ def write_report(folder: RunFolder, data: SpecData, spec: Spec) -> None:
         The run's, so that they need not be read again.
     spec : Spec
         The run's, for its parts and limits.
+    observer : Observer
     """
-    _write(folder, data, None, spec.registry, spec.origin.limits)
+    try:
+        _write(folder, data, None, spec.registry, spec.origin.limits)
+    except Exception as error:
+        # Python's development mode is for whoever looks for the fault.
+        if sys.flags.dev_mode:
+            raise
+        observer.warned((_failure(error, folder.path),))
 
 
 def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
@@ -79,6 +89,17 @@ def _write(
     write_file(folder.path / REPORT, page(record_of(folder, data, absent, parts=parts, limits=limits)).encode())
 
 
+def _failure(error: Exception, folder: Path) -> Diagnostic:
+    """Return what to say where the page of a run could not be written."""
+    if is_memory_shortage(error):
+        error = out_of_memory()
+    if isinstance(error, SpecnetError):
+        cause, hint = error.diagnostics[0].message, f"use {shlex.join(['specnet', 'report', str(folder)])} to try again"
+    else:
+        cause, hint = f"{type(error).__name__}: {error}", "this is a bug in specnet; the run itself is complete"
+    return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
+
+
 def record_of(
     folder: RunFolder,
     data: SpecData | None,
@@ -115,7 +136,7 @@ def record_of(
         facts=facts,
         evaluation=folder.evaluation().record(),
         history=folder.history(),
-        looks=(),
+        looks=folder.looks(),
         findings=(),
         task=model.network.task,
         columns=names,
@@ -160,7 +181,7 @@ def _settings(model: Model) -> tuple[Setting, ...]:
     return ()
 
 
-def _answers(model: Model, rows: Rows):
+def _answers(model: Model, rows: Rows) -> Answers:
     X = model.preprocessing.prepare(rows.columns, texts=rows.texts, reader=model.network)
     return model.answers(X, rows.y, rows.weight)
 
@@ -195,7 +216,9 @@ def _target_name(model: Model) -> str:
     name = getattr(model.spec.data, "target", None)
     if isinstance(name, str):
         return name
-    return "the class" if model.labels is not None else "the target" if model.network.target_size == 1 else "the targets"
+    return (
+        "the class" if model.labels is not None else "the target" if model.network.target_size == 1 else "the targets"
+    )
 
 
 def _images(data: SpecData) -> Images | None:

@@ -183,7 +183,9 @@ def test_sizes_written_out_are_those_of_the_data(specnet: Specnet, folder: Path)
 def test_a_path_of_data_is_where_it_leads_to(specnet: Specnet, folder: Path) -> None:
     for name in ("here", "there"):
         (folder / name).mkdir()
-        (folder / name / "table.csv").write_text("a,b,kind\n" + "".join(f"{i},{i * 2 % 7},k{i % 3}\n" for i in range(30)))
+        (folder / name / "table.csv").write_text(
+            "a,b,kind\n" + "".join(f"{i},{i * 2 % 7},k{i % 3}\n" for i in range(30))
+        )
         (folder / name / "table.toml").write_text(TABLE)
     found = differences(specnet, "here/table.toml", "there/table.toml")
     assert found == {"data.path": (str(folder / "here/table.csv"), str(folder / "there/table.csv"))}

@@ -105,7 +105,9 @@ def test_what_only_the_data_tell_comes_from_data(specnet: Specnet, folder: Path)
 
 
 def test_one_word_or_number_stands_for_a_table(specnet: Specnet, folder: Path) -> None:
-    (folder / "short.toml").write_text(MOONS.replace("epochs = 20", "ensemble = 3").replace("binary_crossentropy", "bce"))
+    (folder / "short.toml").write_text(
+        MOONS.replace("epochs = 20", "ensemble = 3").replace("binary_crossentropy", "bce")
+    )
     found = origins(specnet("show", "short.toml", "--explain"))
     assert found["training.ensemble.members"] == ("3", "file line 10")
     assert found["training.loss.type"] == ("binary_crossentropy", "file line 9")
@@ -187,7 +189,9 @@ def test_a_long_or_wild_value_takes_one_line(specnet: Specnet, folder: Path) -> 
     assert "\x1b" not in specnet("show", "wild.toml", "--explain").out
 
 
-@pytest.mark.parametrize("facts", ["{", "[]", '{"finished": true, "overrides": 3}', '{"finished": true, "overrides": [1]}'])
+@pytest.mark.parametrize(
+    "facts", ["{", "[]", '{"finished": true, "overrides": 3}', '{"finished": true, "overrides": [1]}']
+)
 def test_a_broken_record_is_an_error(specnet: Specnet, folder: Path, facts: str) -> None:
     assert specnet("run", "moons.toml", "-o", "run", "-q").status == 0
     (folder / "run/run.json").write_text(facts)

@@ -61,7 +61,9 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "time", "findings"])
+@pytest.mark.parametrize(
+    "column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "time", "findings"]
+)
 def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
     codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
     for run, found in codes.items():
@@ -117,14 +119,24 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet: Specnet, tra
 
 
 BREAKS = {
-    "run.json": [b"", b"{", b"[]", b"\xff", b'{"finished": 3}', b"[" * 100_000, b'{"finished": true, "finished": true}'],
+    "run.json": [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"finished": 3}',
+        b"[" * 100_000,
+        b'{"finished": true, "finished": true}',
+    ],
     "metrics.json": [b"{", b'{"train": 3}', b'{"train": {"loss": "x"}}', b'{"train": {"loss": NaN}}', b"null"],
     "findings.json": [b"{", b"3", b"[3]", b'{"findings": 3}'],
 }
 
 
 @pytest.mark.parametrize(("name", "content"), [(name, content) for name, each in BREAKS.items() for content in each])
-def test_a_broken_file_is_told_and_the_rest_is_shown(specnet: Specnet, trained: Path, name: str, content: bytes) -> None:
+def test_a_broken_file_is_told_and_the_rest_is_shown(
+    specnet: Specnet, trained: Path, name: str, content: bytes
+) -> None:
     (trained / "moons/1" / name).write_bytes(content)
     ended = specnet("runs")
     assert (ended.status, ended.err) == (0, "")

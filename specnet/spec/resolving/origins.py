@@ -118,7 +118,9 @@ class _Origins:
             return ResolvedValue(path, value, "setting", place, setting, self._in_file(source))
         if own is None or own not in self.without_data or self.without_data[own] != value:
             return ResolvedValue(path, value, "data")
-        remover = next((item for item in self.document.overrides if item.removed and _is_below(source, item.path)), None)
+        remover = next(
+            (item for item in self.document.overrides if item.removed and _is_below(source, item.path)), None
+        )
         replaced = self._in_file(source) if remover else None
         return ResolvedValue(path, value, "default", None, remover if replaced else None, replaced)
 
