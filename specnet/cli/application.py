@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from specnet.cli.check import check
+from specnet.cli.diff import diff
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
 from specnet.cli.import_ import import_
@@ -20,6 +21,7 @@ from specnet.cli.parts import parts
 from specnet.cli.predict import predict
 from specnet.cli.report import report
 from specnet.cli.run import run
+from specnet.cli.runs import runs
 from specnet.cli.schema import schema
 from specnet.cli.shells import SCRIPTS
 from specnet.cli.show import show
@@ -109,7 +111,8 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, report, validate, show, parts, check, predict, evaluate, export, import_, schema, new):
+_VERBS = (run, validate, show, parts, check, report, diff, runs, predict, evaluate, export, import_, schema, new)
+for _verb in _VERBS:
     _register(_verb)
 
 
