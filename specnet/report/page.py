@@ -77,7 +77,7 @@ def page(record: Record) -> str:
             sliders=_sliders(record),
             script=Markup((PAGES / "live.js").read_text("utf-8")),
             members=record.members,
-        story=None if record.plane is None else story(record.plane, record.snapshots),
+            story=None if record.plane is None else story(record.plane, record.snapshots),
             has_hidden=len(record.resolved.nodes) > 1,
             layers=list(_layers(record, overview)),
             of_member=record.members > 1,
