@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.data import Labels, Preparation, RawColumns, raw_columns
+from specnet.display import Displayed
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
@@ -25,7 +26,7 @@ from specnet.parts.part import Part
 from specnet.spec import Limits, Spec
 
 
-class Model:
+class Model(Displayed):
     """A trained network, or an ensemble of several, with parameters, preprocessing and labels.
 
     Parameters

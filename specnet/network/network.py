@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.compiler import Plan
+from specnet.display import Displayed
 from specnet.errors import DataError
 from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
@@ -33,7 +34,7 @@ ROW_MULTIPLE = 16
 """Chunks are padded to a multiple of this, to bind few programs. Last bits may depend on the rows in a chunk."""
 
 
-class Network:
+class Network(Displayed):
     """A network as functions of its flat parameter vector theta and of rows.
 
     Parameters

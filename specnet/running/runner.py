@@ -74,7 +74,7 @@ class RunResult:
     folder : Path or None
         Where the run was written.
     warnings : tuple of Diagnostic
-        What looked suspicious about the training rows.
+        What looked suspicious about the training rows, and why there is no report where it could not be written.
     looks : list of dict
         What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
         saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
@@ -180,11 +180,10 @@ def run(
             observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
             fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
             observer.evaluated(evaluation.metrics)
+            result, warnings = fitted.result, fitted.result.warnings
             if folder is not None:
                 _write(started, folder, checkpoint, fitted, evaluation)
-                if report:
-                    _report(started, folder, observer)
-        result = fitted.result
+                warnings += _report(started, folder, observer) if report else ()
         observer.closed(result.interruption)
         try:
             if result.interruption is not None:
@@ -201,7 +200,7 @@ def run(
             evaluation.metrics,
             evaluation.record(),
             None if folder is None else folder.path,
-            result.warnings,
+            warnings,
             result.looks,
             result.snapshots,
         )
@@ -328,11 +327,11 @@ def _write(
     folder.write(contents)
 
 
-def _report(started: _Run, folder: RunFolder, observer: Observer) -> None:
-    """Write the page of a run, which is complete without it."""
+def _report(started: _Run, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
+    """Write the page of a run, which is complete without it; return what went wrong."""
     from specnet.running.reports import write_report
 
-    write_report(folder, started.data, started.parsed, observer)
+    return write_report(folder, started.data, started.parsed, observer)
 
 
 def _versions() -> dict[str, str]:
