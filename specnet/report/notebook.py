@@ -18,12 +18,13 @@ from specnet.model import Model
 from specnet.network import Network
 from specnet.report import headline
 from specnet.report.courses import training_figures
-from specnet.report.diagram import Parameters, diagram
+from specnet.report.diagram import diagram
 from specnet.report.figures import count, metric
 from specnet.report.overview import Overview
 from specnet.report.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
 from specnet.report.tables import TextTable
 from specnet.report.templates import PAGES, environment
+from specnet.training.checkpoint import MEMBER
 
 if TYPE_CHECKING:
     from specnet.report.findings import Finding
@@ -40,6 +41,8 @@ DARK_HOSTS = (
     '[theme="dark"]',
 )
 """How notebooks mark what they show by their theme, which may not be that of the system."""
+LARGER = 1.15
+"""Times its size at which a chart is shown."""
 _SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 _DESCRIPTION = re.compile(r'aria-label="([^"]*)"')
 
@@ -50,14 +53,14 @@ class Image(NamedTuple):
     Attributes
     ----------
     address : str
-    width, height : str
+    width, height : int
         In pixels.
     description : Markup
     """
 
     address: str
-    width: str
-    height: str
+    width: int
+    height: int
     description: Markup
 
 
@@ -69,22 +72,24 @@ def html(thing: Any) -> str:
 
 @html.register
 def _(network: Network) -> str:
-    names = network.spec.feature_names or ()
-    return _page("network", network.resolved, network=_network(network.resolved, names=names), scores=None)
+    resolved = network.resolved
+    drawn = diagram(resolved, input_names=network.spec.feature_names or ())
+    return _page(resolved, network=_network_image(drawn), tables=_tables(resolved))
 
 
 @html.register
 def _(model: Model) -> str:
-    theta, _ = model.members[0]
-    network, names = model.network, model.feature_names or ()
+    network, (theta, _) = model.network, model.members[0]
     classes = [] if model.labels is None else [str(label) for label in model.labels]
-    picture = _network(
+    drawn = diagram(
         network.resolved,
         network.parameters(theta),
-        names=names,
-        outputs=classes[1:] if network.outputs == 1 else classes,
+        input_names=model.feature_names or (),
+        output_names=classes[1:] if network.outputs == 1 else classes,
     )
-    return _page("network", network.resolved, network=picture, scores=_scores(model.history))
+    return _page(
+        network.resolved, network=_network_image(drawn), tables=_tables(network.resolved) + _scores(model.history)
+    )
 
 
 def run_html(
@@ -106,53 +111,53 @@ def run_html(
     """
     loss = next(training_figures(history, [], resolved.spec.training.members), None)
     return _page(
-        "run",
         resolved,
         tiles=headline.tiles(evaluation, history),
         findings=findings,
-        loss=None if loss is None else loss._replace(chart=_image(loss.chart, CHART_STYLE, "specnet-chart")),
+        loss=None if loss is None else loss._replace(chart=_image(loss.chart, CHART_STYLE, "specnet-chart", LARGER)),
     )
 
 
-def _page(template: str, resolved: Resolved, **content: Any) -> str:
-    overview = Overview(resolved)
-    kicker = [overview.summary(), overview.totals(), resolved.spec.network.dtype]
-    name = resolved.spec.name or ""
-    plan = overview.table()
-    page = environment().get_template(f"notebook_{template}.html.j2")
-    return page.render(style=_style(), name=name, kicker=kicker, plan=plan, **content)
+def _page(resolved: Resolved, **content: Any) -> str:
+    overview, name = Overview(resolved), resolved.spec.name
+    head = [*([name] if name else []), overview.summary(), overview.totals(), resolved.spec.network.dtype]
+    parts = {"network": None, "tables": [], "tiles": [], "findings": [], "loss": None}
+    return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts | content)
 
 
-def _network(
-    resolved: Resolved, parameters: Parameters | None = None, *, names: Sequence[str], outputs: Sequence[str] = ()
-) -> Image:
-    drawn = diagram(resolved, parameters, input_names=names, output_names=outputs)
-    return _image(drawn, NETWORK_STYLE, "specnet-network")
+def _network_image(picture: Markup) -> Image:
+    return _image(picture, NETWORK_STYLE, "specnet-network")
 
 
-def _image(picture: Markup, rules: str, scope: str) -> Image:
-    """Return a picture as an image that has its style inside."""
+def _image(picture: Markup, rules: str, scope: str, scale: float = 1.0) -> Image:
+    """Return a picture, so many times as large, as an image that has its style inside."""
     size, description = _SIZE.match(picture), _DESCRIPTION.search(picture)
     assert size and description, "every picture has them"
     start = picture.index(">") + 1
     alone = f"{picture[:start]}<style>{style_alone(rules, scope)}</style>{picture[start:]}"
     address = f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode()}"
-    return Image(address, size[1], size[2], Markup(description[1]))
+    width, height = (round(scale * float(each)) for each in size.groups())
+    return Image(address, width, height, Markup(description[1]))
 
 
-def _scores(history: Sequence[Mapping[str, Any]]) -> TextTable | None:
-    """Return the first and the last record of a history, of an ensemble the last one of each member."""
+def _tables(resolved: Resolved) -> list[tuple[str, TextTable]]:
+    return [("Layers", Overview(resolved).table())]
+
+
+def _scores(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, TextTable]]:
+    """Return a table of the first and the last record of a history, of an ensemble of the last one of each member."""
     if not history:
-        return None
-    names = [name for name in history[0] if name not in ("member", "epoch")]
-    last = {record.get("member"): record for record in history}
-    shown = list(last.values()) if None not in last else [history[0], history[-1]][: len(history)]
+        return []
+    names = [name for name in history[0] if name not in (MEMBER, "epoch")]
+    last = {record.get(MEMBER): record for record in history}
+    shown = list(last.values()) if MEMBER in history[0] else [history[0], history[-1]][: len(history)]
     rows = [(_place(record), *(metric(name, record[name]) for name in names)) for record in shown]
-    return TextTable(("", *map(headline.words, names)), rows, right=frozenset(range(1, len(names) + 1)))
+    header = ("", *map(headline.words, names))
+    return [("Scores during training", TextTable(header, rows, right=frozenset(range(1, len(header)))))]
 
 
 def _place(record: Mapping[str, Any]) -> str:
-    member = f"member {record['member']}, " if "member" in record else ""
+    member = f"member {record[MEMBER]}, " if MEMBER in record else ""
     return f"{member}epoch {count(record['epoch'])}"
 
 

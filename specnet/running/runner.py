@@ -92,6 +92,12 @@ class RunResult:
     looks: list[Look] = field(default_factory=list, repr=False)
     snapshots: Snapshots = field(default_factory=dict, repr=False)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from specnet.report.notebook import run_html
+
+        return run_html(self.model.network.resolved, self.history, self.evaluation, ())
+
 
 def run(
     spec: SpecSource | Spec,
