@@ -26,7 +26,28 @@ def figure(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric's value: shares of right answers in percent, all others as `figure` does."""
-    return f"{100 * value:.1f} %" if name.endswith("accuracy") else figure(value)
+    return percent(value) if name.endswith("accuracy") else figure(value)
+
+
+def percent(value: float) -> str:
+    """Return a fraction in percent: ``85.4 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def short(value: float) -> str:
+    """Return a number to three digits: ``12.3``, ``4.1e-05``."""
+    return f"{value:.3g}"
+
+
+def interval(name: str, low: float, high: float) -> str:
+    """Return the bounds of a metric with the digits that its width leaves: ``74–92 %``, ``0.87–0.93``."""
+    scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
+    low, high = scale * low, scale * high
+    if not 1e-4 <= high - low < 1e5:
+        return f"{figure(low)} to {figure(high)}{unit}"
+    decimals = max(1 - math.floor(math.log10(high - low)), 0)
+    joint = "–" if low >= 0 else " to "
+    return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
 def duration(seconds: float) -> str:

@@ -80,7 +80,7 @@ def picture(
     style : str
         Its class.
     width, height : float
-        Size of what it shows; the style sheet may stretch it.
+        Size of what it shows; the style sheet may stretch it, and knows the width as ``--width``.
     description : str
         What stands for the picture where it is not seen, with its main numbers.
     content : iterable of str
@@ -91,5 +91,6 @@ def picture(
     whole = number(width + 2 * margin), number(height + 2 * margin)
     view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"
     size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}"'
+    size += f' style="--width: {whole[0]}px"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
     return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

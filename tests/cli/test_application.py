@@ -17,7 +17,22 @@ import pytest
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
-VERBS = ["run", "validate", "show", "parts", "check", "predict", "evaluate", "export", "import", "schema", "new"]
+VERBS = [
+    "run",
+    "validate",
+    "show",
+    "parts",
+    "check",
+    "report",
+    "diff",
+    "runs",
+    "predict",
+    "evaluate",
+    "export",
+    "import",
+    "schema",
+    "new",
+]
 
 
 def test_help_lists_every_verb(specnet: Specnet) -> None:
