@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 FILE_MARGIN = 16.0
 """Units around a diagram that is a file."""
-MOST_LINES = 160
-"""Lines of a dense block: those of its largest weights."""
 CAPTION_ROOM = 122.0
 FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
 """Units from a column's middle to the frame of a fold, less for one within another."""
@@ -152,12 +150,12 @@ def _weight(node: Node, parameters: Parameters | None) -> NDArray[np.float64] | 
 
 
 def _weighted(weight: NDArray[np.float64], start: Placed, end: Placed, circles: Circles) -> Iterator[str]:
-    """Yield the largest weights between units that are drawn, the largest on top."""
+    """Yield the weights between units that are drawn, at most 12 × 12 of them, the largest on top."""
     outputs, inputs = list(end.units), list(start.units)
     shown = weight[np.ix_(outputs, inputs)]
     size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
     largest = size.max(initial=0.0)
-    order = np.argsort(size, axis=None, kind="stable")[-MOST_LINES:]
+    order = np.argsort(size, axis=None, kind="stable")
     for sign, style in ((-1, "negative"), (1, "positive")):
         drawn = []
         for place in order:

@@ -16,6 +16,7 @@ LIGHT = {
     "muted": "#5a6468",
     "rule": "#e3e0d8",
     "class-0": "#bd5f10",
+    "class-0-text": "#a8530b",
     "class-1": "#1f6bb8",
     "class-2": "#00795a",
     "class-3": "#a3408a",
@@ -38,6 +39,7 @@ DARK = {
     "muted": "#a2acae",
     "rule": "#30383b",
     "class-0": "#f0994a",
+    "class-0-text": "#f0994a",
     "class-1": "#6fb0f2",
     "class-2": "#3cc49a",
     "class-3": "#e08bc8",
@@ -91,7 +93,7 @@ _CHART = """
 """
 _CLASSES = "".join(f".specnet-chart .class-{k} {{ fill: var(--class-{k}); }}\n" for k in range(CLASS_COUNT)) + "".join(
     f".specnet-chart .series-{k} {{ stroke: var(--class-{hue}); }}\n"
-    f".specnet-chart .name-{k} {{ fill: var(--class-{hue}); font-weight: 600; }}\n"
+    f".specnet-chart .name-{k} {{ fill: var(--class-{hue}{'' if hue else '-text'}); font-weight: 600; }}\n"
     for k, hue in enumerate(SERIES)
 )
 NETWORK_STYLE = (
