@@ -8,7 +8,7 @@ from importlib import import_module
 class Displayed:
     """A class whose objects `specnet.report.notebook` can show.
 
-    Networks and models are below the pages and import nothing of them; `specnet` finds its public names in this way too.
+    Networks and models are below the pages and import nothing of them; `specnet` finds its public names in this way.
     """
 
     def _repr_html_(self) -> str:

@@ -114,15 +114,16 @@ def run_html(
         resolved,
         tiles=headline.tiles(evaluation, history),
         findings=findings,
-        loss=None if loss is None else loss._replace(chart=_image(loss.chart, CHART_STYLE, "specnet-chart", LARGER)),
+        loss=loss,
+        chart=None if loss is None else _image(loss.chart, CHART_STYLE, "specnet-chart", LARGER),
     )
 
 
 def _page(resolved: Resolved, **content: Any) -> str:
     overview, name = Overview(resolved), resolved.spec.name
     head = [*([name] if name else []), overview.summary(), overview.totals(), resolved.spec.network.dtype]
-    parts = {"network": None, "tables": [], "tiles": [], "findings": [], "loss": None}
-    return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts | content)
+    parts = dict.fromkeys(("network", "tables", "tiles", "findings", "loss")) | content
+    return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts)
 
 
 def _network_image(picture: Markup) -> Image:

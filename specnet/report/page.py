@@ -110,7 +110,7 @@ def _answer_names(record: Record) -> list[str]:
     if not record.classes:
         return list(record.outputs)
     named = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    return [f"probability of {name}" for name in named]
+    return [f"Probability of {name}" for name in named]
 
 
 def _sliders(record: Record) -> list[Slider]:

@@ -145,7 +145,7 @@ def record_of(
         evaluation=folder.evaluation().record(),
         history=folder.history(),
         looks=folder.looks(),
-        findings=(),
+        findings=folder.findings(),
         task=model.network.task,
         columns=names,
         classes=classes,
