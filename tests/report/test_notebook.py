@@ -1,0 +1,246 @@
+"""What notebooks show of networks, models and runs."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.report.figures import figure, metric
+from specnet.report.findings import Finding
+
+MOONS = """
+name = "moons"
+[data]
+type = "make_moons"
+n_samples = 80
+split = { test_size = 0.25, validation_size = 0.25 }
+[network]
+layer_sizes = [2, 3, 1]
+[training]
+loss = "binary_crossentropy"
+metrics = ["accuracy"]
+epochs = 30
+"""
+HOSTILE = """a <b> & "c" 'd' ]]> é"""
+VOID = {"img", "br"}
+
+
+@dataclass
+class Shown(HTMLParser):
+    """What a notebook gets, taken apart: an element that is not closed, or closed twice, is an error."""
+
+    html: str
+    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    style: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._open: list[str] = []
+        self.feed(self.html)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "style":
+            self.style += data
+        elif data.strip():
+            self.texts.append(data.strip())
+
+    @property
+    def images(self) -> list[tuple[str, ElementTree.Element]]:
+        """The description of each image, and its SVG."""
+        found = []
+        for tag, attributes in self.elements:
+            if tag == "img":
+                address = attributes["src"] or ""
+                assert address.startswith("data:image/svg+xml;base64,")
+                svg = ElementTree.fromstring(base64.b64decode(address.partition(",")[2]))
+                found.append((attributes["alt"] or "", svg))
+        return found
+
+
+def shown(thing: Any) -> Shown:
+    return Shown(thing._repr_html_())
+
+
+def texts_in(svg: ElementTree.Element) -> set[str]:
+    return {"".join(element.itertext()) for element in svg.iterfind(".//{*}text")}
+
+
+@pytest.fixture(scope="module")
+def result() -> specnet.RunResult:
+    return specnet.run(MOONS)
+
+
+@pytest.fixture(scope="module")
+def network() -> specnet.Network:
+    return specnet.build(MOONS)
+
+
+# ------------------------------------------------------------------------------------------------------ what is shown
+
+
+def test_a_network_shows_its_diagram_and_its_plan(network: specnet.Network) -> None:
+    page = shown(network)
+    assert page.texts[0] == "moons · 2 → 3 relu → 1 sigmoid · 13 parameters, 52 B · float32"
+    ((description, svg),) = page.images
+    assert description == "Network 2 → 3 relu → 1 sigmoid, 13 parameters"
+    assert len(list(svg.iterfind(".//{*}circle"))) == 2 + 3 + 1
+    place = page.texts.index("Layers")
+    assert page.texts[place + 1 : place + 6] == ["layer", "out", "parameters", "first weights", "formula"]
+    assert {"layers.0 dense", "layers.1 dense", "relu(W·x + b)", "sigmoid(W·x + b)"} <= set(page.texts)
+
+
+def test_a_model_shows_its_weights_and_scores(result: specnet.RunResult) -> None:
+    model = result.model
+    page = shown(model)
+    ((description, svg),) = page.images
+    assert "blue if positive" in description
+    signs = {"positive": 0, "negative": 0}
+    for group in svg.iterfind(".//{*}g"):
+        for sign in signs:
+            if sign in (group.get("class") or "").split():
+                signs[sign] += len(list(group))
+    weights = np.concatenate(
+        [each.ravel() for name, each in model.network.parameters(model.theta).items() if name.endswith("weight")]
+    )
+    assert signs == {"positive": (weights >= 0).sum(), "negative": (weights < 0).sum()}
+    place = page.texts.index("Scores during training")
+    first, last = model.history[0], model.history[-1]
+    expected = ["loss", "validation loss"]
+    for record in (first, last):
+        expected += [f"epoch {record['epoch']}", figure(record["loss"]), figure(record["validation_loss"])]
+    assert page.texts[place + 1 :] == expected
+
+
+def test_a_loaded_model_knows_no_scores(result: specnet.RunResult, tmp_path: Path) -> None:
+    result.model.save(tmp_path / "model.safetensors")
+    page = shown(specnet.load_model(tmp_path / "model.safetensors"))
+    assert "Layers" in page.texts
+    assert "Scores during training" not in page.texts
+
+
+def test_an_ensemble_shows_the_last_scores_of_each_member() -> None:
+    page = shown(specnet.run(MOONS, overrides=["training.ensemble = { members = 2, validation = 'split' }"]).model)
+    assert {"member 0, epoch 30", "member 1, epoch 30"} <= set(page.texts)
+    assert "2 members of 13 parameters" in page.texts[0]
+
+
+def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None:
+    page = shown(result)
+    for split in ("test", "train"):
+        place = page.texts.index(f"{split} accuracy")
+        assert page.texts[place + 1] == metric("accuracy", result.metrics[split]["accuracy"] or 0.0)
+    linear = result.evaluation["baselines"]["linear"]["test"]["accuracy"]
+    assert page.texts[page.texts.index("linear model") + 1] == metric("accuracy", linear)
+    first, last = (figure(result.history[place]["loss"]) for place in (0, -1))
+    place = page.texts.index("training loss")
+    assert page.texts[place + 1 : place + 3] == [last, f"from {first} in epoch 1"]
+    ((description, svg),) = page.images
+    assert description.startswith(f"Loss by epoch: train {first} at first, {last} at last")
+    assert {"train", "validation"} <= texts_in(svg)
+
+
+def test_findings_of_a_run_are_shown_in_order(result: specnet.RunResult) -> None:
+    from dataclasses import replace
+
+    findings = (Finding("leakage", "error", f"of {HOSTILE}", "leave it out"), Finding("x", "warning", "sentence", "y"))
+    page = shown(replace(result, findings=findings))
+    expected = ["leakage:", f"of {HOSTILE}", "Remedy: leave it out", "x:", "sentence", "Remedy: y"]
+    place = page.texts.index("leakage:")
+    assert page.texts[place : place + 6] == expected
+    classes = [attributes.get("class") for tag, attributes in page.elements if tag == "p"]
+    assert [name for name in classes if name and "finding" in name] == ["finding bad", "finding"]
+
+
+def test_numbers_are_shown_without_held_out_rows() -> None:
+    spec = MOONS.replace("test_size = 0.25, validation_size = 0.25", "test_size = 0")
+    page = shown(specnet.run(spec))
+    assert "train accuracy" in page.texts
+    assert "test accuracy" not in page.texts
+
+
+# ------------------------------------------------------------------------------------------------ what hosts make of it
+
+
+@pytest.fixture(params=["network", "model", "run"])
+def page(request: pytest.FixtureRequest, network: specnet.Network, result: specnet.RunResult) -> Shown:
+    return shown({"network": network, "model": result.model, "run": result}[request.param])
+
+
+def test_nothing_runs_and_nothing_is_loaded(page: Shown) -> None:
+    assert not {"script", "iframe", "object", "link", "svg"} & {tag for tag, _ in page.elements}
+    names = {name for _, attributes in page.elements for name in attributes}
+    assert not {"id", "href", "style"} & names
+    assert not [name for name in names if name.startswith("on")]
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+    for _, svg in page.images:
+        assert not list(svg.iterfind(".//{*}script"))
+        assert "url(" not in "".join(svg.itertext())
+
+
+def test_two_of_them_do_not_get_into_each_others_way(network: specnet.Network) -> None:
+    assert network._repr_html_() == network._repr_html_()
+
+
+def test_styles_are_about_this_output_alone(page: Shown) -> None:
+    rules = re.sub(r"@media [^{]*", "", page.style)
+    selectors = re.findall(r"([^{}]+)\{[^{}]*\}", rules)
+    assert len(selectors) > 15
+    for selector in ",".join(selectors).split(","):
+        assert ".specnet-notebook" in selector, selector
+
+
+def test_both_themes_have_every_variable(page: Shown) -> None:
+    used = set(re.findall(r"var\(--([\w-]+)\)", page.style))
+    assert {"ink", "card"} <= used
+    blocks = [block for block in re.findall(r"\{([^{}]*)\}", page.style) if "color-scheme" in block]
+    assert len(blocks) == 4  # the base, the system's dark theme, light and dark hosts
+    values = [dict(re.findall(r"--([\w-]+): ([^;]+);", block)) for block in blocks]
+    assert all(set(each) == used for each in values)
+    light, dark = values[0], values[1]
+    assert values[2:] == [light, dark]
+    assert all(light[name] != dark[name] for name in used)
+
+
+def test_signs_in_names_stay_text(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    labels = np.where(X[:, 0] > 0, HOSTILE, f"other {HOSTILE}")
+    spec = {
+        "network": {"hidden_layer_sizes": [3], "feature_names": [HOSTILE, "b"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2},
+    }
+    model = specnet.fit(spec, X, labels)
+    for thing in (model, model.network):
+        page = shown(thing)
+        assert not {"b"} & {tag for tag, _ in page.elements}
+        ((_, svg),) = page.images
+        # A long name is shortened, and shows in full on hover.
+        assert any(HOSTILE in text for text in texts_in(svg))
+
+
+def test_ipython_takes_it_from_them(result: specnet.RunResult, network: specnet.Network) -> None:
+    formatters = pytest.importorskip("IPython.core.formatters", reason="needs IPython")
+    for thing in (result, result.model, network):
+        data, _ = formatters.DisplayFormatter().format(thing)
+        assert data["text/html"] == thing._repr_html_()
+        assert data["text/plain"].startswith(("<", "RunResult("))
