@@ -80,7 +80,9 @@ def test_a_run_is_logged_whole(store: Store, tmp_path: Path) -> None:
     assert run.data.params["network.layers.0.units"] == "4"
     assert run.data.params["training.optimizer.type"] == "adam"
     assert run.data.params["training.metrics.0.type"] == "accuracy"
-    assert store.artifacts() == {"model.safetensors": (tmp_path / "out" / "model.safetensors").read_bytes()}
+    assert store.artifacts() == {
+        name: (tmp_path / "out" / name).read_bytes() for name in ("model.safetensors", "report.html")
+    }
 
 
 def test_experiments_are_named_by_the_spec_or_the_caller(store: Store) -> None:
@@ -89,13 +91,9 @@ def test_experiments_are_named_by_the_spec_or_the_caller(store: Store) -> None:
     assert [len(store.runs(name)) for name in ("mine", "unnamed")] == [1, 1]
 
 
-def test_a_report_is_an_artifact_too(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "report.html").write_text("<!doctype html>")
-    specnet.run(MOONS, tmp_path / "out", observer=store.logger(), force=True)
-    artifacts = store.artifacts()
-    assert set(artifacts) == {"model.safetensors", "report.html"}
-    assert artifacts["report.html"] == (tmp_path / "out" / "report.html").read_bytes()
+def test_without_a_report_the_model_is_the_only_artifact(store: Store, tmp_path: Path) -> None:
+    specnet.run(MOONS, tmp_path / "out", observer=store.logger(), report=False)
+    assert set(store.artifacts()) == {"model.safetensors"}
 
 
 def test_a_fit_has_no_files(store: Store) -> None:
@@ -125,7 +123,7 @@ def test_a_resumed_run_continues(
         for name in ("loss", "validation_loss"):
             assert store.points(prefix + name) == column(result.history, name, number)
     assert store.points("test/accuracy") == [(12, result.metrics["test"]["accuracy"])]
-    assert set(store.artifacts()) == {"model.safetensors"}
+    assert set(store.artifacts()) == {"model.safetensors", "report.html"}
 
 
 def test_a_resumed_run_repairs_what_was_lost(store: Store, tmp_path: Path) -> None:
