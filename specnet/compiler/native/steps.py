@@ -173,12 +173,14 @@ class CompiledSteps:
                 continue
             call, target, source = self._inputs[name], self.source.pointer(name), self.source.pointer(f"source {name}")
             kind = "index64" if call.kind == "index" else "real"
-            if call.shape[0] == 1:
+            columns = call.shape[0]
+            assert isinstance(columns, int), "rows have so many numbers"
+            if columns == 1:
                 copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
                 lines.append(f"for (long j = 0; j < batch; j++) {copied}")
             else:
-                columns, numbers = call.shape[0], call.shape[0] * self.source.likely[BATCH]
                 of_rows, of_columns = Matrix(source, str(columns)), Matrix(target, "batch")
+                numbers = columns * self.source.likely[BATCH]
                 products = self.source.products
                 lines.append(products.turn(of_rows, "places", "batch", str(columns), of_columns, numbers))
         return lines
