@@ -277,7 +277,7 @@ class _Teller:
                 text += f" The first {most} of {count(column.size)} units."
             if len(chosen) < len(later):
                 text += f" {len(chosen)} of {count(len(later))} layers behind the first are shown."
-            yield Section(f"Units of {column.key} bend the cuts before them", text, tuple(pictures))
+            yield Section(f"Units of {column.key} over the plane", text, tuple(pictures))
 
     def _learned(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[Section]:
         pictures = []
