@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from specnet.files.toml import toml_value
 from specnet.parts.part import described
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
 from specnet.report.figures import count, counted, duration, percent, rounded
+from specnet.report.findings import RULES, Finding
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
 from specnet.report.planes import story
@@ -25,8 +27,6 @@ LIVE = "net"
 """Begins the identities of units whose activations the page's script shows."""
 START = 0.6
 """Where sliders stand at first, as a fraction of the range."""
-TESTS = 17
-"""The number of findings that could have been made."""
 
 
 class Layer(NamedTuple):
@@ -38,6 +38,16 @@ class Layer(NamedTuple):
     parameters: str
     weights: str
     dead: str
+
+
+class Told(NamedTuple):
+    """A finding in words: its settings are code, all else is text."""
+
+    title: str
+    is_error: bool
+    sentence: str
+    settings: list[str]
+    words: str
 
 
 class Slider(NamedTuple):
@@ -70,8 +80,8 @@ def page(record: Record) -> str:
             kicker=[name, sizes, overview.parameters(), counted(record.facts["steps"], "step")],
             sentence=headline.sentence(network, record.evaluation, record.target),
             tiles=headline.tiles(record.evaluation, record.history),
-            findings=record.findings,
-            tests=TESTS,
+            findings=[_told(finding) for finding in record.findings],
+            tests=len(RULES),
             diagram=_diagram(record),
             live=None if record.live is None else record.live.data(_answer_names(record)),
             sliders=_sliders(record),
@@ -95,6 +105,17 @@ def page(record: Record) -> str:
             facts=list(_facts(record)),
         )
     )
+
+
+def _told(finding: Finding) -> Told:
+    settings = [f"{path} = {toml_value(value)}" for path, value in finding.changes.items()]
+    words = finding.remedy.removeprefix(", ".join(settings)).removeprefix("; ")
+    title = finding.code.replace("-", " ").capitalize()
+    return Told(title, finding.severity == "error", _sentence(finding.sentence), settings, _sentence(words))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _diagram(record: Record) -> Markup:
