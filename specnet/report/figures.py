@@ -87,7 +87,7 @@ def rounded(value: float) -> str:
     # The digits are rounded first: 0.99999 is 1.00, whose power is another one.
     decimals = max(2 - power, 0)
     text = f"{float(f'{digits}e{exponent}'):,.{decimals}f}".replace(",", " ")
-    return _true_minus(text.rstrip("0").rstrip(".") if decimals else text)
+    return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -99,7 +99,7 @@ def tick_texts(values: Sequence[float]) -> list[str]:
         decimals = _decimals(digits)
         return [_scientific(digit, power, decimals) if digit else "0" for digit in digits]
     decimals = _decimals(values)
-    return [_true_minus(f"{value:,.{decimals}f}".replace(",", " ")) if value else "0" for value in values]
+    return [true_minus(f"{value:,.{decimals}f}".replace(",", " ")) if value else "0" for value in values]
 
 
 def power_texts(exponents: Sequence[int]) -> list[str]:
@@ -120,12 +120,13 @@ def _decimals(values: Sequence[float]) -> int:
 
 def _scientific(digits: float, power: int, decimals: int | None = None) -> str:
     text = f"{digits:g}" if decimals is None else f"{digits:.{decimals}f}"
-    return _true_minus(f"{text}·10{_superscript(power)}")
+    return true_minus(f"{text}·10{_superscript(power)}")
 
 
 def _superscript(exponent: int) -> str:
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _true_minus(text: str) -> str:
+def true_minus(text: str) -> str:
+    """Return a number with a minus sign in place of its hyphen, as pages and pictures have it."""
     return text.replace("-", "−")

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from specnet.files.toml import toml_value
-from specnet.parts.part import described
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
@@ -22,6 +21,7 @@ from specnet.report.record import Record
 from specnet.report.results import Figure, class_figures, importance_figure, output_table, value_figures
 from specnet.report.style import CHART_STYLE, theme
 from specnet.report.templates import PAGES, environment
+from specnet.training.course import ALL_EPOCHS
 
 LIVE = "net"
 """Begins the identities of units whose activations the page's script shows."""
@@ -30,12 +30,13 @@ START = 0.6
 
 
 class Layer(NamedTuple):
-    """A row of the table of layers, in words."""
+    """A row of the table of layers, in words; `weights` and `dead` are of the end of training."""
 
-    key: str
+    name: str
     units: str
-    activation: str
     parameters: str
+    first_weights: str
+    formula: str
     weights: str
     dead: str
 
@@ -146,16 +147,13 @@ def _sliders(record: Record) -> list[Slider]:
 
 def _layers(record: Record, overview: Overview) -> Iterator[Layer]:
     looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
-    for node, parameters in zip(overview.nodes, overview.parameter_counts, strict=True):
-        look = looks.get(node.key)
-        yield Layer(
-            node.key,
-            count(node.size),
-            described(node.layer.split_activation()[1]) or node.layer.type,
-            count(parameters),
-            rounded(look["weight"]) if look else "",
-            percent(look["dead"]) if look else "",
-        )
+    _, *rows = overview.table().rows
+    for node, row in zip(overview.nodes, rows, strict=True):
+        name, units, parameters, first_weights, formula = row
+        look, activation = looks.get(node.key), node.layer.split_activation()[1]
+        weights = rounded(look["weight"]) if look else ""
+        dead = percent(look["dead"]) if look and activation is not None and not activation.is_identity else ""
+        yield Layer(name, units, parameters, first_weights, formula, weights, dead)
 
 
 def _results(record: Record) -> Iterator[Figure]:
@@ -193,7 +191,8 @@ def _mistake_pictures(record: Record) -> list[Any]:
 def _end(record: Record) -> str:
     facts = record.facts
     epochs, steps = counted(facts["epochs"], "epoch"), counted(facts["steps"], "step")
-    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}. Ended after {facts['end']}."
+    end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
+    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}{end}."
 
 
 def _command(record: Record) -> str:
