@@ -143,6 +143,8 @@ def _order(specs: Sequence[Spec], keys: Sequence[str]) -> Callable[[str], tuple[
 def _values(key: str, found: Sequence[Mapping[str, Difference]]) -> Iterator[str]:
     """Yield the value of a key in each spec; a dash where all of a part is another one."""
     before = next(each[key].before for each in found if key in each)
+    if isinstance(before, Mapping) and any(other.startswith(f"{key}.") for each in found for other in each):
+        before = before.get("type", before)  # whose fields have rows of their own
     yield setting_text(before)
     for each in found:
         if key in each:

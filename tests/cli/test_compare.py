@@ -147,16 +147,13 @@ def test_losses_that_differ_are_told(specnet: Specnet, folder: Path) -> None:
 
 
 def test_a_setting_is_that_of_each_run() -> None:
-    texts = [
-        MOONS,
-        MOONS.replace("epochs = 20", 'optimizer = "sgd"'),
-        MOONS.replace("epochs = 20", 'epochs = 20\noptimizer = { type = "adam", beta_1 = 0.5 }'),
-    ]
+    adam = "epochs = 20\noptimizer = {{ type = 'adam', beta_1 = {} }}"
+    texts = [MOONS.replace("epochs = 20", new) for new in (adam.format(0.8), 'optimizer = "sgd"', adam.format(0.5))]
     rows = differing_settings([resolve(parse_spec(text)).spec for text in texts])
-    # A field of another optimizer is none of sgd's.
+    # A field of adam is none of sgd's, and stands in its own row alone.
     assert rows == [
         ("training.optimizer", ("adam", "sgd", "adam")),
-        ("training.optimizer.beta_1", ("0.9", "–", "0.5")),
+        ("training.optimizer.beta_1", ("0.8", "–", "0.5")),
         ("training.epochs", ("20", "100", "20")),
     ]
 
