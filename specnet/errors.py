@@ -134,6 +134,10 @@ class TrainingError(SpecnetError):
         return type(self), self.diagnostics, {"history": self.history, "looks": self.looks}
 
 
+class NotFiniteError(TrainingError):
+    """The loss or a parameter is no longer finite."""
+
+
 class FileError(SpecnetError):
     """A file is missing, damaged or of the wrong kind."""
 

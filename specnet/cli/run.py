@@ -67,7 +67,9 @@ def run(
 
         from specnet.data import load_table
         from specnet.data.suspicions import parsed_for_target
+        from specnet.errors import render
         from specnet.report.counting import reading_shown
+        from specnet.report.terminal import write_mistakes
         from specnet.running.runner import RunInterrupted
         from specnet.running.runner import run as run_spec
         from specnet.training import WarningRecorder
@@ -95,6 +97,10 @@ def run(
                     else f"to resume: {_again(spec, folder, overrides, limit, jobs, not no_report)}"
                 )
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
+        if output.quiet:
+            for warning in result.warnings:
+                if warning.code == "report":  # of a finished run, who sees no warnings would miss it
+                    write_mistakes(sys.stderr, render(warning, "warning"))
         _show(result, folder, output)
 
 

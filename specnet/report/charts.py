@@ -129,7 +129,8 @@ class Chart:
                 drawn = small_marks(frame, across, up, kinds, edged)
             else:
                 drawn = marks(frame, across, up, kinds, edged, texts)
-            return f'<g id="{escaped(identity)}">{drawn}</g>' if identity else drawn
+            # A copy elsewhere takes its style from what it holds, and so the group is of the charts' class itself.
+            return f'<g id="{escaped(identity)}" class="specnet-chart">{drawn}</g>' if identity else drawn
 
         self._drawings.append(draw)
 
@@ -155,7 +156,7 @@ class Chart:
         image = f'<image href="{address}" width="{columns}" height="{rows}" preserveAspectRatio="none"/>'
         self._drawings.append(lambda frame: f"<svg {frame.attributes()} {view}>{image}</svg>")
 
-    def contour(self, values: ArrayLike, level: float, style: str = "cut") -> None:
+    def contour(self, values: ArrayLike, level: float, style: str = "cut", *, hover: str = "") -> None:
         """Draw the lines on which a surface has a value.
 
         Parameters
@@ -165,20 +166,23 @@ class Chart:
         level : float
         style : str
             ``cut`` for a strong line, ``contour`` for a dashed one.
+        hover : str
+            What it shows on hover.
         """
         from contourpy import contour_generator
 
         surface = np.asarray(values, np.float64)
         rows, columns = surface.shape
         places = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
-        found = contour_generator(*places, np.ma.masked_invalid(surface)).lines(level)
+        shown = surface if np.isfinite(surface).all() else np.ma.masked_invalid(surface)
+        found = contour_generator(*places, shown).lines(level)
         lines = [np.asarray(points, np.float64) for points in found]
         if not lines:
             return
 
         def draw(frame: Frame) -> str:
             drawn = "".join(path(frame, points[:, 0], points[:, 1]) for points in lines)
-            return f'<path class="line {style}" d="{drawn}"/>'
+            return f'<path class="line {style}" d="{drawn}">{hover_text(hover)}</path>'
 
         self._drawings.append(draw)
 

@@ -29,6 +29,8 @@ SMALL_MARKS = (
 LINE_HEIGHT = 14.0
 BOLD = 1.08
 """How much wider bold text is."""
+TOLERANCE = 0.1
+"""Units by which a simplified line may differ."""
 FARTHEST = 20.0
 """Positions are held within so many frames of the frame, so that their texts are short."""
 
@@ -60,10 +62,11 @@ def line(frame: Frame, across: Vector, up: Vector, style: str) -> str:
 
 
 def path(frame: Frame, across: Vector, up: Vector) -> str:
-    """Return the path through positions; a single one is a dot."""
+    """Return the path through positions, without those that would not be seen; a single one is a dot."""
     xs = frame.across(np.clip(across, -FARTHEST, FARTHEST))
     ys = frame.down(np.clip(up, -FARTHEST, FARTHEST))
-    places = [f"{number(x)} {number(y)}" for x, y in zip(xs, ys, strict=True)]
+    kept = simplified(xs, ys)
+    places = [f"{number(x)} {number(y)}" for x, y in zip(xs[kept], ys[kept], strict=True)]
     return f"M{places[0]}h0" if len(places) == 1 else "M" + "L".join(places)
 
 
@@ -76,6 +79,30 @@ def _telling(across: Vector, up: Vector, frame: Frame) -> NDArray[np.intp]:
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
     ends = np.append(starts[1:], len(columns)) - 1
     return np.unique(np.concatenate((starts, ends, by_height[starts], by_height[ends])))
+
+
+def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
+    """Return which points of a line remain: the others lie within a tenth of a unit of it (Douglas and Peucker 1973).
+
+    A line that ends where it began keeps a point in between.
+    """
+    kept = np.zeros(len(xs), np.bool_)
+    kept[[0, -1]] = True
+    pieces = [(0, len(xs) - 1)]
+    while pieces:
+        first, last = pieces.pop()
+        if last - first < 2:
+            continue
+        across, along = xs[first + 1 : last] - xs[first], ys[first + 1 : last] - ys[first]
+        right, down = xs[last] - xs[first], ys[last] - ys[first]
+        length = np.hypot(right, down)
+        distance = np.abs(across * down - along * right) / length if length else np.hypot(across, along)
+        farthest = int(distance.argmax())
+        if distance[farthest] > TOLERANCE:
+            middle = first + 1 + farthest
+            kept[middle] = True
+            pieces += [(first, middle), (middle, last)]
+    return np.flatnonzero(kept)
 
 
 def hovers(frame: Frame, across: Vector, up: Vector, texts: Sequence[str]) -> str:

@@ -16,8 +16,8 @@ MOST_SIZES = 6
 PREFERRED = ("accuracy", "r2")
 """Metrics that come first where the spec has them, as most people know them."""
 BASELINES = {
-    "neighbours": "a vote of the 15 nearest rows",
     "linear": "a linear model",
+    "neighbours": "the 15 nearest neighbours",
     "constant": "a constant answer",
 }
 """Simpler predictors in words, in the order in which a sentence names them."""
@@ -84,17 +84,18 @@ def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
         case _:
             told = f"predicts {target} with {words(name)} {shown} on {rows}"
     told = f"{'An' if _begins_with_vowel(network) else 'A'} {network} {told}."
+    if split == "train":
+        return f"{told} No rows were held out."
     compared = [
-        f"{BASELINES.get(other, other)} reaches {_shown(name, figures[split].get(name))}"
+        (BASELINES.get(other, other), _shown(name, figures[split].get(name)))
         for other, figures in _ordered(evaluation.get("baselines", {}))
         if split in figures
     ]
-    if split == "train":
-        return f"{told} No rows were held out."
     if not compared:
         return told
-    first, *rest = compared
-    return f"{told} {first[0].upper()}{first[1:]}{''.join(f', {each}' for each in rest).replace(' reaches', '')}."
+    verbs = (" reaches ", *[" "] * len(compared))
+    others = ", ".join(f"{other}{verb}{value}" for verb, (other, value) in zip(verbs, compared, strict=False))
+    return f"{told} On the same rows {others}."
 
 
 def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> list[Tile]:

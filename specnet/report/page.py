@@ -15,6 +15,7 @@ from specnet.report.diagram import diagram
 from specnet.report.figures import count, counted, duration, percent, rounded
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
+from specnet.report.planes import story
 from specnet.report.record import Record
 from specnet.report.results import Figure, class_figures, importance_figure, output_table, value_figures
 from specnet.report.style import CHART_STYLE, theme
@@ -76,6 +77,7 @@ def page(record: Record) -> str:
             sliders=_sliders(record),
             script=Markup((PAGES / "live.js").read_text("utf-8")),
             members=record.members,
+            story=None if record.plane is None else story(record.plane, record.snapshots),
             has_hidden=len(record.resolved.nodes) > 1,
             layers=list(_layers(record, overview)),
             of_member=record.members > 1,
@@ -108,7 +110,7 @@ def _answer_names(record: Record) -> list[str]:
     if not record.classes:
         return list(record.outputs)
     named = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    return [f"probability of {name}" for name in named]
+    return [f"Probability of {name}" for name in named]
 
 
 def _sliders(record: Record) -> list[Slider]:

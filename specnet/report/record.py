@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from specnet.model import Answers
     from specnet.parts.arrays import Array
     from specnet.report.live import Live
+    from specnet.report.surfaces import Plane
     from specnet.spec import Resolved
 
 
@@ -120,6 +121,10 @@ class Record:
         Where all columns together are square grey images.
     live : Live or None
         The network, where a page's script can compute it.
+    plane : Plane or None
+        Where two columns of numbers are a plane.
+    snapshots : mapping
+        What ``snapshots.safetensors`` holds: arrays by name, by epoch.
     """
 
     resolved: Resolved
@@ -142,3 +147,5 @@ class Record:
     importance: Importance | None
     images: Images | None
     live: Live | None
+    plane: Plane | None
+    snapshots: Mapping[int, Mapping[str, Array]]

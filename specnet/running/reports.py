@@ -16,12 +16,15 @@ from specnet.files.locks import locked_folder
 from specnet.files.runs import LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
+from specnet.report.explanation import explanation_rows
 from specnet.report.record import Images, Record, Setting, WrittenSpec
 from specnet.running.folder import REPORT, RunFolder
 from specnet.running.importance import permutation_importance
 from specnet.running.live import live_network
+from specnet.running.plane import plane_of
 from specnet.running.rows import SpecData, data_hash, read_data
 from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ NAMED_CLASSES = 4
 """Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
-def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observer) -> None:
-    """Write the page of a run that has just written its folder; if that fails, only tell the observer.
+def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observer) -> tuple[Diagnostic, ...]:
+    """Write the page of a run that has just written its folder; if that fails, tell the observer, and return why.
 
     Parameters
     ----------
@@ -50,7 +53,10 @@ def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observ
         # Python's development mode is for whoever looks for the fault.
         if sys.flags.dev_mode:
             raise
-        observer.warned((_failure(error, folder.path),))
+        failure = _failure(error, folder.path)
+        observer.warned([failure])
+        return (failure,)
+    return ()
 
 
 def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
@@ -126,10 +132,11 @@ def record_of(
     parts = tuple(parts)
     model = load_model(folder.path / MODEL, parts=parts, limits=limits)
     theta, _ = model.members[0]
-    names = _column_names(model, data)
+    names, classes = _column_names(model, data), _class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
     facts = folder.facts()
+    written = _written(folder.path, facts.get("overrides", ()))
     return Record(
         resolved=model.network.resolved,
         parameters=model.network.parameters(theta),
@@ -138,19 +145,21 @@ def record_of(
         evaluation=folder.evaluation().record(),
         history=folder.history(),
         looks=folder.looks(),
-        findings=(),
+        findings=folder.findings(),
         task=model.network.task,
         columns=names,
-        classes=_class_names(model),
+        classes=classes,
         outputs=_output_names(model),
         target=_target_name(model),
-        spec=_written(folder.path, facts.get("overrides", ())),
-        settings=_settings(model),
+        spec=written,
+        settings=_settings(folder.path, written, parts, limits),
         answers=answers,
         absent=absent,
         importance=None if test is None else permutation_importance(model, test, names),
         images=None if data is None else _images(data),
         live=None if data is None else live_network(model, data.splits["train"]),
+        plane=None if data is None else plane_of(model, data, names, classes),
+        snapshots=folder.snapshots(),
     )
 
 
@@ -160,17 +169,12 @@ def _rows_again(
     """Return the data of a run, or why they cannot be read again."""
     facts = folder.facts()
     try:
-        data = read_data(_spec_again(folder.path, facts.get("overrides", ()), parts, limits))
+        data = read_data(parse_spec(folder.path / RESOLVED, parts=parts, limits=limits))
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
     if data_hash(data.rows) != facts.get("data_sha256"):
         return None, "The rows that the spec describes have changed since the run."
     return data, None
-
-
-def _spec_again(folder: Path, overrides: Iterable[str], parts: Iterable[type[Part]], limits: Limits | None) -> Spec:
-    """Return the spec of a run, with all that was set in Python too."""
-    return parse_spec(folder / RESOLVED, parts=parts, limits=limits)
 
 
 def _written(folder: Path, overrides: Iterable[str]) -> WrittenSpec:
@@ -179,8 +183,13 @@ def _written(folder: Path, overrides: Iterable[str]) -> WrittenSpec:
     return WrittenSpec(name, text, tuple(overrides))
 
 
-def _settings(model: Model) -> tuple[Setting, ...]:
-    return ()
+def _settings(
+    folder: Path, written: WrittenSpec, parts: Iterable[type[Part]], limits: Limits | None
+) -> tuple[Setting, ...]:
+    """Return every value of the resolved spec, with what in the written spec or its settings says it."""
+    given = parse_spec(folder / written.name, overrides=written.overrides, parts=parts, limits=limits)
+    known = parse_spec(folder / RESOLVED, parts=parts, limits=limits)
+    return tuple(Setting(*row) for row in explanation_rows(explain(given, known)))
 
 
 def _answers(model: Model, rows: Rows) -> Answers:

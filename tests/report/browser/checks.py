@@ -22,8 +22,9 @@ _OVERFLOW = """() => {
   }
   for (const e of document.querySelectorAll("svg[role=img] text")) {
     const inner = e.getBoundingClientRect(), outer = e.closest("svg[role=img]").getBoundingClientRect();
-    const over = [outer.left - inner.left, inner.right - outer.right, outer.top - inner.top];
-    if (inner.width && Math.max(...over, inner.bottom - outer.bottom) > 3) found.push(`text leaves its picture: ${name(e)}`);
+    const across = [outer.left - inner.left, inner.right - outer.right];
+    const over = Math.max(...across, outer.top - inner.top, inner.bottom - outer.bottom);
+    if (inner.width && over > 3) found.push(`text leaves its picture: ${name(e)}`);
   }
   return found;
 }"""
