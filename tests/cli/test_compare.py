@@ -97,7 +97,8 @@ def test_the_page_asks_for_nothing(specnet: Specnet, folder: Path) -> None:
 def test_names_are_shown_as_text(specnet: Specnet, folder: Path) -> None:
     name = WILD.replace("/", "∕")
     train(specnet, name, "other")
-    (folder / name / "findings.json").write_text(json.dumps([{"code": WILD}]))
+    found = {"code": WILD, "severity": "warning", "sentence": WILD, "remedy": WILD, "changes": {}}
+    (folder / name / "findings.json").write_text(json.dumps({"findings": [found]}))
     resolved = json.loads((folder / name / "spec.resolved.json").read_text())
     resolved["network"]["feature_names"] = [WILD, "second"]
     (folder / name / "spec.resolved.json").write_text(json.dumps(resolved))
