@@ -25,7 +25,17 @@ def figure(value: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """Return a metric's value: shares of right answers in percent, all others as `figure` does."""
-    return f"{100 * value:.1f} %" if name.endswith("accuracy") else figure(value)
+    return percent(value) if name.endswith("accuracy") else figure(value)
+
+
+def percent(value: float) -> str:
+    """Return a fraction in percent: ``85.4 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def short(value: float) -> str:
+    """Return a number to three digits: ``12.3``, ``4.1e-05``."""
+    return f"{value:.3g}"
 
 
 def interval(name: str, low: float, high: float) -> str:

@@ -50,6 +50,7 @@ from specnet.training import (
 )
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
+from specnet.training.record import Look, Snapshots
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -170,6 +171,16 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
 
+    @property
+    def looks(self) -> list[Look]:
+        """Looks at the layers during training; empty unless it was recorded."""
+        return self.result.looks
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Parameters during training by epoch and name; empty unless it was recorded."""
+        return self.result.snapshots
+
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
         return self.model.evaluate_inputs(self.prepared(name, rows), rows.y, rows.weight)
@@ -207,6 +218,7 @@ def fit_rows(
     epochs: int | None = None,
     jobs: int = 1,
     interruptions: Interruptions | None = None,
+    records: bool = False,
     warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
     """Train a network, or the members of an ensemble.
@@ -229,6 +241,8 @@ def fit_rows(
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
         preparation then.
+    records : bool
+        As for `train` and `train_members`.
     warnings : sequence of Diagnostic
         About the rows, from where they were read; more may follow.
 
@@ -268,6 +282,7 @@ def fit_rows(
             state=state,
             epochs=epochs,
             interruptions=interruptions,
+            records=records,
         )
         model = encoder.model(result.theta, result.state, result.history)
         return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,))
@@ -283,6 +298,7 @@ def fit_rows(
         keep_checkpoint=keep_checkpoint,
         checkpoint=checkpoint,
         interruptions=interruptions,
+        records=records,
     )
     result = replace(joined_result(members), warnings=found)
     return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))

@@ -19,18 +19,20 @@ from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
+from specnet.files.tensors import encode
 from specnet.model import Model, load_model
 from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
+from specnet.running.folder import CHECKPOINT, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
 from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
+from specnet.training.record import Look, Snapshots
 from specnet.version import __version__
 
 
@@ -73,6 +75,12 @@ class RunResult:
         Where the run was written.
     warnings : tuple of Diagnostic
         What looked suspicious about the training rows.
+    looks : list of dict
+        What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
+        saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
+    snapshots : dict
+        What ``snapshots.safetensors`` holds: parameters and layer states by name, by the number of finished epochs;
+        empty unless the network has two inputs and at most 10 000 parameters.
     """
 
     model: Model
@@ -81,6 +89,8 @@ class RunResult:
     evaluation: dict[str, Any] = field(repr=False)
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
+    looks: list[Look] = field(default_factory=list, repr=False)
+    snapshots: Snapshots = field(default_factory=dict, repr=False)
 
 
 def run(
@@ -157,7 +167,8 @@ def run(
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
             kept = folder.evaluation()
-            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path)
+            looks, snapshots = folder.looks(), folder.snapshots()
+            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path, (), looks, snapshots)
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
@@ -181,6 +192,8 @@ def run(
             evaluation.record(),
             None if folder is None else folder.path,
             result.warnings,
+            result.looks,
+            result.snapshots,
         )
 
 
@@ -260,9 +273,10 @@ def _train(
         checkpoint=checkpoint,
         jobs=jobs,
         interruptions=interruptions,
+        records=True,
         warnings=started.data.warnings,
     )
-    return fitted, evaluate_run(fitted, started.data.splits)
+    return fitted, evaluate_run(fitted, started.data.splits)[0]
 
 
 def _write(
@@ -297,6 +311,8 @@ def _write(
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
     contents = {MODEL: content, **_texts(parsed, started.identity.spec, result, evaluation, facts)}
+    if result.snapshots:
+        contents[SNAPSHOTS] = encode(result.record.tensors(), "")
     if result.interruption is not None:
         contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
     folder.write(contents)
@@ -318,7 +334,8 @@ def _texts(
     return {
         name: text,
         RESOLVED: resolved,
-        HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
+        HISTORY: _lines(result.history),
+        LAYERS: _lines(result.looks),
         METRICS: _json(evaluation.record()),
         FACTS: _json(facts),
     }
@@ -326,6 +343,10 @@ def _texts(
 
 def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _lines(records: Iterable[Any]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def _hashes(rows: Rows) -> RowSet:
