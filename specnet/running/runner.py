@@ -335,8 +335,8 @@ def _texts(
         name: text,
         RESOLVED: resolved,
         HISTORY: _lines(result.history),
-        LAYERS: _lines(result.looks),
         METRICS: _json(evaluation.record()),
+        LAYERS: _lines(result.looks),
         FACTS: _json(facts),
     }
 
