@@ -41,12 +41,14 @@ def short(value: float) -> str:
 
 def interval(name: str, low: float, high: float) -> str:
     """Return the bounds of a metric with the digits that its width leaves: ``74–92 %``, ``0.87–0.93``."""
+    if metric(name, low) == metric(name, high):
+        return metric(name, low)
     scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
     low, high = scale * low, scale * high
-    if not 1e-4 <= high - low < 1e5:
-        return f"{figure(low)} to {figure(high)}{unit}"
-    decimals = max(1 - math.floor(math.log10(high - low)), 0)
     joint = "–" if low >= 0 else " to "
+    if not 1e-3 <= high - low < 1e5:
+        return f"{figure(low)}{joint}{figure(high)}{unit}"
+    decimals = max(1 - math.floor(math.log10(high - low)), 0)
     return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
