@@ -58,6 +58,7 @@ class ActivationSlopes:
             y = y * input_value("combination", (int(y.shape[0]), 1))
         self._plan = plan([gradients(sum_over(y, "all"), [x])[x]], expansions=NUMPY.expansions)
         self._bound: dict[int, Bound] = {}
+        self._one = self._largest([]) if self._alike else None
 
     def at(self, x: Array, blocks: Sequence[Array]) -> Array:
         """Return absolute slopes (units, rows) at values x (units, rows), given the activation's parameters."""
@@ -80,14 +81,16 @@ class ActivationSlopes:
 
     def largest(self, blocks: Sequence[Array]) -> Array | None:
         """Return the largest of each unit, (units,), or None as `UnitSlopes` does."""
-        if not self._elementwise:
-            return None
+        if self._alike:
+            return None if self._one is None else np.broadcast_to(self._one, self._units)
+        return self._largest(blocks) if self._elementwise else None
+
+    def _largest(self, blocks: Sequence[Array]) -> Array | None:
         line = np.tile(LINE.astype(self._dtype), (1 if self._alike else self._units, 1))
         slopes = self.at(line, blocks)
         largest, inner = slopes.max(axis=1), slopes[:, np.abs(LINE) <= LINE[-1] / 2].max(axis=1)
-        if not np.isfinite(largest).all() or (largest > GROWTH * inner).any():
-            return None
-        return np.broadcast_to(largest, self._units)
+        has_one = np.isfinite(largest).all() and (largest <= GROWTH * inner).all()
+        return largest if has_one else None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.model import Answers, Model
+from specnet.data import Labels, RawColumns
+from specnet.model import Model
 from specnet.network.random import stream
+from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.report.record import Importance
 from specnet.running.rows import Rows
@@ -20,7 +22,7 @@ MOST_PRODUCTS = 10**10
 FEWEST_ROWS = 50
 """With fewer rows, chance decides."""
 
-Score = Callable[[Answers], float]
+Table = NDArray[Any]
 
 
 def affordable_rows(model: Model, columns: int, rows: int) -> int:
@@ -47,40 +49,41 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
         return None
     chosen = np.sort(generator.permutation(len(rows))[:count]) if count < len(rows) else slice(None)
     columns, y = np.array(rows.columns)[chosen], rows.y[chosen]
-    weight = None if rows.weight is None else rows.weight[chosen]
-    name, score = _score(model)
-
-    def scores(table: NDArray[Any], times: int) -> list[float]:
-        X = model.preprocessing.prepare(table, texts=rows.texts, reader=model.network)
-        weights = None if weight is None else np.concatenate([weight] * times)
-        answers = model.answers(X, np.concatenate([y] * times), weights)
-        return [score(_part(answers, slice(start, start + count))) for start in range(0, len(X), count)]
-
-    (own,) = scores(columns, 1)
+    name, scores = _scores(model, rows, y, None if rows.weight is None else rows.weight[chosen])
+    (own,) = scores(columns)
     sign = 1.0 if name == "loss" else -1.0
     suffers = np.empty((len(names), SHUFFLES))
     for place in range(len(names)):
+        # All shuffles at once: a product of many rows takes less time than several of few.
         shuffled = np.concatenate([columns] * SHUFFLES)
         for start in range(0, len(shuffled), count):
             shuffled[start : start + count, place] = columns[generator.permutation(count), place]
-        suffers[place] = sign * (np.array(scores(shuffled, SHUFFLES)) - own)
+        suffers[place] = sign * (scores(shuffled) - own)
     return Importance(name, count, SHUFFLES, tuple(names), suffers.mean(axis=1), suffers.std(axis=1))
 
 
-def _score(model: Model) -> tuple[str, Score]:
-    """Return the name of the score, and what computes it."""
+def _scores(
+    model: Model, rows: Rows, y: Array, weight: NDArray[np.float64] | None
+) -> tuple[str, Callable[[Table], NDArray[np.float64]]]:
+    """Return the name of the score, and what computes it for each repetition of the rows in a table."""
+    count = len(y)
+
+    def predictions(table: Table) -> NDArray[Any]:
+        return model.predict(RawColumns(table, rows.kinds)).reshape(-1, count)
+
+    def accuracy(table: Table) -> NDArray[np.float64]:
+        return np.array([weighted_mean((each == labels).astype(np.float64), weight) for each in predictions(table)])
+
+    def loss(table: Table) -> NDArray[np.float64]:
+        prepared = model.preprocessing.prepare(table, texts=rows.texts, reader=model.network)
+        losses = model.answers(prepared, np.concatenate([y] * (len(table) // count))).losses
+        return np.array([weighted_mean(each, weight) for each in losses.reshape(-1, count)])
+
     if model.labels is not None:
-        return "accuracy", lambda answers: weighted_mean(answers.target == answers.prediction, answers.weight)
-    determination = [metric for metric in model.spec.training.metrics if metric.type == "r2"]
-    if determination and model.network.target_size == 1:
-        return "r2", lambda answers: answers.figures(determination)["r2"]
-    return "loss", lambda answers: weighted_mean(answers.losses, answers.weight)
-
-
-def _part(answers: Answers, part: slice) -> Answers:
-    """Return the answers of some rows."""
-    weight = None if answers.weight is None else answers.weight[part]
-    probability = None if answers.probability is None else answers.probability[part]
-    return Answers(
-        answers.target[part], answers.wanted[part], answers.losses[part], answers.prediction[part], probability, weight
-    )
+        labels = model.labels[Labels(model.labels).encode(y)]
+        return "accuracy", accuracy
+    r2 = next((metric for metric in model.spec.training.metrics if metric.type == "r2"), None)
+    if r2 is not None and model.network.target_size == 1:
+        values, score = y.reshape(-1).astype(np.float64), r2.score
+        return "r2", lambda table: np.array([score(values, each, None, weight) for each in predictions(table)])
+    return "loss", loss

@@ -88,6 +88,8 @@ def _step_size(weights: Sequence[tuple[Array, Array, Array]]) -> StepSize:
 
 def root_mean_square(arrays: Iterable[Array]) -> float | None:
     """Return the root mean square of all numbers in some arrays, in float64; None if it is not finite."""
-    numbers = np.concatenate([array.reshape(-1) for array in arrays]).astype(np.float64)
-    mean = float(np.sqrt(np.mean(numbers * numbers)))
-    return mean if math.isfinite(mean) else None
+    total, count = 0.0, 0
+    for array in arrays:
+        numbers = array.reshape(-1).astype(np.float64, copy=False)
+        total, count = total + float(numbers @ numbers), count + numbers.size
+    return math.sqrt(total / count) if math.isfinite(total) else None

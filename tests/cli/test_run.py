@@ -19,7 +19,8 @@ from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
 
-FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
+RECORDS = {"history.jsonl", "metrics.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
+FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", *RECORDS}
 
 
 def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:

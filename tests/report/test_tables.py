@@ -174,3 +174,8 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
 def test_long_lines_of_mistakes_are_left_to_the_terminal(lively: Terminal) -> None:
     write_mistakes(lively, "x" * 200)
     assert "x" * 200 + "\n" in lively.getvalue().replace(os.linesep, "\n")
+
+
+def test_a_number_is_not_broken_within_its_digits() -> None:
+    assert wrapped("train for 20 000 epochs", 12) == ["train for", "20 000", "epochs"]
+    assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]

@@ -31,19 +31,20 @@ def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
 
 def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     """A loss that is no longer finite, ends above its start, jumps or never settles, or units that die at once."""
-    stopped = evidence.stopped_in
-    if stopped is None and not (_ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
+    if not (evidence.has_failed or _ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
         return
-    if len(evidence.losses) < 2 and stopped is not None:
-        sentence, factor = f"the loss was no longer finite in epoch {stopped}", 1 / 100
+    if evidence.has_failed and len(evidence.losses) < 2:
+        sentence, factor = "the loss was no longer finite at once", 1 / 100
     else:
-        last = float(evidence.losses[-1])
-        when = "at the end" if stopped is None else f"before it was no longer finite in epoch {stopped}"
-        sentence = (
-            f"the loss is {figure(evidence.start)} at first and {figure(last)} {when}; "
-            f"{percent(_rises(evidence))} of its changes are upwards"
+        last = figure(float(evidence.losses[-1]))
+        when = (
+            f"in epoch {evidence.epochs[-1]}, before it was no longer finite" if evidence.has_failed else "at the end"
         )
-        factor = 1 / 10
+        upwards = percent(_rises(evidence))
+        sentence, factor = (
+            f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards",
+            1 / 10,
+        )
     changes = other_rate(evidence, factor)
     yield finding("rate-too-high", "error", sentence, Remedy(changes, "" if changes else "take smaller steps"))
 

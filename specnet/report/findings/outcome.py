@@ -44,7 +44,7 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
     """Neither the network nor a simple predictor is better than a constant prediction."""
     held = evidence.held
-    if held is None or evidence.stopped_in is not None or not has_no_signal(evidence):
+    if held is None or not has_no_signal(evidence):
         return
     others = ", ".join(
         f"{name} {_score(evidence, held.baselines[name])}"

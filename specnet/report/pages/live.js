@@ -7,7 +7,7 @@ const say = v => (Math.abs(v) < 10 ? v.toFixed(2) : v.toPrecision(3)).replace("-
 const show = (n, values) => values.forEach((v, k) => {
   const place = kind => document.getElementById(`net-${kind}-${n}-${k}`), unit = place("unit");
   if (!unit) return;
-  unit.style.opacity = .5 + Math.abs(v) / 2 / Math.max(...values.map(Math.abs), 1);
+  unit.style.opacity = .6 + .4 * Math.abs(v) / Math.max(...values.map(Math.abs), 1);
   place("value").textContent = say(v);
 });
 function move() {

@@ -11,7 +11,6 @@ from specnet.spec.document import Origin, Spec
 from specnet.spec.reading.places import locate
 from specnet.spec.reading.text import Location, Override
 from specnet.spec.resolving.long_form import LAYERS
-from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.resolve import partly_resolved
 from specnet.spec.resolving.sizes import Given, input_claims, last_layer_claim, output_claims
 
