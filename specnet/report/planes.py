@@ -26,7 +26,7 @@ ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
 MOST_UNITS = 16
 MOST_LATER_LAYERS = 3
-MOST_IN_LATER_LAYERS = 32
+MOST_IN_LATER_LAYERS = 24
 STRENGTH = 0.62
 """Opacity of the strongest answers, so that rows stand out; of activations and sums it is a little more."""
 UNIT_STRENGTH = 0.75
