@@ -128,7 +128,7 @@ def place_columns(
     columns: dict[int, Placed] = {}
     unseen = []
     for place, stack in stacks.items():
-        x, top = round(left + slots[place] * step), round((body - heights[place]) / 2)
+        x, top = float(round(left + slots[place] * step)), float(round((body - heights[place]) / 2))
         for number in stack[:MOST_BRANCHES]:
             placed = _column(graph.columns[number], x, top, circles, body if len(stack) == 1 else None)
             columns[number] = placed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ LEAST_PROBABILITY = 1e-12
 """Probabilities are held this far from 0 and 1 before their logarithms are taken."""
 
 Values = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def _unchanged(values: Values) -> Values:
@@ -128,7 +130,7 @@ def _is_identity(activation: object) -> bool:
     return activation is None or bool(getattr(activation, "is_identity", False))
 
 
-def on_grid(values: Values) -> Values:
+def on_grid(values: NDArray[Number]) -> NDArray[Number]:
     """Return values at the points of a grid as a surface (rows, columns)."""
     return values.reshape(GRID, GRID)
 

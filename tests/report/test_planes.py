@@ -189,8 +189,8 @@ def test_later_layers_have_a_surface_for_each_unit() -> None:
     told = story(plane_of(deep, initial(deep)), {})
     later = [section for section in told.sections if section.title.startswith("Units of")]
     assert [section.title.split()[2] for section in later] == ["layers.1", "layers.3", "layers.5"]
-    assert [len(section.pictures) for section in later] == [10, 10, 10]
-    assert "The first 10 of 20 units." in later[0].text
+    assert [len(section.pictures) for section in later] == [8, 8, 8]
+    assert "The first 8 of 20 units." in later[0].text
     assert "3 of 5 layers" in later[0].text
     cuts = told.sections[0]
     assert len(cuts.pictures) == 16
