@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from specnet.files.toml import toml_value
+from specnet.parts.losses import Quantile
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
@@ -161,7 +162,8 @@ def _results(record: Record) -> Iterator[Figure]:
     if record.classes:
         yield from class_figures(tables.get("confusion"), record.classes, record.answers)
     elif record.task == "values" and record.answers is not None:
-        yield from value_figures(record.answers, record.outputs)
+        loss = record.resolved.spec.training.loss
+        yield from value_figures(record.answers, record.outputs, loss.quantile if isinstance(loss, Quantile) else None)
     if record.importance is not None:
         yield importance_figure(record.importance)
 

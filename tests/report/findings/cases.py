@@ -11,13 +11,12 @@ from tests.report.findings.rows import Source
 
 @dataclass(frozen=True)
 class Case:
-    """A run: its rows, and what its spec says."""
+    """A run: its rows, as arrays or as a table of named columns, and what its spec says."""
 
     source: Source
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    seed_fields: dict[str, Any] = field(default_factory=dict)
-    validation: float = 0.2
+    is_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,11 @@ SCALED = {"target_preprocessing": ["standardize"]}
 FULL = {"batch_size": "full"}
 
 BAD = [
-    BadCase("constant-column", "a column of sevens", Case(rows.wine_with_a_constant, stack(16), adam(0.01, epochs=40))),
+    BadCase(
+        "constant-column",
+        "a column of sevens",
+        Case(rows.wine_with_a_constant, stack(16), adam(0.01, epochs=40), is_table=True),
+    ),
     BadCase("constant-column", "zeros and ones", Case(rows.sine_with_constants, stack(16), adam(0.01, epochs=60))),
     BadCase(
         "unscaled-columns", "wines as measured", Case(rows.wine, {"hidden_layer_sizes": [16]}, adam(0.01, epochs=40))
@@ -64,7 +67,9 @@ BAD = [
     ),
     BadCase("unscaled-target", "prices", Case(rows.linear_far_from_zero, stack(16), adam(0.01, epochs=40))),
     BadCase("unscaled-target", "disease progression", Case(rows.diabetes, stack(16), adam(0.003, epochs=40))),
-    BadCase("leakage", "the label with noise", Case(rows.moons_given_away, stack(8), adam(0.01, epochs=60))),
+    BadCase(
+        "leakage", "the label with noise", Case(rows.moons_given_away, stack(16), adam(0.01, epochs=100), is_table=True)
+    ),
     BadCase("leakage", "twice the target", Case(rows.friedman_given_away, stack(16, **SCALED), adam(0.01, epochs=60))),
     BadCase("shared-rows", "a third of the rows twice", Case(rows.moons_twice, stack(16), adam(0.01, epochs=100))),
     BadCase("shared-rows", "some rows twice", Case(rows.friedman_twice, stack(16, **SCALED), adam(0.01, epochs=60))),

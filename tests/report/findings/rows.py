@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from sklearn import datasets
@@ -115,7 +114,7 @@ def sine_around_90(seed: int) -> Rows:
 
 def rare_class(seed: int) -> Rows:
     X, y = datasets.make_classification(
-        600, 6, n_informative=3, weights=[0.96], class_sep=0.4, flip_y=0.02, random_state=seed
+        1000, 6, n_informative=3, weights=[0.96], class_sep=0.7, flip_y=0.01, random_state=seed
     )
     return X, y, BINARY
 
@@ -123,7 +122,7 @@ def rare_class(seed: int) -> Rows:
 def rare_third_class(seed: int) -> Rows:
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.repeat([0, 1, 2], [290, 290, 20]))
-    centers = np.array([[0.0, 0.0], [3.0, 0.0], [1.5, 0.3]])
+    centers = np.array([[0.0, 0.0], [3.0, 0.0], [1.5, 1.5]])
     return centers[y] + rng.normal(size=(len(y), 2)), y, CLASSES
 
 
@@ -151,8 +150,3 @@ def few_noisy_values(seed: int) -> Rows:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(150, 10))
     return X, X[:, 0] + 0.7 * rng.normal(size=len(X)), VALUES
-
-
-def arrays(rows: Rows) -> dict[str, Any]:
-    X, y, _ = rows
-    return {"X": X, "y": y}

@@ -14,7 +14,7 @@ from specnet.errors import NotFiniteError
 from specnet.report.findings import Finding
 from specnet.report.findings.finding import read_finding
 from tests.report.findings.cases import BAD, HEALTHY, BadCase, Case
-from tests.report.findings.rows import arrays
+from tests.report.findings.rows import Rows
 
 TRIALS = 3
 """How many times the remedy of a finding is applied."""
@@ -45,12 +45,10 @@ def run(case: Case, seed: int, settings: Sequence[str] = ()) -> tuple[Finding, .
     rows = case.source(seed)
     classes = rows[2] != "mean_squared_error"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "rows.npz")
-        np.savez(path, **arrays(rows))
-        split = {"test_size": 0.2, "validation_size": case.validation, "stratify": classes}
+        split = {"test_size": 0.2, "validation_size": 0.2, "stratify": classes}
         spec = {
             "seed": seed,
-            "data": {"type": "npz", "path": str(path), "split": split},
+            "data": {**written(Path(folder), rows, is_table=case.is_table), "split": split},
             "network": case.network,
             "training": {"loss": rows[2], "engine": "numpy", **case.training},
         }
@@ -58,6 +56,17 @@ def run(case: Case, seed: int, settings: Sequence[str] = ()) -> tuple[Finding, .
             return specnet.run(spec, overrides=settings, observer=Quiet()).findings
         except NotFiniteError as error:
             return tuple(map(read_finding, error.findings))
+
+
+def written(folder: Path, rows: Rows, *, is_table: bool) -> dict[str, str]:
+    """Write rows into a folder, and return what a spec says of them."""
+    X, y, _ = rows
+    if not is_table:
+        np.savez(folder / "rows.npz", X=X, y=y)
+        return {"type": "npz", "path": str(folder / "rows.npz")}
+    header = ",".join([*(f"x{place}" for place in range(X.shape[1])), "y"])
+    np.savetxt(folder / "rows.csv", np.column_stack([X, y]), delimiter=",", header=header, comments="", fmt="%.17g")
+    return {"type": "csv", "path": str(folder / "rows.csv"), "target": "y"}
 
 
 def tried(bad: BadCase, seed: int) -> Trial:
