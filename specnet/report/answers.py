@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specnet.report.axes import Axis
 from specnet.report.figures import rounded
 from specnet.report.pixels import HUES
-from specnet.report.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid
+from specnet.report.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid, without_ties
 
 LEVELS = (0.1, 0.25, 0.75, 0.9)
 """Probabilities whose lines are dashed."""
@@ -176,7 +176,7 @@ class _TwoClasses:
         else:
             odds, strength = output, np.minimum(np.abs(output), 2.0) / 2
             contours = [Contour(odds, level, rounded(level)) for level in (-1.0, 1.0)]
-        return Surface(on_grid(strength), on_grid(odds > 0).astype(np.intp), [odds], contours)
+        return Surface(on_grid(strength), on_grid(odds > 0).astype(np.intp), [without_ties(odds)], contours)
 
     def _score(self, sums: Values, target: Targets) -> str:
         return _right((sums > 0) == (target.astype(np.intp) == 1))

@@ -17,7 +17,7 @@ from specnet.report.drawings import MARKS
 from specnet.report.figures import count, rounded
 from specnet.report.pixels import ACTIVATION_HUES, HUES
 from specnet.report.style import CLASS_COUNT
-from specnet.report.surfaces import Plane, Values, on_grid
+from specnet.report.surfaces import Plane, Values, on_grid, without_ties
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 """Sizes of the pair of planes, and of pictures without text."""
@@ -247,7 +247,7 @@ class _Teller:
             surface = on_grid(total)
             chart.surface(np.minimum(1.4 * np.abs(surface) / largest, UNIT_STRENGTH), surface > 0, self.hues)
             self._add_rows(chart)
-            chart.contour(surface, 0.0)
+            chart.contour(on_grid(without_ties(total)), 0.0)
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(Picture(title, note, chart.svg()))
         text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."

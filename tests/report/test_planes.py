@@ -300,3 +300,17 @@ def test_what_leads_and_log_odds_are() -> None:
     odds = log_odds(probability)
     assert odds[:2].tolist() == [0, pytest.approx(np.log(9))]
     assert np.isfinite(odds).all()
+
+
+def test_a_region_without_an_answer_has_a_smooth_edge() -> None:
+    # relu(x − y) alone: 0 on one side of the diagonal, where both classes are equally probable.
+    tensors = TENSORS | {
+        "layers.0.weight": np.array([[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]]),
+        "layers.0.bias": np.array([0.0, -1.0, -1.0]),
+        "layers.1.bias": np.array([0.0]),
+    }
+    (learned,) = section(story(plane_of(TWO, tensors), {0: tensors}), "The same plane")
+    line = cut(learned)
+    assert line
+    # The line follows the diagonal, and not the steps of the grid, which are 0.13 across and 0.07 up.
+    assert np.abs([x - y for x, y in line]).max() < 0.01
