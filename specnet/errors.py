@@ -112,9 +112,44 @@ class DataError(SpecnetError, ValueError):
 
 
 class TrainingError(SpecnetError):
-    """Training failed, for example because the loss is no longer finite."""
+    """Training failed, for example because the loss is no longer finite.
+
+    Attributes
+    ----------
+    history : list of dict
+        The records of the epochs before.
+    looks : list of dict
+        Looks at the layers until then, the last one at the parameters that training ended with; empty if the run was
+        not recorded.
+    """
 
     code = "training"
+
+    def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
+        super().__init__(*problems, hint=hint, source=source)
+        self.history: list[dict[str, Any]] = []
+        self.looks: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.diagnostics, {"history": self.history, "looks": self.looks}
+
+
+class NotFiniteError(TrainingError):
+    """The loss or a parameter is no longer finite.
+
+    Attributes
+    ----------
+    findings : list of dict
+        What led to it, as ``findings.json`` has it.
+    """
+
+    def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
+        super().__init__(*problems, hint=hint, source=source)
+        self.findings: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, diagnostics, state = super().__reduce__()
+        return made, diagnostics, {**state, "findings": self.findings}
 
 
 class FileError(SpecnetError):

@@ -106,10 +106,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``right``, ``wrong``, or ``at kinks`` where nothing could be compared."""
+        """``ok``, ``wrong``, or ``at kinks`` where nothing could be compared."""
         if not self.agrees:
             return "wrong"
-        return "right" if self.compared or not self.left_out else "at kinks"
+        return "ok" if self.compared or not self.left_out else "at kinks"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data."""

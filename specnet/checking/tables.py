@@ -9,11 +9,10 @@ from specnet.report.tables import TextTable
 
 def start_table(check: GradientCheck) -> TextTable:
     """Return a row for each layer: what it gives and how large its gradient is before the first step."""
-    header = ("layer", "type", "units", "dead", "saturated", "mean", "deviation", "gradient")
+    header = ("layer", "units", "dead", "saturated", "mean", "std", "gradient")
     rows = [
         (
-            start.key,
-            start.layer,
+            f"{start.key} {start.layer}",
             count(start.units),
             _counted(start.dead),
             _counted(start.saturated),
@@ -23,26 +22,25 @@ def start_table(check: GradientCheck) -> TextTable:
         )
         for start in check.start
     ]
-    return TextTable(header, rows, right=frozenset(range(2, 8)), folded=frozenset({1}))
+    return TextTable(header, rows, right=frozenset(range(1, 7)), folded=frozenset({0}))
 
 
 def comparison_table(check: GradientCheck) -> TextTable:
-    """Return a row for each tensor: how many coordinates were compared, and how well they agree."""
-    header = ("tensor", "shape", "compared", "excluded", "largest gradient", "max error", "share", "verdict")
+    """Return a row for each tensor: how many coordinates were compared, and how well they agree.
+
+    The error is a fraction of the tensor's largest gradient.
+    """
+    header = ("tensor", "compared", "error", "verdict")
     rows = [
         (
             comparison.name,
-            " × ".join(map(count, comparison.shape)),
-            count(comparison.compared),
-            count(comparison.left_out),
-            f"{comparison.largest:.1e}",
-            f"{comparison.error:.1e}",
-            f"{comparison.share:.1e}" if comparison.largest else "",
+            f"{count(comparison.compared)} of {count(comparison.compared + comparison.left_out)}",
+            f"{comparison.share:.0e}" if comparison.largest else "",
             comparison.verdict,
         )
         for comparison in check.comparisons
     ]
-    return TextTable(header, rows, right=frozenset(range(1, 7)))
+    return TextTable(header, rows, right=frozenset({1, 2}))
 
 
 def _counted(number: int | None) -> str:

@@ -57,7 +57,7 @@ def _show(found: GradientCheck, output: Output) -> None:
 
     plan = Overview(found.network.resolved)
     head = [plan.spec.name, plan.summary(), counted(plan.parameter_count, "parameter"), found.source]
-    output.line("   ".join(part for part in head if part))
+    output.parts(*(part or "" for part in head))
     output.line()
     output.table(start_table(found))
     output.line()
@@ -65,13 +65,13 @@ def _show(found: GradientCheck, output: Output) -> None:
     output.line()
     compared = sum(comparison.compared for comparison in found.comparisons)
     left_out = sum(comparison.left_out for comparison in found.comparisons)
-    output.line(
+    output.parts(
         f"central differences with step {STEP:g} in float64, loss {figure(found.loss)}: "
         f"{counted(compared, 'coordinate')} compared, {count(left_out)} excluded at kinks"
     )
     if found.agrees:
         worst = found.worst
-        output.line(
+        output.parts(
             f"gradient check passed: max error {worst.share:.1e} relative to the largest gradient of {worst.name} "
             f"(tolerance {TOLERANCE:g})"
         )

@@ -69,4 +69,4 @@ def export(
             "difference": written.proof.difference,
             "note": written.note or None,
         }
-        output.line(f"{names}   {written.note or written.dtype}   {written.proof}")
+        output.parts(names, written.note or written.dtype, str(written.proof))

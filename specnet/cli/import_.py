@@ -48,5 +48,5 @@ def import_(
         plan = Overview(network.resolved)
         files = [str(out), str(weights_path(out))]
         output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
-        output.line("   ".join([str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype]))
-        output.line("   ".join(filter(None, [f"{out}, {weights_path(out)}", imported.proof])))
+        output.parts(str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype)
+        output.parts(f"{out}, {weights_path(out)}", imported.proof or "")

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -28,7 +28,7 @@ from specnet.errors import (
     render,
 )
 from specnet.report.tables import TextTable
-from specnet.report.terminal import write_line, write_mistakes, write_table
+from specnet.report.terminal import write_line, write_mistakes, write_parts, write_rows, write_table
 
 MOST_IN_MEMORY = 2**24
 """Bytes of data that are held in memory until they are printed."""
@@ -89,17 +89,34 @@ class Output:
         """Whether results, remarks and progress are wanted in words."""
         return not (self.quiet or self.as_json)
 
+    @property
+    def mistake_count(self) -> int:
+        """The number of mistakes so far."""
+        return len(self._errors)
+
     def line(self, text: str = "") -> None:
         """Print a line of a result for people."""
         if self.speaks:
             with _writing():
                 write_line(sys.stdout, text)
 
+    def parts(self, *parts: str, label: str = "") -> None:
+        """Print a line of a result in parts, between which a narrow terminal breaks it; its label stands out."""
+        if self.speaks:
+            with _writing():
+                write_parts(sys.stdout, *parts, label=label)
+
     def table(self, table: TextTable) -> None:
         """Print a table of results for people."""
         if self.speaks:
             with _writing():
                 write_table(sys.stdout, table)
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows of results without a header for people."""
+        if self.speaks:
+            with _writing():
+                write_rows(sys.stdout, rows)
 
     def remark(self, text: str) -> None:
         """Say something beside the results."""

@@ -1,17 +1,26 @@
 """`specnet run`: train, evaluate, save."""
 
+from __future__ import annotations
+
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from specnet.cli.inputs import STANDARD_INPUT, parse
 from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
-from specnet.cli.output import UsageError, reporting, stopped_by
+from specnet.cli.output import Output, UsageError, reporting, stopped_by
+
+if TYPE_CHECKING:
+    from specnet.running.runner import RunResult
+
+MAIN_FILES = ("report.html", "model.safetensors", "metrics.json", "history.jsonl")
+"""The files of a run that its last line names first."""
+MOST_NAMED = 2
 
 
 def run(
@@ -32,14 +41,15 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Train, evaluate and save a network.
 
-    Writes the model, its history, its metrics on every split and the resolved spec into one folder. Files are written
-    atomically.
+    Writes the model, its history, its metrics on every split, the resolved spec and a report into one folder. Files
+    are written atomically.
 
     Examples
     --------
@@ -57,8 +67,9 @@ def run(
 
         from specnet.data import load_table
         from specnet.data.suspicions import parsed_for_target
+        from specnet.errors import render
         from specnet.report.counting import reading_shown
-        from specnet.report.scores import scores_table
+        from specnet.report.terminal import write_mistakes
         from specnet.running.runner import RunInterrupted
         from specnet.running.runner import run as run_spec
         from specnet.training import WarningRecorder
@@ -70,25 +81,60 @@ def run(
             try:
                 with reading_shown(sys.stderr if output.speaks else None):
                     result = run_spec(
-                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=recorder, verbose=output.speaks
+                        parsed,
+                        folder,
+                        force=force,
+                        resume=resume,
+                        jobs=jobs,
+                        observer=recorder,
+                        verbose=output.speaks,
+                        report=not no_report,
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs)}"
+                going_on = (
+                    None
+                    if stopped.finished
+                    else f"to resume: {_again(spec, folder, overrides, limit, jobs, not no_report)}"
+                )
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
-        output.data["metrics"] = result.evaluation
-        output.remark("")
-        output.table(scores_table(result.metrics))
-        output.line()
-        output.line(f"{folder}   model.safetensors, metrics.json, history.jsonl, …")
+        if output.quiet:
+            for warning in result.warnings:
+                if warning.code == "report":  # of a finished run, who sees no warnings would miss it
+                    write_mistakes(sys.stderr, render(warning, "warning"))
+        _show(result, folder, output)
 
 
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int) -> str:
+def _show(result: RunResult, folder: Path, output: Output) -> None:
+    from specnet.report.scores import scores_table
+    from specnet.running.folder import RUN_FILES, RunFolder
+
+    figures = result.evaluation
+    output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))
+    output.data["metrics"] = figures
+    output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
+    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"]))
+    named = [name for name in MAIN_FILES if name in files][:MOST_NAMED]
+    output.parts(str(folder), f"{', '.join(named)}, …")
+
+
+def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield how far each network of a run came."""
+    for number, member in enumerate(facts.get("members", [facts])):
+        losses = [record["loss"] for record in history if record.get("member", 0) == number]
+        told = {name: member[name] for name in ("end", "epochs", "training_seconds")}
+        yield {**told, "first_loss": losses[0], "last_loss": losses[-1]}
+
+
+def _again(
+    spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int, report: bool
+) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
     if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
         spec, settings = folder, []
     settings += [word for number in limit or () for word in ("--limit", number)]
     settings += ["--jobs", str(jobs)] if jobs > 1 else []
+    settings += [] if report else ["--no-report"]
     return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 

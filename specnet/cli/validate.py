@@ -34,6 +34,7 @@ def validate(
     """
     with reporting(output_format, quiet) as output:
         from specnet.errors import SpecnetError
+        from specnet.report.figures import counted
 
         if specs.count(STANDARD_INPUT) > 1:
             raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
@@ -46,4 +47,8 @@ def validate(
             else:
                 name = STDIN_NAME if source == STANDARD_INPUT else str(source)
                 valid.append(name)
-                output.line(f"{name}: ok")
+        checked = counted(len(specs), "spec")
+        if output.mistake_count:
+            output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
+        else:
+            output.line(f"{checked}, no mistakes")

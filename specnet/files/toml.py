@@ -58,22 +58,10 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
 
 
 def _setting(key: str, value: Any) -> str:
-    line = f"{toml_key(key)} = {_inline(value)}"
+    line = f"{toml_key(key)} = {toml_value(value)}"
     if len(line) <= _LONGEST_LINE or not isinstance(value, list):
         return line
-    return "\n".join([f"{toml_key(key)} = [", *(f"    {_inline(item)}," for item in value), "]"])
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{toml_key(key)} = {_inline(item)}' for key, item in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_inline, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return toml_text(value)
-    return repr(value)
+    return "\n".join([f"{toml_key(key)} = [", *(f"    {toml_value(item)}," for item in value), "]"])
 
 
 def toml_key(key: str) -> str:
@@ -85,3 +73,16 @@ def toml_text(text: str) -> str:
     """Return a text in quotes."""
     # JSON's texts are TOML's but for the sign of deletion, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_value(value: Any) -> str:
+    """Return a value in one line."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{toml_key(key)} = {toml_value(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return toml_text(value)
+    return repr(value)

@@ -97,6 +97,17 @@ class Layout:
             for tensor in placed.block.tensors:
                 yield f"{placed.key}.{tensor.name}", tensor, placed
 
+    def weights(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the trainable weights of each layer that has any, by the name of the layer.
+
+        Biases, and other parameters that do not decay, are no weights.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for name, tensor, placed in self.tensors():
+            if tensor.decays and placed.rules.trainable and placed.block.size:
+                found[placed.key] = (*found.get(placed.key, ()), name)
+        return found
+
     def views(self, flat: Array) -> dict[str, Array]:
         """Return views of the vector by name: a weight is (outputs, inputs)."""
         return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}

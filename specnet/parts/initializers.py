@@ -11,7 +11,7 @@ from pydantic import Field
 
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 from specnet.parts.kind import PartKind
-from specnet.parts.part import FieldProblem, written
+from specnet.parts.part import FieldProblem, described, written
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator | np.random.RandomState
@@ -53,6 +53,13 @@ class Initializer(PartKind):
         """Return an array of a weight's shape (outputs, inputs) or a bias's (outputs,)."""
         raise NotImplementedError(f"{type(self).__name__} has no draw")
 
+    def summary(self, place: Place) -> str:
+        """Return what it draws in a place, in words: ``normal ±0.71``, ``uniform ±0.55``.
+
+        Behind ± stands the standard deviation of a normal distribution, or the bound of a uniform one.
+        """
+        return described(self)
+
 
 class Constant(Initializer):
     """A constant."""
@@ -65,6 +72,9 @@ class Constant(Initializer):
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.full(shape, float(self.value))
 
+    def summary(self, place: Place) -> str:
+        return _number(self.value)
+
 
 class Zeros(Initializer):
     """All zeros."""
@@ -75,6 +85,9 @@ class Zeros(Initializer):
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.zeros(shape)
 
+    def summary(self, place: Place) -> str:
+        return "0"
+
 
 class Ones(Initializer):
     """All ones."""
@@ -84,6 +97,9 @@ class Ones(Initializer):
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return np.ones(shape)
+
+    def summary(self, place: Place) -> str:
+        return "1"
 
 
 class RandomNormal(Initializer):
@@ -96,6 +112,9 @@ class RandomNormal(Initializer):
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return self.mean + self.stddev * generator.standard_normal(shape)
+
+    def summary(self, place: Place) -> str:
+        return _normal(self.mean, self.stddev)
 
 
 class RandomUniform(Initializer):
@@ -113,6 +132,11 @@ class RandomUniform(Initializer):
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return generator.uniform(self.minval, self.maxval, shape)
 
+    def summary(self, place: Place) -> str:
+        if self.minval == -self.maxval:
+            return f"uniform ±{_number(self.maxval)}"
+        return f"uniform {_number(self.minval)} to {_number(self.maxval)}"
+
 
 class TruncatedNormal(Initializer):
     """Normal distribution, truncated at two standard deviations from the mean."""
@@ -123,6 +147,9 @@ class TruncatedNormal(Initializer):
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return self.mean + self.stddev * _truncated_normal(generator, shape)
+
+    def summary(self, place: Place) -> str:
+        return _normal(self.mean, self.stddev * TRUNCATED_DEVIATION)
 
 
 class VarianceScaling(Initializer):
@@ -144,6 +171,9 @@ class VarianceScaling(Initializer):
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return _scaled(generator, shape, place, self.scale, self.mode, self.distribution)
 
+    def summary(self, place: Place) -> str:
+        return _scaled_summary(place, self.scale, self.mode, self.distribution)
+
 
 class Scaled(Initializer):
     """What `VarianceScaling` draws with settings that have a name of their own."""
@@ -153,6 +183,9 @@ class Scaled(Initializer):
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
         return _scaled(generator, shape, place, *self.scaling)
+
+    def summary(self, place: Place) -> str:
+        return _scaled_summary(place, *self.scaling)
 
 
 class GlorotUniform(Scaled):
@@ -222,6 +255,9 @@ class Orthogonal(Initializer):
         basis = basis * np.sign(np.diag(triangle))
         return self.gain * (basis if rows >= columns else basis.T)
 
+    def summary(self, place: Place) -> str:
+        return self.type if self.gain == 1 else f"{self.type} ×{_number(self.gain)}"
+
 
 class Identity(Initializer):
     """The identity matrix: each output starts as the input with the same index."""
@@ -242,8 +278,14 @@ class PytorchLinear(Initializer):
     type: Literal["pytorch_linear"] = "pytorch_linear"
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        bound = 1 / math.sqrt(place.fan_in)
+        bound = self._bound(place)
         return generator.uniform(-bound, bound, shape)
+
+    def summary(self, place: Place) -> str:
+        return f"uniform ±{_number(self._bound(place))}"
+
+    def _bound(self, place: Place) -> float:
+        return 1 / math.sqrt(place.fan_in)
 
 
 class SklearnMlp(Initializer):
@@ -256,20 +298,45 @@ class SklearnMlp(Initializer):
     type: Literal["sklearn_mlp"] = "sklearn_mlp"
 
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        bound = math.sqrt((2 if place.activation == "sigmoid" else 6) / (place.fan_in + place.fan_out))
+        bound = self._bound(place)
         return generator.uniform(-bound, bound, shape)
+
+    def summary(self, place: Place) -> str:
+        return f"uniform ±{_number(self._bound(place))}"
+
+    def _bound(self, place: Place) -> float:
+        return math.sqrt((2 if place.activation == "sigmoid" else 6) / (place.fan_in + place.fan_out))
 
 
 def _scaled(
     generator: Generator, shape: tuple[int, ...], place: Place, scale: float, mode: Mode, distribution: Distribution
 ) -> Array:
-    variance = scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]
+    variance = _variance(place, scale, mode)
     if distribution == "uniform":
         bound = math.sqrt(3 * variance)
         return generator.uniform(-bound, bound, shape)
     if distribution == "untruncated_normal":
         return generator.standard_normal(shape) / math.sqrt(1 / variance)
     return _truncated_normal(generator, shape) * (math.sqrt(variance) / TRUNCATED_DEVIATION)
+
+
+def _scaled_summary(place: Place, scale: float, mode: Mode, distribution: Distribution) -> str:
+    variance = _variance(place, scale, mode)
+    if distribution == "uniform":
+        return f"uniform ±{_number(math.sqrt(3 * variance))}"
+    return _normal(0.0, math.sqrt(variance))
+
+
+def _variance(place: Place, scale: float, mode: Mode) -> float:
+    return scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]
+
+
+def _normal(mean: float, deviation: float) -> str:
+    return " ".join(filter(None, ["normal", _number(mean) if mean else "", f"±{_number(deviation)}"]))
+
+
+def _number(number: float) -> str:
+    return f"{number:.2g}"
 
 
 def _truncated_normal(generator: Generator, shape: tuple[int, ...]) -> Array:

@@ -116,7 +116,7 @@ loss = $loss
 epochs = $epochs
 batch_size = $batch_size
 metrics = $metrics
-baselines = ["constant", "linear"]      # models to compare with$ensemble
+baselines = ["constant", "linear", "neighbours"] # models to compare with$ensemble
 
 [training.optimizer]
 $optimizer

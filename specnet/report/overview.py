@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from specnet.parts.part import described
 from specnet.report.figures import count, counted, size
+from specnet.report.formulas import formula
 from specnet.report.tables import TextTable
 
 if TYPE_CHECKING:
@@ -61,23 +62,27 @@ class Overview:
 
     def table(self) -> TextTable:
         """Return a row for the input and one for each layer."""
-        header = ("layer", "type", "activation", "inputs", "size", "parameters", "initializer")
-        rows = [("input", "", "", "", count(self.input_size), "", "")]
-        for node, parameters in zip(self.nodes, self.parameter_counts, strict=True):
-            layer = node.layer
-            rows.append(
-                (
-                    node.key,
-                    layer.summary(),
-                    described(layer.split_activation()[1]),
-                    ", ".join(self._input_names(node)),
-                    count(node.size),
-                    count(parameters),
-                    described(next(iter(layer.initializers_by_field.values()), None)),
-                )
-            )
-        rows.append(("total", "", "", "", "", count(self.parameter_count), ""))
-        return TextTable(header, rows, right=frozenset({4, 5}), folded=frozenset({1, 2, 3, 6}))
+        header = ("layer", "out", "parameters", "first weights", "formula")
+        rows = [("input", count(self.input_size), "", "", "x")]
+        for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True)):
+            told = count(parameters) if parameters else ""
+            name = f"{node.key} {node.layer.summary()}"
+            rows.append((name, count(node.size), told, self._first_weights(node), self._formula(number)))
+        return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0, 4}))
+
+    def _first_weights(self, node: Node) -> str:
+        """Return what the layer's weights, the first of what it learns, are before training."""
+        blocks = node.layer.parameters(node.input_sizes)
+        if not blocks:
+            return ""
+        weight = blocks[0].tensors[0]
+        return weight.initializer.summary(weight.place)
+
+    def _formula(self, number: int) -> str:
+        """Return what a layer computes; x is what the row above gives."""
+        node = self.nodes[number]
+        names = ["x"] if node.inputs == (number - 1,) else self._input_names(node)
+        return formula(node, names)
 
     def _input_names(self, node: Node) -> list[str]:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]
@@ -97,8 +102,10 @@ class Overview:
                     "inputs": self._input_names(node),
                     "size": node.size,
                     "parameters": parameters,
+                    "first_weights": self._first_weights(node) or None,
+                    "formula": self._formula(number),
                     **node.layer.model_dump(mode="json", exclude_none=True, exclude={"inputs"}),
                 }
-                for node, parameters in zip(self.nodes, self.parameter_counts, strict=True)
+                for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True))
             ],
         }

@@ -1,15 +1,15 @@
-"""Tables of short texts: plain columns for files and pipes, rich's on a terminal."""
+"""Tables of short texts, folded or split where a window is too narrow for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import rich.table
 
 GAP = 3
+_BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b)")
+"""Where a text may be broken: not within a number, whose digits stand in groups of three."""
 NARROWEST = 12
 """Characters to which a column is folded at most."""
 
@@ -38,42 +38,148 @@ class TextTable:
     @property
     def widths(self) -> list[int]:
         """The widest cell of each column."""
-        return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        return [max(map(text_width, column)) for column in zip(self.header, *self.rows, strict=True)]
 
     @property
-    def least_width(self) -> int:
-        """How narrow the table can be folded."""
-        widths = [min(width, NARROWEST) if column in self.folded else width for column, width in enumerate(self.widths)]
-        return sum(widths) + GAP * (len(widths) - 1)
-
-    def lines(self) -> list[str]:
-        """Return the table as plain text, without blanks at the ends of lines."""
-        widths = self.widths
+    def least_widths(self) -> list[int]:
+        """How narrow each column can be folded."""
         return [
-            (" " * GAP)
-            .join(
-                cell.rjust(width) if column in self.right else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            .rstrip()
-            for row in (self.header, *self.rows)
+            max(text_width(title), min(width, NARROWEST)) if column in self.folded else width
+            for column, (title, width) in enumerate(zip(self.header, self.widths, strict=True))
         ]
 
-    def for_terminal(self) -> rich.table.Table:
-        """Return the same table for a terminal, which folds it into the window's width."""
-        from rich.table import Table as RichTable
-        from rich.text import Text
+    def lines(self, width: int | None = None) -> list[str]:
+        """Return the table as lines without blanks at their ends."""
+        return [line for block in self.blocks(width) for line in block]
 
-        table = RichTable(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-        for column, (title, width) in enumerate(zip(self.header, self.widths, strict=True)):
-            folds = column in self.folded
-            table.add_column(
-                Text(title),
-                justify="right" if column in self.right else "left",
-                overflow="fold",
-                no_wrap=not folds,
-                min_width=min(width, NARROWEST) if folds else width,
-            )
-        for row in self.rows:
-            table.add_row(*map(Text, row))
-        return table
+    def blocks(self, width: int | None = None) -> list[list[str]]:
+        """Return the table as lines, its header first, folded into a window.
+
+        If even folded cells do not fit, and the first column names every row, the other columns are spread over several
+        tables below each other, an empty line at the end of all but the last. Otherwise the window has to break lines.
+        """
+        if width is None or self._total(self.widths) <= width:
+            return [self._lines(self.widths)]
+        if self._total(self.least_widths) <= width:
+            return [self._lines(self._folded_widths(width))]
+        groups = list(self._groups(width))
+        if len(groups) < 2 or not all(row[0] for row in self.rows):
+            return [self._lines(self.widths)]
+        tables = [self._part(columns) for columns in groups]
+        blocks = [table._lines(table._folded_widths(width)) for table in tables]
+        return [[*block, ""] for block in blocks[:-1]] + blocks[-1:]
+
+    @staticmethod
+    def _total(widths: Sequence[int]) -> int:
+        return sum(widths) + GAP * (len(widths) - 1)
+
+    def _folded_widths(self, window: int) -> list[int]:
+        """Return how wide the columns are in a window: the widest that can be folded become narrower."""
+        widths, least = self.widths, self.least_widths
+        while self._total(widths) > window:
+            wide = [column for column, width in enumerate(widths) if width > least[column]]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+        return widths
+
+    def _groups(self, window: int) -> Iterator[list[int]]:
+        """Yield the columns that fit side by side, each time after the first one."""
+        least, columns = self.least_widths, [0]
+        for column in range(1, len(least)):
+            if len(columns) > 1 and self._total([least[each] for each in (*columns, column)]) > window:
+                yield columns
+                columns = [0]
+            columns.append(column)
+        yield columns
+
+    def _part(self, columns: Sequence[int]) -> TextTable:
+        """Return the table of some columns, without rows that have nothing in them but their names."""
+        rows = [[row[column] for column in columns] for row in self.rows]
+        return TextTable(
+            [self.header[column] for column in columns],
+            [row for row in rows if any(row[1:])],
+            frozenset(place for place, column in enumerate(columns) if column in self.right),
+            frozenset(place for place, column in enumerate(columns) if column in self.folded),
+        )
+
+    def _lines(self, widths: Sequence[int]) -> list[str]:
+        lines = []
+        for row in (self.header, *self.rows):
+            pieces = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+            for number in range(max(map(len, pieces))):
+                cells = [piece[number] if number < len(piece) else "" for piece in pieces]
+                lines.append((" " * GAP).join(map(self._padded, range(len(cells)), cells, widths)).rstrip())
+        return lines
+
+    def _padded(self, column: int, cell: str, width: int) -> str:
+        blanks = " " * (width - text_width(cell))
+        return blanks + cell if column in self.right else cell + blanks
+
+
+def text_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_sign_width, text))
+
+
+def _sign_width(sign: str) -> int:
+    if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines that are broken between words, or within a word that is wider than a line."""
+    if text_width(text) <= width:
+        return [text]
+    lines, line = [], ""
+    for word in _BREAKS.split(text):
+        joined = f"{line} {word}" if line else word
+        if text_width(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = _cut(word, width)
+        lines += whole
+    return [*lines, line]
+
+
+def _cut(word: str, width: int) -> list[str]:
+    """Return a word in pieces that are no wider than that, unless a sign is."""
+    pieces = [""]
+    for sign in word:
+        if pieces[-1] and text_width(pieces[-1] + sign) > width:
+            pieces.append("")
+        pieces[-1] += sign
+    return pieces
+
+
+def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
+    """Return parts side by side, broken between them where a window is too narrow, and else between words.
+
+    Lines after the first are indented.
+    """
+    gap, indent = " " * GAP, "    "
+    if width is None:
+        return [gap.join(parts)]
+    lines: list[str] = []
+    for part in parts:
+        if lines and text_width(lines[-1] + gap + part) <= width:
+            lines[-1] += gap + part
+            continue
+        first, *rest = wrapped(part, width - len(indent)) if lines or text_width(part) > width else [part]
+        lines.append(indent + first if lines else first)
+        lines += [indent + line for line in rest]
+    return lines
+
+
+def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows without a header as lines; where a window is too narrow, all cells but the first are folded."""
+    if not rows:
+        return []
+    columns = len(rows[0])
+    table = TextTable([""] * columns, rows, folded=frozenset(range(1, columns)))
+    return table._lines(table.widths if width is None else table._folded_widths(width))[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from specnet.data import (
     suspicions,
     table_target,
 )
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
@@ -26,6 +27,7 @@ from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.encoding import Encoder
+from specnet.running.evidence import explained
 from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.running.rows import (
     Rows,
@@ -50,6 +52,7 @@ from specnet.training import (
 )
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
+from specnet.training.record import Look, Snapshots
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -162,6 +165,8 @@ class FitResult:
         The columns of the rows that it has made so, by the part of the split.
     members : tuple of Trained
         The result of each member of an ensemble that has begun; of the only network if it is none.
+    training : TrainingRows
+        The training rows as the network reads them.
     """
 
     model: Model
@@ -169,6 +174,17 @@ class FitResult:
     encoder: Encoder
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
+    training: TrainingRows
+
+    @property
+    def looks(self) -> list[Look]:
+        """Looks at the layers during training; empty unless it was recorded."""
+        return self.result.looks
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Parameters during training by epoch and name; empty unless it was recorded."""
+        return self.result.snapshots
 
     def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
         """Return the figures of the model on the rows of that part of the split."""
@@ -207,6 +223,7 @@ def fit_rows(
     epochs: int | None = None,
     jobs: int = 1,
     interruptions: Interruptions | None = None,
+    records: bool = False,
     warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
     """Train a network, or the members of an ensemble.
@@ -229,6 +246,8 @@ def fit_rows(
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
         preparation then.
+    records : bool
+        As for `train` and `train_members`.
     warnings : sequence of Diagnostic
         About the rows, from where they were read; more may follow.
 
@@ -257,35 +276,48 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     if spec.training.ensemble is None:
         theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
-        result = train(
+        with _explained_failures(encoder, training, rows):
+            result = train(
+                network,
+                theta,
+                training,
+                monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
+                observer=observer,
+                keep_checkpoint=keep_checkpoint,
+                checkpoint=checkpoint,
+                state=state,
+                epochs=epochs,
+                interruptions=interruptions,
+                records=records,
+            )
+        model = encoder.model(result.theta, result.state, result.history)
+        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,), training)
+
+    with _explained_failures(encoder, training, rows):
+        members = train_members(
             network,
-            theta,
-            training,
-            monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
+            [(network.initial_parameters(each), None) for each in range(spec.training.members)]
+            if start is None
+            else start.members,
+            encoder.member_rows(training, rows, watched),
+            jobs=jobs,
             observer=observer,
             keep_checkpoint=keep_checkpoint,
             checkpoint=checkpoint,
-            state=state,
-            epochs=epochs,
             interruptions=interruptions,
+            records=records,
         )
-        model = encoder.model(result.theta, result.state, result.history)
-        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,))
-
-    members = train_members(
-        network,
-        [(network.initial_parameters(each), None) for each in range(spec.training.members)]
-        if start is None
-        else start.members,
-        encoder.member_rows(training, rows, watched),
-        jobs=jobs,
-        observer=observer,
-        keep_checkpoint=keep_checkpoint,
-        checkpoint=checkpoint,
-        interruptions=interruptions,
-    )
     result = replace(joined_result(members), warnings=found)
-    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))
+    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members), training)
+
+
+@contextmanager
+def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) -> Iterator[None]:
+    """Let the error of a loss that is no longer finite name its cause, as far as findings know it."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise explained(error, encoder, training, rows) from None
 
 
 def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRows) -> Iterator[Diagnostic]:

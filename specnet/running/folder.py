@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,19 +22,25 @@ from specnet.files import (
 )
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
-from specnet.files.tensors import parse_object
-from specnet.running.evaluation import Evaluation
+from specnet.files.tensors import decode, parse_object, read_header
+from specnet.report.findings.finding import Finding, read_finding
+from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.checkpoint import FINISHED, checked_history, is_finite
 from specnet.training.identity import Difference, in_words
+from specnet.training.record import Look, Snapshots, checked_looks, snapshots_of
 from specnet.training.watch import watcher_name
 
 HISTORY = "history.jsonl"
+LAYERS = "layers.jsonl"
+SNAPSHOTS = "snapshots.safetensors"
 METRICS = "metrics.json"
+FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, METRICS, FACTS, CHECKPOINT)
+REPORT = "report.html"
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
 """All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
@@ -113,8 +120,34 @@ class RunFolder:
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl``."""
         with file_errors(self.path / HISTORY):
-            lines = read_file(self.path / HISTORY, LARGEST_RECORD).splitlines()
-            return checked_history([parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)])
+            return checked_history(self._lines(HISTORY))
+
+    def looks(self) -> list[Look]:
+        """Return the lines of ``layers.jsonl``; nothing if there is no such file, as in folders of earlier versions."""
+        if not (self.path / LAYERS).exists():
+            return []
+        with file_errors(self.path / LAYERS):
+            return checked_looks(self._lines(LAYERS))
+
+    def snapshots(self) -> Snapshots:
+        """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
+        if not (self.path / SNAPSHOTS).exists():
+            return {}
+        with file_errors(self.path / SNAPSHOTS):
+            content = read_file(self.path / SNAPSHOTS, LARGEST_RECORD)
+            stream = io.BytesIO(content)
+            return snapshots_of(decode(read_header(stream, len(content)), stream.read()))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""
+        path = self.path / FINDINGS
+        if not path.exists():
+            return ()
+        with file_errors(path):
+            records = self._record(FINDINGS).get("findings")
+            if not isinstance(records, list):
+                raise FileError("the findings must be a list of records")
+            return tuple(map(read_finding, records))
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
@@ -150,12 +183,16 @@ class RunFolder:
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
         write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
-        for stale in {*WRITTEN, CHECKPOINT} - contents.keys():
+        for stale in {*WRITTEN, SNAPSHOTS, CHECKPOINT, REPORT} - contents.keys():
             (self.path / stale).unlink(missing_ok=True)
 
     @property
     def _checkpoint(self) -> Path:
         return self.path / CHECKPOINT
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        lines = read_file(self.path / name, LARGEST_RECORD).splitlines()
+        return [parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)]
 
     def _record(self, name: str) -> dict[str, Any]:
         with file_errors(self.path / name):

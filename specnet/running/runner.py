@@ -19,18 +19,21 @@ from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
+from specnet.files.tensors import encode
 from specnet.model import Model, load_model
-from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
+from specnet.report.findings import Finding, findings
 from specnet.report.progress import shown_progress
-from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
+from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_run
+from specnet.running.evidence import run_evidence
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RunFolder, reserved_folder
-from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
+from specnet.running.folder import CHECKPOINT, FINDINGS, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
+from specnet.running.rows import Rows, SpecData, data_hash, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
+from specnet.training.record import Look, Snapshots
 from specnet.version import __version__
 
 
@@ -72,7 +75,15 @@ class RunResult:
     folder : Path or None
         Where the run was written.
     warnings : tuple of Diagnostic
-        What looked suspicious about the training rows.
+        What looked suspicious about the training rows, and why there is no report where it could not be written.
+    looks : list of dict
+        What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
+        saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
+    snapshots : dict
+        What ``snapshots.safetensors`` holds: parameters and layer states by name, by the number of finished epochs;
+        empty unless the network has two inputs and at most 10 000 parameters.
+    findings : tuple of Finding
+        What went wrong, and what to set instead; causes before consequences.
     """
 
     model: Model
@@ -81,6 +92,9 @@ class RunResult:
     evaluation: dict[str, Any] = field(repr=False)
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
+    looks: list[Look] = field(default_factory=list, repr=False)
+    snapshots: Snapshots = field(default_factory=dict, repr=False)
+    findings: tuple[Finding, ...] = ()
 
 
 def run(
@@ -96,6 +110,7 @@ def run(
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
+    report: bool = True,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -120,6 +135,9 @@ def run(
         `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
     verbose : bool
         Show the progress on standard error, as the command line does.
+    report : bool
+        Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
+        is told, or there is a `SpecnetWarning`.
 
     Raises
     ------
@@ -157,14 +175,16 @@ def run(
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
             kept = folder.evaluation()
-            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path)
+            recorded = folder.looks(), folder.snapshots(), folder.findings()
+            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path, (), *recorded)
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
-        fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
-        result = fitted.result
+        fitted, evaluation, found = _train(started, folder, checkpoint, jobs, observer, interruptions)
+        result, warnings = fitted.result, fitted.result.warnings
         if folder is not None:
-            _write(started, folder, checkpoint, fitted, evaluation)
+            _write(started, folder, checkpoint, fitted, evaluation, found)
+            warnings += _report(started, folder, observer) if report else ()
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -180,7 +200,10 @@ def run(
             evaluation.metrics,
             evaluation.record(),
             None if folder is None else folder.path,
-            result.warnings,
+            warnings,
+            result.looks,
+            result.snapshots,
+            found,
         )
 
 
@@ -233,7 +256,7 @@ def _read(parsed: Spec) -> _Run:
     """Read the data of a run."""
     begin, versions = time.perf_counter(), _versions()
     data = read_data(parsed)
-    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), _data_hash(data.rows)), begin, versions)
+    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), data_hash(data.rows)), begin, versions)
 
 
 def _train(
@@ -243,8 +266,8 @@ def _train(
     jobs: int,
     observer: Observer | None,
     interruptions: Interruptions,
-) -> tuple[FitResult, Evaluation]:
-    """Train a run's network, from a checkpoint on if there is one, and measure it on every part of the split."""
+) -> tuple[FitResult, Evaluation, tuple[Finding, ...]]:
+    """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge."""
 
     def keep(reached: Checkpoint) -> None:
         if folder is not None:
@@ -260,13 +283,23 @@ def _train(
         checkpoint=checkpoint,
         jobs=jobs,
         interruptions=interruptions,
+        records=True,
         warnings=started.data.warnings,
     )
-    return fitted, evaluate_run(fitted, started.data.splits)
+    evaluation, comparison = evaluate_run(fitted, started.data.splits)
+    history, looks = fitted.result.history, fitted.result.looks
+    rows = started.data.splits["train"]
+    evidence = run_evidence(fitted.encoder, fitted.training, rows, history, looks, comparison)
+    return fitted, evaluation, findings(evidence)
 
 
 def _write(
-    started: _Run, folder: RunFolder, checkpoint: Checkpoint | None, fitted: FitResult, evaluation: Evaluation
+    started: _Run,
+    folder: RunFolder,
+    checkpoint: Checkpoint | None,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    found: tuple[Finding, ...],
 ) -> None:
     """Write what a run has reached into its folder."""
     parsed, model, result = started.parsed, fitted.model, fitted.result
@@ -297,9 +330,19 @@ def _write(
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
     contents = {MODEL: content, **_texts(parsed, started.identity.spec, result, evaluation, facts)}
+    contents[FINDINGS] = _json({"findings": [each.as_dict() for each in found]})
+    if result.snapshots:
+        contents[SNAPSHOTS] = encode(result.record.tensors(), "")
     if result.interruption is not None:
         contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
     folder.write(contents)
+
+
+def _report(started: _Run, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
+    """Write the page of a run, which is complete without it; return what went wrong."""
+    from specnet.running.reports import write_report
+
+    return write_report(folder, started.data, started.parsed, observer)
 
 
 def _versions() -> dict[str, str]:
@@ -318,8 +361,9 @@ def _texts(
     return {
         name: text,
         RESOLVED: resolved,
-        HISTORY: "".join(json.dumps(line) + "\n" for line in result.history),
+        HISTORY: _lines(result.history),
         METRICS: _json(evaluation.record()),
+        LAYERS: _lines(result.looks),
         FACTS: _json(facts),
     }
 
@@ -328,17 +372,9 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
+def _lines(records: Iterable[Any]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
 def _hashes(rows: Rows) -> RowSet:
     return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))
-
-
-def _data_hash(rows: Rows) -> str:
-    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
-    digest = hashlib.sha256()
-    texts = [text for text in rows.texts if text is not None]
-    for array in (rows.table, rows.y, rows.weight, *texts):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            for piece in pieces(array):
-                digest.update(array[piece].tobytes())
-    return digest.hexdigest()

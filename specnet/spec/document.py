@@ -45,7 +45,7 @@ BatchSize = Annotated[int | Literal["full"], OrWord(PositiveInteger, "an integer
 
 Shuffle = Annotated[bool | Literal["blocks"], OrWord(bool, "true, false", "blocks")]
 
-Baseline = Literal["constant", "linear"]
+Baseline = Literal["constant", "linear", "neighbours"]
 
 
 class NetworkSpec(Section):
@@ -137,9 +137,10 @@ class TrainingSpec(Section):
     )
     metrics: tuple[Metric, ...] = Field((), description="metrics computed on every split after training")
     baselines: tuple[Baseline, ...] = Field(
-        ("constant",),
-        description="predictors that the model is compared with on the test set: constant, the best prediction that is "
-        "the same for all rows; linear, scikit-learn's LogisticRegression or Ridge",
+        ("constant", "linear", "neighbours"),
+        description="predictors that the model is compared with on validation and test rows: constant, the best "
+        "prediction that is the same for all rows; linear, logistic or ridge regression; neighbours, the 15 nearest "
+        "training rows",
     )
     log_every: PositiveInteger | None = Field(
         None, description="epochs between two lines of the history; default: at most about 1000 lines"

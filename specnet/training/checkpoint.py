@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,20 @@ from specnet.files.tensors import decode, encode, parse_object, read_header, sho
 from specnet.parts.arrays import Array
 from specnet.parts.watching import Memory
 from specnet.training.identity import RunIdentity
+from specnet.training.record import Record, checked_looks, snapshots_of
+from specnet.training.step_sizes import StepSize
 from specnet.training.trainer import EpochSoFar
 
 HISTORY = "history"
 FINISHED = "members"
 """The members of an ensemble that are finished, in facts and names of tensors."""
+LOOKS = "looks"
+SNAPSHOT = "snapshot/"
+"""Before the names of the record's tensors."""
 SPEC = "spec"
 MEMBER = "member"
 """The number of the member in each record of an ensemble's history, from 0."""
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,15 @@ class Checkpoint:
         The records so far, of all members.
     run : RunIdentity or None
         Identity of the run; None if it is not needed.
+    record : Record
+        What has been recorded, of an ensemble's first member.
     """
 
     tensors: Mapping[str, Array]
     facts: Mapping[str, Any]
     history: list[dict[str, Any]]
     run: RunIdentity | None = None
+    record: Record = field(default_factory=Record)
 
     @property
     def seconds(self) -> float:
@@ -59,8 +67,9 @@ class Checkpoint:
         assert self.run is not None, "a file says what run it is of"
         metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
         tensors = {name: array for name, array in self.tensors.items() if array.size}
+        tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
         # As tensors, for there is no cap on their length.
-        texts = {HISTORY: json.dumps(self.history), SPEC: self.run.spec}
+        texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.looks), SPEC: self.run.spec}
         return encode(
             {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
         )
@@ -82,7 +91,7 @@ class Checkpoint:
             if data.get("checkpoint") not in (None, FORMAT):
                 found = shown(str(data["checkpoint"]))
                 raise FileError(f"the checkpoint has format {found}; expected {FORMAT}")
-            history = json.loads(tensors.pop(HISTORY).tobytes())
+            history, looks = (json.loads(tensors.pop(name).tobytes()) for name in (HISTORY, LOOKS))
             spec = tensors.pop(SPEC).tobytes()
             parse_object(spec, "its spec")
             run = RunIdentity(spec.decode(), str(data["data_sha256"]))
@@ -92,7 +101,9 @@ class Checkpoint:
         current = history_of(records, len(facts[FINISHED])) if FINISHED in facts else records
         if current and current[-1]["epoch"] > facts["epochs"]:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
-        return cls(tensors, facts, records, run)
+        kept = [name for name in tensors if name.startswith(SNAPSHOT)]
+        snapshots = snapshots_of({name.removeprefix(SNAPSHOT): tensors.pop(name) for name in kept})
+        return cls(tensors, facts, records, run, Record(checked_looks(looks), snapshots))
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Copy the saved tensors into arrays of the same names and shapes.
@@ -144,7 +155,7 @@ def history_of(records: list[dict[str, Any]], member: int) -> list[dict[str, Any
 
 
 _LARGEST_COUNT = 2**53
-_FACTS = {"engine", "epochs", "steps", "updates", "so_far", "seconds", "watchers"}
+_FACTS = {"engine", "epochs", "steps", "updates", "so_far", "measured", "seconds", "watchers"}
 _FINISHED = {"epochs", "steps", "seconds", "end"}
 _MEMORY = {field.name for field in fields(Memory)}
 
@@ -174,6 +185,21 @@ def _is_part_of_epoch(value: Any) -> bool:
     )
 
 
+def _is_measured(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"epoch", "sizes"}
+        and _is_count(value["epoch"])
+        and isinstance(value["sizes"], dict)
+        and all(map(_is_step_size, value["sizes"].values()))
+    )
+
+
+def _is_step_size(value: Any) -> bool:
+    numbers = isinstance(value, list) and len(value) == len(StepSize._fields)
+    return numbers and all(number is None or is_finite(number) for number in value)
+
+
 def _is_finished(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -196,6 +222,7 @@ def _checked_facts(facts: Any) -> dict[str, Any]:
         "steps": _is_count(facts["steps"]),
         "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],
         "so_far": _is_part_of_epoch(facts["so_far"]),
+        "measured": facts["measured"] is None or _is_measured(facts["measured"]),
         "seconds": is_finite(facts["seconds"]) and facts["seconds"] >= 0,
         "watchers": isinstance(facts["watchers"], dict) and all(map(_is_memory, facts["watchers"].values())),
         FINISHED: isinstance(facts.get(FINISHED, []), list) and all(map(_is_finished, facts.get(FINISHED, []))),

@@ -236,9 +236,17 @@ class CompiledTrainer(SteppingTrainer):
         done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
         self._stepper.rate_factor, most = epoch.rate_factor, self._stepper.most_at_once
         for run in self._feed.runs(epoch.number, done):
-            for start in range(0, len(run), most):
+            start = 0
+            while start < len(run):
+                is_measured = epoch.is_measured and not done
+                some = run[start : start + (1 if is_measured else most)]
+                start += len(some)
                 self.is_whole = False
-                losses, weights = self._stepper.make(run[start : start + most], epoch.with_loss)
+                if is_measured:
+                    self.meter.before_step(self.theta)
+                losses, weights = self._stepper.make(some, epoch.with_loss)
+                if is_measured:
+                    self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
                 for loss, weight in zip(losses.tolist(), weights.tolist(), strict=True):
                     total += loss * weight
                     total_weight += weight

@@ -14,6 +14,8 @@ from specnet.spec.document import EARLY_STOPPING
 from specnet.training.checkpoint import MEMBER, Checkpoint
 from specnet.training.figures import Figures, Monitor
 from specnet.training.observer import Observer
+from specnet.training.record import Record
+from specnet.training.recorder import Recorder
 from specnet.training.snapshot import Snapshot
 from specnet.training.trainer import Epoch, State, Trainer
 from specnet.training.watch import BestWeights, Watchers, has_ended, watcher_name
@@ -42,6 +44,8 @@ class Course:
         Maximum number of epochs; default: that of the spec.
     member : int, optional
         Number of the member of an ensemble.
+    recorder : Recorder, optional
+        Looks at the network before the observer does.
 
     Attributes
     ----------
@@ -49,6 +53,8 @@ class Course:
         A record for each logged epoch.
     epochs : int
         Number of finished epochs.
+    trained : int
+        Number of the epochs that have been trained: one more where the last one does not count yet, or has failed.
     total : int
         Maximum number of epochs.
     """
@@ -62,10 +68,11 @@ class Course:
         keep_checkpoint: Keeper | None = None,
         total: int | None = None,
         member: int | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         training = network.spec.training
         self.history: list[dict[str, Any]] = []
-        self.epochs, self.total = 0, training.epochs if total is None else total
+        self.epochs, self.trained, self.total = 0, 0, training.epochs if total is None else total
         self._begin, self._seconds_before = time.perf_counter(), 0.0
         self._member = {} if member is None else {MEMBER: member}
         self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
@@ -74,7 +81,12 @@ class Course:
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
         self._best = BestWeights(*trainer.kept()) if keeps_best else None
-        self._snapshot = Snapshot(network, trainer)
+        self.snapshot, self._recorder = Snapshot(network, trainer), recorder
+        self._seers: list[Observer] = [observer] if recorder is None else [recorder, observer]
+        self._seen_next: int | None = None
+        # Watchers, and L-BFGS, may end training with any epoch.
+        may_end = bool(self._watchers.memories) or not trainer.resumes
+        self._measures_all = may_end and (recorder is not None or observer.takes_snapshots)
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
     @property
@@ -85,7 +97,9 @@ class Course:
     def begin(self) -> Epoch | None:
         """Return the first epoch, or the one to resume; None if there is none."""
         if not self.epochs and not self._trainer.so_far.batches:
-            self._observer.trained(0, self._snapshot)
+            for seer in self._seers:
+                self._show(seer)
+        self._find_next()
         return self._upcoming()
 
     def _upcoming(self) -> Epoch | None:
@@ -93,17 +107,19 @@ class Course:
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
-        unseen = self._unseen()
-        return Epoch(epochs, bool(watchers.memories) or self._is_logged(epochs + 1), watchers.rate_factor, unseen)
+        is_measured = self._measures_all or epochs + 1 == self._seen_next
+        with_loss = bool(watchers.memories) or self._is_logged(epochs + 1)
+        return Epoch(epochs, with_loss, watchers.rate_factor, self._unseen(), is_measured)
 
     def _unseen(self) -> int:
         """Return the number of epochs from the next one on that nothing looks at."""
-        if self._watchers.memories or self._observer.takes_snapshots:
+        if self._watchers.memories:
             return 0
         every = self._checkpoint_every if self._keep_checkpoint is not None else None
         logged = math.ceil(self.epochs / self._log_every) * self._log_every + 1
         kept = self.total if every is None else (self.epochs // every + 1) * every
-        return min(logged, kept, self.total) - self.epochs - 1
+        seen = self.total if self._seen_next is None else self._seen_next
+        return min(logged, kept, seen, self.total) - self.epochs - 1
 
     def after_epoch(self, loss: float, epochs: int = 1) -> Epoch | None:
         """Record the finished epoch, with its loss if it was requested, and return the next one.
@@ -119,7 +135,8 @@ class Course:
         TrainingError
             If a figure is not finite.
         """
-        epoch, watchers, record = self.epochs + epochs, self._watchers, None
+        self.trained = epoch = self.epochs + epochs
+        watchers, record = self._watchers, None
         memories = watchers.memories
         if memories or self._is_logged(epoch):
             figures = Figures(self._network, epoch, self._monitors, self._trainer.kept)
@@ -134,9 +151,16 @@ class Course:
         self._trainer.so_far.set()
         if self._best is not None and self._is_best:
             self._best.replace(*self._trainer.kept())
+        # What is kept comes first: an observer may be broken off.
         if record is not None:
-            self._log(record)
-        self._observer.trained(epoch, self._snapshot)
+            self.history.append(record)
+        if epoch == self._seen_next and self._recorder is not None:
+            self._show(self._recorder)
+        if record is not None:
+            self._observer.logged(epoch, record)
+        if epoch == self._seen_next:
+            self._show(self._observer)
+            self._find_next()
         upcoming, every = self._upcoming(), self._checkpoint_every
         if every is not None and self._keep_checkpoint is not None and epoch % every == 0 and upcoming is not None:
             self._keep_checkpoint(self.checkpoint())
@@ -145,12 +169,15 @@ class Course:
     def close(self, loss: float) -> None:
         """Log the last epoch, which had this loss, if training ended early."""
         if not self.epochs:  # nothing to gain from the start is an epoch too
-            self.epochs = 1
-            self._observer.trained(1, self._snapshot)
+            self.epochs = self.trained = 1
+            for seer in self._seers:
+                self._show(seer)
         if not self.history or self.history[-1]["epoch"] != self.epochs:
             figures = Figures(self._network, self.epochs, self._monitors, self._trainer.kept)
             figures[LOSS] = loss
-            self._log(self._record(self.epochs, figures))
+            record = self._record(self.epochs, figures)
+            self.history.append(record)
+            self._observer.logged(self.epochs, record)
 
     def end(self, reason: str) -> str:
         """Return how training ended, in words; the reason applies if neither a watcher nor the last epoch ended it.
@@ -184,20 +211,35 @@ class Course:
         facts = checkpoint.facts
         self._trainer.restore(facts)
         self.history, self.epochs, self._seconds_before = list(checkpoint.history), facts["epochs"], facts["seconds"]
+        self.trained = self.epochs
+        if self._recorder is not None:
+            self._recorder.restore(checkpoint.record)
         self._watchers.restore(facts["watchers"])
         self._observer.resumed(self.epochs, self.seconds)
 
     def checkpoint(self) -> Checkpoint:
         """Return a checkpoint to resume from; the start of training if the trainer does not resume."""
-        return self._start or Checkpoint(self._tensors(), self._facts(), self.history)
+        if self._start is not None:
+            return self._start
+        record = Record()
+        if self._recorder is not None:
+            self._show(self._recorder)  # unless it was broken off there, it has seen this epoch
+            record = self._recorder.record()
+        return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
 
     def _record(self, epoch: int, figures: Figures) -> dict[str, Any]:
         told = {name: figures[name] for name in self._monitors}
         return {**self._member, "epoch": epoch, LOSS: figures[LOSS], **told}
 
-    def _log(self, record: dict[str, Any]) -> None:
-        self.history.append(record)
-        self._observer.logged(self.epochs, record)
+    def _show(self, seer: Observer) -> None:
+        """Let an observer see the network, if it wants to see that of this epoch."""
+        if seer.next_epoch(self.epochs - 1) == self.epochs:
+            seer.trained(self.epochs, self.snapshot)
+
+    def _find_next(self) -> None:
+        """Find the next epoch that is to be seen."""
+        wanted = (seer.next_epoch(self.epochs) for seer in self._seers)
+        self._seen_next = min((epoch for epoch in wanted if epoch is not None), default=None)
 
     @property
     def _stopping(self) -> Memory | None:

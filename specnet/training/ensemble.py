@@ -35,12 +35,15 @@ class Ensemble:
     rows_of : callable
     choice : Choice
         The engine that trains them all.
+    records : bool
+        Whether the training of the first one is recorded.
     """
 
     network: Network
     starts: Sequence[Start]
     rows_of: RowsOfMember
     choice: Choice
+    records: bool = False
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -69,4 +72,5 @@ class Ensemble:
             interruptions=interruptions,
             member=member,
             choice=self.choice,
+            records=self.records and not member,
         )

@@ -13,6 +13,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.gradient import Gradients
 from specnet.training.interruptions import Interruptions
+from specnet.training.step_sizes import StepMeter
 from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
@@ -47,7 +48,7 @@ class LbfgsTrainer:
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
     ) -> None:
         self.theta, self.layer_state, self.step_number = theta, layer_state, 0
-        self.is_whole, self.so_far = True, EpochSoFar()
+        self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
         self._network, self._learning = network, theta[: network.layout.trainable_size]
         self.gradient = np.zeros_like(self._learning)
         self._batch = Gradients(network, feed, theta, layer_state, self.gradient, member)[feed.rows]
@@ -64,7 +65,7 @@ class LbfgsTrainer:
     def facts(self) -> dict[str, Any]:
         """Return the number of gradient evaluations."""
         numbers = {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
-        return {"engine": self._network.engine, **numbers}
+        return {"engine": self._network.engine, **numbers, "measured": None}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Do nothing: training starts again."""
@@ -94,7 +95,14 @@ class LbfgsTrainer:
             return loss, self.gradient.astype(np.float64)
 
         def after_iteration(intermediate_result: OptimizeResult) -> None:
+            current = upcoming[-1]
+            assert current is not None, "StopIteration ended it"
+            if current.is_measured:
+                self._learning[:] = accepted
+                self.meter.before_step(self.theta)
             self._learning[:] = accepted[:] = intermediate_result.x
+            if current.is_measured:
+                self.meter.after_step(current.number + 1, self.theta, self.gradient)
             upcoming.append(after_epoch(losses[-1]))
             losses.append(float(intermediate_result.fun))
             if upcoming[-1] is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from specnet.compiler import UnavailableError
 from specnet.data.feed import Feed
-from specnet.errors import Diagnostic
+from specnet.errors import Diagnostic, TrainingError
 from specnet.network import Network
 from specnet.network.engines import not_available
 from specnet.parts.arrays import Array
@@ -22,6 +22,8 @@ from specnet.training.figures import Monitor, not_finite
 from specnet.training.interruptions import Interruptions
 from specnet.training.lbfgs import LbfgsTrainer
 from specnet.training.observer import Observer
+from specnet.training.record import Look, Record, Snapshots
+from specnet.training.recorder import Recorder
 from specnet.training.rows import TrainingRows
 from specnet.training.stepping import SteppingTrainer
 from specnet.training.trainer import State
@@ -44,6 +46,8 @@ class Trained:
         Seconds in the loop, including those before a checkpoint.
     end : str
         How training ended, in words.
+    record : Record
+        What was recorded; empty if nothing was to be.
     """
 
     theta: Array
@@ -53,6 +57,17 @@ class Trained:
     steps: int
     seconds: float
     end: str
+    record: Record
+
+    @property
+    def looks(self) -> list[Look]:
+        """Looks at the layers, as plain data: before training, at up to 20 epochs, and at the end."""
+        return self.record.looks
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Parameters and layer states by name, after some numbers of epochs; empty unless there are two inputs."""
+        return self.record.snapshots
 
 
 @dataclass
@@ -78,7 +93,8 @@ class TrainingResult(Trained):
 
     def trained(self) -> Trained:
         """Return the network alone, without what is needed to resume."""
-        return Trained(self.theta, self.state, self.history, self.epochs, self.steps, self.seconds, self.end)
+        kept = (self.theta, self.state, self.history, self.epochs, self.steps, self.seconds, self.end, self.record)
+        return Trained(*kept)
 
 
 def train(
@@ -95,6 +111,7 @@ def train(
     interruptions: Interruptions | None = None,
     member: int | None = None,
     choice: Choice | None = None,
+    records: bool = False,
 ) -> TrainingResult:
     """Train a network on rows.
 
@@ -122,11 +139,13 @@ def train(
         Number of the member of an ensemble, from 0, which has random numbers of its own and stands in its records.
     choice : Choice, optional
         The engine; default: that of the checkpoint, or as `choose` finds for these rows.
+    records : bool
+        Record the layers at some epochs, as `Recorder` does; this changes no bit of the training.
 
     Raises
     ------
     TrainingError
-        If the loss is not finite at a logged epoch, or a parameter at the end.
+        If the loss is not finite at a logged epoch, or a parameter at the end; with the history and the looks so far.
 
     Notes
     -----
@@ -136,12 +155,14 @@ def train(
     for name, kept in (state or {}).items():
         layer_state[name][...] = kept
     observer = observer or Observer()
+    total = network.spec.training.epochs if epochs is None else epochs
     if choice is None:
         begun = None if checkpoint is None else checkpoint.facts["engine"]
-        choice = choose(network, len(rows), network.spec.training.epochs if epochs is None else epochs, begun)
+        choice = choose(network, len(rows), total, begun)
     choice, trainer = _trainer(choice, network, theta, rows.feed(network, member), layer_state, member)
     observer.engine_chosen(choice.engine, choice.reason)
-    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, epochs, member)
+    recorder = Recorder(network, rows.X, total) if records else None
+    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, total, member, recorder)
     if checkpoint is not None:
         course.resume(checkpoint)
     ended, interruption = None, None
@@ -149,27 +170,44 @@ def train(
         if interruptions is None:
             interruptions = stack.enter_context(Interruptions())
         interruptions.hold()
+        stack.enter_context(np.errstate(all="ignore"))
+        stack.enter_context(_failures_recorded(course, recorder))
         try:
-            with np.errstate(all="ignore"):
-                epoch = course.begin()
-                ended = None if epoch is None else trainer.run(epoch, course.after_epoch, interruptions)
-                if ended is not None:
-                    course.close(ended.loss)
+            epoch = course.begin()
+            ended = None if epoch is None else trainer.run(epoch, course.after_epoch, interruptions)
+            if ended is not None:
+                course.close(ended.loss)
         except KeyboardInterrupt as error:
             if not trainer.is_whole:
                 raise
             interruption = error
-    kept, kept_state = course.result()
-    reached_numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(trainer.so_far.loss)}
-    for name, numbers in reached_numbers.items():
-        if not np.isfinite(numbers).all():
-            raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
+        kept, kept_state = course.result()
+        numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(trainer.so_far.loss)}
+        for name, array in numbers.items():
+            if not np.isfinite(array).all():
+                raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
+        reached = course.checkpoint()
+        if recorder is not None and interruption is None:
+            recorder.finish(course.epochs, course.snapshot)
     steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
-    reached = course.checkpoint()
+    record = Record() if recorder is None else recorder.record()
     return TrainingResult(
-        kept, kept_state, course.history, course.epochs, steps, seconds, end, choice, interruption, reached
+        kept, kept_state, course.history, course.epochs, steps, seconds, end, record, choice, interruption, reached
     )
+
+
+@contextmanager
+def _failures_recorded(course: Course, recorder: Recorder | None) -> Iterator[None]:
+    """Let an error that ends training tell what was known until then."""
+    try:
+        yield
+    except TrainingError as error:
+        error.history = course.history
+        if recorder is not None:
+            recorder.finish(course.trained, course.snapshot)
+            error.looks = recorder.record().looks
+        raise
 
 
 def _trainer(

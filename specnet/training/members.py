@@ -17,6 +17,7 @@ from specnet.training.ensemble import Ensemble, RowsOfMember, Start
 from specnet.training.interruptions import Interruptions
 from specnet.training.loop import Trained, TrainingResult
 from specnet.training.observer import Observer
+from specnet.training.record import Record
 from specnet.training.side_by_side import train_side_by_side
 from specnet.training.trainer import EpochSoFar
 from specnet.training.watch import Watchers
@@ -41,6 +42,7 @@ def joined_result(members: Sequence[Trained]) -> TrainingResult:
         sum(member.steps for member in members),
         sum(member.seconds for member in members),
         end,
+        members[0].record,
         last.engine,
         last.interruption,
         within_member(members[:-1], last.reached),
@@ -57,6 +59,7 @@ def train_members(
     keep_checkpoint: Keeper | None = None,
     checkpoint: Checkpoint | None = None,
     interruptions: Interruptions | None = None,
+    records: bool = False,
 ) -> list[Trained]:
     """Train the members of an ensemble, as `train` does each.
 
@@ -76,11 +79,13 @@ def train_members(
     observer, keep_checkpoint, checkpoint, interruptions
         As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with several jobs only
         then.
+    records : bool
+        Record the training of the first member, as `train` does.
     """
     # Once for all: folds differ in their numbers of rows, and a resumed run keeps its engine.
     begun = None if checkpoint is None else checkpoint.facts["engine"]
     choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
-    ensemble = Ensemble(network, starts, rows_of, choice)
+    ensemble = Ensemble(network, starts, rows_of, choice, records)
     members = [] if checkpoint is None else finished_members(checkpoint, network)
     current = None if checkpoint is None else current_member(checkpoint)
 
@@ -121,7 +126,8 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
     for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
         theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
         checkpoint.restore(_tensors(number, theta, state))
-        found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts))
+        record = Record() if number else checkpoint.record
+        found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts, record=record))
     return found
 
 
@@ -141,6 +147,7 @@ def before_member(spec: Spec, engine: str) -> Checkpoint:
         "steps": 0,
         "updates": 0,
         "so_far": list(astuple(EpochSoFar())),
+        "measured": None,
         "seconds": 0.0,
     }
     return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
@@ -154,7 +161,8 @@ def within_member(finished: Sequence[Trained], reached: Checkpoint) -> Checkpoin
     told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
     records = [record for member in finished for record in member.history]
     facts = {**reached.facts, FINISHED: told} if told else reached.facts
-    return Checkpoint({**kept, **reached.tensors}, facts, [*records, *reached.history])
+    record = finished[0].record if finished else reached.record
+    return Checkpoint({**kept, **reached.tensors}, facts, [*records, *reached.history], record=record)
 
 
 def _tensors(number: int, theta: Array, state: Mapping[str, Array]) -> dict[str, Array]:

@@ -38,10 +38,23 @@ class Observer:
         """An epoch was logged: its number from 1, and its record in the history."""
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
-        """An epoch has ended, logged or not; called with 0 before the first one.
+        """An epoch has ended, logged or not; called with 0 before the first one, and with those of `next_epoch`.
 
         The snapshot shows the current network, which is that of this epoch until this method returns.
         """
+
+    def next_epoch(self, epoch: int) -> int | None:
+        """Return the first epoch after this one with which `trained` is to be called; None if there is none.
+
+        Default: each one, if `trained` is overridden. Fewer of them cost less: between them, the compiled engine trains
+        many epochs in one call. The answer for an epoch must always be the same.
+
+        Parameters
+        ----------
+        epoch : int
+            −1 to ask for the first one, which may be 0.
+        """
+        return epoch + 1 if self.takes_snapshots else None
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         """Training ended after these numbers of epochs, steps and seconds; `end` says how."""
@@ -96,7 +109,12 @@ class Observers(Observer):
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
         for observer in self._observers:
-            observer.trained(epoch, snapshot)
+            if observer.next_epoch(epoch - 1) == epoch:
+                observer.trained(epoch, snapshot)
+
+    def next_epoch(self, epoch: int) -> int | None:
+        epochs = (observer.next_epoch(epoch) for observer in self._observers)
+        return min((found for found in epochs if found is not None), default=None)
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
         for observer in self._observers:

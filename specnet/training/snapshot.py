@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.network import LayerOutputs, Network
+from specnet.network.slopes import NetworkSlopes, UnitSlopes
 from specnet.parts.arrays import Array
+from specnet.training.step_sizes import StepSize
 from specnet.training.trainer import Trainer
 
 
@@ -22,7 +24,9 @@ class Snapshot:
     """
 
     def __init__(self, network: Network, trainer: Trainer) -> None:
-        self._network, self._trainer = network, trainer
+        # What is looked at now and then is not worth compiling.
+        self._network, self._trainer = network.run_by("numpy"), trainer
+        self._slopes: NetworkSlopes | None = None
 
     def parameters(self) -> dict[str, Array]:
         """Return the current parameters by name: a weight is (outputs, inputs).
@@ -57,6 +61,35 @@ class Snapshot:
         found = self._network.layer_outputs(trainer.theta, X, trainer.layer_state)
         _protect(array for outputs in found.values() for array in outputs)
         return found
+
+    def slopes(self, X: ArrayLike) -> dict[str, UnitSlopes | None]:
+        """Return the slopes of the units of each layer with trainable weights for rows, by the name of the layer.
+
+        None for units without an activation. In evaluation mode, for rows as for `layer_outputs`.
+        """
+        if self._slopes is None:
+            self._slopes = NetworkSlopes(self._network)
+        found = self._slopes(self._trainer.theta, X, self._trainer.layer_state)
+        _protect(slopes.at_rows for slopes in found.values() if slopes is not None)
+        return found
+
+    def layer_state(self) -> dict[str, Array]:
+        """Return the current layer states by name, such as running averages; empty for most networks."""
+        found = {name: kept.copy() for name, kept in self._trainer.layer_state.items()}
+        _protect(found.values())
+        return found
+
+    def step_sizes(self, epoch: int) -> Mapping[str, StepSize] | None:
+        """Return how large the first step of an epoch was in the weights of each layer, by the name of the layer.
+
+        None if it was not measured: that is done in epochs with which an observer is called.
+
+        Parameters
+        ----------
+        epoch : int
+            The last finished one.
+        """
+        return self._trainer.meter.sizes(epoch)
 
     def _by_name(self, vector: Array) -> dict[str, Array]:
         _protect([vector])

@@ -11,6 +11,7 @@ from specnet.network import Network
 from specnet.network.engines import Engine
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
+from specnet.training.step_sizes import StepMeter
 from specnet.training.stepper import Stepper
 from specnet.training.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
 
@@ -38,7 +39,7 @@ class SteppingTrainer:
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
     ) -> None:
         self.theta, self.layer_state = theta, layer_state
-        self.is_whole, self.so_far = True, EpochSoFar()
+        self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
         steps = feed.batches_per_epoch
         total = steps * network.spec.training.epochs
         self._stepper = self.stepper_type(
@@ -70,9 +71,14 @@ class SteppingTrainer:
         """
         step, so_far = self._stepper.step, self.so_far
         done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
+        measured = 0 if epoch.is_measured else None
         self._stepper.rate_factor, self.is_whole = epoch.rate_factor, False
         for batch in self._feed.batches(epoch.number, done):
+            if done == measured:
+                self.meter.before_step(self.theta)
             loss, weight = step(batch, epoch.with_loss)
+            if done == measured:
+                self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
             total += loss * weight
             total_weight += weight
             done += 1
@@ -100,9 +106,11 @@ class SteppingTrainer:
             "steps": self._stepper.step_number,
             "updates": self._stepper.updates,
             "so_far": list(astuple(self.so_far)),
+            "measured": self.meter.facts(),
         }
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Restore these numbers."""
         self._stepper.step_number, self._stepper.updates = facts["steps"], facts["updates"]
         self.so_far.set(*facts["so_far"])
+        self.meter.restore(facts["measured"])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from specnet.parts.arrays import Array
 from specnet.training.interruptions import Interruptions
+from specnet.training.step_sizes import StepMeter
 
 State = dict[str, Array]
 """Layer states by name."""
@@ -26,12 +27,15 @@ class Epoch(NamedTuple):
         Factor on the learning rate in addition to that of the schedule.
     unseen : int
         Number of epochs, from this one on, that end without anything that looks at them.
+    is_measured : bool
+        Whether its first step is measured.
     """
 
     number: int
     with_loss: bool
     rate_factor: float
     unseen: int
+    is_measured: bool
 
 
 @dataclass(slots=True)
@@ -83,11 +87,14 @@ class Trainer(Protocol):
         Current parameters.
     layer_state : dict
         Layer states by name.
+    meter : StepMeter
+        Measures the steps that are to be measured.
     """
 
     resumes: ClassVar[bool]
     is_whole: bool
     so_far: EpochSoFar
+    meter: StepMeter
 
     theta: Array
     layer_state: State

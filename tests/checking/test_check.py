@@ -121,7 +121,7 @@ def test_a_zero_initialised_relu_stands_on_its_kinks():
     assert found["layers.0.weight"].verdict == found["layers.0.bias"].verdict == "at kinks"
     assert found["layers.0.weight"].left_out == 12
     assert found["layers.1.weight"].left_out == found["layers.1.bias"].left_out == found["input"].left_out == 0
-    assert found["layers.1.bias"].verdict == "right"
+    assert found["layers.1.bias"].verdict == "ok"
 
 
 def test_a_zero_initialised_head_is_smooth():

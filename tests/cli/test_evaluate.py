@@ -19,7 +19,7 @@ def test_an_evaluation_is_a_row_of_figures(specnet: Specnet, moons: Model, folde
     rows = arrays_in(folder / "rows.npz")
     figures = moons.evaluate(rows["X"], rows["y"])
     header, row = ended.out.splitlines()
-    assert header.split() == ["evaluated", "on", "loss", "accuracy"]
+    assert header.split() == ["loss", "accuracy"]
     assert row.split() == ["rows.npz", f"{figures['loss']:.4f}", f"{100 * figures['accuracy']:.1f}", "%"]
     as_json = specnet("evaluate", "moons/model.safetensors", "rows.npz", "--format", "json")
     assert as_json.document == {"errors": [], "rows": 7, "metrics": figures}

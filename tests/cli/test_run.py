@@ -19,36 +19,54 @@ from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
 
-FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "history.jsonl", "metrics.json", "run.json"}
+RECORDS = {"history.jsonl", "metrics.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
+FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", *RECORDS}
 
 
 def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
-    header, train, test, nothing, written = ended.out.splitlines()
-    assert header.split() == ["evaluated", "on", "loss", "accuracy"]
-    assert nothing == ""
+    header, train, test, written = ended.out.splitlines()
+    assert header.split() == ["loss", "accuracy", "95", "%", "constant"]
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
+    constant = figures_in_file["baselines"]["constant"]["test"]["accuracy"]
+    bounds = figures_in_file["intervals"]["test"]["accuracy"]
+    interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
     for line, split in ((train, "train"), (test, "test")):
-        name, loss, accuracy, percent = line.split()
+        name, loss, accuracy, percent, *beside = line.split()
         assert (name, percent) == (split, "%")
+        assert " ".join(beside) == (f"{interval} {100 * constant:.1f} %" if split == "test" else "")
         assert loss == f"{figures_in_file[split]['loss']:.4f}"
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
-    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, history.jsonl, …"
+    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
     assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
 
 
-def test_progress_goes_to_standard_error_as_two_lines(specnet: Specnet, pinned: Pinned) -> None:
-    first, second, nothing = specnet("run", "moons.toml").err.splitlines()
-    pinned(first)
-    pinned(re.sub(r"0\.\d{4}|[\d.]+ [mµ]?s\b", "…", second))
+def test_progress_goes_to_standard_error_and_ends_with_a_summary(specnet: Specnet, folder: Path) -> None:
+    header, line, nothing, summary = specnet("run", "moons.toml").err.splitlines()
+    first, *_, last = map(json.loads, (folder / "runs/moons/1/history.jsonl").read_text().splitlines())
+    assert header == "moons   2 → 5 relu → 1 sigmoid   21 parameters   45 + 15 rows"
+    assert line == f"epoch 20/20 loss {last['loss']:.4f}"
     assert nothing == ""
+    ends = f"loss {first['loss']:.4f} [▁-▇]{{12}} {last['loss']:.4f}"
+    assert re.fullmatch(rf"20 epochs in [\d.]+ (ms|s)   {ends}", summary)
+
+
+@pytest.mark.slow
+def test_without_block_characters_the_ends_of_the_loss_are_told(folder: Path) -> None:
+    ended = process("run", "moons.toml", folder=folder, PYTHONIOENCODING="ascii")
+    header, *_, summary = ended.err.splitlines()
+    assert header.startswith("moons   2 -> 5 relu -> 1 sigmoid   21 ")
+    assert re.search(r"loss 0\.\d{4} to 0\.\d{4}$", summary)
+    assert re.search(r"   \d+-\d+ %", ended.out)
+    assert "?" not in ended.err + ended.out
 
 
 def test_the_validation_loss_is_shown_too(specnet: Specnet) -> None:
     ended = specnet("run", "moons.toml", "--set", "data.split.validation_size=0.2")
-    assert re.search(r" 33 \w+, 12 \w+, 15 ", ended.err)
-    assert re.search(r" 0\.\d{4}   .* 0\.\d{4}   ", ended.err)
+    assert "   33 train + 12 validation + 15 test rows\n" in ended.err
+    assert re.search(r"^epoch 20/20 loss 0\.\d{4} validation_loss 0\.\d{4}$", ended.err, re.MULTILINE)
+    assert re.search(r" 0\.\d{4}   validation 0\.\d{4}$", ended.err, re.MULTILINE)
     assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "validation", "test"]
 
 
@@ -67,12 +85,41 @@ def test_quiet_prints_nothing(specnet: Specnet, folder: Path) -> None:
 def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
     assert (ended.status, ended.err) == (0, "")
+    facts = json.loads((folder / "here/run.json").read_text())
+    first, *_, last = map(json.loads, (folder / "here/history.jsonl").read_text().splitlines())
+    member = {name: facts[name] for name in ("end", "epochs", "training_seconds")}
     assert ended.document == {
         "errors": [],
+        "files": sorted(FILES),
         "folder": "here",
+        "members": [{**member, "first_loss": first["loss"], "last_loss": last["loss"]}],
         "metrics": json.loads((folder / "here/metrics.json").read_text()),
         "warnings": [],
     }
+
+
+def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
+    arguments = ["run", "moons.toml", "--set", "training.ensemble=2"]
+    *_, nothing, first, second = specnet(*arguments).err.splitlines()
+    assert nothing == ""
+    for number, line in enumerate((first, second)):
+        assert re.match(rf"member {number}   20 epochs in .*   loss 0\.\d{{4}} [▁-▇]+ 0\.\d{{4}}   validation ", line)
+    ended = specnet(*arguments)
+    assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "out_of_fold", "test"]
+    members = specnet(*arguments, "--format", "json").document["members"]
+    assert [member["epochs"] for member in members] == [20, 20]
+    assert len({member["last_loss"] for member in members}) == 2
+
+
+def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
+    header, *rows, _ = ended.out.splitlines()
+    assert header.split() == ["train", "test", "95", "%", "constant"]
+    assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
+    bounds = json.loads((folder / "here/metrics.json").read_text())["intervals"]["test"]["roc_auc"]
+    low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
+    assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
+    assert rows[2].endswith("   0.5000")
 
 
 def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
@@ -81,7 +128,7 @@ def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
     )
     assert ended.status == 0
     assert "2 → 7 relu → 1 sigmoid   29 " in ended.err
-    assert "3/3 " in ended.err
+    assert "\nepoch 3/3 " in ended.err
     assert json.loads((folder / "here/run.json").read_text())["overrides"] == [
         "training.epochs=3",
         "network.layer_sizes.1=7",

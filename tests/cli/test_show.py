@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native import missing
+from specnet.model import Model
+from specnet.report.figures import rounded
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
+from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
 
 BRANCHES = """\
@@ -34,17 +37,18 @@ layers = [
 def test_the_plan_is_a_row_for_each_layer(specnet: Specnet, pinned: Pinned) -> None:
     ended = specnet("show", "moons.toml")
     assert (ended.status, ended.err) == (0, "")
-    assert [line.split() for line in ended.out.splitlines()[5:8]] == [
-        ["input", "2"],
-        ["layers.0", "dense", "relu", "input", "5", "15", "he_normal"],
-        ["layers.1", "dense", "sigmoid", "layers.0", "1", "6", "glorot_uniform"],
+    assert ended.out.splitlines()[4:] == [
+        "layer            out   parameters   first weights   formula",
+        "input              2                                x",
+        "layers.0 dense     5           15   normal ±1       relu(W·x + b)",
+        "layers.1 dense     1            6   uniform ±1      sigmoid(W·x + b)",
     ]
     pinned(ended.out)
 
 
 def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> None:
     (folder / "branches.toml").write_text(BRANCHES)
-    rows = {line.split()[0]: line for line in specnet("show", "branches.toml").out.splitlines()[4:]}
+    rows = {line.split()[0]: line.split("   ") for line in specnet("show", "branches.toml").out.splitlines()[4:]}
     assert list(rows) == [
         *(
             "layer",
@@ -55,14 +59,16 @@ def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> Non
             "layers.twice.1.branch",
             "layers.twice.1.1",
         ),
-        *("layers.2", "layers.3", "total"),
+        *("layers.2", "layers.3"),
     ]
-    assert "leaky_relu(negative_slope=0.2)   input " in rows["layers.wide"]
-    assert "layers.wide, layers.twice.0.branch" in rows["layers.twice.0.1"]
-    assert rows["layers.twice.0.branch"].split()[-2:] == ["20", "zeros"]
-    assert "input, layers.twice.1.1 " in rows["layers.2"]
-    assert rows["layers.3"].split()[:5] == ["layers.3", "dense(use_bias=false)", "sigmoid", "layers.2", "1"]
-    assert rows["total"].split() == ["total", str(12 + 2 * 20 + 6)]
+    assert rows["layers.wide"][-1].strip() == "leaky_relu(W·x + b, negative_slope=0.2)"
+    assert rows["layers.twice.0.branch"][-1].strip() == "W·x + b"
+    assert [word for cell in rows["layers.twice.0.branch"] for word in cell.split()][2:5] == ["4", "20", "0"]
+    assert rows["layers.twice.0.1"][-1].strip() == "layers.wide + layers.twice.0.branch"
+    assert rows["layers.twice.1.1"][-1].strip() == "layers.twice.0.1 + layers.twice.1.branch"
+    assert rows["layers.2"][-1].strip() == "[input, layers.twice.1.1]"
+    assert rows["layers.3"][0] == "layers.3 dense(use_bias=false)"
+    assert rows["layers.3"][-1].strip() == "sigmoid(W·x)"
 
 
 @pytest.mark.parametrize("source", ["moons.toml", "here/model.safetensors"])
@@ -86,6 +92,7 @@ def test_the_plan_as_data(specnet: Specnet, source: str) -> None:
     assert (first["key"], first["inputs"], first["size"], first["parameters"]) == ("layers.0", ["input"], 5, 15)
     assert (second["key"], second["inputs"], second["size"], second["parameters"]) == ("layers.1", ["layers.0"], 1, 6)
     assert second["activation"]["type"] == "sigmoid"
+    assert (second["first_weights"], second["formula"]) == ("uniform ±1", "sigmoid(W·x + b)")
 
 
 def test_a_model_is_shown_as_its_spec(specnet: Specnet) -> None:
@@ -188,7 +195,7 @@ def test_what_a_layer_does_beside_its_activation_is_told(specnet: Specnet, folde
     (folder / "dropout.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", f"layers = {layers}"))
     lines = specnet("show", "dropout.toml").out.splitlines()
     assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 ")
-    assert "layers.1   dropout(rate=0.25) " in "\n".join(lines)
+    assert any(line.startswith("layers.1 dropout(rate=0.25) ") and line.endswith(" dropout(x)") for line in lines)
 
 
 def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None:
@@ -251,3 +258,57 @@ def test_code_is_that_of_numpy_whatever_trains(specnet: Specnet) -> None:
     ]
     assert told[0].out == told[1].out
     assert "buffer" in told[0].out
+
+
+def test_a_diagram_is_a_file_that_stands_alone(specnet: Specnet, folder: Path, moons: Model) -> None:
+    ended = specnet("show", "moons.toml", "--diagram", "spec.svg")
+    assert (ended.status, ended.out, ended.err) == (0, "spec.svg\n", "")
+    assert specnet("show", "moons", "--diagram", "model.svg", "--format", "json").document["diagram"] == "model.svg"
+    spec, model = (Drawn((folder / name).read_text("utf-8")) for name in ("spec.svg", "model.svg"))
+    assert spec.texts("caption") == model.texts("caption") == ["2 inputs", "5 relu", "1 sigmoid"]
+    assert not spec.all("g", "link")
+    weights = moons.network.parameters(moons.theta)
+    lines = [line[0].text for group in model.all("g", "link") for line in group]
+    assert sorted(lines) == sorted(
+        rounded(float(weight)) for name, array in weights.items() if name.endswith("weight") for weight in array.flat
+    )
+
+
+def test_a_diagram_names_columns_and_classes(specnet: Specnet, folder: Path, kinds: Model) -> None:
+    assert specnet("show", "kinds", "--diagram", "kinds.svg").status == 0
+    written = Drawn((folder / "kinds.svg").read_text("utf-8")).texts()
+    assert {"first", "second", "third", "kind a", "kind b", "kind c"} <= set(written)
+
+
+def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> None:
+    (folder / "taken.svg").write_text("mine")
+    ended = specnet("show", "moons.toml", "--diagram", "taken.svg")
+    assert ended.status == 2
+    assert ended.err.startswith("taken.svg: error[taken]: ")
+    assert (folder / "taken.svg").read_text() == "mine"
+    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force").status == 0
+    first = (folder / "taken.svg").read_bytes()
+    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force", "-q").out == ""
+    assert (folder / "taken.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--diagram", "moons.png"), "the name of the diagram must end in .svg"),
+        (("--diagram", "moons.svg", "--code"), "--code and --diagram cannot be combined"),
+        (("--force",), "--force needs --diagram"),
+    ],
+)
+def test_what_a_diagram_cannot_be_is_refused(
+    specnet: Specnet, folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = specnet("show", "moons.toml", *arguments)
+    assert ended.status == 2
+    assert message in ended.err
+    assert not list(folder.glob("*.svg"))
+
+
+def test_a_diagram_needs_a_folder(specnet: Specnet) -> None:
+    ended = specnet("show", "moons.toml", "--diagram", "no/moons.svg")
+    assert (ended.status, ended.err) == (1, "no/moons.svg: error[file]: folder does not exist\n")

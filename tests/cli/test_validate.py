@@ -10,9 +10,11 @@ from tests.texts.pinned import Pinned
 BAD = MOONS.replace('type = "make_moons"', 'type = "make_moon"').replace("epochs = 20", "epochs = -1")
 
 
-def test_a_good_file_is_a_line(specnet: Specnet) -> None:
+def test_good_files_are_counted(specnet: Specnet) -> None:
     ended = specnet("validate", "moons.toml")
-    assert (ended.status, ended.out, ended.err) == (0, "moons.toml: ok\n", "")
+    assert (ended.status, ended.out, ended.err) == (0, "1 spec, no mistakes\n", "")
+    ended = specnet("validate", "moons.toml", "moons.toml")
+    assert (ended.status, ended.out, ended.err) == (0, "2 specs, no mistakes\n", "")
 
 
 def test_quiet_says_nothing_of_good_files(specnet: Specnet) -> None:
@@ -25,7 +27,7 @@ def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, fold
     (folder / "worse.toml").write_text("name = \n")
     ended = specnet("validate", "bad.toml", "moons.toml", "worse.toml", "missing.toml")
     assert ended.status == 1
-    assert ended.out == "moons.toml: ok\n"
+    assert ended.out == ""
     lines = ended.err.splitlines()
     assert [line.split(": ")[0] for line in lines if "error[" in line] == [
         "bad.toml:3:8",
@@ -35,6 +37,7 @@ def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, fold
     ]
     assert lines[1] == '   3 | type = "make_moon"'
     assert lines[2].startswith("     |        ^^^^^^^^^^^ ")
+    assert lines[-1] == "4 specs, 4 mistakes"
     pinned(ended.err)
 
 

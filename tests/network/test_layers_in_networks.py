@@ -203,7 +203,7 @@ average_weights = { type = "exponential", decay = 0.9 }
     with pytest.raises(RuntimeError):
         specnet.run(path, tmp_path / "broken", observer=Stop())
     specnet.run(path, tmp_path / "broken", resume=True)
-    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
+    for name in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 

@@ -61,7 +61,7 @@ def test_classes(recipe_for: Recipe) -> None:
     assert spec.data is not None
     assert list(spec.data.columns.values()) == ["numeric"] * 4 + ["category"]
     assert [step.type for step in spec.network.preprocessing] == ["impute", "robust", "smooth_clip"]
-    assert spec.training.baselines == ("constant", "linear")
+    assert spec.training.baselines == ("constant", "linear", "neighbours")
     assert (spec.training.ensemble.members, spec.training.ensemble.validation) == (5, "folds")
     assert spec.training.early_stopping is None
     model = run(spec, 20)

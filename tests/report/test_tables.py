@@ -2,11 +2,14 @@
 
 import io
 import os
+import re
 
 import pytest
 
-from specnet.report.tables import TextTable
-from specnet.report.terminal import is_lively, visible, write_line, write_mistakes, write_table
+from specnet.report.tables import TextTable, flowing, wrapped
+from specnet.report.terminal import is_lively, visible, write_line, write_mistakes, write_parts, write_table
+
+CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 FIGURES = TextTable(
     ("", "loss", "accuracy"), [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")], frozenset({1, 2})
@@ -55,9 +58,76 @@ def test_a_terminal_gets_a_bold_header_and_folded_cells(lively: Terminal) -> Non
 def test_a_window_that_is_too_narrow_wraps_the_plain_table(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     table = TextTable(("name", "text"), [("x" * 10, "y" * 100)], folded=frozenset({1}))
-    assert table.least_width == 10 + 3 + 12
+    assert table.least_widths == [10, 12]
     write_table(lively, table)
-    assert lively.getvalue().splitlines() == table.lines()
+    assert CODES.sub("", lively.getvalue()).splitlines() == table.lines()
+
+
+def test_columns_that_do_not_fit_stand_below_the_others(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = TextTable(
+        ("", "loss", "accuracy", "95 %", "constant"),
+        [("train", "0.2993", "85.4 %", "", ""), ("test", "0.2667", "85.0 %", "74–92 %", "38.3 %")],
+        frozenset({1, 2, 3, 4}),
+    )
+    assert table.lines(48) == table.lines(), "it has 46 columns"
+    monkeypatch.setenv("COLUMNS", "33")
+    write_table(lively, table)
+    assert CODES.sub("", lively.getvalue()).splitlines() == [
+        "          loss   accuracy",
+        "train   0.2993     85.4 %",
+        "test    0.2667     85.0 %",
+        "",
+        "          95 %   constant",
+        "test   74–92 %     38.3 %",
+    ]
+    assert lively.getvalue().count("\x1b[1m") == 2, "both headers are bold"
+
+
+def test_a_narrow_terminal_without_colour_folds_too(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    write_table(lively, TextTable(("name", "text"), [("x", "one two three four five " * 4)], folded=frozenset({1})))
+    assert max(map(len, lively.getvalue().splitlines())) <= 60
+    assert lively.getvalue().split() == ["name", "text", "x", *["one", "two", "three", "four", "five"] * 4]
+    assert "\x1b" not in lively.getvalue()
+
+
+def test_wide_and_joined_signs_take_the_columns_that_a_terminal_gives_them() -> None:
+    table = TextTable(("name", "n"), [("日本", "1"), ("e\u0301t\u0301", "2"), ("abcde", "3")])
+    assert table.lines() == ["name    n", "日本    1", "e\u0301t\u0301      2", "abcde   3"]
+    assert wrapped("日本語", 4) == ["日本", "語"]
+
+
+def test_parts_of_a_line_are_broken_between_each_other_first() -> None:
+    parts = ["moons_2_5_1", "2 → 5 relu → 1 sigmoid", "21 parameters"]
+    assert flowing(parts) == flowing(parts, 80) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid   21 parameters"]
+    assert flowing(parts, 40) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid", "    21 parameters"]
+    assert flowing(parts, 20) == ["moons_2_5_1", "    2 → 5 relu → 1", "    sigmoid", "    21 parameters"]
+
+
+class Coded(io.StringIO):
+    """A stream with an encoding."""
+
+    encoding = "latin-1"
+
+
+def test_signs_that_an_encoding_lacks_have_plain_ones_in_their_place() -> None:
+    stream = Coded()
+    write_parts(stream, "2 → 5", "±0.5", "日")
+    write_table(stream, TextTable(("interval", "b"), [("74–92 %", "W·x − b"), ("…", "c")]))
+    assert stream.getvalue().splitlines() == [
+        "2 -> 5   ±0.5   日",
+        "interval   b",
+        "74-92 %    W·x - b",
+        "...        c",
+    ]
+
+
+def test_the_label_of_a_line_stands_out(lively: Terminal) -> None:
+    write_parts(lively, "underfitting: 4 of 5", label="underfitting:")
+    assert lively.getvalue() == "\x1b[1;33munderfitting:\x1b[0m 4 of 5\n"
+    plain = io.StringIO()
+    write_parts(plain, "underfitting: 4 of 5", label="underfitting:")
+    assert plain.getvalue() == "underfitting: 4 of 5\n"
 
 
 def test_colour_is_for_terminals_and_never_with_no_color(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +174,8 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
 def test_long_lines_of_mistakes_are_left_to_the_terminal(lively: Terminal) -> None:
     write_mistakes(lively, "x" * 200)
     assert "x" * 200 + "\n" in lively.getvalue().replace(os.linesep, "\n")
+
+
+def test_a_number_is_not_broken_within_its_digits() -> None:
+    assert wrapped("train for 20 000 epochs", 12) == ["train for", "20 000", "epochs"]
+    assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]

@@ -169,7 +169,7 @@ def test_runs_of_reference_specs_agree_and_write_the_same_bytes_again(path: Path
         results.append(specnet.run(path, tmp_path / name, overrides=SHORT, engine=engine, observer=watch))
         assert {made for made, _ in watch.engines} == {engine}
         assert facts(tmp_path / name) == (engine, "as training.engine says")
-    for written in ("model.safetensors", "history.jsonl", "metrics.json", RESOLVED):
+    for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl", RESOLVED):
         assert (tmp_path / "a" / written).read_bytes() == (tmp_path / "b" / written).read_bytes()
     compiled, _, numpy = (result.model for result in results)
     close = 1e-9 if numpy.network.dtype == np.float64 else 2e-2
@@ -296,5 +296,5 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
             kills += 1
             time.sleep(0.05)
     assert kills
-    for written in ("model.safetensors", "history.jsonl", "metrics.json"):
+    for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
         assert (tmp_path / "killed" / written).read_bytes() == (tmp_path / "whole" / written).read_bytes()

@@ -93,7 +93,7 @@ def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
     assert heard[0] == 1
 
 
-@pytest.mark.parametrize("after", range(6))
+@pytest.mark.parametrize("after", range(8))
 def test_a_full_disk_leaves_nothing_of_a_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
 ):
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing_of_a_new_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", range(6))
+@pytest.mark.parametrize("after", range(8))
 def test_a_full_disk_leaves_an_earlier_run_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
 ):
@@ -187,7 +187,8 @@ WRONG_MEMORIES = [{"best": "low"}, {"best": 10**400}, {"waited": 1.5}, {"rate_fa
 
 
 def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
-    texts = {"history": json.dumps(history), "spec": checkpoint.run.spec}
+    looks = json.dumps(checkpoint.record.looks)
+    texts = {"history": json.dumps(history), "looks": looks, "spec": checkpoint.run.spec}
     tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
     return encode(
         tensors, json.dumps({"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts})

@@ -170,7 +170,7 @@ def test_a_run_that_monitors_a_metric_resumes_in_the_same_bytes(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         specnet.run(spec, tmp_path / "broken", observer=Interrupting())
     specnet.run(spec, tmp_path / "broken", resume=True)
-    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
+    for name in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
     names = {"epoch", "loss", "validation_loss", "validation_roc_auc", "validation_f1"}
     assert all(set(record) == names for record in whole.history)

@@ -23,6 +23,8 @@ class Loss(PartKind):
     """How many outputs belong to a number of the target; the first of them are the predictions."""
     gives_probabilities: ClassVar[bool] = True
     """Whether the activated outputs are probabilities, where the target is binary or classes."""
+    predicts_mean: ClassVar[bool] = True
+    """Whether predictions are near the mean of a target of values, so that R² says how good they are."""
 
     def expression(self, output: Value, target: Value) -> Value:
         """Return each row's loss, (1, batch), from the output (outputs, batch).

@@ -99,6 +99,7 @@ class Quantile(Loss):
     aliases = ("pinball",)
     target = "values"
     output_activation = "linear"
+    predicts_mean = False
     type: Literal["quantile"] = "quantile"
     quantile: float = Field(0.5, gt=0, lt=1, description="quantile to predict")
 
@@ -115,6 +116,7 @@ class CosineSimilarity(Loss):
 
     target = "values"
     output_activation = "linear"
+    predicts_mean = False
     type: Literal["cosine_similarity"] = "cosine_similarity"
 
     def expression(self, output: Value, target: Value) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from specnet.errors import TrainingError
 from specnet.model import Answers, Model
 from specnet.network.random import stream
-from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
-from specnet.running.evaluation.constant import constant_outputs, output_model
+from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
+from specnet.running.evaluation.comparison import Comparison, score_of
 from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
 from specnet.running.evaluation.tables import answer_tables
 from specnet.running.fitting import FitResult
@@ -69,8 +69,8 @@ class Evaluation:
         return {"rows": self.rows, **self.metrics, **rest}
 
 
-def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
-    """Return what there is to say of a model that was fitted to the rows ``train``.
+def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluation, Comparison]:
+    """Return what there is to say of a model that was fitted to the rows ``train``, and how it compares with others.
 
     Raises
     ------
@@ -78,17 +78,42 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> Evaluation:
         If a loss of the model is not finite.
     """
     rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
-    figures = {"train": _checked(fitted.evaluate("train", splits["train"])), **_of_folds(fitted, splits["train"])}
-    if "validation" in splits:
-        figures["validation"] = _checked(fitted.evaluate("validation", splits["validation"]))
+    held = {name: part for name, part in splits.items() if name != "train"}
+    fitted = replace(fitted, inputs={name: fitted.prepared(name, part) for name, part in splits.items()})
+    train = fitted.answers("train", splits["train"])
+    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted, splits["train"])}
+    train_score = score_of(fitted.model.network, train)
+    del train  # as large as the training set
+    answers = {name: fitted.answers(name, part) for name, part in held.items()}
+    figures |= {name: _checked(each.figures(metrics)) for name, each in answers.items()}
+    baselines = baseline_answers(fitted, splits)
+    compared = {
+        name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
+    }
+    comparison = _comparison(fitted, splits, train_score, answers, baselines)
     if TEST not in splits:
-        return Evaluation(rows, figures)
-    test = fitted.answers(TEST, splits[TEST])
-    figures[TEST] = _checked(test.figures(metrics))
-    baselines = _baselines(fitted, splits)
-    compared = {name: {TEST: _told(answers.figures(metrics))} for name, answers in baselines.items()}
-    intervals, gains = _spread(fitted.model, figures[TEST], test, baselines, splits[TEST].groups)
-    return Evaluation(rows, figures, compared, {TEST: answer_tables(fitted.model, test)}, {TEST: intervals}, gains)
+        return Evaluation(rows, figures, compared), comparison
+    tables = answer_tables(fitted.model, answers[TEST])
+    on_test = {name: parts[TEST] for name, parts in baselines.items()}
+    intervals, gains = _spread(fitted.model, figures[TEST], answers[TEST], on_test, splits[TEST].groups)
+    return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains), comparison
+
+
+def _comparison(
+    fitted: FitResult,
+    splits: Mapping[str, Rows],
+    train: float | None,
+    answers: Mapping[str, Answers],
+    baselines: BaselineAnswers,
+) -> Comparison:
+    """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
+    network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
+    if name is None:
+        return Comparison(train)
+    scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
+    known = {baseline: score for baseline, score in scores.items() if score is not None}
+    inputs = fitted.prepared(name, splits[name])
+    return Comparison(train, name, inputs, answers[name], score_of(network, answers[name]), known)
 
 
 def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
@@ -101,26 +126,6 @@ def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
     return {name: _checked(fitted.fold_answers(rows).figures(training.metrics))}
-
-
-def _baselines(fitted: FitResult, splits: Mapping[str, Rows]) -> dict[str, Answers]:
-    """Return what the baselines that the spec names answer for test rows."""
-    names = fitted.model.spec.training.baselines
-    if not names:
-        return {}
-    head, train, test = output_model(fitted.model), splits["train"], splits[TEST]
-    training = head.answers(np.zeros((len(train), head.network.outputs)), train.y, train.weight)
-    outputs: dict[str, Array] = {}
-    for name in names:
-        if name == "constant":
-            outputs[name] = np.tile(constant_outputs(head, training), (len(test), 1))
-        else:
-            from specnet.running.evaluation.linear import linear_outputs
-
-            columns, test_columns = (fitted.prepared(part, splits[part]) for part in ("train", TEST))
-            counts = fitted.model.network.resolved.category_counts
-            outputs[name] = linear_outputs(head, training, columns, test_columns, counts)
-    return {name: head.answers(given, test.y, test.weight) for name, given in outputs.items()}
 
 
 def _spread(

@@ -1,26 +1,30 @@
-"""The linear baseline: what scikit-learn's logistic or ridge regression answers, by the same loss and metrics."""
+"""The linear baseline: logistic or ridge regression, with scikit-learn's objectives and default penalties.
+
+They are minimized here: importing scikit-learn's linear models takes longer than training many a network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Preparation, unfitted
 from specnet.model import Answers, Model
-from specnet.parts.arrays import FLOAT64, Array
-from specnet.parts.preprocessing import Standardize
 from specnet.running.evaluation.constant import Outputs, least_outputs, share_outputs
+from specnet.running.evaluation.features import Predictor, raw_outputs
 
-MOST_ITERATIONS = 1_000
+MOST_ITERATIONS = 300
+PENALTY = 1.0
+"""Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
+GRADIENT_TOLERANCE = 1e-6
+"""Of the mean loss, in its largest entry."""
+
+Numbers = NDArray[np.float64]
 
 
-def linear_outputs(
-    head: Model, training: Answers, columns: Array, test_columns: Array, category_counts: Mapping[int, int]
-) -> Outputs:
-    """Return a linear model's outputs for test rows as the loss sees them, (rows, outputs).
+def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
+    """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features.
 
     Parameters
     ----------
@@ -28,75 +32,107 @@ def linear_outputs(
         What `output_model` returns.
     training : Answers
         Of training rows, whatever the outputs.
-    columns, test_columns : ndarray (rows, columns)
-        Finite features of training and test rows.
-    category_counts : mapping of int to int
-        The number of categories of the columns that hold codes of categories, by their places.
+    features : (rows, features)
+        Of the same rows, standardized.
     """
-    numbers, test_numbers = (_with_indicators(rows, category_counts) for rows in (columns, test_columns))
-    preparation = Preparation.fit(unfitted((Standardize(),)), numbers, training.weight)
-    features = preparation.prepare(numbers), preparation.prepare(test_numbers)
+    weight = np.ones(len(training)) if training.weight is None else training.weight
     match head.network.task:
         case "values":
-            return _values(head, training, *features)
+            return _fitted_values(head, training, features, weight)
         case "multilabel":
-            targets, weight = training.target.T.astype(np.intp), training.weight
-            return share_outputs(
-                head, np.stack([_shares(target, 2, weight, *features)[:, 1] for target in targets], axis=1)
-            )
+            each = [_fitted_shares(target.astype(np.intp), 2, features, weight) for target in training.target.T]
+            return lambda rows: share_outputs(head, np.stack([shares(rows)[:, 1] for shares in each], axis=1))
         case "binary":
-            return share_outputs(head, _shares(training.target, 2, training.weight, *features)[:, 1:])
+            both = _fitted_shares(training.target, 2, features, weight)
+            return lambda rows: share_outputs(head, both(rows)[:, 1:])
         case "classes":
-            return share_outputs(head, _shares(training.target, head.network.outputs, training.weight, *features))
+            shares = _fitted_shares(training.target, head.network.outputs, features, weight)
+            return lambda rows: share_outputs(head, shares(rows))
 
 
-def _with_indicators(columns: Array, category_counts: Mapping[int, int]) -> NDArray[np.float64]:
-    """Return columns in float64, in place of codes a 0/1 column for each category but 0, as `one_hot` has them."""
-    numbers = [place for place in range(columns.shape[1]) if place not in category_counts]
-    indicators = (columns[:, [place]] == np.arange(1, count) for place, count in category_counts.items())
-    return np.concatenate([columns[:, numbers], *indicators], axis=1, dtype=FLOAT64)
+def _fitted_shares(
+    target: NDArray[np.intp], classes: int, features: Numbers, weight: Numbers
+) -> Callable[[Numbers], Numbers]:
+    """Return what gives the probability of each class for features, 0 for those that no training row has."""
+    there, members = np.unique(target, return_inverse=True)
+    coefficients = _logistic(features, members, len(there), weight) if len(there) > 1 else None
 
+    def shares(rows: Numbers) -> Numbers:
+        found = np.zeros((len(rows), classes))
+        found[:, there] = 1.0 if coefficients is None else _softmax(_scores(coefficients, rows))
+        return found
 
-def _shares(
-    target: NDArray[np.intp], classes: int, weight: NDArray[Any] | None, columns: Array, test_columns: Array
-) -> Outputs:
-    """Return the probability of each class for test rows, 0 for those that no training row has."""
-    from sklearn.linear_model import LogisticRegression
-
-    shares = np.zeros((len(test_columns), classes))
-    there = np.unique(target)
-    if len(there) == 1:
-        shares[:, there] = 1.0
-    else:
-        model = LogisticRegression(max_iter=MOST_ITERATIONS).fit(columns, target, weight)
-        shares[:, there] = model.predict_proba(test_columns)
     return shares
 
 
-def _values(head: Model, training: Answers, columns: Array, test_columns: Array) -> Outputs:
-    """Return the outputs for values as the loss takes them; of several outputs a target the others are constant."""
-    from sklearn.linear_model import Ridge
+def _logistic(features: Numbers, members: NDArray[np.intp], classes: int, weight: Numbers) -> Numbers:
+    """Return the coefficients of a logistic regression, (features + 1, scores), the last row being the intercepts.
 
+    Of two classes only the second has a score; the penalty would be another with two.
+    """
+    from scipy.optimize import minimize
+
+    columns = features.shape[1]
+    scores = 1 if classes == 2 else classes
+    shares = weight / weight.sum()
+    strength = PENALTY / weight.sum()
+    is_class = members[:, np.newaxis] == (np.arange(classes) if scores > 1 else np.array([1]))
+
+    def objective(flat: Numbers) -> tuple[float, Numbers]:
+        coefficients = flat.reshape(columns + 1, scores)
+        given = _scores(coefficients, features)
+        if scores == 1:
+            losses = np.logaddexp(0, given[:, 0]) - given[:, 0] * is_class[:, 0]
+            slopes = 0.5 * (1 + np.tanh(0.5 * given)) - is_class
+        else:
+            given -= given.max(axis=1, keepdims=True)
+            powers = np.exp(given)
+            sums = powers.sum(axis=1, keepdims=True)
+            losses = np.log(sums[:, 0]) - given[np.arange(len(given)), members]
+            slopes = powers / sums - is_class
+        slopes *= shares[:, np.newaxis]
+        gradient = np.concatenate([features.T @ slopes, slopes.sum(axis=0)[np.newaxis]])
+        gradient[:-1] += strength * coefficients[:-1]
+        penalty = 0.5 * strength * float(np.square(coefficients[:-1]).sum())
+        return float(shares @ losses) + penalty, gradient.reshape(-1)
+
+    options = {"maxiter": MOST_ITERATIONS, "maxls": 50, "gtol": GRADIENT_TOLERANCE, "ftol": 1e-14}
+    found = minimize(objective, np.zeros((columns + 1) * scores), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x).reshape(columns + 1, scores)
+
+
+def _scores(coefficients: Numbers, features: Numbers) -> Numbers:
+    return np.asarray(features @ coefficients[:-1] + coefficients[-1])
+
+
+def _softmax(scores: Numbers) -> Numbers:
+    if scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _fitted_values(head: Model, training: Answers, features: Numbers, weight: Numbers) -> Predictor:
+    """Return what gives the outputs for values; of several outputs a target the others are constant."""
     size, outputs = head.network.target_size, head.network.outputs
     wanted = training.wanted.astype(np.float64)
-    model = Ridge().fit(columns, wanted, training.weight)
-    fitted, answers = (
-        np.concatenate(
-            [_raw(head, model.predict(rows).reshape(-1, size), wanted), np.zeros((len(rows), outputs - size))], axis=1
-        )
-        for rows in (columns, test_columns)
-    )
-    return answers + least_outputs(head, training, fitted, fixed=size) if outputs > size else answers
+    coefficients = _ridge(features, wanted, weight)
+
+    def first(rows: Numbers) -> Outputs:
+        given = raw_outputs(head, _scores(coefficients, rows), wanted)
+        return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
+
+    added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
+    return lambda rows: first(rows) + added
 
 
-def _raw(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
-    """Return values as outputs that the loss sees.
-
-    Where those are logarithms, values stay above half the least positive one of the training target, as only positive
-    values have one.
-    """
-    loss = head.spec.training.loss
-    if loss.accepted_activations is None or loss.output_activation == "linear":
-        return values
-    positive = wanted[wanted > 0]
-    return np.log(np.maximum(values, positive.min() / 2 if positive.size else 1.0))
+def _ridge(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
+    """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts."""
+    mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, wanted))
+    roots = np.sqrt(weight)[:, np.newaxis]
+    rows, target = (features - mean) * roots, (wanted - target_mean) * roots
+    if rows.shape[1] <= len(rows):
+        found = np.linalg.solve(rows.T @ rows + PENALTY * np.eye(rows.shape[1]), rows.T @ target)
+    else:
+        found = rows.T @ np.linalg.solve(rows @ rows.T + PENALTY * np.eye(len(rows)), target)
+    return np.concatenate([found, (target_mean - mean @ found)[np.newaxis]])

@@ -1,0 +1,178 @@
+"""Findings about the rows: columns and targets that cannot be learned from, or too well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.parts.arrays import pieces
+from specnet.report.figures import count, percent, short
+from specnet.report.findings.evidence import Evidence, Numbers
+from specnet.report.findings.finding import Finding, Remedy, finding
+from specnet.report.findings.remedies import ignored_column, standardized_columns
+
+MOST_NAMED = 3
+"""Constant columns that a sentence names."""
+LARGE, VERY_LARGE, SPREAD_FACTOR = 100.0, 1000.0, 1000.0
+FAR_TARGET = 30.0
+GIVEN_AWAY, NEXT_FACTOR = 0.98, 0.2
+SHARED, DISTINCT = 0.05, 0.5
+LEAST_SIDE = 6
+"""Of the smallest picture whose columns are taken for pixels."""
+MOST_RANKED = 20_000
+"""Training rows that a single column is compared with the target on; of more, evenly spaced ones."""
+_FACTOR, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
+
+
+def constant_column(evidence: Evidence) -> Iterator[Finding]:
+    """Columns with one value in all training rows, unless they are pixels."""
+    columns = evidence.columns
+    rows, flat = len(columns.cells), _constant_columns(evidence)
+    if not flat or rows < 2 or _are_pixels(evidence):
+        return
+    named = ", ".join(columns.names[place] for place in flat[:MOST_NAMED])
+    more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
+    changes = {
+        path: value
+        for place in flat
+        for path, value in ignored_column(evidence, columns.names[place]).items()
+    }  # fmt: skip
+    remedy = Remedy(changes) if len(changes) == len(flat) else Remedy({}, "leave it out of data.features")
+    sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
+    yield finding("constant-column", "warning", sentence, remedy)
+
+
+def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
+    """Inputs beyond 100 whose spreads differ 1000-fold, or beyond 1000."""
+    largest, spreads = 0.0, np.zeros(0)
+    if evidence.inputs.size:
+        largest = max(float(abs(evidence.inputs[piece]).max()) for piece in pieces(evidence.inputs))
+    if largest <= LARGE:
+        return
+    spreads = evidence.inputs.std(axis=0, dtype=np.float64)
+    spreads = spreads[spreads > 0]
+    factor = float(spreads.max() / spreads.min()) if spreads.size else 1.0
+    if factor > SPREAD_FACTOR or largest > VERY_LARGE:
+        sentence = f"inputs reach {short(largest)}; the spreads of their columns differ by a factor of {short(factor)}"
+        changes = standardized_columns(evidence)
+        remedy = Remedy(changes, "" if changes else "standardize them in network.preprocessing")
+        yield finding("unscaled-columns", "warning", sentence, remedy)
+
+
+def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
+    """A target whose mean or spread is beyond 30, which takes many steps to reach from initial weights."""
+    if evidence.task != "values" or not evidence.spec.takes_any_target:
+        return
+    values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
+    means, spreads = values.mean(axis=0), values.std(axis=0)
+    worst = int(np.maximum(abs(means), spreads).argmax())
+    if max(abs(means[worst]), spreads[worst]) > FAR_TARGET:
+        whose = f"target {worst}" if values.shape[1] > 1 else "the target"
+        sentence = f"{whose} has mean {short(means[worst])} and standard deviation {short(spreads[worst])}"
+        remedy = Remedy({"network.target_preprocessing": ["standardize"]})
+        yield finding("unscaled-target", "warning", sentence, remedy)
+
+
+def leakage(evidence: Evidence) -> Iterator[Finding]:
+    """A column that alone gives the target, as no other does: |2·AUC − 1| of two classes, else η² or r² over 0.98."""
+    held, columns = evidence.held, evidence.columns
+    if held is None or evidence.target.ndim > 1 or held.score <= held.baselines.get("constant", -np.inf):
+        return
+    rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
+    target = np.asarray(evidence.target[rows], np.float64)
+    cells = columns.cells[rows]
+    powers = [
+        (column_power(_filled(cells[:, place]), target, evidence.task), columns.names[place])
+        for place, is_category in enumerate(columns.are_categories)
+        if not is_category
+    ]
+    powers.sort(key=lambda pair: -pair[0])
+    if len(powers) < 2 or powers[0][0] <= GIVEN_AWAY or 1 - powers[0][0] >= NEXT_FACTOR * (1 - powers[1][0]):
+        return
+    (power, name), (following, _) = powers[:2]
+    sentence = f"{name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
+    words = "leave it out unless it is known before the answer is"
+    yield finding("leakage", "error", sentence, Remedy(ignored_column(evidence, name), words))
+
+
+def shared_rows(evidence: Evidence) -> Iterator[Finding]:
+    """Over 5 % of the held rows that are training rows, where most of these are distinct."""
+    held = evidence.held
+    if held is None or len(evidence.columns.names) < 2:
+        return
+    known = np.unique(row_numbers(evidence.inputs))
+    if len(known) <= DISTINCT * len(evidence.inputs):
+        return
+    share = float(np.isin(row_numbers(held.inputs), known).mean())
+    if share > SHARED:
+        sentence = f"{percent(share)} of the {held.rows} are training rows too"
+        remedy = Remedy({}, "remove duplicate rows, or keep them together with data.split.group")
+        yield finding("shared-rows", "error", sentence, remedy)
+
+
+def column_power(column: Numbers, target: Numbers, task: str) -> float:
+    """Return how well one column alone gives the target, from 0 to 1.
+
+    |2·AUC − 1| of two classes, η² of more, the square of Pearson's correlation with values.
+    """
+    if not np.ptp(column) or not np.ptp(target):
+        return 0.0
+    if task == "values":
+        return float(np.corrcoef(column, target)[0, 1] ** 2)
+    _, members = np.unique(target, return_inverse=True)
+    if task == "binary":
+        _, places, repeats = np.unique(column, return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(repeats) - (repeats - 1) / 2)[places]
+        ones = float(np.count_nonzero(members))
+        zeros = len(target) - ones
+        area = (float(ranks[members == 1].sum()) - ones * (ones + 1) / 2) / (ones * zeros)
+        return abs(2 * area - 1)
+    sizes = np.bincount(members)
+    means = np.bincount(members, column) / sizes
+    between = float(sizes @ (means - column.mean()) ** 2)
+    return between / float(((column - column.mean()) ** 2).sum())
+
+
+def row_numbers(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """Return a number for each row (rows, columns) that equal rows share, and hardly any others."""
+    numbers = np.zeros(len(rows), np.uint64)
+    for piece in pieces(rows):
+        part = numbers[piece]
+        for column in np.asarray(rows[piece], np.float64).T:
+            part ^= np.ascontiguousarray(column + 0.0).view(np.uint64)  # a zero has no sign
+            part *= _FACTOR
+            part ^= part >> _SHIFT
+    return numbers
+
+
+def _constant_columns(evidence: Evidence) -> list[int]:
+    cells = evidence.columns.cells
+    flat = np.ones(len(evidence.columns.names), np.bool_)
+    first = np.asarray(cells[:1], np.float64)
+    for piece in pieces(cells):
+        rows = np.asarray(cells[piece], np.float64)
+        flat &= ((rows == first) | (np.isnan(rows) & np.isnan(first))).all(axis=0)
+        if not flat.any():
+            break
+    return [int(place) for place in np.flatnonzero(flat)]
+
+
+def _are_pixels(evidence: Evidence) -> bool:
+    """Return whether the columns are a square of whole grey values."""
+    cells, columns = evidence.columns.cells, len(evidence.columns.names)
+    side = round(columns**0.5)
+    if side * side != columns or side < LEAST_SIDE:
+        return False
+    rows = np.asarray(cells[:MOST_RANKED], np.float64)
+    return bool((rows >= 0).all() and (rows == np.round(rows)).all())
+
+
+def _filled(column: NDArray[np.floating]) -> Numbers:
+    """Return a column with the mean of its cells in place of missing ones."""
+    numbers = np.asarray(column, np.float64)
+    missing = np.isnan(numbers)
+    if missing.all():
+        return np.zeros(len(numbers))
+    return np.where(missing, numbers[~missing].mean(), numbers) if missing.any() else numbers

@@ -1,0 +1,71 @@
+"""All findings in their order, and which of them keep others from being looked for.
+
+Some causes have many consequences: a finding is not looked for where one of those before it already explains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from specnet.report.findings import data, optimization, outcome, units
+from specnet.report.findings.evidence import Evidence
+from specnet.report.findings.finding import Finding
+
+Find = Callable[[Evidence], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a finding is found.
+
+    Attributes
+    ----------
+    code : str
+    find : callable
+        Yields the findings of that code in the evidence.
+    unless : frozenset of str
+        Codes that explain it, of rules before this one.
+    """
+
+    code: str
+    find: Find
+    unless: frozenset[str] = frozenset()
+
+
+UNSCALED = frozenset({"unscaled-columns", "unscaled-target"})
+UNSTABLE = UNSCALED | {"large-first-weights", "rate-too-high"}
+STUCK = UNSTABLE | {"saturated-units", "equal-units", "vanishing-gradients"}
+WITHOUT_ANSWER = STUCK | {"rate-too-low", "class-imbalance", "no-signal"}
+
+RULES = (
+    Rule("constant-column", data.constant_column),
+    Rule("unscaled-columns", data.unscaled_columns),
+    Rule("unscaled-target", data.unscaled_target),
+    Rule("leakage", data.leakage),
+    Rule("shared-rows", data.shared_rows),
+    Rule("large-first-weights", optimization.large_first_weights, UNSCALED),
+    Rule("rate-too-high", optimization.rate_too_high, UNSCALED | {"large-first-weights"}),
+    Rule("dead-units", units.dead_units, UNSTABLE),
+    Rule("saturated-units", units.saturated_units, UNSTABLE),
+    Rule("equal-units", units.equal_units, UNSCALED),
+    Rule("vanishing-gradients", units.vanishing_gradients, UNSCALED),
+    Rule("rate-too-low", optimization.rate_too_low, STUCK),
+    Rule("class-imbalance", outcome.class_imbalance, UNSCALED),
+    Rule("no-signal", outcome.no_signal, UNSCALED | {"class-imbalance"}),
+    Rule("too-few-epochs", outcome.too_few_epochs, WITHOUT_ANSWER),
+    Rule("overfitting", outcome.overfitting, UNSTABLE),
+    Rule("underfitting", outcome.underfitting, WITHOUT_ANSWER | {"too-few-epochs", "overfitting"}),
+)
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return what is wrong with a run: causes before consequences."""
+    found: list[Finding] = []
+    codes: set[str] = set()
+    for rule in RULES:
+        if rule.unless.isdisjoint(codes):
+            more = list(rule.find(evidence))
+            found += more
+            codes |= {each.code for each in more}
+    return tuple(found)

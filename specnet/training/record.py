@@ -1,0 +1,106 @@
+"""The record of a run: looks at its layers, and its parameters at a few moments.
+
+A look is plain data, a line of ``layers.jsonl``::
+
+    {"epoch": 0, "layers": [{"layer": "layers.0", "weight": 0.7, "gradient": null, "step": null, "dead": 0.2, …}, …]}
+
+``weight`` and ``gradient`` are root mean squares over the weights of a layer, ``step`` is the root mean square of a
+step over that of the weights before it; ``dead``, ``saturated`` and, at the last look, ``parallel`` are fractions of
+units. Each is null where it is not a finite number or does not apply; `Recorder` says when.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from specnet.errors import FileError
+from specnet.parts.arrays import Array
+
+Look = dict[str, Any]
+Snapshots = dict[int, dict[str, Array]]
+"""Parameters and layer states by name, by the number of finished epochs."""
+LARGEST_EPOCH = 2**53
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was recorded of a run so far.
+
+    Attributes
+    ----------
+    looks : list of dict
+        In the order of the epochs.
+    snapshots : dict
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    snapshots: Snapshots = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the arrays of the snapshots by their names in files: the epoch, a slash, and the name."""
+        return {
+            f"{epoch}/{name}": array
+            for epoch, arrays in self.snapshots.items()
+            for name, array in arrays.items()
+            if array.size
+        }
+
+
+def checked_looks(records: Any) -> list[Look]:
+    """Return the looks of a run after checking them.
+
+    Raises
+    ------
+    FileError
+        If they are none.
+    """
+    if not isinstance(records, list):
+        raise FileError("the looks must be a list of records")
+    last = -1
+    for record in records:
+        if not _is_look(record) or record["epoch"] <= last:
+            after = f"after epoch {last}" if last >= 0 else "at the start"
+            raise FileError(f"the looks are damaged {after}: expected a later epoch and numbers of its layers")
+        last = record["epoch"]
+    return records
+
+
+def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
+    """Return the snapshots in the tensors of a file, in the order of the epochs.
+
+    Raises
+    ------
+    FileError
+        If a name does not begin with an epoch.
+    """
+    found: Snapshots = {}
+    for key, array in tensors.items():
+        epoch, slash, name = key.partition("/")
+        if not (slash and name and epoch.isascii() and epoch.isdecimal() and int(epoch) <= LARGEST_EPOCH):
+            raise FileError(f"the snapshots are damaged: {key[:60]!r} does not begin with an epoch")
+        found.setdefault(int(epoch), {})[name] = array
+    return dict(sorted(found.items()))
+
+
+def _is_look(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.keys() == {"epoch", "layers"}
+        and type(record["epoch"]) is int
+        and 0 <= record["epoch"] <= LARGEST_EPOCH
+        and isinstance(record["layers"], list)
+        and all(map(_is_layer, record["layers"]))
+    )
+
+
+def _is_layer(layer: Any) -> bool:
+    if not isinstance(layer, dict) or not isinstance(layer.get("layer"), str):
+        return False
+    return all(value is None or _is_number(value) for name, value in layer.items() if name != "layer")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
