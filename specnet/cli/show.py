@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specnet.cli.explaining import show_explanation
-from specnet.cli.inputs import is_model, load, parse
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
+from specnet.cli.inputs import check_suffix, is_model, load, parse
+from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
 from specnet.cli.output import Output, UsageError, reporting
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def show(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show where each value comes from, and the equations in force.")
     ] = False,
+    diagram: Annotated[
+        Path | None,
+        typer.Option("--diagram", metavar="FILE", show_default=False, help="Draw the network as an SVG file."),
+    ] = None,
     engine: Annotated[
         Engine | None,
         typer.Option(
@@ -52,6 +56,7 @@ def show(
     ] = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
+    force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -68,14 +73,23 @@ def show(
     specnet show specs/digits.toml --schedule --set training.epochs=20
     specnet show specs/moons.toml --explain --set training.epochs=100
     specnet show runs/moons_2_5_1/1 --resolved
+    specnet show runs/moons_2_5_1/1 --diagram moons.svg
     """
     with reporting(output_format, quiet) as output:
-        options = {"--resolved": resolved, "--code": code, "--schedule": schedule, "--explain": explain}
+        options = {
+            "--resolved": resolved,
+            "--code": code,
+            "--schedule": schedule,
+            "--explain": explain,
+            "--diagram": diagram is not None,
+        }
         asked = [option for option, given in options.items() if given]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} cannot be combined")
         if engine is not None and not code:
             raise UsageError("--engine needs --code")
+        if force and diagram is None:
+            raise UsageError("--force needs --diagram")
         if target.name == str(target) == "parts" and not target.exists():
             raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
         if schedule:
@@ -83,6 +97,9 @@ def show(
             return
         if explain:
             show_explanation(target, overrides, limit, output)
+            return
+        if diagram is not None:
+            _write_diagram(target, overrides, limit, diagram, force, output)
             return
         network = _network(target, overrides, limit)
         if resolved:
@@ -142,6 +159,33 @@ def _engine(network: Network) -> dict[str, str]:
         return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
     except SpecError as error:
         return Choice("compiled", error.diagnostics[0].message).facts()
+
+
+def _write_diagram(
+    target: Path,
+    overrides: list[str] | None,
+    limit: list[str] | None,
+    file: Path,
+    force: bool,
+    output: Output,
+) -> None:
+    """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
+    from specnet.files import refuse_taken, write_file
+    from specnet.report.diagram import diagram_file
+
+    check_suffix(file, (".svg",), "the name of the diagram")
+    if not force:
+        refuse_taken(file)
+    if is_model(target) and not overrides:
+        model = load(target, limit)
+        network, parameters = model.network, model.network.parameters(model.members[0][0])
+        labels = () if model.labels is None else tuple(map(str, model.labels))
+    else:
+        network, parameters, labels = _network(target, overrides, limit), None, ()
+    names = network.spec.feature_names or ()
+    write_file(file, diagram_file(network.resolved, parameters, input_names=names, output_names=labels))
+    output.data["diagram"] = str(file)
+    output.line(str(file))
 
 
 def _show_compiled(network: Network, output: Output) -> None:

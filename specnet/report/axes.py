@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.report.figures import power_texts, tick_texts
+from specnet.report.figures import power_texts, rounded, tick_texts
 
 LARGEST = 1e300
 """Values beyond are left out, so that differences between values are finite."""
@@ -92,8 +92,8 @@ class Axis:
 
         Along y the first name is at the top.
         """
-        shown = tuple(names)
-        return cls(-0.5, max(len(shown), 1) - 0.5, label, False, shown)
+        shown = tuple(names) or ("",)
+        return cls(-0.5, len(shown) - 0.5, label, False, shown)
 
     def positions(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return where values lie, 0 at the low end and 1 at the high end; NaN for those that cannot be shown."""
@@ -114,7 +114,7 @@ class Axis:
             exponents = self._decades()
             values = [value for value in self._ones_twos_fives() if self.low <= value <= self.high]
             if len(exponents) < 3 and 2 <= len(values) <= most:
-                return list(zip(values, tick_texts(values), strict=True))
+                return [(value, rounded(value)) for value in values]
             if len(exponents) > 1:
                 chosen = exponents[:: math.ceil(len(exponents) / max(most, 1))]
                 return [(float(f"1e{k}"), text) for k, text in zip(chosen, power_texts(chosen), strict=True)]

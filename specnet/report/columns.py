@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_PLACES = 16
 """Columns side by side before repetitions are folded."""
+LONGEST_KIND = 13
+"""Characters of a layer's kind that fit beside its size."""
 INPUT = 0
 """Number of the input's column."""
 
@@ -63,8 +65,8 @@ class Column:
         first, *others = self.nodes
         words = [] if first.layer.type == "dense" else [first.layer.type]
         words += [word for node in self.nodes if (word := _activation(node.layer))]
-        head = " ".join([count(self.size), *(words or ["linear"])]).replace("_", " ")
-        lines = [head]
+        kind = " ".join(words or ["linear"]).replace("_", " ")
+        lines = [f"{count(self.size)} {kind}"] if len(kind) <= LONGEST_KIND else [count(self.size), kind]
         if first.layer.name:
             lines.append(first.layer.name)
         lines += [_following(node.layer) for node in others if node.layer.split_activation()[0] is not None]
@@ -217,5 +219,5 @@ def _activation(layer: Layer) -> str:
 
 
 def _following(layer: Layer) -> str:
-    text = re.sub(r"\(\w+=([^,()]+)\)", r" \1", layer.summary())
+    text = re.sub(r"\(\w+=([^,()]+)\)", r" \1", layer.summary(training=False))
     return text.replace("_", " ").replace("normalization", "norm")

@@ -25,14 +25,15 @@ from specnet.report.placing import (
     Placement,
     place_columns,
 )
+from specnet.report.style import NETWORK_STYLE, style_alone
 from specnet.report.svg import escaped, hover_text, label, number, picture
 
 if TYPE_CHECKING:
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
-MOST_LINES = 160
-"""Lines of a dense block: those of its largest weights."""
+FILE_MARGIN = 16.0
+"""Units around a diagram that is a file."""
 CAPTION_ROOM = 122.0
 FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
 """Units from a column's middle to the frame of a fold, less for one within another."""
@@ -62,6 +63,45 @@ def diagram(
         For a page whose script shows activations: the circles are large, and unit 3 of the first hidden layer has the
         identity ``{live}-unit-1-2``, the text in it ``{live}-value-1-2``.
     """
+    width, height, content = _drawn(resolved, parameters, input_names, output_names, live)
+    return picture("specnet-network", width, height, _description(resolved, parameters), content)
+
+
+def diagram_file(
+    resolved: Resolved,
+    parameters: Parameters | None = None,
+    *,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+) -> str:
+    """Return the picture of a network as an SVG file with its own colours, light and dark.
+
+    Parameters are those of `diagram`.
+    """
+    width, height, content = _drawn(resolved, parameters, input_names, output_names, "")
+    description = _description(resolved, parameters)
+    head = [f"<title>{escaped(resolved.spec.name or description)}</title>"]
+    head.append(f"<style>\n{style_alone(NETWORK_STYLE, 'specnet-network')}</style>")
+    alone = picture("specnet-network", width, height, description, [*head, *content], margin=FILE_MARGIN)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
+
+
+def _description(resolved: Resolved, parameters: Parameters | None) -> str:
+    overview = Overview(resolved)
+    text = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
+    if parameters:
+        text += "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
+    return text
+
+
+def _drawn(
+    resolved: Resolved,
+    parameters: Parameters | None,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    live: str,
+) -> tuple[float, float, list[str]]:
+    """Return width and height of a diagram, and what it shows."""
     graph = columns_of(resolved)
     captions = [column.captions() for column in graph.columns]
     names = (
@@ -80,11 +120,7 @@ def diagram(
     content += _beside(names[0], placement.columns[INPUT], -circles.radius - EDGE, "end")
     content += _beside(names[1], placement.columns[len(graph.columns) - 1], circles.radius + EDGE, "start")
     content += _left_out(graph, placement)
-    overview = Overview(resolved)
-    description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
-    if parameters:
-        description += "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
-    return picture("specnet-network", placement.width, placement.height, description, content)
+    return placement.width, placement.height, content
 
 
 def _links(
@@ -114,12 +150,12 @@ def _weight(node: Node, parameters: Parameters | None) -> NDArray[np.float64] | 
 
 
 def _weighted(weight: NDArray[np.float64], start: Placed, end: Placed, circles: Circles) -> Iterator[str]:
-    """Yield the largest weights between units that are drawn, the largest on top."""
+    """Yield the weights between units that are drawn, at most 12 × 12 of them, the largest on top."""
     outputs, inputs = list(end.units), list(start.units)
     shown = weight[np.ix_(outputs, inputs)]
     size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
     largest = size.max(initial=0.0)
-    order = np.argsort(size, axis=None, kind="stable")[-MOST_LINES:]
+    order = np.argsort(size, axis=None, kind="stable")
     for sign, style in ((-1, "negative"), (1, "positive")):
         drawn = []
         for place in order:

@@ -152,7 +152,7 @@ def small_marks(
             shape = SMALL_MARKS[kind % len(SMALL_MARKS)]
             if len(chosen):
                 places = "".join(f"M{number(xs[k])} {number(ys[k])}{shape}" for k in chosen)
-                drawn.append(f'<path class="{_mark_style(kind, edged)}" d="{places}"/>')
+                drawn.append(f'<path class="{_mark_style(kind, edged)} small" d="{places}"/>')
     return "".join(drawn)
 
 

@@ -20,6 +20,8 @@ TICK_GAP = 8.0
 ROW = 30.0
 """Units between two ticks along y, at least."""
 MOST_ALONG_X = 6
+MOST_FOR_TICKS = 0.36
+"""Fraction of the width that texts along y may take."""
 
 Vector = NDArray[np.float64]
 
@@ -86,54 +88,53 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
         Units that are left free on the right.
     """
     top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0)
-    ticks = _ticks_along_y(y, bottom - top, 0.36 * width)
-    left = max([text_width(text) for _, text in ticks], default=0.0) + 10
+    ticks, room = _ticks_along_y(y, bottom - top), MOST_FOR_TICKS * width
+    left = max([text_width(shortened(text, room)) for _, text in ticks], default=0.0) + 10
     frame = Frame(left, max(width - right, left + 20), top, bottom, bool(y.names))
     drawn = []
     for value, text in ticks:
         place = float(frame.down(y.positions([value]))[0])
         if not y.names:
             drawn.append(f'<path class="grid" d="M{number(frame.left)} {number(place)}H{number(frame.right)}"/>')
-        drawn.append(label(text, frame.left - 6, place + 0.35 * TEXT_SIZE, anchor="end"))
-    for place, text in _ticks_along_x(x, frame, width):
-        drawn.append(label(text, place, frame.bottom + 15, anchor="middle"))
-    room = width - 2 * EDGE
+        drawn.append(label(text, frame.left - 6, place + 0.35 * TEXT_SIZE, anchor="end", room=room))
+    along_x, room = _ticks_along_x(x, frame, width)
+    for place, text in along_x:
+        drawn.append(label(text, place, frame.bottom + 15, anchor="middle", room=room))
     if x.label:
         drawn.append(label(x.label, frame.right, height - 4, "axis-label", "end", frame.right - EDGE))
     if y.label:
         start = max(min(frame.left, width - EDGE - text_width(y.label, LABEL_SIZE)), EDGE)
-        drawn.append(label(y.label, start, 11, "axis-label", room=room))
+        drawn.append(label(y.label, start, 11, "axis-label", room=width - 2 * EDGE))
     return frame, "".join(drawn)
 
 
-def _ticks_along_y(axis: Axis, height: float, room: float) -> list[tuple[float, str]]:
+def _ticks_along_y(axis: Axis, height: float) -> list[tuple[float, str]]:
     if axis.names:
         stride = -(-len(axis.names) * LABEL_SIZE // height)
-        ticks = axis.ticks(len(axis.names))[:: max(int(stride), 1)]
-    else:
-        ticks = axis.ticks(max(int(height / ROW), 2))
-    return [(value, shortened(text, room)) for value, text in ticks]
+        return axis.ticks(len(axis.names))[:: max(int(stride), 1)]
+    return axis.ticks(max(int(height / ROW), 2))
 
 
-def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> list[tuple[float, str]]:
-    """Return middles and texts of the ticks: as many as fit beside each other."""
+def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[float, str]], float]:
+    """Return middles and texts of the ticks, as many as fit beside each other, and the room for each."""
     if axis.names:
         cell = frame.width / len(axis.names)
         stride = max(int(-(-2 * TEXT_SIZE // cell)), 1)
-        ticks = axis.ticks(len(axis.names))[::stride]
         room = max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
-        return _placed(axis, [(value, shortened(text, room)) for value, text in ticks], frame, width)
+        return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, room), room
     for most in range(MOST_ALONG_X, 1, -1):
-        placed = _placed(axis, axis.ticks(most), frame, width)
+        placed = _placed(axis, axis.ticks(most), frame, width, width)
         if _are_apart(placed):
-            return placed
-    return _placed(axis, axis.ticks(1), frame, width)[:1]
+            return placed, width
+    return _placed(axis, axis.ticks(1), frame, width, width)[:1], width
 
 
-def _placed(axis: Axis, ticks: Sequence[tuple[float, str]], frame: Frame, width: float) -> list[tuple[float, str]]:
+def _placed(
+    axis: Axis, ticks: Sequence[tuple[float, str]], frame: Frame, width: float, room: float
+) -> list[tuple[float, str]]:
     placed = []
     for value, text in ticks:
-        half = text_width(text) / 2
+        half = text_width(shortened(text, room)) / 2
         place = float(frame.across(axis.positions([value]))[0])
         placed.append((min(max(place, half + 2), width - half - 2), text))
     return placed

@@ -98,11 +98,6 @@ class Story:
     sections: tuple[Section, ...]
 
 
-def can_be_shown(plane_inputs: int, category_inputs: int) -> bool:
-    """Tell whether the inputs of a network are a plane: two of them, and both numbers."""
-    return plane_inputs == 2 and not category_inputs
-
-
 def story(plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> Story:
     """Return how a network of two inputs decides.
 
@@ -133,13 +128,13 @@ class _Teller:
     def _large_rows(self) -> Picture:
         plane, rows = self.plane, self.rows
         total, held = len(plane.columns), int(plane.held_out.sum())
-        description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them for testing"
+        description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them held out"
         chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
         x, y = plane.columns[rows].T
         chart.points(x, y, self.kinds[rows], held_out=plane.held_out[rows], hover=self._hovers(), identity=ROWS)
         note = "Each point is a row." + self.answer.about_rows
         if held:
-            note += " Points with an edge are test rows, which the network never learns from."
+            note += " Points with an edge are held-out rows, which the network never learns from."
         if len(rows) < total:
             note += f" {count(len(rows))} of {count(total)} rows, drawn at random."
         return Picture("The rows", note, chart.svg())
@@ -148,7 +143,7 @@ class _Teller:
         plane = self.plane
         return [
             f"{self.answer.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
-            + ", test row" * bool(plane.held_out[k])
+            + ", held out" * bool(plane.held_out[k])
             for k in self.rows.tolist()
         ]
 
@@ -282,7 +277,7 @@ class _Teller:
                 text += f" The first {most} of {count(column.size)} units."
             if len(chosen) < len(later):
                 text += f" {len(chosen)} of {count(len(later))} layers behind the first are shown."
-            yield Section(f"Units of {column.key} bend the cuts before them", text, tuple(pictures))
+            yield Section(f"Units of {column.key} over the plane", text, tuple(pictures))
 
     def _learned(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[Section]:
         pictures = []

@@ -99,7 +99,7 @@ def importance_figure(importance: Importance) -> Figure:
     label = f"{'rise' if falls == 'loss' else 'fall'} of {falls}" + " in %" * is_share
     scale = 100.0 if is_share else 1.0
     low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), 1e-12)
-    x = Axis(scale * low, scale * high * 1.18, label)
+    x = Axis(scale * low, scale * high * 1.3, label)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, 58 + 20.0 * len(names)))
     for place, (value, spread) in enumerate(zip(scale * mean, scale * deviation, strict=True)):

@@ -16,6 +16,7 @@ LIGHT = {
     "muted": "#5a6468",
     "rule": "#e3e0d8",
     "class-0": "#bd5f10",
+    "class-0-text": "#a8530b",
     "class-1": "#1f6bb8",
     "class-2": "#00795a",
     "class-3": "#a3408a",
@@ -38,6 +39,7 @@ DARK = {
     "muted": "#a2acae",
     "rule": "#30383b",
     "class-0": "#f0994a",
+    "class-0-text": "#f0994a",
     "class-1": "#6fb0f2",
     "class-2": "#3cc49a",
     "class-3": "#e08bc8",
@@ -61,8 +63,10 @@ SERIES = (1, 0, 2, 3, 4, 5, 6, 7, 8, 9)
 """Class whose colour each of several curves has, in their order."""
 FONTS = '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Inter, system-ui, sans-serif'
 
-_SHARED = """
+_ON_PAGES = """
 .specnet-chart, .specnet-network { display: block; width: 100%; height: auto; overflow: visible; }
+"""
+_SHARED = """
 .specnet-chart text, .specnet-network text {
   font-size: 12px; fill: var(--muted); font-variant-numeric: tabular-nums; white-space: pre;
 }
@@ -79,6 +83,7 @@ _CHART = """
 .specnet-chart .hit { fill: transparent; }
 .specnet-chart .hit:hover { fill: var(--ink); fill-opacity: .3; }
 .specnet-chart .point { stroke: var(--card); stroke-width: .7; }
+.specnet-chart .small { stroke-width: .4; }
 .specnet-chart .held-out { stroke: var(--ink); stroke-width: 1.3; }
 .specnet-chart .dot { fill: var(--class-1); fill-opacity: .6; }
 .specnet-chart .bar { fill: var(--class-1); fill-opacity: .75; }
@@ -88,7 +93,7 @@ _CHART = """
 """
 _CLASSES = "".join(f".specnet-chart .class-{k} {{ fill: var(--class-{k}); }}\n" for k in range(CLASS_COUNT)) + "".join(
     f".specnet-chart .series-{k} {{ stroke: var(--class-{hue}); }}\n"
-    f".specnet-chart .name-{k} {{ fill: var(--class-{hue}); font-weight: 600; }}\n"
+    f".specnet-chart .name-{k} {{ fill: var(--class-{hue}{'' if hue else '-text'}); font-weight: 600; }}\n"
     for k, hue in enumerate(SERIES)
 )
 NETWORK_STYLE = (
@@ -113,7 +118,7 @@ NETWORK_STYLE = (
 .specnet-network .fold { fill: none; stroke: var(--muted); stroke-opacity: .7; }
 """
 )
-CHART_STYLE = NETWORK_STYLE + _CHART + _CLASSES
+CHART_STYLE = _ON_PAGES + NETWORK_STYLE + _CHART + _CLASSES
 """Rules of all charts and diagrams; they need the variables."""
 
 
@@ -139,7 +144,7 @@ def with_colours(rules: str, colours: dict[str, str]) -> str:
 def style_alone(rules: str, scope: str) -> str:
     """Return rules for a file that holds a single picture of a class, on paper of its own, in both themes."""
     paper = f".{scope} {{ background: var(--card); font-family: {FONTS}; }}\n"
-    coloured = "\n".join(line for line in (rules + paper).splitlines() if "var(" in line)
+    coloured = "".join(rule for rule in re.findall(r"[^{}]+{[^{}]*}", rules + paper) if "var(" in rule)
     return (
         f"{with_colours(rules + paper, LIGHT)}"
         f"@media (prefers-color-scheme: dark) {{\n{with_colours(coloured, DARK)}\n}}\n"

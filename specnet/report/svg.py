@@ -70,7 +70,9 @@ def hover_text(text: str) -> Markup:
     return Markup(f"<title>{escaped(text)}</title>") if text else Markup()
 
 
-def picture(style: str, width: float, height: float, description: str, content: Iterable[str]) -> Markup:
+def picture(
+    style: str, width: float, height: float, description: str, content: Iterable[str], *, margin: float = 0.0
+) -> Markup:
     """Return an SVG element of a size in units.
 
     Parameters
@@ -78,13 +80,17 @@ def picture(style: str, width: float, height: float, description: str, content: 
     style : str
         Its class.
     width, height : float
-        Its size; the style sheet may stretch it, and knows the width as ``--width``.
+        Size of what it shows; the style sheet may stretch it, and knows the width as ``--width``.
     description : str
         What stands for the picture where it is not seen, with its main numbers.
     content : iterable of str
         Markup of what it shows.
+    margin : float
+        Units around it.
     """
-    size = f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}"'
-    size += f' style="--width: {number(width)}px"'
+    whole = number(width + 2 * margin), number(height + 2 * margin)
+    view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"
+    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}"'
+    size += f' style="--width: {whole[0]}px"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
     return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

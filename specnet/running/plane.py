@@ -24,8 +24,8 @@ def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_na
     column_names, class_names : sequence of str
     """
     network = model.network
-    have_texts = any(text is not None for text in data.rows.texts)
-    if network.resolved.columns != 2 or have_texts or network.task == "multilabel" or network.target_size > 1:
+    has_categories = any(text is not None for text in data.rows.texts) or network.resolved.category_counts
+    if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or network.target_size > 1:
         return None
     parts = [data.splits[name] for name in ("train", "validation", "test") if name in data.splits]
     theta, state = model.members[0]

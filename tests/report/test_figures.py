@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from specnet.report.figures import count, counted, duration, figure, metric, size
+from specnet.report.figures import count, counted, duration, figure, interval, metric, size
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,21 @@ def test_a_time_has_the_unit_of_its_size(seconds: float, text: str) -> None:
 )
 def test_memory_has_the_unit_of_its_size(amount: int, text: str) -> None:
     assert size(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "text"),
+    [
+        ("accuracy", 0.7389, 0.9190, "74–92 %"),
+        ("accuracy", 0.9712, 0.9871, "97.1–98.7 %"),
+        ("balanced_accuracy", 0.0, 1.0, "0–100 %"),
+        ("loss", 0.2134, 0.3379, "0.21–0.34"),
+        ("r2", -0.1234, 0.3, "-0.12 to 0.30"),
+        ("mean_absolute_error", 36.8, 52.9, "37–53"),
+        ("mean_absolute_error", 0.0, 2.5e7, "0.0000–2.500e+07"),
+        ("accuracy", 1.0, 1.0, "100.0 %"),
+        ("loss", 1e-6, 3e-6, "1.000e-06–3.000e-06"),
+    ],
+)
+def test_an_interval_has_the_digits_that_its_width_leaves(name: str, low: float, high: float, text: str) -> None:
+    assert interval(name, low, high) == text

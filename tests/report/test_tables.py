@@ -189,3 +189,8 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
         word for row in rows for cell in row for word in cell.split()
     }
     assert headless([]) == []
+
+
+def test_a_number_is_not_broken_within_its_digits() -> None:
+    assert wrapped("train for 20 000 epochs", 12) == ["train for", "20 000", "epochs"]
+    assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]
