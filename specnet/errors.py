@@ -135,7 +135,21 @@ class TrainingError(SpecnetError):
 
 
 class NotFiniteError(TrainingError):
-    """The loss or a parameter is no longer finite."""
+    """The loss or a parameter is no longer finite.
+
+    Attributes
+    ----------
+    findings : list of dict
+        What led to it, as ``findings.json`` has it.
+    """
+
+    def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
+        super().__init__(*problems, hint=hint, source=source)
+        self.findings: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, diagnostics, state = super().__reduce__()
+        return made, diagnostics, {**state, "findings": self.findings}
 
 
 class FileError(SpecnetError):

@@ -9,11 +9,10 @@ from specnet.report.tables import TextTable
 
 def start_table(check: GradientCheck) -> TextTable:
     """Return a row for each layer: what it gives and how large its gradient is before the first step."""
-    header = ("layer", "type", "units", "dead", "saturated", "mean", "deviation", "gradient")
+    header = ("layer", "units", "dead", "saturated", "mean", "std", "gradient")
     rows = [
         (
-            start.key,
-            start.layer,
+            f"{start.key} {start.layer}",
             count(start.units),
             _counted(start.dead),
             _counted(start.saturated),
@@ -23,7 +22,7 @@ def start_table(check: GradientCheck) -> TextTable:
         )
         for start in check.start
     ]
-    return TextTable(header, rows, right=frozenset(range(2, 8)), folded=frozenset({1}))
+    return TextTable(header, rows, right=frozenset(range(1, 7)), folded=frozenset({0}))
 
 
 def comparison_table(check: GradientCheck) -> TextTable:

@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from specnet.cli.check import check
+from specnet.cli.compare import compare
 from specnet.cli.diff import diff
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
@@ -111,7 +112,23 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-_VERBS = (run, validate, show, parts, check, report, diff, runs, predict, evaluate, export, import_, schema, new)
+_VERBS = (
+    run,
+    validate,
+    show,
+    parts,
+    check,
+    report,
+    diff,
+    runs,
+    compare,
+    predict,
+    evaluate,
+    export,
+    import_,
+    schema,
+    new,
+)
 for _verb in _VERBS:
     _register(_verb)
 

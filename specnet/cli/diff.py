@@ -10,7 +10,6 @@ import typer
 from specnet.cli.inputs import STANDARD_INPUT, is_model, parse, read_limits
 from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption
 from specnet.cli.output import UsageError, reporting
-from specnet.files.runs import FACTS
 
 if TYPE_CHECKING:
     from specnet.running.sides import Side
@@ -33,8 +32,8 @@ def diff(
 
     Examples
     --------
-    specnet diff specs/moons.toml specs/iris.json
-    specnet diff runs/moons_2_5_1/1 specs/moons.toml --format json
+    specnet diff specs/moons.toml specs/logistic.toml
+    specnet diff runs/moons_2_5_1/1 moons
     """
     with reporting(output_format, quiet) as output:
         from specnet.report.differences import difference_row, joined_rows, spec_differences
@@ -63,6 +62,7 @@ def diff(
 
 
 def _side(path: Path, limit: list[str] | None) -> Side:
+    from specnet.files.runs import FACTS
     from specnet.running.sides import Side, side_of_model, side_of_run
 
     if path.is_dir() and (path / FACTS).is_file():

@@ -112,14 +112,14 @@ def run(
 
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:
-    from specnet.report.scores import TEST, scores_table
+    from specnet.report.scores import scores_table
     from specnet.running.folder import RUN_FILES, RunFolder
 
     figures = result.evaluation
     output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))
     output.data["metrics"] = figures
     output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
-    output.table(scores_table(result.metrics, figures["intervals"].get(TEST), figures["baselines"]))
+    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"]))
     named = [name for name in MAIN_FILES if name in files][:MOST_NAMED]
     output.parts(str(folder), f"{', '.join(named)}, …")
 

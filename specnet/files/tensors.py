@@ -150,19 +150,15 @@ def shown(name: str) -> str:
 
 
 def parse_object(text: bytes, what: str) -> dict[str, Any]:
-    value = parse_json(text, what)
-    if not isinstance(value, dict):
-        raise FileError(f"{what} is not a JSON object")
-    return value
-
-
-def parse_json(text: bytes, what: str) -> Any:
     try:
-        return json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        value = json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
     except RecursionError:
         raise FileError(f"{what} is nested too deeply") from None
     except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
         raise FileError(f"{what} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise FileError(f"{what} is not a JSON object")
+    return value
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from specnet.compiler import NUMPY, Backend, MissingRuleError
 from specnet.errors import SpecError
+from specnet.parts.blame import foreign_parts
 from specnet.spec import Spec
 
 Engine = Literal["numpy", "compiled"]
@@ -46,7 +47,17 @@ def check_engine(spec: Spec) -> None:
 
 def not_available(spec: Spec, reason: object, *, is_begun: bool = False) -> SpecError:
     """Return the error for a compiled engine that a spec wants, or a run was begun with, and that cannot be had."""
-    hint = "start the run anew" if is_begun else 'set training.engine to "numpy"'
+    code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
     if not isinstance(reason, MissingRuleError):
-        hint = f"install a C compiler, such as gcc or clang, or {hint}"
-    return spec.error("no-compiler", f"{NOT_AVAILABLE}: {reason}", ("training", "engine"), hint=hint)
+        code, hint = "no-compiler", f"install a C compiler, such as gcc or clang, or {hint}"
+    return spec.error(code, why_not_available(spec, reason), ("training", "engine"), hint=hint)
+
+
+def why_not_available(spec: Spec, reason: object) -> str:
+    """Return why the compiled engine cannot be had, with the parts that may be the cause.
+
+    All operations of built-in parts have a form in C.
+    """
+    found = foreign_parts((spec.network, spec.training)) if isinstance(reason, MissingRuleError) else ()
+    named = dict.fromkeys(f"{part.kind} {part.part_name()}" for part in found)
+    return f"{NOT_AVAILABLE}{' with ' * bool(named)}{' and '.join(named)}: {reason}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from specnet.compiler import Shape, ShapeError, Value
 from specnet.errors import PartError, SpecnetError
@@ -58,6 +60,18 @@ def part_behind(error: BaseException) -> type[Part] | None:
     modules = {part.__module__: part for part in installed_registry() if _is_foreign(part)}
     frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
     return next((modules[name] for name in reversed(frames) if name in modules), None)
+
+
+def foreign_parts(section: Any) -> Iterator[Part]:
+    """Yield the parts from other packages in a section of a spec, and in parts of it."""
+    if isinstance(section, Part) and _is_foreign(type(section)):
+        yield section
+    if isinstance(section, BaseModel):
+        for name in type(section).model_fields:
+            yield from foreign_parts(getattr(section, name))
+    elif isinstance(section, list | tuple):
+        for item in section:
+            yield from foreign_parts(item)
 
 
 def _is_foreign(part: type[Part]) -> bool:

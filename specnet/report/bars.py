@@ -57,6 +57,7 @@ class LiveLine:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._is_open = False
+        self._bar_width = BAR_WIDTH
 
     @property
     def width(self) -> int:
@@ -69,7 +70,8 @@ class LiveLine:
             texts = [shown(self._stream, part) for part in parts if part]
             room = self.width - sum(3 + text_width(text) for text in texts)
             if room >= LEAST_BAR_WIDTH:
-                texts.insert(0, bar(self._stream, fraction, min(room, BAR_WIDTH)))
+                self._bar_width = min(room, self._bar_width)  # which does not grow again: a bar stands still
+                texts.insert(0, bar(self._stream, fraction, self._bar_width))
                 break
         self._write(_CLEAR + "   ".join(texts))
 
@@ -77,7 +79,7 @@ class LiveLine:
         """Take the line away, and show the cursor again."""
         if self._is_open:
             self._write(_CLEAR + _SHOW)
-            self._is_open = False
+            self._is_open, self._bar_width = False, BAR_WIDTH
 
     def _write(self, text: str) -> None:
         with suppress(OSError):

@@ -27,7 +27,7 @@ def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equati
 
 
 def origin_text(value: ResolvedValue) -> str:
-    """Return where a value comes from: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``, ``default``."""
+    """Return where a value comes from: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``."""
     replaced = f"{_line(value.replaced)}: {_written(value.replaced)}" if value.replaced else ""
     if value.setting is not None and value.setting.removed:
         return f"default ({value.setting.text.name} removed {replaced})"

@@ -41,12 +41,14 @@ def short(value: float) -> str:
 
 def interval(name: str, low: float, high: float) -> str:
     """Return the bounds of a metric with the digits that its width leaves: ``74–92 %``, ``0.87–0.93``."""
+    if metric(name, low) == metric(name, high):
+        return metric(name, low)
     scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
     low, high = scale * low, scale * high
-    if not 1e-4 <= high - low < 1e5:
-        return f"{figure(low)} to {figure(high)}{unit}"
-    decimals = max(1 - math.floor(math.log10(high - low)), 0)
     joint = "–" if low >= 0 else " to "
+    if not 1e-3 <= high - low < 1e5:
+        return f"{figure(low)}{joint}{figure(high)}{unit}"
+    decimals = max(1 - math.floor(math.log10(high - low)), 0)
     return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
@@ -87,7 +89,7 @@ def rounded(value: float) -> str:
     # The digits are rounded first: 0.99999 is 1.00, whose power is another one.
     decimals = max(2 - power, 0)
     text = f"{float(f'{digits}e{exponent}'):,.{decimals}f}".replace(",", " ")
-    return _true_minus(text.rstrip("0").rstrip(".") if decimals else text)
+    return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -99,7 +101,7 @@ def tick_texts(values: Sequence[float]) -> list[str]:
         decimals = _decimals(digits)
         return [_scientific(digit, power, decimals) if digit else "0" for digit in digits]
     decimals = _decimals(values)
-    return [_true_minus(f"{value:,.{decimals}f}".replace(",", " ")) if value else "0" for value in values]
+    return [true_minus(f"{value:,.{decimals}f}".replace(",", " ")) if value else "0" for value in values]
 
 
 def power_texts(exponents: Sequence[int]) -> list[str]:
@@ -120,12 +122,13 @@ def _decimals(values: Sequence[float]) -> int:
 
 def _scientific(digits: float, power: int, decimals: int | None = None) -> str:
     text = f"{digits:g}" if decimals is None else f"{digits:.{decimals}f}"
-    return _true_minus(f"{text}·10{_superscript(power)}")
+    return true_minus(f"{text}·10{_superscript(power)}")
 
 
 def _superscript(exponent: int) -> str:
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _true_minus(text: str) -> str:
+def true_minus(text: str) -> str:
+    """Return a number with a minus sign in place of its hyphen, as pages and pictures have it."""
     return text.replace("-", "−")

@@ -78,7 +78,8 @@ def _text(value: Value, operands: list[Text]) -> Text | None:
     if operation is CONSTANT:
         return Text(f"{value.attributes:.3g}")
     if operation in (INPUT, STATE):
-        return Text(str(value.attributes).rpartition(".")[2] if operation is STATE else str(value.attributes))
+        name = str(value.attributes)
+        return Text(name if operation is INPUT else name.rpartition(".")[2].removeprefix("running_"))
     if operation.role == "name":
         return operands[0]
     if operation is AFFINE:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specnet.report.figures import count, counted, figure, metric
+from specnet.report.figures import count, counted, figure, interval, metric, true_minus
 
 if TYPE_CHECKING:
     from specnet.spec import Resolved
@@ -103,8 +103,9 @@ def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
     split, scores = _best_split(evaluation)
     name, rows = score_name(evaluation), evaluation.get("rows", {})
     label = f"{split.replace('_', ' ')} {words(name)}"
-    interval = evaluation.get("intervals", {}).get(split, {}).get(name)
-    note = f"95 %: {_range(name, interval)}" if interval else counted(rows[split], "row") if split in rows else ""
+    spread = evaluation.get("intervals", {}).get(split, {}).get(name)
+    bounds = spread and true_minus(interval(name, spread["low"], spread["high"]))
+    note = f"95 %: {bounds}" if bounds else counted(rows[split], "row") if split in rows else ""
     found = [Tile(label, _shown(name, scores.get(name)), note)]
     if split != "train":
         own = _shown(name, evaluation["train"].get(name))
@@ -116,7 +117,13 @@ def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         found.append(Tile(BASELINES[other].removeprefix("a "), value, f"on the same {_ROWS[split]}"))
     if history:
         first, last = history[0]["loss"], history[-1]["loss"]
-        found.append(Tile("training loss", figure(last), f"from {figure(first)} in epoch {count(history[0]['epoch'])}"))
+        found.append(
+            Tile(
+                "training loss",
+                true_minus(figure(last)),
+                f"from {true_minus(figure(first))} in epoch {count(history[0]['epoch'])}",
+            )
+        )
     return found
 
 
@@ -132,14 +139,7 @@ def _ordered(baselines: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _shown(name: str, value: float | None) -> str:
-    return "–" if value is None else metric(name, value)
-
-
-def _range(name: str, interval: Mapping[str, Any]) -> str:
-    low, high = interval["low"], interval["high"]
-    if name.endswith("accuracy"):
-        return f"{100 * low:.0f}–{100 * high:.0f} %"
-    return f"{figure(low)} to {figure(high)}"
+    return "–" if value is None else true_minus(metric(name, value))
 
 
 def _begins_with_vowel(name: str) -> bool:

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from specnet.parts.part import described
+from specnet.files.toml import toml_value
+from specnet.parts.losses import Quantile
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
 from specnet.report.figures import count, counted, duration, percent, rounded
+from specnet.report.findings import RULES, Finding
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
 from specnet.report.planes import story
@@ -20,24 +22,34 @@ from specnet.report.record import Record
 from specnet.report.results import Figure, class_figures, importance_figure, output_table, value_figures
 from specnet.report.style import CHART_STYLE, theme
 from specnet.report.templates import PAGES, environment
+from specnet.training.course import ALL_EPOCHS
 
 LIVE = "net"
 """Begins the identities of units whose activations the page's script shows."""
 START = 0.6
 """Where sliders stand at first, as a fraction of the range."""
-TESTS = 17
-"""The number of findings that could have been made."""
 
 
 class Layer(NamedTuple):
-    """A row of the table of layers, in words."""
+    """A row of the table of layers, in words; `weights` and `dead` are of the end of training."""
 
-    key: str
+    name: str
     units: str
-    activation: str
     parameters: str
+    first_weights: str
+    formula: str
     weights: str
     dead: str
+
+
+class Told(NamedTuple):
+    """A finding in words: its settings are code, all else is text."""
+
+    title: str
+    is_error: bool
+    sentence: str
+    settings: list[str]
+    words: str
 
 
 class Slider(NamedTuple):
@@ -70,8 +82,8 @@ def page(record: Record) -> str:
             kicker=[name, sizes, overview.parameters(), counted(record.facts["steps"], "step")],
             sentence=headline.sentence(network, record.evaluation, record.target),
             tiles=headline.tiles(record.evaluation, record.history),
-            findings=record.findings,
-            tests=TESTS,
+            findings=[_told(finding) for finding in record.findings],
+            tests=len(RULES),
             diagram=_diagram(record),
             live=None if record.live is None else record.live.data(_answer_names(record)),
             sliders=_sliders(record),
@@ -95,6 +107,17 @@ def page(record: Record) -> str:
             facts=list(_facts(record)),
         )
     )
+
+
+def _told(finding: Finding) -> Told:
+    settings = [f"{path} = {toml_value(value)}" for path, value in finding.changes.items()]
+    words = finding.remedy.removeprefix(", ".join(settings)).removeprefix("; ")
+    title = finding.code.replace("-", " ").capitalize()
+    return Told(title, finding.severity == "error", _sentence(finding.sentence), settings, _sentence(words))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _diagram(record: Record) -> Markup:
@@ -125,16 +148,13 @@ def _sliders(record: Record) -> list[Slider]:
 
 def _layers(record: Record, overview: Overview) -> Iterator[Layer]:
     looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
-    for node, parameters in zip(overview.nodes, overview.parameter_counts, strict=True):
-        look = looks.get(node.key)
-        yield Layer(
-            node.key,
-            count(node.size),
-            described(node.layer.split_activation()[1]) or node.layer.type,
-            count(parameters),
-            rounded(look["weight"]) if look else "",
-            percent(look["dead"]) if look else "",
-        )
+    _, *rows = overview.table().rows
+    for node, row in zip(overview.nodes, rows, strict=True):
+        name, units, parameters, first_weights, formula = row
+        look, activation = looks.get(node.key), node.layer.split_activation()[1]
+        weights = rounded(look["weight"]) if look else ""
+        dead = percent(look["dead"]) if look and activation is not None and not activation.is_identity else ""
+        yield Layer(name, units, parameters, first_weights, formula, weights, dead)
 
 
 def _results(record: Record) -> Iterator[Figure]:
@@ -142,7 +162,8 @@ def _results(record: Record) -> Iterator[Figure]:
     if record.classes:
         yield from class_figures(tables.get("confusion"), record.classes, record.answers)
     elif record.task == "values" and record.answers is not None:
-        yield from value_figures(record.answers, record.outputs)
+        loss = record.resolved.spec.training.loss
+        yield from value_figures(record.answers, record.outputs, loss.quantile if isinstance(loss, Quantile) else None)
     if record.importance is not None:
         yield importance_figure(record.importance)
 
@@ -172,7 +193,8 @@ def _mistake_pictures(record: Record) -> list[Any]:
 def _end(record: Record) -> str:
     facts = record.facts
     epochs, steps = counted(facts["epochs"], "epoch"), counted(facts["steps"], "step")
-    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}. Ended after {facts['end']}."
+    end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
+    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}{end}."
 
 
 def _command(record: Record) -> str:

@@ -123,6 +123,7 @@ class RunProgress(Observer):
 
     def _draw_start(self) -> None:
         if self._live is not None:
+            self._drawn = time.monotonic()
             self._live.draw(0.0, [self._place(0)])
 
     def _draw(self, line: LiveLine, epoch: int, seconds: float) -> None:

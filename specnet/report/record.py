@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from specnet.model import Answers
     from specnet.parts.arrays import Array
+    from specnet.report.findings import Finding
     from specnet.report.live import Live
     from specnet.report.surfaces import Plane
     from specnet.spec import Resolved
@@ -101,8 +102,7 @@ class Record:
         What ``run.json`` and ``metrics.json`` say.
     history, looks : sequence of mapping
         The lines of ``history.jsonl`` and ``layers.jsonl``.
-    findings : sequence
-        As ``findings.json`` has them: ``code``, ``severity``, ``sentence``, ``remedy``.
+    findings : sequence of Finding
     task : str
         As `specnet.network.Network.task` has it.
     columns, classes, outputs : tuple of str
@@ -134,7 +134,7 @@ class Record:
     evaluation: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     looks: Sequence[Mapping[str, Any]]
-    findings: Sequence[Mapping[str, Any]]
+    findings: Sequence[Finding]
     task: str
     columns: tuple[str, ...]
     classes: tuple[str, ...]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from specnet.report.figures import duration, figure, metric
+from specnet.report.headline import PREFERRED
 from specnet.report.tables import TextTable
 from specnet.spec.reading.hints import close_match
 
@@ -51,8 +52,9 @@ class RunRecord:
 
     @property
     def main_metric(self) -> str | None:
-        """The first metric of test rows that is not the loss."""
-        return next((name for name in self.metrics.get(TEST, ()) if name != LOSS), None)
+        """The metric of test rows by which a run is judged: accuracy or R², else its first one but the loss."""
+        names = [name for name in self.metrics.get(TEST, ()) if name != LOSS]
+        return next((name for name in PREFERRED if name in names), names[0] if names else None)
 
     def score(self, split: str, name: str) -> float | None:
         """Return a figure, None if the run does not have it."""

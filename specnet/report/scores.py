@@ -3,61 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specnet.report.figures import interval, metric
 from specnet.report.tables import TextTable
 
-LOSS, TEST = "loss", "test"
 COMPARED = ("constant", "linear")
 """The baselines that a table has room for."""
+INTERVAL = "95 %"
 
 Scores = Mapping[str, Mapping[str, float | None]]
 """Figures by set of rows and name; None for one that is not defined."""
+Intervals = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
+"""``low`` and ``high`` by set of rows and name; None where there are none."""
 
 
 def scores_table(
-    scores: Scores,
-    intervals: Mapping[str, Mapping[str, Any] | None] | None = None,
-    baselines: Mapping[str, Scores] | None = None,
+    scores: Scores, intervals: Intervals | None = None, baselines: Mapping[str, Scores] | None = None
 ) -> TextTable:
     """Return the figures of a model.
 
     With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
-    With more of them each has a row, with an interval and baselines of its own. A figure that is not defined is a dash.
+    With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
+    there is one. A figure that is not defined is a dash.
 
     Parameters
     ----------
-    scores : mapping
-    intervals : mapping, optional
-        ``low`` and ``high`` by name, of test rows.
+    scores, intervals : mapping
     baselines : mapping, optional
         The scores of other predictors by their names.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
-    compared = {name: (baselines or {})[name].get(TEST, {}) for name in COMPARED if name in (baselines or {})}
-    columns = {split: {name: _told(name, figures.get(name)) for name in names} for split, figures in scores.items()}
-    beside = {"95 %": {name: _bounds(name, (intervals or {}).get(name)) for name in names}}
-    beside |= {title: {name: _told(name, figures.get(name)) for name in names} for title, figures in compared.items()}
+    beside = {INTERVAL: {split: _bounds(bounds) for split, bounds in (intervals or {}).items()}}
+    compared = {title: (baselines or {})[title] for title in COMPARED if title in (baselines or {})}
+    beside |= {title: {split: _told(figures) for split, figures in sets.items()} for title, sets in compared.items()}
+    columns = {split: _told(figures, names) for split, figures in scores.items()}
     if len(names) > 2:
-        columns |= {title: cells for title, cells in beside.items() if any(cells.values())}
-        rows = [(name, *(cells[name] for cells in columns.values())) for name in names]
+        held = [*scores][-1]
+        columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
+        columns = {title: cells for title, cells in columns.items() if any(cells.values())}
+        rows = [(name, *(cells.get(name, "") for cells in columns.values())) for name in names]
         header = ["", *columns]
     else:
         main = names[-1]
-        kept = {title: cells[main] for title, cells in beside.items() if cells[main]}
+        cells = {title: [sets.get(split, {}).get(main, "") for split in scores] for title, sets in beside.items()}
+        cells = {title: column for title, column in cells.items() if any(column)}
         rows = [
-            (split, *cells.values(), *(cell if split == TEST else "" for cell in kept.values()))
-            for split, cells in columns.items()
+            (split, *columns[split].values(), *(column[number] for column in cells.values()))
+            for number, split in enumerate(scores)
         ]
-        header = ["", *names, *kept]
+        header = ["", *names, *cells]
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
-def _told(name: str, value: float | None) -> str:
-    return metric(name, value) if value is not None and math.isfinite(value) else "–"
+def _told(figures: Mapping[str, float | None], names: Sequence[str] | None = None) -> dict[str, str]:
+    """Return figures as texts, of all names or of those that there are."""
+    told = {}
+    for name in figures if names is None else names:
+        value = figures.get(name)
+        told[name] = metric(name, value) if value is not None and math.isfinite(value) else "–"
+    return told
 
 
-def _bounds(name: str, bounds: Mapping[str, Any] | None) -> str:
-    return interval(name, bounds["low"], bounds["high"]) if bounds else ""
+def _bounds(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    return {name: interval(name, bounds["low"], bounds["high"]) for name, bounds in intervals.items() if bounds}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 GAP = 3
+_BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b)")
+"""Where a text may be broken: not within a number, whose digits stand in groups of three."""
 NARROWEST = 12
 """Characters to which a column is folded at most."""
 
@@ -132,7 +135,7 @@ def wrapped(text: str, width: int) -> list[str]:
     if text_width(text) <= width:
         return [text]
     lines, line = [], ""
-    for word in text.split(" "):
+    for word in _BREAKS.split(text):
         joined = f"{line} {word}" if line else word
         if text_width(joined) <= width:
             line = joined

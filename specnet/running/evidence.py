@@ -79,13 +79,14 @@ def run_evidence(
 def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, rows: Rows) -> NotFiniteError:
     """Return the error with the cause that findings name, and with their remedy as its hint."""
     evidence = run_evidence(encoder, training, rows, error.history, error.looks, None)
-    found = findings(evidence)[:MOST_TOLD]
+    found = findings(evidence)
     if not found:
         return error
-    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found)
+    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MOST_TOLD])
     hint = f"set {found[0].remedy}" if found[0].changes else found[0].remedy
     told = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
     told.history, told.looks = error.history, error.looks
+    told.findings = [each.as_dict() for each in found]
     return told
 
 

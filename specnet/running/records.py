@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import FileError, SpecnetError
-from specnet.files import PathLike, file_errors, read_file
+from specnet.files import PathLike, file_errors
 from specnet.files.locks import LOCK_NAME
-from specnet.files.runs import FACTS, LARGEST_RECORD, RESOLVED, by_numbers
-from specnet.files.tensors import parse_json
+from specnet.files.runs import FACTS, RESOLVED, by_numbers
 from specnet.report.run_table import RunRecord
 from specnet.running.folder import CHECKPOINT, RunFolder
 
-FINDINGS = "findings.json"
 DEEPEST = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
 
@@ -82,7 +80,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
         metrics=_figures(run),
         seconds=_number(facts.get("training_seconds")),
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
-        findings=_findings(folder),
+        findings=tuple(finding.code for finding in run.findings()),
     )
 
 
@@ -91,18 +89,6 @@ def _figures(run: RunFolder) -> dict[str, dict[str, float | None]]:
         str(split): {str(name): _number(value) for name, value in figures.items()}
         for split, figures in run.evaluation().metrics.items()
     }
-
-
-def _findings(folder: Path) -> tuple[str, ...]:
-    """Return the codes of a run's findings; none for a run that did not write any."""
-    if not (folder / FINDINGS).exists():
-        return ()
-    with file_errors(folder / FINDINGS):
-        found = parse_json(read_file(folder / FINDINGS, LARGEST_RECORD), "the findings of the run")
-    entries = found.get("findings") if isinstance(found, dict) else found
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FileError("the findings of the run are not a list", source=str(folder / FINDINGS))
-    return tuple(str(entry.get("code")) for entry in entries)
 
 
 def _number(value: Any) -> float | None:

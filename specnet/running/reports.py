@@ -199,9 +199,8 @@ def _answers(model: Model, rows: Rows) -> Answers:
 
 def _column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
     """Return the names of the raw columns; x1, x2, … where they have none."""
-    kinds = () if data is None else tuple(column.name for column in data.rows.kinds)
     unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
-    return kinds or model.feature_names or tuple(unnamed)
+    return (data.column_names if data is not None else ()) or model.feature_names or tuple(unnamed)
 
 
 def _class_names(model: Model) -> tuple[str, ...]:

@@ -148,6 +148,8 @@ class SpecData:
         Of the columns, fitted to the training rows.
     warnings : tuple of Diagnostic
         About the table, as it was read.
+    column_names : tuple of str
+        Of the raw columns; empty where the source has no names.
     """
 
     resolved: Resolved
@@ -156,6 +158,7 @@ class SpecData:
     splits: dict[str, Rows]
     preparation: Preparation
     warnings: tuple[Diagnostic, ...] = ()
+    column_names: tuple[str, ...] = ()
 
 
 def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:
@@ -205,7 +208,7 @@ def read_data(spec: Spec) -> SpecData:
         splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
-    return SpecData(resolved, labels, rows, splits, preparation, table.warnings)
+    return SpecData(resolved, labels, rows, splits, preparation, table.warnings, table.feature_names)
 
 
 def parsed_with_target(

@@ -11,7 +11,8 @@ from specnet.compiler.lowering import Call
 from specnet.compiler.native.building import missing
 from specnet.compiler.operations import functions, products
 from specnet.network import Network
-from specnet.network.engines import NOT_AVAILABLE, Engine, not_available
+from specnet.network.engines import NOT_AVAILABLE, Engine, not_available, why_not_available
+from specnet.spec import Spec
 
 LIKELY_ROWS = 256
 """Of a full batch, before rows are read."""
@@ -93,7 +94,7 @@ def _fastest(work: Work) -> Choice:
     if work.seconds * SAVED_SHARE < work.compiling_seconds:
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
     if reason := missing():
-        return without_compiled(reason)
+        return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
     return Choice("compiled", f"NumPy would need {_about(work.seconds)}", is_free=True)
 
 
@@ -102,9 +103,9 @@ def undecided() -> Choice:
     return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
 
 
-def without_compiled(reason: object) -> Choice:
+def without_compiled(spec: Spec, reason: object) -> Choice:
     """Return the choice where the compiled engine would be better, but cannot be had."""
-    return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
+    return Choice("numpy", why_not_available(spec, reason))
 
 
 @dataclass(frozen=True)

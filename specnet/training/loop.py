@@ -225,6 +225,6 @@ def _trainer(
         except UnavailableError as error:
             if not choice.is_free:
                 raise not_available(network.spec, error, is_begun=network.spec.training.engine == "auto") from error
-            choice = without_compiled(error)
+            choice = without_compiled(network.spec, error)
     kind = SteppingTrainer if steps else LbfgsTrainer
     return choice, kind(network.run_by("numpy"), theta, feed, state, member)

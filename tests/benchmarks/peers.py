@@ -14,11 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from specnet.compiler.native import missing
 from tests import tutorial
 from tests.benchmarks.cases import DROPPED, Case
+from tests.benchmarks.peak import peak_run
 from tests.benchmarks.timing import Run, once
 
 THREADS = 2
+PEAK = "its sums of products at the peak of one core"
 JAX_STEPS = 512
 """Steps of one call of jax, where an epoch has only one."""
 
@@ -231,6 +234,7 @@ def products_run(case: Case) -> Run:
 
 
 PEERS: dict[str, Callable[[Case], Run]] = {
+    PEAK: peak_run,
     "its matmuls in BLAS": products_run,
     "jax": jax_run,
     "tutorial": tutorial_run,
@@ -256,6 +260,8 @@ def peers_of(case: Case) -> list[str]:
 def able(case: Case) -> list[str]:
     """The names of the peers that can train the case, and in a time that they are worth."""
     unable = set() if case.full_batch and len(case.sizes) == 3 else {"tutorial"}
+    if missing() is not None:
+        unable |= {PEAK}
     if case.normalized:
         unable |= {"scikit-learn", "jax"}
     if case.wide:

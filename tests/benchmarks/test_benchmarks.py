@@ -13,6 +13,7 @@ from tests.benchmarks import peers
 from tests.benchmarks.cases import CASES, COMPILED, NUMPY, Bound, Case
 from tests.benchmarks.onnx_file import dense_network
 from tests.benchmarks.ours import compiled_run, compiled_stepper, stepper_of, training_run
+from tests.benchmarks.peak import sums_of_products
 from tests.benchmarks.prediction import prediction_runs
 from tests.benchmarks.report import Report
 from tests.benchmarks.stepping import COMPILED_AVX2, Steps, contenders, measured_steps, show_smaller_vectors, show_steps
@@ -106,6 +107,11 @@ def test_contenders_are_our_engines_and_the_peers(monkeypatch):
     assert (COMPILED_AVX2 in steps.seconds) == (native_target().name == "AVX-512")
     monkeypatch.setattr("tests.benchmarks.stepping.missing", lambda: "there is no compiler")
     assert not {COMPILED, COMPILED_AVX2} & contenders(SMALL[0]).keys()
+
+
+def test_the_peak_makes_every_sum_of_products_of_a_step():
+    assert sums_of_products(CASES[0]) == 240 * (2 * 5 * 2 + 5 * 1 * 3)
+    assert sums_of_products(CASES[2]) == 32 * (64 * 128 * 2 + 128 * 64 * 3 + 64 * 10 * 3)
 
 
 def test_both_engines_are_judged_by_their_own_bounds(capsys):

@@ -74,7 +74,10 @@ def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
         assert offered(line, folder) == []
 
 
-RUN_ARGUMENTS = ["run", "validate", "show", "check", "diff", "diff moons.toml", "predict", "evaluate", "export"]
+RUN_ARGUMENTS = [
+    *("run", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
+    *("predict", "evaluate", "export"),
+]
 """Command lines that the folder of a run can go on."""
 
 
@@ -106,9 +109,9 @@ def test_no_verb_that_takes_a_run_is_left_out() -> None:
 def test_runs_are_offered_where_a_run_can_stand(folder: Path, runs: list[str], command: str) -> None:
     found = offered(f"specnet {command} ", folder)
     assert found[:3] == ["mine", "runs/moons/2", "runs/moons/10"]
-    if command not in ("report", "compare"):
-        # What a shell offers itself where nothing else is offered.
-        assert found[3:] == ["elsewhere/", "moons.toml"]
+    # What a shell offers itself where nothing else is offered; no files where a run alone can stand.
+    only_runs = command.split()[0] in ("report", "compare")
+    assert found[3:] == ["elsewhere/", *([] if only_runs else ["moons.toml"])]
 
 
 @pytest.mark.slow

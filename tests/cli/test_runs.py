@@ -29,6 +29,11 @@ def trained(specnet: Specnet, folder: Path) -> Path:
     return folder / "runs"
 
 
+def write_findings(run: Path, *codes: str) -> None:
+    found = [{"code": code, "severity": "warning", "sentence": "…", "remedy": "…", "changes": {}} for code in codes]
+    (run / "findings.json").write_text(json.dumps({"findings": found}))
+
+
 def rows(out: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line) for line in out.splitlines()]
 
@@ -67,8 +72,7 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
 def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
     codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
     for run, found in codes.items():
-        entries = [{"code": code, "severity": "warning", "sentence": "…", "remedy": "…"} for code in found]
-        (trained / run / "findings.json").write_text(json.dumps(entries))
+        write_findings(trained / run, *found)
     header, *up = rows(specnet("runs", "--sort", column).out)
     _, *down = rows(specnet("runs", "--sort", f"-{column}").out)
     place = next(place for place, title in enumerate(header) if column.replace("_", " ") in (title, title[5:]))
@@ -129,7 +133,7 @@ BREAKS = {
         b'{"finished": true, "finished": true}',
     ],
     "metrics.json": [b"{", b'{"train": 3}', b'{"train": {"loss": "x"}}', b'{"train": {"loss": NaN}}', b"null"],
-    "findings.json": [b"{", b"3", b"[3]", b'{"findings": 3}'],
+    "findings.json": [b"{", b"3", b"[]", b'{"findings": 3}', b'{"findings": [{"code": "x"}]}'],
 }
 
 
@@ -173,8 +177,7 @@ def test_an_older_run_has_no_findings(specnet: Specnet, trained: Path) -> None:
 def test_names_that_steer_a_terminal_are_shown_as_text(specnet: Specnet, trained: Path) -> None:
     wild = f"\x1b[31m<b>&{'x' * 200}"
     (trained / "moons/1").rename(trained / "moons" / wild)
-    found = [{"code": "\x1b[2J", "severity": "warning", "sentence": "", "remedy": ""}]
-    (trained / "moons/2/findings.json").write_text(json.dumps(found))
+    write_findings(trained / "moons/2", "\x1b[2J")
     ended = specnet("runs")
     assert ended.status == 0
     assert "\x1b" not in ended.out

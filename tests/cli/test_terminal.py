@@ -23,7 +23,8 @@ from tests.cli.conftest import COMMAND, environment, process, take_interrupts
 pytestmark = pytest.mark.slow  # processes on a terminal
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-BAR = "━" * 30
+CODES_BUT_CLEARING = re.compile(r"\x1b\[(?!2K)[0-9;?]*[A-Za-z]")
+BLOCKS = "[▁-▇]"
 LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=100"]
 
 
@@ -37,6 +38,13 @@ class Seen:
     @property
     def plain(self) -> str:
         return CODES.sub("", self.text).replace("\r\n", "\n")
+
+
+def on_screen(seen: Seen) -> list[str]:
+    """Return the lines that stay on a terminal: a line that is drawn anew takes the place of what it was."""
+    return [
+        line.rpartition("\x1b[2K")[2] for line in CODES_BUT_CLEARING.sub("", seen.text).replace("\r", "").splitlines()
+    ]
 
 
 def on_terminal(
@@ -77,21 +85,26 @@ def on_terminal(
 
 def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     settings = ["--set", "training.epochs=200000", "--set", "training.optimizer=sgd"]
-    # On a slow machine the times are longer words, and a narrower terminal would have less room for the bar.
-    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=140)
+    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=80)
     assert seen.status == 0
     assert "\x1b[" in seen.text
-    drawn = re.findall(r"([\d ]+)/200 000 epochs   loss 0\.\d{4}   ", seen.plain)
+    left = r"\d+(?:\.\d)? s|\d+ min \d\d s"
+    drawn = re.findall(
+        rf"\r(━*)(─*)   ([\d ]+)/200 000   loss 0\.\d{{4}} {BLOCKS}{{1,12}}   (?:{left}) left", seen.plain
+    )
     assert len(drawn) >= 3, "the bar was drawn while the run went on"
-    numbers = [int(number.replace(" ", "")) for number in drawn]
+    numbers = [int(number.replace(" ", "")) for *_, number in drawn]
     assert numbers == sorted(numbers)
-    assert numbers[0] < 200_000
-    assert numbers[-1] == 200_000
-    assert f"{BAR} 200 000/200 000 epochs   loss 0." in seen.plain
-    assert re.search(r"epochs   loss 0\.\d{4}   [\d.]+ m?s, [\d.]+ [µm]s a step", seen.plain)
-    lines = seen.plain.splitlines()
-    assert lines[0].rstrip() == "moons   2 → 5 relu → 1 sigmoid   21 parameters   float32   45 train, 15 test rows"
-    assert lines[-1].startswith("runs/moons/1   model.safetensors")
+    assert 0 < numbers[0] < numbers[-1] <= 200_000
+    for done, rest, number in drawn:
+        width = len(done) + len(rest)
+        assert 8 <= width <= 20
+        assert len(done) == pytest.approx(width * int(number.replace(" ", "")) / 200_000, abs=0.51)
+    lines = on_screen(seen)
+    assert lines[:2] == ["moons   2 → 5 relu → 1 sigmoid   21 parameters   45 + 15 rows", ""]
+    assert re.fullmatch(rf"200 000 epochs in .*   loss 0\.\d{{4}} {BLOCKS}{{12}} 0\.\d{{4}}", lines[2])
+    assert [line.split()[0] for line in lines[3:]] == ["loss", "train", "test", "runs/moons/1"]
+    assert lines[-1] == "runs/moons/1   model.safetensors, metrics.json, …"
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
 
 
@@ -111,12 +124,65 @@ def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path) -> 
     assert "bytes read" not in on_terminal(*said, folder=folder, PYTHONPATH=str(folder), NO_COLOR="1").plain
 
 
+MANY = ["accuracy", "balanced_accuracy", "roc_auc"]
+SHAPES = {
+    "one metric": [],
+    "no metric": ["training.metrics="],
+    "several metrics": [f"training.metrics={json.dumps(MANY)}"],
+    "validation": ["data.split.validation_size=0.2", "training.early_stopping.patience=3", "training.epochs=300"],
+    "ensemble": ["training.ensemble=3", "training.epochs=200"],
+    "values": ["training.loss=mse", 'training.metrics=["r2", "mean_absolute_error"]'],
+    "deep": [f"network.layer_sizes={[2, *[16] * 12, 1]}"],
+}
+"""Settings of runs whose lines and tables have different shapes."""
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_run_fits_into_its_terminal(shape: str, columns: int, folder: Path) -> None:
+    """Each line fits, and wraps nowhere; what a wide terminal shows is there."""
+    settings = [part for setting in SHAPES[shape] for part in ("--set", setting)]
+    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=columns)
+    lines = on_screen(seen)
+    assert seen.status == 0, lines
+    assert max(map(len, lines)) <= columns
+    assert all(len(CODES.sub("", frame)) < columns for frame in re.findall(r"\r\x1b\[2K([^\r\n]*)", seen.text))
+    assert not any(line != line.rstrip() for line in lines)
+    words = set(" ".join(lines).split())
+    figures = json.loads((folder / "runs/moons/1/metrics.json").read_text())
+    for split in ("train", "validation", "test"):
+        assert (split in words) == (split in figures) or (split, shape) == ("validation", "ensemble")
+        for name, value in figures.get(split, {}).items():
+            assert {name, f"{100 * value:.1f}" if name.endswith("accuracy") else f"{value:.4f}"} <= words
+    assert "constant" in words
+    assert "95" in words
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("verb", ["show", "check", "validate"])
+def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Path) -> None:
+    for color in ({}, {"NO_COLOR": "1"}):
+        seen = on_terminal(verb, "moons.toml", folder=folder, columns=columns, **color)
+        lines = on_screen(seen)
+        assert seen.status == 0, lines
+        assert max(map(len, lines)) <= columns
+        assert set("".join(lines)) >= set("".join(process(verb, "moons.toml", folder=folder).out.split()))
+
+
+def test_without_block_characters_the_bar_is_plain(folder: Path) -> None:
+    settings = ["--set", "training.epochs=100000"]
+    seen = on_terminal("run", "moons.toml", *settings, folder=folder, PYTHONIOENCODING="ascii")
+    assert seen.status == 0
+    assert re.search(r"\r#+-*   [\d ]+/100 000   loss 0\.\d{4}   [\d.]+ s left", seen.plain)
+    assert seen.text.isascii()
+
+
 def test_no_color_means_no_codes_and_no_live_progress(folder: Path) -> None:
     seen = on_terminal("run", "moons.toml", folder=folder, NO_COLOR="1")
     assert seen.status == 0
     assert "\x1b" not in seen.text
     assert "━" not in seen.text
-    assert seen.plain.count("20/20 epochs") == 1
+    assert seen.plain.count("epoch 20/20 loss") == 1
 
 
 def test_mistakes_are_coloured_and_say_the_same(folder: Path) -> None:
@@ -147,7 +213,7 @@ def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path) -> Non
 
 def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     def interrupt(running: subprocess.Popen[bytes], printed: str) -> bool:
-        drawn = "epochs   loss" in printed
+        drawn = "   loss 0" in printed
         if drawn:
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)

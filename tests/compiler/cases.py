@@ -126,6 +126,7 @@ def _products() -> Iterator[Case]:
                 lambda a, b, fa=flip_a, fb=flip_b: (a.T if fa else a) @ (b.T if fb else b),
                 (Operand(a), Operand(b)),
             )
+    yield Case(products.MATMUL, c.matmul, lambda a, b: a @ b, (Operand((2, 1)), Operand((1, "batch"))))
     yield Case(products.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
 
 
@@ -196,6 +197,7 @@ CASES = [
         lambda block, x: block.T @ _augmented(x),
         (Operand((4, 2)), Operand(FULL)),
     ),
+    Case(products.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 19)), Operand(FULL))),
     Case(
         products.AFFINE_GRADIENT,
         lambda x, d: apply(products.AFFINE_GRADIENT, x, d),

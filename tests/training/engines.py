@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -190,6 +191,7 @@ def main() -> int:
 
 def sanitize() -> None:
     """Let every library from now on look for wrong reads, writes and arithmetic, and end the process at the first."""
+    os.environ.pop("LD_PRELOAD", None)  # this process has them; compilers would only become slow
     building._FLAGS = (*building._FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

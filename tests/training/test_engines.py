@@ -152,12 +152,15 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
             chosen.append((engine, reason))
 
     specnet.fit(spec, X, y, parts=(Similarity,), observer=Chosen())
-    message = "the compiled engine is not available: a value of shape (batch, batch) has no form in C"
+    message = (
+        "the compiled engine is not available with layer similarity: a value of shape (batch, batch) has no form in C"
+    )
     assert chosen == [("numpy", message)]
     with pytest.raises(SpecError) as raised:
         specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
     (problem,) = raised.value.diagnostics
-    assert (problem.message, problem.hint) == (message, 'set training.engine to "numpy"')
+    assert (problem.code, problem.message) == ("no-compiled-form", message)
+    assert problem.hint == 'set training.engine to "numpy"'
 
 
 @pytest.mark.slow

@@ -22,19 +22,18 @@ from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from specnet.compiler.backend import UnavailableError
+from specnet.compiler.native.running import BuildError, run_compiler
 from specnet.compiler.native.target import Target, cpu_identity, native_target
 
 __all__ = ["BuildError", "compiler_name", "library", "missing", "unusable"]
 
-TIME_LIMIT = 60.0
-"""Seconds after which a compiler is ended."""
 MOST_ENTRIES = 200
 ABANDONED = 3600.0
 """Seconds after which a temporary file can only be that of a killed process."""
 
 _FLAGS = (
     "-std=gnu11",
+    "-O1",
     "-ftree-vectorize",
     "-fexpensive-optimizations",
     "-fopenmp-simd",
@@ -45,8 +44,6 @@ _FLAGS = (
     "-pthread",
 )
 _COMPILERS = ("cc", "gcc", "clang")
-_POLL = 0.002
-_LONGEST_MESSAGE = 200
 _ENTRY = re.compile(r"[0-9a-f]{64}-[0-9a-f]{64}\.so")
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".specnet-", ".tmp"
 _TEMPORARY = re.compile(r"\.specnet-\w+\.tmp")
@@ -64,10 +61,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_locks.clear)
 
 
-class BuildError(UnavailableError):
-    """No library could be made: there is no compiler, it failed, or it took too long."""
-
-
 class _Compiler(NamedTuple):
     """A compiler's name in messages, how it is started, and what changes if another version is installed."""
 
@@ -76,7 +69,7 @@ class _Compiler(NamedTuple):
     version: tuple[str, int, int]
 
 
-def library(text: str, target: Target | None = None, *, long: bool = False, extra: tuple[str, ...] = ()) -> ctypes.CDLL:
+def library(text: str, target: Target | None = None) -> ctypes.CDLL:
     """Return the library of a C text, from this process, from the cache, or compiled.
 
     Parameters
@@ -85,10 +78,6 @@ def library(text: str, target: Target | None = None, *, long: bool = False, extr
         The C source, which includes nothing but standard headers.
     target : Target, optional
         CPU to compile for; default: this machine's.
-    long : bool
-        Optimize for a long run: compiles up to 1.8 times as long.
-    extra : tuple of str
-        Further flags, such as sanitizers.
 
     Raises
     ------
@@ -96,7 +85,7 @@ def library(text: str, target: Target | None = None, *, long: bool = False, extr
         If there is no compiler, if it fails or takes longer than 60 s, or if its library cannot be loaded.
     """
     compiler = _compiler()
-    flags = ("-O3" if long else "-O1", *_FLAGS, *(target or native_target()).flags, *extra)
+    flags = (*_FLAGS, *(target or native_target()).flags)
     key = sha256(repr((text, flags, compiler, cpu_identity())).encode()).hexdigest()
     with _locks.setdefault(key, threading.Lock()):
         if key in _failed:
@@ -142,7 +131,7 @@ def compiler_name() -> str | None:
 def _described(compiler: _Compiler) -> str:
     try:
         with _private_folder() as folder:
-            answer = _run(compiler, ("--version",), "", folder)
+            answer = run_compiler(compiler.name, (*compiler.command, "--version"), "", folder)
     except (BuildError, OSError):
         return compiler.name
     # GCC puts its name as it was called first, and a distribution's version into parentheses.
@@ -211,70 +200,10 @@ def _private_folder() -> Iterator[str]:
 def _compiled(text: str, compiler: _Compiler, flags: tuple[str, ...], folder: str) -> str:
     """Compile a text in a private folder, and return the library's path."""
     path = os.path.join(folder, "library.so")
-    _run(compiler, (*flags, "-x", "c", "-", "-o", path, "-lm"), text, folder)
+    run_compiler(compiler.name, (*compiler.command, *flags, "-x", "c", "-", "-o", path, "-lm"), text, folder)
     if not os.path.isfile(path):
         raise BuildError(f"{compiler.name} wrote no library")
     return path
-
-
-def _run(compiler: _Compiler, arguments: tuple[str, ...], text: str, folder: str) -> str:
-    """Run a compiler that reads a text from standard input, and return what it prints."""
-    import subprocess
-    import time
-
-    # Files instead of pipes: a process that another thread forks meanwhile would keep a pipe open.
-    source, messages = (os.path.join(folder, name) for name in ("source", "messages"))
-    with open(source, "w+b") as read, open(messages, "w+b") as printed:
-        read.write(text.encode())
-        read.seek(0)
-        try:
-            process = subprocess.Popen(
-                (*compiler.command, *arguments),
-                stdin=read,
-                stdout=printed,
-                stderr=printed,
-                env=os.environ | {"LC_ALL": "C", "TMPDIR": folder},
-                start_new_session=True,  # a process group of its own, which can be killed as a whole
-            )
-        except OSError as error:
-            raise BuildError(f"{compiler.name} does not start: {error.strerror}") from error
-        try:
-            end = time.monotonic() + TIME_LIMIT
-            while process.poll() is None:
-                if time.monotonic() > end:
-                    raise BuildError(f"{compiler.name} did not end within {TIME_LIMIT:g} s")
-                time.sleep(_POLL)
-        except BaseException:
-            if process.poll() is None:
-                _kill(process.pid)
-                process.wait()
-            raise
-        printed.seek(0)
-        answer = printed.read(2**20).decode(errors="replace")
-    if process.returncode:
-        raise BuildError(f"{compiler.name} failed: {_first_error(answer, process.returncode)}")
-    return answer
-
-
-def _kill(group: int) -> None:
-    from signal import SIGKILL
-
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, SIGKILL)
-
-
-def _first_error(answer: str, code: int) -> str:
-    """Return the first line that tells what is wrong, without the place in a text that nobody sees."""
-    if code < 0:
-        return f"it was ended by signal {-code}"
-    lines = [line.strip() for line in answer.splitlines() if line.strip()]
-    # The last step's failure is reported after its reason.
-    errors = (
-        line for line in lines if "error: " in line and "ld returned" not in line and "linker command" not in line
-    )
-    first = next(errors, lines[0] if lines else f"exit status {code}")
-    found = re.search(r"(fatal )?error: .*", first)
-    return (found[0] if found else first)[:_LONGEST_MESSAGE]
 
 
 # ----------------------------------------------------------------------------------------------------------- cache

@@ -133,7 +133,7 @@ class Calls:
         target = c if fits else Matrix(rest, str(wide))
         self.temporaries.append(Extent({depth: wide, "": (rows + 1) * wide}))
         vectors = wide // self._vector_numbers
-        lines = [f"turn_rows({b.base}, {b.row}, {columns}, {depth}, {turned.base}, {wide});"]
+        lines = [self._products.turn(b, "0", str(columns), depth, turned, columns * self._likely[depth])]
         lines += self._products.product(rows, str(vectors), vectors, depth, a, turned, target)
         if not fits:
             lines += self._copied(target, c, rows, columns)

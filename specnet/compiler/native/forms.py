@@ -9,12 +9,13 @@ import numpy as np
 
 from specnet.compiler.expressions import NAME, OPERATORS, c_number, extreme_form
 from specnet.compiler.native.program import NoFormError
-from specnet.compiler.operations import functions, picking, selection
+from specnet.compiler.operations import functions, picking, products, selection
 from specnet.compiler.value import CAST, EXPAND, Kind, Operation
 
 FORMS: Mapping[Operation, str] = {
     **{operation: form.template for operation, form in OPERATORS.items()},
     EXPAND: "{0}",
+    products.MATMUL: "{0} * {1}",
     CAST: "(real){0}",
     functions.EXP: "r_exp({0})",
     functions.EXPM1: "r_expm1({0})",
@@ -35,7 +36,8 @@ FORMS: Mapping[Operation, str] = {
     picking.ONE_HOT: "i == {0}",
     picking.TO_INDEX: "(integer){0}",
 }
-"""Operands are names and numbers. A one-hot row is true where the row's number i is the index."""
+"""Operands are names and numbers. A one-hot row is true where the row's number i is the index. Of products of matrices,
+only one of a column and a row has an element that is made of two."""
 TYPES: Mapping[Kind, str] = {"float": "real", "mask": "int", "index": "integer"}
 """Of one element in a variable."""
 

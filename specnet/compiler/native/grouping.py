@@ -44,7 +44,7 @@ def grouped(program: Program) -> list[Group]:
             continue
         is_loop, only = role != "call", n in program.for_outputs_only
         space = program.loop_space(n) if is_loop else program.space(n)
-        earliest = max((_earliest(program, home, a, space) for a in call.arguments), default=0)
+        earliest = max((_earliest(program, home, n, a, space) for a in call.arguments), default=0)
         last = len(groups) - 1
         joins = is_loop and groups and earliest <= last and groups[last].is_loop
         if not joins or (groups[last].space, groups[last].for_outputs_only) != (space, only):
@@ -55,13 +55,13 @@ def grouped(program: Program) -> list[Group]:
     return [group for group in groups if group.calls]
 
 
-def _earliest(program: Program, home: dict[int, int], argument: int, space: Space) -> int:
-    """The first group in which an operand can be read by a loop over a space."""
+def _earliest(program: Program, home: dict[int, int], n: int, argument: int, space: Space) -> int:
+    """The first group in which a call can read its operand in a loop over a space."""
     root = program.roots[argument]
     if root not in home:
         return 0
     is_element = root == argument and program.role(root) == "element" and program.space(root) == space
-    return home[root] + (not is_element)
+    return home[root] + (not is_element or program.weighs_rows(n))
 
 
 def _sink(program: Program, groups: list[Group], home: dict[int, int]) -> None:
@@ -73,6 +73,8 @@ def _sink(program: Program, groups: list[Group], home: dict[int, int]) -> None:
         if len(homes) != 1:
             continue
         (target,) = homes
+        if any(map(program.weighs_rows, program.users[n])):
+            continue
         stays = target in (-1, home[n]) or not groups[target].is_loop or groups[target].space != program.space(n)
         if stays or any(program.roots[a] in written for a in program.calls[n].arguments):
             continue

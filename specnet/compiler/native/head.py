@@ -67,10 +67,31 @@ OUTLINE void turn(
     }
   }
 }
+"""
 
-INLINE void turn_rows(const real *from, long from_row, long rows, long columns, real *to, long to_row)
+SHARED_TURN_TEXT = """
+/* The same, by threads, of which each takes some of the rows. */
+typedef struct {
+  const real *from;
+  long from_row;
+  const index64 *places;
+  long rows, columns;
+  real *to;
+  long to_row;
+} Turn;
+static void turn_part(const void *arguments, long part, long parts)
 {
-  turn(from, from_row, 0, rows, columns, to, to_row);
+  const Turn *const q = arguments;
+  const long squares = q->rows / VECTOR, first = squares * part / parts * VECTOR;
+  const long last = part + 1 == parts ? q->rows : squares * (part + 1) / parts * VECTOR;
+  const real *const from = q->places ? q->from : q->from + first * q->from_row;
+  turn(from, q->from_row, q->places ? q->places + first : 0, last - first, q->columns, q->to + first, q->to_row);
+}
+OUTLINE void shared_turn(
+  const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row)
+{
+  const Turn q = {from, from_row, places, rows, columns, to, to_row};
+  in_parts(turn_part, &q, 1);
 }
 """
 

@@ -96,12 +96,27 @@ class Loop:
 
     def _element(self, n: int) -> None:
         program, call = self._program, self._program.calls[n]
-        constant = [program.is_constant(a) for a in call.arguments]
         self._needs_row_number |= call.operation is picking.ONE_HOT
-        code = element(call.operation, [self._operand(a) for a in call.arguments], constant)
+        if program.weighs_rows(n):
+            code = self._weighed_rows(n, *call.arguments)
+        else:
+            constant = [program.is_constant(a) for a in call.arguments]
+            code = element(call.operation, [self._operand(a) for a in call.arguments], constant)
         declared = "" if n in self._places.variables else f"const {TYPES[call.kind]} "
         self._names[n] = f"v{n}"
         self._body.append(f"{declared}v{n} = {code};")
+
+    def _weighed_rows(self, n: int, weights: int, x: int) -> str:
+        """An element of a dense layer: the bias and the inputs times their weights, in order."""
+        block_, inputs, (depth, _) = self._places.place(weights), self._places.place(x), self._program.space(x)
+        assert isinstance(depth, int), "there are few of them"
+        self._needs_row_number = True
+        self._arrays.append(inputs)
+        self._per_row.append(f"const real b{n} = {block_.base}[{depth} * {block_.row} + i];")
+        for k in range(depth):
+            self._per_row.append(f"const real a{n}_{k} = {block_.base}[{k} * {block_.row} + i];")
+            self._pointers.append(Pointer(f"const real *r{n}_{k}", f"{inputs.base} + {k} * {inputs.row}", ""))
+        return " + ".join([f"b{n}", *(f"a{n}_{k} * r{n}_{k}[j]" for k in range(depth))])
 
     def _operand(self, a: int) -> str:
         """The name of an operand's element, which is loaded first where it comes from memory."""

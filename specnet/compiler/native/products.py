@@ -21,8 +21,14 @@ LATENCY = 4
 ADDED_PER_CYCLE = 2
 CALL_SHARE = 0.02
 """Of a tile's time along the depth, what its call costs, about."""
+LOAD_SHARE = 0.05
+"""Cycles that a load costs beside the additions that hide it, since some come from farther away."""
 SHARED_ABOVE = 2**21
 """Products with their sums from which on threads share the work: some 40 microseconds of one."""
+TURN_SHARED_ABOVE = 2**15
+"""Numbers of a matrix from which on threads share turning it."""
+LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
+"""Products with their sums that are cut into more parts than there are threads, and how many more."""
 LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
 """How many dot products share their loop."""
@@ -76,7 +82,7 @@ class Products:
     functions
         Their definitions by name.
     shares
-        Do threads share a product?
+        Do threads share anything?
     """
 
     def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
@@ -111,13 +117,33 @@ class Products:
         is_fixed, of_a = vectors == str(likely), f"{a.base}, {a.row}, {a.column}"
         arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}"
         known = depth if isinstance(depth, int) else self._likely[depth]
-        if rows * known * likely * self._vector_numbers < SHARED_ABOVE:
+        sums = rows * known * likely * self._vector_numbers
+        if sums < SHARED_ABOVE:
             lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
             return [f"{self._named('product', _PRODUCT, lines)}({arguments});"]
         self.shares = True
         lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias), is_part=True)
         name = self._named("shared_product", "const void *arguments, long part, long parts", [_UNPACKED, *lines])
-        return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q);"])
+        parts = PARTS_OF_LONG if sums >= LONG_ABOVE else 1
+        return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
+
+    def turn(self, source: Matrix, places: str, rows: str, columns: str, target: Matrix, numbers: int) -> str:
+        """Return a statement that turns the rows of a matrix into columns of another one.
+
+        Parameters
+        ----------
+        source
+        places
+            A pointer to those of the rows to take; 0 for all in order.
+        rows, columns
+            Of the source.
+        target
+        numbers
+            How many numbers there are, as a rule.
+        """
+        self.shares |= numbers >= TURN_SHARED_ABOVE
+        function = "shared_turn" if numbers >= TURN_SHARED_ABOVE else "turn"
+        return f"{function}({source.base}, {source.row}, {places}, {rows}, {columns}, {target.base}, {target.row});"
 
     def _product_lines(
         self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
@@ -175,7 +201,7 @@ class Products:
                 for n, times_n in ((wide, vectors // wide), (vectors % wide, 1)):
                     if m and n:
                         waits = LATENCY if m * n < LATENCY * ADDED_PER_CYCLE else 0
-                        step = max(m * n / ADDED_PER_CYCLE, (m + n) / ADDED_PER_CYCLE, waits, 1)
+                        step = max(m * n / ADDED_PER_CYCLE, (m + n) / ADDED_PER_CYCLE, waits, 1) + (m + n) * LOAD_SHARE
                         total += times_m * times_n * (step + CALL_SHARE)
             return total
 

@@ -8,6 +8,7 @@ from typing import Literal
 from specnet.compiler.backend import UnavailableError
 from specnet.compiler.lowering import Call
 from specnet.compiler.operations import picking, reductions
+from specnet.compiler.operations.products import AFFINE, MATMUL
 from specnet.compiler.shapes import Axis, Shape
 from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, MissingRuleError
@@ -26,6 +27,8 @@ Space = tuple[Axis, Axis]
 """Rows and columns."""
 Role = Literal["leaf", "view", "element", "reduction", "call"]
 ONE: Space = (1, 1)
+FEW_WEIGHTS = 16
+"""Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
 
 
 class Program:
@@ -109,7 +112,22 @@ class Program:
             return "leaf" if operation.role == "leaf" else "view"
         if operation.elementwise or operation in (EXPAND, picking.ONE_HOT, picking.TO_INDEX):
             return "element"
+        if self._is_outer(n) or self.weighs_rows(n):
+            return "element"
         return "reduction" if operation in (SUM, reductions.MAX) else "call"
+
+    def _is_outer(self, n: int) -> bool:
+        """Is a call the product of a column and a row, which adds up nothing?"""
+        call = self.calls[n]
+        return call.operation is MATMUL and not any(call.attributes) and self.space(call.arguments[1])[0] == 1
+
+    def weighs_rows(self, n: int) -> bool:
+        """Is a call a dense layer of so few weights that each element is made where it is needed, of all rows?"""
+        call, (rows, columns) = self.calls[n], self.space(n)
+        if call.operation is not AFFINE or not isinstance(columns, str):
+            return False
+        inputs = self.space(call.arguments[1])[0]
+        return isinstance(rows, int) and isinstance(inputs, int) and rows * inputs <= FEW_WEIGHTS
 
     def loop_space(self, n: int) -> Space:
         """What a loop over an element or a reduction goes through."""
@@ -139,6 +157,8 @@ class Program:
 
     def reads_whole(self, n: int, root: int, space: Space) -> bool:
         """Does a call read a storage only element by element, at the place of a loop over this space?"""
+        if self.weighs_rows(n):
+            return False
         call: Call = self.calls[n]
         reads = [a for a in call.arguments if self.roots[a] == root]
         return self.role(n) in ("element", "reduction") and all(a == root and self.space(a) == space for a in reads)

@@ -15,6 +15,7 @@ from specnet.compiler.backend import Array
 from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
 from specnet.compiler.native.building import library
 from specnet.compiler.native.loops import block
+from specnet.compiler.native.products import Matrix
 from specnet.compiler.native.program import no_form
 from specnet.compiler.native.target import Target
 from specnet.compiler.native.threads import use_threads
@@ -172,11 +173,16 @@ class CompiledSteps:
                 continue
             call, target, source = self._inputs[name], self.source.pointer(name), self.source.pointer(f"source {name}")
             kind = "index64" if call.kind == "index" else "real"
-            if call.shape[0] == 1:
+            columns = call.shape[0]
+            assert isinstance(columns, int), "rows have so many numbers"
+            if columns == 1:
                 copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
                 lines.append(f"for (long j = 0; j < batch; j++) {copied}")
             else:
-                lines.append(f"turn({source}, {call.shape[0]}, places, batch, {call.shape[0]}, {target}, batch);")
+                of_rows, of_columns = Matrix(source, str(columns)), Matrix(target, "batch")
+                numbers = columns * self.source.likely[BATCH]
+                products = self.source.products
+                lines.append(products.turn(of_rows, "places", "batch", str(columns), of_columns, numbers))
         return lines
 
     def _steps(self) -> list[str]:
@@ -202,7 +208,7 @@ class CompiledSteps:
             body.append(f"*(real *){source.pointer(factor)} = {factor_of};")
         for k, function in enumerate(self.updates):
             if self._is_shared(function):
-                body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q);"])
+                body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q, 1);"])
             else:
                 body.append(f"update_{k}(p, sizes, 0);")
         body += ["numbers += numbers_step;", "noise += noise_step;"]

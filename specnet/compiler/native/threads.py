@@ -1,8 +1,9 @@
 """Work that is cut into parts, some of which other threads do: what large products gain from further processors.
 
 The caller publishes its work and does parts of it too; whoever is free takes the next part. So nobody is waited for who
-has not begun, and a process that was forked, where there are no other threads, does all parts itself. Each part's
-result is the same whoever does it.
+has not begun, and a process that was forked, where there are no other threads, does all parts itself. Long work has
+more parts than there are threads, since other programs may hold one of them up. Each part's result is the same whoever
+does it.
 
 A job's number and its next part are one atomic number. It changes before a job's facts do and again when they are
 there: a thread that comes late with the number of an old job takes nothing.
@@ -84,10 +85,10 @@ static void start_threads(void)
   pthread_attr_destroy(&apart);
 }
 
-static void in_parts(work *function, const void *arguments)
+static void in_parts(work *function, const void *arguments, long parts_of_a_thread)
 {
-  const long parts = team.wanted;
-  if (parts < 2 || pthread_mutex_trylock(&team.busy)) {  /* somebody else's work goes on */
+  const long parts = team.wanted * parts_of_a_thread;
+  if (team.wanted < 2 || pthread_mutex_trylock(&team.busy)) {  /* somebody else's work goes on */
     function(arguments, 0, 1);
     return;
   }

@@ -11,7 +11,7 @@ from specnet.compiler.native.calls import TEMPORARY, Calls
 from specnet.compiler.native.forms import literal
 from specnet.compiler.native.functions import functions_text
 from specnet.compiler.native.grouping import Group, grouped
-from specnet.compiler.native.head import head_text, turning_text
+from specnet.compiler.native.head import SHARED_TURN_TEXT, head_text, turning_text
 from specnet.compiler.native.loops import Loop, block
 from specnet.compiler.native.places import Extent, Places, padded
 from specnet.compiler.native.products import Products
@@ -49,7 +49,7 @@ class Source:
         self.table: list[str] = [""]
         self.axes = sorted(likely)
         self.vector_numbers = target.vector_bytes // dtype.itemsize
-        self._products = Products(target, self.vector_numbers, likely)
+        self.products = Products(target, self.vector_numbers, likely)
         self._functions: list[str] = []
 
     def add(self, plan: Plan, name: str) -> Function:
@@ -60,7 +60,7 @@ class Source:
         NoFormError
             If a call has no form in C.
         """
-        function = Function(self, self._products, Program(plan), name)
+        function = Function(self, self.products, Program(plan), name)
         self._functions.append(function.text)
         return function
 
@@ -80,8 +80,10 @@ class Source:
     def text(self, *others: str, shares: bool = False) -> str:
         """Return the whole text, with other functions at its end, which may share their work among threads."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
-        head += [THREADS_TEXT] if shares or self._products.shares else []
-        head += [turning_text(self.vector_numbers), *self._products.definitions()]
+        shares |= self.products.shares
+        head += [THREADS_TEXT] if shares else []
+        head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if shares else [])]
+        head += self.products.definitions()
         return "\n".join([*head, *self._functions, *others])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from specnet.report.figures import figure, percent, short
 from specnet.report.findings.evidence import Evidence
 from specnet.report.findings.finding import Finding, Remedy, finding
-from specnet.report.findings.remedies import other_rate, usual_weights
+from specnet.report.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
 
 MANY_TIMES = 10.0
 """Times the loss of a constant prediction that the loss before any step is too large by."""
@@ -25,8 +25,9 @@ def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
     if np.isfinite(first) and first <= MANY_TIMES * constant:
         return
     sentence = f"before the first step the loss is {short(first)}; a constant prediction has {short(constant)}"
-    changes = usual_weights(evidence)
-    yield finding("large-first-weights", "error", sentence, Remedy(changes or {"training.clip_norm": 1.0}))
+    usual = {**usual_weights(evidence), **zero_biases(evidence)}
+    changes = usual or smaller_weights(evidence) or {"training.clip_norm": 1.0}
+    yield finding("large-first-weights", "error", sentence, Remedy(changes))
 
 
 def rate_too_high(evidence: Evidence) -> Iterator[Finding]:

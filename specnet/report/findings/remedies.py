@@ -39,20 +39,27 @@ def ignored_column(evidence: Evidence, name: str) -> Changes:
 
 def usual_weights(evidence: Evidence) -> Changes:
     """Return the default initializers for all layers that have others."""
+    others = [layer for layer in evidence.spec.layers if layer.initializer != layer.usual_initializer]
+    return _with_weights(evidence, [(layer, layer.usual_initializer) for layer in others])
+
+
+def smaller_weights(evidence: Evidence) -> Changes:
+    """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
+    large = [layer for layer in evidence.spec.layers if layer.initializer == "he_normal"]
+    return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
+
+
+def _with_weights(evidence: Evidence, wanted: Iterable[tuple[LayerFacts, str | None]]) -> Changes:
+    """Return initializers of layers, or some like them that the legacy generator can draw."""
     changes: dict[str, Any] = {}
-    for layer in evidence.spec.layers:
-        path = layer.paths.get("weight_initializer")
-        if path is not None and layer.initializer != layer.usual_initializer:
-            changes.setdefault(dotted(path), _available(evidence, layer))
+    for layer, name in wanted:
+        initializer: Any = name
+        if evidence.spec.has_legacy_generator:
+            scale = 2.0 if name == "he_normal" else 1.0
+            initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
+        if "weight_initializer" in layer.paths:
+            changes.setdefault(dotted(layer.paths["weight_initializer"]), initializer)
     return changes
-
-
-def _available(evidence: Evidence, layer: LayerFacts) -> Any:
-    """Return the default initializer of a layer's weights, or one like it that the legacy generator can draw."""
-    if not evidence.spec.has_legacy_generator:
-        return layer.usual_initializer
-    scale = 2.0 if layer.is_rectifier else 1.0
-    return {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
 
 
 def zero_biases(evidence: Evidence) -> Changes:

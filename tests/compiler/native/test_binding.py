@@ -24,7 +24,7 @@ from specnet.compiler import (
     sum_over,
     tanh,
 )
-from specnet.compiler.native import NATIVE, binding, calls, forms, missing, products, target, writing
+from specnet.compiler.native import NATIVE, binding, calls, forms, loops, missing, products, target, writing
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -109,6 +109,14 @@ def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(calls, "WRITERS", {**calls.WRITERS, operation: wrong})
     assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)
+
+
+def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.MonkeyPatch):
+    right = loops.Loop._weighed_rows
+    monkeypatch.setattr(loops.Loop, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
+    few, many = [errors(case, np.float64, 16) for case in CASES if case.operation.name == "affine"]
+    assert few > 1e-4
+    assert many < CLOSE[np.dtype(np.float64)]
 
 
 def test_a_wrong_tile_is_caught(monkeypatch: pytest.MonkeyPatch):

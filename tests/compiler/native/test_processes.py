@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from specnet.compiler.native import building
+from specnet.compiler.native import running
 from specnet.compiler.native.building import BuildError, compiler_name, library
 from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Fifo, Workplace
 from tests.exporting.tools import needs_compiler
@@ -23,7 +23,7 @@ HANGING = "exec 9>{fifo}; echo started >&9; sleep 300 & sleep 300"
 def test_a_hanging_compiler_is_ended_with_all_its_processes(
     place: Workplace, fifo: Fifo, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(building, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(running, "TIME_LIMIT", 0.5)
     place.install(HANGING.format(fifo=fifo.path))
     with pytest.raises(BuildError, match=r"^cc did not end within 0\.5 s$"):
         library(TEXT)

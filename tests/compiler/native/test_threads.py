@@ -23,8 +23,10 @@ ROWS, INPUTS, UNITS = 70, 37, 90
 
 @pytest.fixture
 def shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is large enough to be shared."""
+    """Everything is large enough to be shared, and long enough for several parts a thread."""
     monkeypatch.setattr(products, "SHARED_ABOVE", 1)
+    monkeypatch.setattr(products, "TURN_SHARED_ABOVE", 1)
+    monkeypatch.setattr(products, "LONG_ABOVE", 1)
     monkeypatch.setattr(steps, "SHARED_ABOVE", 1)
     monkeypatch.setattr(binding, "_KEPT", binding._Kept())
 

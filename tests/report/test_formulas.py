@@ -1,0 +1,95 @@
+"""What layers compute, in a line, and what their weights are before training."""
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.parts.initializers import Place
+from specnet.parts.registry import built_in_registry
+from specnet.report.overview import Overview
+from specnet.spec import resolve
+
+
+def told(*layers: dict, inputs: int = 3) -> list[tuple[str, str]]:
+    """First weights and formula of each layer, and of the dense one at the end."""
+    network = {"input_size": inputs, "layers": [*layers, {"type": "dense", "units": 1}]}
+    rows = Overview(resolve(specnet.parse_spec({"network": network, "training": {"loss": "mse"}}))).table().rows[1:]
+    return [(row[3], row[4]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("layer", "formula"),
+    [
+        ({"type": "dense", "units": 3}, "W·x + b"),
+        ({"type": "dense", "units": 3, "use_bias": False, "activation": "tanh"}, "tanh(W·x)"),
+        ({"type": "dense", "units": 4, "parametrization": "ntk"}, "W·(x·0.577) + b"),
+        ({"type": "dense", "units": 3, "activation": {"type": "elu", "alpha": 0.5}}, "elu(W·x + b, alpha=0.5)"),
+        ({"type": "activation", "activation": "gelu"}, "gelu(x)"),
+        ({"type": "scale", "use_shift": True}, "x·factor + shift"),
+        ({"type": "batch_normalization"}, "(x − mean)·scale/√(variance + 1e-05) + shift"),
+        ({"type": "layer_normalization"}, "layer_normalization(x)"),
+        ({"type": "dropout"}, "dropout(x)"),
+        ({"type": "periodic_embedding"}, "periodic_embedding(x)"),
+        ({"type": "add", "inputs": ["input", "input"]}, "input + input"),
+        ({"type": "multiply", "inputs": ["input", "input"]}, "input·input"),
+        ({"type": "concatenate", "inputs": ["input", "input"]}, "[input, input]"),
+    ],
+)
+def test_a_formula_is_what_the_layer_says(layer: dict, formula: str) -> None:
+    assert told(layer)[0][1] == formula
+
+
+def test_what_another_row_gives_is_called_by_its_name() -> None:
+    first = {"type": "dense", "units": 3, "name": "start"}
+    second = {"type": "dense", "units": 3, "activation": "relu", "inputs": ["input"], "name": "side"}
+    assert [formula for _, formula in told(first, second, {"type": "add", "inputs": ["start", "side"]})] == [
+        "W·x + b",
+        "relu(W·input + b)",
+        "layers.start + layers.side",
+        "W·x + b",
+    ]
+
+
+PLACE = Place(50, 40, "sigmoid")
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform"])
+def test_the_scale_is_that_of_what_is_drawn(name: str) -> None:
+    """The standard deviation of normal numbers, the bound of uniform ones, to two digits."""
+    looked = 0
+    for part in built_in_registry().of_kind("initializer"):
+        if part.part_name() in ("constant",):
+            continue
+        initializer = part()
+        text = initializer.summary(PLACE)
+        if not text.startswith(f"{name} ±"):
+            continue
+        looked += 1
+        drawn = initializer.draw(np.random.default_rng(0), (40, 50), PLACE)
+        size = drawn.std() if name == "normal" else np.abs(drawn).max()
+        assert float(text.partition("±")[2]) == pytest.approx(size, rel=0.06)
+    assert looked >= 4
+
+
+def test_other_initializers_are_told_by_what_they_give() -> None:
+    parts = {part.part_name(): part for part in built_in_registry().of_kind("initializer")}
+    told = {
+        "zeros": parts["zeros"](),
+        "ones": parts["ones"](),
+        "constant": parts["constant"](value=0.1),
+        "normal": parts["random_normal"](mean=1.0, stddev=0.2),
+        "uniform": parts["random_uniform"](minval=0.0, maxval=0.5),
+        "orthogonal": parts["orthogonal"](gain=2.0),
+        "identity": parts["identity"](),
+        "scaled": parts["variance_scaling"](distribution="uniform", scale=3.0, mode="fan_out"),
+    }
+    assert {name: part.summary(PLACE) for name, part in told.items()} == {
+        "zeros": "0",
+        "ones": "1",
+        "constant": "0.1",
+        "normal": "normal 1 ±0.2",
+        "uniform": "uniform 0 to 0.5",
+        "orthogonal": "orthogonal ×2",
+        "identity": "identity",
+        "scaled": "uniform ±0.47",
+    }

@@ -1,0 +1,64 @@
+"""The table of a model's figures."""
+
+from specnet.report.scores import scores_table
+
+TRAIN, TEST = {"loss": 0.29931, "accuracy": 0.8541}, {"loss": 0.26671, "accuracy": 0.85}
+INTERVALS = {
+    "test": {
+        "loss": {"low": 0.21, "high": 0.34, "method": "bootstrap"},
+        "accuracy": {"low": 0.7389, "high": 0.9190, "method": "wilson"},
+        "roc_auc": None,
+    }
+}
+BASELINES = {
+    "linear": {"validation": {"loss": 0.33, "accuracy": 0.85}, "test": {"loss": 0.31, "accuracy": 0.8833}},
+    "constant": {"validation": {"loss": 0.7, "accuracy": 0.5}, "test": {"loss": 0.69, "accuracy": 0.3833}},
+    "neighbours": {"test": {"loss": 0.5, "accuracy": 0.5}},
+}
+
+
+def test_one_metric_stands_beside_its_interval_and_baselines() -> None:
+    table = scores_table({"train": TRAIN, "test": TEST}, INTERVALS, BASELINES)
+    assert table.lines() == [
+        "          loss   accuracy      95 %   constant   linear",
+        "train   0.2993     85.4 %",
+        "test    0.2667     85.0 %   74–92 %     38.3 %   88.3 %",
+    ]
+
+
+def test_validation_rows_are_compared_too() -> None:
+    assert scores_table({"train": TRAIN, "validation": TEST, "test": TEST}, INTERVALS, BASELINES).lines() == [
+        "               loss   accuracy      95 %   constant   linear",
+        "train        0.2993     85.4 %",
+        "validation   0.2667     85.0 %               50.0 %   85.0 %",
+        "test         0.2667     85.0 %   74–92 %     38.3 %   88.3 %",
+    ]
+    scores = {"train": {**TRAIN, "f1": 0.5}, "validation": {**TEST, "f1": 0.5}}
+    assert scores_table(scores, {}, BASELINES).lines()[1] == "loss       0.2993       0.2667     0.7000   0.3300"
+
+
+def test_without_a_metric_the_loss_is_compared() -> None:
+    table = scores_table({"test": {"loss": 0.26671}}, INTERVALS, BASELINES)
+    assert table.lines() == [
+        "         loss        95 %   constant   linear",
+        "test   0.2667   0.21–0.34     0.6900   0.3100",
+    ]
+
+
+def test_several_metrics_have_rows_of_their_own() -> None:
+    scores = {
+        "train": {**TRAIN, "roc_auc": 0.94},
+        "validation": {**TEST, "roc_auc": None},
+        "test": {**TEST, "roc_auc": 1},
+    }
+    assert scores_table(scores, INTERVALS, BASELINES).lines() == [
+        "            train   validation     test        95 %   constant   linear",
+        "loss       0.2993       0.2667   0.2667   0.21–0.34     0.6900   0.3100",
+        "accuracy   85.4 %       85.0 %   85.0 %     74–92 %     38.3 %   88.3 %",
+        "roc_auc    0.9400            –   1.0000",
+    ]
+
+
+def test_what_there_is_not_has_no_column() -> None:
+    assert scores_table({"train": TRAIN}).lines() == ["          loss   accuracy", "train   0.2993     85.4 %"]
+    assert scores_table({"test": TEST}, {"test": {"accuracy": None}}).header == ["", "loss", "accuracy"]
