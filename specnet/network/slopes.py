@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, NUMPY, Bound, Value, gradients, input_value, plan, state_value, sum_over
 from specnet.compiler.reverse import postorder
-from specnet.network.blueprint import Blueprint, Forward
+from specnet.network.blueprint import Forward
 from specnet.network.layout import PlacedBlock
 from specnet.network.network import Network
 from specnet.parts.activations import Activation
@@ -114,26 +115,26 @@ class NetworkSlopes:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network, blueprint = network, network.blueprint
-        forward, made = blueprint.forward(training=False), list[tuple[Activation, int, ActivationSlopes]]()
+        self._network, self._blueprint = network, network.blueprint
         self._layers: dict[str, _Activated | None] = {}
+        made: list[tuple[Activation, int, ActivationSlopes]] = []
         weights = network.layout.weights()
         for number, node in enumerate(network.nodes):
             if node.key not in weights:
                 continue
             self._layers[node.key] = None
-            found = _activated(blueprint, forward, number)
+            found = self._activated(number)
             if found is not None:
-                activation, raw = network.nodes[found].layer.split_activation()[1], forward.layers[found].raw
-                assert activation is not None, "it was found by it"
-                units = int(raw.shape[0])
-                slopes = next((s for a, n, s in made if (a, n) == (activation, units)), None)
+                place, activation = found
+                layer, sizes = network.nodes[place].layer.split_activation()[0], network.nodes[place].input_sizes
+                units = sum(sizes) if layer is None else layer.output_size(sizes)
+                slopes = next((slopes for *known, slopes in made if known == [activation, units]), None)
                 if slopes is None:
                     slopes = ActivationSlopes(activation, units, network.dtype)
                     made.append((activation, units, slopes))
-                learned = network.layout.of_node(found)
+                learned = network.layout.of_node(place)
                 own = learned[len(learned) - len(activation.parameters(units)) :]
-                self._layers[node.key] = _Activated(network.nodes[found].key, slopes, own)
+                self._layers[node.key] = _Activated(network.nodes[place].key, slopes, own)
 
     def __call__(self, theta: Array, X: ArrayLike, state: Mapping[str, Array]) -> dict[str, UnitSlopes | None]:
         """Return the slopes for preprocessed rows (rows, inputs), by the name of the layer; None for no activation."""
@@ -148,19 +149,25 @@ class NetworkSlopes:
             found[key] = UnitSlopes(at_rows, activated.slopes.largest(blocks))
         return found
 
+    def _activated(self, number: int) -> tuple[int, Activation] | None:
+        """Return the layer whose activation the units of a layer pass through, each by itself, and that activation."""
+        nodes = self._network.nodes
+        while number < len(nodes) - 1 or self._blueprint.loss.accepted_activations is None:
+            activation = nodes[number].layer.split_activation()[1]
+            if activation is not None and not activation.is_identity:
+                return number, activation
+            readers = [reader for reader, node in enumerate(nodes) if number in node.inputs]
+            if len(readers) != 1:
+                return None
+            layers = self._forward.layers
+            if not _keeps_units(layers[number].output, layers[readers[0]].raw):
+                return None
+            (number,) = readers
+        return None
 
-def _activated(blueprint: Blueprint, forward: Forward, number: int) -> int | None:
-    """Return the layer whose activation the units of a layer pass through, each by itself; None if there is none."""
-    nodes, last = blueprint.nodes, len(blueprint.nodes) - 1
-    while number < last or blueprint.loss.accepted_activations is None:
-        activation = nodes[number].layer.split_activation()[1]
-        if activation is not None and not activation.is_identity:
-            return number
-        readers = [reader for reader, node in enumerate(nodes) if number in node.inputs]
-        if len(readers) != 1 or not _keeps_units(forward.layers[number].output, forward.layers[readers[0]].raw):
-            return None
-        (number,) = readers
-    return None
+    @cached_property
+    def _forward(self) -> Forward:
+        return self._blueprint.forward(training=False)
 
 
 def _keeps_units(x: Value, y: Value) -> bool:

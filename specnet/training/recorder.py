@@ -128,13 +128,15 @@ def _shares(slopes: UnitSlopes | None) -> tuple[float | None, float | None]:
     if slopes is None:
         return 0.0, 0.0
     at_rows, largest = slopes
-    if np.isnan(at_rows).any():
+    steepest = at_rows.max(axis=0)
+    if np.isnan(steepest).any():
         return None, None
-    dead = float(np.mean(at_rows.max(axis=0) == 0))
+    is_dead = steepest == 0
+    dead = float(is_dead.mean())
     if largest is None:
         return dead, None
-    flat = (at_rows < FLAT * np.maximum(largest, at_rows.max(axis=0))) | (at_rows == 0)
-    return dead, float(np.mean(10 * np.count_nonzero(flat, axis=0) >= 9 * len(at_rows)))
+    flat = np.count_nonzero(at_rows < FLAT * np.maximum(largest, steepest), axis=0)
+    return dead, float(((10 * flat >= 9 * len(at_rows)) | is_dead).mean())
 
 
 def _units(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
