@@ -70,7 +70,8 @@ class Recorder(Observer):
 
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
         self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
-        self._weights, self._units = network.layout.weights(), dict(_units(network))
+        self._weights = {key: [name for name, *_ in found] for key, found in network.layout.weights().items()}
+        self._units = dict(_units(network))
         self._look_epochs = look_epochs(epochs)
         keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
         self._moments = snapshot_epochs(epochs) if keeps else []
@@ -139,16 +140,14 @@ def _shares(slopes: UnitSlopes | None) -> tuple[float | None, float | None]:
     return dead, float(((10 * flat >= 9 * len(at_rows)) | is_dead).mean())
 
 
-def _units(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _units(network: Network) -> Iterator[tuple[str, list[str]]]:
     """Yield the layers whose units have a weight for each input, and the names of their weight and bias."""
-    weights = network.layout.weights()
-    for number, node in enumerate(network.nodes):
-        for placed in network.layout.of_node(number):
-            block, names = placed.block, [f"{node.key}.{tensor.name}" for tensor in placed.block.tensors]
-            # A table of an embedding has the shape (categories, size).
-            first = block.tensors[0]
-            if names[0] in weights.get(node.key, ()) and first.shape == (block.shape[1], sum(node.input_sizes)):
-                yield node.key, tuple(names)
+    inputs = {node.key: sum(node.input_sizes) for node in network.nodes}
+    for key, weights in network.layout.weights().items():
+        for _, tensor, placed in weights:
+            # The table of an embedding has another shape: (categories, size).
+            if tensor.shape == (placed.block.shape[1], inputs[key]):
+                yield key, [f"{key}.{each.name}" for each in placed.block.tensors]
 
 
 def _parallel(tensors: Sequence[Array]) -> float | None:
