@@ -13,7 +13,7 @@ from specnet.parts.losses import Quantile
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
-from specnet.report.figures import count, counted, duration, percent, rounded
+from specnet.report.figures import count, counted, percent, rounded
 from specnet.report.findings import RULES, Finding
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
@@ -191,10 +191,10 @@ def _mistake_pictures(record: Record) -> list[Any]:
 
 
 def _end(record: Record) -> str:
+    """Return how training ended; without its time, so that equal runs have equal pages."""
     facts = record.facts
-    epochs, steps = counted(facts["epochs"], "epoch"), counted(facts["steps"], "step")
     end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
-    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}{end}."
+    return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
 
 
 def _command(record: Record) -> str:
@@ -211,4 +211,3 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "rows", ", ".join(f"{count(rows)} {split}" for split, rows in record.evaluation["rows"].items())
     for name in ("spec", "data", "model"):
         yield f"SHA-256 of the {name}", str(facts.get(f"{name}_sha256", ""))
-    yield "time", duration(facts["seconds"])
