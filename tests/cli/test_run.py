@@ -27,15 +27,16 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
     header, train, test, written = ended.out.splitlines()
-    assert header.split() == ["loss", "accuracy", "95", "%", "constant"]
+    assert header.split() == ["loss", "accuracy", "95", "%", "constant", "linear"]
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
-    constant = figures_in_file["baselines"]["constant"]["test"]["accuracy"]
+    compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", "linear")]
     bounds = figures_in_file["intervals"]["test"]["accuracy"]
     interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
     for line, split in ((train, "train"), (test, "test")):
         name, loss, accuracy, percent, *beside = line.split()
         assert (name, percent) == (split, "%")
-        assert " ".join(beside) == (f"{interval} {100 * constant:.1f} %" if split == "test" else "")
+        told = [interval, *(f"{100 * accuracy:.1f} %" for accuracy in compared)]
+        assert " ".join(beside) == (" ".join(told) if split == "test" else "")
         assert loss == f"{figures_in_file[split]['loss']:.4f}"
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
     assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
@@ -114,12 +115,12 @@ def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
 def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
     header, *rows, _ = ended.out.splitlines()
-    assert header.split() == ["train", "test", "95", "%", "constant"]
+    assert header.split() == ["train", "test", "95", "%", "constant", "linear"]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
     bounds = json.loads((folder / "here/metrics.json").read_text())["intervals"]["test"]["roc_auc"]
     low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
     assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
-    assert rows[2].endswith("   0.5000")
+    assert re.search(r"   0\.5000   [01]\.\d{4}$", rows[2])
 
 
 def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:

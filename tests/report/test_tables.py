@@ -7,7 +7,15 @@ import re
 import pytest
 
 from specnet.report.tables import TextTable, flowing, wrapped
-from specnet.report.terminal import is_lively, visible, write_line, write_mistakes, write_parts, write_table
+from specnet.report.terminal import (
+    is_lively,
+    visible,
+    write_line,
+    write_mistakes,
+    write_parts,
+    write_prose,
+    write_table,
+)
 
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -179,3 +187,16 @@ def test_long_lines_of_mistakes_are_left_to_the_terminal(lively: Terminal) -> No
 def test_a_number_is_not_broken_within_its_digits() -> None:
     assert wrapped("train for 20 000 epochs", 12) == ["train for", "20 000", "epochs"]
     assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]
+
+
+def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "adam   optimizer\n\none two three four five\nsix:\n\n- an item\n  of a list\n- b\n\n    example = 1"
+    write_prose(lively, text)
+    assert lively.getvalue().splitlines() == [
+        *("adam   optimizer", "", "one two three four", "five six:", "", "- an item of a list", "- b", ""),
+        "    example = 1",
+    ]
+    plain = io.StringIO()
+    write_prose(plain, text)
+    assert plain.getvalue() == text + "\n"
