@@ -134,6 +134,24 @@ class TrainingError(SpecnetError):
         return type(self), self.diagnostics, {"history": self.history, "looks": self.looks}
 
 
+class NotFiniteError(TrainingError):
+    """The loss or a parameter is no longer finite.
+
+    Attributes
+    ----------
+    findings : list of dict
+        What led to it, as ``findings.json`` has it.
+    """
+
+    def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
+        super().__init__(*problems, hint=hint, source=source)
+        self.findings: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, diagnostics, state = super().__reduce__()
+        return made, diagnostics, {**state, "findings": self.findings}
+
+
 class FileError(SpecnetError):
     """A file is missing, damaged or of the wrong kind."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from specnet.data import (
     suspicions,
     table_target,
 )
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
@@ -26,6 +27,7 @@ from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.encoding import Encoder
+from specnet.running.evidence import explained
 from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.running.rows import (
     Rows,
@@ -163,6 +165,8 @@ class FitResult:
         The columns of the rows that it has made so, by the part of the split.
     members : tuple of Trained
         The result of each member of an ensemble that has begun; of the only network if it is none.
+    training : TrainingRows
+        The training rows as the network reads them.
     """
 
     model: Model
@@ -170,6 +174,7 @@ class FitResult:
     encoder: Encoder
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
+    training: TrainingRows
 
     @property
     def looks(self) -> list[Look]:
@@ -271,37 +276,48 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     if spec.training.ensemble is None:
         theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
-        result = train(
+        with _explained_failures(encoder, training, rows):
+            result = train(
+                network,
+                theta,
+                training,
+                monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
+                observer=observer,
+                keep_checkpoint=keep_checkpoint,
+                checkpoint=checkpoint,
+                state=state,
+                epochs=epochs,
+                interruptions=interruptions,
+                records=records,
+            )
+        model = encoder.model(result.theta, result.state, result.history)
+        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,), training)
+
+    with _explained_failures(encoder, training, rows):
+        members = train_members(
             network,
-            theta,
-            training,
-            monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
+            [(network.initial_parameters(each), None) for each in range(spec.training.members)]
+            if start is None
+            else start.members,
+            encoder.member_rows(training, rows, watched),
+            jobs=jobs,
             observer=observer,
             keep_checkpoint=keep_checkpoint,
             checkpoint=checkpoint,
-            state=state,
-            epochs=epochs,
             interruptions=interruptions,
             records=records,
         )
-        model = encoder.model(result.theta, result.state, result.history)
-        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,))
-
-    members = train_members(
-        network,
-        [(network.initial_parameters(each), None) for each in range(spec.training.members)]
-        if start is None
-        else start.members,
-        encoder.member_rows(training, rows, watched),
-        jobs=jobs,
-        observer=observer,
-        keep_checkpoint=keep_checkpoint,
-        checkpoint=checkpoint,
-        interruptions=interruptions,
-        records=records,
-    )
     result = replace(joined_result(members), warnings=found)
-    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members))
+    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members), training)
+
+
+@contextmanager
+def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) -> Iterator[None]:
+    """Let the error of a loss that is no longer finite name its cause, as far as findings know it."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise explained(error, encoder, training, rows) from None
 
 
 def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRows) -> Iterator[Diagnostic]:

@@ -23,7 +23,8 @@ from specnet.files import (
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
 from specnet.files.tensors import decode, parse_object, read_header
-from specnet.running.evaluation import Evaluation
+from specnet.report.findings.finding import Finding, read_finding
+from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint, RunIdentity
@@ -36,8 +37,9 @@ HISTORY = "history.jsonl"
 LAYERS = "layers.jsonl"
 SNAPSHOTS = "snapshots.safetensors"
 METRICS = "metrics.json"
+FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FACTS, CHECKPOINT)
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT)
 """All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
@@ -134,6 +136,17 @@ class RunFolder:
             content = read_file(self.path / SNAPSHOTS, LARGEST_RECORD)
             stream = io.BytesIO(content)
             return snapshots_of(decode(read_header(stream, len(content)), stream.read()))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""
+        path = self.path / FINDINGS
+        if not path.exists():
+            return ()
+        with file_errors(path):
+            records = self._record(FINDINGS).get("findings")
+            if not isinstance(records, list):
+                raise FileError("the findings must be a list of records")
+            return tuple(map(read_finding, records))
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.

@@ -23,10 +23,12 @@ from specnet.files.tensors import encode
 from specnet.model import Model, load_model
 from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
+from specnet.report.findings import Finding, findings
 from specnet.report.progress import shown_progress
-from specnet.running.evaluation import Evaluation, Metrics, evaluate_run
+from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_run
+from specnet.running.evidence import run_evidence
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.folder import CHECKPOINT, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
+from specnet.running.folder import CHECKPOINT, FINDINGS, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
 from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
@@ -81,6 +83,8 @@ class RunResult:
     snapshots : dict
         What ``snapshots.safetensors`` holds: parameters and layer states by name, by the number of finished epochs;
         empty unless the network has two inputs and at most 10 000 parameters.
+    findings : tuple of Finding
+        What went wrong, and what to set instead; causes before consequences.
     """
 
     model: Model
@@ -91,6 +95,7 @@ class RunResult:
     warnings: tuple[Diagnostic, ...] = ()
     looks: list[Look] = field(default_factory=list, repr=False)
     snapshots: Snapshots = field(default_factory=dict, repr=False)
+    findings: tuple[Finding, ...] = ()
 
 
 def run(
@@ -167,15 +172,15 @@ def run(
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
             kept = folder.evaluation()
-            looks, snapshots = folder.looks(), folder.snapshots()
-            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path, (), looks, snapshots)
+            recorded = folder.looks(), folder.snapshots(), folder.findings()
+            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path, (), *recorded)
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
-        fitted, evaluation = _train(started, folder, checkpoint, jobs, observer, interruptions)
+        fitted, evaluation, found = _train(started, folder, checkpoint, jobs, observer, interruptions)
         result = fitted.result
         if folder is not None:
-            _write(started, folder, checkpoint, fitted, evaluation)
+            _write(started, folder, checkpoint, fitted, evaluation, found)
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -194,6 +199,7 @@ def run(
             result.warnings,
             result.looks,
             result.snapshots,
+            found,
         )
 
 
@@ -256,8 +262,8 @@ def _train(
     jobs: int,
     observer: Observer | None,
     interruptions: Interruptions,
-) -> tuple[FitResult, Evaluation]:
-    """Train a run's network, from a checkpoint on if there is one, and measure it on every part of the split."""
+) -> tuple[FitResult, Evaluation, tuple[Finding, ...]]:
+    """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge."""
 
     def keep(reached: Checkpoint) -> None:
         if folder is not None:
@@ -276,11 +282,20 @@ def _train(
         records=True,
         warnings=started.data.warnings,
     )
-    return fitted, evaluate_run(fitted, started.data.splits)[0]
+    evaluation, comparison = evaluate_run(fitted, started.data.splits)
+    history, looks = fitted.result.history, fitted.result.looks
+    rows = started.data.splits["train"]
+    evidence = run_evidence(fitted.encoder, fitted.training, rows, history, looks, comparison)
+    return fitted, evaluation, findings(evidence)
 
 
 def _write(
-    started: _Run, folder: RunFolder, checkpoint: Checkpoint | None, fitted: FitResult, evaluation: Evaluation
+    started: _Run,
+    folder: RunFolder,
+    checkpoint: Checkpoint | None,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    found: tuple[Finding, ...],
 ) -> None:
     """Write what a run has reached into its folder."""
     parsed, model, result = started.parsed, fitted.model, fitted.result
@@ -311,6 +326,7 @@ def _write(
         content = model.to_bytes()
     facts["model_sha256"] = hashlib.sha256(content).hexdigest()
     contents = {MODEL: content, **_texts(parsed, started.identity.spec, result, evaluation, facts)}
+    contents[FINDINGS] = _json({"findings": [each.as_dict() for each in found]})
     if result.snapshots:
         contents[SNAPSHOTS] = encode(result.record.tensors(), "")
     if result.interruption is not None:

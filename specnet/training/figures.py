@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from specnet.errors import TrainingError
+from specnet.errors import NotFiniteError, TrainingError
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.watching import LOSS, VALIDATION_LOSS
@@ -55,11 +55,11 @@ class Figures(dict[str, float]):
         super().__setitem__(name, figure)
 
 
-def not_finite(network: Network, what: str) -> TrainingError:
+def not_finite(network: Network, what: str) -> NotFiniteError:
     """Return the error for a value that is not finite, with likely remedies."""
     optimizer, remedies = network.spec.training.optimizer.stepping, []
     if optimizer is not None:
         remedies.append(f"lower training.optimizer.learning_rate (now {optimizer.learning_rate})")
     if not network.spec.network.preprocessing:
         remedies.append('set network.preprocessing = ["standardize"]')
-    return TrainingError(what, hint=", or ".join(remedies) or None)
+    return NotFiniteError(what, hint=", or ".join(remedies) or None)

@@ -19,7 +19,7 @@ from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
 
-RECORDS = {"history.jsonl", "metrics.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
+RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", *RECORDS}
 
 

@@ -173,8 +173,8 @@ class Evidence:
         The history of the training loss; finite.
     held_losses : (lines,) or None
         The validation loss on the same lines.
-    stopped_in : int or None
-        The epoch in which the loss was found to be no longer finite.
+    has_failed : bool
+        Whether the loss was no longer finite after these lines.
     first_loss : float
         L(0): mean loss of the first batch before any step.
     constant_loss : float
@@ -194,7 +194,7 @@ class Evidence:
     epochs: NDArray[np.int64]
     losses: Numbers
     held_losses: Numbers | None
-    stopped_in: int | None
+    has_failed: bool
     first_loss: float
     constant_loss: float
     train_score: float | None

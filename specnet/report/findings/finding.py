@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from specnet.errors import FileError
 from specnet.files.toml import toml_value
 
 Severity = Literal["error", "warning"]
@@ -67,3 +68,23 @@ class Remedy:
 def finding(code: str, severity: Severity, sentence: str, remedy: Remedy) -> Finding:
     """Return a finding with the text and the changes of its remedy."""
     return Finding(code, severity, sentence, str(remedy), remedy.changes)
+
+
+def read_finding(record: Any) -> Finding:
+    """Return the finding that `Finding.as_dict` gave.
+
+    Raises
+    ------
+    FileError
+        If it is none.
+    """
+    match record:
+        case {
+            "code": str(code),
+            "severity": "error" | "warning" as severity,
+            "sentence": str(sentence),
+            "remedy": str(remedy),
+            "changes": dict(changes),
+        } if all(isinstance(path, str) for path in changes):
+            return Finding(code, severity, sentence, remedy, changes)
+    raise FileError("a finding must have a code, a severity, a sentence, a remedy and changes")

@@ -9,12 +9,14 @@ import numpy as np
 from specnet.report.figures import figure, percent, short
 from specnet.report.findings.evidence import Evidence
 from specnet.report.findings.finding import Finding, Remedy, finding
-from specnet.report.findings.remedies import other_rate, usual_weights
+from specnet.report.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
 
 MANY_TIMES = 10.0
 """Times the loss of a constant prediction that the loss before any step is too large by."""
 FEW_LINES = 6
 """A history of no more lines says nothing of how the loss moves."""
+LARGEST_RATE = 0.1
+"""Advised where the loss was never finite."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
 """Sizes of a step relative to the weights below which nothing is learned."""
 
@@ -25,26 +27,29 @@ def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
     if np.isfinite(first) and first <= MANY_TIMES * constant:
         return
     sentence = f"before the first step the loss is {short(first)}; a constant prediction has {short(constant)}"
-    changes = usual_weights(evidence)
-    yield finding("large-first-weights", "error", sentence, Remedy(changes or {"training.clip_norm": 1.0}))
+    usual = {**usual_weights(evidence), **zero_biases(evidence)}
+    changes = usual or smaller_weights(evidence) or {"training.clip_norm": 1.0}
+    yield finding("large-first-weights", "error", sentence, Remedy(changes))
 
 
 def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     """A loss that is no longer finite, ends above its start, jumps or never settles, or units that die at once."""
-    stopped = evidence.stopped_in
-    if stopped is None and not (_ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
+    if not (evidence.has_failed or _ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
         return
-    if len(evidence.losses) < 2 and stopped is not None:
-        sentence, factor = f"the loss was no longer finite in epoch {stopped}", 1 / 100
+    if evidence.has_failed and len(evidence.losses) < 2:
+        before = f"was {figure(evidence.start)} in epoch 1, and then no longer finite" if len(evidence.losses) else ""
+        sentence = f"the loss {before or 'was not finite in the first epoch'}"
+        changes = other_rate(evidence, 1 / 100, LARGEST_RATE)
     else:
-        last = float(evidence.losses[-1])
-        when = "at the end" if stopped is None else f"before it was no longer finite in epoch {stopped}"
-        sentence = (
-            f"the loss is {figure(evidence.start)} at first and {figure(last)} {when}; "
-            f"{percent(_rises(evidence))} of its changes are upwards"
+        last = figure(float(evidence.losses[-1]))
+        when = (
+            f"in epoch {evidence.epochs[-1]}, before it was no longer finite" if evidence.has_failed else "at the end"
         )
-        factor = 1 / 10
-    changes = other_rate(evidence, factor)
+        upwards = percent(_rises(evidence))
+        sentence = (
+            f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards"
+        )
+        changes = other_rate(evidence, 1 / 10)
     yield finding("rate-too-high", "error", sentence, Remedy(changes, "" if changes else "take smaller steps"))
 
 

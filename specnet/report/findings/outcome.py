@@ -15,6 +15,8 @@ from specnet.report.findings.remedies import fewer_units, more_units, other_rate
 
 LONG_HISTORY = 20
 """Lines of a history whose last tenth is looked at; of a shorter one it is the last line."""
+FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
+"""Factors of an L2 penalty that are advised first, and above which fewer units are."""
 SMALL_STEP = 1e-3
 """A step of this size, relative to the weights, leaves room for a larger learning rate."""
 
@@ -22,12 +24,10 @@ SMALL_STEP = 1e-3
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
     held = evidence.held
-    if evidence.task not in ("binary", "classes") or held is None:
+    if held is None or not _has_rare_class(evidence):
         return
     counts = evidence.counts
     rarest, share = int(counts.argmin()), float(counts.min() / counts.sum())
-    if share >= 0.3 / np.count_nonzero(counts):
-        return
     its = held.target == rarest
     found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
@@ -42,9 +42,12 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
 
 
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
-    """Neither the network nor a simple predictor is better than a constant prediction."""
+    """Neither the network nor a simple predictor is better than a constant prediction.
+
+    Where a class is rare, accuracy does not tell.
+    """
     held = evidence.held
-    if held is None or evidence.stopped_in is not None or not has_no_signal(evidence):
+    if held is None or not has_no_signal(evidence) or _has_rare_class(evidence):
         return
     others = ", ".join(
         f"{name} {_score(evidence, held.baselines[name])}"
@@ -66,6 +69,14 @@ def has_no_signal(evidence: Evidence) -> bool:
         return False
     constant, most = held.baselines["constant"], max(2 * _error(evidence, held), 0.02)
     return held.simple[1] - constant < most and held.score - constant < most
+
+
+def _has_rare_class(evidence: Evidence) -> bool:
+    """Return whether a class has under 0.3/K of the training rows of K classes."""
+    if evidence.task not in ("binary", "classes"):
+        return False
+    counts = evidence.counts
+    return bool(counts.min() / counts.sum() < 0.3 / np.count_nonzero(counts))
 
 
 def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
@@ -128,10 +139,8 @@ def _against_overfitting(evidence: Evidence) -> Remedy:
     if evidence.held_losses is not None and spec.value("training", "early_stopping") is None:
         return Remedy({"training.early_stopping": True}, "or dropout, or fewer units")
     strength = spec.value("training", "l2") or 0.0
-    changes = {"training.l2": float(f"{max(10 * strength, 0.001):.2g}")}
-    if strength >= 0.01:
-        changes = dict(fewer_units(evidence)) or changes
-    return Remedy(changes, "or dropout")
+    fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
+    return Remedy(fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout")
 
 
 def _score(evidence: Evidence, value: float) -> str:

@@ -14,10 +14,10 @@ LEAST_UNITS = 16
 """Fewer units than these are not worth a trial."""
 
 
-def other_rate(evidence: Evidence, factor: float) -> Changes:
-    """Return the learning rate times a factor, to two digits."""
+def other_rate(evidence: Evidence, factor: float, most: float = math.inf) -> Changes:
+    """Return the learning rate times a factor, to two digits, but no more than `most`."""
     rate = evidence.spec.learning_rate
-    return {} if rate is None else {LEARNING_RATE: float(f"{rate * factor:.2g}")}
+    return {} if rate is None else {LEARNING_RATE: float(f"{min(rate * factor, most):.2g}")}
 
 
 def standardized_columns(evidence: Evidence) -> Changes:
@@ -39,20 +39,27 @@ def ignored_column(evidence: Evidence, name: str) -> Changes:
 
 def usual_weights(evidence: Evidence) -> Changes:
     """Return the default initializers for all layers that have others."""
+    others = [layer for layer in evidence.spec.layers if layer.initializer != layer.usual_initializer]
+    return _with_weights(evidence, [(layer, layer.usual_initializer) for layer in others])
+
+
+def smaller_weights(evidence: Evidence) -> Changes:
+    """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
+    large = [layer for layer in evidence.spec.layers if layer.initializer == "he_normal"]
+    return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
+
+
+def _with_weights(evidence: Evidence, wanted: Iterable[tuple[LayerFacts, str | None]]) -> Changes:
+    """Return initializers of layers, or some like them that the legacy generator can draw."""
     changes: dict[str, Any] = {}
-    for layer in evidence.spec.layers:
-        path = layer.paths.get("weight_initializer")
-        if path is not None and layer.initializer != layer.usual_initializer:
-            changes.setdefault(dotted(path), _available(evidence, layer))
+    for layer, name in wanted:
+        initializer: Any = name
+        if evidence.spec.has_legacy_generator:
+            scale = 2.0 if name == "he_normal" else 1.0
+            initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
+        if "weight_initializer" in layer.paths:
+            changes.setdefault(dotted(layer.paths["weight_initializer"]), initializer)
     return changes
-
-
-def _available(evidence: Evidence, layer: LayerFacts) -> Any:
-    """Return the default initializer of a layer's weights, or one like it that the legacy generator can draw."""
-    if not evidence.spec.has_legacy_generator:
-        return layer.usual_initializer
-    scale = 2.0 if layer.is_rectifier else 1.0
-    return {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
 
 
 def zero_biases(evidence: Evidence) -> Changes:

@@ -62,7 +62,7 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
 
 def equal_units(evidence: Evidence) -> Iterator[Finding]:
     """A layer of which over half of the units have the same weights but for a factor, or whose weights are all 0."""
-    if not evidence.steps:
+    if not evidence.steps or evidence.has_failed:
         return
     share = max(evidence.of_hidden(evidence.looks[-1], "parallel"), default=0.0)
     if share > MANY_EQUAL:
@@ -73,7 +73,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
 
 def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     """A deep network whose first layer has a thousandth of the last one's gradient after a third of the looks."""
-    if len(evidence.spec.hidden) < DEEP or not evidence.steps or evidence.learned >= 0.5:
+    if len(evidence.spec.hidden) < DEEP or not evidence.steps or evidence.has_failed or evidence.learned >= 0.5:
         return
     layers = evidence.steps[len(evidence.steps) // 3]["layers"]
     first, last = float(layers[0]["gradient"] or 0.0), float(layers[-1]["gradient"] or 0.0)

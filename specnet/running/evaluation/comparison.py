@@ -9,6 +9,7 @@ import numpy as np
 
 from specnet.model import Answers
 from specnet.network import Network
+from specnet.parts.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,8 @@ class Comparison:
         None where there is no such score.
     held_name : str or None
         ``validation`` or ``test``.
+    inputs : ndarray (rows, inputs) or None
+        The rows held out, as the network reads them.
     held : Answers or None
         The model's answers for the rows held out.
     score : float or None
@@ -31,6 +34,7 @@ class Comparison:
 
     train: float | None
     held_name: str | None = None
+    inputs: Array | None = None
     held: Answers | None = None
     score: float | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -79,6 +79,7 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     """
     rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
     held = {name: part for name, part in splits.items() if name != "train"}
+    fitted = replace(fitted, inputs={name: fitted.prepared(name, part) for name, part in splits.items()})
     train = fitted.answers("train", splits["train"])
     figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted, splits["train"])}
     train_score = score_of(fitted.model.network, train)
@@ -89,7 +90,7 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     compared = {
         name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
     }
-    comparison = _comparison(fitted, train_score, answers, baselines)
+    comparison = _comparison(fitted, splits, train_score, answers, baselines)
     if TEST not in splits:
         return Evaluation(rows, figures, compared), comparison
     tables = answer_tables(fitted.model, answers[TEST])
@@ -99,7 +100,11 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
 
 
 def _comparison(
-    fitted: FitResult, train: float | None, answers: Mapping[str, Answers], baselines: BaselineAnswers
+    fitted: FitResult,
+    splits: Mapping[str, Rows],
+    train: float | None,
+    answers: Mapping[str, Answers],
+    baselines: BaselineAnswers,
 ) -> Comparison:
     """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
@@ -107,7 +112,8 @@ def _comparison(
         return Comparison(train)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
-    return Comparison(train, name, answers[name], score_of(network, answers[name]), known)
+    inputs = fitted.prepared(name, splits[name])
+    return Comparison(train, name, inputs, answers[name], score_of(network, answers[name]), known)
 
 
 def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
