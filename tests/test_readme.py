@@ -1,29 +1,18 @@
-"""What the README shows is what its commands print and its snippets compute, times apart."""
+"""What the README shows is what its commands print and its snippets compute, times and versions apart."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from specnet.cli.application import application
 from tests.exporting.tools import PLAIN, needs_node
+from tests.readme import PEERS, README, ROOT, blocks, commands_and_output, shell, without_times
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
-PROGRESS = re.compile(r"^ *([\d ]+)/(?!\1 )[\d ]+ epochs .*\n", re.MULTILINE)  # a slow machine's, before the last epoch
-COMPARED = re.compile(r"(?<=   )(not )?compared.*")  # a last digit, or a tool that is not here
 STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
-
-
-PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
 
 
 def each(codes: list[Any]) -> list[Any]:
@@ -39,48 +28,12 @@ def marks(code: str) -> list[pytest.MarkDecorator]:
     return [needs_compiler, *([pytest.mark.peers] if PEERS.search(code) else [])]
 
 
-def blocks(language: str) -> list[str]:
-    """The code in fences of a language."""
-    return [code for found, code in FENCE.findall(README) if found == language]
-
-
-def commands_and_output() -> list[tuple[str, str | None]]:
-    """Each shell block with the text block that follows it, if one does."""
-    fences = [*FENCE.findall(README), ("", "")]
-    return [
-        (code, after if following == "text" else None)
-        for (language, code), (following, after) in pairwise(fences)
-        if language == "sh"
-    ]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with the repository's specs and nothing else."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "specs", folder / "specs")
     return folder
-
-
-def without_times(text: str) -> str:
-    return COMPARED.sub("COMPARED", TIME.sub("TIME", PROGRESS.sub("", text))).strip()
-
-
-def shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a shell block, without what installs the package, which the tests' own environment has done."""
-    scripts = sysconfig.get_path("scripts")
-    environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
-    code = re.sub(r"pip install \S+ && ", "", code)
-    return subprocess.run(
-        ["sh", "-c", code],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +62,16 @@ def commands_before(code, request):
 def test_a_command_prints_what_is_shown(code, shown, request):
     command = commands_before(code, request)[code]
     if shown is None:
-        assert command.returncode == 0, command.stdout
+        assert command.status == 0, command.shown
     else:
-        assert without_times(command.stdout) == without_times(shown)
+        assert without_times(command.shown) == without_times(shown)
+        assert "\x1b" not in command.shown
+
+
+def test_each_command_is_shown_with_its_output():
+    shown = " ".join(code for code, text in commands_and_output() if text is not None)
+    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application.registered_commands}
+    assert {verb for verb in verbs if not re.search(rf"\bspecnet {verb}\b", shown)} == set()
 
 
 @pytest.mark.slow

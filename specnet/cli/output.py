@@ -28,7 +28,7 @@ from specnet.errors import (
     render,
 )
 from specnet.report.tables import TextTable
-from specnet.report.terminal import write_line, write_mistakes, write_parts, write_rows, write_table
+from specnet.report.terminal import write_line, write_mistakes, write_parts, write_prose, write_rows, write_table
 
 MOST_IN_MEMORY = 2**24
 """Bytes of data that are held in memory until they are printed."""
@@ -105,6 +105,12 @@ class Output:
         if self.speaks:
             with _writing():
                 write_parts(sys.stdout, *parts, label=label)
+
+    def prose(self, text: str) -> None:
+        """Print paragraphs of a result, which a terminal breaks anew."""
+        if self.speaks:
+            with _writing():
+                write_prose(sys.stdout, text)
 
     def table(self, table: TextTable) -> None:
         """Print a table of results for people."""

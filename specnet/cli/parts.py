@@ -67,8 +67,7 @@ def _show(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output:
     for number, entry in enumerate(found):
         if number or listed:
             output.line()
-        for line in entry.lines():
-            output.line(line)
+        output.prose("\n".join(entry.lines()))
         if entry.fields:
             output.line()
             output.table(entry.table())

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAIN_FILES = ("report.html", "model.safetensors", "metrics.json", "history.jsonl")
 """The files of a run that its last line names first."""
 MOST_NAMED = 2
+MOST_FINDINGS = 2
+"""Of a run that are told below its table; its files have all of them."""
 
 
 def run(
@@ -120,6 +122,9 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     output.data["metrics"] = figures
     output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
     output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"]))
+    output.data["findings"] = [finding.as_dict() for finding in result.findings]
+    for finding in result.findings[:MOST_FINDINGS]:
+        output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
     named = [name for name in MAIN_FILES if name in files][:MOST_NAMED]
     output.parts(str(folder), f"{', '.join(named)}, …")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-GAP = 3
-_BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b)")
-"""Where a text may be broken: not within a number, whose digits stand in groups of three."""
+GAP, LEAST_GAP = 3, 2
+"""Blanks between columns, and where a window is too narrow for them."""
+_BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b|%)")
+"""Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its %."""
 NARROWEST = 12
 """Characters to which a column is folded at most."""
 
@@ -28,12 +29,15 @@ class TextTable:
         The columns whose cells end at one edge, as numbers do.
     folded : frozenset of int
         The columns whose cells may take several lines where a window is narrow.
+    gap : int
+        Blanks between columns.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: frozenset[int] = frozenset()
     folded: frozenset[int] = frozenset()
+    gap: int = GAP
 
     @property
     def widths(self) -> list[int]:
@@ -55,23 +59,25 @@ class TextTable:
     def blocks(self, width: int | None = None) -> list[list[str]]:
         """Return the table as lines, its header first, folded into a window.
 
-        If even folded cells do not fit, and the first column names every row, the other columns are spread over several
-        tables below each other, an empty line at the end of all but the last. Otherwise the window has to break lines.
+        If even folded cells do not fit with smaller gaps, and the first column names every row, the other columns are
+        spread over several tables below each other, an empty line at the end of all but the last. Otherwise the window
+        has to break lines.
         """
         if width is None or self._total(self.widths) <= width:
             return [self._lines(self.widths)]
         if self._total(self.least_widths) <= width:
             return [self._lines(self._folded_widths(width))]
+        if self.gap > LEAST_GAP:
+            return replace(self, gap=LEAST_GAP).blocks(width)
         groups = list(self._groups(width))
         if len(groups) < 2 or not all(row[0] for row in self.rows):
-            return [self._lines(self.widths)]
+            return [replace(self, gap=GAP)._lines(self.widths)]
         tables = [self._part(columns) for columns in groups]
         blocks = [table._lines(table._folded_widths(width)) for table in tables]
         return [[*block, ""] for block in blocks[:-1]] + blocks[-1:]
 
-    @staticmethod
-    def _total(widths: Sequence[int]) -> int:
-        return sum(widths) + GAP * (len(widths) - 1)
+    def _total(self, widths: Sequence[int]) -> int:
+        return sum(widths) + self.gap * (len(widths) - 1)
 
     def _folded_widths(self, window: int) -> list[int]:
         """Return how wide the columns are in a window: the widest that can be folded become narrower."""
@@ -101,6 +107,7 @@ class TextTable:
             [row for row in rows if any(row[1:])],
             frozenset(place for place, column in enumerate(columns) if column in self.right),
             frozenset(place for place, column in enumerate(columns) if column in self.folded),
+            self.gap,
         )
 
     def _lines(self, widths: Sequence[int]) -> list[str]:
@@ -109,7 +116,7 @@ class TextTable:
             pieces = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
             for number in range(max(map(len, pieces))):
                 cells = [piece[number] if number < len(piece) else "" for piece in pieces]
-                lines.append((" " * GAP).join(map(self._padded, range(len(cells)), cells, widths)).rstrip())
+                lines.append((" " * self.gap).join(map(self._padded, range(len(cells)), cells, widths)).rstrip())
         return lines
 
     def _padded(self, column: int, cell: str, width: int) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from specnet.report.tables import TextTable, flowing, headless
+from specnet.report.tables import TextTable, flowing, headless, wrapped
 
 # Texts and file names from elsewhere may hold characters that steer a terminal or turn the direction of a line.
 # Each becomes one visible character, so that a mark below still points at its place.
@@ -33,6 +33,10 @@ _MARKS = re.compile(r"^(?P<margin>\s+\| +)(?P<marks>\^+)(?P<hint>.*)$", re.MULTI
 _LABEL = re.compile(r"\b(?:error|warning)\[[a-z0-9-]+\]:")
 
 BOLD, DIM, RED, YELLOW, CYAN = "1", "2", "1;31", "1;33", "36"
+
+_WITHIN = re.compile(r"\n\s*")
+_LINES_OF_ITEMS = re.compile(r"\n(?=- |\n)|(?<=\n)\n")
+"""Between paragraphs and before items."""
 
 USUAL_WIDTH = 80
 """Columns of a terminal that does not say how many it has."""
@@ -104,6 +108,17 @@ def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
     if lines and start and lines[0].startswith(start):
         lines[0] = painted(stream, start, YELLOW) + lines[0][len(start) :]
     stream.writelines(f"{line}\n" for line in lines)
+
+
+def write_prose(stream: TextIO, text: str) -> None:
+    """Write paragraphs, which a terminal breaks anew; items of lists begin with ``- `` and stay lines."""
+    width = terminal_width(stream)
+    if width is None:
+        write_line(stream, text)
+        return
+    for paragraph in _LINES_OF_ITEMS.split(text):
+        lines = wrapped(shown(stream, _WITHIN.sub(" ", paragraph)), width)
+        stream.writelines(f"{line}\n" for line in lines)
 
 
 def write_table(stream: TextIO, table: TextTable) -> None:

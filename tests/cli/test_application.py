@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
@@ -285,3 +286,10 @@ def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
     assert "error[file]" in ended.err
     ended = process("validate", name, "--format", "json", folder=folder)
     assert json.loads(ended.out)["errors"][0]["source"] == name
+
+
+def test_every_command_can_be_quiet_and_print_data() -> None:
+    for verb in get_command(application).commands.values():
+        options = {name: option for option in verb.params for name in option.opts}
+        assert {"--quiet", "-q", "--format"} <= options.keys(), verb.name
+        assert {"text", "json"} <= set(str(options["--format"].metavar).split("|")), verb.name

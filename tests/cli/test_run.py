@@ -15,6 +15,7 @@ import pytest
 
 import specnet as specnet_package
 from specnet.cli.run import _again
+from specnet.report.findings import Finding
 from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
@@ -29,14 +30,14 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
     header, train, test, written = ended.out.splitlines()
     assert header.split() == ["loss", "accuracy", "95", "%", "constant", "linear"]
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
-    constant, linear = (figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", "linear"))
+    compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", "linear")]
     bounds = figures_in_file["intervals"]["test"]["accuracy"]
     interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
     for line, split in ((train, "train"), (test, "test")):
         name, loss, accuracy, percent, *beside = line.split()
         assert (name, percent) == (split, "%")
-        expected = f"{interval} {100 * constant:.1f} % {100 * linear:.1f} %"
-        assert " ".join(beside) == (expected if split == "test" else "")
+        told = [interval, *(f"{100 * accuracy:.1f} %" for accuracy in compared)]
+        assert " ".join(beside) == (" ".join(told) if split == "test" else "")
         assert loss == f"{figures_in_file[split]['loss']:.4f}"
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
     assert written == f"{Path('runs/moons/1')}   report.html, model.safetensors, …"
@@ -92,6 +93,7 @@ def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
     assert ended.document == {
         "errors": [],
         "files": sorted(FILES),
+        "findings": json.loads((folder / "here/findings.json").read_text())["findings"],
         "folder": "here",
         "members": [{**member, "first_loss": first["loss"], "last_loss": last["loss"]}],
         "metrics": json.loads((folder / "here/metrics.json").read_text()),
@@ -120,7 +122,25 @@ def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None
     bounds = json.loads((folder / "here/metrics.json").read_text())["intervals"]["test"]["roc_auc"]
     low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
     assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
-    assert rows[2].split()[-2] == "0.5000"
+    assert re.search(r"   0\.5000   [01]\.\d{4}$", rows[2])
+
+
+def test_two_findings_stand_below_the_table(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tuple(Finding(code, "warning", f"{code} was seen", "look at it") for code in ("first", "second", "third"))
+    monkeypatch.setattr("specnet.running.runner.findings", lambda evidence: found)
+    ended = specnet("run", "moons.toml")
+    assert ended.out.splitlines()[3:5] == ["first: first was seen", "second: second was seen"]
+    assert ended.out.splitlines()[5].startswith("runs")
+    assert specnet("run", "moons.toml", "--format", "json").document["findings"] == [each.as_dict() for each in found]
+    assert len(json.loads((folder / "runs/moons/2/findings.json").read_text())["findings"]) == 3
+
+
+def test_a_run_that_went_wrong_names_the_cause(specnet: Specnet, folder: Path) -> None:
+    settings = ["--set", "training.optimizer={type='sgd', learning_rate=1e-7}", "--set", "training.epochs=100"]
+    *_, finding, _ = specnet("run", "moons.toml", *settings).out.splitlines()
+    (written, *_) = json.loads((folder / "runs/moons/1/findings.json").read_text())["findings"]
+    assert finding == f"{written['code']}: {written['sentence']}"
+    assert written["code"] == "rate-too-low"
 
 
 def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:

@@ -7,7 +7,15 @@ import re
 import pytest
 
 from specnet.report.tables import TextTable, flowing, headless, wrapped
-from specnet.report.terminal import is_lively, visible, write_line, write_mistakes, write_parts, write_table
+from specnet.report.terminal import (
+    is_lively,
+    visible,
+    write_line,
+    write_mistakes,
+    write_parts,
+    write_prose,
+    write_table,
+)
 
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -69,16 +77,18 @@ def test_columns_that_do_not_fit_stand_below_the_others(lively: Terminal, monkey
         [("train", "0.2993", "85.4 %", "", ""), ("test", "0.2667", "85.0 %", "74–92 %", "38.3 %")],
         frozenset({1, 2, 3, 4}),
     )
-    assert table.lines(48) == table.lines(), "it has 46 columns"
+    assert table.lines(46) == table.lines()
+    assert table.lines(45)[0] == "         loss  accuracy     95 %  constant", "there is less between them"
+    assert table.lines(42) == table.lines(45)
     monkeypatch.setenv("COLUMNS", "33")
     write_table(lively, table)
     assert CODES.sub("", lively.getvalue()).splitlines() == [
-        "          loss   accuracy",
-        "train   0.2993     85.4 %",
-        "test    0.2667     85.0 %",
+        "         loss  accuracy     95 %",
+        "train  0.2993    85.4 %",
+        "test   0.2667    85.0 %  74–92 %",
         "",
-        "          95 %   constant",
-        "test   74–92 %     38.3 %",
+        "      constant",
+        "test    38.3 %",
     ]
     assert lively.getvalue().count("\x1b[1m") == 2, "both headers are bold"
 
@@ -193,4 +203,18 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
 
 def test_a_number_is_not_broken_within_its_digits() -> None:
     assert wrapped("train for 20 000 epochs", 12) == ["train for", "20 000", "epochs"]
+    assert wrapped("it is 100.0 %", 11) == ["it is", "100.0 %"]
     assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]
+
+
+def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "adam   optimizer\n\none two three four five\nsix:\n\n- an item\n  of a list\n- b\n\n    example = 1"
+    write_prose(lively, text)
+    assert lively.getvalue().splitlines() == [
+        *("adam   optimizer", "", "one two three four", "five six:", "", "- an item of a list", "- b", ""),
+        "    example = 1",
+    ]
+    plain = io.StringIO()
+    write_prose(plain, text)
+    assert plain.getvalue() == text + "\n"
