@@ -28,7 +28,7 @@ from specnet.network.network import Network
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 
-LINE = np.sinh(np.linspace(-1, 1, 201) * np.arcsinh(1000.0))
+LINE = np.sinh(np.linspace(-1, 1, 101) * np.arcsinh(1000.0))
 """Points within ±1000, dense around 0, among which the largest slope of an activation is looked for."""
 INNER = slice(*np.searchsorted(LINE, (-LINE[-1] / 2, LINE[-1] / 2)))
 """The points within ±500."""
