@@ -93,7 +93,7 @@ def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
     assert heard[0] == 1
 
 
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", range(9))
 def test_a_full_disk_leaves_nothing_of_a_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
 ):
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing_of_a_new_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", range(9))
 def test_a_full_disk_leaves_an_earlier_run_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
 ):

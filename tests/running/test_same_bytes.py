@@ -30,7 +30,7 @@ import pathlib, sys
 from tests.running.test_same_bytes import train_all
 train_all(*map(pathlib.Path, sys.argv[1:]))
 """
-SAME = ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl", RESOLVED)
+SAME = ("model.safetensors", "history.jsonl", "metrics.json", "findings.json", "layers.jsonl", RESOLVED)
 
 
 def rows() -> Iterator[dict[str, str]]:

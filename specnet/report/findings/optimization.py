@@ -15,6 +15,8 @@ MANY_TIMES = 10.0
 """Times the loss of a constant prediction that the loss before any step is too large by."""
 FEW_LINES = 6
 """A history of no more lines says nothing of how the loss moves."""
+LARGEST_RATE = 0.1
+"""Advised where the loss was never finite."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
 """Sizes of a step relative to the weights below which nothing is learned."""
 
@@ -35,18 +37,19 @@ def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     if not (evidence.has_failed or _ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
         return
     if evidence.has_failed and len(evidence.losses) < 2:
-        sentence, factor = "the loss was no longer finite at once", 1 / 100
+        before = f"was {figure(evidence.start)} in epoch 1, and then no longer finite" if len(evidence.losses) else ""
+        sentence = f"the loss {before or 'was not finite in the first epoch'}"
+        changes = other_rate(evidence, 1 / 100, LARGEST_RATE)
     else:
         last = figure(float(evidence.losses[-1]))
         when = (
             f"in epoch {evidence.epochs[-1]}, before it was no longer finite" if evidence.has_failed else "at the end"
         )
         upwards = percent(_rises(evidence))
-        sentence, factor = (
-            f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards",
-            1 / 10,
+        sentence = (
+            f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards"
         )
-    changes = other_rate(evidence, factor)
+        changes = other_rate(evidence, 1 / 10)
     yield finding("rate-too-high", "error", sentence, Remedy(changes, "" if changes else "take smaller steps"))
 
 

@@ -14,10 +14,10 @@ LEAST_UNITS = 16
 """Fewer units than these are not worth a trial."""
 
 
-def other_rate(evidence: Evidence, factor: float) -> Changes:
-    """Return the learning rate times a factor, to two digits."""
+def other_rate(evidence: Evidence, factor: float, most: float = math.inf) -> Changes:
+    """Return the learning rate times a factor, to two digits, but no more than `most`."""
     rate = evidence.spec.learning_rate
-    return {} if rate is None else {LEARNING_RATE: float(f"{rate * factor:.2g}")}
+    return {} if rate is None else {LEARNING_RATE: float(f"{min(rate * factor, most):.2g}")}
 
 
 def standardized_columns(evidence: Evidence) -> Changes:

@@ -71,7 +71,7 @@ def least_outputs(head: Model, training: Answers, base: Outputs, fixed: int = 0)
     found = np.zeros(head.network.outputs)
     for block in blocks:
         found[block] = _least(objective, found, block)
-    depends_on_others = len(blocks) == 1 and size > 1
+    depends_on_others = not fixed and len(blocks) == 1 and size > 1
     return _polished(objective, found) if depends_on_others else found
 
 

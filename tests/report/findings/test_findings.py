@@ -3,175 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from specnet.report.findings import RULES, Columns, Evidence, Finding, findings
+from specnet.report.findings import RULES, Columns, Finding, findings
 from specnet.report.findings.data import column_power
 from specnet.report.findings.finding import read_finding
 from tests.report.findings.made import (
+    FLAT,
     HALF,
     HELD_ROWS,
     LINES,
+    NORMAL,
+    RISING,
+    RNG,
     ROWS,
+    behind,
     codes,
+    constant,
+    crawling,
+    dying,
+    ending,
     evidence,
+    falling,
     found_by,
+    gapped,
+    giving,
     held,
+    jumping,
     looks,
-    spec_facts,
+    of_mean,
+    pixels,
+    rare,
+    saturating,
+    scaled,
+    sharing,
+    slowly_falling,
     values,
+    vanishing,
+    wild,
+    without_signal,
 )
-
-RNG = np.random.default_rng(3)
-NORMAL = np.random.default_rng(0).normal(size=(ROWS, 3))
-
-
-def with_columns(cells: np.ndarray, **changes: Any) -> Evidence:
-    count = cells.shape[1]
-    return evidence(columns=Columns(tuple("abcdefgh"[:count]), cells, (False,) * count), inputs=cells, **changes)
-
-
-def constant(value: float, last: float) -> Evidence:
-    cells = NORMAL.copy()
-    cells[:, 1], cells[-1, 1] = value, last
-    return with_columns(cells)
-
-
-def pixels(side: int) -> Evidence:
-    cells = np.round(np.abs(RNG.normal(size=(ROWS, side * side))) * 5)
-    cells[:, 0] = 0
-    names = tuple(f"pixel {place}" for place in range(side * side))
-    return evidence(columns=Columns(names, cells, (False,) * len(names)), inputs=cells / 20)
-
-
-def scaled(*largest: float) -> Evidence:
-    cells = NORMAL / np.abs(NORMAL).max(axis=0) * np.array(largest)
-    return with_columns(cells)
-
-
-def of_mean(mean: float, spread: float = 1.0, **facts: Any) -> Evidence:
-    target = np.tile([-1.0, 1.0], ROWS // 2) * spread + mean
-    return values(target=target, spec=spec_facts(labels=(), **{"takes_any_target": True, **facts}))
-
-
-def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
-    """Columns of which the first has the correlation √(1 − noise) with the values, and the second another."""
-    rng = np.random.default_rng(5)
-    basis, _ = np.linalg.qr(rng.normal(size=(ROWS, 4)) - rng.normal(size=(ROWS, 4)).mean(axis=0))
-    basis -= basis.mean(axis=0)
-    basis, _ = np.linalg.qr(basis)
-    target, first, second = basis.T[:3]
-    cells = np.column_stack(
-        [
-            np.sqrt(1 - noise) * target + np.sqrt(noise) * first,
-            np.sqrt(following) * target + np.sqrt(1 - following) * second,
-        ]
-    )
-    return values(columns=Columns(("a", "b"), cells, (False, False)), target=target, **changes)
-
-
-def sharing(rows: int, repeats: int = 0) -> Evidence:
-    inputs = NORMAL.copy()
-    if repeats:
-        inputs[-repeats:] = inputs[0]
-    there = np.concatenate([inputs[:rows], RNG.normal(size=(HELD_ROWS - rows, 3))])
-    return evidence(inputs=inputs, held=held(inputs=there))
-
-
-def with_losses(losses: Any, **changes: Any) -> Evidence:
-    losses = np.asarray(losses, np.float64)
-    return evidence(losses=losses, epochs=np.arange(1, len(losses) + 1), **changes)
-
-
-def ending(end: float) -> Evidence:
-    return with_losses(
-        np.concatenate([np.full(LINES // 2, 1.0), np.linspace(1.0, end, LINES // 2 - 6), np.full(6, end)])
-    )
-
-
-def jumping(at: int, to: float) -> Evidence:
-    losses = np.linspace(1.0, 0.5, LINES)
-    losses[at] = to
-    return with_losses(losses)
-
-
-def wild(size: float, level: float, *, rises: bool = True) -> Evidence:
-    """A loss whose second half swings by a size relative to its level, mostly upwards or mostly downwards."""
-    swings = np.array([-1.0, 0.0, 1.0] if rises else [1.0, 0.5, 0.0, -0.5, -1.0])
-    half = LINES // 2 // len(swings) * len(swings)
-    level_of = level * (1 + size / 2 * np.resize(swings, half))
-    return with_losses(np.concatenate([np.linspace(1.0, level, half), level_of]))
-
-
-def dying(now: float, before: float, step: float) -> Evidence:
-    given = looks(first={"dead": before}, last={"dead": now})
-    given[1]["layers"][0]["step"] = step
-    return evidence(looks=given)
-
-
-def saturating(before: float, now: float, **facts: Any) -> Evidence:
-    of_layer = {"activation": "tanh", "is_rectifier": False, **facts}
-    return evidence(
-        looks=looks(first={"saturated": before}, last={"saturated": now}), spec=spec_facts(of_layer=of_layer)
-    )
-
-
-def vanishing(ratio: float, hidden: int = 4, end: float = 0.6) -> Evidence:
-    given = looks(hidden)
-    for look in given[1:]:
-        look["layers"][0]["gradient"] = 0.1 * ratio
-    return evidence(looks=given, spec=spec_facts(hidden), losses=np.linspace(0.7, end, LINES))
-
-
-def crawling(step: float, end: float = 0.6, start: float = 0.7, **facts: Any) -> Evidence:
-    return evidence(looks=looks(step=step), losses=np.linspace(start, end, LINES), spec=spec_facts(**facts))
-
-
-def falling(last: float, lines: int = 10, simple: float = 0.9, score: float = 0.6, **changes: Any) -> Evidence:
-    losses = np.full(lines, 0.3)
-    losses[-1] = 0.3 / (1 + last)
-    return with_losses(losses, held=held(score, linear=0.6, neighbours=simple), **changes)
-
-
-def slowly_falling(fraction: float) -> Evidence:
-    losses = np.concatenate([np.full(LINES - 10, 0.4), 0.4 * (1 - fraction * np.arange(10) / 10)])
-    return with_losses(losses, held=held(0.6, neighbours=0.9))
-
-
-def rare(count: int, found: int, **changes: Any) -> Evidence:
-    target = np.repeat([0, 1], [ROWS - count, count])
-    its = np.repeat([0, 1], [HELD_ROWS - 10, 10])
-    prediction = its.copy()
-    prediction[its == 1] = np.arange(10) < found
-    return evidence(target=target, held=held(target=its, prediction=prediction), **changes)
-
-
-def without_signal(score: float, simple: float) -> Evidence:
-    return evidence(held=held(score, linear=0.5, neighbours=simple))
-
-
-def gapped(
-    train: float, score: float, least: float = 0.5, last: float = 0.5, at: float = 0.5, **changes: Any
-) -> Evidence:
-    losses = np.linspace(0.7, last, LINES)
-    losses[int(at * LINES)] = least
-    return evidence(
-        train_score=train,
-        held=held(score, linear=0.7, neighbours=0.7, name="validation"),
-        held_losses=losses,
-        **changes,
-    )
-
-
-def behind(train: float, score: float, simple: float, **changes: Any) -> Evidence:
-    return evidence(train_score=train, held=held(score, linear=0.6, neighbours=simple), **changes)
-
-
-FLAT = np.full(LINES, 0.3)
-RISING = np.linspace(0.49, 0.5, 10)
 
 # The code, evidence in which it is found, and evidence in which it is just not.
 BOUNDARIES = [
@@ -222,6 +95,7 @@ BOUNDARIES = [
     ("class-imbalance", rare(20, 4), rare(20, 5)),
     ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
     ("no-signal", without_signal(0.59, 0.5), without_signal(0.61, 0.5)),
+    ("no-signal", without_signal(0.5, 0.5), replace(without_signal(0.5, 0.5), target=np.arange(ROWS) < 20)),
     ("overfitting", gapped(1.0, 0.79), gapped(1.0, 0.81)),
     ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.94, 0.8, 0.4, 0.47)),
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), gapped(0.98, 0.8, 0.4, 0.45)),
@@ -323,7 +197,7 @@ def test_a_failed_run_without_any_history_is_judged():
     )
     (found,) = findings(failed)
     assert (found.code, found.changes) == ("rate-too-high", {"training.optimizer.learning_rate": 0.0001})
-    assert "at once" in found.sentence
+    assert found.sentence == "the loss was not finite in the first epoch"
     (found,) = findings(replace(failed, first_loss=1e9))
     assert found.code == "large-first-weights"
     (found,) = findings(replace(failed, inputs=NORMAL * 1e6))
@@ -377,89 +251,3 @@ def test_a_finding_is_plain_data():
     finding = Finding("too-few-epochs", "warning", "…", "training.epochs = 500", {"training.epochs": 500})
     assert finding.settings() == ["training.epochs=500"]
     assert read_finding(finding.as_dict()) == finding
-
-
-NO_HIDDEN = {"network": {"layer_sizes": [3, 1], "activations": ["sigmoid"]}}
-DRAWN = {"initializer": "random_normal"}
-GLOROT = {"initializer": "glorot_uniform", "usual_initializer": "glorot_uniform"}
-LEGACY = {"type": "variance_scaling", "scale": 2.0, "distribution": "untruncated_normal"}
-NEGATIVE = {"network": {"bias_initializer": {"type": "constant", "value": -5.0}}}
-STOPPED = {"training": {"early_stopping": True}}
-PENALIZED = {"training": {"early_stopping": True, "l2": 0.03}, "network": {"hidden_layer_sizes": [10]}}
-
-REMEDIES = [
-    ("underfitting", behind(0.6, 0.6, 0.95, losses=FLAT), {"network.hidden_layer_sizes": [32]}),
-    (
-        "underfitting",
-        behind(0.6, 0.6, 0.95, looks=looks(step=5e-4)),
-        {"network.hidden_layer_sizes": [32], "training.optimizer.learning_rate": 1.0},
-    ),
-    (
-        "underfitting",
-        behind(0.6, 0.6, 0.95, spec=spec_facts(0, written=NO_HIDDEN), looks=looks(0)),
-        {"network.layer_sizes": [3, 16, 1], "network.activations": ["relu", "sigmoid"]},
-    ),
-    (
-        "underfitting",
-        behind(0.6, 0.6, 0.95, spec=spec_facts(of_layer={"paths": {"units": ("network", "layers", 0, "units")}})),
-        {"network.layers.0.units": 32},
-    ),
-    ("rate-too-low", crawling(1e-6), {"training.optimizer.learning_rate": 0.3}),
-    ("rate-too-low", crawling(1e-6, learning_rate=None), {}),
-    ("rate-too-high", ending(9.0), {"training.optimizer.learning_rate": 0.001}),
-    ("too-few-epochs", falling(0.1), {"training.epochs": 500}),
-    ("class-imbalance", rare(10, 0), {"training.class_weight": "balanced"}),
-    ("class-imbalance", rare(10, 0, spec=spec_facts(written={"training": {"class_weight": "balanced"}})), {}),
-    ("large-first-weights", evidence(first_loss=99.0), {"network.weight_initializer": "lecun_normal"}),
-    (
-        "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=DRAWN)),
-        {"network.weight_initializer": "he_normal"},
-    ),
-    (
-        "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=DRAWN, has_legacy_generator=True)),
-        {"network.weight_initializer": LEGACY},
-    ),
-    (
-        "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=GLOROT)),
-        {"training.clip_norm": 1.0},
-    ),
-    ("dead-units", evidence(looks=looks(last={"dead": 0.9})), {"training.optimizer.learning_rate": 0.001}),
-    (
-        "dead-units",
-        evidence(looks=looks(dead=0.9), spec=spec_facts(written=NEGATIVE)),
-        {"network.bias_initializer": "zeros"},
-    ),
-    ("vanishing-gradients", vanishing(1e-5), {}),
-    (
-        "vanishing-gradients",
-        replace(vanishing(1e-5), spec=spec_facts(4, {"is_rectifier": False, "activation": "tanh"})),
-        {"network.activations": "relu"},
-    ),
-    ("overfitting", gapped(1.0, 0.6), {"training.early_stopping": True}),
-    ("overfitting", gapped(1.0, 0.6, spec=spec_facts(written=STOPPED)), {"training.l2": 0.003}),
-    (
-        "overfitting",
-        gapped(1.0, 0.6, spec=spec_facts(written=PENALIZED)),
-        {"network.hidden_layer_sizes": [5]},
-    ),
-    ("unscaled-columns", scaled(1.0, 1.0, 1e6), {"network.preprocessing": ["standardize"]}),
-    (
-        "unscaled-columns",
-        replace(scaled(1.0, 1.0, 1e6), spec=spec_facts(written={"network": {"preprocessing": ["log"]}})),
-        {"network.preprocessing": ["log", "standardize"]},
-    ),
-    ("constant-column", replace(constant(1.0, 1.0), spec=spec_facts(has_table=True)), {"data.columns.b": "ignore"}),
-    ("constant-column", constant(1.0, 1.0), {}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("code", "given", "changes"), REMEDIES, ids=range(len(REMEDIES)))
-def test_a_remedy_is_settings_of_the_spec_as_it_was_written(code: str, given: Evidence, changes: dict[str, Any]):
-    (found,) = found_by(code, given)
-    assert found.changes == changes
-    assert found.remedy
-    for path in changes:
-        assert f"{path} = " in found.remedy

@@ -1,0 +1,159 @@
+"""The findings of a run: in its result, in its folder, and in the error of a loss that is no longer finite."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import NotFiniteError
+from specnet.report.findings import findings
+from specnet.running import runner
+from specnet.running.folder import RunFolder
+from tests.running.conftest import ROWS, classes, columns
+
+
+def moons(**training: Any) -> dict[str, Any]:
+    return {
+        "data": {"type": "make_moons", "n_samples": 200, "noise": 0.2},
+        "network": {"hidden_layer_sizes": [4]},
+        "training": {"loss": "binary_crossentropy", "epochs": 30, **training},
+    }
+
+
+SLOW = {"optimizer": {"type": "sgd", "learning_rate": 1e-6}}
+
+
+def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
+    result = specnet.run(moons(**SLOW), tmp_path / "run")
+    assert [each.code for each in result.findings] == ["rate-too-low"]
+    assert RunFolder(tmp_path / "run").findings() == result.findings
+    (record,) = json.loads((tmp_path / "run" / "findings.json").read_text())["findings"]
+    assert list(record) == ["code", "severity", "sentence", "remedy", "changes"]
+    assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
+    again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
+    assert again.findings == result.findings
+    healthy = specnet.run(moons(epochs=200), tmp_path / "run", force=True)
+    assert healthy.findings == RunFolder(tmp_path / "run").findings() == ()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}'])
+def test_damaged_findings_are_refused(tmp_path: Path, content: str):
+    (tmp_path / "findings.json").write_text(content)
+    with pytest.raises(specnet.FileError, match=r"findings\.json: error\[file\]: "):
+        RunFolder(tmp_path).findings()
+
+
+def test_a_loss_that_is_not_finite_is_explained():
+    spec = moons(loss="mse", optimizer={"type": "sgd", "learning_rate": 1e6})
+    spec["network"]["activations"] = "linear"
+    with pytest.raises(NotFiniteError) as caught:
+        specnet.run(spec)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.hint == "set training.optimizer.learning_rate = 0.1"
+    (note,) = diagnostic.notes
+    assert note.message.startswith("rate-too-high: the loss was ")
+    assert [each["code"] for each in caught.value.findings] == ["rate-too-high"]
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert (copied.findings, copied.diagnostics) == (caught.value.findings, caught.value.diagnostics)
+
+
+def test_columns_in_other_units_explain_it_to_fit_too():
+    X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1e6]
+    spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "optimizer": "sgd"}}
+    with pytest.raises(NotFiniteError) as caught:
+        specnet.fit(spec, X, X[:, 0])
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.hint == 'set network.preprocessing = ["standardize"]'
+
+
+TASKS: list[tuple[Any, dict[str, Any]]] = [
+    (lambda rng, X: classes(rng, X, 3), {"loss": "categorical_crossentropy"}),
+    (lambda rng, X: (X > 0).astype(int), {"loss": "binary_crossentropy"}),
+    (lambda rng, X: np.exp(X[:, 0]), {"loss": "poisson"}),
+    (lambda rng, X: X[:, :2] @ [[1, 2], [3, 4]], {"loss": "gaussian_nll"}),
+    (lambda rng, X: X[:, 0], {"loss": "quantile"}),
+    (lambda rng, X: X[:, 0], {"loss": "mse", "optimizer": "lbfgs"}),
+    (lambda rng, X: classes(rng, X), {"loss": "hinge"}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "baselines": []}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "ensemble": 2}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "class_weight": "balanced", "epochs": 1}),
+]
+
+
+@pytest.mark.parametrize(("target", "training"), TASKS, ids=range(len(TASKS)))
+def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, monkeypatch, target: Any, training: Any):
+    seen = []
+    monkeypatch.setattr(runner, "findings", lambda evidence: [seen.append(evidence), findings(evidence)][1])
+    X = columns(rng)
+    ran(X, target(rng, X), **training)
+    (evidence,) = seen
+    assert np.isfinite([evidence.first_loss, evidence.constant_loss, *evidence.losses]).all()
+    assert len(evidence.spec.layers) == len(evidence.looks[0]["layers"]) == 2
+    assert (evidence.held is None) == (training["loss"] == "quantile")
+    if evidence.held is not None:
+        assert evidence.held.name == "test"
+        assert (
+            set(evidence.held.baselines) == set() if "baselines" in training else {"constant", "linear", "neighbours"}
+        )
+
+
+def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runner, "findings", lambda evidence: [seen.append(evidence), ()][1])
+    X = columns(rng)
+    y = (rng.random(ROWS) < 0.3).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", batch_size="full", network={"preprocessing": ["standardize"]})
+    share = found.train[1].mean()
+    (evidence,) = seen
+    assert evidence.constant_loss == pytest.approx(-share * np.log(share) - (1 - share) * np.log(1 - share))
+    assert evidence.first_loss == pytest.approx(found.result.history[0]["loss"])
+    ran(X, y, loss="binary_crossentropy", class_weight="balanced")
+    assert seen[1].constant_loss == pytest.approx(np.log(2))
+
+
+def test_rows_for_validation_come_before_those_for_tests():
+    spec = moons(epochs=1, optimizer={"type": "sgd", "learning_rate": 1e-9})
+    spec["data"]["split"] = {"test_size": 0.2, "validation_size": 0.2}
+    spec["network"]["hidden_layer_sizes"] = [1]
+    spec["training"]["epochs"] = 3
+    evidence = []
+
+    def keep(given: Any) -> tuple[()]:
+        evidence.append(given)
+        return ()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "findings", keep)
+        specnet.run(spec)
+        spec["data"]["split"] = {"test_size": 0}
+        specnet.run(spec)
+    first, second = evidence
+    assert first.held.name == "validation"
+    assert len(first.held.target) == len(first.held.inputs) == 40
+    assert len(first.held_losses) == len(first.losses) == 3
+    assert second.held is None
+    assert second.held_losses is None
+
+
+def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.random.Generator):
+    towns = rng.choice(["a", "b", "c"], 100)
+    x = rng.normal(size=100)
+    cells = [f"{a:.17g}" if place % 30 else "" for place, a in enumerate(x)]
+    lines = [f"{town},{cell},7,{2 * a + 3:.17g}" for town, cell, a in zip(towns, cells, x, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["town,x,<same>,y", *lines]) + "\n")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"},
+        "network": {"hidden_layer_sizes": [16], "target_preprocessing": ["standardize"]},
+        "training": {"loss": "mse", "epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.01}},
+    }
+    found = specnet.run(spec, observer=specnet.Observer()).findings
+    assert {each.code for each in found} == {"constant-column"}
+    assert found[0].sentence == "<same>: the same value in all 75 training rows"
+    assert found[0].changes == {"data.columns.<same>": "ignore"}
+    assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings()).findings == ()
