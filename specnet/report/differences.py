@@ -66,6 +66,8 @@ def setting_text(value: Any) -> str:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return f"[{', '.join(map(_words, value))}]"
     if not isinstance(value, Mapping):
         return value_text(value)
     fields = ", ".join(f"{name}={_words(inner)}" for name, inner in value.items() if name != "type")

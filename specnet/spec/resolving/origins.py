@@ -98,10 +98,10 @@ class _Origins:
     def __iter__(self) -> Iterator[ResolvedValue]:
         for path, value in leaves(_plain(self.known)):
             own = self._unshifted(path)
-            yield self._explained(path, own, value)
+            yield ResolvedValue(path, value, "data") if own is None else self._explained(path, own, value)
 
-    def _explained(self, path: Path, own: Path | None, value: Any) -> ResolvedValue:
-        source = self.origin.path_of(own) if own is not None else path
+    def _explained(self, path: Path, own: Path, value: Any) -> ResolvedValue:
+        source = self.origin.path_of(own)
         if source == _LAST_SIZE:
             source = OUTPUT_SIZE
         if source in self.sizes and source not in self.document.places:
@@ -115,7 +115,7 @@ class _Origins:
             if setting is None:
                 return ResolvedValue(path, value, "file", place)
             return ResolvedValue(path, value, "setting", place, setting, self._in_file(source))
-        if own is None or own not in self.without_data or self.without_data[own] != value:
+        if own not in self.without_data or self.without_data[own] != value:
             return ResolvedValue(path, value, "data")
         remover = next(
             (item for item in self.document.overrides if item.removed and _is_below(source, item.path)), None
