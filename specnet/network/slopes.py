@@ -22,13 +22,13 @@ from specnet.compiler import (
     sum_over,
 )
 from specnet.compiler.reverse import postorder
-from specnet.network.blueprint import INPUTS
+from specnet.network.blueprint import INPUTS, INVERSE_ROWS
 from specnet.network.layout import PlacedBlock
 from specnet.network.network import Network
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 
-LINE = np.sinh(np.linspace(-1, 1, 201) * np.arcsinh(1000.0))
+LINE = np.sinh(np.linspace(-1, 1, 101) * np.arcsinh(1000.0))
 """Points within ±1000, dense around 0, among which the largest slope of an activation is looked for."""
 INNER = slice(*np.searchsorted(LINE, (-LINE[-1] / 2, LINE[-1] / 2)))
 """The points within ±500."""
@@ -122,6 +122,8 @@ class NetworkSlopes:
         program = plan(slopes, expansions=NUMPY.expansions)
         bound = NUMPY.bind(program, self._network.dtype, {BATCH: rows}, self._arrays)
         for name, array in bound.inputs.items():
+            if name == INVERSE_ROWS:
+                array[...] = 1 / rows
             if name.startswith(COMBINATION):
                 array[...] = np.random.default_rng(0).uniform(0.5, 1.5, array.shape)
         return bound
@@ -166,7 +168,7 @@ class _Line:
 
     def is_of(self, activation: Activation, units: int) -> bool:
         """Return whether it is that of so many units of an activation."""
-        return self.activation == activation and self.units in (units, 1)
+        return self.activation == activation and (not self._names or self.units == units)
 
     def largest(self, blocks: Sequence[Array]) -> Array | None:
         """Return the largest slope of each unit, or of all, given the activation's parameters."""
