@@ -123,7 +123,12 @@ def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> 
 
 
 def _again(
-    spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int, report: bool = True
+    spec: Path,
+    folder: Path,
+    overrides: Sequence[str] | None,
+    limit: Sequence[str] | None,
+    jobs: int,
+    report: bool = True,
 ) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
