@@ -240,14 +240,14 @@ def test_sigterm_before_training_ends_the_run_and_leaves_nothing(tmp_path: Path,
 
 
 def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    evaluate, first = specnet.Model.evaluate_inputs, [True]
+    answered, first = specnet.Model.answers, [True]
 
     def interrupted(model: specnet.Model, *arguments: Any) -> Any:
         if first and first.pop():
             signal.raise_signal(signal.SIGINT)
-        return evaluate(model, *arguments)
+        return answered(model, *arguments)
 
-    monkeypatch.setattr(specnet.Model, "evaluate_inputs", interrupted)
+    monkeypatch.setattr(specnet.Model, "answers", interrupted)
     with pytest.raises(RunInterrupted) as caught:
         specnet.run(RUN, tmp_path / "out")
     assert caught.value.finished
