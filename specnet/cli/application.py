@@ -12,17 +12,22 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from specnet.cli.check import check
+from specnet.cli.compare import compare
+from specnet.cli.diff import diff
 from specnet.cli.evaluate import evaluate
 from specnet.cli.export import export
 from specnet.cli.import_ import import_
 from specnet.cli.new import new
 from specnet.cli.parts import parts
 from specnet.cli.predict import predict
+from specnet.cli.report import report
 from specnet.cli.run import run
+from specnet.cli.runs import runs
 from specnet.cli.schema import schema
 from specnet.cli.shells import SCRIPTS
 from specnet.cli.show import show
-from specnet.cli.usage import Fault, report
+from specnet.cli.usage import Fault
+from specnet.cli.usage import report as report_fault
 from specnet.cli.validate import validate
 
 _SECTION = "\n\nExamples\n--------\n"
@@ -107,7 +112,24 @@ def _register(verb: Callable[..., Any]) -> None:
     application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
 
 
-for _verb in (run, validate, show, parts, check, predict, evaluate, export, import_, schema, new):
+_VERBS = (
+    run,
+    validate,
+    show,
+    parts,
+    check,
+    report,
+    diff,
+    runs,
+    compare,
+    predict,
+    evaluate,
+    export,
+    import_,
+    schema,
+    new,
+)
+for _verb in _VERBS:
     _register(_verb)
 
 
@@ -124,7 +146,7 @@ def call(arguments: Sequence[str]) -> int:
             with command.make_context("specnet", [*arguments]) as context:
                 command.invoke(context)
         except Fault as error:
-            report(error, arguments)
+            report_fault(error, arguments)
     except typer.Exit as ended:
         return ended.exit_code
     return 0

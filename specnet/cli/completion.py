@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -22,9 +23,14 @@ from specnet.cli.application import application
 from specnet.cli.export import TARGETS
 from specnet.cli.shells import VARIABLE
 from specnet.errors import FileError
-from specnet.files.runs import spec_file
+from specnet.files.runs import folders_of_runs, spec_file
 from specnet.report.keys import Keys, shipped_schema
 from specnet.report.settings import Candidate, Settings
+
+_TAKES_RUNS = re.compile(r"\bfolders? of (?:a run|runs)\b", re.IGNORECASE)
+"""What the help of an argument says that can be a run."""
+_SPECIAL = re.compile(r"[^\w@%+=:,./-]")
+"""What a shell takes for something else than a part of a word."""
 
 
 def complete(line: str) -> None:
@@ -41,8 +47,9 @@ def complete(line: str) -> None:
     breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
     done = max((current.rfind(sign) + 1 for sign in "=:" if sign in breaks), default=0)
     for value, meaning in _candidates(words[1:], current):
-        if value.startswith(current):
-            sys.stdout.write(value[done:] + "\n" if shell == "bash" else f"{value}\t{meaning}\n")
+        if value.startswith(current) and value.isprintable():
+            word = _SPECIAL.sub(r"\\\g<0>", value[done:])
+            sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{meaning}\n")
 
 
 def _split(line: str) -> tuple[list[str], str]:
@@ -75,6 +82,35 @@ def _candidates(words: Sequence[str], current: str) -> Iterator[Candidate]:
         yield from ((name, verb.get_short_help_str(80)) for name, verb in group.commands.items())
     elif command.name == "parts":
         yield from _names(with_keys=bool(current))
+    elif (argument := _argument(command, words[place + 1 :], with_values)) and _TAKES_RUNS.search(argument.help):
+        yield from _runs(current, with_files=not argument.metavar.startswith("RUN"))
+
+
+def _argument(command: Any, words: Sequence[str], with_values: Mapping[str, Any]) -> Any:
+    """Return the argument for which the next word stands; None if there is none."""
+    given = sum(
+        not word.startswith("-") and (number == 0 or words[number - 1] not in with_values)
+        for number, word in enumerate(words)
+    )
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    if arguments and arguments[-1].nargs == -1:
+        given = min(given, len(arguments) - 1)
+    return arguments[given] if given < len(arguments) else None
+
+
+def _runs(current: str, *, with_files: bool) -> Iterator[Candidate]:
+    """Yield folders of runs, then files and folders, which a shell no longer offers; nothing if there are no runs."""
+    found = folders_of_runs(current)
+    yield from ((run, "run") for run in found)
+    if not found:
+        return
+    before = current[: current.rfind("/") + 1]
+    with suppress(OSError), os.scandir(before or ".") as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            is_folder, path = entry.is_dir(), before + entry.name
+            leads_to_run = any(f"{run}/".startswith(f"{path}/") for run in found)
+            if not leads_to_run and not entry.name.startswith(".") and (is_folder or with_files):
+                yield (f"{path}/", "folder") if is_folder else (path, "file")
 
 
 def _values(option: Any, words: Sequence[str], current: str) -> Iterator[Candidate]:

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -28,7 +28,7 @@ from specnet.errors import (
     render,
 )
 from specnet.report.tables import TextTable
-from specnet.report.terminal import write_line, write_mistakes, write_parts, write_prose, write_table
+from specnet.report.terminal import write_line, write_mistakes, write_parts, write_prose, write_rows, write_table
 
 MOST_IN_MEMORY = 2**24
 """Bytes of data that are held in memory until they are printed."""
@@ -117,6 +117,12 @@ class Output:
         if self.speaks:
             with _writing():
                 write_table(sys.stdout, table)
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows of results without a header for people."""
+        if self.speaks:
+            with _writing():
+                write_rows(sys.stdout, rows)
 
     def remark(self, text: str) -> None:
         """Say something beside the results."""

@@ -43,14 +43,15 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Train, evaluate and save a network.
 
-    Writes the model, its history, its metrics on every split and the resolved spec into one folder. Files are written
-    atomically.
+    Writes the model, its history, its metrics on every split, the resolved spec and a report into one folder. Files
+    are written atomically.
 
     Examples
     --------
@@ -68,7 +69,9 @@ def run(
 
         from specnet.data import load_table
         from specnet.data.suspicions import parsed_for_target
+        from specnet.errors import render
         from specnet.report.counting import reading_shown
+        from specnet.report.terminal import write_mistakes
         from specnet.running.runner import RunInterrupted
         from specnet.running.runner import run as run_spec
         from specnet.training import WarningRecorder
@@ -80,11 +83,26 @@ def run(
             try:
                 with reading_shown(sys.stderr if output.speaks else None):
                     result = run_spec(
-                        parsed, folder, force=force, resume=resume, jobs=jobs, observer=recorder, verbose=output.speaks
+                        parsed,
+                        folder,
+                        force=force,
+                        resume=resume,
+                        jobs=jobs,
+                        observer=recorder,
+                        verbose=output.speaks,
+                        report=not no_report,
                     )
             except RunInterrupted as stopped:
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, limit, jobs)}"
+                going_on = (
+                    None
+                    if stopped.finished
+                    else f"to resume: {_again(spec, folder, overrides, limit, jobs, not no_report)}"
+                )
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
+        if output.quiet:
+            for warning in result.warnings:
+                if warning.code == "report":  # of a finished run, who sees no warnings would miss it
+                    write_mistakes(sys.stderr, render(warning, "warning"))
         _show(result, folder, output)
 
 
@@ -112,13 +130,16 @@ def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> 
         yield {**told, "first_loss": losses[0], "last_loss": losses[-1]}
 
 
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int) -> str:
+def _again(
+    spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int, report: bool
+) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]
     if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
         spec, settings = folder, []
     settings += [word for number in limit or () for word in ("--limit", number)]
     settings += ["--jobs", str(jobs)] if jobs > 1 else []
+    settings += [] if report else ["--no-report"]
     return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, "--resume"])
 
 

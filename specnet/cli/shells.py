@@ -8,7 +8,7 @@ SCRIPTS = {
 _specnet() {
     local IFS=$'\\n'
     COMPREPLY=($(COMP_WORDBREAKS=$COMP_WORDBREAKS _SPECNET_COMPLETE=bash "$1" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
-    case ${COMPREPLY[0]} in *[=.]) compopt -o nospace ;; esac
+    case ${COMPREPLY[0]} in *[=./]) compopt -o nospace ;; esac
 }
 complete -o default -F _specnet specnet
 # To keep it: echo 'eval "$(specnet --completion bash)"' >> ~/.bashrc""",
@@ -20,7 +20,7 @@ _specnet() {
     for line in "${(@f)$(_SPECNET_COMPLETE=zsh ${words[1]} "${(j: :)words[1,CURRENT-1]} $PREFIX" 2>/dev/null)}"; do
         case ${line%%$'\\t'*} in
             '') ;;
-            *[=.]) open+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}") ;;
+            *[=./]) open+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}") ;;
             *) closed+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}") ;;
         esac
     done

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.inputs import is_model, load, parse
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
+from specnet.cli.explaining import show_explanation
+from specnet.cli.inputs import check_suffix, is_model, load, parse
+from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
 from specnet.cli.output import Output, UsageError, reporting
 
 if TYPE_CHECKING:
     from specnet.network import Network
-    from specnet.spec import Resolved, Spec
+    from specnet.spec import Spec
 
 
 class Engine(StrEnum):
@@ -37,6 +38,13 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Show the spec with every default filled in.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Show the program's calls in order.")] = False,
     schedule: Annotated[bool, typer.Option("--schedule", help="Show the learning rate over the run.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show where each value comes from, and the equations in force.")
+    ] = False,
+    diagram: Annotated[
+        Path | None,
+        typer.Option("--diagram", metavar="FILE", show_default=False, help="Draw the network as an SVG file."),
+    ] = None,
     engine: Annotated[
         Engine | None,
         typer.Option(
@@ -48,6 +56,7 @@ def show(
     ] = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
+    force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -62,19 +71,35 @@ def show(
     specnet show specs/moons.toml --code
     specnet show specs/moons.toml --code --engine compiled
     specnet show specs/digits.toml --schedule --set training.epochs=20
+    specnet show specs/moons.toml --explain --set training.epochs=100
     specnet show runs/moons_2_5_1/1 --resolved
+    specnet show runs/moons_2_5_1/1 --diagram moons.svg
     """
     with reporting(output_format, quiet) as output:
-        options = {"--resolved": resolved, "--code": code, "--schedule": schedule}
+        options = {
+            "--resolved": resolved,
+            "--code": code,
+            "--schedule": schedule,
+            "--explain": explain,
+            "--diagram": diagram is not None,
+        }
         asked = [option for option, given in options.items() if given]
         if len(asked) > 1:
             raise UsageError(f"{' and '.join(asked)} cannot be combined")
         if engine is not None and not code:
             raise UsageError("--engine needs --code")
+        if force and diagram is None:
+            raise UsageError("--force needs --diagram")
         if target.name == str(target) == "parts" and not target.exists():
             raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
         if schedule:
             _show_schedule(_spec(target, overrides, limit), output)
+            return
+        if explain:
+            show_explanation(target, overrides, limit, output)
+            return
+        if diagram is not None:
+            _write_diagram(target, overrides, limit, diagram, force, output)
             return
         network = _network(target, overrides, limit)
         if resolved:
@@ -90,17 +115,10 @@ def show(
 def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
     if is_model(target) and not overrides:
         return load(target, limit).network
-    from specnet.errors import SpecError
     from specnet.network import Network
-    from specnet.spec import resolve
+    from specnet.running.reading import resolved_with_data
 
-    spec = _spec(target, overrides, limit)
-    try:
-        return Network(resolve(spec))
-    except SpecError as error:
-        if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
-            raise
-    return Network(_with_sizes_of_data(spec))
+    return Network(resolved_with_data(_spec(target, overrides, limit)))
 
 
 def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
@@ -110,12 +128,6 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
     if overrides:
         raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(target))
     return load(target, limit).spec
-
-
-def _with_sizes_of_data(spec: Spec) -> Resolved:
-    from specnet.running.rows import read_data
-
-    return read_data(spec).resolved
 
 
 def _show_plan(network: Network, output: Output) -> None:
@@ -147,6 +159,33 @@ def _engine(network: Network) -> dict[str, str]:
         return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
     except SpecError as error:
         return Choice("compiled", error.diagnostics[0].message).facts()
+
+
+def _write_diagram(
+    target: Path,
+    overrides: list[str] | None,
+    limit: list[str] | None,
+    file: Path,
+    force: bool,
+    output: Output,
+) -> None:
+    """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
+    from specnet.files import refuse_taken, write_file
+    from specnet.report.diagram import diagram_file
+
+    check_suffix(file, (".svg",), "the name of the diagram")
+    if not force:
+        refuse_taken(file)
+    if is_model(target) and not overrides:
+        model = load(target, limit)
+        network, parameters = model.network, model.network.parameters(model.members[0][0])
+        labels = () if model.labels is None else tuple(map(str, model.labels))
+    else:
+        network, parameters, labels = _network(target, overrides, limit), None, ()
+    names = network.spec.feature_names or ()
+    write_file(file, diagram_file(network.resolved, parameters, input_names=names, output_names=labels))
+    output.data["diagram"] = str(file)
+    output.line(str(file))
 
 
 def _show_compiled(network: Network, output: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, read_file
 
 MODEL = "model.safetensors"
+RUNS = "runs"
+"""The folder in which runs are filed."""
 FACTS = "run.json"
 RESOLVED = "spec.resolved.json"
 WRITTEN = ("spec.toml", "spec.json")
@@ -36,7 +39,7 @@ def model_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    _check_run(path, "model")
+    check_run(path, "model")
     return Path(path) / MODEL
 
 
@@ -52,10 +55,41 @@ def spec_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    _check_run(path, "spec")
+    check_run(path, "spec")
     folder = Path(path)
     written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
     return folder / RESOLVED if written is None or _facts(folder).get("overrides") else written
+
+
+def folders_of_runs(start: str) -> list[str]:
+    """Return the paths of runs' folders that begin with a text, as a shell completes them.
+
+    These are folders up to three levels below what the text leads to; for an empty text those that lie here and in
+    ``runs``, where runs are filed.
+    """
+    before, last = start[: start.rfind("/") + 1], start[start.rfind("/") + 1 :]
+    found: list[str] = []
+    with suppress(OSError), os.scandir(before or ".") as entries:
+        for entry in entries:
+            if entry.name.startswith(last) and (last or not entry.name.startswith(".")) and entry.is_dir():
+                deepest = 2 if start or entry.name == RUNS else 0
+                found += _folders_of_runs(before + entry.name, deepest)
+    return sorted(found, key=by_numbers)
+
+
+def _folders_of_runs(folder: str, deepest: int) -> Iterator[str]:
+    if os.path.isfile(os.path.join(folder, FACTS)):
+        yield folder
+    elif deepest:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _folders_of_runs(f"{folder}/{entry.name}", deepest - 1)
+
+
+def by_numbers(path: str) -> list[tuple[int, str]]:
+    """Return what sorts paths by their steps, numbers by size and before names."""
+    return [(int(step), "") if step.isdecimal() and len(step) < 19 else (2**63, step) for step in path.split("/")]
 
 
 def paths_start(path: str) -> Path:
@@ -91,9 +125,22 @@ def spec_folder(spec: Path, run: Path) -> str:
     return Path(os.path.relpath(os.path.realpath(spec), os.path.realpath(run))).as_posix()
 
 
-def _check_run(folder: PathLike, wanted: str) -> None:
+def check_run(folder: PathLike, wanted: str | None = None) -> None:
+    """Check that a folder is that of a run.
+
+    Parameters
+    ----------
+    folder : path
+    wanted : str, optional
+        What else could have been given: ``model`` or ``spec``.
+
+    Raises
+    ------
+    FileError
+    """
     if not os.path.isfile(os.path.join(folder, FACTS)):
-        message = f"is a folder without {FACTS}; expected a {wanted} file or the folder of a run"
+        either = f"a {wanted} file or " if wanted else ""
+        message = f"is a folder without {FACTS}; expected {either}the folder of a run"
         raise FileError(message, hint=_runs_hint(Path(folder)), source=os.fspath(folder))
 
 

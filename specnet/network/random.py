@@ -8,8 +8,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines"]
-_NUMBERS: dict[Purpose, int] = {"initial weights": 0, "shuffling": 1, "dropout": 2, "resampling": 3, "baselines": 4}
+Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance"]
+_NUMBERS: dict[Purpose, int] = {
+    "initial weights": 0,
+    "shuffling": 1,
+    "dropout": 2,
+    "resampling": 3,
+    "baselines": 4,
+    "importance": 5,
+}
 _STEP_STRIDE = 2**64
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def count(number: int) -> str:
@@ -73,3 +74,61 @@ def size(number_of_bytes: int) -> str:
             return f"{amount:.3g} {unit}"
         amount /= 1000
     return f"{amount:.3g} GB"
+
+
+def rounded(value: float) -> str:
+    """Return a value in a picture or a caption: three digits, a true minus sign, a power of ten behind many zeros."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    digits, exponent = f"{value:.2e}".split("e")
+    power = int(exponent)
+    if not -4 <= power <= 5:
+        return _scientific(float(digits), power)
+    # The digits are rounded first: 0.99999 is 1.00, whose power is another one.
+    decimals = max(2 - power, 0)
+    text = f"{float(f'{digits}e{exponent}'):,.{decimals}f}".replace(",", " ")
+    return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
+
+
+def tick_texts(values: Sequence[float]) -> list[str]:
+    """Return the ticks of one axis, values at equal steps: all with the decimals that tell them apart."""
+    largest = max(map(abs, values), default=0.0)
+    if largest >= 1e6 or 0 < largest < 1e-3:
+        power = math.floor(math.log10(largest))
+        digits = [float(f"{value:.15e}".split("e")[0]) * 10.0 ** (_power(value) - power) for value in values]
+        decimals = _decimals(digits)
+        return [_scientific(digit, power, decimals) if digit else "0" for digit in digits]
+    decimals = _decimals(values)
+    return [true_minus(f"{value:,.{decimals}f}".replace(",", " ")) if value else "0" for value in values]
+
+
+def power_texts(exponents: Sequence[int]) -> list[str]:
+    """Return powers of ten, the ticks of one logarithmic axis: in full if none has many zeros, else as 10⁻⁵."""
+    if all(-4 <= exponent <= 5 for exponent in exponents):
+        return [count(10**exponent) if exponent >= 0 else f"{10.0**exponent:.{-exponent}f}" for exponent in exponents]
+    return ["1" if exponent == 0 else f"10{_superscript(exponent)}" for exponent in exponents]
+
+
+def _power(value: float) -> int:
+    return int(f"{value:.15e}".split("e")[1])
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals it takes to write values, up to 12."""
+    return next((n for n in range(12) if all(abs(value - round(value, n)) <= 1e-12 for value in values)), 12)
+
+
+def _scientific(digits: float, power: int, decimals: int | None = None) -> str:
+    text = f"{digits:g}" if decimals is None else f"{digits:.{decimals}f}"
+    return true_minus(f"{text}·10{_superscript(power)}")
+
+
+def _superscript(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def true_minus(text: str) -> str:
+    """Return a number with a minus sign in place of its hyphen, as pages and pictures have it."""
+    return text.replace("-", "−")

@@ -181,3 +181,12 @@ def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
         lines.append(indent + first if lines else first)
         lines += [indent + line for line in rest]
     return lines
+
+
+def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows without a header as lines; where a window is too narrow, all cells but the first are folded."""
+    if not rows:
+        return []
+    columns = len(rows[0])
+    table = TextTable([""] * columns, rows, folded=frozenset(range(1, columns)))
+    return table._lines(table.widths if width is None else table._folded_widths(width))[1:]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from specnet.report.tables import TextTable, flowing, wrapped
+from specnet.report.tables import TextTable, flowing, headless, wrapped
 
 # Texts and file names from elsewhere may hold characters that steer a terminal or turn the direction of a line.
 # Each becomes one visible character, so that a mark below still points at its place.
@@ -128,6 +128,12 @@ def write_table(stream: TextIO, table: TextTable) -> None:
     for titles, *lines in TextTable(header, rows, table.right, table.folded).blocks(terminal_width(stream)):
         stream.write(painted(stream, titles, BOLD) + "\n")
         stream.writelines(f"{line}\n" for line in lines)
+
+
+def write_rows(stream: TextIO, rows: Sequence[Sequence[str]]) -> None:
+    """Write rows without a header, folded into the window."""
+    cells = [[shown(stream, cell) for cell in row] for row in rows]
+    stream.writelines(f"{line}\n" for line in headless(cells, terminal_width(stream)))
 
 
 def write_mistakes(stream: TextIO, text: str) -> None:

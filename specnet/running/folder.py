@@ -39,7 +39,8 @@ SNAPSHOTS = "snapshots.safetensors"
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT)
+REPORT = "report.html"
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
 """All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
@@ -182,7 +183,7 @@ class RunFolder:
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
         write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
-        for stale in {*WRITTEN, SNAPSHOTS, CHECKPOINT} - contents.keys():
+        for stale in {*WRITTEN, SNAPSHOTS, CHECKPOINT, REPORT} - contents.keys():
             (self.path / stale).unlink(missing_ok=True)
 
     @property

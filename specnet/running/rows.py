@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from specnet.data import (
 from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights
+from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights, pieces
 from specnet.parts.data import Column
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
@@ -147,6 +148,8 @@ class SpecData:
         Of the columns, fitted to the training rows.
     warnings : tuple of Diagnostic
         About the table, as it was read.
+    column_names : tuple of str
+        Of the raw columns; empty where the source has no names.
     """
 
     resolved: Resolved
@@ -155,6 +158,7 @@ class SpecData:
     splits: dict[str, Rows]
     preparation: Preparation
     warnings: tuple[Diagnostic, ...] = ()
+    column_names: tuple[str, ...] = ()
 
 
 def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:
@@ -204,7 +208,7 @@ def read_data(spec: Spec) -> SpecData:
         splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
-    return SpecData(resolved, labels, rows, splits, preparation, table.warnings)
+    return SpecData(resolved, labels, rows, splits, preparation, table.warnings, table.feature_names)
 
 
 def parsed_with_target(
@@ -230,6 +234,18 @@ def parsed_with_target(
         return parse_spec(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
 
     return parsed_for_target(parse, look)
+
+
+def data_hash(rows: Rows) -> str:
+    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
+    digest = hashlib.sha256()
+    texts = [text for text in rows.texts if text is not None]
+    for array in (rows.table, rows.y, rows.weight, *texts):
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            for piece in pieces(array):
+                digest.update(array[piece].tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager

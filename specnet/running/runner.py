@@ -21,7 +21,6 @@ from specnet.files import PathLike, file_errors
 from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
 from specnet.files.tensors import encode
 from specnet.model import Model, load_model
-from specnet.parts.arrays import pieces
 from specnet.parts.part import Part
 from specnet.report.findings import Finding, findings
 from specnet.report.progress import shown_progress
@@ -29,7 +28,7 @@ from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_
 from specnet.running.evidence import run_evidence
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.folder import CHECKPOINT, FINDINGS, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
-from specnet.running.rows import Rows, SpecData, parsed_with_target, read_data
+from specnet.running.rows import Rows, SpecData, data_hash, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.interruptions import Interruptions
@@ -76,7 +75,7 @@ class RunResult:
     folder : Path or None
         Where the run was written.
     warnings : tuple of Diagnostic
-        What looked suspicious about the training rows.
+        What looked suspicious about the training rows, and why there is no report where it could not be written.
     looks : list of dict
         What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
         saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
@@ -111,6 +110,7 @@ def run(
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
+    report: bool = True,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -135,6 +135,9 @@ def run(
         `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
     verbose : bool
         Show the progress on standard error, as the command line does.
+    report : bool
+        Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
+        is told, or there is a `SpecnetWarning`.
 
     Raises
     ------
@@ -178,9 +181,10 @@ def run(
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
         fitted, evaluation, found = _train(started, folder, checkpoint, jobs, observer, interruptions)
-        result = fitted.result
+        result, warnings = fitted.result, fitted.result.warnings
         if folder is not None:
             _write(started, folder, checkpoint, fitted, evaluation, found)
+            warnings += _report(started, folder, observer) if report else ()
         try:
             if result.interruption is not None:
                 raise result.interruption
@@ -196,7 +200,7 @@ def run(
             evaluation.metrics,
             evaluation.record(),
             None if folder is None else folder.path,
-            result.warnings,
+            warnings,
             result.looks,
             result.snapshots,
             found,
@@ -252,7 +256,7 @@ def _read(parsed: Spec) -> _Run:
     """Read the data of a run."""
     begin, versions = time.perf_counter(), _versions()
     data = read_data(parsed)
-    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), _data_hash(data.rows)), begin, versions)
+    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), data_hash(data.rows)), begin, versions)
 
 
 def _train(
@@ -334,6 +338,13 @@ def _write(
     folder.write(contents)
 
 
+def _report(started: _Run, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
+    """Write the page of a run, which is complete without it; return what went wrong."""
+    from specnet.running.reports import write_report
+
+    return write_report(folder, started.data, started.parsed, observer)
+
+
 def _versions() -> dict[str, str]:
     libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return {"specnet": __version__, **libraries, "python": platform.python_version()}
@@ -367,15 +378,3 @@ def _lines(records: Iterable[Any]) -> str:
 
 def _hashes(rows: Rows) -> RowSet:
     return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))
-
-
-def _data_hash(rows: Rows) -> str:
-    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
-    digest = hashlib.sha256()
-    texts = [text for text in rows.texts if text is not None]
-    for array in (rows.table, rows.y, rows.weight, *texts):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            for piece in pieces(array):
-                digest.update(array[piece].tobytes())
-    return digest.hexdigest()

@@ -18,7 +18,10 @@ from typer.main import get_command
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
-VERBS = ["run", "validate", "show", "parts", "check", "predict", "evaluate", "export", "import", "schema", "new"]
+VERBS = [
+    *("run", "validate", "show", "parts", "check", "report", "diff", "runs", "compare"),
+    *("predict", "evaluate", "export", "import", "schema", "new"),
+]
 
 
 def test_help_lists_every_verb(specnet: Specnet) -> None:
@@ -47,12 +50,13 @@ def test_every_help_has_an_example_and_no_codes(specnet: Specnet, verb: str) -> 
     "arguments",
     [
         *("show moons.toml", "show moons.toml --code", "show moons.toml --schedule", "parts", "parts adam"),
+        *("show moons.toml --explain", "diff moons.toml moons.toml", "runs .", "compare moons moons --force"),
         *("check moons.toml", "validate moons.toml", "evaluate moons/model.safetensors rows.npz"),
     ],
 )
 def test_quiet_says_nothing_where_all_is_well(specnet: Specnet, folder: Path, arguments: str) -> None:
     np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
-    if "model" in arguments:
+    if "model" in arguments or "compare" in arguments:
         specnet("run", "moons.toml", "--out", "moons", "-q")
     ended = specnet(*arguments.split(), "-q")
     assert (ended.status, ended.out, ended.err) == (0, "", "")

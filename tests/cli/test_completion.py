@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from specnet.cli.application import application
 from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.errors import SpecError
 from specnet.exporting import TARGETS
@@ -69,6 +72,72 @@ def test_values_of_options(folder: Path) -> None:
 def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
     for line in ("specnet run ", "specnet run moo", "specnet predict model.safetensors ", "specnet run moons.toml -o "):
         assert offered(line, folder) == []
+
+
+RUN_ARGUMENTS = [
+    *("run", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
+    *("predict", "evaluate", "export"),
+]
+"""Command lines that the folder of a run can go on."""
+
+
+@pytest.fixture
+def runs(folder: Path) -> list[str]:
+    """The paths of runs, numbers by size: those that are filed, one that lies here, and one that lies elsewhere."""
+    paths = ["mine", "runs/moons/2", "runs/moons/10", "elsewhere/deep/1"]
+    for path in paths:
+        (folder / path).mkdir(parents=True)
+        (folder / path / "run.json").write_text("{}")
+    (folder / "runs/empty").mkdir()
+    return paths
+
+
+def _takes_run(command: str) -> bool:
+    arguments = [parameter for parameter in VERB_COMMANDS[command].params if parameter.param_type_name == "argument"]
+    return any("a run" in (argument.help or "") or "of runs" in (argument.help or "") for argument in arguments)
+
+
+VERB_COMMANDS = get_command(application).commands  # type: ignore[attr-defined] # it is a group
+
+
+def test_no_verb_that_takes_a_run_is_left_out() -> None:
+    assert {verb for verb in VERB_COMMANDS if _takes_run(verb)} == {line.split()[0] for line in RUN_ARGUMENTS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", RUN_ARGUMENTS)
+def test_runs_are_offered_where_a_run_can_stand(folder: Path, runs: list[str], command: str) -> None:
+    found = offered(f"specnet {command} ", folder)
+    assert found[:3] == ["mine", "runs/moons/2", "runs/moons/10"]
+    # What a shell offers itself where nothing else is offered; no files where a run alone can stand.
+    only_runs = command.split()[0] in ("report", "compare")
+    assert found[3:] == ["elsewhere/", *([] if only_runs else ["moons.toml"])]
+
+
+@pytest.mark.slow
+def test_runs_are_found_below_what_is_typed(folder: Path, runs: list[str]) -> None:
+    assert offered("specnet show runs/m", folder) == ["runs/moons/2", "runs/moons/10"]
+    assert offered("specnet show runs/moons/1", folder) == ["runs/moons/10"]
+    assert offered("specnet show e", folder) == ["elsewhere/deep/1"]
+    assert offered("specnet diff mine runs/moons/2 ", folder) == []
+    assert offered("specnet run -o mine ", folder)[0] == "mine"
+    assert offered("specnet validate mine runs/moons/", folder) == ["runs/moons/2", "runs/moons/10"]
+    # Where no run is, the shell offers files.
+    assert offered("specnet show moo", folder) == []
+    assert offered("specnet run runs/moons/2 -o ", folder) == []
+
+
+@pytest.mark.slow
+def test_a_name_with_blanks_is_one_word(folder: Path) -> None:
+    name = "my run & <b>$HOME"
+    (folder / name).mkdir()
+    (folder / name / "run.json").write_text("{}")
+    (folder / "my\nrun").mkdir()
+    (folder / "my\nrun/run.json").write_text("{}")
+    found = offered("specnet show m", folder, "bash", COMP_WORDBREAKS=" =:")
+    assert shlex.split(found[0]) == [name]
+    assert found[1:] == ["moons.toml"]
+    assert offered("specnet show my\\ r", folder) == [name]
 
 
 @pytest.mark.slow
@@ -219,10 +288,13 @@ def test_the_shell_understands_its_script(specnet: Specnet, folder: Path, shell:
         ("specnet run moons.toml --set training.optimizer=adamw", "--set training.optimizer=adamw END"),
         ("specnet parts class_w", "specnet parts class_weight END"),
         ("specnet export x --to on", "specnet export x --to onnx END"),
+        ("specnet show runs/mo", "specnet show runs/moons/1 END"),
     ],
 )
 def test_bash_completes_what_is_typed(folder: Path, typed: str, completed: str) -> None:
     """On a terminal: the line is typed, TAB, END; then it is seen as bash has it."""
+    (folder / "runs/moons/1").mkdir(parents=True)
+    (folder / "runs/moons/1/run.json").write_text("{}")
     master, slave = pty.openpty()
     running = subprocess.Popen(
         ["bash", "--norc", "--noprofile", "-i"],

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from specnet.report.tables import TextTable, flowing, wrapped
+from specnet.report.tables import TextTable, flowing, headless, wrapped
 from specnet.report.terminal import (
     is_lively,
     visible,
@@ -184,6 +184,21 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
 def test_long_lines_of_mistakes_are_left_to_the_terminal(lively: Terminal) -> None:
     write_mistakes(lively, "x" * 200)
     assert "x" * 200 + "\n" in lively.getvalue().replace(os.linesep, "\n")
+
+
+def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
+    rows = [("a.long.key", "1", "file line 3"), ("key", "a value of several words", "default")]
+    assert headless(rows) == [
+        "a.long.key   1                          file line 3",
+        "key          a value of several words   default",
+    ]
+    folded = headless(rows, 42)
+    assert max(map(len, folded)) <= 42
+    assert [line.split("   ")[0].strip() for line in folded if line[0] != " "] == ["a.long.key", "key"]
+    assert {word for line in folded for word in line.split()} == {
+        word for row in rows for cell in row for word in cell.split()
+    }
+    assert headless([]) == []
 
 
 def test_a_number_is_not_broken_within_its_digits() -> None:

@@ -135,6 +135,10 @@ class Layer(PartKind):
         """Return how many numbers it computes for each row, about: its output, and what is larger on the way there."""
         return self.output_size(input_sizes)
 
+    def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the input that each output follows from, if each follows from one; None if not, or if unknown."""
+        return None
+
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         """Return the blocks of parameters for inputs of these sizes."""
         return ()

@@ -65,6 +65,14 @@ class _ColumnLayer(LearningLayer):
             raise ValueError(f"column {max(chosen)} out of range: there are {size} columns, counted from 0")
         return len(self.others(size)) + self.made_size(len(chosen))
 
+    def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the column that each feature made of columns follows from; the first ones of all come first."""
+        return columns * (self.made_size(len(columns)) // len(columns))
+
+    def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...]:
+        (size,) = input_sizes
+        return (*self.others(size), *self.made_origins(self.chosen(size)))
+
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
         """Return the other columns of x, and what was made of the chosen ones below them."""
         return concatenate(*_picked(x, self.others(int(x.shape[0]))), *made)
@@ -100,6 +108,10 @@ class Embedding(_ColumnLayer):
 
     def made_size(self, count: int) -> int:
         return sum(_for_each(self.size, count))
+
+    def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        sizes = _for_each(self.size, len(columns))
+        return tuple(column for column, size in zip(columns, sizes, strict=True) for _ in range(size))
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (size,) = input_sizes

@@ -75,9 +75,14 @@ def check(spec: Spec) -> None:
     problems.raise_all()
 
 
+def partly_resolved(spec: Spec, given: Given) -> Resolved:
+    """Return what is known of a spec without mistakes before its data are read, with sizes of 0 where they are not."""
+    return _resolved(spec, given, Problems(spec))
+
+
 def known_outputs(spec: Spec) -> int | None:
     """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
-    return _resolved(spec, Given(), Problems(spec)).outputs or None
+    return partly_resolved(spec, Given()).outputs or None
 
 
 def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:

@@ -1,0 +1,110 @@
+"""The equations that a spec puts in force, from the docstrings of its parts, with the values of their symbols."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from specnet.parts.activations import Activation
+from specnet.parts.part import Part, Section
+from specnet.spec import Spec
+from specnet.spec.reading.words import shown
+
+_CITATION = re.compile(r"\s\([^()]*\b(?:19|20)\d\d\b[^()]*\)")
+_SYMBOL = re.compile(r"(\w{1,2}), ")
+_RATE = "lr"
+WIDTH = 76
+MOST_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What a part computes.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Where in the resolved spec the part stands.
+    part : str
+        Its name.
+    text : str
+        Its equation, or a sentence for a part that is more than an equation.
+    values : dict
+        What the symbols in the text are.
+    """
+
+    keys: tuple[str, ...]
+    part: str
+    text: str
+    values: dict[str, Any]
+
+    def lines(self) -> list[str]:
+        """Return a heading and the equation below it."""
+        more = len(self.keys) - MOST_KEYS
+        keys = ", ".join(self.keys[:MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
+        lines = [self.text, ", ".join(f"{name} = {shown(value)}" for name, value in self.values.items())]
+        wrapped = [textwrap.wrap(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in lines]
+        return [f"{keys}: {self.part}", *(f"    {line}" for each in wrapped for line in each)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the equation as plain data for ``--format json``."""
+        return {"keys": list(self.keys), "part": self.part, "equation": self.text, "values": self.values}
+
+
+def equations(spec: Spec) -> list[Equation]:
+    """Return the equations of a resolved spec: of its activations, its loss and its optimizer; equal ones once."""
+    found: dict[Part, list[str]] = {}
+    for key, part in _parts(spec):
+        found.setdefault(part, []).append(key)
+    return [_equation(part, keys) for part, keys in found.items()]
+
+
+def _parts(spec: Spec) -> Iterator[tuple[str, Part]]:
+    for key, part in _within(spec.network.layers or (), "network.layers"):
+        if isinstance(part, Activation) and not part.is_identity:
+            yield key, part
+    training, stepping = spec.training, spec.training.optimizer.stepping
+    yield "training.loss", training.loss
+    yield "training.optimizer", training.optimizer
+    if stepping is not None and not stepping.schedule.is_constant:
+        yield "training.optimizer.schedule", stepping.schedule
+    if training.average_weights is not None:
+        yield "training.average_weights", training.average_weights
+
+
+def _within(value: Any, key: str) -> Iterator[tuple[str, Part]]:
+    """Yield the parts in lists and tables, however deep, by their dotted keys."""
+    if isinstance(value, Part):
+        yield key, value
+    if isinstance(value, Section):
+        for name in type(value).model_fields:
+            yield from _within(getattr(value, name), f"{key}.{name}")
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _within(item, f"{key}.{index}")
+
+
+def _equation(part: Part, keys: Iterable[str]) -> Equation:
+    text = _sentence(part)
+    values = {}
+    for name, field in type(part).model_fields.items():
+        symbol = _SYMBOL.match(field.description or "")
+        names = [symbol[1] if symbol else "", _RATE if name == "learning_rate" else "", name]
+        used = next(
+            (each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)), None
+        )
+        value = getattr(part, name)
+        if used is not None and isinstance(value, bool | int | float):
+            values[used] = value
+    return Equation(tuple(keys), part.type, text, values)
+
+
+def _sentence(part: Part) -> str:
+    """Return the first sentence of a part's docstring, without citations."""
+    paragraph = " ".join((inspect.getdoc(type(part)) or "").split("\n\n")[0].split())
+    sentence = _CITATION.sub("", paragraph.replace("``", "").replace("`", "")).split(". ")[0]
+    return sentence.removesuffix(".")

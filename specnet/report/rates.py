@@ -1,0 +1,113 @@
+"""Rates of right and wrong predictions of two classes at every threshold, and how often probabilities come true."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
+
+
+class Curve(NamedTuple):
+    """A curve through points, and the area under it.
+
+    Attributes
+    ----------
+    x, y : ndarray (points,)
+        Both in 0 … 1, x in ascending order.
+    area : float
+    """
+
+    x: Numbers
+    y: Numbers
+    area: float
+
+
+class Bin(NamedTuple):
+    """Rows of similar probability.
+
+    Attributes
+    ----------
+    rows : int
+    predicted : float
+        The mean of their probabilities.
+    observed : float
+        The fraction of them for which it came true.
+    """
+
+    rows: int
+    predicted: float
+    observed: float
+
+
+def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> Curve | None:
+    """Return the true positive rate over the false positive rate; None if all rows are of one class.
+
+    Parameters
+    ----------
+    positive : ndarray (rows,)
+    score : ndarray (rows,)
+        Larger for rows that are more likely positive; equal ones share a point.
+    weight : ndarray (rows,), optional
+    """
+    hits, alarms = _counts(positive, score, weight)
+    if not (hits[-1] and alarms[-1]):
+        return None
+    x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (alarms, hits))
+    return Curve(x, y, float(np.trapezoid(y, x)))
+
+
+def precision_recall_curve(
+    positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None
+) -> Curve | None:
+    """Return the precision over the recall, and the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; None if no row is positive.
+
+    Arguments are those of `roc_curve`.
+    """
+    hits, alarms = _counts(positive, score, weight)
+    if not hits[-1]:
+        return None
+    found = hits + alarms > 0
+    recall, precision = hits[found] / hits[-1], hits[found] / (hits + alarms)[found]
+    area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return Curve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
+
+
+def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> list[Bin]:
+    """Return 3 to 10 bins of about as many rows each, 30 where there are enough, in the order of the probability.
+
+    Parameters
+    ----------
+    came_true : ndarray (rows,)
+    probability : ndarray (rows,)
+        Equal ones are in the same bin.
+    weight : ndarray (rows,), optional
+    """
+    rows = len(probability)
+    bins = max(FEWEST_BINS, min(MOST_BINS, rows // ROWS_PER_BIN))
+    order = np.argsort(probability, kind="stable")
+    ordered = np.asarray(probability, np.float64)[order]
+    # A bin begins at the first of equal probabilities.
+    starts = np.unique(np.searchsorted(ordered, ordered[np.arange(bins) * rows // bins]))
+    weights = np.ones(rows) if weight is None else weight[order]
+    outcome = came_true[order].astype(np.float64)
+    found = []
+    for start, stop in zip(starts, [*starts[1:], rows], strict=True):
+        part, total = slice(start, stop), float(weights[start:stop].sum())
+        if total:
+            means = (float(np.sum(values[part] * weights[part])) / total for values in (ordered, outcome))
+            found.append(Bin(int(stop - start), *means))
+    return found
+
+
+def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None) -> tuple[Numbers, Numbers]:
+    """Return how many positive and how many other rows have at least each distinct score, the largest first."""
+    order = np.argsort(-score, kind="stable")
+    last_of_equal = np.append(np.diff(score[order]) != 0, True)
+    weights = np.ones(len(score)) if weight is None else weight[order]
+    hits, alarms = (np.cumsum(weights * mask)[last_of_equal] for mask in (positive[order], ~positive[order]))
+    return hits, alarms

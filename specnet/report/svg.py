@@ -1,0 +1,96 @@
+"""Pieces of SVG as text: escaped names, short numbers, widths of text, the outermost element."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from markupsafe import Markup, escape
+
+TEXT_SIZE = 12.0
+"""Units of ordinary text in charts."""
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WIDTHS = (("ijl.,:;'|! ", 0.34), ('ftrI()[]{}/-"', 0.44), ("mwMW@%—→", 0.98), ("0123456789", 0.64))
+_WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
+
+
+def escaped(text: str) -> Markup:
+    """Return text for the content of an element or a quoted attribute.
+
+    Characters that no XML document can hold, such as control characters, become U+FFFD.
+    """
+    return escape(_NOT_IN_XML.sub("\ufffd", text))
+
+
+def number(value: float) -> str:
+    """Return a coordinate to a tenth of a unit, in as few characters as that takes."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def text_width(text: str, size: float = TEXT_SIZE) -> float:
+    """Return the width of a text in units, estimated for the widest of the usual system fonts."""
+    return size * sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.05
+    return _WIDTH_OF.get(character, 0.72 if character.isupper() else 0.62)
+
+
+def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
+    """Return a text that fits into a width in units, with an ellipsis for what was left out."""
+    text = " ".join(text.split())
+    if text_width(text, size) <= width:
+        return text
+    room, kept = width - text_width("…", size), 0
+    for character in text:
+        room -= text_width(character, size)
+        if room < 0:
+            break
+        kept += 1
+    return text[: max(kept, 1)].rstrip() + "…"
+
+
+def label(text: str, x: float, y: float, style: str = "", anchor: str = "start", room: float | None = None) -> Markup:
+    """Return a text element at a place, shortened to `room` units; then it shows the whole text on hover."""
+    shown = text if room is None else shortened(text, room)
+    style = Markup(f' class="{style}"') if style else Markup()
+    anchor = Markup(f' text-anchor="{anchor}"') if anchor != "start" else Markup()
+    hover = hover_text("" if shown == text else text)
+    return Markup(f'<text{style} x="{number(x)}" y="{number(y)}"{anchor}>{hover}{escaped(shown)}</text>')
+
+
+def hover_text(text: str) -> Markup:
+    """Return what a browser shows while the pointer rests on the surrounding element; nothing for no text."""
+    return Markup(f"<title>{escaped(text)}</title>") if text else Markup()
+
+
+def picture(
+    style: str, width: float, height: float, description: str, content: Iterable[str], *, margin: float = 0.0
+) -> Markup:
+    """Return an SVG element of a size in units.
+
+    Parameters
+    ----------
+    style : str
+        Its class.
+    width, height : float
+        Size of what it shows; the style sheet may stretch it, and knows the width as ``--width``.
+    description : str
+        What stands for the picture where it is not seen, with its main numbers.
+    content : iterable of str
+        Markup of what it shows.
+    margin : float
+        Units around it.
+    """
+    whole = number(width + 2 * margin), number(height + 2 * margin)
+    view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"
+    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}"'
+    size += f' style="--width: {whole[0]}px"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
+    return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

@@ -1,0 +1,56 @@
+"""Specs with all their sizes, and those in the folders of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from specnet.errors import FileError, SpecError
+from specnet.files.runs import FACTS, RESOLVED, WRITTEN
+from specnet.running.folder import RunFolder
+from specnet.running.rows import read_data
+from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
+
+
+def resolved_with_data(spec: Spec) -> Resolved:
+    """Return a spec with its sizes; the data are read only if the sizes depend on them.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If a size is not known, or the data cannot be read.
+    """
+    try:
+        return resolve(spec)
+    except SpecError as error:
+        if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
+            raise
+    return read_data(spec).resolved
+
+
+def given_spec(folder: Path, overrides: Sequence[str] = (), limits: Limits | None = None) -> Spec | None:
+    """Return the spec that a run was given, with the settings of its command line and others; None if there is none.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it, or ``run.json``, cannot be read.
+    """
+    written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
+    if written is None or not (folder / FACTS).is_file():
+        return None
+    settings = RunFolder(folder).facts().get("overrides", [])
+    if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
+        raise FileError('not a valid record of a run: "overrides" must be a list of texts', source=str(folder / FACTS))
+    return parse_spec(written, overrides=[*settings, *overrides], limits=limits)
+
+
+def resolved_spec(folder: Path, limits: Limits | None = None) -> Spec:
+    """Return the resolved spec of a run.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it cannot be read.
+    """
+    return parse_spec(folder / RESOLVED, limits=limits)

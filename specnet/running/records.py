@@ -1,0 +1,107 @@
+"""What the folders of runs say, read for tables and comparisons: a broken one is told as such, and no error."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError, SpecnetError
+from specnet.files import PathLike, file_errors
+from specnet.files.locks import LOCK_NAME
+from specnet.files.runs import FACTS, RESOLVED, by_numbers
+from specnet.report.run_table import RunRecord
+from specnet.running.folder import CHECKPOINT, RunFolder
+
+DEEPEST = 3
+"""Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
+
+
+def find_runs(folder: PathLike) -> list[Path]:
+    """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
+
+    Links to folders are not followed.
+
+    Raises
+    ------
+    FileError
+        If there is no such folder.
+    """
+    top = Path(folder)
+    with file_errors(top):
+        if not top.is_dir():
+            message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
+            raise FileError(message, source=str(top))
+        os.listdir(top)  # which may not be allowed
+    return sorted(_runs_below(top, DEEPEST), key=lambda run: by_numbers(run.relative_to(top).as_posix()))
+
+
+def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    names = {entry.name for entry in entries}
+    if names & {FACTS, CHECKPOINT, RESOLVED, LOCK_NAME}:
+        yield folder
+    elif depth:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _runs_below(folder / entry.name, depth - 1)
+
+
+def read_record(folder: Path, name: str | None = None) -> RunRecord:
+    """Return what the folder of a run says, whatever is in it."""
+    name = str(folder) if name is None else name
+    if not (folder / FACTS).is_file():
+        return RunRecord(name, "unfinished")
+    try:
+        return run_record(folder, name)
+    except (SpecnetError, OSError) as error:
+        return RunRecord(name, "broken", _problem(error, folder))
+
+
+def run_record(folder: Path, name: str | None = None) -> RunRecord:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    FileError
+        If a file of it cannot be read.
+    """
+    run = RunFolder(folder)
+    facts = run.facts()
+    epochs = facts.get("epochs")
+    return RunRecord(
+        str(folder) if name is None else name,
+        "finished" if facts["finished"] else "interrupted",
+        metrics=_figures(run),
+        seconds=_number(facts.get("training_seconds")),
+        epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
+        findings=tuple(finding.code for finding in run.findings()),
+    )
+
+
+def _figures(run: RunFolder) -> dict[str, dict[str, float | None]]:
+    return {
+        str(split): {str(name): _number(value) for name, value in figures.items()}
+        for split, figures in run.evaluation().metrics.items()
+    }
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number and math.isfinite(value) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+
+
+def _problem(error: Exception, folder: Path) -> str:
+    if not isinstance(error, SpecnetError):
+        return str(error)
+    diagnostic = error.diagnostics[0]
+    file = Path(diagnostic.source).name if diagnostic.source else ""
+    return f"{file}: {diagnostic.message}" if file and file != folder.name else diagnostic.message

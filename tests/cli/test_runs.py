@@ -1,0 +1,214 @@
+"""`specnet runs`: the runs in a folder as a table."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import MOONS, Specnet
+
+REGRESSION = """\
+name = "numbers"
+data = { type = "make_regression", n_samples = 40, n_features = 3 }
+network = { hidden_layer_sizes = [3] }
+training = { loss = "mse", epochs = 2, metrics = ["r2"] }
+"""
+
+
+@pytest.fixture
+def trained(specnet: Specnet, folder: Path) -> Path:
+    """The folder `runs` with three runs of two specs."""
+    (folder / "numbers.toml").write_text(REGRESSION)
+    for epochs in (30, 5):
+        assert specnet("run", "moons.toml", "-q", "--set", f"training.epochs={epochs}").status == 0
+    assert specnet("run", "numbers.toml", "-q").status == 0
+    return folder / "runs"
+
+
+def write_findings(run: Path, *codes: str) -> None:
+    found = [{"code": code, "severity": "warning", "sentence": "…", "remedy": "…", "changes": {}} for code in codes]
+    (run / "findings.json").write_text(json.dumps({"findings": found}))
+
+
+def rows(out: str) -> list[list[str]]:
+    return [re.split(r"\s{2,}", line) for line in out.splitlines()]
+
+
+def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
+    ended = specnet("runs")
+    assert (ended.status, ended.err) == (0, "")
+    header, *found = rows(ended.out)
+    assert header == ["run", "test accuracy", "test r2", "loss", "time", "findings"]
+    assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
+    metrics = json.loads((trained / "moons/1/metrics.json").read_text())
+    assert found[0][1] == f"{100 * metrics['test']['accuracy']:.1f} %"
+    assert found[0][2] == "–"
+    assert found[0][3] == f"{metrics['train']['loss']:.4f}"
+    assert specnet("runs", "-q").out == ""
+
+
+def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
+    found = specnet("runs", "--format", "json").document["runs"]
+    facts = json.loads((trained / "moons/2/run.json").read_text())
+    metrics = json.loads((trained / "moons/2/metrics.json").read_text())
+    assert found[1] == {
+        "run": "moons/2",
+        "state": "finished",
+        "problem": None,
+        "metrics": {split: metrics[split] for split in ("train", "test")},
+        "seconds": facts["training_seconds"],
+        "epochs": 5,
+        "findings": found[1]["findings"],
+    }
+
+
+@pytest.mark.parametrize(
+    "column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "time", "findings"]
+)
+def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
+    codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
+    for run, found in codes.items():
+        write_findings(trained / run, *found)
+    header, *up = rows(specnet("runs", "--sort", column).out)
+    _, *down = rows(specnet("runs", "--sort", f"-{column}").out)
+    place = next(place for place, title in enumerate(header) if column.replace("_", " ") in (title, title[5:]))
+    absent = [row for row in up if row[place] == "–"]
+    assert [row for row in down if row[place] == "–"] == absent
+    assert up[len(up) - len(absent) :] == absent
+    assert down[len(down) - len(absent) :] == absent
+    there = [row for row in up if row not in absent]
+    assert [row for row in down if row not in absent] == there[::-1]
+    if column == "findings":
+        assert [row[place] for row in up] == ["a-first, z", "b", "dead-units"]
+    data = specnet("runs", "--sort", column, "--format", "json").document["runs"]
+    assert [run["run"] for run in data] == [row[0] for row in up]
+
+
+def test_numbers_of_runs_sort_by_size(specnet: Specnet, trained: Path) -> None:
+    for number in (10, 9, 100):
+        shutil.copytree(trained / "moons/1", trained / f"moons/{number}")
+    assert [row[0] for row in rows(specnet("runs", "runs/moons").out)[1:]] == ["1", "2", "9", "10", "100"]
+    assert [row[0] for row in rows(specnet("runs", ".").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
+
+
+def test_an_unknown_column_is_a_faulty_command_line(specnet: Specnet, trained: Path) -> None:
+    ended = specnet("runs", "--sort", "tmie")
+    assert (ended.status, ended.out) == (2, "")
+    assert 'unknown column "tmie"' in ended.err
+    assert 'did you mean "time"?' in ended.err
+    assert "choose from run, test accuracy" in specnet("runs", "--sort", "§").err
+
+
+def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet: Specnet, trained: Path) -> None:
+    facts = json.loads((trained / "moons/1/run.json").read_text())
+    (trained / "moons/1/run.json").write_text(json.dumps(facts | {"finished": False, "epochs": 7}))
+    (trained / "moons/2/run.json").unlink()
+    (trained / "killed").mkdir()
+    (trained / "killed/checkpoint.safetensors").write_bytes(b"")
+    (trained / "no run").mkdir()
+    ended = specnet("runs", "--sort", "state")
+    assert (ended.status, ended.err) == (0, "")
+    header, *found = rows(ended.out)
+    assert header[-1] == "state"
+    assert {row[0]: row[-1] for row in found} == {
+        "numbers/1": "finished",
+        "moons/1": "interrupted after epoch 7",
+        "killed": "unfinished",
+        "moons/2": "unfinished",
+    }
+
+
+BREAKS = {
+    "run.json": [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"finished": 3}',
+        b"[" * 100_000,
+        b'{"finished": true, "finished": true}',
+    ],
+    "metrics.json": [b"{", b'{"train": 3}', b'{"train": {"loss": "x"}}', b'{"train": {"loss": NaN}}', b"null"],
+    "findings.json": [b"{", b"3", b"[]", b'{"findings": 3}', b'{"findings": [{"code": "x"}]}'],
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, content) for name, each in BREAKS.items() for content in each])
+def test_a_broken_file_is_told_and_the_rest_is_shown(
+    specnet: Specnet, trained: Path, name: str, content: bytes
+) -> None:
+    (trained / "moons/1" / name).write_bytes(content)
+    ended = specnet("runs")
+    assert (ended.status, ended.err) == (0, "")
+    header, *found = rows(ended.out)
+    assert header[-1] == "state"
+    assert found[0][0] == "moons/1"
+    assert found[0][-1].startswith(f"broken: {name}: ")
+    assert found[1][-1] == "finished"
+    broken, *_ = specnet("runs", "--format", "json").document["runs"]
+    assert broken["state"] == "broken"
+    assert broken["problem"].startswith(f"{name}: ")
+
+
+def test_missing_files_and_strange_values_are_no_crash(specnet: Specnet, trained: Path) -> None:
+    (trained / "moons/1/metrics.json").unlink()
+    facts = json.loads((trained / "moons/2/run.json").read_text())
+    strange = facts | {"training_seconds": 10**400, "epochs": True, "finished": False}
+    (trained / "moons/2/run.json").write_text(json.dumps(strange))
+    (trained / "numbers/1/metrics.json").write_text('{"test": {"r2": null, "loss": null}}')
+    for options in ((), ("--sort", "time"), ("--sort", "-r2"), ("--format", "json")):
+        ended = specnet("runs", *options)
+        assert (ended.status, ended.err) == (0, "")
+    found = {run["run"]: run for run in ended.document["runs"]}
+    assert found["moons/1"]["state"] == "broken"
+    assert (found["moons/2"]["seconds"], found["moons/2"]["epochs"]) == (None, None)
+
+
+def test_an_older_run_has_no_findings(specnet: Specnet, trained: Path) -> None:
+    for findings in trained.glob("*/*/findings.json"):
+        findings.unlink()
+    assert all(run["findings"] == [] for run in specnet("runs", "--format", "json").document["runs"])
+
+
+def test_names_that_steer_a_terminal_are_shown_as_text(specnet: Specnet, trained: Path) -> None:
+    wild = f"\x1b[31m<b>&{'x' * 200}"
+    (trained / "moons/1").rename(trained / "moons" / wild)
+    write_findings(trained / "moons/2", "\x1b[2J")
+    ended = specnet("runs")
+    assert ended.status == 0
+    assert "\x1b" not in ended.out
+    assert f"<b>&{'x' * 200}" in ended.out
+
+
+def test_a_circle_of_links_ends(specnet: Specnet, trained: Path) -> None:
+    (trained / "moons/again").symlink_to(trained)
+    assert len(specnet("runs", "--format", "json").document["runs"]) == 3
+
+
+def test_a_folder_of_a_run_is_that_run(specnet: Specnet, trained: Path) -> None:
+    (run,) = specnet("runs", "runs/moons/1", "--format", "json").document["runs"]
+    assert run["run"] == "runs/moons/1"
+
+
+def test_no_runs_and_no_folder(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("runs")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("runs: error[file]: no such folder")
+    (folder / "runs").mkdir()
+    ended = specnet("runs")
+    assert (ended.status, ended.out) == (0, "no runs in runs\n")
+    assert specnet("runs", "--sort", "loss", "--format", "json").document == {"errors": [], "runs": []}
+    ended = specnet("runs", "moons.toml")
+    assert ended.status == 1
+    assert "is a file" in ended.err
+
+
+def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> None:
+    text = MOONS.replace("noise = 0.2", "noise = 0.2\nsplit = { test_size = 0 }")
+    (folder / "whole.toml").write_text(text)
+    assert specnet("run", "whole.toml", "-q").status == 0
+    assert rows(specnet("runs").out)[0] == ["run", "loss", "time", "findings"]

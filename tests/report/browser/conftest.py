@@ -1,0 +1,79 @@
+"""The system's Chromium, and reports of runs that are made cheaply and once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.running import run
+from specnet.training import WarningRecorder
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+AXE = "SPECNET_AXE"
+"""The environment variable with the path of axe-core's ``axe.min.js``."""
+SPECS = Path(__file__).parents[3] / "specs"
+EPOCHS = {"moons.toml": 40, "realmlp.toml": 2}
+"""Few, since only the looks of pages count; 3 for other specs."""
+
+WIDE = """
+name = "wide"
+data = { type = "make_classification", n_samples = 500, n_features = 200, n_informative = 20 }
+network = { hidden_layer_sizes = [500] }
+training = { loss = "binary_crossentropy", epochs = 2, metrics = ["accuracy"] }
+"""
+WENT_WRONG = """
+name = "went_wrong"
+data = { type = "digits" }
+network.hidden_layer_sizes = [32, 32]
+network.activations = "sigmoid"
+network.weight_initializer = { type = "random_normal", stddev = 5 }
+training = { loss = "categorical_crossentropy", epochs = 6, metrics = ["accuracy"] }
+"""
+SOURCES: dict[str, str | Path] = {
+    **{spec.name: spec for spec in sorted(SPECS.iterdir()) if spec.suffix in (".toml", ".json")},
+    "wide": WIDE,
+    "went_wrong": WENT_WRONG,
+}
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    path = os.environ.get(AXE)
+    if not path:
+        pytest.skip(f"needs axe-core: set {AXE} to the path of its axe.min.js")
+    return Path(path).read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None:
+        pytest.skip("needs Chromium")
+    driver = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with driver.sync_playwright() as playwright:
+        # In a container there is no sandbox for root.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make the report of a source, by its name."""
+
+    @cache
+    def made(name: str) -> Path:
+        source, folder = SOURCES[name], tmp_path_factory.mktemp(name.partition(".")[0])
+        overrides = [f"training.epochs={EPOCHS.get(name, 3)}"] if isinstance(source, Path) else []
+        warnings: list[dict[str, Any]] = []
+        run(source, folder, overrides=overrides, observer=WarningRecorder(warnings))
+        assert "report" not in [warning["code"] for warning in warnings]
+        return folder / "report.html"
+
+    return made

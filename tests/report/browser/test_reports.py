@@ -1,0 +1,66 @@
+"""Reports in a browser: nothing in the console, no request, no overflow, readable by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.browser.checks import THEMES, WIDTHS, problems
+from tests.report.browser.conftest import SOURCES
+
+pytestmark = pytest.mark.slow  # a browser is a process
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_report_is_in_order(chromium: Any, axe: str, report: Callable[[str], Path], name: str) -> None:
+    page = report(name)
+    found = [
+        f"{width} px, {theme}: {problem}"
+        for width in WIDTHS
+        for theme in THEMES
+        for problem in problems(chromium, axe, page, width, theme)
+    ]
+    assert not found, "\n".join(found)
+
+
+PALE = '<p style="color: #bbb">Pale text is hard to read.</p>'
+NO_ALTERNATIVE = '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="20" height="20">'
+WIDE_TABLE = f"<table><tr>{'<td>a cell of a table</td>' * 30}</tr></table>"
+REQUEST = '<img alt="a picture" src="https://specnet.invalid/picture.png">'
+MESSAGE = "<script>console.log('a message')</script>"
+LEAVING = (
+    '<svg role="img" aria-label="a picture" viewBox="0 0 90 20" width="90"><text x="60" y="10">leaves it</text></svg>'
+)
+
+
+@pytest.mark.parametrize(
+    ("planted", "caught"),
+    [
+        (PALE, "axe: color-contrast"),
+        (NO_ALTERNATIVE, "axe: image-alt"),
+        (WIDE_TABLE, "overflow: the page is"),
+        (REQUEST, "specnet.invalid"),
+        (MESSAGE, "console: a message"),
+        (LEAVING, "overflow: text leaves its picture"),
+    ],
+)
+def test_planted_faults_are_caught(
+    chromium: Any, axe: str, report: Callable[[str], Path], tmp_path: Path, planted: str, caught: str
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(report("iris.json").read_text("utf-8").replace("<h2>Training</h2>", f"<h2>Training</h2>{planted}"))
+    for width in WIDTHS:
+        assert any(caught in problem for problem in problems(chromium, axe, page, width, "light"))
+
+
+def test_request_is_caught_where_the_policy_allows_it(
+    chromium: Any, axe: str, report: Callable[[str], Path], tmp_path: Path
+) -> None:
+    page, text = tmp_path / "report.html", report("iris.json").read_text("utf-8")
+    page.write_text(
+        text.replace("default-src 'none'; img-src data:", "img-src *").replace("<main>", f"<main>{REQUEST}")
+    )
+    assert "request: https://specnet.invalid/picture.png" in problems(chromium, axe, page, 1440, "light")

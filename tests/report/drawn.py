@@ -1,0 +1,58 @@
+"""What an SVG shows, read as any XML is."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+Point = tuple[float, float]
+
+
+class Drawn:
+    """An SVG that is well-formed XML.
+
+    Parameters
+    ----------
+    text : str
+    """
+
+    def __init__(self, text: str) -> None:
+        self.root = ElementTree.fromstring(text)
+
+    @property
+    def size(self) -> Point:
+        """Width and height of the view."""
+        _, _, width, height = map(float, self.root.attrib["viewBox"].split())
+        return width, height
+
+    def all(self, tag: str, style: str = "") -> list[ElementTree.Element]:
+        """Return the elements of a tag that have all these classes."""
+        wanted = set(style.split())
+        return [
+            element
+            for element in self.root.iter(f"{NAMESPACE}{tag}")
+            if wanted <= set(element.get("class", "").split())
+        ]
+
+    def texts(self, style: str = "") -> list[str]:
+        """Return what is written, without what is shown on hover."""
+        return [element.text or (element[0].tail if len(element) else "") or "" for element in self.all("text", style)]
+
+    def hovers(self) -> list[str]:
+        """Return what is shown on hover."""
+        return [element.text or "" for element in self.root.iter(f"{NAMESPACE}title")]
+
+    def lines(self, style: str) -> list[list[Point]]:
+        """Return the points of straight lines, a list for each piece."""
+        return [piece for path in self.all("path", style) for piece in pieces(path.attrib["d"])]
+
+
+def pieces(data: str) -> list[list[Point]]:
+    """Return the points of a path of straight lines."""
+    return [
+        [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", piece)]
+        for piece in data.split("M")
+        if piece
+    ]
