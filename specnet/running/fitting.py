@@ -188,10 +188,6 @@ class FitResult:
         """Parameters during training by epoch and name; empty unless it was recorded."""
         return self.result.snapshots
 
-    def evaluate(self, name: str, rows: Rows) -> dict[str, float]:
-        """Return the figures of the model on the rows of that part of the split."""
-        return self.model.evaluate_inputs(self.prepared(name, rows), rows.y, rows.weight)
-
     def answers(self, name: str, rows: Rows) -> Answers:
         """Return what the model answers for the rows of that part of the split."""
         return self.model.answers(self.prepared(name, rows), rows.y, rows.weight)
