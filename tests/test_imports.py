@@ -40,6 +40,17 @@ def test_heavy_packages_stay_away(code: str):
     assert not modules_after(code) & HEAVY
 
 
+def test_templates_and_contours_are_imported_by_pages_alone(tmp_path: Path):
+    pages = {"jinja2", "markupsafe", "contourpy"}
+    run = "from specnet.cli import main; import sys; sys.argv[1:] = {}\ntry: main()\nexcept SystemExit: pass"
+    assert not modules_after("import specnet") & pages
+    assert not modules_after(run.format(["run", "--help"])) & pages
+    settings = ["--set", "training.epochs=2", "--quiet"]
+    arguments = ["run", "specs/moons.toml", "--out", str(tmp_path / "run"), *settings]
+    assert not modules_after(run.format([*arguments, "--no-report"])) & pages
+    assert modules_after(run.format([*arguments, "--force"])) >= pages
+
+
 def test_importing_the_package_brings_only_its_version():
     code = "import specnet, sys; print(*[name for name in sys.modules if name.startswith('specnet')])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

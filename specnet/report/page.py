@@ -117,7 +117,10 @@ def _told(finding: Finding) -> Told:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
+    """Return a text as a sentence; a key such as ``layers.0`` at its start stays as it is."""
+    first = text.partition(" ")[0]
+    start = text[:1].upper() if first.isalpha() else text[:1]
+    return f"{start}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _diagram(record: Record) -> Markup:
