@@ -93,11 +93,8 @@ def run(
                         report=not no_report,
                     )
             except RunInterrupted as stopped:
-                going_on = (
-                    None
-                    if stopped.finished
-                    else f"to resume: {_again(spec, folder, overrides, limit, jobs, not no_report)}"
-                )
+                again = _again(spec, folder, overrides, limit, jobs, report=not no_report)
+                going_on = None if stopped.finished else f"to resume: {again}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         if output.quiet:
             for warning in result.warnings:
@@ -131,7 +128,12 @@ def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> 
 
 
 def _again(
-    spec: Path, folder: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, jobs: int, report: bool
+    spec: Path,
+    folder: Path,
+    overrides: Sequence[str] | None,
+    limit: Sequence[str] | None,
+    jobs: int,
+    report: bool = True,
 ) -> str:
     """Return the command that goes on with an interrupted run."""
     settings = [word for setting in overrides or () for word in ("--set", setting)]

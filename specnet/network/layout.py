@@ -97,15 +97,15 @@ class Layout:
             for tensor in placed.block.tensors:
                 yield f"{placed.key}.{tensor.name}", tensor, placed
 
-    def weights(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of the trainable weights of each layer that has any, by the name of the layer.
+    def weights(self) -> dict[str, list[tuple[str, Tensor, PlacedBlock]]]:
+        """Return the trainable weights of each layer that has any, as `tensors` does, by the name of the layer.
 
         Biases, and other parameters that do not decay, are no weights.
         """
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, list[tuple[str, Tensor, PlacedBlock]]] = {}
         for name, tensor, placed in self.tensors():
             if tensor.decays and placed.rules.trainable and placed.block.size:
-                found[placed.key] = (*found.get(placed.key, ()), name)
+                found.setdefault(placed.key, []).append((name, tensor, placed))
         return found
 
     def views(self, flat: Array) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from specnet.report.axes import Axis
 from specnet.report.figures import rounded
 from specnet.report.pixels import HUES
-from specnet.report.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid
+from specnet.report.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid, without_ties
 
 LEVELS = (0.1, 0.25, 0.75, 0.9)
 """Probabilities whose lines are dashed."""
@@ -57,27 +58,54 @@ class Surface:
     contours: list[Contour]
 
 
-class Answer(Protocol):
-    """What answers look like, and the words about them.
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What a single output means before its activation.
 
     Attributes
     ----------
-    kind_names : tuple of str
-        What the marks of rows mean.
-    zero : float or None
-        The sum of the output above which the second class, or more than the mean, is predicted.
-    description, about_rows, about_answer, about_sum, about_sigmoid, what_weights_say : str
-        Sentences.
+    zero : float
+        The sum above which the second class, or more than the mean, is predicted.
+    score : callable
+        Returns how good sums less `zero` (rows,) are for the targets.
+    direction : callable
+        Returns what a weight in the output speaks for.
+    text, weights : str
+        What colours and the line are; what weights say.
+    activation : str
+        A sentence on the sigmoid, or nothing.
     """
 
-    kind_names: tuple[str, ...]
-    zero: float | None
-    description: str
-    about_rows: str
-    about_answer: str
-    about_sum: str
-    about_sigmoid: str
-    what_weights_say: str
+    zero: float
+    score: Callable[[Values, Targets], str]
+    direction: Callable[[float], str]
+    text: str
+    weights: str
+    activation: str = ""
+
+
+class Answer(Protocol):
+    """What answers look like, and the words about them."""
+
+    @property
+    def kind_names(self) -> tuple[str, ...]:
+        """What the marks of rows mean."""
+
+    @property
+    def sums(self) -> Sums | None:
+        """What sums of a single output mean; None if that is not known, or if there are several outputs."""
+
+    @property
+    def description(self) -> str:
+        """What the answer is."""
+
+    @property
+    def about_rows(self) -> str:
+        """A sentence on the marks of rows, or nothing."""
+
+    @property
+    def about_answer(self) -> str:
+        """A sentence on colours and lines."""
 
     def kinds(self, target: Targets) -> NDArray[np.intp]:
         """Return the place of each row's mark in `kind_names`."""
@@ -85,16 +113,10 @@ class Answer(Protocol):
     def named(self, target: np.generic) -> str:
         """Return a row's target in words."""
 
-    def direction(self, weight: float) -> str:
-        """Return what a weight in the output speaks for."""
-
     def surface(self, outputs: Values) -> Surface:
         """Return how outputs (points, outputs) of the network look on the grid."""
 
-    def score(self, sums: Values, target: Targets) -> str:
-        """Return how good sums less `zero` are, (rows,)."""
-
-    def score_of(self, outputs: Values, target: Targets) -> str:
+    def score(self, outputs: Values, target: Targets) -> str:
         """Return how good outputs (rows, outputs) of the network are."""
 
 
@@ -110,32 +132,32 @@ def answer_of(plane: Plane) -> Answer:
 
 
 class _TwoClasses:
+    about_rows = ""
+
     def __init__(self, plane: Plane) -> None:
         self._has_probabilities = plane.network.spec.training.loss.gives_probabilities
         self.kind_names = plane.class_names
         below, above = plane.class_names
-        activation = plane.network.nodes[-1].layer.split_activation()[1]
-        usual = "sigmoid" if self._has_probabilities else "linear"
-        self.zero = 0.0 if activation is not None and activation.type == usual else None
         over = " and ".join(plane.column_names)
-        self.about_rows = ""
+        sigmoid = ""
         if self._has_probabilities:
             self.description = f"Probability of {above} over {over}"
             self.about_answer = (
                 f"The probability of {above}: ½ on the strong line, 0.1, 0.25, 0.75 and 0.9 on the dashed ones."
             )
-            self.about_sigmoid = (
-                "A sum of 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1. That is the coloured plane above."
-            )
+            sigmoid = "A sum of 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1. That is the coloured plane above."
         else:
             self.description = f"Margin of {above} over {over}"
             self.about_answer = f"The margin of {above}: 0 on the strong line, −1 and 1 on the dashed ones."
-            self.about_sigmoid = ""
-        self.about_sum = (
+        text = (
             f"Blue is a positive sum, which predicts {above}, and orange a negative one, which predicts {below}. "
             "On the line the sum is 0."
         )
-        self.what_weights_say = "which class it supports"
+        activation = plane.network.nodes[-1].layer.split_activation()[1]
+        usual = "sigmoid" if self._has_probabilities else "linear"
+        is_usual = activation is not None and activation.type == usual
+        sums = Sums(0.0, self._score, self._direction, text, "which class it supports", sigmoid)
+        self.sums = sums if is_usual else None
 
     def kinds(self, target: Targets) -> NDArray[np.intp]:
         return target.astype(np.intp)
@@ -143,7 +165,7 @@ class _TwoClasses:
     def named(self, target: np.generic) -> str:
         return self.kind_names[int(target)]
 
-    def direction(self, weight: float) -> str:
+    def _direction(self, weight: float) -> str:
         return f"towards {self.kind_names[int(weight > 0)]}"
 
     def surface(self, outputs: Values) -> Surface:
@@ -154,18 +176,18 @@ class _TwoClasses:
         else:
             odds, strength = output, np.minimum(np.abs(output), 2.0) / 2
             contours = [Contour(odds, level, rounded(level)) for level in (-1.0, 1.0)]
-        return Surface(on_grid(strength), on_grid(odds > 0).astype(np.intp), [odds], contours)
+        return Surface(on_grid(strength), on_grid(odds > 0).astype(np.intp), [without_ties(odds)], contours)
 
-    def score(self, sums: Values, target: Targets) -> str:
+    def _score(self, sums: Values, target: Targets) -> str:
         return _right((sums > 0) == (target.astype(np.intp) == 1))
 
-    def score_of(self, outputs: Values, target: Targets) -> str:
-        return self.score(outputs[:, 0] - (0.5 if self._has_probabilities else 0.0), target)
+    def score(self, outputs: Values, target: Targets) -> str:
+        return self._score(outputs[:, 0] - (0.5 if self._has_probabilities else 0.0), target)
 
 
 class _SeveralClasses:
-    zero = None
-    about_rows = about_sum = about_sigmoid = what_weights_say = ""
+    about_rows = ""
+    sums = None
 
     def __init__(self, plane: Plane) -> None:
         self._has_probabilities = plane.network.spec.training.loss.gives_probabilities
@@ -180,9 +202,6 @@ class _SeveralClasses:
     def named(self, target: np.generic) -> str:
         return self.kind_names[int(target)]
 
-    def direction(self, weight: float) -> str:
-        return ""
-
     def surface(self, outputs: Values) -> Surface:
         classes = outputs.shape[1]
         if self._has_probabilities:
@@ -194,22 +213,16 @@ class _SeveralClasses:
         ahead = leads(scores)
         return Surface(on_grid(strength), hue, list(ahead.T), [])
 
-    def score(self, sums: Values, target: Targets) -> str:
-        return ""
-
-    def score_of(self, outputs: Values, target: Targets) -> str:
+    def score(self, outputs: Values, target: Targets) -> str:
         return _right(outputs.argmax(axis=1) == target.astype(np.intp))
 
 
 class _Numbers:
-    about_sigmoid = ""
-
     def __init__(self, plane: Plane) -> None:
         self._decode = plane.decode
         values = plane.target.astype(np.float64)
         trained = values[~plane.held_out]
         self._mean = float((trained if trained.size else values).mean())
-        self.zero = self._sum_at_mean() if _is_linear(plane) else None
         mean = rounded(self._mean)
         self.kind_names = (f"less than {mean}", f"more than {mean}")
         self.description = f"Prediction over {' and '.join(plane.column_names)}"
@@ -217,8 +230,19 @@ class _Numbers:
         self.about_answer = (
             f"The prediction: {mean}, the mean, on the strong line, higher where it is blue, lower where it is orange."
         )
-        self.about_sum = f"Blue is a prediction of more than {mean}, orange of less. On the line it is equal to it."
-        self.what_weights_say = "whether it raises or lowers the prediction"
+        text = f"Blue is a prediction of more than {mean}, orange of less. On the line it is equal to it."
+        zero = self._sum_at_mean() if _is_linear(plane) else None
+        self.sums = (
+            None
+            if zero is None
+            else Sums(
+                zero,
+                lambda sums, target: self._r2(self._decode(sums + zero), target),
+                self._direction,
+                text,
+                "whether it raises or lowers the prediction",
+            )
+        )
 
     def _sum_at_mean(self) -> float | None:
         """Return the output that is decoded as the mean, if decoding is linear and increasing."""
@@ -232,7 +256,7 @@ class _Numbers:
     def named(self, target: np.generic) -> str:
         return rounded(float(target))
 
-    def direction(self, weight: float) -> str:
+    def _direction(self, weight: float) -> str:
         return "raises it" if weight > 0 else "lowers it"
 
     def surface(self, outputs: Values) -> Surface:
@@ -243,13 +267,11 @@ class _Numbers:
         hue = on_grid(above > 0).astype(np.intp)
         return Surface(on_grid(np.abs(above) / largest), hue, [above], contours)
 
-    def score(self, sums: Values, target: Targets) -> str:
-        return self._r2(self._decode(sums + (self.zero or 0.0)), target.astype(np.float64))
+    def score(self, outputs: Values, target: Targets) -> str:
+        return self._r2(self._decode(outputs[:, 0]), target)
 
-    def score_of(self, outputs: Values, target: Targets) -> str:
-        return self._r2(self._decode(outputs[:, 0]), target.astype(np.float64))
-
-    def _r2(self, values: Values, target: Values) -> str:
+    def _r2(self, values: Values, targets: Targets) -> str:
+        target = targets.astype(np.float64)
         spread = float(((target - target.mean()) ** 2).sum())
         return f"R² {rounded(1 - float(((target - values) ** 2).sum()) / spread)}" if spread else "R² –"
 

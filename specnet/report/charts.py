@@ -225,7 +225,7 @@ class Chart:
         right: float = 0.0,
         down: float = 0.0,
     ) -> None:
-        """Write a text at a place, moved so many units right and down, and so far that it lies within the chart.
+        """Write a text at a place, moved so many units right and down, and so far that it lies beside the axes.
 
         Parameters
         ----------
@@ -242,12 +242,14 @@ class Chart:
         across, up = self._x.positions([x]), self._y.positions([y])
         if not (np.isfinite(across).all() and np.isfinite(up).all()):
             return
-        shown = shortened(text, self._width - 2 * EDGE)
-        before = text_width(shown) * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        fraction = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
 
         def draw(frame: Frame) -> str:
-            place = max(float(frame.across(across)[0]) + right, before + EDGE)
-            place = min(place, self._width - EDGE - text_width(shown) + before)
+            first, last = frame.left, self._width - EDGE
+            shown = shortened(text, last - first)
+            width = text_width(shown)
+            start = float(frame.across(across)[0]) + right - fraction * width
+            place = min(max(start, first), last - width) + fraction * width
             baseline = float(frame.down(up)[0]) + down + 0.35 * TEXT_SIZE
             return label(shown, place, min(max(baseline, TEXT_SIZE), self._height - EDGE), style, anchor)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
+MOST_LINES = 1000
+"""Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
 FILE_MARGIN = 16.0
 """Units around a diagram that is a file."""
 CAPTION_ROOM = 122.0
@@ -112,8 +114,9 @@ def _drawn(
     placement = place_columns(graph, circles, captions, names)
     content = [_fold(fold, placement, captions) for fold in graph.folds]
     content += [_arc(arc.source, arc.target, arc.peak, placement) for arc in placement.arcs]
+    most_lines = MOST_LINES // max(len(placement.neighbours), 1)
     for source, target in placement.neighbours:
-        content += _links(graph, source, target, placement, circles, parameters)
+        content += _links(graph, source, target, placement, circles, parameters, most_lines)
     for k, placed in placement.columns.items():
         content += _column(k, graph, placed, circles, live)
         content += _caption(captions[k], placed)
@@ -124,14 +127,20 @@ def _drawn(
 
 
 def _links(
-    graph: Columns, source: int, target: int, placement: Placement, circles: Circles, parameters: Parameters | None
+    graph: Columns,
+    source: int,
+    target: int,
+    placement: Placement,
+    circles: Circles,
+    parameters: Parameters | None,
+    most_lines: int,
 ) -> Iterator[str]:
     """Yield the lines between two columns side by side."""
     column, start, end = graph.columns[target], placement.columns[source], placement.columns[target]
     node = column.nodes[0]
     weight = _weight(node, parameters)
     if weight is not None:
-        yield from _weighted(weight, start, end, circles)
+        yield from _weighted(weight, start, end, circles, most_lines)
         return
     curves = "".join(
         _curve(start, end, circles, start.units[before], end.units[after])
@@ -149,13 +158,15 @@ def _weight(node: Node, parameters: Parameters | None) -> NDArray[np.float64] | 
     return np.asarray(given, np.float64)
 
 
-def _weighted(weight: NDArray[np.float64], start: Placed, end: Placed, circles: Circles) -> Iterator[str]:
-    """Yield the weights between units that are drawn, at most 12 × 12 of them, the largest on top."""
+def _weighted(
+    weight: NDArray[np.float64], start: Placed, end: Placed, circles: Circles, most_lines: int
+) -> Iterator[str]:
+    """Yield the largest weights between units that are drawn, the largest of all on top."""
     outputs, inputs = list(end.units), list(start.units)
     shown = weight[np.ix_(outputs, inputs)]
     size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
     largest = size.max(initial=0.0)
-    order = np.argsort(size, axis=None, kind="stable")
+    order = np.argsort(size, axis=None, kind="stable")[-most_lines:]
     for sign, style in ((-1, "negative"), (1, "positive")):
         drawn = []
         for place in order:
@@ -164,7 +175,7 @@ def _weighted(weight: NDArray[np.float64], start: Placed, end: Placed, circles: 
             if size[row, at] < 0 or (value < 0) != (sign < 0):
                 continue
             curve = _curve(start, end, circles, start.units[inputs[at]], end.units[outputs[row]])
-            look = f'stroke-width="{0.4 + 3.6 * share:.2f}" opacity="{0.25 + 0.75 * share:.2f}"'
+            look = f'stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
             drawn.append(f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>')
         if drawn:
             yield f'<g class="link {style}">{"".join(drawn)}</g>'

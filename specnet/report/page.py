@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from specnet.files.toml import toml_value
+from specnet.parts.losses import Quantile
 from specnet.report import headline
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
-from specnet.report.figures import count, counted, duration, percent, rounded
+from specnet.report.figures import count, counted, percent, rounded
 from specnet.report.findings import RULES, Finding
 from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
@@ -116,7 +117,10 @@ def _told(finding: Finding) -> Told:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
+    """Return a text as a sentence; a key such as ``layers.0`` at its start stays as it is."""
+    first = text.partition(" ")[0]
+    start = text[:1].upper() if first.isalpha() else text[:1]
+    return f"{start}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _diagram(record: Record) -> Markup:
@@ -161,7 +165,8 @@ def _results(record: Record) -> Iterator[Figure]:
     if record.classes:
         yield from class_figures(tables.get("confusion"), record.classes, record.answers)
     elif record.task == "values" and record.answers is not None:
-        yield from value_figures(record.answers, record.outputs)
+        loss = record.resolved.spec.training.loss
+        yield from value_figures(record.answers, record.outputs, loss.quantile if isinstance(loss, Quantile) else None)
     if record.importance is not None:
         yield importance_figure(record.importance)
 
@@ -189,10 +194,10 @@ def _mistake_pictures(record: Record) -> list[Any]:
 
 
 def _end(record: Record) -> str:
+    """Return how training ended; without its time, so that equal runs have equal pages."""
     facts = record.facts
-    epochs, steps = counted(facts["epochs"], "epoch"), counted(facts["steps"], "step")
     end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
-    return f"{epochs}, {steps} in {duration(facts['training_seconds'])}{end}."
+    return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
 
 
 def _command(record: Record) -> str:
@@ -209,4 +214,3 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "rows", ", ".join(f"{count(rows)} {split}" for split, rows in record.evaluation["rows"].items())
     for name in ("spec", "data", "model"):
         yield f"SHA-256 of the {name}", str(facts.get(f"{name}_sha256", ""))
-    yield "time", duration(facts["seconds"])

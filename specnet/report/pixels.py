@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-MOST_LEVELS, MOST_COLOURS = 64, 256
+MOST_LEVELS, MOST_COLOURS = 40, 256
 """Steps from clear to opaque, fewer if a palette has no room for so many of each hue."""
 COMPRESSION = 6
 """The highest level takes ten times as long and saves 3 %."""

@@ -30,13 +30,14 @@ FIRST_RISE, NEXT_RISE = 22.0, 12.0
 
 @dataclass(frozen=True)
 class Circles:
-    """Sizes of circles: radius, and from one middle to the next, in units."""
+    """Sizes of circles in units: radius, from one middle to the next, and what stands above each."""
 
     radius: float = 11.0
     step: float = 34.0
+    above: float = 0.0
 
 
-SMALL, LARGE = Circles(), Circles(16.0, 48.0)
+SMALL, LARGE = Circles(), Circles(16.0, 48.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def place_columns(
     columns: dict[int, Placed] = {}
     unseen = []
     for place, stack in stacks.items():
-        x, top = round(left + slots[place] * step), round((body - heights[place]) / 2)
+        x, top = float(round(left + slots[place] * step)), float(round((body - heights[place]) / 2))
         for number in stack[:MOST_BRANCHES]:
             placed = _column(graph.columns[number], x, top, circles, body if len(stack) == 1 else None)
             columns[number] = placed
@@ -136,7 +137,7 @@ def place_columns(
             unseen.append((x, top, len(stack) - MOST_BRANCHES))
     neighbours, arcs = _connections(graph, columns, {k: slots[graph.columns[k].place] for k in columns})
     folds = FOLD_LABEL * (1 + max((fold.depth for fold in graph.folds), default=-1))
-    down = EDGE - min([placed.top for placed in columns.values()] + [arc.peak for arc in arcs])
+    down = EDGE - min([placed.top - circles.above for placed in columns.values()] + [arc.peak for arc in arcs])
     if graph.folds:
         down += EDGE
     ends = [placed.caption + LINE_HEIGHT * (len(captions[k]) - 1) for k, placed in columns.items()]

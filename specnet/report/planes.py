@@ -17,7 +17,7 @@ from specnet.report.drawings import MARKS
 from specnet.report.figures import count, rounded
 from specnet.report.pixels import ACTIVATION_HUES, HUES
 from specnet.report.style import CLASS_COUNT
-from specnet.report.surfaces import Plane, Values, on_grid
+from specnet.report.surfaces import Plane, Values, on_grid, without_ties
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 """Sizes of the pair of planes, and of pictures without text."""
@@ -26,7 +26,7 @@ ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
 MOST_UNITS = 16
 MOST_LATER_LAYERS = 3
-MOST_IN_LATER_LAYERS = 32
+MOST_IN_LATER_LAYERS = 24
 STRENGTH = 0.62
 """Opacity of the strongest answers, so that rows stand out; of activations and sums it is a little more."""
 UNIT_STRENGTH = 0.75
@@ -149,7 +149,7 @@ class _Teller:
 
     def _large_answer(self) -> Picture:
         surface = self.answer.surface(self.plane.answers(self.plane.points))
-        score = self.answer.score_of(self.plane.answers(self.plane.columns), self.plane.target)
+        score = self.answer.score(self.plane.answers(self.plane.columns), self.plane.target)
         description = f"{self.answer.description}: {score}"
         chart = Chart(description, *self.plane.axes, width=LARGE[0], height=LARGE[1])
         chart.surface(STRENGTH * surface.strength, surface.hue, self.hues)
@@ -180,19 +180,19 @@ class _Teller:
 
     def _cuts(self) -> Iterator[Section]:
         """Yield the section on the units of a first dense layer."""
-        plane, column = self.plane, self._first_layer()
+        plane, column, meaning = self.plane, self._first_layer(), self.answer.sums
         if column is None:
             return
         sums, outputs = (read(column, plane.layers) for read in (plane.before_activation, plane.after_activation))
         sums_of_rows = plane.before_activation(column, plane.layers_of_rows)
-        weights = self._output_weights(column)
+        weights = None if meaning is None else self._output_weights(column)
         silent = _is_silent_below_zero(sums, outputs)
         pictures = []
         for unit in range(min(column.size, MOST_UNITS)):
             share = float(np.mean(sums_of_rows[:, unit] > 0))
             notes = [_fires(share, silent)]
-            if weights is not None and share > 0:
-                notes.append(f"{self.answer.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
+            if meaning is not None and weights is not None and share > 0:
+                notes.append(f"{meaning.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
             chart = self._small(f"Unit {unit + 1} over the plane: {', '.join(notes)}")
             self._activation(chart, outputs[:, unit])
             self._add_rows(chart)
@@ -203,8 +203,8 @@ class _Teller:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
         else:
             text += "Yellow is a positive output and violet a negative one."
-        if weights is not None:
-            text += f" Its weight in the output, in brackets, says {self.answer.what_weights_say}."
+        if meaning is not None and weights is not None:
+            text += f" Its weight in the output, in brackets, says {meaning.weights}."
         if column.size > MOST_UNITS:
             text += f" The first {MOST_UNITS} of {count(column.size)} units."
         yield Section("Each first-layer unit makes one straight cut", text, tuple(pictures))
@@ -227,35 +227,35 @@ class _Teller:
 
     def _sums(self) -> Iterator[Section]:
         """Yield the sections on how a single output adds the units of a single hidden layer."""
-        plane, column = self.plane, self._first_layer()
+        plane, column, meaning = self.plane, self._first_layer(), self.answer.sums
         weights = None if column is None else self._output_weights(column)
-        if column is None or weights is None or self.answer.zero is None:
+        if column is None or weights is None or meaning is None:
             return
         units = plane.after_activation(column, plane.layers) * weights
         units_of_rows = plane.after_activation(column, plane.layers_of_rows) * weights
         output = plane.chain[2]
         bias = plane.tensors.get(f"{output.nodes[0].key}.bias")
-        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - self.answer.zero
+        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - meaning.zero
         total_of_rows = np.full(len(units_of_rows), total[0])
         order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MOST_UNITS]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
         pictures = []
         for place, unit in enumerate(order.tolist()):
             total, total_of_rows = total + units[:, unit], total_of_rows + units_of_rows[:, unit]
-            note = self.answer.score(total_of_rows, plane.target)
+            note = meaning.score(total_of_rows, plane.target)
             chart = self._small(f"Sum of the bias and {place + 1} of {column.size} units: {note}")
             surface = on_grid(total)
             chart.surface(np.minimum(1.4 * np.abs(surface) / largest, UNIT_STRENGTH), surface > 0, self.hues)
             self._add_rows(chart)
-            chart.contour(surface, 0.0)
+            chart.contour(on_grid(without_ties(total)), 0.0)
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(Picture(title, note, chart.svg()))
-        text = f"From the strongest unit to the weakest. {self.answer.about_sum} It bends where it meets a unit's cut."
+        text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
         yield Section("The output adds the units, and straight cuts become one bent line", text, tuple(pictures))
-        if self.answer.about_sigmoid:
-            yield Section("The sigmoid turns the sum into a probability", self.answer.about_sigmoid, ())
+        if meaning.activation:
+            yield Section("The sigmoid turns the sum into a probability", meaning.activation, ())
 
     def _later_layers(self) -> Iterator[Section]:
         """Yield a section for hidden layers behind the first one: the first, the last and one between."""
@@ -283,7 +283,7 @@ class _Teller:
         pictures = []
         for epoch, tensors in sorted(moments.items()):
             surface = self.answer.surface(self.plane.answers(self.plane.points, tensors))
-            score = self.answer.score_of(self.plane.answers(self.plane.columns, tensors), self.plane.target)
+            score = self.answer.score(self.plane.answers(self.plane.columns, tensors), self.plane.target)
             title = f"epoch {count(epoch)}" if epoch else "before training"
             chart = self._small(f"The answer {'after ' if epoch else ''}{title}: {score}")
             chart.surface(STRENGTH * surface.strength, surface.hue, self.hues)

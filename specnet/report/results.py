@@ -71,8 +71,18 @@ def class_figures(
     yield from _calibration(answers, classes)
 
 
-def value_figures(answers: Answers, outputs: Sequence[str]) -> Iterator[Figure]:
-    """Yield predicted against true values, and residuals, of the first columns of the target."""
+def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | None = None) -> Iterator[Figure]:
+    """Yield predicted against true values, and residuals, of the first columns of the target.
+
+    Parameters
+    ----------
+    answers : Answers
+        Of test rows.
+    outputs : sequence of str
+        Names of the columns of the target.
+    quantile : float, optional
+        What is predicted, if not a value in the middle.
+    """
     target, prediction = (
         np.asarray(values, np.float64).reshape(len(answers), -1) for values in (answers.target, answers.prediction)
     )
@@ -84,7 +94,11 @@ def value_figures(answers: Answers, outputs: Sequence[str]) -> Iterator[Figure]:
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, place], prediction[chosen, place]
         hover = [f"true {rounded(a)}, predicted {rounded(b)}" for a, b in zip(true, predicted, strict=True)]
-        yield _predicted_and_true(of, rows, true, predicted, hover)
+        meaning = "On the dashed line they are equal"
+        if quantile is not None:
+            below = percent(float(np.mean(target[:, place] <= prediction[:, place])))
+            meaning += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
+        yield _predicted_and_true(of, f"{rows}. {meaning}.", true, predicted, hover)
         yield _residuals(of, true, predicted, hover)
 
 
@@ -197,14 +211,14 @@ def _calibration(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
 
 
 def _predicted_and_true(
-    of: str, rows: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]
+    of: str, note: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]
 ) -> Figure:
     x, y = (Axis.over(predicted, true, margin=0.04, label=label) for label in ("predicted", "true"))
     low, high = rounded(float(true.min())), rounded(float(true.max()))
     chart = Chart(f"Predicted and true values{of}: true ones from {low} to {high}", x, y)
     chart.line([x.low, x.high], [x.low, x.high], "guide")
     chart.points(predicted, true, hover=hover)
-    return Figure(f"Predicted and true values{of}", f"{rows}. On the dashed line they are equal.", chart.svg())
+    return Figure(f"Predicted and true values{of}", note, chart.svg())
 
 
 def _residuals(of: str, true: NDArray[np.float64], predicted: NDArray[np.float64], hover: Sequence[str]) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ LEAST_PROBABILITY = 1e-12
 """Probabilities are held this far from 0 and 1 before their logarithms are taken."""
 
 Values = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def _unchanged(values: Values) -> Values:
@@ -128,9 +130,32 @@ def _is_identity(activation: object) -> bool:
     return activation is None or bool(getattr(activation, "is_identity", False))
 
 
-def on_grid(values: Values) -> Values:
+def on_grid(values: NDArray[Number]) -> NDArray[Number]:
     """Return values at the points of a grid as a surface (rows, columns)."""
     return values.reshape(GRID, GRID)
+
+
+def without_ties(values: Values) -> Values:
+    """Return values at the points of a grid with negative ones in place of 0, which predict the same.
+
+    Where units are silent a whole region can be 0, as before training, when biases are 0. For the line at its edge to
+    be smooth, values go on beyond it as they come from the other side.
+    """
+    surface = on_grid(values)
+    if not (surface == 0).any():
+        return values
+    around = np.pad(surface, 2)
+    beyond, sides = np.zeros_like(surface), np.zeros_like(surface)
+    for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        next_one, one_after = (
+            around[2 + k * down : 2 + k * down + GRID, 2 + k * right : 2 + k * right + GRID] for k in (1, 2)
+        )
+        is_side = (next_one != 0) & (one_after != 0)
+        beyond += np.where(is_side, 2 * next_one - one_after, 0.0)
+        sides += is_side
+    inside = float(np.abs(surface).max()) or 1.0
+    continued = np.abs(beyond) / np.maximum(sides, 1)
+    return np.where(surface == 0, -np.where(sides > 0, continued, inside), surface).ravel()
 
 
 def log_odds(probability: Values) -> Values:

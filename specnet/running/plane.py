@@ -25,7 +25,8 @@ def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_na
     """
     network = model.network
     has_categories = any(text is not None for text in data.rows.texts) or network.resolved.category_counts
-    if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or network.target_size > 1:
+    several_targets = network.task == "values" and network.target_size > 1
+    if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or several_targets:
         return None
     parts = [data.splits[name] for name in ("train", "validation", "test") if name in data.splits]
     theta, state = model.members[0]

@@ -70,7 +70,8 @@ class Recorder(Observer):
 
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
         self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
-        self._weights, self._units = network.layout.weights(), dict(_units(network))
+        self._weights = {key: [name for name, *_ in found] for key, found in network.layout.weights().items()}
+        self._units = dict(_units(network))
         self._look_epochs = look_epochs(epochs)
         keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
         self._moments = snapshot_epochs(epochs) if keeps else []
@@ -128,25 +129,25 @@ def _shares(slopes: UnitSlopes | None) -> tuple[float | None, float | None]:
     if slopes is None:
         return 0.0, 0.0
     at_rows, largest = slopes
-    if np.isnan(at_rows).any():
+    steepest = at_rows.max(axis=0)
+    if np.isnan(steepest).any():
         return None, None
-    dead = float(np.mean(at_rows.max(axis=0) == 0))
+    is_dead = steepest == 0
+    dead = float(is_dead.mean())
     if largest is None:
         return dead, None
-    flat = (at_rows < FLAT * np.maximum(largest, at_rows.max(axis=0))) | (at_rows == 0)
-    return dead, float(np.mean(10 * np.count_nonzero(flat, axis=0) >= 9 * len(at_rows)))
+    flat = np.count_nonzero(at_rows < FLAT * np.maximum(largest, steepest), axis=0)
+    return dead, float(((10 * flat >= 9 * len(at_rows)) | is_dead).mean())
 
 
-def _units(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _units(network: Network) -> Iterator[tuple[str, list[str]]]:
     """Yield the layers whose units have a weight for each input, and the names of their weight and bias."""
-    weights = network.layout.weights()
-    for number, node in enumerate(network.nodes):
-        for placed in network.layout.of_node(number):
-            block, names = placed.block, [f"{node.key}.{tensor.name}" for tensor in placed.block.tensors]
-            # A table of an embedding has the shape (categories, size).
-            first = block.tensors[0]
-            if names[0] in weights.get(node.key, ()) and first.shape == (block.shape[1], sum(node.input_sizes)):
-                yield node.key, tuple(names)
+    inputs = {node.key: sum(node.input_sizes) for node in network.nodes}
+    for key, weights in network.layout.weights().items():
+        for _, tensor, placed in weights:
+            # The table of an embedding has another shape: (categories, size).
+            if tensor.shape == (placed.block.shape[1], inputs[key]):
+                yield key, [f"{key}.{each.name}" for each in placed.block.tensors]
 
 
 def _parallel(tensors: Sequence[Array]) -> float | None:

@@ -68,8 +68,8 @@ class Snapshot:
         None for units without an activation. In evaluation mode, for rows as for `layer_outputs`.
         """
         if self._slopes is None:
-            self._slopes = NetworkSlopes(self._network)
-        found = self._slopes(self._trainer.theta, X, self._trainer.layer_state)
+            self._slopes = NetworkSlopes(self._network, self._trainer.theta, self._trainer.layer_state)
+        found = self._slopes(X)
         _protect(slopes.at_rows for slopes in found.values() if slopes is not None)
         return found
 

@@ -36,7 +36,7 @@ class StepMeter:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+        self._weights = layout.weights()
         self._epoch: int | None = None
         self._sizes: dict[str, StepSize] | None = None
         self._vectors: tuple[Array, Array, Array] | None = None
@@ -60,11 +60,10 @@ class StepMeter:
             return None
         if self._sizes is None:
             assert self._vectors is not None, "a step was measured"
-            before, after, gradient = map(self._layout.views, self._vectors)
-            self._sizes = {
-                key: _step_size([(before[name], after[name], gradient[name]) for name in names])
-                for key, names in self._layout.weights().items()
-            }
+            self._sizes = {}
+            for key, weights in self._weights.items():
+                views = [[tensor.view(placed.view(v)) for v in self._vectors] for _, tensor, placed in weights]
+                self._sizes[key] = _step_size(views)
         return self._sizes
 
     def facts(self) -> dict[str, Any] | None:
@@ -78,18 +77,19 @@ class StepMeter:
             self._sizes = {key: StepSize(*pair) for key, pair in facts["sizes"].items()}
 
 
-def _step_size(weights: Sequence[tuple[Array, Array, Array]]) -> StepSize:
-    """Return the size of a step, given weights before and after it, and their gradients."""
-    size = root_mean_square(before for before, _, _ in weights)
-    change = root_mean_square(after - before for before, after, _ in weights)
+def _step_size(weights: Sequence[Sequence[Array]]) -> StepSize:
+    """Return the size of a step, given weights before and after it, and their gradients, of each tensor."""
+    before, after, gradient = zip(*weights, strict=True)
+    size = root_mean_square(before)
+    change = root_mean_square([new - old for old, new in zip(before, after, strict=True)])
     share = change / size if size and change is not None else math.nan
-    return StepSize(root_mean_square(gradient for _, _, gradient in weights), share if math.isfinite(share) else None)
+    return StepSize(root_mean_square(gradient), share if math.isfinite(share) else None)
 
 
 def root_mean_square(arrays: Iterable[Array]) -> float | None:
     """Return the root mean square of all numbers in some arrays, in float64; None if it is not finite."""
     total, count = 0.0, 0
     for array in arrays:
-        numbers = array.reshape(-1).astype(np.float64, copy=False)
+        numbers = array.ravel(order="K").astype(np.float64, copy=False)
         total, count = total + float(numbers @ numbers), count + numbers.size
     return math.sqrt(total / count) if math.isfinite(total) else None

@@ -54,7 +54,15 @@ def reference_run_seconds() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         return process_seconds(
             {
-                "specnet": [specnet_command(), "run", str(MOONS), "--out", str(Path(folder) / "run"), "--force"],
+                "specnet": [
+                    specnet_command(),
+                    "run",
+                    str(MOONS),
+                    "--out",
+                    str(Path(folder) / "run"),
+                    "--force",
+                    "--no-report",
+                ],
                 "tutorial": [sys.executable, str(TUTORIAL)],
             }
         )

@@ -21,7 +21,7 @@ from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, ta
 from tests.texts.pinned import Pinned
 
 RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
-FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", *RECORDS}
+FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", *RECORDS}
 
 
 def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
         assert " ".join(beside) == (" ".join(told) if split == "test" else "")
         assert loss == f"{figures_in_file[split]['loss']:.4f}"
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
-    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
+    assert written == f"{Path('runs/moons/1')}   report.html, model.safetensors, …"
     assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
 
 

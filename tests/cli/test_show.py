@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native import missing
+from specnet.model import Model
+from specnet.report.figures import rounded
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
+from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
 
 BRANCHES = """\
@@ -255,3 +258,57 @@ def test_code_is_that_of_numpy_whatever_trains(specnet: Specnet) -> None:
     ]
     assert told[0].out == told[1].out
     assert "buffer" in told[0].out
+
+
+def test_a_diagram_is_a_file_that_stands_alone(specnet: Specnet, folder: Path, moons: Model) -> None:
+    ended = specnet("show", "moons.toml", "--diagram", "spec.svg")
+    assert (ended.status, ended.out, ended.err) == (0, "spec.svg\n", "")
+    assert specnet("show", "moons", "--diagram", "model.svg", "--format", "json").document["diagram"] == "model.svg"
+    spec, model = (Drawn((folder / name).read_text("utf-8")) for name in ("spec.svg", "model.svg"))
+    assert spec.texts("caption") == model.texts("caption") == ["2 inputs", "5 relu", "1 sigmoid"]
+    assert not spec.all("g", "link")
+    weights = moons.network.parameters(moons.theta)
+    lines = [line[0].text for group in model.all("g", "link") for line in group]
+    assert sorted(lines) == sorted(
+        rounded(float(weight)) for name, array in weights.items() if name.endswith("weight") for weight in array.flat
+    )
+
+
+def test_a_diagram_names_columns_and_classes(specnet: Specnet, folder: Path, kinds: Model) -> None:
+    assert specnet("show", "kinds", "--diagram", "kinds.svg").status == 0
+    written = Drawn((folder / "kinds.svg").read_text("utf-8")).texts()
+    assert {"first", "second", "third", "kind a", "kind b", "kind c"} <= set(written)
+
+
+def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> None:
+    (folder / "taken.svg").write_text("mine")
+    ended = specnet("show", "moons.toml", "--diagram", "taken.svg")
+    assert ended.status == 2
+    assert ended.err.startswith("taken.svg: error[taken]: ")
+    assert (folder / "taken.svg").read_text() == "mine"
+    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force").status == 0
+    first = (folder / "taken.svg").read_bytes()
+    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force", "-q").out == ""
+    assert (folder / "taken.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--diagram", "moons.png"), "the name of the diagram must end in .svg"),
+        (("--diagram", "moons.svg", "--code"), "--code and --diagram cannot be combined"),
+        (("--force",), "--force needs --diagram"),
+    ],
+)
+def test_what_a_diagram_cannot_be_is_refused(
+    specnet: Specnet, folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = specnet("show", "moons.toml", *arguments)
+    assert ended.status == 2
+    assert message in ended.err
+    assert not list(folder.glob("*.svg"))
+
+
+def test_a_diagram_needs_a_folder(specnet: Specnet) -> None:
+    ended = specnet("show", "moons.toml", "--diagram", "no/moons.svg")
+    assert (ended.status, ended.err) == (1, "no/moons.svg: error[file]: folder does not exist\n")

@@ -193,7 +193,7 @@ def test_transparency_is_the_value() -> None:
     hues = ((200, 0, 0), (0, 0, 200))
     strength = np.array([[0, 0.5, 1], [np.nan, 2, -1]])
     image = decoded(png(strength, np.array([[0, 0, 1], [1, 1, 0]]), hues))
-    assert image[..., 3].tolist() == [[0, pytest.approx(127.5, abs=3), 255], [0, 255, 0]]
+    assert image[..., 3].tolist() == [[0, pytest.approx(127.5, abs=255 / 39), 255], [0, 255, 0]]
     assert image[0, 2, :3].tolist() == [0, 0, 200]
     assert image[0, 1, :3].tolist() == [200, 0, 0]
     ten = decoded(png(np.ones((1, 10)), np.arange(10)[None], tuple((k, k, k) for k in range(10))))

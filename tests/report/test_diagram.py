@@ -279,3 +279,15 @@ def test_a_file_has_its_own_colours() -> None:
 def test_a_diagram_is_the_same_each_time() -> None:
     resolved = residual(8)
     assert diagram(resolved, parameters_of(resolved)) == diagram(resolved, parameters_of(resolved))
+
+
+def test_many_blocks_share_the_lines() -> None:
+    resolved = network(*[dense(12, "tanh") for _ in range(13)], dense(1), inputs=12)
+    weights = parameters_of(resolved)
+    picture = Drawn(diagram(resolved, weights))
+    lines = [line for group in picture.all("g", "link") for line in group]
+    # 13 blocks of 144 weights and one of 12: each draws at most 1000 / 14.
+    assert len(lines) == 13 * 71 + 12
+    largest = np.sort(np.abs(weights["layers.3.weight"]).ravel())[-71:]
+    shown = [abs(float(str(line[0].text).replace("−", "-"))) for line in lines]
+    assert all(np.isclose(shown, value, rtol=0.01).any() for value in largest)

@@ -4,7 +4,18 @@ import math
 
 import pytest
 
-from specnet.report.figures import count, counted, duration, figure, interval, metric, size
+from specnet.report.figures import (
+    count,
+    counted,
+    duration,
+    figure,
+    interval,
+    metric,
+    power_texts,
+    rounded,
+    size,
+    tick_texts,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +101,37 @@ def test_memory_has_the_unit_of_its_size(amount: int, text: str) -> None:
 )
 def test_an_interval_has_the_digits_that_its_width_leaves(name: str, low: float, high: float, text: str) -> None:
     assert interval(name, low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.065, "0.065"),
+        (-1.4, "−1.4"),
+        (0.99999, "1"),
+        (100.0, "100"),
+        (123_456, "123 000"),
+        (999_999, "1·10⁶"),
+        (1_234_567, "1.23·10⁶"),
+        (0.00012, "0.00012"),
+        (-3.2e-7, "−3.2·10⁻⁷"),
+        (math.nan, "–"),
+        (math.inf, "–"),
+    ],
+)
+def test_three_digits_are_enough_for_a_picture(value: float, text: str) -> None:
+    assert rounded(value) == text
+
+
+def test_ticks_of_an_axis_have_the_same_decimals() -> None:
+    assert tick_texts([-0.5, 0, 0.25]) == ["−0.50", "0", "0.25"]
+    assert tick_texts([5000, 10000]) == ["5 000", "10 000"]
+    assert tick_texts([5e-5, 1e-4]) == ["0.5·10⁻⁴", "1.0·10⁻⁴"]
+    assert tick_texts([1e9, 1e9 + 2]) == ["1.000000000·10⁹", "1.000000002·10⁹"]
+    assert tick_texts([]) == []
+
+
+def test_powers_of_ten_are_written_alike() -> None:
+    assert power_texts([-3, 0, 4]) == ["0.001", "1", "10 000"]
+    assert power_texts([-6, 0, 3]) == ["10⁻⁶", "1", "10³"]

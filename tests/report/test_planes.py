@@ -189,8 +189,8 @@ def test_later_layers_have_a_surface_for_each_unit() -> None:
     told = story(plane_of(deep, initial(deep)), {})
     later = [section for section in told.sections if section.title.startswith("Units of")]
     assert [section.title.split()[2] for section in later] == ["layers.1", "layers.3", "layers.5"]
-    assert [len(section.pictures) for section in later] == [10, 10, 10]
-    assert "The first 10 of 20 units." in later[0].text
+    assert [len(section.pictures) for section in later] == [8, 8, 8]
+    assert "The first 8 of 20 units." in later[0].text
     assert "3 of 5 layers" in later[0].text
     cuts = told.sections[0]
     assert len(cuts.pictures) == 16
@@ -300,3 +300,17 @@ def test_what_leads_and_log_odds_are() -> None:
     odds = log_odds(probability)
     assert odds[:2].tolist() == [0, pytest.approx(np.log(9))]
     assert np.isfinite(odds).all()
+
+
+def test_a_region_without_an_answer_has_a_smooth_edge() -> None:
+    # relu(x − y) alone: 0 on one side of the diagonal, where both classes are equally probable.
+    tensors = TENSORS | {
+        "layers.0.weight": np.array([[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]]),
+        "layers.0.bias": np.array([0.0, -1.0, -1.0]),
+        "layers.1.bias": np.array([0.0]),
+    }
+    (learned,) = section(story(plane_of(TWO, tensors), {0: tensors}), "The same plane")
+    line = cut(learned)
+    assert line
+    # The line follows the diagonal, and not the steps of the grid, which are 0.13 across and 0.07 up.
+    assert np.abs([x - y for x, y in line]).max() < 0.01

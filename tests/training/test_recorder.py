@@ -231,6 +231,25 @@ def test_slopes_count_what_the_activation_has_learned():
     assert (found["dead"], found["saturated"]) == (0, 2 / 3)
 
 
+def test_layers_of_other_sizes_have_learned_other_slopes():
+    layers = [
+        *({"type": "dense", "units": units, "activation": "prelu"} for units in (1, 3, 3, 1)),
+        {"type": "dense", "units": 1, "activation": "tanh"},
+        {"type": "dense", "units": 1},
+    ]
+    training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    for layer, slopes in enumerate([[30], [0.25, 0, 90], [0, 0, 0.25], [0.04]]):
+        views[f"layers.{layer}.weight"][:], views[f"layers.{layer}.bias"][:] = 1e-3, -1
+        views[f"layers.{layer}.negative_slope"][:] = slopes
+    looks = recorded(network, TrainingRows(np.linspace(-1, 1, 20)[:, None], np.zeros(20)), start).looks
+    dead = [layer["dead"] for layer in looks[0]["layers"]]
+    assert dead == [0, 1 / 3, 2 / 3, 0, 0, 0]
+    assert [layer["saturated"] for layer in looks[0]["layers"]] == [0, 1 / 3, 2 / 3, 1, 0, 0]
+
+
 def test_an_activation_that_the_loss_includes_does_not_saturate():
     network = {"dtype": "float64", "input_size": 1, "layers": [{"type": "dense", "units": 1}]}
     built = specnet.build({"network": network, "training": {"loss": "binary_crossentropy", "epochs": 1}})

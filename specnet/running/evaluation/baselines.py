@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
 from specnet.network.random import stream
-from specnet.parts.arrays import Array, pieces
+from specnet.parts.arrays import Array
 from specnet.running.evaluation.constant import constant_outputs, output_model
 from specnet.running.evaluation.features import Features, Predictor
 from specnet.running.evaluation.linear import fitted_linear
@@ -97,8 +97,9 @@ def _answers(head: Model, rows: Rows, chosen: NDArray[np.intp] | slice = slice(N
 def _predicted(predictors: Mapping[str, Predictor], features: Features, columns: Array) -> dict[str, Array]:
     """Return the outputs of each predictor for rows (rows, inputs), whose features are made a piece at a time."""
     parts: dict[str, list[Array]] = {name: [] for name in predictors}
-    for piece in pieces(columns):
-        some = features.of(columns[piece])
+    step = max(1, MOST_NUMBERS // columns.shape[1])
+    for start in range(0, len(columns), step):
+        some = features.of(columns[start : start + step])
         for name, predict in predictors.items():
             parts[name].append(predict(some))
     return {name: np.concatenate(each) for name, each in parts.items()}

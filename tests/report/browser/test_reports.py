@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from specnet.model import load_model
+from specnet.running import run
+from specnet.training import WarningRecorder
 from tests.report.browser.checks import THEMES, WIDTHS, problems
 from tests.report.browser.conftest import SOURCES
 
@@ -64,3 +67,39 @@ def test_request_is_caught_where_the_policy_allows_it(
         text.replace("default-src 'none'; img-src data:", "img-src *").replace("<main>", f"<main>{REQUEST}")
     )
     assert "request: https://specnet.invalid/picture.png" in problems(chromium, axe, page, 1440, "light")
+
+
+def test_sliders_show_what_the_model_predicts(chromium: Any, report: Callable[[str], Path]) -> None:
+    page = report("moons.toml")
+    model = load_model(page.parent)
+    tab = chromium.new_page()
+    try:
+        tab.goto(page.as_uri())
+        assert tab.locator(".live").is_visible()
+        for x in ([-0.5, 0.25], [1.5, -0.75]):
+            for place, value in enumerate(x):
+                tab.locator(".live input").nth(place).evaluate(
+                    "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value
+                )
+            shown = [float(tab.locator(".live input").nth(place).input_value()) for place in (0, 1)]
+            probability = model.predict_proba([shown])[0, 1]
+            said = tab.locator(".live p").last.inner_text()
+            assert said.startswith("Probability of class 1: ")
+            assert float(said.split(": ")[1]) == pytest.approx(probability, abs=0.00501)
+            assert float(tab.locator("#net-value-2-0").text_content()) == pytest.approx(probability, abs=0.00501)
+    finally:
+        tab.close()
+
+
+def test_clumsy_names_do_nothing_in_a_browser(chromium: Any, axe: str, tmp_path: Path) -> None:
+    clumsy = """</script><script>alert(1)</script><img src=x onerror=alert(2)>&"']]>"""
+    quoted = clumsy.replace('"', '""')
+    lines = [f'"{quoted} x","{quoted} y","{quoted} kind"']
+    lines += [f'{k % 7 - 3},{k % 5 - 2},"{quoted} {"no" if k % 7 > k % 5 else "yes"}"' for k in range(300)]
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    data = {"type": "csv", "path": str(tmp_path / "table.csv"), "target": f"{clumsy} kind"}
+    training = {"loss": "binary_crossentropy", "epochs": 2, "metrics": ["accuracy"]}
+    spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
+    run(spec, tmp_path / "run", observer=WarningRecorder([]))
+    for width in WIDTHS:
+        assert problems(chromium, axe, tmp_path / "run" / "report.html", width, "light") == []

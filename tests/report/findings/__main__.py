@@ -32,10 +32,10 @@ def main(seeds: list[int]) -> None:
 
 def print_bad(seeds: list[int], trials: dict[int, list[Trial]]) -> None:
     """Print a row for each run that goes wrong: what is found with each seed, and after how many remedies nothing."""
-    print(f"{'cause':62}" + "".join(f"{f'seed {seed}':>28}" for seed in seeds))
+    print(f"{'cause':62}" + "".join(f"{f'seed {seed}':>36}" for seed in seeds))
     for place, bad in enumerate(BAD):
         cells = [told(bad.code, trials[seed][place]) for seed in seeds]
-        print(f"{bad.code + ': ' + bad.cause:62}" + "".join(f"{cell:>28}" for cell in cells))
+        print(f"{bad.code + ': ' + bad.cause:62}" + "".join(f"{cell:>36}" for cell in cells))
     for seed in seeds:
         named = sum(bad.code in trial.codes for bad, trial in zip(BAD, trials[seed], strict=True))
         advised = [trial for trial in trials[seed] if trial.after]
@@ -56,14 +56,14 @@ def told(code: str, trial: Trial) -> str:
 
 def print_healthy(seeds: list[int], healthy: dict[int, dict[str, list[tuple[str, ...]]]]) -> None:
     """Print a row for each healthy data set: the runs of ten in which something is found."""
-    print(f"{'healthy':16}" + "".join(f"{f'seed {seed}':>28}" for seed in seeds))
+    print(f"{'healthy':16}" + "".join(f"{f'seed {seed}':>36}" for seed in seeds))
     for name in HEALTHY:
         cells = []
         for seed in seeds:
             counts = Counter(code for codes in healthy[seed][name] for code in codes)
             found = sum(bool(codes) for codes in healthy[seed][name])
             cells.append(f"{found} of {HEALTHY_SEEDS}" + "".join(f" {code}" for code in counts))
-        print(f"{name:16}" + "".join(f"{cell:>28}" for cell in cells))
+        print(f"{name:16}" + "".join(f"{cell:>36}" for cell in cells))
     for seed in seeds:
         runs = [codes for each in healthy[seed].values() for codes in each]
         print(f"seed {seed}: {sum(map(bool, runs))} of {len(runs)} healthy runs have a finding")

@@ -18,7 +18,7 @@ from tests.report.findings.rows import Rows
 
 TRIALS = 3
 """How many times the remedy of a finding is applied."""
-SEEN_SEEDS, OTHER_SEEDS = (0,), (101, 102, 103)
+SEEN_SEEDS, OTHER_SEEDS = (0, 1, 2), (101, 102, 103)
 """Those that the cases were written on, and those that were looked at once, when all was done."""
 HEALTHY_SEEDS = 10
 """Runs of each healthy case, from each seed."""

@@ -1,0 +1,56 @@
+"""`specnet report`, and the report that `specnet run` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.cli.run import _again
+from specnet.report import page as pages
+from tests.cli.conftest import Specnet
+
+
+def test_report_again(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "--out", "here").status == 0
+    written = (folder / "here/report.html").read_bytes()
+    (folder / "here/report.html").unlink()
+    ended = specnet("report", "here")
+    assert (ended.status, ended.out, ended.err) == (0, "here/report.html\n", "")
+    assert (folder / "here/report.html").read_bytes() == written
+    assert specnet("report", "here", "--format", "json").document == {"errors": [], "report": "here/report.html"}
+    ended = specnet("report", "here", "--quiet")
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("place", ["nowhere", "moons.toml", "."])
+def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str) -> None:
+    ended = specnet("report", place)
+    assert (ended.status, ended.out) == (1, "")
+    assert "error[file]" in ended.err
+    assert "run.json" in ended.err
+
+
+def test_run_without_report(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "--out", "here", "--no-report").status == 0
+    assert not (folder / "here/report.html").exists()
+    assert "--no-report" in _again(Path("moons.toml"), Path("here"), [], [], 1, report=False)
+    assert "--no-report" not in _again(Path("moons.toml"), Path("here"), [], [], 1)
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",), ("--format", "json")])
+def test_missing_report_is_told_of_a_run_that_succeeds(
+    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    def failing(record: Any) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pages, "page", failing)
+    ended = specnet("run", "moons.toml", "--out", "here", *options)
+    assert ended.status == 0
+    assert (folder / "here/model.safetensors").exists()
+    if "json" in options:
+        assert [warning["code"] for warning in ended.document["warnings"]] == ["report"]
+    else:
+        assert ended.err.count("warning[report]: the report could not be written: ZeroDivisionError") == 1

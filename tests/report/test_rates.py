@@ -1,0 +1,67 @@
+"""Curves of rates against scikit-learn's, and bins of probabilities against plain sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from specnet.report.rates import calibration, precision_recall_curve, roc_curve
+
+RNG = np.random.default_rng(0)
+
+
+def rows(count: int, levels: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Outcomes, scores that tell something of them, of only so many levels, and weights."""
+    positive = RNG.random(count) < 0.3
+    score = np.clip(RNG.normal(0.4 + 0.2 * positive, 0.2), 0, 1)
+    if levels is not None:
+        score = np.round(score * levels) / levels
+    return positive, score, RNG.integers(1, 4, count).astype(np.float64)
+
+
+@pytest.mark.parametrize("levels", [None, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_curves_are_those_of_scikit_learn(levels: int | None, weighted: bool) -> None:
+    positive, score, weight = rows(500, levels)
+    weights = weight if weighted else None
+    found = roc_curve(positive, score, weights)
+    assert found is not None
+    assert found.area == pytest.approx(metrics.roc_auc_score(positive, score, sample_weight=weights))
+    x, y, _ = metrics.roc_curve(positive, score, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose(found.x, x)
+    np.testing.assert_allclose(found.y, y)
+    found = precision_recall_curve(positive, score, weights)
+    assert found is not None
+    assert found.area == pytest.approx(metrics.average_precision_score(positive, score, sample_weight=weights))
+    assert np.all(np.diff(found.x) >= 0)
+
+
+def test_curves_need_what_they_are_about() -> None:
+    score = RNG.random(9)
+    assert roc_curve(np.ones(9, bool), score) is None
+    assert roc_curve(np.zeros(9, bool), score) is None
+    assert precision_recall_curve(np.zeros(9, bool), score) is None
+
+
+@pytest.mark.parametrize(("count", "bins"), [(3, 3), (60, 3), (150, 5), (3000, 10)])
+def test_bins_have_about_as_many_rows_and_their_means(count: int, bins: int) -> None:
+    positive, score, weight = rows(count)
+    found = calibration(positive, score, weight)
+    assert len(found) == bins
+    assert sum(each.rows for each in found) == count
+    assert max(each.rows for each in found) - min(each.rows for each in found) <= 1
+    order = np.argsort(score)
+    start = 0
+    for each in found:
+        part = order[start : start + each.rows]
+        assert each.predicted == pytest.approx(np.average(score[part], weights=weight[part]))
+        assert each.observed == pytest.approx(np.average(positive[part], weights=weight[part]))
+        start += each.rows
+
+
+def test_equal_probabilities_are_in_one_bin() -> None:
+    positive = RNG.random(300) < 0.5
+    assert [each.rows for each in calibration(positive, np.full(300, 0.7))] == [300]
+    score = np.repeat([0.1, 0.9], [200, 100])
+    assert [each.predicted for each in calibration(positive, score)] == pytest.approx([0.1, 0.9])
