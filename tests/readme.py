@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 FILE = ROOT / "README.md"
 README = FILE.read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TIME = re.compile(r"\d+(\.\d+)? (s|ms|µs)\b")
+TIME = re.compile(r" *\d+(\.\d+)? (s|ms|µs)\b| +time(?=   )")  # and the title above times, whose width varies
 ERROR = re.compile(r"\b\d(\.\d)?e-1\d\b")  # rounding, of gradients and exports
 VERSION = re.compile(r"\b(specnet|numpy|scikit-learn|Python) \d+(\.\d+)+")
 PROGRESS = re.compile(r"^epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow machine's, before the last epoch
@@ -52,7 +52,7 @@ def commands_and_output() -> list[tuple[str, str | None]]:
 
 def without_times(text: str) -> str:
     """What commands print without what differs from one machine to another."""
-    for pattern, word in ((PROGRESS, ""), (TIME, "TIME"), (ERROR, "ERROR"), (VERSION, r"\1"), (COMPARED, "COMPARED")):
+    for pattern, word in ((PROGRESS, ""), (TIME, " TIME"), (ERROR, "ERROR"), (VERSION, r"\1"), (COMPARED, "COMPARED")):
         text = pattern.sub(word, text)
     return text.strip()
 
