@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from specnet.cli.run import _again
 from specnet.report import page as pages
+from specnet.running.runner import RunInterrupted
 from tests.cli.conftest import Specnet
 
 
@@ -32,11 +32,16 @@ def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str) -> 
     assert "run.json" in ended.err
 
 
-def test_run_without_report(specnet: Specnet, folder: Path) -> None:
+def test_run_without_report(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert specnet("run", "moons.toml", "--out", "here", "--no-report").status == 0
     assert not (folder / "here/report.html").exists()
-    assert "--no-report" in _again(Path("moons.toml"), Path("here"), [], [], 1, report=False)
-    assert "--no-report" not in _again(Path("moons.toml"), Path("here"), [], [], 1)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise RunInterrupted(KeyboardInterrupt(), "interrupted after epoch 3", Path("here"), finished=False)
+
+    monkeypatch.setattr("specnet.running.runner.run", interrupted)
+    ended = specnet("run", "moons.toml", "--out", "here", "--no-report")
+    assert ended.err.endswith("to resume: specnet run moons.toml --out here --no-report --resume\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--quiet",), ("--format", "json")])

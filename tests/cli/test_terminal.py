@@ -104,7 +104,7 @@ def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     assert lines[:2] == ["moons   2 → 5 relu → 1 sigmoid   21 parameters   45 + 15 rows", ""]
     assert re.fullmatch(rf"200 000 epochs in .*   loss 0\.\d{{4}} {BLOCKS}{{12}} 0\.\d{{4}}", lines[2])
     assert [line.split()[0] for line in lines[3:]] == ["loss", "train", "test", "runs/moons/1"]
-    assert lines[-1] == "runs/moons/1   model.safetensors, metrics.json, …"
+    assert lines[-1] == "runs/moons/1   report.html, model.safetensors, …"
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
 
 
