@@ -78,6 +78,7 @@ def test_spikes_of_long_lines_are_seen() -> None:
     assert len(points) < 20
 
 
+@pytest.mark.slow
 def test_a_long_noisy_line_stays_small() -> None:
     y = np.random.default_rng(0).normal(size=1_000_000)
     chart = Chart("noise", Axis(0, len(y)), Axis.over(y))

@@ -45,6 +45,7 @@ def test_a_record_changes_no_bit(training: dict[str, Any]):
     assert not other.snapshots
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_what_goes_on_from_any_checkpoint_records_the_same(name: str):
     part = built_in_registry().find("optimizer", name)

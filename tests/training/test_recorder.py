@@ -65,6 +65,7 @@ def test_one_epoch_and_early_ends():
     assert all(layer["step"] > 0 and layer["parallel"] == 0 for layer in stopped.looks[-1]["layers"])
 
 
+@pytest.mark.slow
 def test_lbfgs_ends_when_it_has_converged():
     network = network_of("lbfgs", epochs=500, batch_size="full", sizes=(2, 3, 2))
     seen = []
