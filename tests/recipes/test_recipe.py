@@ -102,7 +102,6 @@ def test_numbers_alone_are_embedded(recipe_for: Recipe) -> None:
     assert network.input_size == 4 + 9
 
 
-@pytest.mark.slow
 def test_a_table_of_all_kinds_runs(recipe_for: Recipe) -> None:
     rng, n = np.random.default_rng(0), 120
     number, city = rng.normal(size=n), rng.integers(0, 12, n)
