@@ -74,13 +74,15 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in (ROOT / "specnet").rglob("*.py")}
+MODULES = {module_name(path): path for path in (ROOT / "specnet").rglob("*.py")}
 
 
-def imported(tree: ast.AST) -> set[str]:
+@cache
+def imported(name: str) -> set[str]:
     """The package's modules that a module imports anywhere: within functions and for types too."""
-    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(ast.parse(MODULES[name].read_text("utf-8")))]
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
@@ -88,18 +90,15 @@ def imported(tree: ast.AST) -> set[str]:
     return found & MODULES.keys()
 
 
-IMPORTS = {name: imported(tree) for name, tree in MODULES.items()}
-
-
 def test_no_two_modules_import_each_other():
-    pairs = [(a, b) for a, b in combinations(sorted(MODULES), 2) if a in IMPORTS[b] and b in IMPORTS[a]]
+    pairs = [(a, b) for a, b in combinations(sorted(MODULES), 2) if a in imported(b) and b in imported(a)]
     assert not pairs
 
 
 @cache
 def chain(room: str) -> tuple[str, ...]:
     """The longest chain of rooms, each of which imports the next, from this one down."""
-    below = {room_of(inner) for name in MODULES if room_of(name) == room for inner in IMPORTS[name]} - {room, ""}
+    below = {room_of(inner) for name in MODULES if room_of(name) == room for inner in imported(name)} - {room, ""}
     return (room, *max(map(chain, sorted(below)), key=len, default=()))
 
 

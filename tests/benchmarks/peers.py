@@ -242,7 +242,7 @@ PEERS: dict[str, Callable[[Case], Run]] = {
     "torch": torch_run,
     "Keras": keras_run,
 }
-MODULES = {"jax": ("jax", "optax"), "torch": ("torch",), "Keras": ("keras", "torch")}
+MODULES = {"jax": ("jax", "optax"), "torch": ("torch",), "Keras": ("keras", "torch"), "matplotlib": ("matplotlib",)}
 """What the peers extra installs; the rest comes with specnet."""
 
 

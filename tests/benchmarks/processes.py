@@ -8,11 +8,15 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.peers import missing_peers
 from tests.benchmarks.timing import medians
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "tests" / "tutorial.py"
 MOONS = ROOT / "specs" / "moons.toml"
+ILLUSTRATED = "tests.benchmarks.illustrated_tutorial"
+BARE_RUN, BARE_TUTORIAL = "`specnet run specs/moons.toml --no-report`", "tutorial's script"
+RUN, TUTORIAL_WITH_PICTURES = "`specnet run specs/moons.toml`", "tutorial's script with its pictures"
 ROUNDS = 9
 
 
@@ -50,19 +54,13 @@ def start_up_seconds() -> dict[str, float]:
 
 
 def reference_run_seconds() -> dict[str, float]:
-    """The reference run and the tutorial's script, both from start to exit."""
+    """The reference run and the tutorial's script, both from start to exit: bare, and with pictures.
+
+    The pictures of a run are its report; those of the script need matplotlib, without which both are left out.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return process_seconds(
-            {
-                "specnet": [
-                    specnet_command(),
-                    "run",
-                    str(MOONS),
-                    "--out",
-                    str(Path(folder) / "run"),
-                    "--force",
-                    "--no-report",
-                ],
-                "tutorial": [sys.executable, str(TUTORIAL)],
-            }
-        )
+        run = [specnet_command(), "run", str(MOONS), "--out", str(Path(folder) / "run"), "--force"]
+        commands = {BARE_RUN: [*run, "--no-report"], BARE_TUTORIAL: [sys.executable, str(TUTORIAL)]}
+        if "matplotlib" not in missing_peers():
+            commands |= {RUN: run, TUTORIAL_WITH_PICTURES: [sys.executable, "-m", ILLUSTRATED, folder]}
+        return process_seconds(commands)

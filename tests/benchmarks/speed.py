@@ -14,11 +14,24 @@ from threadpoolctl import threadpool_limits
 from specnet.compiler.native import missing
 from specnet.compiler.native.building import compiler_name
 from specnet.compiler.native.target import native_target
-from tests.benchmarks.cases import COMPILED_PREDICTION_BOUNDS, PREDICTION_BOUNDS, PROCESS_BOUND, START_UP_SECONDS
+from tests.benchmarks.cases import (
+    COMPILED_PREDICTION_BOUNDS,
+    PICTURES_BOUND,
+    PREDICTION_BOUNDS,
+    PROCESS_BOUND,
+    START_UP_SECONDS,
+)
 from tests.benchmarks.cost import cost
 from tests.benchmarks.peers import THREADS, missing_peers
 from tests.benchmarks.prediction import COMPILED, prediction_runs
-from tests.benchmarks.processes import reference_run_seconds, start_up_seconds
+from tests.benchmarks.processes import (
+    BARE_RUN,
+    BARE_TUTORIAL,
+    RUN,
+    TUTORIAL_WITH_PICTURES,
+    reference_run_seconds,
+    start_up_seconds,
+)
 from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.stepping import training
@@ -44,8 +57,10 @@ def processes(report: Report) -> None:
     """Processes from start to exit."""
     report.table("whole process", "specnet s", "peer", "peer s", "ours ÷ theirs", "at most (goal)")
     seconds = reference_run_seconds()
-    title = "`specnet run specs/moons.toml`"
-    report.compared(title, "tutorial's script", seconds["specnet"], seconds["tutorial"], PROCESS_BOUND, 1)
+    pairs = {(BARE_RUN, BARE_TUTORIAL): PROCESS_BOUND, (RUN, TUTORIAL_WITH_PICTURES): PICTURES_BOUND}
+    for (ours, theirs), bound in pairs.items():
+        if ours in seconds:
+            report.compared(ours, theirs, seconds[ours], seconds[theirs], bound, 1)
     report.table("start-up", "s", "under")
     for command, seconds_taken in start_up_seconds().items():
         report.limited(f"`{command}`", seconds_taken, START_UP_SECONDS[command])

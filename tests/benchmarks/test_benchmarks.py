@@ -129,7 +129,8 @@ def test_both_engines_are_judged_by_their_own_bounds(capsys):
     assert "| 29 | jax | 40 | 0.725 | 1.12 (0.8) |" in capsys.readouterr().out
 
 
-def test_every_round_has_an_order_of_its_own():
+def test_every_round_has_an_order_of_its_own(monkeypatch):
+    monkeypatch.setattr("tests.benchmarks.timing.PAUSE_SECONDS", 0)
     made: list[str] = []
     runs = {name: (lambda count, name=name: made.append(name) or count) for name in "abcde"}
     found = measured(runs, rounds=8, seconds=0)

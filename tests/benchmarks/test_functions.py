@@ -7,6 +7,7 @@ from tests.benchmarks.functions import worst_error
 from tests.compiler.native.elementary import EXACT, exact_values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_worst_of_many_points_is_found(name, dtype):

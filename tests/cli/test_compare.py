@@ -173,6 +173,7 @@ def test_short_names_tell_runs_apart(names: list[str], short: list[str]) -> None
     assert short_names(names) == short
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["run.json", "metrics.json", "history.jsonl", "spec.resolved.json"])
 def test_a_broken_run_is_an_error_and_no_page(specnet: Specnet, folder: Path, broken: str) -> None:
     train(specnet, "a", "b")

@@ -166,6 +166,7 @@ def test_data_that_have_changed_are_told(specnet: Specnet, folder: Path) -> None
     assert document["data"][0] != document["data"][1]
 
 
+@pytest.mark.slow
 def test_sizes_written_out_are_those_of_the_data(specnet: Specnet, folder: Path) -> None:
     (folder / "table.csv").write_text("a,b,kind\n" + "".join(f"{i},{i * 2 % 7},k{i % 3}\n" for i in range(30)))
     (folder / "table.toml").write_text(TABLE)

@@ -54,6 +54,7 @@ def test_a_starter_is_valid_under_every_name(specnet: Specnet, folder: Path, nam
     assert specnet("validate", name).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["moons", "classification", "regression", "residual"])
 def test_a_template_is_valid_and_runs(specnet: Specnet, folder: Path, template: str) -> None:
     assert specnet("new", "start.toml", "--template", template).status == 0

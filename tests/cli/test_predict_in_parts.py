@@ -21,6 +21,7 @@ def table_of(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array(column) for name, column in zip(frame.columns, zip(*rows, strict=True), strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npy"])
 @pytest.mark.parametrize("target", ["species", "body_mass_g"])
 def test_predictions_are_written_part_by_part(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from specnet.running import run
+from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
 
 REGRESSION = """\
@@ -19,14 +21,19 @@ training = { loss = "mse", epochs = 2, metrics = ["r2"] }
 """
 
 
+@pytest.fixture(scope="module")
+def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs of two specs."""
+    runs = tmp_path_factory.mktemp("three") / "runs"
+    for name, spec, epochs in (("moons/1", MOONS, 30), ("moons/2", MOONS, 5), ("numbers/1", REGRESSION, 2)):
+        run(spec, runs / name, overrides=[f"training.epochs={epochs}"], observer=Observer())
+    return runs
+
+
 @pytest.fixture
-def trained(specnet: Specnet, folder: Path) -> Path:
-    """The folder `runs` with three runs of two specs."""
-    (folder / "numbers.toml").write_text(REGRESSION)
-    for epochs in (30, 5):
-        assert specnet("run", "moons.toml", "-q", "--set", f"training.epochs={epochs}").status == 0
-    assert specnet("run", "numbers.toml", "-q").status == 0
-    return folder / "runs"
+def trained(three_runs: Path, folder: Path) -> Path:
+    """The folder `runs` with three runs of two specs, which a test may change."""
+    return Path(shutil.copytree(three_runs, folder / "runs"))
 
 
 def write_findings(run: Path, *codes: str) -> None:
@@ -71,8 +78,8 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
 )
 def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
     codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
-    for run, found in codes.items():
-        write_findings(trained / run, *found)
+    for name, found in codes.items():
+        write_findings(trained / name, *found)
     header, *up = rows(specnet("runs", "--sort", column).out)
     _, *down = rows(specnet("runs", "--sort", f"-{column}").out)
     place = next(place for place, title in enumerate(header) if column.replace("_", " ") in (title, title[5:]))

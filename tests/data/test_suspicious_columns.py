@@ -270,6 +270,7 @@ def test_of_many_columns_the_first_are_named(table: np.ndarray, classes: np.ndar
     assert warnings[-1].message == "the same is true of 7 more columns"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize(
     ("data", "loss", "expected"),

@@ -34,6 +34,7 @@ def new(tmp_path: Path):
     return written
 
 
+@pytest.mark.slow
 def test_an_array_gets_what_new_writes(new):
     path = new(pandas.DataFrame(X).assign(kind=Y).rename(columns=str), "kind")
     recipe = SpecClassifier("recipe", epochs=3).fit(X, Y)

@@ -186,6 +186,7 @@ def test_json_lines_are_in_the_file_at_once(tmp_path: Path) -> None:
     assert lines == list(range(1, 13))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("settings", [(), (ENSEMBLE,)])
 def test_json_lines_of_a_resumed_run_are_the_history(

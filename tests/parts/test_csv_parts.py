@@ -34,7 +34,9 @@ def outcome(folder: Path) -> object:
     return repr((table.X.tolist(), table.y.tolist(), table.columns))
 
 
-@pytest.mark.parametrize("size", [20, 100, 333])
+@pytest.mark.parametrize(
+    "size", [20, pytest.param(100, marks=pytest.mark.slow), pytest.param(333, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", TEXTS)
 def test_parts_say_what_the_whole_says(name: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "rows.csv").write_bytes(TEXTS[name].encode())

@@ -54,6 +54,7 @@ def embedding(spec: Spec) -> PeriodicEmbedding:
     return layers[0]
 
 
+@pytest.mark.slow
 def test_classes(recipe_for: Recipe) -> None:
     X, y = load_iris(return_X_y=True)
     names = ["setosa", "versicolor", "virginica"]

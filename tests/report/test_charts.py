@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.report.axes import Axis
 from specnet.report.charts import Chart
-from specnet.report.drawings import moved_apart, simplified
 from specnet.report.pixels import HUES, data_uri, png
-from specnet.report.style import CHART_STYLE, DARK, LIGHT, PRINT, style_alone, theme
 from specnet.report.svg import escaped, number, shortened, text_width
 from tests.report.drawn import Drawn
 
@@ -80,25 +78,12 @@ def test_spikes_of_long_lines_are_seen() -> None:
     assert len(points) < 20
 
 
+@pytest.mark.slow
 def test_a_long_noisy_line_stays_small() -> None:
     y = np.random.default_rng(0).normal(size=1_000_000)
     chart = Chart("noise", Axis(0, len(y)), Axis.over(y))
     chart.line(np.arange(len(y)), y, name="train", hover=lambda x, y: f"{x}: {y}")
     assert len(chart.svg()) < 20_000
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_simplified_line_differs_by_less_than_is_seen(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    x, y = np.linspace(0, 300, 400), 50 + np.cumsum(rng.normal(scale=0.3, size=400))
-    kept = simplified(x, y)
-    assert {0, 399} <= set(kept.tolist())
-    assert len(kept) < 400
-    assert np.abs(np.interp(x, x[kept], y[kept]) - y).max() < 0.2
-    assert simplified(x, 2 * x).tolist() == [0, 399]
-    angle = np.linspace(0, 2 * np.pi, 200)
-    ring = simplified(9 * np.cos(angle), 9 * np.sin(angle))
-    assert len(ring) > 8
 
 
 def test_hover_values_are_those_of_the_line() -> None:
@@ -286,23 +271,6 @@ def test_names_at_the_ends_of_lines_do_not_touch() -> None:
         assert names.index(f"layer {count - 1}") < names.index("layer 0")
 
 
-def test_moving_apart_moves_as_little_as_possible() -> None:
-    assert moved_apart([0, 100], [10, 10]) == [0, 100]
-    assert moved_apart([50, 50, 90], [10, 10, 10]) == [45, 55, 90]
-    assert moved_apart([], []) == []
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        starts, lengths = sorted(rng.uniform(0, 60, 6)), rng.uniform(5, 20, 6).tolist()
-        moved = moved_apart(starts, lengths)
-        assert all(b - a >= length - 1e-9 for (a, b), length in zip(pairwise(moved), lengths, strict=False))
-        # A projection onto a convex set: no feasible point is nearer.
-        cost = sum((a - b) ** 2 for a, b in zip(moved, starts, strict=True))
-        for _ in range(50):
-            other = np.array(moved) + rng.normal(scale=2, size=6)
-            if all(b - a >= length for (a, b), length in zip(pairwise(other), lengths, strict=False)):
-                assert cost <= sum((other - starts) ** 2) + 1e-9
-
-
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("values", [[1, 2], [0.001, 0.00102], [1, 1e9], [1e-12, 1e12], [123456, 123457], [5, 5]])
 @pytest.mark.parametrize("width", [200, 340, 440])
@@ -374,40 +342,6 @@ def test_the_description_stands_for_the_chart() -> None:
     assert drawn.root.attrib["aria-label"] == "Loss by epoch: 0.8 at first, 0.3 at last"
     assert drawn.root.attrib["class"] == "specnet-chart large"
     assert drawn.size == (340, 236)
-
-
-def test_every_class_has_its_colours() -> None:
-    assert LIGHT.keys() == DARK.keys() == PRINT.keys()
-    used = {name.split(")")[0] for name in CHART_STYLE.split("var(--")[1:]}
-    assert used <= LIGHT.keys()
-    # The contract of pages names these.
-    assert (LIGHT["class-0"], DARK["class-0"]) == ("#bd5f10", "#f0994a")
-    assert (LIGHT["class-1"], DARK["class-1"]) == ("#1f6bb8", "#6fb0f2")
-    alone = style_alone(CHART_STYLE, "specnet-chart")
-    assert "var(" not in alone
-    assert alone.count("{") == alone.count("}")
-    assert theme(":root").count("--ink:") == 3
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of WCAG 2."""
-    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-@pytest.mark.parametrize("colours", [LIGHT, DARK, PRINT])
-def test_colours_are_told_from_the_paper(colours: dict[str, str]) -> None:
-    def contrast(one: str, other: str) -> float:
-        light, dark = sorted((luminance(colours[one]), luminance(colours[other])), reverse=True)
-        return (light + 0.05) / (dark + 0.05)
-
-    for paper in ("paper", "card"):
-        assert contrast("class-0", paper) > 3
-        for text in ("ink", "muted", "class-0-text", *(f"class-{k}" for k in range(1, 10))):
-            assert contrast(text, paper) > 4.5, (text, paper)
-    for unit in ("hidden", "inputs", "outputs"):
-        assert contrast("on-unit", unit) > 3
 
 
 def test_numbers_are_short() -> None:

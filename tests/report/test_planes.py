@@ -273,6 +273,7 @@ def test_names_are_text(name: str) -> None:
     assert told.marks[0].name == name
 
 
+@pytest.mark.slow
 def test_a_story_is_the_same_each_time_and_small() -> None:
     large = network(dense(64, "relu"), dense(64, "relu"), dense(10, "softmax"), loss="categorical_crossentropy")
     rng = np.random.default_rng(0)

@@ -46,6 +46,7 @@ def in_memory() -> dict[str, Outcome]:
     return {name: outcome(settings) for name, settings in SETTINGS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, Outcome], in_files: None):
     found = outcome(SETTINGS[name])

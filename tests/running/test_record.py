@@ -66,6 +66,7 @@ def test_a_folder_is_read_again(tmp_path: Path):
     assert (folder.looks(), folder.snapshots()) == ([], {})
 
 
+@pytest.mark.slow
 def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
     run(tmp_path)
     result = run(tmp_path, "network.hidden_layer_sizes=[4000]", "training.epochs=1", force=True)
@@ -86,7 +87,6 @@ def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
     ],
 )
 def test_damaged_looks_are_refused(tmp_path: Path, text: str):
-    run(tmp_path)
     (tmp_path / LAYERS).write_text(text + "\n")
     with pytest.raises(FileError) as caught:
         RunFolder(tmp_path).looks()
@@ -98,7 +98,7 @@ def test_damaged_looks_are_refused(tmp_path: Path, text: str):
     [{"epoch": 0}, {"layers": {}}, {"more": 1}, {"layers": [{"layer": 3}]}, {"layers": [{"layer": "a", "dead": "b"}]}],
 )
 def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any]):
-    looks = run(tmp_path).looks
+    looks = run().looks
     looks[1] = {**looks[1], **changed}
     (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
     with pytest.raises(FileError, match="after epoch 0"):
@@ -115,6 +115,7 @@ def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str):
         RunFolder(tmp_path).snapshots()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("epoch", [1, 5, 11])
 def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch: int, engine: str):
@@ -160,6 +161,7 @@ class InMember(Observer):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_ensemble_records_its_first_member(tmp_path: Path):
     result = run(tmp_path / "a", "training.ensemble=3")
     theta, _ = result.model.members[0]

@@ -118,7 +118,9 @@ SOURCES: dict[str, tuple[str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "name", ["moons", *(pytest.param(name, marks=pytest.mark.slow) for name in SOURCES if name != "moons")]
+)
 def test_report_again_is_the_same_byte_for_byte(tmp_path: Path, name: str) -> None:
     text, overrides = SOURCES[name]
     write_table(tmp_path / "table.csv")
@@ -142,6 +144,7 @@ def test_report_of_a_spec_that_was_changed_in_python(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_bytes() == written
 
 
+@pytest.mark.slow
 def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         made(MOONS, tmp_path / name, overrides=["training.engine=numpy"])
@@ -173,6 +176,7 @@ def test_reports_of_regressions(
     assert "Confusion" not in page.text
 
 
+@pytest.mark.slow
 def test_reports_of_counts_and_of_several_labels(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     X = generator.normal(size=(200, 3))
@@ -191,6 +195,7 @@ def test_report_of_margins_has_no_probabilities(tmp_path: Path) -> None:
     assert "Move the inputs" not in page.text
 
 
+@pytest.mark.slow
 def test_parts_of_a_report_follow_from_the_data(tmp_path: Path) -> None:
     page = made(MOONS, tmp_path / "moons")
     assert "How it decides" in page.headings

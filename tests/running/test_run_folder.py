@@ -93,6 +93,7 @@ def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
     assert heard[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", range(9))
 def test_a_full_disk_leaves_nothing_of_a_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
@@ -230,6 +231,7 @@ def test_a_checkpoint_of_wrong_facts_is_refused(tmp_path: Path, changes: dict[st
     assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
 def test_a_checkpoint_of_a_wrong_history_is_refused(tmp_path: Path, history: Any, refused: Refused):
     interrupted(tmp_path)

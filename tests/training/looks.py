@@ -1,0 +1,44 @@
+"""Looks at a training: how they are taken, and what their figures have to be."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import specnet
+from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+
+
+def recorded(network: specnet.Network, rows: TrainingRows, theta: np.ndarray | None = None, **options: Any) -> Any:
+    start = network.initial_parameters() if theta is None else theta
+    return train(network, start, rows, records=True, **options)
+
+
+def rms(*arrays: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.concatenate([array.reshape(-1) for array in arrays]) ** 2)))
+
+
+def in_layer(look: dict[str, Any], layer: str) -> dict[str, Any]:
+    (found,) = (each for each in look["layers"] if each["layer"] == layer)
+    return found
+
+
+def shares(slopes: np.ndarray, largest: float) -> tuple[float, float]:
+    """Dead and saturated units, given slopes (rows, units)."""
+    dead = [all(slope == 0 for slope in unit) for unit in slopes.T]
+    flat = [sum(abs(slope) < 0.05 * largest for slope in unit) / len(unit) > 0.8999 for unit in slopes.T]
+    return float(np.mean(dead)), float(np.mean(flat))
+
+
+def again(reached: Checkpoint) -> Checkpoint:
+    """A checkpoint that was written and read."""
+    return Checkpoint.from_bytes(replace(reached, run=RunIdentity("{}", "0")).to_bytes())
+
+
+def same(one: Any, other: Any) -> None:
+    assert one.looks == other.looks
+    assert list(one.snapshots) == list(other.snapshots)
+    for epoch, arrays in one.snapshots.items():
+        assert arrays.keys() == other.snapshots[epoch].keys()
+        for name, array in arrays.items():
+            assert array.tobytes() == other.snapshots[epoch][name].tobytes()

@@ -1,0 +1,290 @@
+"""Each number of a look at a training, against NumPy."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.parts.registry import built_in_registry
+from specnet.training import TrainingRows
+from tests.parts.test_activations import FORMULAS
+from tests.training.looks import in_layer, recorded, rms, shares
+from tests.training.test_loop import batches_of, network_of, rows_of
+
+ELEMENTWISE = sorted(FORMULAS)
+
+
+def dense_by_hand(
+    theta: dict[str, np.ndarray], rows: TrainingRows, size: int, epochs: int, rate: float
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Yield the parameters after each epoch, and those before and after its first step with the gradient of it.
+
+    The network is 3-relu-tanh-2 with the mean squared error; everything is written out here.
+    """
+    w1, b1, w2, b2, w3, b3 = theta.values()
+    batches = iter(batches_of(len(rows), size, epochs))
+    for _ in range(epochs):
+        first = None
+        for _ in range(0, len(rows), size):
+            batch = next(batches)
+            x, y = rows.X[batch], rows.target[batch]
+            z1 = x @ w1.T + b1
+            a1 = np.where(z1 > 0, z1, 0)
+            a2 = np.tanh(a1 @ w2.T + b2)
+            d3 = 2 * (a2 @ w3.T + b3 - y) / y.size
+            d2 = (d3 @ w3) * (1 - a2**2)
+            d1 = (d2 @ w2) * (z1 > 0)
+            before = (w1, b1, w2, b2, w3, b3)
+            gradient = (d1.T @ x, d1.sum(0), d2.T @ a1, d2.sum(0), d3.T @ a2, d3.sum(0))
+            w1, b1, w2, b2, w3, b3 = after = tuple(p - rate * g for p, g in zip(before, gradient, strict=True))
+            first = first or (before, after, gradient)
+        assert first is not None
+        yield tuple(dict(zip(theta, arrays, strict=True)) for arrays in ((w1, b1, w2, b2, w3, b3), *first))
+
+
+@pytest.mark.parametrize("size", [5, 300])
+def test_every_number_of_a_dense_network(size: int):
+    layers = [
+        {"type": "dense", "units": 9, "activation": "relu", "bias_initializer": "ones"},
+        {"type": "dense", "units": 6, "activation": "tanh", "name": "middle"},
+        {"type": "dense", "units": 2},
+    ]
+    training = {"loss": "mse", "epochs": 7, "batch_size": size, "optimizer": {"type": "sgd", "learning_rate": 0.02}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    rows, start = rows_of(300), network.initial_parameters()
+    views = network.parameters(start)
+    views["layers.0.bias"][:2] = -50, -5  # dead, and nearly so
+    views["layers.middle.weight"][0] *= 40  # saturated
+    views["layers.middle.weight"][3], views["layers.middle.bias"][3] = 0, 9
+    looks = {look["epoch"]: look for look in recorded(network, rows, start).looks}
+    assert list(looks) == [0, 1, 2, 3, 4, 5, 6, 7]
+    by_hand = {0: (views, None, None, None)}
+    by_hand |= dict(enumerate(dense_by_hand(dict(views), rows, size, 7, 0.02), 1))
+    X, seen = rows.X[:256], set()
+    for epoch, (theta, before, after, gradient) in by_hand.items():
+        z1 = X @ theta["layers.0.weight"].T + theta["layers.0.bias"]
+        z2 = np.tanh(np.maximum(z1, 0) @ theta["layers.middle.weight"].T + theta["layers.middle.bias"])
+        slopes = {"layers.0": (z1 > 0) * 1.0, "layers.middle": 1 - z2**2, "layers.2": np.ones((256, 2))}
+        assert [layer["layer"] for layer in looks[epoch]["layers"]] == list(slopes)
+        for key, slope in slopes.items():
+            found, weight = in_layer(looks[epoch], key), f"{key}.weight"
+            assert found["weight"] == pytest.approx(rms(theta[weight]), rel=1e-9)
+            assert (found["dead"], found["saturated"]) == shares(slope, 1.0)
+            seen.add((key, found["dead"], found["saturated"]))
+            if before is None:
+                assert (found["gradient"], found["step"]) == (None, None)
+            else:
+                assert found["gradient"] == pytest.approx(rms(gradient[weight]), rel=1e-8)
+                ratio = rms(after[weight] - before[weight]) / rms(before[weight])
+                assert found["step"] == pytest.approx(ratio, rel=1e-8)
+            assert ("parallel" in found) == (epoch == 7)
+    assert any(dead for _, dead, _ in seen)
+    assert any(key == "layers.middle" and saturated > 0.2 and not dead for key, dead, saturated in seen)
+
+
+def test_every_number_with_batch_normalization_and_dropout():
+    layers = [
+        {"type": "dense", "units": 8},
+        {"type": "batch_normalization", "momentum": 0.7},
+        {"type": "dropout", "rate": 0.4},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 5, "activation": "sigmoid"},
+        {"type": "dense", "units": 1},
+    ]
+    training = {"loss": "mse", "epochs": 6, "batch_size": 7, "optimizer": {"type": "sgd", "learning_rate": 0.05}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    rows = rows_of(40, outputs=1)
+    rows = TrainingRows(rows.X, rows.target[:, 0])
+    start = network.initial_parameters()
+    network.parameters(start)["layers.1.shift"][:2] = -20, 0.5
+    network.parameters(start)["layers.4.bias"][:2] = 8, -60
+    looks = recorded(network, rows, start).looks
+    assert [look["epoch"] for look in looks] == list(range(7))
+    theta, state, batches = start, network.initial_state(), batches_of(40, 7, 6)
+    for look in looks:
+        first = None
+        for _ in range(math.ceil(40 / 7) if look["epoch"] else 0):
+            step = 36 - len(batches)
+            batch = batches.pop(0)
+            arguments = {"state": state, "training": True, "step": step}
+            gradient = network.loss_and_gradient(theta, rows.X[batch], rows.target[batch], **arguments)[1]
+            first = first or (network.parameters(theta), network.parameters(gradient))
+            theta = theta - 0.05 * gradient
+        tensors = network.parameters(theta)
+        x = rows.X @ tensors["layers.0.weight"].T + tensors["layers.0.bias"]
+        x = (x - state["layers.1.running_mean"]) / np.sqrt(state["layers.1.running_variance"] + 1e-5)
+        x = np.maximum(x * tensors["layers.1.scale"] + tensors["layers.1.shift"], 0)
+        y = 1 / (1 + np.exp(-(x @ tensors["layers.4.weight"].T) - tensors["layers.4.bias"]))
+        # The units of the first layer are those of the activation that follows.
+        slopes = {"layers.0": ((x > 0) * 1.0, 1.0), "layers.4": (y * (1 - y), 0.25)}
+        assert [layer["layer"] for layer in look["layers"]] == ["layers.0", "layers.4", "layers.5"]
+        for key, (slope, largest) in slopes.items():
+            found, name = in_layer(look, key), f"{key}.weight"
+            assert found["weight"] == pytest.approx(rms(tensors[name]), rel=1e-9)
+            assert (found["dead"], found["saturated"]) == shares(slope, largest)
+            if first is not None:
+                before, change = first
+                assert found["gradient"] == pytest.approx(rms(change[name]), rel=1e-7)
+                assert found["step"] == pytest.approx(0.05 * rms(change[name]) / rms(before[name]), rel=1e-7)
+    assert in_layer(looks[0], "layers.0")["dead"] == 1 / 8
+    assert in_layer(looks[0], "layers.4")["saturated"] == 2 / 5
+
+
+def slope_network(activation: dict[str, Any], units: int, **layer: Any) -> specnet.Network:
+    layers = [{"type": "dense", "units": units, "activation": activation, **layer}, {"type": "dense", "units": 1}]
+    training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}, "batch_size": "full"}
+    return specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_dead_and_saturated_units_of_every_activation(name: str):
+    """Units see rows near −800, −6, −0.3, 0.3, 1.7, 6, 40 and 800, each of which is anywhere on its curve."""
+    centres = np.array([-800, -6, -0.3, 0.3, 1.7, 6, 40, 800.0])
+    if name == "exponential":
+        centres = np.minimum(centres, 40)
+    network = slope_network({"type": name}, len(centres))
+    start = network.initial_parameters()
+    network.parameters(start)["layers.0.weight"][:, 0] = 0.01 * np.ones(len(centres))
+    network.parameters(start)["layers.0.bias"][:] = centres
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 1))
+    rows = TrainingRows(X, np.zeros(50))
+    part = built_in_registry().find("activation", name)()
+    raw = X * 0.01 + centres
+    slopes = np.abs(FORMULAS[name](part, raw)[1])
+    line = np.linspace(-30, 30, 600_001)
+    largest = np.abs(FORMULAS[name](part, line)[1]).max()
+    if name in ("sigmoid", "tanh"):  # their slopes are told from outputs, which round to 1
+        slopes[slopes < 1e-16 * largest] = 0
+    dead, saturated = shares(slopes, largest)
+    found = in_layer(recorded(network, rows, start).looks[0], "layers.0")
+    assert found["dead"] == dead
+    assert found["saturated"] == (None if name == "exponential" else saturated)
+    if name in ("relu", "tanh", "sigmoid", "hard_tanh", "softsign", "gelu", "mish", "selu", "threshold"):
+        assert saturated > 0
+        assert saturated < 1
+
+
+def test_every_elementwise_activation_is_tried():
+    assert {part.part_name() for part in built_in_registry().of_kind("activation") if part.elementwise} == {
+        *ELEMENTWISE
+    }
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "glu"])
+def test_units_whose_outputs_depend_on_each_other(name: str):
+    network = slope_network({"type": name}, 4)
+    start, X = network.initial_parameters(), np.random.default_rng(0).uniform(-1, 1, (50, 1))
+    views = network.parameters(start)
+    views["layers.0.weight"][:, 0], views["layers.0.bias"][:] = 0.1, (0, -2000, 0.5, -2000)
+    found = in_layer(recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], "layers.0")
+    # softmax of −2000 is 0; the second number is let through by the gate of the fourth, which is shut and stays so.
+    assert found["dead"] == {"softmax": 0.5, "log_softmax": 0.0, "glu": 0.5}[name]
+    assert found["saturated"] is None
+
+
+def test_slopes_count_what_the_activation_has_learned():
+    X, rows = np.linspace(-1, 1, 20)[:, None], 20
+    network = slope_network({"type": "prelu"}, 3)
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    views["layers.0.weight"][:, 0], views["layers.0.bias"][:] = 0.1, -5
+    views["layers.0.negative_slope"][:] = 0, 0.01, 0.25
+    found = in_layer(recorded(network, TrainingRows(X, np.zeros(rows)), start).looks[0], "layers.0")
+    assert (found["dead"], found["saturated"]) == (1 / 3, 2 / 3)
+    network = slope_network({"type": "tanh", "parametric": True}, 3)
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    views["layers.0.weight"][:, 0], views["layers.0.bias"][:] = 0.1, 9
+    views["layers.0.mixture"][:] = 1, 0.99, 0.5  # slopes 0, 0.01 and 0.5 of 1
+    found = in_layer(recorded(network, TrainingRows(X, np.zeros(rows)), start).looks[0], "layers.0")
+    assert (found["dead"], found["saturated"]) == (0, 2 / 3)
+
+
+def test_layers_of_other_sizes_have_learned_other_slopes():
+    layers = [
+        *({"type": "dense", "units": units, "activation": "prelu"} for units in (1, 3, 3, 1)),
+        {"type": "dense", "units": 1, "activation": "tanh"},
+        {"type": "dense", "units": 1},
+    ]
+    training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    for layer, slopes in enumerate([[30], [0.25, 0, 90], [0, 0, 0.25], [0.04]]):
+        views[f"layers.{layer}.weight"][:], views[f"layers.{layer}.bias"][:] = 1e-3, -1
+        views[f"layers.{layer}.negative_slope"][:] = slopes
+    looks = recorded(network, TrainingRows(np.linspace(-1, 1, 20)[:, None], np.zeros(20)), start).looks
+    dead = [layer["dead"] for layer in looks[0]["layers"]]
+    assert dead == [0, 1 / 3, 2 / 3, 0, 0, 0]
+    assert [layer["saturated"] for layer in looks[0]["layers"]] == [0, 1 / 3, 2 / 3, 1, 0, 0]
+
+
+def test_an_activation_that_the_loss_includes_does_not_saturate():
+    network = {"dtype": "float64", "input_size": 1, "layers": [{"type": "dense", "units": 1}]}
+    built = specnet.build({"network": network, "training": {"loss": "binary_crossentropy", "epochs": 1}})
+    start = built.initial_parameters()
+    built.parameters(start)["layers.0.weight"][:] = 900
+    rows = TrainingRows(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]))
+    found = in_layer(recorded(built, rows, start).looks[0], "layers.0")
+    assert (found["dead"], found["saturated"]) == (0, 0)
+
+
+def test_units_that_add_to_a_branch_or_go_two_ways_have_no_activation_of_their_own():
+    layers = [
+        {"type": "dense", "units": 3, "name": "start"},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 3, "name": "branch"},
+        {"type": "add", "inputs": ["start", "branch"]},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 3, "name": "normal"},
+        {"type": "layer_normalization"},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 1},
+    ]
+    network = specnet.build(
+        {"network": {"dtype": "float64", "input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 1}}
+    )
+    start = network.initial_parameters()
+    network.parameters(start)["layers.start.bias"][:] = -99
+    network.parameters(start)["layers.branch.bias"][:] = 0
+    network.parameters(start)["layers.6.shift"][:] = -99
+    rows = rows_of(10, inputs=2, outputs=1)
+    look = recorded(network, TrainingRows(rows.X, rows.target[:, 0]), start).looks[0]
+    dead = {layer["layer"]: layer["dead"] for layer in look["layers"]}
+    assert dead == {"layers.start": 0, "layers.branch": 1, "layers.normal": 0, "layers.8": 0}
+
+
+def test_parallel_units():
+    network = network_of({"type": "sgd", "learning_rate": 1e-200}, sizes=(3, 6, 2), epochs=1)
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    weight, bias = views["layers.0.weight"], views["layers.0.bias"]
+    bias[:] = np.arange(6) / 7
+    weight[1], bias[1] = 2 * weight[0], 2 * bias[0]
+    weight[2], bias[2] = -0.5 * weight[0], -0.5 * bias[0]
+    weight[4], bias[4] = weight[3], bias[3] + 0.1  # another cut of the plane
+    views["layers.1.weight"][:] = 0
+    last = recorded(network, rows_of(5), start).looks[-1]
+    assert in_layer(last, "layers.0")["parallel"] == 3 / 6
+    assert in_layer(last, "layers.1")["parallel"] == 1
+
+
+def test_weights_that_are_no_matrix_of_units_and_layers_that_do_not_learn():
+    layers = [
+        {"type": "scale"},
+        {"type": "dense", "units": 4, "trainable": False},
+        {"type": "batch_normalization"},
+        {"type": "dense", "units": 1},
+    ]
+    network = specnet.build(
+        {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 2, "batch_size": 4}}
+    )
+    rows = rows_of(8, dtype=np.float32, inputs=2, outputs=1)
+    looks = recorded(network, TrainingRows(rows.X, rows.target[:, 0])).looks
+    assert [layer["layer"] for layer in looks[-1]["layers"]] == ["layers.0", "layers.3"]
+    assert [layer["parallel"] for layer in looks[-1]["layers"]] == [None, 0.0]
+    assert looks[0]["layers"][0]["weight"] == 1
+    assert looks[-1]["layers"][0]["gradient"] > 0
