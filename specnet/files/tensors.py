@@ -151,7 +151,7 @@ def shown(name: str) -> str:
 
 def parse_object(text: bytes, what: str) -> dict[str, Any]:
     try:
-        value = json.loads(text.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text.decode())
     except RecursionError:
         raise FileError(f"{what} is nested too deeply") from None
     except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
@@ -172,6 +172,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)
 
 
 def _entry(name: str, value: Any) -> TensorEntry:

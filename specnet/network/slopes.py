@@ -39,30 +39,39 @@ COMBINATION = "combination."
 
 
 class UnitSlopes(NamedTuple):
-    """The slopes of a layer's units, as absolute values.
+    """The slopes of the units of all layers that have an activation, as absolute values.
 
     Attributes
     ----------
-    at_rows : (rows, units)
+    at_rows : (units, rows)
         Where outputs depend on several inputs, as those of softmax, the slope of an input is the change of a fixed
         combination of all outputs: 0 if none of them changes.
-    largest : (units,) or None
-        The largest ones for any input. None if slopes grow without limit, as those of exponential, or outputs depend on
+    largest : (units,)
+        The largest ones for any input. NaN if slopes grow without limit, as those of exponential, or outputs depend on
         several inputs.
+    units : mapping
+        Which ones are those of a layer with trainable weights, by its name; None if it has no activation.
     """
 
     at_rows: Array
-    largest: Array | None
+    largest: Array
+    units: Mapping[str, slice | None]
 
 
 @dataclass(frozen=True)
 class _Activated:
-    """An activation, and the layer that it ends, by number."""
+    """An activation, and the layer that it ends, by number; `size` is the number of its units."""
 
     activation: Activation
     number: int
-    units: int
+    size: int
     blocks: Sequence[PlacedBlock]
+
+    def is_alike(self, other: _Activated) -> bool:
+        """Return whether both are the same activation, and learn nothing or numbers for each unit."""
+        return self.activation == other.activation and all(
+            placed.block.shape[0] == found.size for found in (self, other) for placed in found.blocks
+        )
 
 
 class NetworkSlopes:
@@ -87,15 +96,29 @@ class NetworkSlopes:
         weights = network.layout.weights()
         layers = [number for number, node in enumerate(network.nodes) if node.key in weights]
         self._of_layer = {network.nodes[number].key: self._activated(number) for number in layers}
-        self._made: list[_Line] = []
-        self._activations = {found.number: found for found in self._of_layer.values() if found is not None}
-        self._lines = {n: self._line(found) for n, found in self._activations.items() if found.activation.elementwise}
+        groups = _groups([found for found in self._of_layer.values() if found is not None])
+        self._activations = {found.number: found for group in groups for found in group}
+        self._units: dict[int, slice] = {}
+        self._count = 0
+        for number, found in self._activations.items():
+            self._units[number] = slice(self._count, self._count + found.size)
+            self._count += found.size
+        self._largest = np.full(self._count, np.nan, network.dtype)
+        self._learned: list[tuple[_Line, slice, list[_Activated]]] = []
+        for group in groups:
+            if group[0].activation.elementwise:
+                line = _Line(group, network.dtype)
+                units = slice(self._units[group[0].number].start, self._units[group[-1].number].stop)
+                if group[0].blocks:
+                    self._learned.append((line, units, group))
+                else:
+                    self._largest[units] = line.largest()
         layout = network.layout
         self._arrays = layout.arrays(theta, "theta") | layout.state_arrays(state)
         self._bound: dict[int, Bound] = {}
 
-    def __call__(self, X: ArrayLike) -> dict[str, UnitSlopes | None]:
-        """Return the slopes for preprocessed rows (rows, inputs), by the name of the layer; None for no activation."""
+    def __call__(self, X: ArrayLike) -> UnitSlopes:
+        """Return the slopes for preprocessed rows (rows, inputs)."""
         X = self._network.check_inputs(X)
         bound = self._bound.get(len(X))
         if bound is None:
@@ -104,14 +127,15 @@ class NetworkSlopes:
             bound.inputs[INPUTS][...] = X.T
         with np.errstate(all="ignore"):
             bound.run()
-        slopes = {}
-        for found, output in zip(self._activations.values(), bound.outputs, strict=True):
-            line, largest = self._lines.get(found.number), None
-            if line is not None:
-                largest = line.largest([placed.view(self._theta) for placed in found.blocks])
-            every = None if largest is None else np.broadcast_to(largest, found.units)
-            slopes[found.number] = UnitSlopes(np.abs(output).T, every)
-        return {key: None if found is None else slopes[found.number] for key, found in self._of_layer.items()}
+        at_rows = np.empty((self._count, len(X)), self._network.dtype)
+        for units, output in zip(self._units.values(), bound.outputs, strict=True):
+            np.abs(output, out=at_rows[units])
+        for line, units, group in self._learned:
+            self._largest[units] = line.largest(
+                [[placed.view(self._theta) for placed in found.blocks] for found in group]
+            )
+        of_layer = {key: None if found is None else self._units[found.number] for key, found in self._of_layer.items()}
+        return UnitSlopes(at_rows, self._largest.copy(), of_layer)
 
     def _bind(self, rows: int) -> Bound:
         slopes = []
@@ -127,13 +151,6 @@ class NetworkSlopes:
             if name.startswith(COMBINATION):
                 array[...] = np.random.default_rng(0).uniform(0.5, 1.5, array.shape)
         return bound
-
-    def _line(self, found: _Activated) -> _Line:
-        line = next((line for line in self._made if line.is_of(found.activation, found.units)), None)
-        if line is None:
-            line = _Line(found.activation, found.units, self._network.dtype)
-            self._made.append(line)
-        return line
 
     def _activated(self, number: int) -> _Activated | None:
         """Return the activation that the units of a layer pass through, each by itself."""
@@ -151,41 +168,45 @@ class NetworkSlopes:
         return None
 
 
-class _Line:
-    """The slopes of an elementwise activation on a line, of so many units; of any number if they are all alike."""
+def _groups(activations: Sequence[_Activated]) -> list[list[_Activated]]:
+    """Return them in groups that are alike."""
+    groups: list[list[_Activated]] = []
+    for found in {found.number: found for found in activations}.values():
+        group = next((group for group in groups if found.is_alike(group[0])), None)
+        if group is None:
+            groups.append([found])
+        else:
+            group.append(found)
+    return groups
 
-    def __init__(self, activation: Activation, units: int, dtype: np.dtype[np.floating]) -> None:
-        self.activation, blocks = activation, activation.parameters(units)
-        self.units = units if blocks else 1
+
+class _Line:
+    """The slopes of an elementwise activation on a line, of the units of all layers that have it."""
+
+    def __init__(self, layers: Sequence[_Activated], dtype: np.dtype[np.floating]) -> None:
+        activation, units = layers[0].activation, sum(found.size for found in layers) if layers[0].blocks else 1
+        blocks = activation.parameters(units)
         self._names = [f"block {number}" for number in range(len(blocks))]
-        x = input_value("x", (self.units, BATCH))
+        x = input_value("x", (units, BATCH))
         learned = [state_value(name, block.shape) for name, block in zip(self._names, blocks, strict=True)]
         program = plan([_slope(activation, x, learned, COMBINATION)], expansions=NUMPY.expansions)
         self._bound = NUMPY.bind(program, dtype, {BATCH: len(LINE)})
         if "x" in self._bound.inputs:
             self._bound.inputs["x"][...] = LINE
-        self._fixed = None if blocks else self._largest()
 
-    def is_of(self, activation: Activation, units: int) -> bool:
-        """Return whether it is that of so many units of an activation."""
-        return self.activation == activation and (not self._names or self.units == units)
-
-    def largest(self, blocks: Sequence[Array]) -> Array | None:
-        """Return the largest slope of each unit, or of all, given the activation's parameters."""
-        if not self._names:
-            return self._fixed
-        for name, block in zip(self._names, blocks, strict=True):
+    def largest(self, of_layers: Sequence[Sequence[Array]] = ()) -> Array:
+        """Return the largest slope of each unit given the activation's parameters in each layer; NaN for none."""
+        for name, blocks in zip(self._names, zip(*of_layers, strict=True), strict=True):
             if name in self._bound.states:
-                self._bound.states[name][...] = block
-        return self._largest()
-
-    def _largest(self) -> Array | None:
+                np.concatenate(blocks, out=self._bound.states[name])
         with np.errstate(all="ignore"):
             self._bound.run()
         slopes = np.abs(self._bound.outputs[0])
-        inner = slopes[:, INNER].max(axis=1)
-        largest: Array = slopes.max(axis=1)
-        return largest if np.isfinite(largest).all() and (largest <= GROWTH * inner).all() else None
+        largest, inner = slopes.max(axis=1), slopes[:, INNER].max(axis=1)
+        with np.errstate(all="ignore"):
+            has_largest = np.isfinite(largest) & (largest <= GROWTH * inner)
+        found: Array = np.where(has_largest, largest, np.nan)
+        return found
 
 
 def _slope(activation: Activation, x: Value, learned: Sequence[Value], combination: str) -> Value:

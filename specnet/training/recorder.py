@@ -13,7 +13,6 @@ from specnet.parts.arrays import Array
 from specnet.training.observer import Observer
 from specnet.training.record import Look, Record, Snapshots
 from specnet.training.snapshot import Snapshot
-from specnet.training.step_sizes import root_mean_square
 
 LOOKS = 20
 """Looks after the first step, at most."""
@@ -70,7 +69,6 @@ class Recorder(Observer):
 
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
         self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
-        self._weights = {key: [name for name, *_ in found] for key, found in network.layout.weights().items()}
         self._units = dict(_units(network))
         self._look_epochs = look_epochs(epochs)
         keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
@@ -110,12 +108,12 @@ class Recorder(Observer):
     def _look(self, epoch: int, snapshot: Snapshot) -> None:
         if self._looks and self._looks[-1]["epoch"] >= epoch:
             return
-        parameters, slopes, sizes = snapshot.parameters(), snapshot.slopes(self._X), snapshot.step_sizes(epoch) or {}
+        slopes, sizes = snapshot.slopes(self._X), snapshot.step_sizes(epoch) or {}
+        shares = _Shares(slopes)
         layers = []
-        for key, names in self._weights.items():
+        for key, weight in snapshot.weight_sizes().items():
             gradient, step = sizes.get(key, (None, None))
-            weight = root_mean_square(parameters[name] for name in names)
-            dead, saturated = _shares(slopes[key])
+            dead, saturated = shares.of_units(slopes.units[key])
             sized = {"layer": key, "weight": weight, "gradient": gradient, "step": step}
             layers.append({**sized, "dead": dead, "saturated": saturated})
         self._looks.append({"epoch": epoch, "layers": layers})
@@ -124,20 +122,28 @@ class Recorder(Observer):
         self._snapshots.setdefault(epoch, {**snapshot.parameters(), **snapshot.layer_state()})
 
 
-def _shares(slopes: UnitSlopes | None) -> tuple[float | None, float | None]:
-    """Return the fractions of dead and of saturated units."""
-    if slopes is None:
-        return 0.0, 0.0
-    at_rows, largest = slopes
-    steepest = at_rows.max(axis=0)
-    if np.isnan(steepest).any():
-        return None, None
-    is_dead = steepest == 0
-    dead = float(is_dead.mean())
-    if largest is None:
-        return dead, None
-    flat = np.count_nonzero(at_rows < FLAT * np.maximum(largest, steepest), axis=0)
-    return dead, float(((10 * flat >= 9 * len(at_rows)) | is_dead).mean())
+class _Shares:
+    """The fractions of units that are dead and saturated; those of all layers are looked at together."""
+
+    def __init__(self, slopes: UnitSlopes) -> None:
+        steepest = slopes.at_rows.max(axis=1)
+        limits = FLAT * np.maximum(slopes.largest, steepest)
+        flat = np.count_nonzero(slopes.at_rows < limits[:, np.newaxis], axis=1)
+        self._is_known, self._is_dead, self._has_largest = ~np.isnan(steepest), steepest == 0, ~np.isnan(slopes.largest)
+        self._is_saturated = (10 * flat >= 9 * slopes.at_rows.shape[1]) | self._is_dead
+
+    def of_units(self, units: slice | None) -> tuple[float | None, float | None]:
+        """Return the fractions of dead and of saturated units among some of one layer; None are without activation."""
+        if units is None:
+            return 0.0, 0.0
+        if not self._is_known[units].all():
+            return None, None
+        saturated = _fraction(self._is_saturated[units]) if self._has_largest[units].all() else None
+        return _fraction(self._is_dead[units]), saturated
+
+
+def _fraction(which: Array) -> float:
+    return int(np.count_nonzero(which)) / len(which)
 
 
 def _units(network: Network) -> Iterator[tuple[str, list[str]]]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from specnet.network import LayerOutputs, Network
 from specnet.network.slopes import NetworkSlopes, UnitSlopes
 from specnet.parts.arrays import Array
-from specnet.training.step_sizes import StepSize
+from specnet.training.step_sizes import StepSize, WeightSizes
 from specnet.training.trainer import Trainer
 
 
@@ -26,6 +26,7 @@ class Snapshot:
     def __init__(self, network: Network, trainer: Trainer) -> None:
         # What is looked at now and then is not worth compiling.
         self._network, self._trainer = network.run_by("numpy"), trainer
+        self._sizes = WeightSizes(network.layout)
         self._slopes: NetworkSlopes | None = None
 
     def parameters(self) -> dict[str, Array]:
@@ -62,16 +63,17 @@ class Snapshot:
         _protect(array for outputs in found.values() for array in outputs)
         return found
 
-    def slopes(self, X: ArrayLike) -> dict[str, UnitSlopes | None]:
-        """Return the slopes of the units of each layer with trainable weights for rows, by the name of the layer.
-
-        None for units without an activation. In evaluation mode, for rows as for `layer_outputs`.
-        """
+    def slopes(self, X: ArrayLike) -> UnitSlopes:
+        """Return the slopes of all units with an activation for rows, in evaluation mode, as for `layer_outputs`."""
         if self._slopes is None:
             self._slopes = NetworkSlopes(self._network, self._trainer.theta, self._trainer.layer_state)
         found = self._slopes(X)
-        _protect(slopes.at_rows for slopes in found.values() if slopes is not None)
+        _protect([found.at_rows, found.largest])
         return found
+
+    def weight_sizes(self) -> dict[str, float | None]:
+        """Return the root mean square of the weights of each layer, by its name; None where it is not finite."""
+        return self._sizes(self._trainer.theta)
 
     def layer_state(self) -> dict[str, Array]:
         """Return the current layer states by name, such as running averages; empty for most networks."""

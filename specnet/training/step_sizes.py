@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,34 @@ class StepSize(NamedTuple):
     step: float | None
 
 
+class WeightSizes:
+    """Measures the weights of each layer in a vector of the parameters, or of what belongs to each of them.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._numbers = np.zeros(layout.size)
+        self._weights = {
+            key: [placed.view(self._numbers)[slice(*tensor.rows)].ravel() for _, tensor, placed in weights]
+            for key, weights in layout.weights().items()
+        }
+
+    def __call__(self, vector: Array) -> dict[str, float | None]:
+        """Return the root mean square of the weights of each layer, in float64, by its name.
+
+        It is None where it is not finite.
+
+        Parameters
+        ----------
+        vector : (parameter_count,) or (trainable parameters,)
+        """
+        self._numbers[: len(vector)] = vector
+        return {key: _root_mean_square(weights) for key, weights in self._weights.items()}
+
+
 class StepMeter:
     """Measures the first step of epochs. Numbers are copied during training, and sizes computed when asked for.
 
@@ -36,7 +64,7 @@ class StepMeter:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._weights = layout.weights()
+        self._weights = WeightSizes(layout)
         self._epoch: int | None = None
         self._sizes: dict[str, StepSize] | None = None
         self._vectors: tuple[Array, Array, Array] | None = None
@@ -44,7 +72,7 @@ class StepMeter:
     def before_step(self, theta: Array) -> None:
         """Copy the parameters (parameter_count,) before a step."""
         if self._vectors is None:
-            self._vectors = theta.copy(), np.zeros_like(theta), np.zeros_like(theta)
+            self._vectors = np.empty_like(theta), np.empty_like(theta), np.zeros_like(theta)
         self._vectors[0][:] = theta
 
     def after_step(self, epoch: int, theta: Array, gradient: Array) -> None:
@@ -60,10 +88,11 @@ class StepMeter:
             return None
         if self._sizes is None:
             assert self._vectors is not None, "a step was measured"
-            self._sizes = {}
-            for key, weights in self._weights.items():
-                views = [[tensor.view(placed.view(v)) for v in self._vectors] for _, tensor, placed in weights]
-                self._sizes[key] = _step_size(views)
+            before, after, gradient = self._vectors
+            weights, changes, gradients = (self._weights(vector) for vector in (before, after - before, gradient))
+            self._sizes = {
+                key: StepSize(gradients[key], _share(changes[key], weight)) for key, weight in weights.items()
+            }
         return self._sizes
 
     def facts(self) -> dict[str, Any] | None:
@@ -77,19 +106,12 @@ class StepMeter:
             self._sizes = {key: StepSize(*pair) for key, pair in facts["sizes"].items()}
 
 
-def _step_size(weights: Sequence[Sequence[Array]]) -> StepSize:
-    """Return the size of a step, given weights before and after it, and their gradients, of each tensor."""
-    before, after, gradient = zip(*weights, strict=True)
-    size = root_mean_square(before)
-    change = root_mean_square([new - old for old, new in zip(before, after, strict=True)])
+def _share(change: float | None, size: float | None) -> float | None:
+    """Return a change over the size of what changes; None if that is not finite."""
     share = change / size if size and change is not None else math.nan
-    return StepSize(root_mean_square(gradient), share if math.isfinite(share) else None)
+    return share if math.isfinite(share) else None
 
 
-def root_mean_square(arrays: Iterable[Array]) -> float | None:
-    """Return the root mean square of all numbers in some arrays, in float64; None if it is not finite."""
-    total, count = 0.0, 0
-    for array in arrays:
-        numbers = array.ravel(order="K").astype(np.float64, copy=False)
-        total, count = total + float(numbers @ numbers), count + numbers.size
-    return math.sqrt(total / count) if math.isfinite(total) else None
+def _root_mean_square(vectors: Sequence[Array]) -> float | None:
+    total = sum(float(numbers @ numbers) for numbers in vectors)
+    return math.sqrt(total / sum(map(len, vectors))) if math.isfinite(total) else None
