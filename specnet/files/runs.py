@@ -138,6 +138,10 @@ def check_run(folder: PathLike, wanted: str | None = None) -> None:
     ------
     FileError
     """
+    if not os.path.exists(folder):
+        raise FileError("no such folder", source=os.fspath(folder))
+    if os.path.isfile(folder):
+        raise FileError("is a file; expected the folder of a run", source=os.fspath(folder))
     if not os.path.isfile(os.path.join(folder, FACTS)):
         either = f"a {wanted} file or " if wanted else ""
         message = f"is a folder without {FACTS}; expected {either}the folder of a run"

@@ -11,6 +11,8 @@ GAP, LEAST_GAP = 3, 2
 """Blanks between columns, and where a window is too narrow for them."""
 _BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b|%)")
 """Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its %."""
+_JOINTS = re.compile(r"(?<=[^\W\d][_./-])(?=\w)")
+"""Where a word that is wider than a line is rather broken than elsewhere: after the joints of names and paths."""
 NARROWEST = 12
 """Characters to which a column is folded at most."""
 
@@ -155,12 +157,15 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _cut(word: str, width: int) -> list[str]:
-    """Return a word in pieces that are no wider than that, unless a sign is."""
+    """Return a word in pieces that are no wider than that, unless a sign is; broken at its joints if they fit."""
     pieces = [""]
-    for sign in word:
-        if pieces[-1] and text_width(pieces[-1] + sign) > width:
+    for part in _JOINTS.split(word):
+        if pieces[-1] and text_width(pieces[-1] + part) > width:
             pieces.append("")
-        pieces[-1] += sign
+        for sign in part:
+            if pieces[-1] and text_width(pieces[-1] + sign) > width:
+                pieces.append("")
+            pieces[-1] += sign
     return pieces
 
 

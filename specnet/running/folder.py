@@ -28,7 +28,7 @@ from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint, RunIdentity
-from specnet.training.checkpoint import FINISHED, checked_history, is_finite
+from specnet.training.checkpoint import FINISHED, checked_history
 from specnet.training.identity import Difference, in_words
 from specnet.training.record import Look, Snapshots, checked_looks, snapshots_of
 from specnet.training.watch import watcher_name
@@ -109,12 +109,19 @@ class RunFolder:
             raise FileError(message, source=str(self.path / FACTS))
         return facts
 
+    def overrides(self) -> tuple[str, ...]:
+        """Return the settings that the run was given beside its spec, as ``run.json`` has them."""
+        settings = self.facts().get("overrides", [])
+        if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
+            message = 'not a valid record of a run: "overrides" must be a list of texts'
+            raise FileError(message, source=str(self.path / FACTS))
+        return tuple(settings)
+
     def evaluation(self) -> Evaluation:
         """Return what ``metrics.json`` says."""
         evaluation = Evaluation.from_record(self._record(METRICS))
-        for split, figures in evaluation.metrics.items():
-            if not isinstance(figures, dict) or not all(item is None or is_finite(item) for item in figures.values()):
-                raise FileError(f"the metrics of {split!r} must be numbers", source=str(self.path / METRICS))
+        with file_errors(self.path / METRICS):
+            evaluation.check()
         return evaluation
 
     def history(self) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from specnet.errors import FileError, SpecError
+from specnet.errors import SpecError
 from specnet.files.runs import FACTS, RESOLVED, WRITTEN
 from specnet.running.folder import RunFolder
 from specnet.running.rows import read_data
@@ -39,10 +39,7 @@ def given_spec(folder: Path, overrides: Sequence[str] = (), limits: Limits | Non
     written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
     if written is None or not (folder / FACTS).is_file():
         return None
-    settings = RunFolder(folder).facts().get("overrides", [])
-    if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
-        raise FileError('not a valid record of a run: "overrides" must be a list of texts', source=str(folder / FACTS))
-    return parse_spec(written, overrides=[*settings, *overrides], limits=limits)
+    return parse_spec(written, overrides=[*RunFolder(folder).overrides(), *overrides], limits=limits)
 
 
 def resolved_spec(folder: Path, limits: Limits | None = None) -> Spec:

@@ -6,14 +6,14 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.errors import Diagnostic, SpecnetError, is_memory_shortage, out_of_memory
+from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, read_file, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.runs import LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
+from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
@@ -79,7 +79,7 @@ def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Lim
     TakenError
         If a run is writing there.
     """
-    check_run(run, "page")
+    check_run(run)
     path, parts = Path(run), tuple(parts)
     with locked_folder(path):
         folder = RunFolder(path)
@@ -135,8 +135,8 @@ def record_of(
     names, classes = _column_names(model, data), _class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
-    facts = folder.facts()
-    written = _written(folder.path, facts.get("overrides", ()))
+    facts = _checked(folder)
+    written = _written(folder)
     return Record(
         resolved=model.network.resolved,
         parameters=model.network.parameters(theta),
@@ -177,10 +177,22 @@ def _rows_again(
     return data, None
 
 
-def _written(folder: Path, overrides: Iterable[str]) -> WrittenSpec:
-    name = next((name for name in WRITTEN if (folder / name).is_file()), RESOLVED)
-    text = read_file(folder / name, LARGEST_RECORD).decode()
-    return WrittenSpec(name, text, tuple(overrides))
+def _checked(folder: RunFolder) -> dict[str, Any]:
+    """Return ``run.json`` with all that a page says of it."""
+    facts = folder.facts()
+    for name, kind in {"end": str, "epochs": int, "steps": int, "versions": dict, "seed": int | None}.items():
+        if name not in facts or not isinstance(facts[name], kind):
+            raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(folder.path / FACTS))
+    return facts
+
+
+def _written(folder: RunFolder) -> WrittenSpec:
+    path = next((folder.path / name for name in WRITTEN if (folder.path / name).is_file()), folder.path / RESOLVED)
+    try:
+        text = read_file(path, LARGEST_RECORD).decode()
+    except UnicodeDecodeError:
+        raise FileError("not valid UTF-8", source=str(path)) from None
+    return WrittenSpec(path.name, text, folder.overrides())
 
 
 def _settings(

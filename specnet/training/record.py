@@ -23,6 +23,8 @@ Look = dict[str, Any]
 Snapshots = dict[int, dict[str, Array]]
 """Parameters and layer states by name, by the number of finished epochs."""
 LARGEST_EPOCH = 2**53
+FIELDS = {"weight", "gradient", "step", "dead", "saturated"}
+"""What every look says of a layer."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _is_look(record: Any) -> bool:
 
 
 def _is_layer(layer: Any) -> bool:
-    if not isinstance(layer, dict) or not isinstance(layer.get("layer"), str):
+    if not isinstance(layer, dict) or not isinstance(layer.get("layer"), str) or not layer.keys() >= FIELDS:
         return False
     return all(value is None or _is_number(value) for name, value in layer.items() if name != "layer")
 

@@ -24,12 +24,18 @@ def test_report_again(specnet: Specnet, folder: Path) -> None:
     assert (ended.status, ended.out, ended.err) == (0, "", "")
 
 
-@pytest.mark.parametrize("place", ["nowhere", "moons.toml", "."])
-def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("nowhere", "no such folder"),
+        ("moons.toml", "is a file; expected the folder of a run"),
+        (".", "is a folder without run.json; expected the folder of a run"),
+    ],
+)
+def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str, told: str) -> None:
     ended = specnet("report", place)
     assert (ended.status, ended.out) == (1, "")
-    assert "error[file]" in ended.err
-    assert "run.json" in ended.err
+    assert ended.err.splitlines()[0] == f"{place}: error[file]: {told}"
 
 
 def test_run_without_report(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

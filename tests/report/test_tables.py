@@ -207,6 +207,13 @@ def test_a_number_is_not_broken_within_its_digits() -> None:
     assert wrapped("batches of 32 rows", 13) == ["batches of 32", "rows"]
 
 
+def test_a_word_is_broken_at_its_joints() -> None:
+    assert wrapped("variance_scaling", 14) == ["variance_", "scaling"]
+    assert wrapped("from runs/moons/1/model.safetensors", 12) == ["from", "runs/moons/", "1/model.", "safetensors"]
+    assert wrapped("one_abcdefghij", 6) == ["one_", "abcdef", "ghij"]
+    assert wrapped("3.14159265", 5) == ["3.141", "59265"]
+
+
 def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     text = "adam   optimizer\n\none two three four five\nsix:\n\n- an item\n  of a list\n- b\n\n    example = 1"

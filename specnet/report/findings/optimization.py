@@ -17,6 +17,9 @@ FEW_LINES = 6
 """A history of no more lines says nothing of how the loss moves."""
 LARGEST_RATE = 0.1
 """Advised where the loss was never finite."""
+SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
+"""Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
+latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
 """Sizes of a step relative to the weights below which nothing is learned."""
 
@@ -84,13 +87,14 @@ def _jumps(evidence: Evidence) -> bool:
 
 
 def _is_wild(evidence: Evidence) -> bool:
-    """Return whether the loss still moves by more than half of itself in the last quarter, often upwards."""
+    """Return whether the loss still moves far in the last quarter, often upwards."""
     losses, constant = evidence.losses, evidence.constant_loss
-    if len(losses) <= FEW_LINES or evidence.end <= 0.05 * constant:
+    if len(losses) <= FEW_LINES:
         return False
     quarter = losses[-max(3, len(losses) // 4) :]
     middle = float(np.median(quarter))
-    return float(np.ptp(quarter)) > 0.5 * max(abs(middle), 1e-9) and _rises(evidence) > 0.3 and middle > 0.02 * constant
+    most = max(SWING * abs(middle), LEAST_SWING * abs(constant))
+    return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > 0.3
 
 
 def _kills(evidence: Evidence) -> bool:

@@ -32,9 +32,8 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
         name = evidence.spec.labels[rarest] if evidence.spec.labels else rarest
-        sentence = (
-            f"class {name} is {percent(share)} of the training rows, and {percent(found)} of its {held.rows} are found"
-        )
+        told = f"{percent(found)} of its {held.rows} are found" if its.any() else f"none of the {held.rows} is of it"
+        sentence = f"class {name} is {percent(share)} of the training rows, and {told}"
         is_balanced = evidence.spec.value("training", "class_weight") is not None
         changes = {} if is_balanced else {"training.class_weight": "balanced"}
         words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"

@@ -199,6 +199,13 @@ def wild(size: float, level: float, *, rises: bool = True) -> Evidence:
     return with_losses(np.concatenate([np.linspace(1.0, level, half), level_of]))
 
 
+def spiking(level: float) -> Evidence:
+    """A loss that has reached a level, from which every third line of its second half is far away."""
+    return with_losses(
+        np.concatenate([np.linspace(1.0, level, LINES // 2), np.resize([level, level, 1.0], LINES // 2)])
+    )
+
+
 def dying(now: float, before: float, step: float) -> Evidence:
     given = looks(first={"dead": before}, last={"dead": now})
     given[1]["layers"][0]["step"] = step

@@ -40,6 +40,7 @@ from tests.report.findings.made import (
     scaled,
     sharing,
     slowly_falling,
+    spiking,
     values,
     vanishing,
     wild,
@@ -71,7 +72,8 @@ BOUNDARIES = [
     ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),
     ("rate-too-high", wild(0.52, 0.3), wild(0.48, 0.3)),
     ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rises=False)),
-    ("rate-too-high", wild(0.6, 0.08), wild(0.6, 0.025)),
+    ("rate-too-high", wild(1.0, 0.21 * HALF), wild(1.0, 0.19 * HALF)),
+    ("rate-too-high", spiking(0.06 * HALF), spiking(0.04 * HALF)),
     ("rate-too-high", dying(0.41, 0.0, 0.4), dying(0.4, 0.0, 0.4)),
     ("rate-too-high", dying(0.5, 0.29, 0.4), dying(0.5, 0.3, 0.4)),
     ("rate-too-high", dying(0.5, 0.0, 0.31), dying(0.5, 0.0, 0.3)),
@@ -127,6 +129,12 @@ def test_what_explains_a_finding_comes_before_it():
 def test_a_healthy_run_has_no_findings():
     assert findings(evidence()) == ()
     assert findings(values()) == ()
+
+
+def test_a_rare_class_without_held_rows_is_said_to_have_none():
+    target = np.repeat([0, 1], [ROWS - 10, 10])
+    (found,) = found_by("class-imbalance", evidence(target=target, held=held(target=np.zeros(HELD_ROWS, int))))
+    assert found.sentence.endswith("of the training rows, and none of the test rows is of it")
 
 
 def test_values_have_their_own_thresholds():
