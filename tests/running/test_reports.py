@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from specnet.files.locks import locked_folder
 from specnet.report import page as pages
 from specnet.running import run
 from specnet.running.reports import report_again
-from specnet.training import WarningRecorder
+from specnet.training import Observer, WarningRecorder
 
 MOONS = """
 name = "moons"
@@ -224,6 +225,35 @@ def test_page_asks_for_nothing_and_can_be_read_without_script(tmp_path: Path) ->
     script = text.split("<script>")[1].split("</script>")[0].split("\n", 2)[2]
     assert len(script.encode()) <= 1400
     assert "iframe" not in page.tags
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("spec.toml", lambda content: b"\xff" + content, "not valid UTF-8"),
+        ("run.json", lambda content: content.replace(b'"steps"', b'"stops"'), '"steps" is missing'),
+        (
+            "run.json",
+            lambda content: content.replace(b'"overrides": []', b'"overrides": 3'),
+            '"overrides" must be a list',
+        ),
+        ("layers.jsonl", lambda content: content.replace(b'"dead"', b'"deaf"', 1), "the looks are damaged"),
+        ("findings.json", lambda content: content[:20], "findings"),
+        ("snapshots.safetensors", lambda content: content[:-8], "snapshots"),
+    ],
+)
+def test_damaged_records_are_named(tmp_path: Path, name: str, damage: Callable[[bytes], bytes], message: str) -> None:
+    (tmp_path / "spec.toml").write_text(MOONS)
+    specnet.run(tmp_path / "spec.toml", tmp_path / "run", observer=Observer())
+    path = tmp_path / "run" / name
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    assert path.read_bytes() != content
+    with pytest.raises(FileError) as caught:
+        report_again(tmp_path / "run")
+    (problem,) = caught.value.diagnostics
+    assert problem.source == str(path)
+    assert message in f"{problem.message} {problem.source}"
 
 
 CLUMSY = """<b>&"'a]]></script>"""
