@@ -93,7 +93,7 @@ def test_the_catalogue_says_where_parts_come_from(waves: Place):
 
 
 def test_a_spec_can_name_its_parts(waves: Place):
-    assert waves.specnet("validate", "waves.toml").stdout == "waves.toml: ok\n"
+    assert waves.specnet("validate", "waves.toml").stdout == "1 spec, no mistakes\n"
     schema = json.loads(waves.specnet("schema").stdout)
     assert schema["definitions"]["activation.snake"]["properties"]["frequency"]["exclusiveMinimum"] == 0
     assert "layer.shift" in schema["definitions"]

@@ -60,7 +60,7 @@ def run(
     specnet run specs/moons.toml
     specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     specnet run specs/wine_csv.toml --set training.ensemble=5 --jobs 2
-    specnet run specs/moons.toml --log tensorboard:logs --log mlflow:sqlite:///mlflow.db
+    specnet run specs/moons.toml --log jsonl:moons.jsonl
     """
     with reporting(output_format, quiet) as output:
         if resume and force:

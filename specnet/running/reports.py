@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
+from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, read_file, write_file
 from specnet.files.locks import locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
@@ -83,6 +84,9 @@ def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Lim
     path, parts = Path(run), tuple(parts)
     with locked_folder(path):
         folder = RunFolder(path)
+        if not folder.history():
+            hint = "resume it first"
+            raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
         data, absent = _rows_again(folder, parts, limits)
         _write(folder, data, absent, parts, limits)
     return path / REPORT
@@ -198,9 +202,16 @@ def _written(folder: RunFolder) -> WrittenSpec:
 def _settings(
     folder: Path, written: WrittenSpec, parts: Iterable[type[Part]], limits: Limits | None
 ) -> tuple[Setting, ...]:
-    """Return every value of the resolved spec, with what in the written spec or its settings says it."""
-    given = parse_spec(folder / written.name, overrides=written.overrides, parts=parts, limits=limits)
+    """Return every value of the resolved spec, with what in the written spec or its settings says it.
+
+    A spec made in Python is written with its defaults, some of which may have no effect beside other settings: an error
+    in a file.
+    """
     known = parse_spec(folder / RESOLVED, parts=parts, limits=limits)
+    try:
+        given = parse_spec(folder / written.name, overrides=written.overrides, parts=parts, limits=limits)
+    except SpecError:
+        given = known
     return tuple(Setting(*row) for row in explanation_rows(explain(given, known)))
 
 

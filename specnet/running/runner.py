@@ -194,7 +194,8 @@ def run(
             result, warnings = fitted.result, fitted.result.warnings
             if folder is not None:
                 _write(started, folder, checkpoint, fitted, evaluation, found)
-                warnings += _report(started, folder, observer) if report else ()
+                # A run that was interrupted before its first epoch has nothing to show.
+                warnings += _report(started, folder, observer) if report and result.history else ()
         observer.closed(result.interruption)
         try:
             if result.interruption is not None:

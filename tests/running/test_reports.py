@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,8 @@ from specnet.files.locks import locked_folder
 from specnet.report import page as pages
 from specnet.running import run
 from specnet.running.reports import report_again
-from specnet.training import Observer, WarningRecorder
+from specnet.running.runner import RunInterrupted
+from specnet.training import Observer, Snapshot, WarningRecorder
 
 MOONS = """
 name = "moons"
@@ -254,6 +256,34 @@ def test_damaged_records_are_named(tmp_path: Path, name: str, damage: Callable[[
     (problem,) = caught.value.diagnostics
     assert problem.source == str(path)
     assert message in f"{problem.message} {problem.source}"
+
+
+def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping(Observer):
+        def trained(self, epoch: int, snapshot: Snapshot) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(RunInterrupted):
+        specnet.run(MOONS, tmp_path / "run", observer=Stopping())
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "findings.json").exists()
+    with pytest.raises(FileError, match="before its first epoch"):
+        report_again(tmp_path / "run")
+    assert specnet.run(MOONS, tmp_path / "run", resume=True, observer=Observer()).history
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_spec_made_in_python_with_defaults_that_have_no_effect(tmp_path: Path) -> None:
+    rows = [f"{row},{row % 2},{('train', 'test')[row % 3 == 0]}" for row in range(30)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,y,part", *rows]) + "\n")
+    document = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"column": "part"}},
+        "network": {"hidden_layer_sizes": [2]},
+        "training": {"loss": "categorical_crossentropy", "epochs": 2},
+    }
+    result = specnet.run(specnet.parse_spec(document), tmp_path / "run", observer=Observer())
+    assert "report" not in [warning.code for warning in result.warnings]
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 CLUMSY = """<b>&"'a]]></script>"""

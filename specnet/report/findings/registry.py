@@ -60,8 +60,10 @@ RULES = (
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return what is wrong with a run: causes before consequences."""
+    """Return what is wrong with a run: causes before consequences; nothing if it ended before its first epoch did."""
     found: list[Finding] = []
+    if not len(evidence.losses) and not evidence.has_failed:
+        return ()
     codes: set[str] = set()
     for rule in RULES:
         if rule.unless.isdisjoint(codes):
