@@ -91,7 +91,7 @@ def _logistic(features: Numbers, members: NDArray[np.intp], classes: int, weight
             losses = np.log(sums[:, 0]) - given[np.arange(len(given)), members]
             slopes = powers / sums - is_class
         slopes *= shares[:, np.newaxis]
-        gradient = np.concatenate([features.T @ slopes, slopes.sum(axis=0)[np.newaxis]])
+        gradient = np.concatenate([(slopes.T @ features).T, slopes.sum(axis=0)[np.newaxis]])
         gradient[:-1] += strength * coefficients[:-1]
         penalty = 0.5 * strength * float(np.square(coefficients[:-1]).sum())
         return float(shares @ losses) + penalty, gradient.reshape(-1)
