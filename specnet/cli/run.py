@@ -15,11 +15,12 @@ from specnet.cli.inputs import STANDARD_INPUT, parse
 from specnet.cli.loggers import LogOption, loggers
 from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import Output, UsageError, reporting, stopped_by
+from specnet.files.runs import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
 
 if TYPE_CHECKING:
     from specnet.running.runner import RunResult
 
-MAIN_FILES = ("report.html", "model.safetensors", "metrics.json", "history.jsonl")
+MAIN_FILES = (REPORT, MODEL, METRICS, HISTORY)
 """The files of a run that its last line names first."""
 MOST_NAMED = 2
 MOST_FINDINGS = 2
@@ -115,7 +116,7 @@ def run(
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:
     from specnet.report.scores import scores_table
-    from specnet.running.folder import RUN_FILES, RunFolder
+    from specnet.running.folder import RunFolder
 
     figures = result.evaluation
     output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))

@@ -18,6 +18,15 @@ FACTS = "run.json"
 RESOLVED = "spec.resolved.json"
 WRITTEN = ("spec.toml", "spec.json")
 """The spec as it was given; a run has one of them."""
+HISTORY = "history.jsonl"
+LAYERS = "layers.jsonl"
+SNAPSHOTS = "snapshots.safetensors"
+METRICS = "metrics.json"
+FINDINGS = "findings.json"
+CHECKPOINT = "checkpoint.safetensors"
+REPORT = "report.html"
+RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
+"""All that a run writes; what `force` may replace."""
 SPEC_FOLDER = "spec_folder"
 """The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
 
@@ -57,8 +66,13 @@ def spec_file(path: PathLike) -> PathLike:
         return path
     check_run(path, "spec")
     folder = Path(path)
-    written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
+    written = written_spec(folder)
     return folder / RESOLVED if written is None or _facts(folder).get("overrides") else written
+
+
+def written_spec(folder: Path) -> Path | None:
+    """Return the file in a run's folder with the spec as it was given; None if there is none."""
+    return next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
 
 
 def folders_of_runs(start: str) -> list[str]:

@@ -1,20 +1,15 @@
-"""JSON lines: a record for each line, the format of ``history.jsonl``."""
+"""A logger that writes JSON lines, as ``history.jsonl`` has them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from specnet.files import PathLike, check_place, file_errors, read_file, refuse_taken, write_file
+from specnet.files.json_lines import json_lines
 from specnet.files.runs import LARGEST_RECORD
 from specnet.loggers.logger import LoggedRun, Logger, Outcome
-
-
-def json_lines(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return a line for each record."""
-    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 class JsonLinesLogger(Logger):

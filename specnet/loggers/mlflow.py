@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from specnet.files.runs import MODEL
+from specnet.files.runs import MODEL, REPORT
 from specnet.loggers.logger import LoggedRun, Logger, Metrics, Outcome, Status, required, without_place
 from specnet.training.checkpoint import MEMBER
 from specnet.version import __version__
@@ -25,7 +25,7 @@ LONGEST_VALUE = 6000
 MOST_METRICS = 1000
 MOST_PARAMETERS = 100
 """MLflow's limits of names, of values, and of one request."""
-ARTIFACTS = (MODEL, "report.html")
+ARTIFACTS = (MODEL, REPORT)
 RUN_TAG = "specnet.run"
 """The tag that tells which folder a run writes, by a hash of its path, by which a resumed run is found again."""
 STATUSES: dict[Status, str] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}

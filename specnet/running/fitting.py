@@ -27,7 +27,6 @@ from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
 from specnet.running.encoding import Encoder
-from specnet.running.evidence import explained
 from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.running.rows import (
     Rows,
@@ -52,7 +51,6 @@ from specnet.training import (
 )
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer, closing
-from specnet.training.record import Look, Snapshots
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -177,16 +175,6 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
     training: TrainingRows
-
-    @property
-    def looks(self) -> list[Look]:
-        """Looks at the layers during training; empty unless it was recorded."""
-        return self.result.looks
-
-    @property
-    def snapshots(self) -> Snapshots:
-        """Parameters during training by epoch and name; empty unless it was recorded."""
-        return self.result.snapshots
 
     def answers(self, name: str, rows: Rows) -> Answers:
         """Return what the model answers for the rows of that part of the split."""
@@ -315,6 +303,9 @@ def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) ->
     try:
         yield
     except NotFiniteError as error:
+        # Whoever fits a network that learns has no use for findings.
+        from specnet.running.evidence import explained
+
         raise explained(error, encoder, training, rows) from None
 
 

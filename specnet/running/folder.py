@@ -20,8 +20,23 @@ from specnet.files import (
     write_file,
     write_files,
 )
+from specnet.files.json_lines import records_of
 from specnet.files.locks import LOCK_NAME, locked_folder
-from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN
+from specnet.files.runs import (
+    CHECKPOINT,
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LARGEST_RECORD,
+    LAYERS,
+    METRICS,
+    MODEL,
+    REPORT,
+    RESOLVED,
+    RUN_FILES,
+    SNAPSHOTS,
+    WRITTEN,
+)
 from specnet.files.tensors import decode, parse_object, read_header
 from specnet.report.findings.finding import Finding, read_finding
 from specnet.running.evaluation.evaluation import Evaluation
@@ -33,15 +48,6 @@ from specnet.training.identity import Difference, in_words
 from specnet.training.record import Look, Snapshots, checked_looks, snapshots_of
 from specnet.training.watch import watcher_name
 
-HISTORY = "history.jsonl"
-LAYERS = "layers.jsonl"
-SNAPSHOTS = "snapshots.safetensors"
-METRICS = "metrics.json"
-FINDINGS = "findings.json"
-CHECKPOINT = "checkpoint.safetensors"
-REPORT = "report.html"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
-"""All that a run writes; what `force` may replace."""
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
 
@@ -198,8 +204,7 @@ class RunFolder:
         return self.path / CHECKPOINT
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
-        lines = read_file(self.path / name, LARGEST_RECORD).splitlines()
-        return [parse_object(line, f"line {number}") for number, line in enumerate(lines, 1)]
+        return records_of(read_file(self.path / name, LARGEST_RECORD))
 
     def _record(self, name: str) -> dict[str, Any]:
         with file_errors(self.path / name):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from specnet.errors import SpecError
-from specnet.files.runs import FACTS, RESOLVED, WRITTEN
+from specnet.files.runs import FACTS, RESOLVED, written_spec
+from specnet.parts.part import Part
 from specnet.running.folder import RunFolder
 from specnet.running.rows import read_data
 from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
@@ -28,7 +29,13 @@ def resolved_with_data(spec: Spec) -> Resolved:
     return read_data(spec).resolved
 
 
-def given_spec(folder: Path, overrides: Sequence[str] = (), limits: Limits | None = None) -> Spec | None:
+def given_spec(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    limits: Limits | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+) -> Spec | None:
     """Return the spec that a run was given, with the settings of its command line and others; None if there is none.
 
     Raises
@@ -36,13 +43,14 @@ def given_spec(folder: Path, overrides: Sequence[str] = (), limits: Limits | Non
     SpecError, FileError
         If it, or ``run.json``, cannot be read.
     """
-    written = next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
+    written = written_spec(folder)
     if written is None or not (folder / FACTS).is_file():
         return None
-    return parse_spec(written, overrides=[*RunFolder(folder).overrides(), *overrides], limits=limits)
+    settings = [*RunFolder(folder).overrides(), *overrides]
+    return parse_spec(written, overrides=settings, parts=parts, limits=limits)
 
 
-def resolved_spec(folder: Path, limits: Limits | None = None) -> Spec:
+def resolved_spec(folder: Path, limits: Limits | None = None, *, parts: Iterable[type[Part]] = ()) -> Spec:
     """Return the resolved spec of a run.
 
     Raises
@@ -50,4 +58,4 @@ def resolved_spec(folder: Path, limits: Limits | None = None) -> Spec:
     SpecError, FileError
         If it cannot be read.
     """
-    return parse_spec(folder / RESOLVED, limits=limits)
+    return parse_spec(folder / RESOLVED, parts=parts, limits=limits)

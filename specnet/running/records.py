@@ -11,9 +11,9 @@ from typing import Any
 from specnet.errors import FileError, SpecnetError
 from specnet.files import PathLike, file_errors
 from specnet.files.locks import LOCK_NAME
-from specnet.files.runs import FACTS, RESOLVED, by_numbers
+from specnet.files.runs import CHECKPOINT, FACTS, RESOLVED, by_numbers
 from specnet.report.run_table import RunRecord
-from specnet.running.folder import CHECKPOINT, RunFolder
+from specnet.running.folder import RunFolder
 
 DEEPEST = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""

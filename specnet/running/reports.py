@@ -14,17 +14,18 @@ import numpy as np
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, read_file, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, RESOLVED, WRITTEN, check_run
+from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
 from specnet.report.record import Images, Record, Setting, WrittenSpec
-from specnet.running.folder import REPORT, RunFolder
+from specnet.running.folder import RunFolder
 from specnet.running.importance import permutation_importance
 from specnet.running.live import live_network
 from specnet.running.plane import plane_of
+from specnet.running.reading import given_spec, resolved_spec
 from specnet.running.rows import SpecData, data_hash, read_data
-from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec import Limits, Spec
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
 
@@ -156,7 +157,7 @@ def record_of(
         outputs=_output_names(model),
         target=_target_name(model),
         spec=written,
-        settings=_settings(folder.path, written, parts, limits),
+        settings=_settings(folder.path, parts, limits),
         answers=answers,
         absent=absent,
         importance=None if test is None else permutation_importance(model, test, names),
@@ -173,7 +174,7 @@ def _rows_again(
     """Return the data of a run, or why they cannot be read again."""
     facts = folder.facts()
     try:
-        data = read_data(parse_spec(folder.path / RESOLVED, parts=parts, limits=limits))
+        data = read_data(resolved_spec(folder.path, limits, parts=parts))
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
     if data_hash(data.rows) != facts.get("data_sha256"):
@@ -191,7 +192,7 @@ def _checked(folder: RunFolder) -> dict[str, Any]:
 
 
 def _written(folder: RunFolder) -> WrittenSpec:
-    path = next((folder.path / name for name in WRITTEN if (folder.path / name).is_file()), folder.path / RESOLVED)
+    path = written_spec(folder.path) or folder.path / RESOLVED
     try:
         text = read_file(path, LARGEST_RECORD).decode()
     except UnicodeDecodeError:
@@ -199,20 +200,18 @@ def _written(folder: RunFolder) -> WrittenSpec:
     return WrittenSpec(path.name, text, folder.overrides())
 
 
-def _settings(
-    folder: Path, written: WrittenSpec, parts: Iterable[type[Part]], limits: Limits | None
-) -> tuple[Setting, ...]:
+def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> tuple[Setting, ...]:
     """Return every value of the resolved spec, with what in the written spec or its settings says it.
 
     A spec made in Python is written with its defaults, some of which may have no effect beside other settings: an error
     in a file.
     """
-    known = parse_spec(folder / RESOLVED, parts=parts, limits=limits)
+    known = resolved_spec(folder, limits, parts=parts)
     try:
-        given = parse_spec(folder / written.name, overrides=written.overrides, parts=parts, limits=limits)
+        given = given_spec(folder, limits=limits, parts=parts)
     except SpecError:
-        given = known
-    return tuple(Setting(*row) for row in explanation_rows(explain(given, known)))
+        given = None
+    return tuple(Setting(*row) for row in explanation_rows(explain(given or known, known)))
 
 
 def _answers(model: Model, rows: Rows) -> Answers:

@@ -18,9 +18,22 @@ import numpy as np
 from specnet.data import RowSet, load_table, row_hashes
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
-from specnet.files.runs import FACTS, MODEL, RESOLVED, SPEC_FOLDER, TRAINING_ROWS, spec_folder
+from specnet.files.json_lines import json_lines
+from specnet.files.runs import (
+    CHECKPOINT,
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LAYERS,
+    METRICS,
+    MODEL,
+    RESOLVED,
+    SNAPSHOTS,
+    SPEC_FOLDER,
+    TRAINING_ROWS,
+    spec_folder,
+)
 from specnet.files.tensors import encode
-from specnet.loggers import json_lines
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
 from specnet.report.findings import Finding, findings
@@ -28,7 +41,7 @@ from specnet.report.progress import shown_progress
 from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_run
 from specnet.running.evidence import run_evidence
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.folder import CHECKPOINT, FINDINGS, HISTORY, LAYERS, METRICS, SNAPSHOTS, RunFolder, reserved_folder
+from specnet.running.folder import RunFolder, reserved_folder
 from specnet.running.rows import Rows, SpecData, data_hash, parsed_with_target, read_data
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
@@ -182,8 +195,16 @@ def run(
         if folder is not None and folder.is_finished(started.identity):
             model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
             kept = folder.evaluation()
-            recorded = folder.looks(), folder.snapshots(), folder.findings()
-            return RunResult(model, folder.history(), kept.metrics, kept.record(), folder.path, (), *recorded)
+            return RunResult(
+                model,
+                folder.history(),
+                kept.metrics,
+                kept.record(),
+                folder.path,
+                looks=folder.looks(),
+                snapshots=folder.snapshots(),
+                findings=folder.findings(),
+            )
         checkpoint = (
             None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
         )
@@ -213,9 +234,9 @@ def run(
             evaluation.record(),
             None if folder is None else folder.path,
             warnings,
-            result.looks,
-            result.snapshots,
-            found,
+            looks=result.looks,
+            snapshots=result.snapshots,
+            findings=found,
         )
 
 

@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.compiler.native.target import GENERIC, native_target
 from tests.benchmarks import peers
 from tests.benchmarks.cases import CASES, COMPILED, NUMPY, Bound, Case
@@ -18,9 +17,9 @@ from tests.benchmarks.prediction import prediction_runs
 from tests.benchmarks.report import Report
 from tests.benchmarks.stepping import COMPILED_AVX2, Steps, contenders, measured_steps, show_smaller_vectors, show_steps
 from tests.benchmarks.timing import Seconds, measured, medians
+from tests.compiling import compiles
 
 SMALL = [replace(case, rows=case.rows if case.full_batch else 2 * case.batch) for case in CASES]
-compiles = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 ALWAYS = [name for name in peers.PEERS if name not in peers.MODULES]
 
 

@@ -9,10 +9,11 @@ import specnet
 from specnet.checking import GradientCheck, check_spec
 from specnet.checking.check import LEAST_EACH, MOST_EACH
 from specnet.checking.rows import ROWS, rows_to_check
-from specnet.compiler.native import forms, missing
+from specnet.compiler.native import forms
 from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
+from tests.compiling import compiles
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
 from tests.test_specs import FOLDER, SPECS
@@ -44,7 +45,7 @@ def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **traini
     return {"network": network, "training": {"loss": loss, **training}}
 
 
-@pytest.mark.skipif(missing() is not None, reason="nothing can be compiled")
+@compiles
 @pytest.mark.slow
 def test_the_compiled_gradient_is_checked(monkeypatch: pytest.MonkeyPatch):
     spec = STACK | {"training": STACK["training"] | {"engine": "compiled"}}

@@ -179,3 +179,38 @@ def process(*arguments: str | Path, folder: Path, **changes: str) -> Ended:
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def started(*arguments: str, folder: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Give a running command that Ctrl-C reaches; however the test ends, so does the command."""
+    running = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        preexec_fn=take_interrupts,
+        **options,
+    )
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+TABLE = """\
+[data]
+type = "csv"
+path = "table.csv"
+target = "kind"
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "categorical_crossentropy"
+epochs = 2
+"""
+"""A spec of a table whose columns have no kinds in it."""

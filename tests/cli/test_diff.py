@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import MOONS, Specnet
+from tests.cli.conftest import MOONS, TABLE, Specnet
 
 LONG = """\
 data = { noise = 0.2, n_samples = 60, type = "make_moons" }
@@ -22,17 +22,6 @@ activation = "relu"
 [[network.layers]]
 type = "dense"
 units = 1
-"""
-TABLE = """\
-[data]
-type = "csv"
-path = "table.csv"
-target = "kind"
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "categorical_crossentropy"
-epochs = 2
 """
 
 

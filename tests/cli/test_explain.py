@@ -14,21 +14,9 @@ import pytest
 
 from specnet.spec import parse_spec, resolve
 from specnet.spec.resolving.origins import leaves
-from tests.cli.conftest import MOONS, Ended, Specnet
+from tests.cli.conftest import MOONS, TABLE, Ended, Specnet
 
-HIDDEN = """\
-[data]
-type = "csv"
-path = "table.csv"
-target = "kind"
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "categorical_crossentropy"
-epochs = 2
-ensemble = 3
-early_stopping = true
-"""
+HIDDEN = TABLE + "ensemble = 3\nearly_stopping = true\n"
 
 
 def origins(ended: Ended) -> dict[str, tuple[str, str]]:

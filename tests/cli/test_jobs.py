@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, Specnet, environment, take_interrupts
+from tests.cli.conftest import Specnet, started
+from tests.waiting import wait_until
 
 SETTINGS = ("--set", "training.ensemble=3", "--set", "training.epochs=1000000")
 WORKERS = 2
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, "run", "moons.toml", "--out", "here", *SETTINGS, "--jobs", str(WORKERS)],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-        start_new_session=True,
-    )
+ARGUMENTS = ["run", "moons.toml", "--out", "here", *SETTINGS, "--jobs", str(WORKERS)]
 
 
 def workers(process: int) -> list[Path]:
@@ -36,13 +23,6 @@ def workers(process: int) -> list[Path]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     folders = [Path("/proc", child) for child in children]
     return [folder for folder in folders if b"spawn_main" in (folder / "cmdline").read_bytes()]
-
-
-def wait_until(happened: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def is_alive(process: Path) -> bool:
@@ -55,10 +35,10 @@ def is_alive(process: Path) -> bool:
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_all_processes_and_saves_the_run(specnet: Specnet, folder: Path) -> None:
     """Even while they start: only the first one handles it."""
-    running = started(folder)
-    wait_until(lambda: len(workers(running.pid)) == WORKERS, 60)
-    os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=120)
+    with started(*ARGUMENTS, folder=folder, start_new_session=True) as running:
+        wait_until(lambda: len(workers(running.pid)) == WORKERS)
+        os.killpg(running.pid, signal.SIGINT)
+        out, err = running.communicate(timeout=120)
     assert (running.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert f"specnet run moons.toml --out here {' '.join(SETTINGS)} --jobs {WORKERS} --resume" in err
@@ -68,12 +48,12 @@ def test_ctrl_c_in_a_terminal_reaches_all_processes_and_saves_the_run(specnet: S
 
 @pytest.mark.slow
 def test_workers_end_when_the_run_is_killed(folder: Path) -> None:
-    running = started(folder)
-    wait_until(lambda: len(workers(running.pid)) == WORKERS, 60)
-    found = workers(running.pid)
-    wait_until(lambda: all("\nThreads:\t1\n" not in (each / "status").read_text() for each in found), 60)
-    running.kill()
-    running.communicate(timeout=120)
+    with started(*ARGUMENTS, folder=folder, start_new_session=True) as running:
+        wait_until(lambda: len(workers(running.pid)) == WORKERS)
+        found = workers(running.pid)
+        wait_until(lambda: all("\nThreads:\t1\n" not in (each / "status").read_text() for each in found))
+        running.kill()
+        running.communicate(timeout=120)
     wait_until(lambda: not any(map(is_alive, found)), 10)
 
 

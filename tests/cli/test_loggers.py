@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from specnet.cli.loggers import PLACES
-from tests.cli.conftest import COMMAND, Specnet, environment, process, take_interrupts
+from tests.cli.conftest import Specnet, process, started
 from tests.cli.test_completion import offered
+from tests.waiting import wait_until
 
 
 def test_json_lines_are_the_history(specnet: Specnet, folder: Path) -> None:
@@ -84,43 +81,20 @@ def test_tensorboard_and_mlflow(specnet: Specnet, folder: Path) -> None:
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_resume_its_log(folder: Path, kill: signal.Signals) -> None:
     arguments = ["run", "moons.toml", "-o", "out", "--set", "training.epochs=10000000", "--log", "jsonl:a log"]
-    command: Any = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=take_interrupts,
-    )
-    wait_until(lambda: (folder / "a log").exists() and (folder / "a log").stat().st_size > 0)
-    command.send_signal(kill)
-    _, err = command.communicate(timeout=60)
+    with started(*arguments, folder=folder) as command:
+        wait_until(lambda: (folder / "a log").exists() and (folder / "a log").stat().st_size > 0)
+        command.send_signal(kill)
+        _, err = command.communicate(timeout=60)
     again = shlex.split(err.partition("to resume: specnet ")[2].splitlines()[0])
     assert again[-3:] == ["--log", "jsonl:a log", "--resume"]
     before = (folder / "a log").read_bytes()
     assert before == (folder / "out" / "history.jsonl").read_bytes()
     # Resumed and interrupted again, for it would last too long.
-    command = subprocess.Popen(
-        [*COMMAND, *again],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=take_interrupts,
-    )
-    wait_until(lambda: (folder / "a log").stat().st_size > len(before))
-    command.send_signal(kill)
-    command.communicate(timeout=60)
+    with started(*again, folder=folder) as command:
+        wait_until(lambda: (folder / "a log").stat().st_size > len(before))
+        command.send_signal(kill)
+        command.communicate(timeout=60)
     assert (folder / "a log").read_bytes() == (folder / "out" / "history.jsonl").read_bytes()
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

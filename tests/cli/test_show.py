@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import missing
 from specnet.model import Model
 from specnet.report.figures import rounded
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
+from tests.compiling import compiles
 from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
 
@@ -225,7 +225,7 @@ def test_what_does_not_go_together_is_a_faulty_command_line(
     pinned(ended.err)
 
 
-@pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
+@compiles
 def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
     for epochs in (20, 1_000_000):
         pinned(specnet("show", "moons.toml", "--set", f"training.epochs={epochs}").out.splitlines()[2])

@@ -9,7 +9,6 @@ import re
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -216,7 +215,6 @@ def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     def interrupt(running: subprocess.Popen[bytes], printed: str) -> bool:
         drawn = "   loss 0" in printed
         if drawn:
-            time.sleep(0.2)
             running.send_signal(signal.SIGINT)
         return drawn
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.compiler.native.building import BuildError
 from specnet.errors import SpecError, SpecnetError
 from specnet.network import Network
+from tests.compiling import compiles
 
 pytestmark = [
-    pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}"),
+    compiles,
     pytest.mark.slow,
 ]
 

@@ -27,7 +27,7 @@ def parameters_of(resolved: Resolved) -> dict[str, np.ndarray]:
 
 def drawn(resolved: Resolved, **options: object) -> Drawn:
     """Return the diagram of a network with its initial weights."""
-    return Drawn(diagram(resolved, parameters_of(resolved), **options))  # type: ignore[arg-type]
+    return Drawn(diagram(resolved, parameters_of(resolved), **options))
 
 
 def middles(picture: Drawn) -> dict[str, list[tuple[float, float]]]:
@@ -215,9 +215,9 @@ def test_many_branches_are_counted() -> None:
 def test_diagrams_of_huge_networks_are_small_and_quick(layers: list[dict[str, object]], inputs: int) -> None:
     resolved = network(*layers, inputs=inputs)
     weights = parameters_of(resolved)
-    before = time.perf_counter()
+    before = time.process_time()
     text = diagram(resolved, weights)
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 2
     assert len(text) < 200_000
     picture = Drawn(text)
     assert picture.size[0] <= 16 * 128 + 200

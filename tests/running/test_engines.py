@@ -10,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,18 @@ import pytest
 import specnet
 from specnet.compiler.native import building, missing
 from specnet.errors import FileError, SpecError
-from specnet.files.runs import RESOLVED
+from specnet.files.runs import CHECKPOINT, RESOLVED
 from specnet.network import Network
-from specnet.running.folder import CHECKPOINT
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer
 from specnet.training.compiled import CompiledStepper
 from specnet.training.engine import Choice, Work, choose
+from tests.compiling import compiles
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "specs").glob("*.json")])
 MOONS = ROOT / "specs" / "moons.toml"
 SHORT = ["training.epochs=3", "training.log_every=1"]
-compiles = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 
 
 def document(**training: Any) -> dict[str, Any]:
@@ -294,7 +292,6 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            time.sleep(0.05)
     assert kills
     for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
         assert (tmp_path / "killed" / written).read_bytes() == (tmp_path / "whole" / written).read_bytes()

@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.errors import FileError, TrainingError
+from specnet.files.runs import LAYERS, SNAPSHOTS
 from specnet.files.tensors import decode, encode, read_header
-from specnet.running.folder import LAYERS, SNAPSHOTS, RunFolder
+from specnet.running.folder import RunFolder
 from specnet.training import Observer
 from specnet.training.checkpoint import FORMAT, Checkpoint
 from specnet.training.compiled import CompiledStepper
 from specnet.training.recorder import Recorder, look_epochs
+from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
 
 RECORD = (LAYERS, SNAPSHOTS)
 ENGINES = [
     "numpy",
-    pytest.param("compiled", marks=[pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason="no compiler")]),
+    pytest.param("compiled", marks=[pytest.mark.slow, compiles]),
 ]
 
 
@@ -236,7 +237,7 @@ def test_a_record_changes_no_byte_of_the_model(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(missing()), reason="no compiler")
+@compiles
 def test_compiled_steps_of_a_full_batch_stop_only_where_something_looks(monkeypatch: pytest.MonkeyPatch):
     ends, make_whole = [], CompiledStepper.make_whole
 
@@ -255,4 +256,5 @@ def test_compiled_steps_of_a_full_batch_stop_only_where_something_looks(monkeypa
     seen = {*(look["epoch"] for look in result.looks), *result.snapshots}
     logged = {record["epoch"] for record in result.history}
     assert logged == {1, 1001, 2001, 3000}
+    assert len(ends) > 1
     assert {end + 1 for end in ends} <= seen | logged

@@ -12,9 +12,8 @@ import pytest
 import specnet
 import specnet.files
 from specnet.errors import FileError, TakenError
-from specnet.files.runs import FACTS
+from specnet.files.runs import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
 from specnet.files.tensors import encode
-from specnet.running.folder import CHECKPOINT, HISTORY, METRICS, RUN_FILES
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT
 from tests.running.moons import MOONS, Interrupting, contents

@@ -9,7 +9,8 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, SpecError, TakenError, TrainingError
-from specnet.running.folder import RUN_FILES, new_folder
+from specnet.files.runs import RUN_FILES
+from specnet.running.folder import new_folder
 from specnet.training import Observer
 from tests.texts.pinned import Refused
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import forms, missing
+from specnet.compiler.native import forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError
 from specnet.network import Network
@@ -19,9 +19,10 @@ from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
 from specnet.training.compiled import NOISE_AT_ONCE, CompiledStepper
+from tests.compiling import compiles
 from tests.training.engines import CLOSE, disagreement, steppers
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
+pytestmark = compiles
 ROOT = Path(__file__).parents[2]
 
 
@@ -50,7 +51,7 @@ def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch)
 class HalfAdam(Adam):
     """Adam at half of its rate: scalars of its own, but not those of several steps."""
 
-    type: Literal["half_adam"] = "half_adam"  # type: ignore[assignment]
+    type: Literal["half_adam"] = "half_adam"
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         return super().scalars(step, rate / 2)

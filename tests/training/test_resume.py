@@ -11,8 +11,8 @@ import pytest
 
 import specnet
 from specnet.errors import FileError
+from specnet.files.runs import RUN_FILES
 from specnet.parts.registry import built_in_registry
-from specnet.running.folder import RUN_FILES
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of

@@ -3,8 +3,6 @@
 Every module of this package is taken whole, so that a new activation is written in one of them and nowhere else.
 """
 
-# ruff: noqa: F403
-
 from specnet.parts.activations.base import Activation as Activation
 from specnet.parts.activations.curves import *
 from specnet.parts.activations.distributions import *

@@ -5,8 +5,6 @@ form, and says for each block which arrays a user sees in it under which name. E
 whole, so that a new layer is written in one of them and nowhere else.
 """
 
-# ruff: noqa: F403
-
 from specnet.parts.layers.base import Layer as Layer
 from specnet.parts.layers.base import LayerContext as LayerContext
 from specnet.parts.layers.base import LearningLayer as LearningLayer

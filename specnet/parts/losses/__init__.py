@@ -6,8 +6,6 @@ keep their digits; the activation that belongs to them is applied for prediction
 Every module of this package is taken whole, so that a new loss is written in one of them and nowhere else.
 """
 
-# ruff: noqa: F403
-
 from specnet.parts.losses.base import Loss as Loss
 from specnet.parts.losses.base import mean_over_outputs as mean_over_outputs
 from specnet.parts.losses.classes import *

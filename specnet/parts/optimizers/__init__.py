@@ -1,7 +1,5 @@
 """Optimizers, written over the flat parameter vector in the language of the compiler."""
 
-# ruff: noqa: F403
-
 from specnet.parts.optimizers.base import Commits as Commits
 from specnet.parts.optimizers.base import DecayingOptimizer as DecayingOptimizer
 from specnet.parts.optimizers.base import Optimizer as Optimizer

@@ -3,8 +3,6 @@
 Every module of this package is taken whole, so that a new step is written in one of them and nowhere else.
 """
 
-# ruff: noqa: F403
-
 from specnet.parts.preprocessing.base import NUMBERS as NUMBERS
 from specnet.parts.preprocessing.base import Fitted as Fitted
 from specnet.parts.preprocessing.base import Preprocessing as Preprocessing

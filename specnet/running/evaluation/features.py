@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation, unfitted
-from specnet.model import Model
+from specnet.model import Answers, Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.preprocessing import Standardize
-from specnet.running.evaluation.constant import Outputs
+from specnet.running.evaluation.constant import Outputs, least_outputs
 
 Numbers = NDArray[np.float64]
 Predictor = Callable[[Numbers], Outputs]
@@ -47,7 +47,32 @@ class Features:
         return np.concatenate([columns[:, numbers], *indicators], axis=1, dtype=FLOAT64)
 
 
-def raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
+def value_outputs(head: Model, training: Answers, features: Numbers, predict: Predictor) -> Predictor:
+    """Return what gives the outputs of a predictor of values; of several outputs a target the others are constant.
+
+    Parameters
+    ----------
+    head : Model
+        What `output_model` returns.
+    training : Answers
+        Of training rows, whatever the outputs.
+    features : (rows, features)
+        Of the same rows.
+    predict : callable
+        From features to values as the training target has them, (rows, targets).
+    """
+    size, outputs = head.network.target_size, head.network.outputs
+    wanted = training.wanted.astype(np.float64)
+
+    def first(rows: Numbers) -> Outputs:
+        given = _raw_outputs(head, predict(rows), wanted)
+        return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
+
+    added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
+    return lambda rows: first(rows) + added
+
+
+def _raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
     """Return values as outputs that the loss sees.
 
     Where those are logarithms, values stay above half the least positive one of the training target, as only positive

@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
-from specnet.running.evaluation.constant import Outputs, least_outputs, share_outputs
-from specnet.running.evaluation.features import Predictor, raw_outputs
+from specnet.running.evaluation.constant import share_outputs
+from specnet.running.evaluation.features import Numbers, Predictor, value_outputs
 
 MOST_ITERATIONS = 300
 PENALTY = 1.0
 """Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
 GRADIENT_TOLERANCE = 1e-6
 """Of the mean loss, in its largest entry."""
-
-Numbers = NDArray[np.float64]
 
 
 def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
@@ -38,7 +36,8 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
     weight = np.ones(len(training)) if training.weight is None else training.weight
     match head.network.task:
         case "values":
-            return _fitted_values(head, training, features, weight)
+            coefficients = _ridge(features, training.wanted.astype(np.float64), weight)
+            return value_outputs(head, training, features, lambda rows: _scores(coefficients, rows))
         case "multilabel":
             each = [_fitted_shares(target.astype(np.intp), 2, features, weight) for target in training.target.T]
             return lambda rows: share_outputs(head, np.stack([shares(rows)[:, 1] for shares in each], axis=1))
@@ -110,20 +109,6 @@ def _softmax(scores: Numbers) -> Numbers:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def _fitted_values(head: Model, training: Answers, features: Numbers, weight: Numbers) -> Predictor:
-    """Return what gives the outputs for values; of several outputs a target the others are constant."""
-    size, outputs = head.network.target_size, head.network.outputs
-    wanted = training.wanted.astype(np.float64)
-    coefficients = _ridge(features, wanted, weight)
-
-    def first(rows: Numbers) -> Outputs:
-        given = raw_outputs(head, _scores(coefficients, rows), wanted)
-        return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
-
-    added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
-    return lambda rows: first(rows) + added
 
 
 def _ridge(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:

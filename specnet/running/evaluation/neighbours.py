@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
-from specnet.running.evaluation.constant import Outputs, least_outputs, share_outputs
-from specnet.running.evaluation.features import Predictor, raw_outputs
+from specnet.running.evaluation.constant import Outputs, share_outputs
+from specnet.running.evaluation.features import Numbers, Predictor, value_outputs
 
 NEIGHBOURS = 15
 DISTANCES_AT_ONCE = 2**19
-
-Numbers = NDArray[np.float64]
 
 
 def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Predictor:
@@ -35,7 +32,8 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
     counted = weight > 0
     nearest = _Nearest(features[counted], weight[counted])
     if head.network.task == "values":
-        return _fitted_values(head, training, nearest, counted, features)
+        wanted = training.wanted.astype(np.float64)[counted]
+        return value_outputs(head, training, features, lambda rows: np.divide(*nearest.sums(rows, wanted)))
     classes = head.network.outputs if head.network.task == "classes" else 0
     target = training.target.reshape(len(training), -1)
     known = (np.equal(target, np.arange(classes)) if classes else target)[counted].astype(np.float64)
@@ -47,22 +45,6 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
         return share_outputs(head, (sums + one * usual) / (weights + one))
 
     return outputs
-
-
-def _fitted_values(
-    head: Model, training: Answers, nearest: _Nearest, counted: NDArray[np.bool_], features: Numbers
-) -> Predictor:
-    """Return what gives the outputs for values; of several outputs a target the others are constant."""
-    size, outputs = head.network.target_size, head.network.outputs
-    wanted = training.wanted.astype(np.float64)
-
-    def first(rows: Numbers) -> Outputs:
-        sums, weights = nearest.sums(rows, wanted[counted])
-        given = raw_outputs(head, sums / weights, wanted)
-        return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
-
-    added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
-    return lambda rows: first(rows) + added
 
 
 class _Nearest:

@@ -7,8 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from specnet.compiler.native import building
 from specnet.compiler.native.building import library
 from tests.exporting.tools import COMPILER
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 TEXT = "int answer(void) { return 42; }"
@@ -114,13 +114,6 @@ def fifo(tmp_path: Path) -> Iterator[Fifo]:
     made = Fifo(tmp_path / "fifo")
     yield made
     os.close(made.descriptor)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def replace_content(path: Path, content: bytes) -> None:

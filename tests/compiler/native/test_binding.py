@@ -24,14 +24,15 @@ from specnet.compiler import (
     sum_over,
     tanh,
 )
-from specnet.compiler.native import NATIVE, binding, calls, forms, loops, missing, products, target, writing
+from specnet.compiler.native import NATIVE, binding, calls, forms, loops, products, target, writing
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
 from tests.compiler.networks import RandomNetwork, random_network
+from tests.compiling import compiles
 
 pytestmark = [
-    pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}"),
+    compiles,
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # branches not taken are NaN on purpose
     pytest.mark.slow,
 ]

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
-from specnet.compiler.native import NATIVE, binding, missing, products, steps, threads
+from specnet.compiler.native import NATIVE, binding, products, steps, threads
+from tests.compiling import compiles
 from tests.training.engines import steppers
 
 pytestmark = [
-    pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}"),
+    compiles,
     pytest.mark.slow,
 ]
 ROWS, INPUTS, UNITS = 70, 37, 90

@@ -1,0 +1,25 @@
+"""JSON lines: a record for each line, the format of ``history.jsonl`` and ``layers.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from specnet.files.tensors import parse_object
+
+
+def json_lines(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return a line for each record."""
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def records_of(content: bytes) -> list[dict[str, Any]]:
+    """Return the record of each line.
+
+    Raises
+    ------
+    FileError
+        If one is damaged; the message says which.
+    """
+    return [parse_object(line, f"line {number}") for number, line in enumerate(content.splitlines(), 1)]
