@@ -182,6 +182,13 @@ class _Column:
         return self.spec.diagnostic(code, f"{self.label} {message}", path, hint=f"{advice}{how}")
 
 
+def add_cells(numbers: NDArray[np.uint64], cells: NDArray[np.float64]) -> None:
+    """Take a column's cells into the numbers of rows, (rows,) both: equal rows share one, and hardly any others."""
+    numbers ^= cells.view(np.uint64)
+    numbers *= _FACTOR
+    numbers ^= numbers >> _SHIFT
+
+
 class _Repeats:
     """Which test rows are equal to a training row in all columns, by numbers that equal rows share."""
 
@@ -192,9 +199,7 @@ class _Repeats:
     def add(self, index: int, cells: NDArray[np.float64]) -> None:
         """Take in a column, whose cells in training rows are given."""
         for hashes, column in zip(self._hashes, (cells, self._test.column(index)), strict=True):
-            hashes ^= column.view(np.uint64)
-            hashes *= _FACTOR
-            hashes ^= hashes >> _SHIFT
+            add_cells(hashes, column)
 
     def count(self) -> int:
         """Return the number of test rows that a training row is equal to."""

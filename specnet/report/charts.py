@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.report.axes import Axis
 from specnet.report.drawings import Ending, dots, endings, hovers, inside, line, marks, path, small_marks
@@ -21,6 +22,21 @@ MOST_HOVERS = 40
 RIGHT_EDGE = 12.0
 MOST_FOR_NAMES = 0.34
 """Fraction of the width that names at the ends of lines may take."""
+
+
+class Figure(NamedTuple):
+    """A chart in its place on a page.
+
+    Attributes
+    ----------
+    title, note : str
+        What it shows, in a few words, and in a sentence.
+    chart : Markup
+    """
+
+    title: str
+    note: str
+    chart: Markup
 
 
 class Chart:
@@ -64,7 +80,7 @@ class Chart:
         ----------
         x, y : (points,)
         style : str
-            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line; ``guide``, ``cut`` or ``contour``.
+            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line; ``guide`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.
         hover : callable, optional
@@ -156,7 +172,7 @@ class Chart:
         image = f'<image href="{address}" width="{columns}" height="{rows}" preserveAspectRatio="none"/>'
         self._drawings.append(lambda frame: f"<svg {frame.attributes()} {view}>{image}</svg>")
 
-    def contour(self, values: ArrayLike, level: float, style: str = "cut", *, hover: str = "") -> None:
+    def contour(self, values: ArrayLike, level: float, style: str = "", *, hover: str = "") -> None:
         """Draw the lines on which a surface has a value.
 
         Parameters
@@ -165,7 +181,7 @@ class Chart:
             At points evenly spaced from end to end of both axes, lowest y first.
         level : float
         style : str
-            ``cut`` for a strong line, ``contour`` for a dashed one.
+            ``contour`` for a dashed line in place of a strong one.
         hover : str
             What it shows on hover.
         """
@@ -182,7 +198,7 @@ class Chart:
 
         def draw(frame: Frame) -> str:
             drawn = "".join(path(frame, points[:, 0], points[:, 1]) for points in lines)
-            return f'<path class="line {style}" d="{drawn}">{hover_text(hover)}</path>'
+            return f'<path class="{f"line {style}".rstrip()}" d="{drawn}">{hover_text(hover)}</path>'
 
         self._drawings.append(draw)
 
@@ -219,13 +235,12 @@ class Chart:
         x: float,
         y: float,
         text: str,
-        style: str = "halo",
+        style: str = "",
         *,
         anchor: str = "middle",
         right: float = 0.0,
-        down: float = 0.0,
     ) -> None:
-        """Write a text at a place, moved so many units right and down, and so far that it lies beside the axes.
+        """Write a text at a place, moved so many units right, and so far that it lies beside the axes.
 
         Parameters
         ----------
@@ -233,10 +248,10 @@ class Chart:
             Place of its middle, or of its start or end along x.
         text : str
         style : str
-            Classes: ``halo`` for an edge in the colour of the card, ``strong``, ``name-0`` to ``name-9``.
+            Its class: ``strong``.
         anchor : {"start", "middle", "end"}
             What of it lies at x.
-        right, down : float
+        right : float
             Units.
         """
         across, up = self._x.positions([x]), self._y.positions([y])
@@ -250,7 +265,7 @@ class Chart:
             width = text_width(shown)
             start = float(frame.across(across)[0]) + right - fraction * width
             place = min(max(start, first), last - width) + fraction * width
-            baseline = float(frame.down(up)[0]) + down + 0.35 * TEXT_SIZE
+            baseline = float(frame.down(up)[0]) + 0.35 * TEXT_SIZE
             return label(shown, place, min(max(baseline, TEXT_SIZE), self._height - EDGE), style, anchor)
 
         self._drawings.append(draw)
@@ -271,3 +286,8 @@ class Chart:
             middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
             content.append(label("no values to show", *middle, anchor="middle"))
         return picture(classes, self._width, self._height, self._description, content)
+
+
+def kept_points(points: int, most: int) -> NDArray[np.intp]:
+    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
+    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

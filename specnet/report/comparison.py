@@ -6,27 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from specnet.report.axes import Axis
-from specnet.report.charts import Chart
+from specnet.report.charts import Chart, Figure
 from specnet.report.differences import Difference, setting_text, spec_differences
-from specnet.report.figures import count, counted, figure, metric
+from specnet.report.epochs import curve, member_histories, values_axis
+from specnet.report.figures import ABSENT, count, counted, figure, metric
 from specnet.report.headline import words
-from specnet.report.page import style
-from specnet.report.results import Figure
-from specnet.report.run_table import ABSENT, LOSS, TEST, RunRecord, RunTable
+from specnet.report.run_table import LOSS, TEST, RunRecord, RunTable
 from specnet.report.style import CLASS_COUNT
-from specnet.report.templates import environment
+from specnet.report.templates import environment, style
 from specnet.spec import Spec
+from specnet.training.checkpoint import MEMBER
 
-MOST_POINTS = 300
 MOST_NAMED = 8
 """Curves that have their names at their ends; of more, only the list of runs tells them apart."""
-LOG_RATIO = 30
-"""A loss that changes by a larger factor has a logarithmic axis."""
 VALIDATION = "validation_"
 SWATCH_STYLE = Markup(".swatch { display: inline-block; width: 22px; height: 14px; vertical-align: -2px; }\n")
 
@@ -167,7 +162,7 @@ def _curves(runs: Sequence[ComparedRun]) -> Iterator[Figure]:
     """Yield a chart for each figure of the histories, with a line for each run that has it."""
     names = dict.fromkeys(name for run in runs for record in run.history for name in record)
     for name in names:
-        if name not in ("epoch", "member"):
+        if name not in ("epoch", MEMBER):
             yield _chart(name, runs)
 
 
@@ -175,10 +170,8 @@ def _chart(name: str, runs: Sequence[ComparedRun]) -> Figure:
     titles = short_names([run.record.name for run in runs])
     lines = [(place, title, line) for place, title in enumerate(titles) for line in _lines(runs[place], name)]
     values = [value for _, _, (_, values) in lines for value in values]
-    is_loss = name.endswith(LOSS)
-    log = is_loss and min(values) > 0 and max(values) > LOG_RATIO * min(values)
     x = Axis.over(*(epochs for _, _, (epochs, _) in lines), label="epoch")
-    y = Axis.over(values, label=_title(name).lower(), log=log, margin=0.03, zero=is_loss)
+    y = values_axis(values, _title(name).lower(), is_loss=name.endswith(LOSS))
     ends = {place: f"{title} {metric(name, values[-1])}" for place, title, (_, values) in reversed(lines)}
     told = "; ".join(reversed(ends.values()))
     chart = Chart(f"{_title(name)} by epoch, at last: {told}", x, y)
@@ -204,16 +197,9 @@ def _hover(title: str) -> Callable[[float, float], str]:
 
 def _lines(run: ComparedRun, name: str) -> Iterator[tuple[list[int], list[float]]]:
     """Yield epochs and values of a figure, once for each member of an ensemble."""
-    members = dict.fromkeys(record.get("member", 0) for record in run.history)
-    for member in members:
-        curve = [record for record in run.history if record.get("member", 0) == member and name in record]
-        if curve:
-            kept = [curve[place] for place in _kept(len(curve))]
-            yield [record["epoch"] for record in kept], [record[name] for record in kept]
-
-
-def _kept(points: int) -> NDArray[np.intp]:
-    return np.unique(np.linspace(0, points - 1, min(points, MOST_POINTS)).astype(np.intp))
+    for records in member_histories(run.history):
+        if known := [record for record in records if name in record]:
+            yield curve(known, name)
 
 
 def _title(name: str) -> str:

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specnet.report.axes import Axis
-from specnet.report.charts import Chart
+from specnet.report.charts import Chart, Figure
+from specnet.report.epochs import History, curve, member_histories, values_axis
 from specnet.report.figures import count, figure, rounded
-from specnet.report.results import Figure, kept_points
+from specnet.report.style import CLASS_COUNT
 
 MOST_LAYERS = 8
-MOST_POINTS = 300
-LOG_RATIO = 30
-"""A loss that changes by a larger factor has a logarithmic axis."""
 MANY_EPOCHS = 200
 """Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 EARLY = 0.95
@@ -33,8 +31,6 @@ class _Kind(NamedTuple):
 
 _TRAINING = _Kind("loss", "train", "series-0")
 _VALIDATION = _Kind("validation_loss", "validation", "series-1 held")
-
-History = Sequence[Mapping[str, Any]]
 
 
 def training_figures(history: History, looks: Sequence[Mapping[str, Any]], members: int = 1) -> Iterator[Figure]:
@@ -61,26 +57,23 @@ def training_figures(history: History, looks: Sequence[Mapping[str, Any]], membe
 
 
 def _loss(history: History, members: int) -> Figure:
-    curves = [[record for record in history if record.get("member", 0) == member] for member in range(members)]
+    curves = member_histories(history)
     kinds = [_TRAINING, *([_VALIDATION] if "validation_loss" in history[0] else [])]
     values = [record[kind.key] for record in history for kind in kinds]
-    log = min(values) > 0 and max(values) > LOG_RATIO * min(values)
     last_epoch = max(record["epoch"] for record in history)
     x = Axis.over([history[0]["epoch"], last_epoch], label="epoch")
-    y = Axis.over(values, label="loss", log=log, margin=0.03, zero=True)
+    y = values_axis(values, "loss", is_loss=True)
     ends = (
         f"{kind.name} {figure(curves[0][0][kind.key])} at first, {_last(curves[0], kind)} at last" for kind in kinds
     )
     chart = Chart(f"Loss by epoch: {'; '.join(ends)}", x, y)
-    for member, curve in enumerate(each for each in curves if each):
-        kept = kept_points(len(curve), MOST_POINTS)
+    for member, records in enumerate(curves):
         for kind in reversed(kinds):
             chart.line(
-                [curve[place]["epoch"] for place in kept],
-                [curve[place][kind.key] for place in kept],
+                *curve(records, kind.key),
                 kind.style,
                 name="" if member else kind.name,
-                value="" if member else _last(curve, kind),
+                value="" if member else _last(records, kind),
                 hover=partial(_hover, f"{kind.name} loss", figure),
             )
     note = f"The {members} networks of the ensemble, a line each." if members > 1 else "Mean over the training rows."
@@ -94,8 +87,8 @@ def _loss(history: History, members: int) -> Figure:
     return Figure("Loss", note, chart.svg())
 
 
-def _last(curve: History, kind: _Kind) -> str:
-    return figure(curve[-1][kind.key])
+def _last(records: History, kind: _Kind) -> str:
+    return figure(records[-1][kind.key])
 
 
 def _hover(name: str, text: Callable[[float], str], epoch: float, value: float) -> str:
@@ -130,7 +123,7 @@ def _layers(title: str, note: str, epochs: list[int], values: Mapping[str, list[
         chart.line(
             epochs,
             values[name],
-            f"series-{place % 10}",
+            f"series-{place % CLASS_COUNT}",
             name=name,
             hover=partial(_hover, name, rounded),
         )

@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from specnet.parts.part import Part, Section, short
+from specnet.report.figures import ABSENT
 from specnet.report.tables import text_width
 from specnet.report.values import value_text
 from specnet.spec import Spec
 
-ABSENT = "–"
 GAP_COST = 0.45
 """Of an entry that only one list has; entries of one type are matched if less than twice that share of them differs."""
 OTHER_TYPE = 2.0

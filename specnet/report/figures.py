@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+ABSENT = "–"
+"""Stands where there is no value."""
+
 
 def count(number: int) -> str:
     """Return a whole number with its digits in groups of three: ``20 000``."""
@@ -79,7 +82,7 @@ def size(number_of_bytes: int) -> str:
 def rounded(value: float) -> str:
     """Return a value in a picture or a caption: three digits, a true minus sign, a power of ten behind many zeros."""
     if not math.isfinite(value):
-        return "–"
+        return ABSENT
     if value == 0:
         return "0"
     digits, exponent = f"{value:.2e}".split("e")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specnet.report.figures import count, counted, figure, interval, metric, true_minus
@@ -52,8 +52,13 @@ def network_name(resolved: Resolved, members: int = 1) -> str:
 
 def score_name(evaluation: Mapping[str, Any]) -> str:
     """Return the metric by which a run is judged: accuracy or R², else the spec's first one, else the loss."""
-    names = [name for name in _best_split(evaluation)[1] if name != "loss"]
-    return next((name for name in PREFERRED if name in names), names[0] if names else "loss")
+    return main_metric(_best_split(evaluation)[1]) or "loss"
+
+
+def main_metric(names: Iterable[str]) -> str | None:
+    """Return the metric that comes first: accuracy or R², else the first one but the loss, None if there is none."""
+    metrics = [name for name in names if name != "loss"]
+    return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
 
 
 def words(name: str) -> str:

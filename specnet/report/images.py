@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.arrays import Array, pieces
+from specnet.parts.row_view import RowView
 from specnet.report.figures import percent
 from specnet.report.pixels import HUES, data_uri, png
 
@@ -35,7 +37,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-def image_side(columns: NDArray[Any]) -> int | None:
+def image_side(columns: Array | RowView) -> int | None:
     """Return the side of the square grey images that rows (rows, columns) are, None where they are no images.
 
     Their grey values are whole numbers from 0 on, and there are at least 6 × 6.
@@ -43,8 +45,12 @@ def image_side(columns: NDArray[Any]) -> int | None:
     side = math.isqrt(columns.shape[1])
     if side < SMALLEST_SIDE or side * side != columns.shape[1]:
         return None
-    with np.errstate(invalid="ignore"):
-        return side if np.all((columns >= 0) & (columns == np.rint(columns))) else None
+    for piece in pieces(columns):
+        values = np.asarray(columns[piece], np.float64)
+        with np.errstate(invalid="ignore"):
+            if not np.all((values >= 0) & (values == np.rint(values))):
+                return None
+    return side
 
 
 def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], side: int) -> list[Picture]:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from specnet.files.toml import toml_value
 from specnet.parts.losses import Quantile
 from specnet.report import headline
+from specnet.report.charts import Figure
 from specnet.report.courses import training_figures
 from specnet.report.diagram import diagram
 from specnet.report.figures import count, counted, percent, rounded
@@ -19,9 +19,8 @@ from specnet.report.images import mistake_pictures, weight_pictures
 from specnet.report.overview import Overview
 from specnet.report.planes import story
 from specnet.report.record import Record
-from specnet.report.results import Figure, class_figures, importance_figure, output_table, value_figures
-from specnet.report.style import CHART_STYLE, theme
-from specnet.report.templates import PAGES, environment
+from specnet.report.results import class_figures, importance_figure, output_table, value_figures
+from specnet.report.templates import PAGES, environment, style
 from specnet.training.course import ALL_EPOCHS
 
 LIVE = "net"
@@ -60,11 +59,6 @@ class Slider(NamedTuple):
     high: str
     step: str
     start: str
-
-
-def style() -> Markup:
-    """Return the style sheet of all pages."""
-    return Markup(theme(":root") + (PAGES / "style.css").read_text("utf-8") + CHART_STYLE)
 
 
 def page(record: Record) -> str:
@@ -110,10 +104,9 @@ def page(record: Record) -> str:
 
 
 def _told(finding: Finding) -> Told:
-    settings = [f"{path} = {toml_value(value)}" for path, value in finding.changes.items()]
-    words = finding.remedy.removeprefix(", ".join(settings)).removeprefix("; ")
     title = finding.code.replace("-", " ").capitalize()
-    return Told(title, finding.severity == "error", _sentence(finding.sentence), settings, _sentence(words))
+    sentence, words = _sentence(finding.sentence), _sentence(finding.words)
+    return Told(title, finding.severity == "error", sentence, finding.settings, words)
 
 
 def _sentence(text: str) -> str:

@@ -46,8 +46,8 @@ class Placed:
 
     Attributes
     ----------
-    x, top, bottom : float
-        Its middle, and the ends of its circles.
+    x, top : float
+        Its middle, and the upper end of its circles.
     units : dict
         Height of the middle of each unit that is drawn.
     gap : float or None
@@ -58,7 +58,6 @@ class Placed:
 
     x: float
     top: float
-    bottom: float
     units: Mapping[int, float]
     gap: float | None
     caption: float
@@ -186,7 +185,7 @@ def _column(column: Column, x: float, top: float, circles: Circles, common: floa
     units = {row: middle for row, middle in zip(rows, middles, strict=True) if row is not None}
     gap = middles[FIRST_UNITS] if None in rows else None
     bottom = middles[-1] + circles.radius
-    return Placed(x, top, bottom, units, gap, (bottom if common is None else common) + CAPTION_GAP)
+    return Placed(x, top, units, gap, (bottom if common is None else common) + CAPTION_GAP)
 
 
 def _connections(
@@ -216,4 +215,4 @@ def _connections(
 def _moved(placed: Placed, down: float) -> Placed:
     units = {unit: y + down for unit, y in placed.units.items()}
     gap = None if placed.gap is None else placed.gap + down
-    return Placed(placed.x, placed.top + down, placed.bottom + down, units, gap, placed.caption + down)
+    return Placed(placed.x, placed.top + down, units, gap, placed.caption + down)

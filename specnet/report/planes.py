@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from specnet.parts.arrays import Array
 from specnet.report.answers import answer_of
-from specnet.report.charts import Chart
+from specnet.report.charts import Chart, Figure
 from specnet.report.columns import Column
 from specnet.report.drawings import MARKS
 from specnet.report.figures import count, rounded
@@ -25,28 +25,10 @@ MOST_ROWS, MOST_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
 MOST_UNITS = 16
-MOST_LATER_LAYERS = 3
 MOST_IN_LATER_LAYERS = 24
 STRENGTH = 0.62
 """Opacity of the strongest answers, so that rows stand out; of activations and sums it is a little more."""
 UNIT_STRENGTH = 0.75
-
-
-class Picture(NamedTuple):
-    """A picture with its caption.
-
-    Attributes
-    ----------
-    title : str
-        A few words.
-    note : str
-        What it shows, or nothing.
-    chart : Markup
-    """
-
-    title: str
-    note: str
-    chart: Markup
 
 
 class Section(NamedTuple):
@@ -56,13 +38,13 @@ class Section(NamedTuple):
     ----------
     title, text : str
         A heading, and sentences that explain the pictures.
-    pictures : tuple of Picture
+    pictures : tuple of Figure
         None where the text is all.
     """
 
     title: str
     text: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Figure, ...]
 
 
 class Mark(NamedTuple):
@@ -85,15 +67,15 @@ class Story:
 
     Attributes
     ----------
-    rows, answer : Picture
+    rows, answer : Figure
         The pair of large pictures.
     marks : tuple of Mark
         The legend of rows.
     sections : tuple of Section
     """
 
-    rows: Picture
-    answer: Picture
+    rows: Figure
+    answer: Figure
     marks: tuple[Mark, ...]
     sections: tuple[Section, ...]
 
@@ -125,7 +107,7 @@ class _Teller:
         marks = tuple(Mark(name, _mark(kind)) for kind, name in enumerate(self.answer.kind_names))
         return Story(self._large_rows(), self._large_answer(), marks, tuple(sections))
 
-    def _large_rows(self) -> Picture:
+    def _large_rows(self) -> Figure:
         plane, rows = self.plane, self.rows
         total, held = len(plane.columns), int(plane.held_out.sum())
         description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them held out"
@@ -137,7 +119,7 @@ class _Teller:
             note += " Points with an edge are held-out rows, which the network never learns from."
         if len(rows) < total:
             note += f" {count(len(rows))} of {count(total)} rows, drawn at random."
-        return Picture("The rows", note, chart.svg())
+        return Figure("The rows", note, chart.svg())
 
     def _hovers(self) -> list[str]:
         plane = self.plane
@@ -147,7 +129,7 @@ class _Teller:
             for k in self.rows.tolist()
         ]
 
-    def _large_answer(self) -> Picture:
+    def _large_answer(self) -> Figure:
         surface = self.answer.surface(self.plane.answers(self.plane.points))
         score = self.answer.score(self.plane.answers(self.plane.columns), self.plane.target)
         description = f"{self.answer.description}: {score}"
@@ -158,7 +140,7 @@ class _Teller:
         for values in surface.boundaries:
             chart.contour(on_grid(values), 0.0)
         chart.reuse(ROWS)
-        return Picture("The answer", self.answer.about_answer, chart.svg())
+        return Figure("The answer", self.answer.about_answer, chart.svg())
 
     def _small(self, description: str) -> Chart:
         return Chart(description, *self.plane.axes, width=SMALL[0], height=SMALL[1], bare=True)
@@ -197,7 +179,7 @@ class _Teller:
             self._activation(chart, outputs[:, unit])
             self._add_rows(chart)
             chart.contour(on_grid(sums[:, unit]), 0.0)
-            pictures.append(Picture(f"unit {unit + 1}", ", ".join(notes), chart.svg()))
+            pictures.append(Figure(f"unit {unit + 1}", ", ".join(notes), chart.svg()))
         text = "Along its line a unit's weighted sum, with its bias, is 0. "
         if silent:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
@@ -249,7 +231,7 @@ class _Teller:
             self._add_rows(chart)
             chart.contour(on_grid(without_ties(total)), 0.0)
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
-            pictures.append(Picture(title, note, chart.svg()))
+            pictures.append(Figure(title, note, chart.svg()))
         text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
@@ -271,7 +253,7 @@ class _Teller:
                 note = "" if np.ptp(of_rows[:, unit]) else "the same output for every row"
                 chart = self._small(f"Output of unit {unit + 1} of {column.key} over the plane")
                 self._activation(chart, values[:, unit])
-                pictures.append(Picture(f"unit {unit + 1}", note, chart.svg()))
+                pictures.append(Figure(f"unit {unit + 1}", note, chart.svg()))
             text = "Yellow is a positive output and violet a negative one."
             if column.size > most:
                 text += f" The first {most} of {count(column.size)} units."
@@ -290,7 +272,7 @@ class _Teller:
             self._add_rows(chart)
             for values in surface.boundaries:
                 chart.contour(on_grid(values), 0.0)
-            pictures.append(Picture(title, score, chart.svg()))
+            pictures.append(Figure(title, score, chart.svg()))
         if pictures:
             yield Section("The same plane while it was learned", "", tuple(pictures))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.report.axes import Axis
-from specnet.report.charts import HEIGHT, WIDTH, Chart
+from specnet.report.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
 from specnet.report.figures import count, counted, percent, rounded
 from specnet.report.rates import calibration, precision_recall_curve, roc_curve
 from specnet.report.tables import TextTable
@@ -32,21 +31,6 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
-
-
-class Figure(NamedTuple):
-    """A chart in its place on a page.
-
-    Attributes
-    ----------
-    title, note : str
-        What it shows, in a few words, and in a sentence.
-    chart : Markup
-    """
-
-    title: str
-    note: str
-    chart: Markup
 
 
 def class_figures(
@@ -120,7 +104,7 @@ def importance_figure(importance: Importance) -> Figure:
         hover = f"{names[place]}: {texts[place]} ± {rounded(spread)}"
         chart.rectangle((0.0, value), (place - 0.36, place + 0.36), "bar", hover=hover)
         chart.line([value - spread, value + spread], [place, place], "whisker")
-        chart.text(max(value + spread, 0.0), place, texts[place], "plain", anchor="start", right=5)
+        chart.text(max(value + spread, 0.0), place, texts[place], anchor="start", right=5)
     shown = (
         "" if len(order) == len(importance.columns) else f"; the first {len(order)} of {count(len(importance.columns))}"
     )
@@ -257,8 +241,3 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
             recall, precision = ratios
             rows.append((name, rounded(misses + hits), recall, rounded(alarms + hits), precision))
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
-
-
-def kept_points(points: int, most: int) -> NDArray[np.intp]:
-    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
-    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from specnet.report.figures import duration, figure, metric
-from specnet.report.headline import PREFERRED
+from specnet.report.figures import ABSENT, duration, metric
+from specnet.report.headline import main_metric
 from specnet.report.tables import TextTable
 from specnet.spec.reading.hints import close_match
 
 TEST, TRAIN, VALIDATION = "test", "train", "validation"
 LOSS = "loss"
-ABSENT = "–"
 FINISHED = "finished"
 State = Literal["finished", "interrupted", "unfinished", "broken"]
 
@@ -53,8 +52,7 @@ class RunRecord:
     @property
     def main_metric(self) -> str | None:
         """The metric of test rows by which a run is judged: accuracy or R², else its first one but the loss."""
-        names = [name for name in self.metrics.get(TEST, ()) if name != LOSS]
-        return next((name for name in PREFERRED if name in names), names[0] if names else None)
+        return main_metric(self.metrics.get(TEST, ()))
 
     def score(self, split: str, name: str) -> float | None:
         """Return a figure, None if the run does not have it."""
@@ -167,5 +165,4 @@ def score_text(title: str, value: float | None) -> str:
     """Return a score as text, by the name of its metric."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    name = title.partition(" ")[2]
-    return metric(name, value) if name else figure(value)
+    return metric(title.partition(" ")[2], value)

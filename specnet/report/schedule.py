@@ -8,7 +8,7 @@ from typing import Any
 
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.part import described
-from specnet.report.figures import count, counted
+from specnet.report.figures import count, counted, short
 
 WIDTH, HEIGHT = 61, 11
 """Characters of the curve; both odd, so that there is a middle."""
@@ -43,14 +43,14 @@ class RateCurve:
 
     def summary(self) -> str:
         """Return in a line what changes the rate, and how long the run is."""
-        start = f"{self.optimizer.type} at {_rate(self.optimizer.learning_rate)}"
+        start = f"{self.optimizer.type} at {short(self.optimizer.learning_rate)}"
         length = f"{counted(self.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
         return f"{start}, {described(self.optimizer.schedule)}, {length}"
 
     def lines(self) -> list[str]:
         """Return the curve between its axes, its lowest and highest point, and what is not known beforehand."""
         scale = max(filter(math.isfinite, self.rates), default=0.0) or 1.0
-        labels = {0: "0", HEIGHT // 2: _rate(scale / 2), HEIGHT - 1: _rate(scale)}
+        labels = {0: "0", HEIGHT // 2: short(scale / 2), HEIGHT - 1: short(scale)}
         margin = max(map(len, [*labels.values(), "epoch"]))
         reaches = [self._reach(column, scale) for column in range(WIDTH)]
         lines = ["learning rate"]
@@ -93,7 +93,7 @@ class RateCurve:
         return low, high
 
     def _at(self, rate: float) -> str:
-        return f"{_rate(rate)} at step {count(self.steps[self.rates.index(rate)] + 1)}"
+        return f"{short(rate)} at step {count(self.steps[self.rates.index(rate)] + 1)}"
 
 
 def _spaced(length: int, most: int) -> list[int]:
@@ -106,10 +106,6 @@ def _spread(words: list[str]) -> str:
     left, middle, right = words
     half = WIDTH // 2
     return f"{left:<{half - len(middle) // 2}}{middle}".ljust(WIDTH - len(right)) + right
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:.3g}"
 
 
 def _finite(rate: float) -> float | None:

@@ -74,7 +74,6 @@ _SHARED = """
 _CHART = """
 .specnet-chart .axis-label { font-size: 11.5px; }
 .specnet-chart .strong { fill: var(--ink); font-weight: 600; }
-.specnet-chart .halo { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
 .specnet-chart .grid { fill: none; stroke: var(--rule); }
 .specnet-chart .frame { fill: none; stroke: var(--rule); }
 .specnet-chart .line { fill: none; stroke: var(--ink); stroke-width: 2; stroke-linejoin: round; }

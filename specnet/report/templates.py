@@ -6,6 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from specnet.report.style import CHART_STYLE, theme
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -25,3 +29,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def style() -> Markup:
+    """Return the style sheet of all pages."""
+    return Markup(theme(":root") + (PAGES / "style.css").read_text("utf-8") + CHART_STYLE)

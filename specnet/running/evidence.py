@@ -56,7 +56,7 @@ def run_evidence(
         None if the loss was no longer finite.
     """
     network, target = encoder.network, training.target
-    lines = history_of([dict(line) for line in history], 0)
+    lines = history_of(history, 0)
     held_losses = [line[VALIDATION_LOSS] for line in lines if VALIDATION_LOSS in line]
     return Evidence(
         task=network.task,

@@ -256,9 +256,11 @@ def _target_name(model: Model) -> str:
 def _images(data: SpecData) -> Images | None:
     from specnet.report.images import image_side
 
-    columns = np.asarray(data.splits["train"].columns, np.float64)
+    if "test" not in data.splits:
+        return None
+    columns = data.splits["train"].columns
     side = image_side(columns)
-    if side is None or "test" not in data.splits:
+    if side is None:
         return None
     rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)
-    return Images(rows, float(columns.max(initial=0.0)))
+    return Images(rows, float(np.asarray(columns).max(initial=0)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -149,7 +149,10 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
     return records
 
 
-def history_of(records: list[dict[str, Any]], member: int) -> list[dict[str, Any]]:
+_Line = TypeVar("_Line", bound=Mapping[str, Any])
+
+
+def history_of(records: Iterable[_Line], member: int) -> list[_Line]:
     """Return the records of a member of an ensemble."""
     return [record for record in records if record.get(MEMBER, 0) == member]
 

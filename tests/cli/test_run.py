@@ -126,7 +126,9 @@ def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None
 
 
 def test_two_findings_stand_below_the_table(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = tuple(Finding(code, "warning", f"{code} was seen", "look at it") for code in ("first", "second", "third"))
+    found = tuple(
+        Finding(code, "warning", f"{code} was seen", {}, "look at it") for code in ("first", "second", "third")
+    )
     monkeypatch.setattr("specnet.running.runner.findings", lambda evidence: found)
     ended = specnet("run", "moons.toml")
     assert ended.out.splitlines()[3:5] == ["first: first was seen", "second: second was seen"]

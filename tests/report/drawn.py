@@ -48,6 +48,11 @@ class Drawn:
         """Return the points of straight lines, a list for each piece."""
         return [piece for path in self.all("path", style) for piece in pieces(path.attrib["d"])]
 
+    def cuts(self) -> list[list[Point]]:
+        """Return the points of the strong lines, of which no style makes another, a list for each piece."""
+        strong = [path for path in self.all("path", "line") if path.attrib["class"] == "line"]
+        return [piece for path in strong for piece in pieces(path.attrib["d"])]
+
 
 def pieces(data: str) -> list[list[Point]]:
     """Return the points of a path of straight lines."""

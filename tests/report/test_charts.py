@@ -134,7 +134,7 @@ def test_a_contour_lies_where_a_sigmoid_is_a_half() -> None:
     chart = Chart("plane", Axis(-2, 3), Axis(-1, 2), width=508, height=308, bare=True)
     chart.contour(1 / (1 + np.exp(-(1.5 * grid[..., 0] - 2 * grid[..., 1] + 0.3))), 0.5, hover="0.5")
     drawn = Drawn(chart.svg())
-    (line,) = drawn.lines("line cut")
+    (line,) = drawn.cuts()
     for across, down in line:
         here = -2 + (across - 4) / 100, 2 - (down - 4) / 100
         assert 1.5 * here[0] - 2 * here[1] + 0.3 == pytest.approx(0, abs=0.02)
@@ -148,7 +148,7 @@ def test_contours_leave_out_what_is_not_finite() -> None:
     chart = bare()
     chart.contour(surface, 0.5)
     chart.contour(surface, 7.0)
-    (line,) = Drawn(chart.svg()).lines("cut")
+    (line,) = Drawn(chart.svg()).cuts()
     assert [y for _, y in line] == [29, 29]
     assert min(x for x, _ in line) > 50
 
@@ -293,8 +293,8 @@ def test_texts_are_moved_into_the_chart() -> None:
     chart = Chart("texts", Axis(0, 1), Axis(0, 1))
     for x in (0, 1):
         for y in (0, 1):
-            chart.text(x, y, "a rather long text", anchor="middle", down=30)
-    for element in Drawn(chart.svg()).all("text", "halo"):
+            chart.text(x, y, "a rather long text", "strong", anchor="middle")
+    for element in Drawn(chart.svg()).all("text", "strong"):
         x, y = float(element.attrib["x"]), float(element.attrib["y"])
         half = text_width(element.text or "") / 2
         assert x - half >= 0

@@ -162,7 +162,10 @@ def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None
 def test_findings_of_a_run_are_shown_in_order(result: specnet.RunResult) -> None:
     from dataclasses import replace
 
-    findings = (Finding("leakage", "error", f"of {HOSTILE}", "leave it out"), Finding("x", "warning", "sentence", "y"))
+    findings = (
+        Finding("leakage", "error", f"of {HOSTILE}", {}, "leave it out"),
+        Finding("x", "warning", "sentence", {}, "y"),
+    )
     page = shown(replace(result, findings=findings))
     expected = ["leakage:", f"of {HOSTILE}", "Remedy: leave it out", "x:", "sentence", "Remedy: y"]
     place = page.texts.index("leakage:")

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from specnet.report.page import style
-from specnet.report.templates import PAGES, environment
+from specnet.report.templates import PAGES, environment, style
 
 ROOT = Path(__file__).parents[2]
 

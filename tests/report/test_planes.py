@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from specnet.network import Network
-from specnet.report.planes import Picture, Story, story
+from specnet.report.charts import Figure
+from specnet.report.planes import Story, story
 from specnet.report.surfaces import Plane, leads, log_odds
 from specnet.spec import Resolved
 from tests.report.drawn import Drawn
@@ -54,20 +55,20 @@ def initial(resolved: Resolved) -> dict[str, np.ndarray]:
     return made.parameters(made.initial_parameters()) | made.initial_state()
 
 
-def all_pictures(told: Story) -> list[Picture]:
+def all_pictures(told: Story) -> list[Figure]:
     return [told.rows, told.answer, *(picture for section in told.sections for picture in section.pictures)]
 
 
-def section(told: Story, title: str) -> tuple[Picture, ...]:
+def section(told: Story, title: str) -> tuple[Figure, ...]:
     (found,) = [section for section in told.sections if section.title.startswith(title)]
     return found.pictures
 
 
-def cut(picture: Picture) -> list[tuple[float, float]]:
+def cut(picture: Figure) -> list[tuple[float, float]]:
     """Return the points of a strong line in the values of the plane."""
     drawn = Drawn(picture.chart)
     width, height = drawn.size
-    points = [point for line in drawn.lines("cut") for point in line]
+    points = [point for line in drawn.cuts() for point in line]
     # A small picture has a frame of its own of 4 units.
     return [(-0.8 + 11.6 * (x - 4) / (width - 8), 5.4 - 5.8 * (y - 4) / (height - 8)) for x, y in points]
 
@@ -109,7 +110,7 @@ def test_the_output_adds_the_units_from_the_strongest_on() -> None:
 def test_the_last_sum_and_the_answer_have_the_same_line() -> None:
     told = story(plane_of(TWO, TENSORS), {7: TENSORS})
     last, (learned,) = section(told, "The output adds")[-1], section(told, "The same plane")
-    assert Drawn(last.chart).lines("cut") == Drawn(learned.chart).lines("cut")
+    assert Drawn(last.chart).cuts() == Drawn(learned.chart).cuts()
     assert (learned.title, learned.note) == ("epoch 7", "75 % of rows right")
 
 
@@ -117,7 +118,7 @@ def test_the_answer_has_lines_at_probabilities() -> None:
     drawn = Drawn(story(plane_of(TWO, TENSORS), {}).answer.chart)
     hovers = [contour[0].text for contour in drawn.all("path", "contour")]
     assert hovers == ["0.1", "0.25", "0.75", "0.9"]
-    assert len(drawn.all("path", "cut")) == 1
+    assert len(drawn.cuts()) == 1
     assert drawn.root.attrib["aria-label"] == "Probability of yes over x and y: 75 % of rows right"
     assert drawn.size == (440, 330)
 
@@ -129,7 +130,7 @@ def test_parametrizations_and_missing_biases_are_counted() -> None:
     assert section(told, "Each first-layer")[0].note == "fires on 50 % of rows, towards yes (0.58)"
     sums = section(told, "The output adds")
     assert sums[0].title == "unit 1"
-    assert Drawn(sums[-1].chart).lines("cut") == Drawn(section(told, "The same plane")[0].chart).lines("cut")
+    assert Drawn(sums[-1].chart).cuts() == Drawn(section(told, "The same plane")[0].chart).cuts()
 
 
 def test_lines_of_several_classes_are_where_two_tie() -> None:
@@ -161,7 +162,7 @@ def test_a_regression_has_the_mean_on_its_line() -> None:
     for x, y in cut(learned):
         assert 20 + 10 * (max(x - 4, 0) - 2 * max(y - 2, 0) - 0.5) == pytest.approx(25, abs=1.5)
     sums = section(told, "The output adds")
-    assert Drawn(sums[-1].chart).lines("cut") == Drawn(learned.chart).lines("cut")
+    assert Drawn(sums[-1].chart).cuts() == Drawn(learned.chart).cuts()
     predicted = np.array([15.0, -45.0, 75.0, 15.0])
     target = np.array([10.0, 20.0, 45.0, 0.0])
     r2 = 1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum()

@@ -34,7 +34,7 @@ def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
     assert [each.code for each in result.findings] == ["rate-too-low"]
     assert RunFolder(tmp_path / "run").findings() == result.findings
     (record,) = json.loads((tmp_path / "run" / "findings.json").read_text())["findings"]
-    assert list(record) == ["code", "severity", "sentence", "remedy", "changes"]
+    assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words"]
     assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
     again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
     assert again.findings == result.findings
@@ -156,4 +156,4 @@ def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.r
     assert {each.code for each in found} == {"constant-column"}
     assert found[0].sentence == "<same>: the same value in all 75 training rows"
     assert found[0].changes == {"data.columns.<same>": "ignore"}
-    assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings()).findings == ()
+    assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings).findings == ()

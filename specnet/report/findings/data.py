@@ -7,30 +7,29 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.data.suspicions import FAR_FROM_ZERO
+from specnet.data.suspicious_columns import add_cells
 from specnet.parts.arrays import pieces
 from specnet.report.figures import count, percent, short
 from specnet.report.findings.evidence import Evidence, Numbers
-from specnet.report.findings.finding import Finding, Remedy, finding
+from specnet.report.findings.finding import Finding
 from specnet.report.findings.remedies import ignored_column, standardized_columns
+from specnet.report.images import image_side
 
 MOST_NAMED = 3
 """Constant columns that a sentence names."""
 LARGE, VERY_LARGE, SPREAD_FACTOR = 100.0, 1000.0, 1000.0
-FAR_TARGET = 30.0
 GIVEN_AWAY, NEXT_FACTOR = 0.98, 0.2
 SHARED, DISTINCT = 0.05, 0.5
-LEAST_SIDE = 6
-"""Of the smallest picture whose columns are taken for pixels."""
 MOST_RANKED = 20_000
 """Training rows that a single column is compared with the target on; of more, evenly spaced ones."""
-_FACTOR, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
 
 
 def constant_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns with one value in all training rows, unless they are pixels."""
     columns = evidence.columns
     rows, flat = len(columns.cells), _constant_columns(evidence)
-    if not flat or rows < 2 or _are_pixels(evidence):
+    if not flat or rows < 2 or image_side(columns.cells) is not None:
         return
     named = ", ".join(columns.names[place] for place in flat[:MOST_NAMED])
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
@@ -39,9 +38,9 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
         for place in flat
         for path, value in ignored_column(evidence, columns.names[place]).items()
     }  # fmt: skip
-    remedy = Remedy(changes) if len(changes) == len(flat) else Remedy({}, "leave it out of data.features")
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
-    yield finding("constant-column", "warning", sentence, remedy)
+    advice = (changes, "") if len(changes) == len(flat) else ({}, "leave it out of data.features")
+    yield Finding("constant-column", "warning", sentence, *advice)
 
 
 def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
@@ -57,8 +56,8 @@ def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
     if factor > SPREAD_FACTOR or largest > VERY_LARGE:
         sentence = f"inputs reach {short(largest)}; the spreads of their columns differ by a factor of {short(factor)}"
         changes = standardized_columns(evidence)
-        remedy = Remedy(changes, "" if changes else "standardize them in network.preprocessing")
-        yield finding("unscaled-columns", "warning", sentence, remedy)
+        words = "" if changes else "standardize them in network.preprocessing"
+        yield Finding("unscaled-columns", "warning", sentence, changes, words)
 
 
 def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
@@ -68,11 +67,11 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
     values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
     means, spreads = values.mean(axis=0), values.std(axis=0)
     worst = int(np.maximum(abs(means), spreads).argmax())
-    if max(abs(means[worst]), spreads[worst]) > FAR_TARGET:
+    if max(abs(means[worst]), spreads[worst]) > FAR_FROM_ZERO:
         whose = f"target {worst}" if values.shape[1] > 1 else "the target"
         sentence = f"{whose} has mean {short(means[worst])} and standard deviation {short(spreads[worst])}"
-        remedy = Remedy({"network.target_preprocessing": ["standardize"]})
-        yield finding("unscaled-target", "warning", sentence, remedy)
+        changes = {"network.target_preprocessing": ["standardize"]}
+        yield Finding("unscaled-target", "warning", sentence, changes)
 
 
 def leakage(evidence: Evidence) -> Iterator[Finding]:
@@ -94,7 +93,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     (power, name), (following, _) = powers[:2]
     sentence = f"{name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
     words = "leave it out unless it is known before the answer is"
-    yield finding("leakage", "error", sentence, Remedy(ignored_column(evidence, name), words))
+    yield Finding("leakage", "error", sentence, ignored_column(evidence, name), words)
 
 
 def shared_rows(evidence: Evidence) -> Iterator[Finding]:
@@ -108,8 +107,8 @@ def shared_rows(evidence: Evidence) -> Iterator[Finding]:
     share = float(np.isin(row_numbers(held.inputs), known).mean())
     if share > SHARED:
         sentence = f"{percent(share)} of the {held.rows} are training rows too"
-        remedy = Remedy({}, "remove duplicate rows, or keep them together with data.split.group")
-        yield finding("shared-rows", "error", sentence, remedy)
+        words = "remove duplicate rows, or keep them together with data.split.group"
+        yield Finding("shared-rows", "error", sentence, {}, words)
 
 
 def column_power(column: Numbers, target: Numbers, task: str) -> float:
@@ -141,9 +140,7 @@ def row_numbers(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
     for piece in pieces(rows):
         part = numbers[piece]
         for column in np.asarray(rows[piece], np.float64).T:
-            part ^= np.ascontiguousarray(column + 0.0).view(np.uint64)  # a zero has no sign
-            part *= _FACTOR
-            part ^= part >> _SHIFT
+            add_cells(part, np.ascontiguousarray(column + 0.0))  # a zero has no sign
     return numbers
 
 
@@ -157,16 +154,6 @@ def _constant_columns(evidence: Evidence) -> list[int]:
         if not flat.any():
             break
     return [int(place) for place in np.flatnonzero(flat)]
-
-
-def _are_pixels(evidence: Evidence) -> bool:
-    """Return whether the columns are a square of whole grey values."""
-    cells, columns = evidence.columns.cells, len(evidence.columns.names)
-    side = round(columns**0.5)
-    if side * side != columns or side < LEAST_SIDE:
-        return False
-    rows = np.asarray(cells[:MOST_RANKED], np.float64)
-    return bool((rows >= 0).all() and (rows == np.round(rows)).all())
 
 
 def _filled(column: NDArray[np.floating]) -> Numbers:

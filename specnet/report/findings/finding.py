@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from specnet.errors import FileError
@@ -26,21 +26,27 @@ class Finding:
     severity : "error" or "warning"
     sentence : str
         What was seen, with its numbers.
-    remedy : str
-        What to do, in the terms of a spec.
     changes : mapping
-        The settings in the remedy; empty where it has none.
+        What to set; empty where nothing is.
+    words : str
+        What to do besides, or instead, in the terms of a spec.
     """
 
     code: str
     severity: Severity
     sentence: str
-    remedy: str
-    changes: Changes = field(default_factory=dict)
+    changes: Changes
+    words: str = ""
 
+    @property
     def settings(self) -> list[str]:
-        """Return the changes as ``--set`` takes them: ``training.epochs=500``."""
-        return [f"{path}={toml_value(value)}" for path, value in self.changes.items()]
+        """The changes as a spec writes them: ``training.epochs = 500``."""
+        return [f"{path} = {toml_value(value)}" for path, value in self.changes.items()]
+
+    @property
+    def remedy(self) -> str:
+        """What to do: settings, words, or settings and then words."""
+        return "; ".join(part for part in (", ".join(self.settings), self.words) if part)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as plain data, as ``findings.json`` has it."""
@@ -50,28 +56,12 @@ class Finding:
             "sentence": self.sentence,
             "remedy": self.remedy,
             "changes": dict(self.changes),
+            "words": self.words,
         }
 
 
-@dataclass(frozen=True)
-class Remedy:
-    """What a finding advises: settings, words, or settings and then words."""
-
-    changes: Changes
-    words: str = ""
-
-    def __str__(self) -> str:
-        settings = ", ".join(f"{path} = {toml_value(value)}" for path, value in self.changes.items())
-        return "; ".join(part for part in (settings, self.words) if part)
-
-
-def finding(code: str, severity: Severity, sentence: str, remedy: Remedy) -> Finding:
-    """Return a finding with the text and the changes of its remedy."""
-    return Finding(code, severity, sentence, str(remedy), remedy.changes)
-
-
 def read_finding(record: Any) -> Finding:
-    """Return the finding that `Finding.as_dict` gave.
+    """Return the finding that `Finding.as_dict` gave, now or in an earlier version, which did not write the words.
 
     Raises
     ------
@@ -85,6 +75,8 @@ def read_finding(record: Any) -> Finding:
             "sentence": str(sentence),
             "remedy": str(remedy),
             "changes": dict(changes),
-        } if all(isinstance(path, str) for path in changes):
-            return Finding(code, severity, sentence, remedy, changes)
+        } if all(isinstance(path, str) for path in changes) and isinstance(record.get("words", ""), str):
+            settings = Finding(code, severity, sentence, changes).remedy
+            words = record.get("words", remedy.removeprefix(settings).removeprefix("; "))
+            return Finding(code, severity, sentence, changes, words)
     raise FileError("a finding must have a code, a severity, a sentence, a remedy and changes")

@@ -8,7 +8,7 @@ import numpy as np
 
 from specnet.report.figures import figure, percent, short
 from specnet.report.findings.evidence import Evidence
-from specnet.report.findings.finding import Finding, Remedy, finding
+from specnet.report.findings.finding import Finding
 from specnet.report.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
 
 MANY_TIMES = 10.0
@@ -32,7 +32,7 @@ def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
     sentence = f"before the first step the loss is {short(first)}; a constant prediction has {short(constant)}"
     usual = {**usual_weights(evidence), **zero_biases(evidence)}
     changes = usual or smaller_weights(evidence) or {"training.clip_norm": 1.0}
-    yield finding("large-first-weights", "error", sentence, Remedy(changes))
+    yield Finding("large-first-weights", "error", sentence, changes)
 
 
 def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
             f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards"
         )
         changes = other_rate(evidence, 1 / 10)
-    yield finding("rate-too-high", "error", sentence, Remedy(changes, "" if changes else "take smaller steps"))
+    yield Finding("rate-too-high", "error", sentence, changes, "" if changes else "take smaller steps")
 
 
 def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
         f"to {figure(evidence.end)}, a constant prediction has {figure(evidence.constant_loss)}"
     )
     changes = other_rate(evidence, 30)
-    yield finding("rate-too-low", "error", sentence, Remedy(changes, "" if changes else "take larger steps"))
+    yield Finding("rate-too-low", "error", sentence, changes, "" if changes else "take larger steps")
 
 
 def most_units_are_dead(evidence: Evidence) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from specnet.report.figures import figure, percent
 from specnet.report.findings.evidence import Evidence, Held
-from specnet.report.findings.finding import Finding, Remedy, finding
+from specnet.report.findings.finding import Changes, Finding
 from specnet.report.findings.optimization import most_units_are_dead
 from specnet.report.findings.remedies import fewer_units, more_units, other_rate
 
@@ -37,7 +37,7 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
         is_balanced = evidence.spec.value("training", "class_weight") is not None
         changes = {} if is_balanced else {"training.class_weight": "balanced"}
         words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"
-        yield finding("class-imbalance", "warning", sentence, Remedy(changes, words))
+        yield Finding("class-imbalance", "warning", sentence, changes, words)
 
 
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
@@ -57,8 +57,8 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
         f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
         f"{_score(evidence, held.baselines['constant'])}, {others}"
     )
-    remedy = Remedy({}, "check that each target belongs to its row, and that the columns can tell it")
-    yield finding("no-signal", "error", sentence, remedy)
+    words = "check that each target belongs to its row, and that the columns can tell it"
+    yield Finding("no-signal", "error", sentence, {}, words)
 
 
 def has_no_signal(evidence: Evidence) -> bool:
@@ -92,8 +92,8 @@ def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
         sentence = (
             f"the loss still fell by {percent(still)} in the last {'tenth' if is_long else 'line'} of its history"
         )
-        remedy = Remedy({"training.epochs": evidence.spec.epochs * 5})
-        yield finding("too-few-epochs", "warning", sentence, remedy)
+        changes = {"training.epochs": evidence.spec.epochs * 5}
+        yield Finding("too-few-epochs", "warning", sentence, changes)
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
             f"; the validation loss was least ({figure(losses[best])}) at epoch {evidence.epochs[best]} "
             f"and ended at {figure(losses[-1])}"
         )
-    yield finding("overfitting", "warning", sentence, _against_overfitting(evidence))
+    yield Finding("overfitting", "warning", sentence, *_against_overfitting(evidence))
 
 
 def underfitting(evidence: Evidence) -> Iterator[Finding]:
@@ -130,16 +130,17 @@ def underfitting(evidence: Evidence) -> Iterator[Finding]:
         changes = dict(more_units(evidence))
         if evidence.median_step is not None and evidence.median_step < SMALL_STEP:
             changes |= other_rate(evidence, 100)
-        yield finding("underfitting", "warning", sentence, Remedy(changes, "" if changes else "more units or layers"))
+        yield Finding("underfitting", "warning", sentence, changes, "" if changes else "more units or layers")
 
 
-def _against_overfitting(evidence: Evidence) -> Remedy:
+def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
+    """Return what to set, and what else may be done, in words."""
     spec = evidence.spec
     if evidence.held_losses is not None and spec.value("training", "early_stopping") is None:
-        return Remedy({"training.early_stopping": True}, "or dropout, or fewer units")
+        return {"training.early_stopping": True}, "or dropout, or fewer units"
     strength = spec.value("training", "l2") or 0.0
     fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
-    return Remedy(fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout")
+    return fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout"
 
 
 def _score(evidence: Evidence, value: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from specnet.report.figures import percent, short
 from specnet.report.findings.evidence import Evidence
-from specnet.report.findings.finding import Finding, Remedy, Severity, finding
+from specnet.report.findings.finding import Finding, Severity
 from specnet.report.findings.remedies import (
     other_rate,
     rectifiers,
@@ -39,7 +39,7 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
         changes = from_start or other_rate(evidence, 1 / 10)
         words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
         severity: Severity = "error" if share > MOST_DEAD else "warning"
-        yield finding("dead-units", severity, sentence, Remedy(changes, words))
+        yield Finding("dead-units", severity, sentence, changes, words)
 
 
 def saturated_units(evidence: Evidence) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
         changes = usual_weights(evidence) or standardized_columns(evidence) or other_rate(evidence, 1 / 10)
         words = "" if changes else 'standardize the inputs, or weight_initializer = "glorot_uniform"'
         severity: Severity = "error" if share > MOST_SATURATED else "warning"
-        yield finding("saturated-units", severity, sentence, Remedy(changes, words))
+        yield Finding("saturated-units", severity, sentence, changes, words)
 
 
 def equal_units(evidence: Evidence) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     if share > MANY_EQUAL:
         changes = usual_weights(evidence)
         sentence = f"{percent(share)} of the units of a layer have the same weights"
-        yield finding("equal-units", "error", sentence, Remedy(changes, "" if changes else "draw weights at random"))
+        yield Finding("equal-units", "error", sentence, changes, "" if changes else "draw weights at random")
 
 
 def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
@@ -81,4 +81,4 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
         sentence = f"the gradient of the first layer is {short(first / last)} of that of the last layer"
         changes = rectifiers(evidence) or usual_weights(evidence)
         words = "or selu, fewer layers, or residual connections" if changes else "use fewer layers or add layers"
-        yield finding("vanishing-gradients", "error", sentence, Remedy(changes, words))
+        yield Finding("vanishing-gradients", "error", sentence, changes, words)

@@ -256,6 +256,16 @@ def test_names_stand_in_sentences_as_they_are():
 
 
 def test_a_finding_is_plain_data():
-    finding = Finding("too-few-epochs", "warning", "…", "training.epochs = 500", {"training.epochs": 500})
-    assert finding.settings() == ["training.epochs=500"]
+    finding = Finding("too-few-epochs", "warning", "…", {"training.epochs": 500, "training.l2": 0.1}, "or none; at all")
+    assert finding.settings == ["training.epochs = 500", "training.l2 = 0.1"]
+    assert finding.remedy == "training.epochs = 500, training.l2 = 0.1; or none; at all"
     assert read_finding(finding.as_dict()) == finding
+
+
+@pytest.mark.parametrize("changes", [{}, {"training.epochs": 500}, {"training.epochs": 500, "training.l2": 0.1}])
+@pytest.mark.parametrize("words", ["", "or dropout"])
+def test_a_finding_of_an_earlier_version_has_its_words_in_the_remedy_only(changes: dict[str, float], words: str):
+    finding = Finding("overfitting", "warning", "…", changes, words)
+    record = finding.as_dict()
+    del record["words"]
+    assert read_finding(record) == finding

@@ -50,7 +50,7 @@ def test_the_reference_run_is_told_what_more_units_and_a_higher_rate_would_do():
     assert found.code == "underfitting"
     assert found.sentence == "85.4 % on training rows; nearest neighbours reach 100.0 % on test rows"
     assert found.remedy == "network.layer_sizes = [2, 16, 1], training.optimizer.learning_rate = 0.3"
-    better = specnet.run(ROOT / "specs/moons.toml", overrides=found.settings())
+    better = specnet.run(ROOT / "specs/moons.toml", overrides=found.settings)
     assert better.findings == ()
     assert better.metrics["train"]["loss"] == pytest.approx(0.045, abs=5e-4)
     assert better.metrics["test"]["accuracy"] == 1.0

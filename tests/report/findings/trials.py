@@ -77,7 +77,7 @@ def tried(bad: BadCase, seed: int) -> Trial:
         advised = next((each for each in found if each.changes), None)
         if advised is None:
             break
-        settings += advised.settings()
+        settings += advised.settings
         found = run(bad.case, seed, settings)
         after.append(tuple(each.code for each in found))
     return Trial(codes, tuple(after))
