@@ -14,7 +14,9 @@ def test_the_cost_of_a_record_is_the_time_inside_of_what_makes_it():
     with time_inside() as some:
         recorded = training(records=True)
     assert not nothing
-    assert len(some) >= len(recorded.result.looks) + 2 * (len(recorded.result.looks) - 1)  # each but the first measures a step
+    assert len(some) >= len(recorded.result.looks) + 2 * (
+        len(recorded.result.looks) - 1
+    )  # each but the first measures a step
     assert plain.model.theta.tobytes() == recorded.model.theta.tobytes()
     assert not plain.result.looks
     found, inside = cost_of(training, rounds=1)
