@@ -15,14 +15,12 @@ from specnet.cli.inputs import STANDARD_INPUT, parse
 from specnet.cli.loggers import LogOption, loggers
 from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
 from specnet.cli.output import Output, UsageError, reporting, stopped_by
-from specnet.files.runs import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
 
 if TYPE_CHECKING:
     from specnet.running.runner import RunResult
 
-MAIN_FILES = (REPORT, MODEL, METRICS, HISTORY)
-"""The files of a run that its last line names first."""
 MOST_NAMED = 2
+"""Files of a run that its last line names."""
 MOST_FINDINGS = 2
 """Of a run that are told below its table; its files have all of them."""
 
@@ -115,6 +113,7 @@ def run(
 
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:
+    from specnet.files.runs import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
     from specnet.report.scores import scores_table
     from specnet.running.folder import RunFolder
 
@@ -126,7 +125,7 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     for finding in result.findings[:MOST_FINDINGS]:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
-    named = [name for name in MAIN_FILES if name in files][:MOST_NAMED]
+    named = [name for name in (REPORT, MODEL, METRICS, HISTORY) if name in files][:MOST_NAMED]
     output.parts(str(folder), f"{', '.join(named)}, …")
 
 
