@@ -154,7 +154,7 @@ def _engine(network: Network) -> dict[str, str]:
     rows = None if data is None else data.row_count
     if rows is None and training.engine == "auto":
         return undecided().facts()
-    held_out = 0.0 if data is None else data.split.test_size + data.split.validation_size
+    held_out = 0.0 if data is None else data.split.held_out_fraction
     try:
         return choose(network, round((rows or 0) * (1 - held_out)), training.epochs).facts()
     except SpecError as error:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import SPLIT_PARTS, Split, Table
 from specnet.spec.ensembles import SHARED_VALIDATION, Ensemble
+from specnet.spec.reading.words import counted
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
@@ -46,8 +48,10 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
     random_state, stratify)``; with `group` whole groups, in an order of `random_state`, until there are as many;
     with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
-    cut from the others in the same way. A `column`, or files of their own, say of each row where it belongs. The folds
-    of an ensemble are of training rows: whole groups with `group`, else with the class proportions with `stratify`.
+    cut from the others in the same way. With `folds`, one of so many equal parts takes the place of the test rows, or
+    of the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
+    `random_state`. A `column`, or files of their own, say of each row where it belongs. The folds of an ensemble are of
+    training rows: whole groups with `group`, else with the class proportions with `stratify`.
 
     Parameters
     ----------
@@ -100,9 +104,44 @@ def _parts(table: Table, split: Split) -> RowSplit:
     train, validation, test = np.arange(count), None, None
     if split.test_size:
         train, test = cut(train, math.ceil(split.test_size * count), "test")
+    if split.folded_part == "test":
+        train, test = _held_fold(table, split, train)
+    if split.folded_part == "validation":
+        train, validation = _held_fold(table, split, train)
     if split.validation_size:
         train, validation = cut(train, math.ceil(split.validation_size * count), "validation")
     return RowSplit(train, validation, test)
+
+
+def _held_fold(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+    """Return the rows outside the split's fold of these rows, and those in it, each in their order in the table."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    assert split.folds is not None and split.fold is not None, "a split has both or neither"
+    shuffled = {"n_splits": split.folds, "shuffle": True, "random_state": split.random_state}
+    if split.group is not None:
+        groups = _known(table.split_by, "group")[rows]
+        _enough_for_folds(len(np.unique(groups)), "groups", split.folds)
+        folds = GroupKFold(**shuffled).split(rows, groups=groups)
+    elif split.stratify:
+        distinct, classes, sizes = np.unique(table.y[rows], axis=0, return_inverse=True, return_counts=True)
+        if sizes.min() < split.folds:
+            name, least = distinct[sizes.argmin()], counted(int(sizes.min()), "row")
+            message = (
+                f"stratified split: class {name} has only {least}, needs at least one for each of {split.folds} folds"
+            )
+            raise _error("stratify", message)
+        folds = StratifiedKFold(**shuffled).split(rows, classes.reshape(-1))
+    else:
+        _enough_for_folds(len(rows), "rows", split.folds)
+        folds = KFold(**shuffled).split(rows)
+    kept, held = next(islice(folds, split.fold, None))
+    return rows[kept], rows[held]
+
+
+def _enough_for_folds(count: int, what: str, folds: int) -> None:
+    if count < folds:
+        raise _error("folds", f"{folds} folds need at least as many {what}, but there are only {count}")
 
 
 def _as_said(table: Table, split: Split) -> RowSplit:

@@ -153,8 +153,8 @@ class SpecEstimator(SpecParameters):
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
         else:
             shared = spec.training.watches_validation and (ensemble is None or ensemble.validation == "split")
-            share = split.validation_size or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
-        split = split.with_defaults(spec.seed, spec.target_kind).without_test()
+            share = split.validation_fraction or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
+        split = split.with_defaults(spec.seed, spec.target_kind).without_test().without_folds()
         split = split.model_copy(update={"validation_size": float(share)})
         if labels is None and (share or spec.target_kind == "values"):
             split = split.model_copy(update={"stratify": False})

@@ -74,8 +74,8 @@ def fit(
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec
-        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its ``validation_size`` rows are
-        set aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
+        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its validation rows are set
+        aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
         ensemble. There are no test rows: all others train. The model's spec has no ``data``.
     X : (rows, columns)
         Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
@@ -136,7 +136,7 @@ def fit(
     labels, outputs = read_target(parsed, rows.y)
     kind = parsed.target_kind
     split = (Split() if data is None else data.split).with_defaults(parsed.seed, kind)
-    if validation is None and ((data is not None and split.validation_size) or parsed.training.folds):
+    if validation is None and ((data is not None and split.validation_fraction) or parsed.training.folds):
         with split_errors_at(located):
             table = Table(rows.table, table_target(rows.y, kind), kind)
             splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))

@@ -1,22 +1,24 @@
 """What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
+from annotated_types import Ge
 from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.errors import Diagnostic
 from specnet.parts.data.columns import Column, ColumnKind
-from specnet.parts.fields import ColumnName, FilePath, Fraction, Seed
+from specnet.parts.fields import ColumnName, FilePath, Fraction, Integer, NonNegativeInteger, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
 
 TargetKind = Literal["classes", "values"]
 SPLIT_PARTS = ("train", "validation", "test")
 SIZES = ("test_size", "validation_size")
+FoldPart = Literal["test", "validation"]
 
 
 class Split(Section):
@@ -39,6 +41,14 @@ class Split(Section):
     )
     test: FilePath | None = Field(None, description="file of the table's kind with the rows for testing")
     validation: FilePath | None = Field(None, description="file of the table's kind with the rows for validation")
+    folds: Annotated[Integer, Ge(2)] | None = Field(
+        None, description="number of equal folds for cross-validation, one of which is held out"
+    )
+    fold: NonNegativeInteger | None = Field(None, description="index of the fold that is held out, from 0")
+    fold_part: FoldPart | None = Field(
+        None,
+        description='set that the fold replaces: "test", or "validation" of the rows left by test_size; default: test',
+    )
 
     @property
     def by_column(self) -> ColumnName | None:
@@ -56,19 +66,75 @@ class Split(Section):
         if len(given) > 1:
             yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
         sizes = [name for name in SIZES if name in self.model_fields_set and getattr(self, name)]
+        yield from self._fold_problems(given, sizes)
         if self.says_parts and sizes:
             yield FieldProblem(
                 (sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split"
             )
         if given and self.stratify:
             yield FieldProblem(("stratify",), f"a split by {given[0]} cannot keep the class proportions", "split")
-        if self.test_size + self.validation_size >= 1:
-            message = "test_size and validation_size leave no rows for training; their sum must be below 1"
+        if self._held_out(SIZES) >= 1:
+            held = [f"the {size[:-5]} fold" if size == f"{self.folded_part}_size" else size for size in SIZES]
+            message = f"{' and '.join(held)} leave no rows for training; their sum must be below 1"
             yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
+
+    def _fold_problems(self, given: Sequence[str], sizes: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the errors of folds, given what else the split goes by, and the sizes that are written."""
+        for one, other in (("folds", "fold"), ("fold", "folds")):
+            if getattr(self, one) is not None and getattr(self, other) is None:
+                yield FieldProblem((one,), f"{one} needs {other}", "split")
+        if self.fold_part is not None and self.folds is None:
+            yield FieldProblem(("fold_part",), "fold_part has no effect without folds", "split")
+        if self.folds is None:
+            return
+        if self.fold is not None and self.fold >= self.folds:
+            yield FieldProblem(("fold",), f"fold {self.fold} does not exist; the last one is {self.folds - 1}", "split")
+        if given and given[0] == "time":
+            message = "a split by time cannot have folds: models would be trained on rows later than their fold"
+            yield FieldProblem(("folds",), message, "split")
+        elif self.says_parts:
+            message = f"folds has no effect; {given[0]} says where each row belongs"
+            yield FieldProblem(("folds",), message, "split")
+        if (size := f"{self.folded_part}_size") in sizes:
+            yield FieldProblem((size,), f"{size} has no effect; the {self.folded_part} set is a fold", "split")
+
+    @property
+    def folded_part(self) -> FoldPart | None:
+        """The set that a fold is; None if the split has no folds."""
+        return None if self.folds is None else self.fold_part or "test"
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation rows, as far as can be told without reading the rows."""
+        said = self.column is not None or self.validation is not None
+        return said or self.validation_fraction > 0
+
+    @property
+    def validation_fraction(self) -> float:
+        """The fraction of the rows that is for validation, by size or as a fold of the rows that are not for testing."""
+        return self._held_out(("validation_size",))
+
+    @property
+    def held_out_fraction(self) -> float:
+        """The fraction of the rows that is not for training, by sizes and folds."""
+        return self._held_out(SIZES)
+
+    def _held_out(self, sizes: Sequence[str]) -> float:
+        folded = self.folded_part
+        held = sum(getattr(self, size) for size in sizes if size != f"{folded}_size")
+        if folded is not None and f"{folded}_size" in sizes:
+            assert self.folds is not None, "there are folds"
+            held += (1 - (self.test_size if folded == "validation" else 0.0)) / self.folds
+        return held
+
+    def without_folds(self) -> Self:
+        """Return the split by sizes alone."""
+        return self.model_copy(update={"folds": None, "fold": None, "fold_part": None})
 
     def without_test(self) -> Self:
         """Return the split of rows that has no test rows among them."""
-        return self.model_copy(update={"test_size": 0.0, "test": None})
+        split = self.without_folds() if self.folded_part == "test" else self
+        return split.model_copy(update={"test_size": 0.0, "test": None})
 
     @property
     def _is_random(self) -> bool:
@@ -79,6 +145,7 @@ class Split(Section):
         return self.model_copy(
             update={
                 **(dict.fromkeys(SIZES, 0.0) if self.says_parts else {}),
+                **({} if self.folds is None else {"fold_part": self.folded_part, f"{self.folded_part}_size": 0.0}),
                 "random_state": seed if self.random_state is None else self.random_state,
                 "stratify": self._is_random and target == "classes" if self.stratify is None else self.stratify,
             }

@@ -171,7 +171,7 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
     """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
-    lacks_validation = split is not None and not split.validation_size and not split.validation and not split.column
+    lacks_validation = split is not None and not split.has_validation
     if monitor != LOSS and ensemble is not None and ensemble.validation == "none":
         message = f"monitoring {monitor} needs validation rows, but the ensemble has none"
         problems.report("no-validation", message, path[:-1], hint='use training.ensemble.validation = "folds"')
@@ -199,6 +199,9 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
         if getattr(split, key):
             message = f'{key} has no effect with training.ensemble.validation = "{ensemble.validation}"'
             problems.report("ensemble", message, ("data", "split", key), hint=SHARED_VALIDATION)
+    if split.folded_part == "validation":
+        message = f'folds for validation have no effect with training.ensemble.validation = "{ensemble.validation}"'
+        problems.report("ensemble", message, ("data", "split", "folds"), hint=SHARED_VALIDATION)
     if ensemble.validation == "folds" and split.time is not None:
         message = "folds do not go with a split by time: members would be trained on rows later than their fold"
         hint = 'use training.ensemble.validation = "split" or "none"'

@@ -1,0 +1,115 @@
+"""Folds as the test or the validation part, against scikit-learn's own."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
+
+from specnet.data import split_rows
+from specnet.errors import DataError, SpecError
+from specnet.parts.data import Split, Table
+from specnet.spec import parse_spec
+from tests.texts.pinned import Refused
+
+CLASSES = np.repeat([0, 1, 2], [50, 30, 23])
+
+
+def table(y, split_by=None):
+    y = np.asarray(y)
+    return Table(np.arange(2 * len(y), dtype=float).reshape(-1, 2), y, "classes", split_by=split_by)
+
+
+def folds_of(rows, **split):
+    return [split_rows(rows, Split(folds=5, fold=fold, **split), seed=4) for fold in range(5)]
+
+
+@pytest.mark.parametrize(("stratify", "theirs"), [(None, StratifiedKFold), (False, KFold)])
+def test_test_folds_are_scikit_learns(stratify, theirs):
+    expected = theirs(5, shuffle=True, random_state=4).split(CLASSES, CLASSES)
+    for split, (train, test) in zip(folds_of(table(CLASSES), stratify=stratify), expected, strict=True):
+        np.testing.assert_array_equal(split.train, train)
+        np.testing.assert_array_equal(split.test, test)
+        assert split.validation is None
+
+
+def test_validation_rows_are_cut_from_what_a_test_fold_leaves():
+    train, test = next(StratifiedKFold(5, shuffle=True, random_state=4).split(CLASSES, CLASSES))
+    split = folds_of(table(CLASSES), validation_size=0.1)[0]
+    kept, taken = train_test_split(train, test_size=11, random_state=4, stratify=CLASSES[train])
+    for ours, wanted in ((split.test, test), (split.train, kept), (split.validation, taken)):
+        np.testing.assert_array_equal(ours, wanted)
+
+
+def test_validation_folds_are_of_the_rows_that_are_not_for_testing():
+    rows = np.arange(len(CLASSES))
+    left, test = train_test_split(rows, test_size=26, random_state=4, stratify=CLASSES)
+    expected = StratifiedKFold(5, shuffle=True, random_state=4).split(left, CLASSES[left])
+    splits = folds_of(table(CLASSES), fold_part="validation")
+    for split, (train, validation) in zip(splits, expected, strict=True):
+        np.testing.assert_array_equal(split.test, test)
+        np.testing.assert_array_equal(split.train, left[train])
+        np.testing.assert_array_equal(split.validation, left[validation])
+    np.testing.assert_array_equal(np.sort(np.concatenate([split.validation for split in splits])), np.sort(left))
+
+
+def test_groups_stay_whole():
+    groups = np.arange(len(CLASSES)) // 7
+    expected = GroupKFold(5, shuffle=True, random_state=4).split(CLASSES, groups=groups)
+    for split, (train, test) in zip(folds_of(table(CLASSES, groups), group="patient"), expected, strict=True):
+        np.testing.assert_array_equal(split.train, train)
+        np.testing.assert_array_equal(split.test, test)
+        assert not set(groups[split.train]) & set(groups[split.test])
+
+
+def test_labels_of_several_columns_are_stratified_by_their_combinations():
+    labels = np.stack([CLASSES > 0, CLASSES > 1], axis=1).astype(int)
+    for split, same in zip(folds_of(table(labels)), folds_of(table(CLASSES)), strict=True):
+        np.testing.assert_array_equal(split.test, same.test)
+
+
+@pytest.mark.parametrize(
+    ("rows", "split"),
+    [
+        (table([0] * 9 + [1] * 3), {}),
+        (table([0, 0, 0, 0]), {"stratify": False}),
+        (table(CLASSES, CLASSES), {"group": "patient"}),
+    ],
+    ids=["class", "rows", "groups"],
+)
+def test_too_few_rows(rows, split, refused: Refused):
+    with refused(DataError, code="split"):
+        split_rows(rows, Split(folds=5, fold=0, **split), seed=0)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"folds": 5},
+        {"fold": 0},
+        {"fold_part": "test"},
+        {"folds": 5, "fold": 5},
+        {"folds": 5, "fold": 0, "test_size": 0.2},
+        {"folds": 5, "fold": 0, "fold_part": "validation", "validation_size": 0.2},
+        {"folds": 2, "fold": 0, "fold_part": "validation", "column": "part"},
+        {"folds": 5, "fold": 0, "time": "day"},
+        {"folds": 2, "fold": 0, "validation_size": 0.5},
+    ],
+    ids=str,
+)
+def test_folds_that_make_no_sense(split, refused: Refused):
+    spec = {
+        "data": {"type": "csv", "path": "x.csv", "target": "y", "split": split},
+        "network": {"hidden_layer_sizes": [4]},
+        "training": {"loss": "categorical_crossentropy"},
+    }
+    with refused(SpecError, code="split"):
+        parse_spec(spec)
+
+
+def test_a_resolved_spec_says_what_the_fold_is():
+    split = Split(folds=5, fold=1).with_defaults(seed=7, target="classes")
+    assert (split.fold_part, split.test_size, split.random_state) == ("test", 0.0, 7)
+    split = Split(folds=5, fold=1, fold_part="validation").with_defaults(seed=7, target="classes")
+    assert (split.test_size, split.validation_size) == (0.25, 0.0)
+    assert split.held_out_fraction == pytest.approx(0.25 + 0.75 / 5)
+    assert split.without_test().validation_fraction == pytest.approx(1 / 5)
+    assert Split(folds=5, fold=1).without_test().folds is None
