@@ -111,7 +111,7 @@ class Split(Section):
 
     @property
     def validation_fraction(self) -> float:
-        """The fraction of the rows that is for validation, by size or as a fold of the rows that are not for testing."""
+        """The fraction of the rows that is for validation, by size or as a fold of those that are not for testing."""
         return self._held_out(("validation_size",))
 
     @property
@@ -121,7 +121,7 @@ class Split(Section):
 
     def _held_out(self, sizes: Sequence[str]) -> float:
         folded = self.folded_part
-        held = sum(getattr(self, size) for size in sizes if size != f"{folded}_size")
+        held: float = sum(getattr(self, size) for size in sizes if size != f"{folded}_size")
         if folded is not None and f"{folded}_size" in sizes:
             assert self.folds is not None, "there are folds"
             held += (1 - (self.test_size if folded == "validation" else 0.0)) / self.folds
