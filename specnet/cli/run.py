@@ -43,6 +43,10 @@ def run(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
     ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: as many as it has."),
+    ] = None,
     log: LogOption = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
     limit: LimitOption = None,
@@ -92,6 +96,7 @@ def run(
                         force=force,
                         resume=resume,
                         jobs=jobs,
+                        threads=threads,
                         observer=observer,
                         verbose=output.speaks,
                         report=not no_report,
@@ -100,6 +105,7 @@ def run(
                 options = [
                     *(word for number in limit or () for word in ("--limit", number)),
                     *(["--jobs", str(jobs)] if jobs > 1 else []),
+                    *([] if threads is None else ["--threads", str(threads)]),
                     *(word for target in log or () for word in ("--log", target)),
                     *(["--no-report"] if no_report else []),
                 ]

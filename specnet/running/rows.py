@@ -26,7 +26,7 @@ from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights, pieces
-from specnet.parts.data import Column
+from specnet.parts.data import Column, Table
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.row_view import RowView
@@ -198,7 +198,24 @@ def read_data(spec: Spec) -> SpecData:
     SpecError, DataError, FileError
         If there are none, or they do not fit; errors about fields of the spec have their place there.
     """
-    table = load_table(spec)
+    return split_data(spec, load_table(spec))
+
+
+def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
+    """Split a table that was read as a parsed spec says.
+
+    Parameters
+    ----------
+    spec : Spec
+    table : Table
+    has_test : bool
+        Whether the test rows are among the splits; without them nobody can look at them.
+
+    Raises
+    ------
+    SpecError, DataError
+        If the rows do not fit; errors about fields of the spec have their place there.
+    """
     assert spec.data is not None, "load_table refuses a spec without data"
     groups = None if spec.data.split.group is None else table.split_by
     rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
@@ -206,6 +223,8 @@ def read_data(spec: Spec) -> SpecData:
     data = spec.data.with_columns(table)
     with split_errors_at(spec):
         splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
+    if not has_test:
+        splits.pop("test", None)
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
     return SpecData(resolved, labels, rows, splits, preparation, table.warnings, table.feature_names)

@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from specnet.data import RowSet, load_table, row_hashes
+from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, Terminated
-from specnet.files import PathLike, file_errors
-from specnet.files.json_lines import json_lines
-from specnet.files.runs import (
-    CHECKPOINT,
-    FACTS,
-    FINDINGS,
-    HISTORY,
-    LAYERS,
-    METRICS,
-    MODEL,
-    RESOLVED,
-    SNAPSHOTS,
-    SPEC_FOLDER,
-    TRAINING_ROWS,
-    spec_folder,
-)
-from specnet.files.tensors import encode
+from specnet.files import PathLike
+from specnet.files.runs import MODEL, spec_folder
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
-from specnet.report.findings import Finding, findings
+from specnet.report.findings import Finding
 from specnet.report.progress import shown_progress
-from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_run
-from specnet.running.evidence import run_evidence
-from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved_folder
-from specnet.running.rows import Rows, SpecData, data_hash, parsed_with_target, read_data
+from specnet.running.outcome import BegunRun, RunOutcome, train_run
+from specnet.running.rows import parsed_with_target
 from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
-from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
+from specnet.training import Checkpoint, Keeper, Observer
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer, closing
 from specnet.training.record import Look, Snapshots
-from specnet.version import __version__
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -131,6 +110,7 @@ def run(
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
+    threads: int | None = None,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -158,6 +138,9 @@ def run(
     report : bool
         Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
         is told, or there is a `SpecnetWarning`.
+    threads : int, optional
+        Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
+        as many as they have. The last bits of a result depend on it.
 
     Raises
     ------
@@ -182,6 +165,7 @@ def run(
         raise DataError("resume needs out and cannot be combined with force")
     check_observer(observer)
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    check_count("threads", threads)
     _check_jobs(jobs, parsed, observer)
     with ExitStack() as stack:
         folder = None
@@ -191,32 +175,30 @@ def run(
         observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
         if folder is not None:
             stack.enter_context(_said_before_training(interruptions))
-        started = _read(parsed)
-        if folder is not None and folder.is_finished(started.identity):
-            model = load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits)
-            kept = folder.evaluation()
-            return RunResult(
-                model,
-                folder.history(),
-                kept.metrics,
-                kept.record(),
-                folder.path,
-                looks=folder.looks(),
-                snapshots=folder.snapshots(),
-                findings=folder.findings(),
-            )
-        checkpoint = (
-            None if folder is None else folder.checkpoint(started.identity, started.data.resolved.spec.training)
-        )
+        begin = time.perf_counter()
+        begun = BegunRun.of(parsed, load_table(parsed), begin)
+        if folder is not None and folder.is_finished(begun.identity):
+            return _finished(folder, parsed)
+        checkpoint = None
+        if folder is not None:
+            checkpoint = folder.checkpoint(begun.identity, begun.data.resolved.spec.training)
         with closing(observer):
             observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
-            fitted, evaluation, found = _train(started, folder, checkpoint, jobs, observer, interruptions)
-            observer.evaluated(evaluation.metrics)
-            result, warnings = fitted.result, fitted.result.warnings
+            outcome = train_run(
+                begun,
+                observer,
+                keep_checkpoint=_keeper(folder, begun),
+                checkpoint=checkpoint,
+                jobs=jobs,
+                threads=threads,
+                interruptions=interruptions,
+            )
+            observer.evaluated(outcome.evaluation.metrics)
+            result, warnings = outcome.fitted.result, outcome.fitted.result.warnings
             if folder is not None:
-                _write(started, folder, checkpoint, fitted, evaluation, found)
+                _write(folder, outcome, checkpoint)
                 # A run that was interrupted before its first epoch has nothing to show.
-                warnings += _report(started, folder, observer) if report and result.history else ()
+                warnings += _report(begun, folder, observer) if report and result.history else ()
         observer.closed(result.interruption)
         try:
             if result.interruption is not None:
@@ -228,22 +210,54 @@ def run(
                 raise
             raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
         return RunResult(
-            fitted.model,
+            outcome.fitted.model,
             result.history,
-            evaluation.metrics,
-            evaluation.record(),
+            outcome.evaluation.metrics,
+            outcome.evaluation.record(),
             None if folder is None else folder.path,
             warnings,
             looks=result.looks,
             snapshots=result.snapshots,
-            findings=found,
+            findings=outcome.findings,
         )
 
 
-def _check_jobs(jobs: Any, spec: Spec, observer: Observer | None) -> None:
+def _finished(folder: RunFolder, parsed: Spec) -> RunResult:
+    """Return the result of a run that has finished in this folder."""
+    kept = folder.evaluation()
+    return RunResult(
+        load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits),
+        folder.history(),
+        kept.metrics,
+        kept.record(),
+        folder.path,
+        looks=folder.looks(),
+        snapshots=folder.snapshots(),
+        findings=folder.findings(),
+    )
+
+
+def _keeper(folder: RunFolder | None, begun: BegunRun) -> Keeper | None:
+    """Return what writes the checkpoints of a run into its folder."""
+    if folder is None:
+        return None
+    return lambda reached: folder.keep(replace(reached, run=begun.identity))
+
+
+def check_count(name: str, count: Any) -> None:
+    """Refuse an argument that is no number of at least 1, if it is given.
+
+    Raises
+    ------
+    DataError
+    """
+    if count is not None and (not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1):
+        raise DataError(f"{name} must be an integer of at least 1, got {count!r}")
+
+
+def _check_jobs(jobs: int, spec: Spec, observer: Observer | None) -> None:
     """Refuse a number of jobs that there cannot be."""
-    if not isinstance(jobs, int | np.integer) or isinstance(jobs, bool) or jobs < 1:
-        raise DataError(f"jobs must be an integer of at least 1, got {jobs!r}")
+    check_count("jobs", jobs)
     if jobs > 1 and spec.training.ensemble is None:
         message = "several jobs train the members of an ensemble at once, but the spec has only one network"
         raise DataError(message, hint="set training.ensemble to a number of networks, or use one job")
@@ -263,147 +277,18 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
         raise
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What a run is about, once its data have been read.
-
-    Attributes
-    ----------
-    parsed : Spec
-    data : SpecData
-    identity : RunIdentity
-    begin : float
-        When it began, by `time.perf_counter`.
-    versions : dict
-        Of the libraries that were there then.
-    """
-
-    parsed: Spec
-    data: SpecData
-    identity: RunIdentity
-    begin: float
-    versions: dict[str, str]
-
-
-def _read(parsed: Spec) -> _Run:
-    """Read the data of a run."""
-    begin, versions = time.perf_counter(), _versions()
-    data = read_data(parsed)
-    return _Run(parsed, data, RunIdentity(data.resolved.spec.to_json(), data_hash(data.rows)), begin, versions)
-
-
-def _train(
-    started: _Run,
-    folder: RunFolder | None,
-    checkpoint: Checkpoint | None,
-    jobs: int,
-    observer: Observer | None,
-    interruptions: Interruptions,
-) -> tuple[FitResult, Evaluation, tuple[Finding, ...]]:
-    """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge."""
-
-    def keep(reached: Checkpoint) -> None:
-        if folder is not None:
-            folder.keep(replace(reached, run=started.identity))
-
-    fitted = fit_rows(
-        started.data.resolved,
-        started.data.labels,
-        started.data.preparation,
-        started.data.splits,
-        observer,
-        keep_checkpoint=keep,
-        checkpoint=checkpoint,
-        jobs=jobs,
-        interruptions=interruptions,
-        records=True,
-        warnings=started.data.warnings,
-    )
-    evaluation, comparison = evaluate_run(fitted, started.data.splits)
-    history, looks = fitted.result.history, fitted.result.looks
-    rows = started.data.splits["train"]
-    evidence = run_evidence(fitted.encoder, fitted.training, rows, history, looks, comparison)
-    return fitted, evaluation, findings(evidence)
-
-
-def _write(
-    started: _Run,
-    folder: RunFolder,
-    checkpoint: Checkpoint | None,
-    fitted: FitResult,
-    evaluation: Evaluation,
-    found: tuple[Finding, ...],
-) -> None:
+def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None) -> None:
     """Write what a run has reached into its folder."""
-    parsed, model, result = started.parsed, fitted.model, fitted.result
-    earlier = 0.0 if checkpoint is None else checkpoint.seconds
-    facts = {
-        "end": result.end,
-        "finished": result.interruption is None,
-        "epochs": result.epochs,
-        "steps": result.steps,
-        "training_seconds": result.seconds,
-        "seconds": earlier + time.perf_counter() - started.begin,
-        "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
-        "overrides": [override.text.content for override in parsed.document.overrides],
-        SPEC_FOLDER: spec_folder(parsed.folder, folder.path),
-        "spec_sha256": started.identity.spec_sha256,
-        "data_sha256": started.identity.data_sha256,
-        "seed": model.spec.seed,
-        **result.engine.facts(),
-        "versions": started.versions,
-        TRAINING_ROWS: _hashes(started.data.splits["train"]).to_data(),
-    }
-    if started.data.resolved.spec.training.ensemble is not None:
-        facts["members"] = [
-            {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
-            for each in fitted.members
-        ]
-    with file_errors(folder.path / MODEL):
-        content = model.to_bytes()
-    facts["model_sha256"] = hashlib.sha256(content).hexdigest()
-    contents = {MODEL: content, **_texts(parsed, started.identity.spec, result, evaluation, facts)}
-    contents[FINDINGS] = _json({"findings": [each.as_dict() for each in found]})
-    if result.snapshots:
-        contents[SNAPSHOTS] = encode(result.record.tensors(), "")
-    if result.interruption is not None:
-        contents[CHECKPOINT] = replace(result.reached, run=started.identity).to_bytes()
-    folder.write(contents)
+    parsed = outcome.begun.parsed
+    name, text = "spec.json", parsed.to_json()
+    if parsed.document.text is not None and says_its_document(parsed):
+        name, text = f"spec.{parsed.document.format}", parsed.document.text.content
+    files = outcome.files(spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds)
+    folder.write({name: text, **files})
 
 
-def _report(started: _Run, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
+def _report(begun: BegunRun, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
     """Write the page of a run, which is complete without it; return what went wrong."""
     from specnet.running.reports import write_report
 
-    return write_report(folder, started.data, started.parsed, observer)
-
-
-def _versions() -> dict[str, str]:
-    libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
-    return {"specnet": __version__, **libraries, "python": platform.python_version()}
-
-
-def _texts(
-    spec: Spec, resolved: str, result: TrainingResult, evaluation: Evaluation, facts: Mapping[str, Any]
-) -> dict[str, str | bytes]:
-    """Return what is written beside the model, by name of file."""
-    document = spec.document
-    name, text = "spec.json", spec.to_json()
-    if document.text is not None and says_its_document(spec):
-        name, text = f"spec.{document.format}", document.text.content
-    return {
-        name: text,
-        RESOLVED: resolved,
-        HISTORY: json_lines(result.history),
-        METRICS: _json(evaluation.record()),
-        LAYERS: json_lines(result.looks),
-        FACTS: _json(facts),
-    }
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def _hashes(rows: Rows) -> RowSet:
-    return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))
+    return write_report(folder, begun.data, begun.parsed, observer)

@@ -272,11 +272,11 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
         "import specnet.running.runner\n"
         "class Dies:\n"
         "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); [None for _ in range(1000)]\n"
-        "read_data = specnet.running.runner.read_data\n"
+        "load_table = specnet.running.runner.load_table\n"
         "def read(spec):\n"
         "    Dies()\n"
-        "    return read_data(spec)\n"
-        "specnet.running.runner.read_data = read\n"
+        "    return load_table(spec)\n"
+        "specnet.running.runner.load_table = read\n"
         "main(['run', 'long.toml', '-q'])"
     )
     ended = subprocess.run(

@@ -129,7 +129,7 @@ def test_two_findings_stand_below_the_table(specnet: Specnet, folder: Path, monk
     found = tuple(
         Finding(code, "warning", f"{code} was seen", {}, "look at it") for code in ("first", "second", "third")
     )
-    monkeypatch.setattr("specnet.running.runner.findings", lambda evidence: found)
+    monkeypatch.setattr("specnet.running.outcome.findings", lambda evidence: found)
     ended = specnet("run", "moons.toml")
     assert ended.out.splitlines()[3:5] == ["first: first was seen", "second: second was seen"]
     assert ended.out.splitlines()[5].startswith("runs")

@@ -224,9 +224,9 @@ def test_fit_records_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_a_record_changes_no_byte_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
     settings = [f"training.engine={engine}", "training.epochs=300", "training.log_every=100"]
     run(tmp_path / "recorded", *settings)
-    fit_rows = specnet.running.runner.fit_rows
+    fit_rows = specnet.running.outcome.fit_rows
     monkeypatch.setattr(
-        specnet.running.runner, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
+        specnet.running.outcome, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
     )
     run(tmp_path / "plain", *settings)
     recorded, plain = contents(tmp_path / "recorded"), contents(tmp_path / "plain")

@@ -226,7 +226,7 @@ def test_a_checkout_that_is_not_installed_runs(spec: Path, tmp_path: Path, monke
         return version(name)
 
     monkeypatch.setattr("importlib.metadata.version", version_of)
-    monkeypatch.setattr("specnet.running.runner.version", version_of)
+    monkeypatch.setattr("specnet.running.machine.version", version_of)
     specnet.run(spec, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert facts["versions"]["specnet"] == specnet.__version__ == version("specnet")

@@ -233,7 +233,7 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
 
 
 def test_sigterm_before_training_ends_the_run_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.running.runner.read_data", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("specnet.running.runner.load_table", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Terminated, match="training had not begun; nothing was saved"):
         specnet.run(RUN, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -14,6 +14,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+from specnet.compiler.threads import thread_limit
+
 THREADS_TEXT = """
 #include <pthread.h>
 #include <sched.h>
@@ -114,7 +116,12 @@ static void in_parts(work *function, const void *arguments, long parts_of_a_thre
 
 
 def available_threads() -> int:
-    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have."""
+    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have.
+
+    A limit that is set with `limited_threads` counts alone.
+    """
+    if (limit := thread_limit()) is not None:
+        return limit
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         wanted = os.environ.get(name, "")

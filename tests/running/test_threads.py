@@ -1,0 +1,73 @@
+"""The number of threads: what a run says of it, and how long it holds."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import specnet
+from specnet.compiler.native.threads import available_threads
+from specnet.compiler.threads import limited_threads, thread_limit
+from specnet.errors import DataError
+from tests.texts.pinned import Refused
+
+SPEC = "specs/wine_csv.toml"
+SETTINGS = ("training.epochs=3",)
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+class Threads(specnet.Observer):
+    def __init__(self) -> None:
+        self.seen: list[set[int]] = []
+
+    def logged(self, epoch, record):
+        self.seen.append(blas_threads())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_has_its_threads_and_gives_them_back(tmp_path: Path, threads: int):
+    observer = Threads()
+    with threadpool_limits(3 - threads):
+        before = blas_threads()
+        specnet.run(SPEC, tmp_path / "run", overrides=SETTINGS, threads=threads, observer=observer)
+        assert blas_threads() == before
+    assert observer.seen == [{threads}] * 3
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["threads"] == threads
+    assert facts["blas"].keys() == {"name", "version", "architecture"}
+    (numpys,) = [library for library in threadpool_info() if "numpy" in library["filepath"]]
+    assert facts["blas"]["architecture"] == numpys["architecture"]
+    assert all(isinstance(feature, str) for feature in facts["cpu_features"])
+
+
+def test_a_plain_run_says_how_many_threads_it_had(tmp_path: Path):
+    with threadpool_limits(1):
+        specnet.run(SPEC, tmp_path / "run", overrides=SETTINGS)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["threads"] == 1
+
+
+def test_a_limit_holds_for_compiled_functions_too():
+    assert thread_limit() is None
+    with limited_threads(1), limited_threads(None):
+        assert thread_limit() == available_threads() == 1
+    assert thread_limit() is None
+
+
+def test_a_limit_lasts_until_the_last_thread_is_done():
+    with threadpool_limits(2), ThreadPoolExecutor(1) as other, limited_threads(1):
+        inner = limited_threads(1)
+        other.submit(inner.__enter__).result()
+        assert blas_threads() == {1}
+        other.submit(inner.__exit__, None, None, None).result()
+        assert blas_threads() == {1}
+
+
+@pytest.mark.parametrize("threads", [0, True, 1.5, "2"])
+def test_what_is_no_number_of_threads_is_refused(threads, refused: Refused):
+    with refused(DataError):
+        specnet.run(SPEC, overrides=SETTINGS, threads=threads)
