@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from specnet.network import Network, build
     from specnet.running import RunResult, fit, run
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
-    from specnet.training import Observer
+    from specnet.training import Observer, StopTraining
 
 __all__ = [
     "DataError",
@@ -59,6 +59,7 @@ __all__ = [
     "SpecRegressor",
     "SpecnetError",
     "SpecnetWarning",
+    "StopTraining",
     "TakenError",
     "TensorBoardLogger",
     "TrainingError",
@@ -93,6 +94,7 @@ _HOMES = {
     "SpecRegressor": "estimators",
     "SpecnetError": "errors",
     "SpecnetWarning": "errors",
+    "StopTraining": "training",
     "TakenError": "errors",
     "TensorBoardLogger": "loggers",
     "TrainingError": "errors",

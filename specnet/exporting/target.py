@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from specnet import extras
 from specnet.data import Preparation, RawColumns
-from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
@@ -136,8 +136,4 @@ def required(module: str, extra: str) -> Any:
     ------
     MissingPackageError
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        message = f"{module} is required and cannot be imported: {error}"
-        raise MissingPackageError(message, hint=install_hint(extra)) from error
+    return extras.required(module, extra, MissingPackageError)

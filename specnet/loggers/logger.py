@@ -6,12 +6,12 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from specnet.errors import LoggerError, SpecnetError, SpecnetWarning, install_hint
+from specnet import extras
+from specnet.errors import LoggerError, SpecnetError, SpecnetWarning
 from specnet.training.checkpoint import MEMBER, history_of
 from specnet.training.observer import Observer
 
@@ -147,12 +147,8 @@ def required(module: str, extra: str) -> Any:
     Raises
     ------
     LoggerError
-        If it is not installed.
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise LoggerError(f"{module} cannot be imported: {error}", hint=install_hint(extra)) from error
+    return extras.required(module, extra, LoggerError)
 
 
 def _in_words(error: Exception) -> str:

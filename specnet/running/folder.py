@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -265,7 +265,22 @@ def new_folder(name: str | None) -> Path:
 
 @contextmanager
 def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[RunFolder]:
-    """Give the folder to write, held for this run alone; made if it is missing, and gone again if nothing is written.
+    """Give the folder of a run to write, as `reserved` does."""
+    with reserved(out, RUN_FILES, force=force, resume=resume) as path:
+        yield RunFolder(path, resumes=resume)
+
+
+@contextmanager
+def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) -> Iterator[Path]:
+    """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
+
+    Parameters
+    ----------
+    out : path
+    files : iterable of str
+        Names of what will be written.
+    force, resume : bool
+        Whether there may be something in it.
 
     Raises
     ------
@@ -291,12 +306,12 @@ def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[Run
                 raise TakenError(
                     f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
                 )
-            for name in RUN_FILES:
+            for name in files:
                 try:
                     check_place(path / name)
                 except FileError as error:
                     raise TakenError(*error.diagnostics) from error
-            yield RunFolder(path, resumes=resume)
+            yield path
     except BaseException:
         with suppress(OSError):
             for folder in missing:

@@ -255,6 +255,11 @@ def parsed_with_target(
     return parsed_for_target(parse, look)
 
 
+def table_hash(table: Table) -> str:
+    """Return the hash of a table, as `data_hash` does of its rows."""
+    return data_hash(Rows(table.X, table.y, table.sample_weight, kinds=table.columns))
+
+
 def data_hash(rows: Rows) -> str:
     """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
     digest = hashlib.sha256()

@@ -5,7 +5,7 @@ from specnet.training.course import Keeper
 from specnet.training.identity import RunIdentity
 from specnet.training.loop import Trained, TrainingResult, train
 from specnet.training.members import joined_result, train_members
-from specnet.training.observer import Observer, Observers, PythonWarnings, WarningRecorder
+from specnet.training.observer import Observer, Observers, PythonWarnings, StopTraining, WarningRecorder
 from specnet.training.rows import TrainingRows
 from specnet.training.snapshot import Snapshot
 from specnet.training.stepper import Stepper
@@ -19,6 +19,7 @@ __all__ = [
     "RunIdentity",
     "Snapshot",
     "Stepper",
+    "StopTraining",
     "Trained",
     "TrainingResult",
     "TrainingRows",

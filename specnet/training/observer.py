@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from specnet.training.snapshot import Snapshot
 
 
+class StopTraining(Exception):  # noqa: N818 - a request, not an error
+    """Raised by `Observer.logged` to end a run that is not worth its time; such a run has no model.
+
+    Attributes
+    ----------
+    epoch : int
+        The last epoch that was trained.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"stopped by an observer after epoch {epoch}")
+        self.epoch = epoch
+
+
 class Observer:
     """Follows a run; override the methods for the events of interest, all others do nothing."""
 
@@ -44,7 +58,10 @@ class Observer:
         """The steps are made by an engine, "numpy" or "compiled", for that reason."""
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
-        """An epoch was logged: its number from 1, and its record in the history."""
+        """An epoch was logged: its number from 1, and its record in the history.
+
+        It may raise `StopTraining`.
+        """
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
         """An epoch has ended, logged or not; called with 0 before the first one, and with those of `next_epoch`.

@@ -131,7 +131,7 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
         raise cannot_be_passed(error) from error
     context, workers = get_context("spawn"), list[_Worker]()
     try:
-        with _signals_blocked():
+        with signals_blocked():
             for _ in range(count):
                 link, other_end = context.Pipe()
                 process = context.Process(target=work, args=(other_end,), daemon=True)
@@ -147,7 +147,7 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
 
 
 @contextmanager
-def _signals_blocked() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Block what processes that are started here ignore: they are born so, before they can say it themselves."""
     ensure_running()  # or it would start with the first process, and unblock them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

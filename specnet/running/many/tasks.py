@@ -1,0 +1,199 @@
+"""One of many runs, as it is sent to whoever computes it, and what comes back: bytes, and no files.
+
+Every run has one thread for BLAS and compiled functions, so that its bits depend on neither the number of cores nor on
+who shares them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from specnet.compiler.threads import limited_threads
+from specnet.errors import DataError, Diagnostic, NotFiniteError, SpecnetError
+from specnet.parts.blame import part_behind, part_error
+from specnet.parts.data import Table
+from specnet.parts.part import Part
+from specnet.running.evaluation.evaluation import Metrics
+from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
+from specnet.running.outcome import BegunRun, Contents, train_run
+from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.reading.document import Document
+from specnet.training import Observer, StopTraining
+
+THREADS = 1
+State = Literal["finished", "pruned", "diverged", "refused"]
+MACHINE = (BLAS, CPU_FEATURES)
+"""What has to be equal on all machines for equal bits."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all tasks of a coordinator share.
+
+    Attributes
+    ----------
+    sha256 : str
+        The hash of the table of rows.
+    parts : tuple of part classes
+    limits : Limits or None
+    """
+
+    sha256: str
+    parts: tuple[type[Part], ...] = ()
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    state : "finished", "pruned", "diverged" or "refused"
+        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error.
+    seconds : float
+    files : dict
+        The files of its folder but its spec, if it has finished.
+    metrics : dict
+        By part of the split and name.
+    history : list of dict
+    epochs : int
+    message : str
+        Why it has not finished.
+    warnings : tuple of Diagnostic
+        About its rows.
+    machine : dict
+        What its bits depend on.
+    """
+
+    state: State
+    seconds: float = 0.0
+    files: Contents = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epochs: int = 0
+    message: str = ""
+    warnings: tuple[Diagnostic, ...] = ()
+    machine: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be computed.
+
+    Attributes
+    ----------
+    common : Common
+    data : mapping
+        The document of its spec.
+    """
+
+    common: Common
+    data: Mapping[str, Any]
+
+    def spec(self, table: Table) -> Spec:
+        """Return the run's spec.
+
+        Raises
+        ------
+        SpecError
+        DataError
+            If its loss needs another kind of target than the table has.
+        """
+        spec = parse_spec(Document(self.data), parts=self.common.parts, limits=self.common.limits)
+        if spec.target_kind != table.target:
+            message = f"the loss needs {spec.target_kind} as the target, but the rows were read with {table.target}"
+            raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))
+        return spec
+
+    def computed(self, table: Table) -> Outcome:
+        """Return what the run comes to: an ordinary one, with all of its files.
+
+        Raises
+        ------
+        SpecnetError
+        KeyboardInterrupt
+        """
+        begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
+        run = train_run(begun, Observer())
+        result = run.fitted.result
+        if result.interruption is not None:
+            raise result.interruption
+        return Outcome(
+            "finished",
+            files=run.files("."),
+            metrics=run.evaluation.metrics,
+            history=result.history,
+            epochs=result.epochs,
+            warnings=result.warnings,
+        )
+
+
+def perform(task: Task, table: Table) -> Outcome:
+    """Return what a task comes to, on this machine.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
+    begin = time.perf_counter()
+    with limited_threads(THREADS):
+        machine = {name: fact for name, fact in machine_facts().items() if name in MACHINE}
+        try:
+            outcome = task.computed(table)
+        except StopTraining as stop:
+            outcome = Outcome("pruned", epochs=stop.epoch)
+        except NotFiniteError as error:
+            outcome = Outcome("diverged", message=error.diagnostics[0].message)
+        except SpecnetError as error:
+            outcome = Outcome("refused", message=error.diagnostics[0].message)
+        except Exception as error:
+            part = part_behind(error)
+            if part is None:
+                raise
+            outcome = Outcome("refused", message=part_error(part, error).diagnostics[0].message)
+    return replace(outcome, seconds=time.perf_counter() - begin, machine=machine)
+
+
+class RowsNeeded:
+    """The answer of a worker that does not have the rows of a task yet."""
+
+
+_tables: dict[str, Table] = {}
+"""The rows that this process was sent last, by their hash."""
+
+
+def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
+    """Perform a pickled task in a worker, which gets the rows of a coordinator once.
+
+    Parameters
+    ----------
+    content : bytes
+        The task.
+    rows : bytes or None
+        Its table; None if the worker may have it already.
+
+    Raises
+    ------
+    DataError
+        If the task has parts that this process cannot import.
+    """
+    try:
+        task: Task = pickle.loads(content)
+    except (AttributeError, ImportError) as error:
+        raise cannot_be_sent(error) from error
+    if rows is not None:
+        _tables.clear()
+        _tables[task.common.sha256] = pickle.loads(rows)
+    table = _tables.get(task.common.sha256)
+    return RowsNeeded() if table is None else perform(task, table)
+
+
+def cannot_be_sent(error: Exception) -> DataError:
+    """Return the error for a task that cannot be pickled, or cannot be read by a worker."""
+    hint = "use one job, or define custom parts at the top level of a module that workers can import"
+    return DataError(f"the run cannot be sent to a worker: {error}", hint=hint)

@@ -1,0 +1,189 @@
+"""Who computes many runs: the calling process, processes of its own, or any executor of `concurrent.futures`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import cached_property
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from types import TracebackType
+
+from specnet.errors import SpecnetError, TrainingError
+from specnet.extras import required
+from specnet.parts.data import Table
+from specnet.running.many.tasks import Outcome, RowsNeeded, Task, cannot_be_sent, perform, work
+from specnet.training.side_by_side import signals_blocked
+from specnet.training.worker import SIGNALS
+
+SECONDS_WORTH_WORKERS = 10.0
+"""Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
+
+
+SECONDS_TO_ANSWER = 10
+"""How long a scheduler of dask is waited for."""
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """Computes tasks, each with the same result wherever it is computed.
+
+    The first tasks are computed in the calling process; processes are started when it is worth it.
+
+    Parameters
+    ----------
+    table : Table
+        The rows of all tasks.
+    jobs : int
+        Number of tasks that are computed at once.
+    executor : Executor, optional
+        Computes all of them, in place of processes of its own; it is not shut down.
+    """
+
+    def __init__(self, table: Table, *, jobs: int, executor: Executor | None = None) -> None:
+        self._table, self._jobs, self._executor = table, jobs, executor
+        self._is_own = executor is None
+        self._waiting: deque[tuple[Task, Future[Outcome]]] = deque()
+        self._sent: dict[Future[Outcome | RowsNeeded], tuple[Task, Future[Outcome]]] = {}
+        self._seconds = 0.0
+        self._done = 0
+        self._stack = ExitStack()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future in self._sent:
+            future.cancel()
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks can be computed at once."""
+        return (1 if self._executor is None else self._jobs) - len(self._waiting) - len(self._sent)
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Take a task; `advance` computes it, or looks who has."""
+        answer: Future[Outcome] = Future()
+        if self._executor is None:
+            self._waiting.append((task, answer))
+        else:
+            self._send(task, answer, rows=None)
+        return answer
+
+    def advance(self, left: int) -> None:
+        """Compute a task, or wait until a worker has computed one.
+
+        Parameters
+        ----------
+        left : int
+            Number of tasks to be computed from here on, which decides whether processes are started.
+
+        Raises
+        ------
+        DataError
+            If a task cannot be sent to a worker.
+        TrainingError
+            If a worker was killed.
+        KeyboardInterrupt
+        """
+        if self._executor is None and self._jobs > 1 and left * self._mean > SECONDS_WORTH_WORKERS:
+            self._executor = self._stack.enter_context(_processes(self._jobs))
+            while self._waiting:
+                self._send(*self._waiting.popleft(), rows=None)
+        if self._executor is None:
+            task, answer = self._waiting.popleft()
+            outcome = perform(task, self._table)
+            self._seconds, self._done = self._seconds + outcome.seconds, self._done + 1
+            answer.set_result(outcome)
+            return
+        for future in wait(self._sent, return_when=FIRST_COMPLETED).done:
+            self._take(future)
+
+    @property
+    def _mean(self) -> float:
+        return self._seconds / self._done if self._done else 0.0
+
+    def _take(self, future: Future[Outcome | RowsNeeded]) -> None:
+        task, answer = self._sent.pop(future)
+        try:
+            outcome = future.result()
+        except SpecnetError:
+            raise
+        except BrokenExecutor as error:
+            hint = "go on with --resume (or resume=True); if the system is out of memory, use fewer jobs"
+            raise TrainingError("a worker process was killed", hint=hint) from error
+        except Exception as error:
+            if self._is_own:
+                raise
+            message = f"a worker failed: {type(error).__name__}: {error}"
+            raise TrainingError(message, hint="go on with --resume (or resume=True)") from error
+        if isinstance(outcome, RowsNeeded):
+            self._send(task, answer, rows=self._rows)
+        else:
+            answer.set_result(outcome)
+
+    def _send(self, task: Task, answer: Future[Outcome], *, rows: bytes | None) -> None:
+        assert self._executor is not None, "there is somebody to send it to"
+        try:
+            content = pickle.dumps(task)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise cannot_be_sent(error) from error
+        with signals_blocked():  # a process may be started
+            self._sent[self._executor.submit(work, content, rows)] = task, answer
+
+    @cached_property
+    def _rows(self) -> bytes:
+        return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Give processes, all of which end with this context or with this process, however it ends."""
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    with theirs, ours:
+        pool = ProcessPoolExecutor(count, context, initializer=_begin_worker, initargs=(theirs,))
+        try:
+            yield pool
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(link: Connection) -> None:
+    """Leave signals to the process that has started this one, and end when its end of a link is closed."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(link,), daemon=True).start()
+
+
+def _end_with(link: Connection) -> None:
+    with suppress(EOFError, OSError):
+        link.recv_bytes()
+    os._exit(1)
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """Give the executor of a dask cluster by the address of its scheduler.
+
+    Raises
+    ------
+    TrainingError
+        If dask is missing, or no scheduler answers.
+    """
+    distributed = required("distributed", "dask", TrainingError)
+    try:
+        client = distributed.Client(address, timeout=SECONDS_TO_ANSWER)
+    except (OSError, ValueError) as error:
+        message = f"no dask scheduler answers: {error}"
+        raise TrainingError(message, source=address, hint="start one with `dask scheduler`") from error
+    with client:
+        yield client.get_executor()
