@@ -59,7 +59,7 @@ def parse_spec(
     else:
         registry = installed_registry().with_parts(parts)
         document = read(source, overrides)
-        spec = _validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
+        spec = validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
     check(spec)
     return spec
 
@@ -72,7 +72,7 @@ def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
 def says_its_document(spec: Spec) -> bool:
     """Return whether a spec still is what it was read as, and neither resolved nor changed in Python since."""
     try:
-        return _validated(spec.document, spec.registry) == spec
+        return validated(spec.document, spec.registry) == spec
     except SpecError:  # made in Python, it has no document
         return False
 
@@ -86,10 +86,11 @@ def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits
         data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
         source = Document(data, folder=spec.document.folder)
     document = read(source, overrides)
-    return _validated(document, registry).with_origin(Origin(document, registry, limits))
+    return validated(document, registry).with_origin(Origin(document, registry, limits))
 
 
-def _validated(document: Document, registry: Registry) -> Spec:
+def validated(document: Document, registry: Registry) -> Spec:
+    """Return what a document says; it raises a `SpecError` with all mistakes that need no walk through the network."""
     data = dict(document.data)
     problems, left_out = list(broken_rules(document)), 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):
