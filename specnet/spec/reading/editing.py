@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,9 @@ from specnet.spec.reading.places import key_name, key_nodes, parser
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+
+_MOST_COMPARED = 1000
+"""Entries of lists whose lengths differ; longer lists are written anew."""
 
 _END_OF_LINE = re.compile(rb"\r?\n|\Z")
 _EMPTY_LINES = re.compile(rb"[\r\n]*")
@@ -243,16 +247,14 @@ class _Changes:
         assert node.entries is not None
         if not 0 < len(new) <= len(old) or (node.span is None and not all(isinstance(each, Mapping) for each in new)):
             return False
-        left_out = len(old) - len(new)
-        start = next((place for place in range(len(new)) if repr(old[place]) != repr(new[place])), len(new))
-        same_end = 0
-        while same_end < len(new) - start and repr(old[-1 - same_end]) == repr(new[-1 - same_end]):
-            same_end += 1
-        first = len(new) - same_end  # entries are left out here, after those that changed
-        for entry in node.entries[first : first + left_out]:
-            self.remove(entry)
-        for place in range(start, first):
-            self.value(node.entries[place], old[place], new[place])
+        kept = _kept_entries(old, new)
+        if kept is None:
+            return False
+        for place, entry in enumerate(node.entries):
+            if place not in kept:
+                self.remove(entry)
+            else:
+                self.value(entry, old[place], new[kept[place]])
         return True
 
     def remove(self, node: _Node) -> None:
@@ -347,3 +349,18 @@ class _Changes:
             stop = source.find(b"\n", end, holder.end)
             end = holder.end - 1 if stop < 0 else stop
         self.cuts.append((start, end, b""))
+
+
+def _kept_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, int] | None:
+    """Return which entries of a shorter list are said where which of a longer one are; None if some have no place."""
+    if len(old) == len(new):
+        return {place: place for place in range(len(old))}
+    if len(old) > _MOST_COMPARED:
+        return None
+    kept = {}
+    matcher = SequenceMatcher(None, [*map(repr, old)], [*map(repr, new)], autojunk=False)
+    for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if new_end - new_start > old_end - old_start:
+            return None
+        kept |= zip(range(old_start, old_end), range(new_start, new_end), strict=False)
+    return kept
