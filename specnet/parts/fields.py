@@ -5,10 +5,12 @@ integer (``1e3``), and an integer as a float.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, TypeAdapter
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -82,8 +84,28 @@ Share = Annotated[float, Ge(0), Le(1)]
 ColumnName = Annotated[str, Field(min_length=1)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)]
 OneOrSeveralNames = Annotated[ColumnName | ColumnNames, _OneOrList()]
-FilePath = Annotated[str, Field(min_length=1)]
+
+
+class _IsFilePath:
+    """Annotates a text that is the path of a file, relative to the spec unless it is absolute."""
+
+
+FilePath = Annotated[str, Field(min_length=1), _IsFilePath()]
 FilePaths = Annotated[FilePath | Annotated[tuple[FilePath, ...], Field(min_length=1, strict=False)], _OneOrList()]
+
+
+def is_file_path(field: FieldInfo) -> bool:
+    """Return whether a field holds the path of a file, or several."""
+    return any(isinstance(each, _IsFilePath) for each in _annotations(field.annotation, field.metadata))
+
+
+def _annotations(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
+    """Yield what annotates a type and the types that it consists of."""
+    yield from metadata
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in get_args(annotation):
+        yield from _annotations(inner)
+
 
 _SPEC_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _LAYER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"

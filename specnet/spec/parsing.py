@@ -59,7 +59,7 @@ def parse_spec(
     else:
         registry = installed_registry().with_parts(parts)
         document = read(source, overrides)
-        spec = _validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
+        spec = validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
     check(spec)
     return spec
 
@@ -72,7 +72,7 @@ def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
 def says_its_document(spec: Spec) -> bool:
     """Return whether a spec still is what it was read as, and neither resolved nor changed in Python since."""
     try:
-        return _validated(spec.document, spec.registry) == spec
+        return validated(spec.document, spec.registry) == spec
     except SpecError:  # made in Python, it has no document
         return False
 
@@ -89,10 +89,11 @@ def spoken_document(spec: Spec) -> Document:
 def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
     """Return a spec with settings: of its document if that says the same, so that mistakes have their places there."""
     document = read(spoken_document(spec), overrides)
-    return _validated(document, registry).with_origin(Origin(document, registry, limits))
+    return validated(document, registry).with_origin(Origin(document, registry, limits))
 
 
-def _validated(document: Document, registry: Registry) -> Spec:
+def validated(document: Document, registry: Registry) -> Spec:
+    """Return what a document says; it raises a `SpecError` with all mistakes that need no walk through the network."""
     data = dict(document.data)
     problems, left_out = list(broken_rules(document)), 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):

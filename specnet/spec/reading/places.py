@@ -41,13 +41,13 @@ def locate(text: SourceText, language: Format) -> Locations:
     source = text.content.encode()
     if language == "json":
         source = _JSON_CONSTANT.sub(lambda match: match[0] if match[0][:1] == b'"' else b"1" * len(match[0]), source)
-    root = _parser(language).parse(source).root_node
+    root = parser(language).parse(source).root_node
     walk = _Json(text, source) if language == "json" else _Toml(text, source)
     walk.document(root)
     return walk.locations
 
 
-def _parser(language: Format) -> "Parser":
+def parser(language: Format) -> "Parser":
     """Return a parser of one's own: they are not for several threads, and cost nothing."""
     import tree_sitter
 
@@ -134,7 +134,7 @@ class _Toml(_Walk):
         header = next((child for child in node.named_children if child.type != "comment"), None)
         if header is None or not header.type.endswith("_key"):
             return
-        keys = _key_nodes(header)
+        keys = key_nodes(header)
         path: Path = ()
         for key in keys[:-1]:
             path = (*path, self.name(key))
@@ -162,7 +162,7 @@ class _Toml(_Walk):
         if len(children) != 2:
             return
         header, value = children
-        keys = _key_nodes(header)
+        keys = key_nodes(header)
         for key in keys[:-1]:
             path = (*path, self.name(key))
             self.locations.places.setdefault(path, self.place(key, key))
@@ -171,12 +171,17 @@ class _Toml(_Walk):
         self.value(value, path)
 
     def name(self, key: "Node") -> str:
-        token = self.token(key)
-        return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
+        return key_name(key, self.source)
 
 
-def _key_nodes(key: "Node") -> "list[Node]":
-    """Return the steps of a key; the grammar nests dotted ones to the left."""
+def key_name(key: "Node", source: bytes) -> str:
+    """Return what a step of a TOML key says."""
+    token = source[key.start_byte : key.end_byte].decode()
+    return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
+
+
+def key_nodes(key: "Node") -> "list[Node]":
+    """Return the steps of a TOML key; the grammar nests dotted ones to the left."""
     steps = []
     while key.type == "dotted_key":
         children = key.named_children

@@ -1,0 +1,177 @@
+"""Documents written with other values, for another folder."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.errors import SpecError
+from specnet.parts.registry import built_in_registry
+from specnet.spec import parse_spec
+from specnet.spec.reading.document import Document
+from specnet.spec.reading.editing import TomlText
+from specnet.spec.reading.reader import document_of, read
+from specnet.spec.writing import Change, SpecWriter
+from tests.random_specs import random_spec
+from tests.spec.cases import GOOD, files
+
+TEXT = """\
+# A spec.
+name = "a"
+sweep.trials = 3 # of the sweep
+[network]
+layer_sizes = [2, 3, 1] # three
+[training]
+loss = "mse"
+early_stopping = false
+"""
+TABLE = """\
+[data]
+type = "csv"
+path = "{path}" # rows
+target = "y"
+split.test = "more/test.csv"
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "mse"
+"""
+
+
+def written(source: str, *changes: Change, overrides: tuple[str, ...] = (), folder: Path | None = None) -> str:
+    document = read(source, overrides)
+    return SpecWriter(document).text(changes, document.folder or Path() if folder is None else folder)
+
+
+def test_a_text_is_the_document_with_changes_and_without_the_sweep():
+    text = written(
+        TEXT,
+        Change(("network", "layer_sizes", 1), 8),
+        Change(("training", "optimizer", "learning_rate"), 1e-3),
+        Change(("training", "early_stopping", "monitor"), "loss"),
+        Change(("name",), removed=True),
+        overrides=("training.epochs=7", "training.loss.type=huber"),
+    )
+    assert text == (
+        "# A spec.\n"
+        "[network]\n"
+        "layer_sizes = [2, 8, 1] # three\n"
+        "[training]\n"
+        'loss = { type = "huber" }\n'
+        'early_stopping = { monitor = "loss" }\n'
+        "epochs = 7\n"
+        'optimizer = { type = "adam", learning_rate = 0.001 }\n'
+    )
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
+def test_a_document_without_changes_stays_as_it_is(path: Path):
+    document = read(path)
+    text = SpecWriter(document).text([], path.parent)
+    if document.format == "toml":
+        assert text == path.read_text(encoding="utf-8")
+    else:
+        assert list(json.loads(text)) == list(document.data)
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+def test_every_good_spec_can_be_written_with_another_seed(text: str):
+    document = document_of(text.encode(), "good")
+    changed = SpecWriter(document).text([Change(("seed",), 12345)], Path())
+    assert parse_spec(document_of(changed.encode(), "good")).seed == 12345
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mappings_and_json_give_json(seed: int, tmp_path: Path):
+    data = random_spec(np.random.default_rng(seed), seed)
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    for source in (data, path):
+        writer = SpecWriter(read(source))
+        text = writer.text([Change(("training", "optimizer", "learning_rate"), 0.5)], tmp_path)
+        data["training"]["optimizer"] = {"type": "sgd", "learning_rate": 0.5}
+        assert (writer.format, text) == ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def test_a_byte_order_mark_is_left_out():
+    document = document_of("\N{BYTE ORDER MARK}".encode() + TEXT.encode(), "a.toml")
+    assert SpecWriter(document).text([], Path()) == TEXT.replace("sweep.trials = 3 # of the sweep\n", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("rows.csv", "../../specs/rows.csv"),
+        ("./rows.csv", "../../specs/rows.csv"),
+        ("deep/../*.csv", "../../specs/deep/../*.csv"),
+        ("../rows.csv", "../../rows.csv"),
+        ("../../rows.csv", "../../../rows.csv"),
+        ("../runs/rows.csv", "../../runs/rows.csv"),
+        ("/rows.csv", "/rows.csv"),
+    ],
+)
+def test_relative_paths_lead_where_they_led(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "specs"
+    for each in (folder / "deep", tmp_path / "runs" / "1"):
+        each.mkdir(parents=True)
+    text = TABLE.format(path=path)
+    (folder / "a.toml").write_text(text, encoding="utf-8")
+    target = tmp_path / "runs" / "1"
+    moved = text.replace(f'"{path}"', f'"{expected}"').replace("more/test", "../../specs/more/test")
+    assert written(str(folder / "a.toml"), folder=target) == moved
+    monkeypatch.chdir(folder)
+    assert written(text, folder=target) == moved  # no folder of its own: the working directory
+    assert written(text, folder=Path()) == text
+    assert os.path.normpath(target / expected) == os.path.normpath(folder / path)
+
+
+def test_paths_do_not_take_steps_up_behind_a_link_together(tmp_path: Path):
+    (tmp_path / "far" / "specs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "specs")
+    (tmp_path / "far" / "rows.csv").touch()
+    path = tmp_path / "link" / "a.toml"
+    path.write_text(TABLE.format(path="../rows.csv"), encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    data: Any = read(written(str(path), folder=tmp_path / "runs")).data
+    assert os.path.samefile(tmp_path / "runs" / data["data"]["path"], tmp_path / "far" / "rows.csv")
+
+
+def test_each_path_of_a_list_is_moved_and_so_is_a_path_that_is_set(tmp_path: Path):
+    text = TABLE.replace('"{path}"', '["a.csv", "/b.csv"]')
+    changes = [Change(("data", "split"), {"validation": "v.csv"})]
+    data: Any = read(SpecWriter(replace(read(text), folder=tmp_path)).text(changes, tmp_path / "runs")).data
+    assert data["data"]["path"] == ("../a.csv", "/b.csv")
+    assert data["data"]["split"] == {"validation": "../v.csv"}
+
+
+def test_the_sections_of_a_sweep_are_left_out_of_data_too():
+    data = dict(read(TEXT).data)
+    assert "sweep" in data
+    assert "sweep" not in json.loads(SpecWriter(Document(data)).text([], Path()))
+
+
+def test_changes_that_are_no_spec_have_their_mistakes():
+    with pytest.raises(SpecError) as caught:
+        written(TEXT, Change(("training", "epochs"), 0))
+    assert [problem.code for problem in caught.value.diagnostics] == ["out-of-bounds"]
+
+
+def test_a_text_that_says_something_else_is_not_returned(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(TomlText, "with_data", lambda self, old, new: TEXT.replace("sweep.trials = 3", ""))
+    with pytest.raises(AssertionError, match="says something else"):
+        SpecWriter(read(TEXT), built_in_registry()).text([Change(("training", "l2"), 0.1)], Path())
+
+
+def test_the_order_of_columns_counts():
+    """A key that can only stand before tables makes other columns of it than a setting does."""
+    text = (
+        '[data]\ntype = "csv"\npath = "a.csv"\ntarget = "y"\n[data.columns.day]\ntype = "datetime"\nformat = "%Y"\n'
+        '[network]\nhidden_layer_sizes = [3]\n[training]\nloss = "mse"\n'
+    )
+    parse_spec(text)
+    with pytest.raises(AssertionError):
+        written(text, Change(("data", "columns", "x"), "numeric"))
