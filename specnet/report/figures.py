@@ -55,6 +55,15 @@ def interval(name: str, low: float, high: float) -> str:
     return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
+def metric_spread(name: str, mean: float, std: float | None) -> str:
+    """Return a mean with its standard deviation, which is None for a single value: ``97.2 % ± 0.8``."""
+    if std is None:
+        return metric(name, mean)
+    if name.endswith("accuracy"):
+        return f"{percent(mean)} ± {100 * std:.1f}"
+    return f"{figure(mean)} ± {figure(std)}"
+
+
 def duration(seconds: float) -> str:
     """Return a time with the unit that suits its size: ``9 µs``, ``0.2 s``, ``3 min 20 s``, ``2 h 05 min``."""
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):

@@ -1,0 +1,62 @@
+"""What many runs of a spec come to: a table with a row for each, and the mean and spread of their metrics."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from specnet.running.evaluation.evaluation import SPLITS, Metrics
+
+Summary = dict[str, dict[str, dict[str, float | int | None]]]
+"""By part of the split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``."""
+
+
+def summarized(metrics: Sequence[Metrics]) -> Summary:
+    """Return the mean and spread of the metrics of runs; a value that is not defined does not count."""
+    return {
+        split: {
+            name: _statistics([figures[split][name] for figures in metrics if name in figures.get(split, ())])
+            for name in _names(metrics, split)
+        }
+        for split in SPLITS
+        if any(split in figures for figures in metrics)
+    }
+
+
+def columns_of(metrics: Sequence[Metrics]) -> list[tuple[str, str]]:
+    """Return the part of the split and the name of each metric that some run has, in order."""
+    return [(split, name) for split in SPLITS for name in _names(metrics, split)]
+
+
+def cells_of(metrics: Metrics, columns: Iterable[tuple[str, str]]) -> list[float | str]:
+    """Return a run's cells of these columns; empty where it has no value."""
+    values = [metrics.get(split, {}).get(name) for split, name in columns]
+    return ["" if value is None else value for value in values]
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a CSV file; numbers have as many digits as they need to be read again as they are."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _names(metrics: Sequence[Metrics], split: str) -> list[str]:
+    return list(dict.fromkeys(name for figures in metrics for name in figures.get(split, ())))
+
+
+def _statistics(values: Sequence[float | None]) -> dict[str, float | int | None]:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return {
+        "mean": fmean(known) if known else None,
+        "std": stdev(known) if len(known) > 1 else None,
+        "min": min(known, default=None),
+        "max": max(known, default=None),
+        "runs": len(known),
+    }
