@@ -357,7 +357,7 @@ def _kept_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, int] 
         return {place: place for place in range(len(old))}
     if len(old) > _MOST_COMPARED:
         return None
-    kept = {}
+    kept: dict[int, int] = {}
     matcher = SequenceMatcher(None, [*map(repr, old)], [*map(repr, new)], autojunk=False)
     for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         if new_end - new_start > old_end - old_start:
