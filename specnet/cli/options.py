@@ -77,6 +77,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a spec value (repeatable); KEY= removes it."),
 ]
+DaskOption = Annotated[
+    str | None,
+    typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs."),
+]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(

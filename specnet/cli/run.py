@@ -5,15 +5,25 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import STANDARD_INPUT, parse
+from specnet.cli.folders import new_or, resume_command
+from specnet.cli.inputs import parse
 from specnet.cli.loggers import LogOption, loggers
-from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
+from specnet.cli.many import Many, refuse_beside_many, run_many
+from specnet.cli.options import (
+    COUNT,
+    DaskOption,
+    FormatOption,
+    LimitOption,
+    OutputFormat,
+    QuietOption,
+    SetOption,
+    SpecArgument,
+)
 from specnet.cli.output import Output, UsageError, reporting, stopped_by
 
 if TYPE_CHECKING:
@@ -40,9 +50,19 @@ def run(
             help="Resume the interrupted run in --out from its checkpoint; start anew if there is none.",
         ),
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", metavar=COUNT, min=2, help="Cross-validate: one run per fold, which is its test set."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", metavar=COUNT, min=1, help="One run per seed, on the same rows."),
+    ] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of ensemble members to train at once.")
+        int,
+        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once."),
     ] = 1,
+    dask: DaskOption = None,
     threads: Annotated[
         int | None,
         typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: as many as it has."),
@@ -63,6 +83,7 @@ def run(
     specnet run specs/moons.toml
     specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
     specnet run specs/wine_csv.toml --set training.ensemble=5 --jobs 2
+    specnet run specs/digits.toml --folds 5 --seeds 2 --jobs 2
     specnet run specs/moons.toml --log jsonl:moons.jsonl
     """
     with reporting(output_format, quiet) as output:
@@ -72,6 +93,13 @@ def run(
             used = str(spec) if spec.is_dir() else "DIR"
             again = shlex.join(["specnet", "run", str(spec), "--out", used, "--resume"])
             raise UsageError("--resume needs --out", hint=f"use {again}")
+
+        if folds is not None or seeds is not None:
+            refuse_beside_many(threads=threads, log=log)
+            run_many(spec, out, output, overrides, limit, Many(folds, seeds, jobs, dask, force, resume, not no_report))
+            return
+        if dask is not None:
+            raise UsageError("--dask needs --folds or --seeds")
 
         from specnet.data import load_table
         from specnet.data.suspicions import parsed_for_target
@@ -84,7 +112,7 @@ def run(
 
         extra = loggers(log, overwrite=force)
         parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
-        with _folder(out, parsed.name) as folder:
+        with new_or(out, parsed.name) as folder:
             output.data["folder"] = str(folder)
             recorder = WarningRecorder(output.data.setdefault("warnings", []))
             observer = Observers(recorder, *extra)
@@ -109,7 +137,8 @@ def run(
                     *(word for target in log or () for word in ("--log", target)),
                     *(["--no-report"] if no_report else []),
                 ]
-                going_on = None if stopped.finished else f"to resume: {_again(spec, folder, overrides, options)}"
+                again = resume_command("run", spec, folder, overrides, options)
+                going_on = None if stopped.finished else f"to resume: {again}"
                 raise stopped_by(stopped.signal, str(stopped), going_on) from None
         if output.quiet:
             for warning in result.warnings:
@@ -141,27 +170,3 @@ def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> 
         losses = [record["loss"] for record in history if record.get("member", 0) == number]
         told = {name: member[name] for name in ("end", "epochs", "training_seconds")}
         yield {**told, "first_loss": losses[0], "last_loss": losses[-1]}
-
-
-def _again(spec: Path, folder: Path, overrides: Sequence[str] | None, options: Sequence[str]) -> str:
-    """Return the command that goes on with an interrupted run."""
-    settings = [word for setting in overrides or () for word in ("--set", setting)]
-    if spec == STANDARD_INPUT:  # which is read and gone; the folder has what was run
-        spec, settings = folder, []
-    return shlex.join(["specnet", "run", str(spec), "--out", str(folder), *settings, *options, "--resume"])
-
-
-@contextmanager
-def _folder(out: Path | None, name: str | None) -> Iterator[Path]:
-    """Give the folder to write; where nothing was written, no empty folders stay."""
-    from specnet.running.folder import new_folder
-
-    folder = out or new_folder(name)
-    try:
-        yield folder
-    finally:
-        if out is None:
-            with suppress(OSError):
-                folder.rmdir()
-                folder.parent.rmdir()
-                folder.parent.parent.rmdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from specnet.report.figures import interval, metric, metric_spread
@@ -60,7 +60,9 @@ def scores_table(
 def scores_line(scores: Scores) -> str:
     """Return the scores of the rows held out, of the training rows if there are none, in one line."""
     split = next((split for split in ("test", "validation", "train") if split in scores), None)
-    return "" if split is None else "   ".join([split, *(f"{name} {text}" for name, text in _told(scores[split]).items())])
+    return (
+        "" if split is None else "   ".join([split, *(f"{name} {text}" for name, text in _told(scores[split]).items())])
+    )
 
 
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
@@ -78,7 +80,7 @@ def _spread(name: str, statistics: Mapping[str, Any]) -> str:
     return "–" if mean is None else metric_spread(name, mean, std)
 
 
-def _told(figures: Mapping[str, float | None], names: Sequence[str] | None = None) -> dict[str, str]:
+def _told(figures: Mapping[str, float | None], names: Iterable[str] | None = None) -> dict[str, str]:
     """Return figures as texts, of all names or of those that there are."""
     told = {}
     for name in figures if names is None else names:

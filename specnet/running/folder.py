@@ -34,6 +34,7 @@ from specnet.files.runs import (
     REPORT,
     RESOLVED,
     RUN_FILES,
+    RUNS,
     SNAPSHOTS,
     WRITTEN,
 )
@@ -250,9 +251,9 @@ def check_same_beginning(differences: list[Difference], training: TrainingSpec, 
         raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
 
 
-def new_folder(name: str | None) -> Path:
+def new_folder(name: str | None, top: str = RUNS) -> Path:
     """Make and return the folder of the next run of that name: ``runs/<name>/<number>``."""
-    runs = Path("runs") / (name or "unnamed")
+    runs = Path(top) / (name or "unnamed")
     with file_errors(runs):
         while True:
             runs.mkdir(parents=True, exist_ok=True)

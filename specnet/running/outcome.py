@@ -14,7 +14,6 @@ from typing import Any
 
 from specnet.compiler.threads import limited_threads
 from specnet.data import RowSet, row_hashes
-from specnet.files import file_errors
 from specnet.files.json_lines import json_lines
 from specnet.files.runs import (
     CHECKPOINT,
@@ -117,10 +116,14 @@ class RunOutcome:
             Where relative paths of the spec start, as seen from the run's folder.
         earlier : float
             Seconds of the run before it was resumed.
+
+        Raises
+        ------
+        FileError
+            If the model is too large for its format.
         """
         result = self.fitted.result
-        with file_errors(MODEL):
-            content = self.fitted.model.to_bytes()
+        content = self.fitted.model.to_bytes()
         files: Contents = {
             MODEL: content,
             RESOLVED: self.begun.identity.spec,

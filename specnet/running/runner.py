@@ -13,7 +13,7 @@ import numpy as np
 
 from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, Terminated
-from specnet.files import PathLike
+from specnet.files import PathLike, file_errors
 from specnet.files.runs import MODEL, spec_folder
 from specnet.model import Model, load_model
 from specnet.parts.part import Part
@@ -283,7 +283,9 @@ def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None
     name, text = "spec.json", parsed.to_json()
     if parsed.document.text is not None and says_its_document(parsed):
         name, text = f"spec.{parsed.document.format}", parsed.document.text.content
-    files = outcome.files(spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds)
+    with file_errors(folder.path / MODEL):
+        start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds
+        files = outcome.files(start, earlier)
     folder.write({name: text, **files})
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import DataError, FileError
+from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES
@@ -21,6 +21,7 @@ from specnet.parts.registry import installed_registry
 from specnet.report.figures import duration
 from specnet.report.scores import scores_line
 from specnet.report.series import SeriesProgress, shown_series
+from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved
 from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
@@ -65,9 +66,13 @@ class RepeatedRun:
     fold: int | None
     state: str
     message: str
-    metrics: Mapping[str, Mapping[str, float | None]]
+    metrics: Metrics
     epochs: int
     seconds: float = field(compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,12 @@ class RepeatedResult:
     runs: tuple[RepeatedRun, ...]
     summary: Summary
     folder: Path | None
+
+    @property
+    def failure(self) -> TrainingError:
+        """The error of the runs that have not finished."""
+        told = [f"{run.name}: {run.state}: {run.message}" for run in self.failed]
+        return TrainingError(*told, source=None if self.folder is None else str(self.folder))
 
     @property
     def failed(self) -> tuple[RepeatedRun, ...]:
@@ -206,7 +217,7 @@ class _Course:
     @property
     def summary(self) -> Summary:
         """What those that have finished come to."""
-        return summarized([dict(run.metrics) for run in self.runs if run.state == "finished"])
+        return summarized([run.metrics for run in self.runs if run.state == "finished"])
 
     def run(self, workers: Workers) -> None:
         """Compute what is not done yet."""
@@ -235,18 +246,21 @@ class _Course:
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
         self._add(each, run)
-        told = run.message if run.message else scores_line(metrics)
-        self._progress.ended(each.name, run.state, told, duration(outcome.seconds))
+        told = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
+        self._progress.ended(each.name, told, duration(outcome.seconds))
 
     def _add(self, each: Repetition, run: RepeatedRun) -> None:
         self._done[each] = run
         if self._folder is not None:
-            metrics = [dict(run.metrics) for run in self.runs]
+            metrics = [run.metrics for run in self.runs]
             columns = columns_of(metrics)
             header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
             rows = [
-                [run.name, run.seed, run.fold, run.state, *cells_of(dict(run.metrics), columns), run.epochs]
-                + [round(run.seconds, 3), run.message]
+                [
+                    *(run.name, run.seed, run.fold, run.state),
+                    *cells_of(run.metrics, columns),
+                    *(run.epochs, round(run.seconds, 3), run.message),
+                ]
                 for run in self.runs
             ]
             contents = {

@@ -171,8 +171,8 @@ def _end_with(link: Connection) -> None:
 
 
 @contextmanager
-def dask_executor(address: str) -> Iterator[Executor]:
-    """Give the executor of a dask cluster by the address of its scheduler.
+def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
+    """Give the executor of a dask cluster by the address of its scheduler, and how many tasks it computes at once.
 
     Raises
     ------
@@ -186,4 +186,4 @@ def dask_executor(address: str) -> Iterator[Executor]:
         message = f"no dask scheduler answers: {error}"
         raise TrainingError(message, source=address, hint="start one with `dask scheduler`") from error
     with client:
-        yield client.get_executor()
+        yield client.get_executor(), sum(client.nthreads().values()) or 1
