@@ -77,15 +77,17 @@ def says_its_document(spec: Spec) -> bool:
         return False
 
 
-def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
-    """Return a spec with settings: of its document if that says the same, so that mistakes have their places there."""
+def document_saying(spec: Spec) -> Document:
+    """Return a document that says a spec: its own if that still does, so that mistakes have their places there."""
     if says_its_document(spec):
-        source = spec.document
-    else:
-        # Only what is set: defaults stay defaults, and a network has one form.
-        data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
-        source = Document(data, folder=spec.document.folder)
-    document = read(source, overrides)
+        return spec.document
+    # Only what is set: defaults stay defaults, and a network has one form.
+    data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
+    return Document(data, folder=spec.document.folder)
+
+
+def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
+    document = read(document_saying(spec), overrides)
     return _validated(document, registry).with_origin(Origin(document, registry, limits))
 
 
