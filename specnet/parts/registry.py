@@ -32,6 +32,8 @@ BUILT_IN = (
     "metrics",
     "optimizers",
     "preprocessing",
+    "pruners",
+    "samplers",
     "schedules",
 )
 

@@ -1,5 +1,6 @@
 """What looks at a figure after each epoch, such as early stopping and a schedule that waits for a plateau."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
@@ -16,6 +17,8 @@ VALIDATION = "validation_"
 VALIDATION_LOSS = VALIDATION + LOSS
 MONITOR = "monitored_metric"
 """The definition of the figures that can be monitored, in the spec's schema."""
+SEARCHED_METRIC = "searched_metric"
+"""The definition of the figures that the trials of a sweep can be compared by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,29 @@ def monitored_names(registry: Registry) -> list[str]:
     return [VALIDATION_LOSS, LOSS, *(VALIDATION + metric.part_name() for metric in registry.of_kind("metric"))]
 
 
+def searched_names(registry: Registry) -> list[str]:
+    """Return the names of the figures that the trials of a sweep can be compared by."""
+    return [VALIDATION_LOSS, *(metric.part_name() for metric in registry.of_kind("metric"))]
+
+
 class _OneOfThese:
     """Annotates the name of a figure; the registry comes from the validation's context, as for parts."""
+
+    def __init__(self, names: Callable[[Registry], list[str]], code: str, definition: str) -> None:
+        self.names, self.code, self.definition = names, code, definition
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, name: str, info: ValidationInfo) -> str:
-        # Losses first: the registry is looked through for metrics alone.
-        if name not in (VALIDATION_LOSS, LOSS) and name not in monitored_names(registry_of(info)):
-            raise PydanticCustomError("unknown-monitor", "no such figure")
+        # The default first: the registry is looked through for others alone.
+        if name != VALIDATION_LOSS and name not in self.names(registry_of(info)):
+            raise PydanticCustomError(self.code, "no such figure")
         return name
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {KIND_KEY: MONITOR}
+        return {KIND_KEY: self.definition}
 
 
-Monitored = Annotated[str, _OneOfThese()]
+Monitored = Annotated[str, _OneOfThese(monitored_names, "unknown-monitor", MONITOR)]
+SearchedMetric = Annotated[str, _OneOfThese(searched_names, "unknown-metric", SEARCHED_METRIC)]

@@ -33,6 +33,8 @@ _EXAMPLES = {
     "metric": "training.metrics = [{}]",
     "optimizer": "training.optimizer = {}",
     "preprocessing": "network.preprocessing = [{}]",
+    "pruner": "sweep.pruner = {}",
+    "sampler": "sweep.sampler = {}",
     "schedule": 'training.optimizer = {{ type = "adam", schedule = {} }}',
 }
 """Where in a spec a part of each kind stands."""

@@ -36,6 +36,7 @@ from specnet.spec.forms import OneOrList, OrSwitch, OrWord
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
 from specnet.spec.reading.document import Document
+from specnet.spec.sweep import SweepSpec
 
 Activations = Annotated[Activation | tuple[Activation, ...], OneOrList()]
 ClassWeight = Annotated[
@@ -241,6 +242,9 @@ class Spec(Section):
     data: Data | None = Field(None, description="data to train and evaluate on; required by `specnet run`")
     network: NetworkSpec = Field(description="layers of the network: layer_sizes, hidden_layer_sizes or layers")
     training: TrainingSpec = Field(description="training settings; loss is required")
+    sweep: SweepSpec | None = Field(
+        None, description="search for good values of some keys by `specnet sweep`; other commands ignore it"
+    )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

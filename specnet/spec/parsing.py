@@ -77,8 +77,8 @@ def says_its_document(spec: Spec) -> bool:
         return False
 
 
-def spoken_document(spec: Spec) -> Document:
-    """Return the document that says a spec: its own, or one without a text if it was changed in Python since."""
+def document_saying(spec: Spec) -> Document:
+    """Return a document that says a spec: its own if that still does, so that mistakes have their places there."""
     if says_its_document(spec):
         return spec.document
     # Only what is set: defaults stay defaults, and a network has one form.
@@ -87,8 +87,7 @@ def spoken_document(spec: Spec) -> Document:
 
 
 def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
-    """Return a spec with settings: of its document if that says the same, so that mistakes have their places there."""
-    document = read(spoken_document(spec), overrides)
+    document = read(document_saying(spec), overrides)
     return validated(document, registry).with_origin(Origin(document, registry, limits))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from specnet.errors import Diagnostic
 from specnet.spec.reading.document import Document
+from specnet.spec.sweep import is_unquoted
 
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
@@ -12,6 +13,28 @@ OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
 
 def broken_rules(document: Document) -> Iterator[Diagnostic]:
     """Yield the mistakes in how keys go together."""
+    yield from _network_rules(document)
+    yield from _sweep_rules(document)
+
+
+def _sweep_rules(document: Document) -> Iterator[Diagnostic]:
+    sweep = document.data.get("sweep")
+    space = sweep.get("space") if isinstance(sweep, Mapping) else None
+    if not isinstance(space, Mapping):
+        return
+    for key in space:
+        steps = key.split(".")
+        around = (".".join(steps[:depth]) for depth in range(1, len(steps)))
+        outer = next((each for each in around if each in space and not is_unquoted(space[each])), None)
+        if outer is not None:
+            note = document.diagnostic("note", f'"{outer}" is searched here', ("sweep", "space", outer), at_key=True)
+            message = f'"{key}" lies inside "{outer}", which is searched too'
+            hint = f'set it in the tables of the list of "{outer}"'
+            path = ("sweep", "space", key)
+            yield document.diagnostic("space-key", message, path, at_key=True, hint=hint, notes=[note])
+
+
+def _network_rules(document: Document) -> Iterator[Diagnostic]:
     network = document.data.get("network")
     if not isinstance(network, Mapping):
         return

@@ -10,9 +10,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
-from specnet.parts.watching import MONITOR, monitored_names
+from specnet.parts.watching import MONITOR, SEARCHED_METRIC, monitored_names, searched_names
 from specnet.spec.document import Spec
 from specnet.spec.rules import FORMS, OF_STACKS
+from specnet.spec.sweep import RANGE, Range
 
 Schema = dict[str, Any]
 
@@ -34,6 +35,8 @@ def json_schema(registry: Registry) -> Schema:
     for part in registry:
         definitions[f"{part.kind}.{part.part_name()}"] = _part(part, definitions)
     definitions[MONITOR] = {"type": "string", "enum": monitored_names(registry)}
+    definitions[SEARCHED_METRIC] = {"type": "string", "enum": searched_names(registry)}
+    definitions[RANGE] = _table(Range, definitions)
     root = _table(Spec, definitions)
     definitions["network"] |= _network_forms()
     root["properties"] = {"$schema": {"type": "string"}, **root["properties"]}

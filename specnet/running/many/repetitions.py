@@ -9,7 +9,7 @@ from typing import Any
 from specnet.errors import DataError, Path, Position
 from specnet.parts.data.base import FoldPart
 from specnet.spec import Spec, parse_spec
-from specnet.spec.parsing import spoken_document
+from specnet.spec.parsing import document_saying
 from specnet.spec.reading.document import Document
 from specnet.spec.reading.overrides import with_change
 from specnet.spec.reading.text import Override, SourceText
@@ -71,7 +71,7 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
             found.append(Repetition("_".join(names), seed, fold, (*seeded, *folded)))
     given = {"--folds": folds, "--seeds": seeds}
     source = " ".join(f"{option} {number}" for option, number in given.items() if number is not None)
-    document = changed(spoken_document(spec), found[0].changes, source)
+    document = changed(document_saying(spec), found[0].changes, source)
     parse_spec(document, parts=spec.registry, limits=spec.origin.limits)
     return tuple(found)
 
@@ -114,7 +114,7 @@ def _folded(spec: Spec, folds: int, fold: int, part: FoldPart) -> Iterator[Chang
 
 
 def _document_table(spec: Spec, path: Path) -> Mapping[str, Any]:
-    table: Any = spoken_document(spec).data
+    table: Any = document_saying(spec).data
     for step in path:
         table = table.get(step, {}) if isinstance(table, Mapping) else {}
     return table if isinstance(table, Mapping) else {}

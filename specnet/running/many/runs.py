@@ -31,7 +31,7 @@ from specnet.running.outcome import json_text
 from specnet.running.rows import parsed_with_target, table_hash
 from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
-from specnet.spec.parsing import spoken_document
+from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.writing import SpecWriter
 from specnet.training.interruptions import Interruptions
@@ -203,7 +203,7 @@ class _Course:
         resumes: bool,
     ) -> None:
         self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
-        self._document = spoken_document(parsed)
+        self._document = document_saying(parsed)
         self._writer = SpecWriter(self._document, parsed.registry)
         custom = tuple(part for part in parsed.registry if part not in set(installed_registry()))
         self._common = Common(table_hash(table), custom, parsed.origin.limits)

@@ -1,6 +1,7 @@
 """From what pydantic found to what a user reads: a code, one sentence, the place, and what to write instead."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -13,8 +14,17 @@ from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.document import MOST_SHOWN, Document
-from specnet.spec.reading.hints import close_match, key_hint, layer_hint, monitor_hint, name_hint, part_hint
+from specnet.spec.reading.hints import (
+    close_match,
+    key_hint,
+    layer_hint,
+    metric_hint,
+    monitor_hint,
+    name_hint,
+    part_hint,
+)
 from specnet.spec.reading.words import counted, either, kind_name, kind_noun, shown
+from specnet.spec.sweep import is_unquoted
 
 _NEEDED = {
     "int_type": "an integer",
@@ -42,6 +52,9 @@ _LENGTHS = {
 _TOP = "the top level"
 """How messages call the outermost table."""
 
+_MOST_QUOTED = 3
+"""Keys that one hint names."""
+
 _AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
 
@@ -66,6 +79,8 @@ class Explanation:
 
     def _diagnostic(self, details: ErrorDetails) -> Diagnostic:
         code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
+        if code == "space-key":
+            return self.document.diagnostic(code, context["message"], path[:-1], at_key=True, hint=context["hint"])
         if path[-1:] == ("[key]",) and not isinstance(self._at(path[:-1]), Mapping):  # so pydantic names a key itself
             return self.document.diagnostic("name", f"invalid name {shown(value)}", path[:-1], at_key=True)
         match code:
@@ -92,6 +107,13 @@ class Explanation:
             case "unknown-monitor":
                 message = f"expected a metric to monitor, got {shown(value)}"
                 return self._say("unknown-value", message, path, monitor_hint(value, self.registry))
+            case "unknown-metric":
+                message = f"expected validation_loss or a metric, got {shown(value)}"
+                return self._say("unknown-value", message, path, metric_hint(value, self.registry))
+            case "unquoted-key":
+                message = "keys of the space must be in quotes"
+                hint = f"write {' and '.join(_quoted(path[2:], value))}"
+                return self.document.diagnostic("space-key", message, path, at_key=True, hint=hint)
             case "string_pattern_mismatch":
                 hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
                 return self._say("name", f"invalid name {shown(value)}", path, hint)
@@ -167,16 +189,25 @@ class Explanation:
         value: Any = self.document.data
         for step in path:
             value = value[step]
-            if isinstance(step, str):
-                inside = _sections_in(section.model_fields[step].annotation)
-                owner = step
-            section = inside
+            if isinstance(step, str) and step in section.model_fields:
+                section, owner = _sections_in(section.model_fields[step].annotation), step
+            elif isinstance(step, str):  # a key of a table whose keys are free
+                owner = section.__name__.lower()
             if "kind" in section.__dict__ and not isinstance(value, list | tuple):
                 name = value["type"] if isinstance(value, Mapping) else value
                 part = self.registry.find(section.__dict__["kind"], name)
                 assert part is not None  # its fields were read, so its name was known
                 section, owner = part, part.part_name()
         return section, owner
+
+
+def _quoted(path: Path, value: Any) -> Iterator[str]:
+    """Yield how the first of the entries of a space are written whose keys have no quotes."""
+    if is_unquoted(value):
+        inner = (text for key, item in value.items() for text in _quoted((*path, key), item))
+        yield from islice(inner, _MOST_QUOTED)
+    else:
+        yield f'"{".".join(map(str, path))}" = …'
 
 
 def _of(owner: str) -> str:

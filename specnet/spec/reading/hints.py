@@ -152,13 +152,26 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
 
 def monitor_hint(name: str, registry: Registry) -> str:
     """Return what can be monitored instead, by the name of a metric or by one that is like it."""
-    metric = re.sub("^val(idation)?_", "", name)
-    part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
-    known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
-    meant = part.part_name() if part else close_match(metric, known)
+    meant = _meant_metric(name, registry)
     if meant:
         return f'did you mean "{VALIDATION}{meant}"?'
     return f'choose "{VALIDATION_LOSS}", "{LOSS}", or "{VALIDATION}" and the name of a metric'
+
+
+def metric_hint(name: str, registry: Registry) -> str:
+    """Return what the trials of a sweep can be compared by instead."""
+    meant = _meant_metric(name, registry)
+    if meant:
+        return f'did you mean "{VALIDATION_LOSS if meant == LOSS else meant}"?'
+    return f'choose "{VALIDATION_LOSS}" or the name of a metric of training.metrics'
+
+
+def _meant_metric(name: str, registry: Registry) -> str | None:
+    """Return the metric or the loss that a name of a figure is like."""
+    metric = re.sub("^val(idation)?_", "", name)
+    part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
+    known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
+    return part.part_name() if part else close_match(metric, known)
 
 
 def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:

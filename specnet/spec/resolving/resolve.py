@@ -135,6 +135,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
             "training": training.model_copy(
                 update={"batch_size": batch_size, "log_every": log_every, "shuffle": shuffle}
             ),
+            "sweep": None,
         }
     ).with_origin(problems.origin())
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))

@@ -1,0 +1,141 @@
+"""The space of a sweep as Optuna sees it: a parameter for each key, and one for each range inside a list's tables.
+
+The values of a list are told to Optuna as texts, their TOML: it takes 1, 1.0 and true for the same, and no tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from specnet.files.toml import toml_value
+from specnet.spec.sweep import Range, plain, ranges_inside
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import BaseTrial
+
+    Space = Mapping[str, tuple[Any, ...] | Range]
+    """As in `specnet.spec.sweep.SweepSpec`."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a trial has drawn.
+
+    Attributes
+    ----------
+    changes : tuple of (path, value)
+        What is put over the spec, in the order of the space; a path is the steps of a key, as for `with_change`.
+    shown : mapping of str to str, int or float
+        What a table of trials shows, by the names of columns: TOML for a value of a list, numbers for ranges. A range
+        that was not drawn is not there.
+    """
+
+    changes: tuple[tuple[tuple[str, ...], Any], ...]
+    shown: Mapping[str, str | int | float]
+
+
+def draw(trial: BaseTrial, space: Space) -> Drawn:
+    """Return the values that a trial of Optuna suggests."""
+    changes: list[tuple[tuple[str, ...], Any]] = []
+    shown: dict[str, str | int | float] = {}
+    for key, entry in space.items():
+        if isinstance(entry, Range):
+            value = shown[key] = _number(trial, key, entry)
+        else:
+            texts = _texts(entry)
+            shown[key] = picked = trial.suggest_categorical(key, texts)
+            index = texts.index(picked)
+            value = plain(entry[index])
+            for name, (field, bounds) in _names_inside(key, entry, index).items():
+                value[field] = shown[name] = _number(trial, name, bounds)
+        changes.append((tuple(key.split(".")), value))
+    return Drawn(tuple(changes), shown)
+
+
+def columns(space: Space) -> tuple[str, ...]:
+    """Return the names of all that a trial may draw, in the order of the space."""
+    return tuple(distributions(space))
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Return what each parameter of Optuna's is drawn from, by name."""
+    from optuna.distributions import CategoricalDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for key, entry in space.items():
+        if isinstance(entry, Range):
+            found[key] = _distribution(entry)
+        else:
+            found[key] = CategoricalDistribution(_texts(entry))
+            for index in range(len(entry)):
+                inside = _names_inside(key, entry, index)
+                found |= {name: _distribution(bounds) for name, (_, bounds) in inside.items()}
+    return found
+
+
+def combinations(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each combination of a space of lists, as `Study.enqueue_trial` takes them.
+
+    The first key varies slowest.
+    """
+    texts = [_texts(entry) for entry in space.values() if not isinstance(entry, Range)]
+    assert len(texts) == len(space), "a grid has no ranges"
+    return (dict(zip(space, picked, strict=True)) for picked in itertools.product(*texts))
+
+
+def _texts(choices: Sequence[Any]) -> list[str]:
+    """Return a text for each value of a list: without the ranges in it, which are shown apart, where that is clear."""
+    short = [_without_ranges(choice) for choice in choices]
+    count = Counter(short)
+    return [
+        text if text is not None and count[text] == 1 else toml_value(plain(choice))
+        for text, choice in zip(short, choices, strict=True)
+    ]
+
+
+def _without_ranges(choice: Any) -> str | None:
+    ranges = ranges_inside(choice)
+    if not ranges:
+        return toml_value(plain(choice))
+    rest = {key: plain(value) for key, value in choice.items() if key not in ranges}
+    return None if not rest else toml_value(rest["type"] if set(rest) == {"type"} else rest)
+
+
+def _names_inside(key: str, choices: Sequence[Any], index: int) -> dict[str, tuple[str, Range]]:
+    """Return the fields of a value that are ranges, by the names of their parameters."""
+    ranges = ranges_inside(choices[index])
+    if not ranges:
+        return {}
+    types = [choice.get("type") for choice in choices if ranges_inside(choice)]
+    part = choices[index].get("type")
+    owner = key if part is None else f"{key}.{part}"
+    if part is None or types.count(part) > 1:
+        owner += f"[{index}]"
+    return {f"{owner}.{field}": (field, bounds) for field, bounds in ranges.items()}
+
+
+def _number(trial: BaseTrial, name: str, bounds: Range) -> int | float:
+    if bounds.of_integers:
+        step = 1 if bounds.step is None else int(bounds.step)
+        return trial.suggest_int(name, int(bounds.low), int(bounds.high), step=step, log=bounds.log)
+    drawn = trial.suggest_float(name, float(bounds.low), float(bounds.high), step=bounds.step, log=bounds.log)
+    if bounds.step is None:
+        return drawn
+    # Sums of floats miss what is meant: 0.1 + 2 · 0.1 is 0.30000000000000004.
+    low, step_size = Decimal(repr(bounds.low)), Decimal(repr(bounds.step))
+    return float(low + round((Decimal(drawn) - low) / step_size) * step_size)
+
+
+def _distribution(bounds: Range) -> BaseDistribution:
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    if bounds.of_integers:
+        step = 1 if bounds.step is None else int(bounds.step)
+        return IntDistribution(int(bounds.low), int(bounds.high), step=step, log=bounds.log)
+    return FloatDistribution(float(bounds.low), float(bounds.high), step=bounds.step, log=bounds.log)

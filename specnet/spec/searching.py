@@ -1,0 +1,241 @@
+"""From a source to a spec that can be searched: every value that a trial may have is tried in the spec beforehand."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from specnet.errors import Diagnostic, Path, SpecError
+from specnet.parts.part import Part
+from specnet.parts.watching import VALIDATION_LOSS
+from specnet.spec.document import Spec
+from specnet.spec.limits import Limits
+from specnet.spec.parsing import document_saying, parse_spec
+from specnet.spec.reading.document import MOST_SHOWN, Document
+from specnet.spec.reading.overrides import CannotSetError, with_change
+from specnet.spec.reading.reader import SpecSource, read
+from specnet.spec.reading.text import Location, Override
+from specnet.spec.sweep import SweepSpec, is_range
+
+SWEEP: Path = ("sweep",)
+SPACE: Path = (*SWEEP, "space")
+SPLIT: Path = ("data", "split")
+_BETWEEN = "for a range of integers, write both ends as integers"
+"""The hint where only a number between both ends is wrong."""
+
+
+def parse_sweep(
+    source: SpecSource | Document | Spec,
+    *,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Spec:
+    """Read a spec that has a table ``[sweep]``, and check each value that the table would put into it.
+
+    Parameters
+    ----------
+    source, parts, overrides, limits
+        As for `parse_spec`.
+
+    Raises
+    ------
+    SpecError
+        With all errors of the spec without ``[sweep]``; if there are none, with all errors of that table: of its own
+        keys, and of each entry of its lists and both ends of its ranges, put into the spec alone.
+    FileError
+        If the file cannot be read.
+    """
+    overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    if isinstance(source, Spec):
+        parts, limits = (*source.registry, *parts), limits or source.origin.limits
+        source = document_saying(source)
+    document = read(source, overrides)
+    if "sweep" not in document.data:
+        hint = "add a table [sweep.space] with the keys to search"
+        raise document.error(
+            [document.diagnostic("missing-key", 'missing key "sweep" at the top level', SWEEP, hint=hint)]
+        )
+    return _Search(document, lambda each: parse_spec(each, parts=tuple(parts), limits=limits)).checked()
+
+
+class _Clash(NamedTuple):
+    """What a spec and its sweep make impossible together."""
+
+    code: str
+    message: str
+    path: Path
+    hint: str | None = None
+
+
+def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
+    """Yield what is wrong with a spec that a trial might have."""
+    if sweep.metric not in (VALIDATION_LOSS, *(metric.type for metric in spec.training.metrics)):
+        hint = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
+        yield _Clash("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint)
+    if sweep.pruner is not None and spec.training.ensemble is not None:
+        yield _Clash("field-clash", "pruner cannot be combined with training.ensemble", (*SWEEP, "pruner"))
+
+
+def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
+    """Yield what is wrong with the rows for validation."""
+    if spec.data is None:
+        yield _Clash("missing-key", 'missing key "data" at the top level', ("data",), "a sweep needs data with a split")
+        return
+    split = spec.data.split
+    if sweep.folds is not None and split.validation_size:
+        hint = "remove data.split.validation_size"
+        yield _Clash("field-clash", "folds cannot be combined with validation_size", (*SWEEP, "folds"), hint)
+    if sweep.folds is None and not (split.validation_size or split.column or split.validation):
+        message = "a sweep needs validation rows, but validation_size is 0"
+        hint = "set data.split.validation_size, for example to 0.2, or sweep.folds"
+        yield _Clash("no-validation", message, SPLIT, hint)
+
+
+@dataclass(frozen=True)
+class _Attempt(Override):
+    """A value of the space that is put into the spec, as by a setting; `inside` are the places of what is in it."""
+
+    inside: Mapping[Path, Location] = field(default_factory=dict)
+
+    def replay(self, places: dict[Path, Location], tables: bool) -> dict[Path, Location]:
+        return {**super().replay(places, tables), **self.inside}
+
+
+class _Search:
+    """The mistakes of a document's sweep."""
+
+    def __init__(self, document: Document, parse: Callable[[Document], Spec]) -> None:
+        self.document, self.parse = document, parse
+        rest = {key: value for key, value in document.data.items() if key != "sweep"}
+        self.without_sweep = replace(document, data=rest)
+        self.sweep: SweepSpec | None = None
+        self.found: dict[tuple[Any, ...], Diagnostic] = {}
+        self.places_inside: dict[Path, dict[Path, Location]] = {}
+        for path, place in document.places.items():
+            if path[:2] == SPACE and len(path) > 4:
+                self.places_inside.setdefault(path[:4], {})[path[4:]] = place
+
+    def checked(self) -> Spec:
+        """Return the spec if there are no mistakes."""
+        base, spec = self.parse(self.without_sweep), None
+        try:
+            spec = self.parse(self.document)
+        except SpecError as error:
+            self._add(error.diagnostics)
+        else:
+            self.sweep = spec.sweep
+            assert self.sweep is not None, "it is in the document"
+            clashes = [*_clashes(base, self.sweep), *_clashes_with_data(base, self.sweep)]
+            self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in clashes)
+        sweep = self.document.data["sweep"]
+        space = sweep.get("space") if isinstance(sweep, Mapping) else None
+        misshapen = {problem.path[:3] for problem in self.found.values()}
+        for key, entry in space.items() if isinstance(space, Mapping) else ():
+            if (*SPACE, key) not in misshapen and len(self.found) <= MOST_SHOWN:
+                self._try_entry(key, entry)
+        if self.found or spec is None:
+            raise self.document.error(self.found.values())
+        return spec
+
+    def _add(self, problems: Iterable[Diagnostic]) -> None:
+        """Add mistakes, each once."""
+        for problem in problems:
+            self.found.setdefault((problem.code, problem.message, problem.position or problem.path), problem)
+
+    def _try_entry(self, key: str, entry: Any) -> None:
+        if isinstance(entry, Mapping):
+            self._try_value(key, (*SPACE, key), entry, {(): entry})
+            return
+        for index, choice in enumerate(entry):
+            table = choice if isinstance(choice, Mapping) else {}
+            ranges: dict[Path, Any] = {(name,): value for name, value in table.items() if is_range(value)}
+            self._try_value(key, (*SPACE, key, index), choice, ranges)
+
+    def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
+        """Try what stands at a path: with all ranges in it at their low ends, at their high ends, and in between."""
+        if not ranges:
+            self._add(self._mistakes(key, source, value, {}))
+            return
+        told: dict[tuple[str, str, Path], Diagnostic] = {}
+        for end in ("low", "high"):
+            numbers = {path: each[end] for path, each in ranges.items()}
+            sources = {path: (*source, *path, end) for path in ranges}
+            for problem in self._mistakes(key, source, _with_numbers(value, numbers), sources):
+                told.setdefault((problem.code, problem.message, problem.path[: len(problem.path) - 1]), problem)
+        self._add(told.values())
+        if not told:
+            numbers = {path: _between(each) for path, each in ranges.items()}
+            problems = self._mistakes(key, source, _with_numbers(value, numbers), {})
+            self._add(replace(problem, hint=problem.hint or _BETWEEN) for problem in problems)
+
+    def _mistakes(self, key: str, source: Path, value: Any, sources: Mapping[Path, Path]) -> Iterator[Diagnostic]:
+        """Yield what is wrong with the spec that has this value, at the value's place in the space.
+
+        `sources` are the places of what does not stand where it is in the value: numbers of ranges.
+        """
+        entry = (*SPACE, key)
+        try:
+            data, path = with_change(self.without_sweep.data, key.split("."), value, False)
+        except CannotSetError as error:
+            yield self.document.diagnostic("space-key", error.message, entry, at_key=True, hint=error.hint)
+            return
+        document = replace(self.without_sweep, data=data)
+        if self.document.places:
+            attempt = self._attempt(entry, path, source, sources)
+            document = replace(document, overrides=(*document.overrides, attempt))
+        try:
+            spec = self.parse(document)
+        except SpecError as error:
+            for problem in error.diagnostics:
+                yield self._moved(problem, path, source, sources)
+            return
+        for code, message, at, hint in _clashes(spec, self.sweep) if self.sweep else ():
+            if not any(problem.path == at for problem in self.found.values()):
+                yield self.document.diagnostic(code, message, source, hint=hint)
+
+    def _attempt(self, entry: Path, path: Path, source: Path, sources: Mapping[Path, Path]) -> _Attempt:
+        key, _ = self.document.place(entry)
+        own, _ = self.document.place(source)
+        assert key is not None and own is not None, "something around it has a place"
+        position = key.key or key.value
+        inside = {path: Location(own.text, own.value, position)}
+        for rest, place in self.places_inside.get(source, {}).items():
+            inside[(*path, *rest)] = place
+        for rest, elsewhere in sources.items():
+            number, _ = self.document.place(elsewhere)
+            assert number is not None, "something around it has a place"
+            around = inside.get((*path, *rest), number)
+            inside[(*path, *rest)] = Location(number.text, number.value, around.key)
+        return _Attempt(key.text, path, (position,) * len(path), own.value, inside=inside)
+
+    def _moved(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
+        """Return a mistake that a value makes as one of the space."""
+        rest = problem.path[len(path) :]
+        if problem.path[: len(path)] == path:
+            return replace(problem, path=sources.get(rest, (*source, *rest)))
+        _, is_written = self.document.place(problem.path)
+        if path[: len(problem.path)] == problem.path and not is_written:  # about the key, which stands in the space
+            return replace(problem, path=source[:3])
+        notes = list(problem.notes)
+        if is_written:
+            name = ".".join(map(str, problem.path))
+            notes.insert(0, self.document.diagnostic("note", f"{name} is set here", problem.path, at_key=True))
+        return self.document.diagnostic(problem.code, problem.message, source, hint=problem.hint, notes=notes)
+
+
+def _with_numbers(value: Any, numbers: Mapping[Path, Any]) -> Any:
+    """Return a value with numbers in place of its ranges."""
+    return numbers[()] if () in numbers else {**value, **{str(path[-1]): number for path, number in numbers.items()}}
+
+
+def _between(written: Mapping[str, Any]) -> float:
+    """Return another number that may be drawn from a range: not a whole one if others are drawn too."""
+    low, high = written["low"], written["high"]
+    if isinstance(low, int) and isinstance(high, int):
+        return low + int(written.get("step", 1))
+    if "step" in written:
+        return float(low + written["step"])
+    middle = (low + high) / 2
+    while middle.is_integer():
+        middle = (low + middle) / 2
+    return float(middle)
