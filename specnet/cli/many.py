@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specnet.cli.folders import new_or, resume_command
 from specnet.cli.inputs import parse
 from specnet.cli.output import Output, UsageError, stopped_by
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def run_many(
 
     parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
     with ExitStack() as stack:
-        executor, jobs = cluster(stack, many.dask, many.jobs)
+        executor = cluster(stack, many.dask, many.jobs)
         folder = stack.enter_context(new_or(out, parsed.name))
         output.data["folder"] = str(folder)
         try:
@@ -76,7 +79,7 @@ def run_many(
                 folder,
                 folds=many.folds,
                 seeds=many.seeds,
-                jobs=jobs,
+                jobs=many.jobs,
                 executor=executor,
                 force=many.force,
                 resume=many.resume,
@@ -93,17 +96,17 @@ def run_many(
         output.mistakes(result.failure)
 
 
-def cluster(stack: ExitStack, address: str | None, jobs: int) -> tuple[Any, int]:
-    """Return the executor of a dask cluster and how many tasks it computes at once; without an address only `jobs`.
+def cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executor | None:
+    """Return the executor of a dask cluster, None without an address.
 
     Raises
     ------
     UsageError
-        If both are given.
+        If a number of jobs is given too.
     """
     if address is None:
-        return None, jobs
-    if jobs > 1:
+        return None
+    if jobs not in (None, 1):
         raise UsageError("--jobs cannot be combined with --dask")
     from specnet.running.many.workers import dask_executor
 

@@ -16,6 +16,7 @@ from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import MODEL, spec_folder
 from specnet.model import Model, load_model
+from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.findings import Finding
 from specnet.report.progress import shown_progress
@@ -167,16 +168,44 @@ def run(
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     _check_jobs(jobs, parsed, observer)
+    return run_table(
+        parsed,
+        None,
+        out,
+        force=force,
+        resume=resume,
+        jobs=jobs,
+        observer=observer,
+        verbose=verbose,
+        report=report,
+        threads=threads,
+    )
+
+
+def run_table(
+    parsed: Spec,
+    table: Table | None,
+    out: PathLike | None,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    jobs: int = 1,
+    observer: Observer | None = None,
+    verbose: bool = False,
+    report: bool = True,
+    threads: int | None = None,
+) -> RunResult:
+    """Run a parsed spec, as `run` does, on a table that was read as it says; read it if None."""
     with ExitStack() as stack:
         folder = None
         if out is not None:
             folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
-        observer = stack.enter_context(shown_progress(observer, verbose, calls=3))
+        observer = stack.enter_context(shown_progress(observer, verbose, calls=4))
         if folder is not None:
             stack.enter_context(_said_before_training(interruptions))
         begin = time.perf_counter()
-        begun = BegunRun.of(parsed, load_table(parsed), begin)
+        begun = BegunRun.of(parsed, load_table(parsed) if table is None else table, begin)
         if folder is not None and folder.is_finished(begun.identity):
             return _finished(folder, parsed)
         checkpoint = None

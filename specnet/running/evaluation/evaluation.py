@@ -147,6 +147,18 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains), comparison
 
 
+def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
+    """Return the figures of a model on each part of the split alone, as `evaluate_run` has them.
+
+    Raises
+    ------
+    TrainingError
+        If a loss of the model is not finite.
+    """
+    metrics = fitted.model.spec.training.metrics
+    return {name: _checked(fitted.answers(name, rows).figures(metrics)) for name, rows in splits.items()}
+
+
 def _comparison(
     fitted: FitResult,
     splits: Mapping[str, Rows],

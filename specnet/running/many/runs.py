@@ -133,9 +133,9 @@ def run_many(
     seeds : int, optional
         Number of seeds, from the spec's on. The data and their split stay the same.
     jobs : int
-        Number of runs that are computed at once. Processes are started if the runs would take more than ten seconds.
+        Number of processes; they are started if what is left would take more than ten seconds in this one.
     executor : concurrent.futures.Executor, optional
-        Computes the runs, in place of processes of its own; `jobs` says how many at once.
+        Computes the runs, in place of processes of its own.
     force : bool
         Overwrite the runs of an earlier call in `out`.
     resume : bool
@@ -230,12 +230,11 @@ class _Course:
                 self._add(each, kept)
         self._progress.kept(len(self._planned) - len(left))
         under_way: dict[Future[Outcome], Repetition] = {}
-        while left or under_way:
-            while left and workers.room > 0:
-                each = left.pop(0)
-                document = changed(self._document, each.changes, each.name)
-                under_way[workers.submit(Task(self._common, document.data))] = each
-            workers.advance(len(left) + len(under_way))
+        for each in left:
+            document = changed(self._document, each.changes, each.name)
+            under_way[workers.submit(Task(self._common, document.data))] = each
+        while under_way:
+            workers.advance(len(under_way))
             for future in [future for future in under_way if future.done()]:
                 self._end(under_way.pop(future), future.result())
 

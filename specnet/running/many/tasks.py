@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from specnet.compiler.threads import limited_threads
-from specnet.errors import DataError, Diagnostic, NotFiniteError, SpecnetError
+from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -22,7 +22,7 @@ from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.outcome import BegunRun, Contents, train_run
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.document import Document
-from specnet.training import Observer, StopTraining
+from specnet.training import Observer
 
 THREADS = 1
 State = Literal["finished", "pruned", "diverged", "refused"]
@@ -145,9 +145,7 @@ def perform(task: Task, table: Table) -> Outcome:
         machine = {name: fact for name, fact in machine_facts().items() if name in MACHINE}
         try:
             outcome = task.computed(table)
-        except StopTraining as stop:
-            outcome = Outcome("pruned", epochs=stop.epoch)
-        except NotFiniteError as error:
+        except TrainingError as error:
             outcome = Outcome("diverged", message=error.diagnostics[0].message)
         except SpecnetError as error:
             outcome = Outcome("refused", message=error.diagnostics[0].message)

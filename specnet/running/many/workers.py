@@ -40,7 +40,7 @@ class Workers(AbstractContextManager["Workers"]):
     table : Table
         The rows of all tasks.
     jobs : int
-        Number of tasks that are computed at once.
+        Number of processes.
     executor : Executor, optional
         Computes all of them, in place of processes of its own; it is not shut down.
     """
@@ -60,11 +60,6 @@ class Workers(AbstractContextManager["Workers"]):
         for future in self._sent:
             future.cancel()
         self._stack.__exit__(kind, error, trace)
-
-    @property
-    def room(self) -> int:
-        """How many more tasks can be computed at once."""
-        return (1 if self._executor is None else self._jobs) - len(self._waiting) - len(self._sent)
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Take a task; `advance` computes it, or looks who has."""
@@ -171,8 +166,8 @@ def _end_with(link: Connection) -> None:
 
 
 @contextmanager
-def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """Give the executor of a dask cluster by the address of its scheduler, and how many tasks it computes at once.
+def dask_executor(address: str) -> Iterator[Executor]:
+    """Give the executor of a dask cluster by the address of its scheduler.
 
     Raises
     ------
@@ -186,4 +181,4 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
         message = f"no dask scheduler answers: {error}"
         raise TrainingError(message, source=address, hint="start one with `dask scheduler`") from error
     with client:
-        yield client.get_executor(), sum(client.nthreads().values()) or 1
+        yield client.get_executor()

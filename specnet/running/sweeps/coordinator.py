@@ -1,0 +1,275 @@
+"""The course of a sweep: one coordinator draws trials, has them computed, tells them in their turn, and writes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from specnet.errors import Diagnostic, SpecError, TrainingError
+from specnet.files.sweeps import JOURNAL
+from specnet.parts.data import Table
+from specnet.parts.metrics import Metric
+from specnet.parts.registry import installed_registry
+from specnet.parts.watching import VALIDATION_LOSS
+from specnet.report.figures import duration
+from specnet.report.figures import metric as metric_text
+from specnet.report.series import SeriesProgress
+from specnet.running.machine import library_versions, machine_facts
+from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome
+from specnet.running.many.workers import Workers
+from specnet.running.outcome import BegunRun
+from specnet.running.sweeps.folder import IDENTITY, SweepFolder
+from specnet.running.sweeps.identity import SweepIdentity
+from specnet.running.sweeps.optuna_calls import required_optuna
+from specnet.running.sweeps.records import Trial, is_better, trial_files
+from specnet.running.sweeps.search import Journal, Search
+from specnet.running.sweeps.space import Drawn
+from specnet.running.sweeps.trials import TrialOutcome, TrialTask
+from specnet.spec import Spec
+from specnet.spec.parsing import document_saying
+from specnet.spec.reading.document import Document
+from specnet.spec.writing import Change, SpecWriter
+
+FIRST_TRIALS = 20
+"""If none of so many finishes, none is expected to."""
+
+
+@dataclass(eq=False)
+class _UnderWay:
+    """A trial that was drawn and is not told yet."""
+
+    number: int
+    drawn: Drawn
+    parameters: dict[str, Any]
+    runs: list[tuple[Repetition, Future[Outcome]]] = field(default_factory=list)
+    trial: Trial | None = None
+
+
+class Coordinator:
+    """A sweep of one spec.
+
+    Parameters
+    ----------
+    spec : Spec
+        With its ``[sweep]``.
+    table : Table
+        Its rows.
+    sha256 : str
+        Their hash.
+    trials : int
+        How many there will be.
+    folder : SweepFolder
+    progress : SeriesProgress
+    keeps_models : bool
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        table: Table,
+        sha256: str,
+        trials: int,
+        folder: SweepFolder,
+        progress: SeriesProgress,
+        *,
+        keeps_models: bool,
+    ) -> None:
+        assert spec.sweep is not None, "parse_sweep returns it"
+        self.spec, self.sweep, self.folder = spec, spec.sweep, folder
+        self._document = without_sweep(document_saying(spec))
+        self.writer = SpecWriter(document_saying(spec), spec.registry)
+        self._begin = time.perf_counter()
+        base = spec.model_copy(update={"sweep": None})
+        self.identity = SweepIdentity.of(BegunRun.of(base, table, self._begin, sha256=sha256).identity, self.sweep)
+        seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
+        self._repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
+        custom = tuple(part for part in spec.registry if part not in set(installed_registry()))
+        self._common = Common(sha256, custom, spec.origin.limits)
+        self._count, self._progress, self._keeps_models = trials, progress, keeps_models
+        self.larger_is_better = _larger_is_better(spec, self.sweep.metric)
+        seed = spec.seed if self.sweep.seed is None else self.sweep.seed
+        self._search = Search(self.sweep, seed, self.larger_is_better)
+        self._journal: Journal | None = None
+        self._under_way: deque[_UnderWay] = deque()
+        self._kept: dict[int, Trial] = {}
+        self.told: list[Trial] = []
+        self.best: Trial | None = None
+        self._best_changes: tuple[Change, ...] = ()
+        self._machines: list[dict[str, Any]] = [{name: machine_facts()[name] for name in MACHINE}]
+
+    def run(self, workers: Workers) -> None:
+        """Compute the trials that are not there yet, and write all that follows from them."""
+        self.folder.prepare()
+        trials = map(self.folder.read_trial, range(self._count))
+        self._kept = {trial.number: trial for trial in trials if trial is not None}
+        self._progress.kept(len(self._kept))
+        self.folder.write_facts(self._facts("under way", finished=False))
+        self._journal = self._search.journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
+        try:
+            for number in range(self._count):
+                while len(self._under_way) == self.sweep.parallel:
+                    self._tell_next(workers)
+                self._draw(number, workers)
+            while self._under_way:
+                self._tell_next(workers)
+        except BaseException:
+            self.folder.write_table(self.told)
+            self.folder.write_facts(self._facts(f"after {len(self.told)} trials", finished=False))
+            raise
+        self.folder.write_table(self.told)
+        self.folder.write_facts(self._facts("all trials", finished=True))
+        self.folder.check()
+
+    def changes(self, drawn: Drawn) -> tuple[Change, ...]:
+        """Return what a trial puts over the spec."""
+        return tuple(Change(path, value) for path, value in drawn.changes)
+
+    def _draw(self, number: int, workers: Workers) -> None:
+        known = self._kept.get(number)
+        drawn = self._search.draw(number, None if known is None else known.parameters)
+        entry = _UnderWay(number, drawn, self._search.parameters(number), trial=known)
+        self._under_way.append(entry)
+        if known is not None:
+            return
+        pruning = self._search.pruning()
+        for each in self._repetitions:
+            document = changed(self._document, (*self.changes(drawn), *each.changes), f"trial {number}")
+            task = TrialTask(self._common, document.data, pruning, self._keeps_models)
+            entry.runs.append((each, workers.submit(task)))
+
+    def _tell_next(self, workers: Workers) -> None:
+        """Tell the first trial that is not told yet, when it has ended."""
+        entry = self._under_way[0]
+        while entry.trial is None:
+            left = sum(not run.done() for each in self._under_way for _, run in each.runs)
+            drawn = len(self.told) + len(self._under_way)
+            workers.advance(left + (self._count - drawn) * len(self._repetitions))
+            for each in self._under_way:
+                if each.trial is None and all(run.done() for _, run in each.runs):
+                    self._end(each)
+            self.folder.check(waits=False)
+        self._tell(self._under_way.popleft())
+
+    def _end(self, entry: _UnderWay) -> None:
+        """Take what a trial has come to, and write it, whatever its turn."""
+        runs = [(each, _as_trial(run.result())) for each, run in entry.runs]
+        entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, self.sweep.metric)
+        for _, outcome in runs:
+            self._progress.warned(outcome.warnings)
+            self._compare(outcome.machine)
+        spec = {}
+        try:
+            text = self.writer.text(self.changes(entry.drawn), self.folder.trial_path(entry.number))
+            spec = {f"spec.{self.writer.format}": text}
+        except SpecError:
+            if entry.trial.state != "refused":
+                raise
+        self.folder.write_trial(entry.number, trial_files(entry.trial, runs, spec))
+
+    def _tell(self, entry: _UnderWay) -> None:
+        trial = entry.trial
+        assert trial is not None, "it has ended"
+        self._search.tell(trial)
+        self.told.append(trial)
+        if trial.figure is not None and is_better(
+            trial.figure, None if self.best is None else self.best.figure, self.larger_is_better
+        ):
+            self.best, self._best_changes = trial, self.changes(entry.drawn)
+            self.folder.write(f"best.{self.writer.format}", self.writer.text(self._best_changes, self.folder.path))
+        self.folder.write_table(list(self.told))
+        if self._journal is not None:
+            self.folder.later(self._journal.add, self._search.last_told(trial.number))
+        if entry.runs:  # it was computed now
+            self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
+        if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:
+            raise self._nothing_finished()
+
+    def _best_told(self) -> str:
+        return (
+            "" if self.best is None else f"best {figure_text(self.best, self.sweep.metric)} (trial {self.best.number})"
+        )
+
+    def _nothing_finished(self) -> TrainingError:
+        message = next((f"{trial.state}: {trial.message}" for trial in self.told if trial.message), "")
+        count = len(self.told)
+        problem = f"none of the first {count} trials has finished; trial 0: {message}"
+        return TrainingError(problem, source=str(self.folder.path))
+
+    def _compare(self, machine: dict[str, Any]) -> None:
+        """Note a worker whose bits may be others than those of this process."""
+        if machine not in self._machines:
+            ours = self._machines[0]
+            self._machines.append(machine)
+            other = " and ".join(
+                f"{name} {_machine_text(machine[name])}, here {_machine_text(ours[name])}"
+                for name in MACHINE
+                if machine[name] != ours[name]
+            )
+            hint = "set OPENBLAS_CORETYPE and NPY_DISABLE_CPU_FEATURES alike on all machines"
+            message = f"a worker has another processor: {other}; its results may differ in their last bits"
+            self._progress.warned([Diagnostic("machine", message, hint=hint)])
+
+    def _facts(self, end: str, *, finished: bool) -> dict[str, Any]:
+        states = [trial.state for trial in self.told]
+        optuna = required_optuna()
+        return {
+            IDENTITY: self.identity.data(),
+            "name": self.spec.name,
+            "metric": self.sweep.metric,
+            "larger_is_better": self.larger_is_better,
+            "versions": {**library_versions(), "optuna": optuna.__version__},
+            "threads": THREADS,
+            "machines": self._machines,
+            "trials": self._count,
+            "states": {state: states.count(state) for state in dict.fromkeys(states)},
+            "best": None if self.best is None else {"trial": self.best.number, "figure": self.best.figure},
+            "finished": finished,
+            "end": end,
+            "seconds": time.perf_counter() - self._begin,
+        }
+
+
+def without_sweep(document: Document) -> Document:
+    """Return a document without its ``[sweep]``."""
+    return replace(document, data={key: value for key, value in document.data.items() if key != "sweep"})
+
+
+def trial_line(trial: Trial, metric: str) -> Sequence[str]:
+    """Return what a terminal shows of a trial."""
+    state = figure_text(trial, metric) if trial.state == "finished" else trial.state
+    told = f"{state}: {trial.message}" if trial.message else state
+    settings = [f"{name.rpartition('.')[2]} {_setting_text(value)}" for name, value in trial.settings.items()]
+    return [f"trial {trial.number}", told, *settings, duration(trial.seconds)]
+
+
+def figure_text(trial: Trial, metric: str) -> str:
+    """Return the figure of a trial with its name."""
+    assert trial.figure is not None, "it has finished"
+    return f"{metric} {metric_text(metric, trial.figure)}"
+
+
+def _setting_text(value: str | int | float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _machine_text(fact: Any) -> str:
+    return " ".join(str(value) for value in (fact.values() if isinstance(fact, dict) else fact))
+
+
+def _larger_is_better(spec: Spec, metric: str) -> bool:
+    if metric == VALIDATION_LOSS:
+        return False
+    part = spec.registry.find(Metric.kind, metric)
+    assert part is not None, "parse_sweep finds it among the metrics"
+    return cast(type[Metric], part).larger_is_better
+
+
+def _as_trial(outcome: Outcome) -> TrialOutcome:
+    if isinstance(outcome, TrialOutcome):
+        return outcome
+    return TrialOutcome(outcome.state, outcome.seconds, message=outcome.message, machine=outcome.machine)

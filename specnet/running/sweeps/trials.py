@@ -1,0 +1,124 @@
+"""A trial of a sweep: computed without test rows, pruned if it is unlikely to become good, and what it comes to."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from specnet.parts.data import Table
+from specnet.parts.pruners import Pruner
+from specnet.parts.watching import VALIDATION_LOSS
+from specnet.running.evaluation.evaluation import figures_of
+from specnet.running.fitting import fit_rows
+from specnet.running.many.tasks import Outcome, Task
+from specnet.running.rows import split_data
+from specnet.running.sweeps.optuna_calls import quiet, required_optuna
+from specnet.training import Observer, StopTraining
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from specnet.network import Network
+
+RUNGS = 20
+"""Evenly spaced epochs of a trial at which it may be pruned."""
+Curve = dict[int, float]
+"""Validation losses by rung, from 1."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What decides whether a trial goes on.
+
+    Attributes
+    ----------
+    pruner : Pruner
+    told : bytes
+        The pickled trials that the sampler knew when this one was drawn.
+    """
+
+    pruner: Pruner
+    told: bytes
+
+
+class PruningObserver(Observer):
+    """Asks Optuna's pruner at each rung whether a trial goes on, and stops it otherwise.
+
+    Attributes
+    ----------
+    curve : dict
+        The validation losses that were reported, by rung.
+    """
+
+    def __init__(self, pruning: Pruning) -> None:
+        optuna, told = required_optuna(), list["FrozenTrial"](pickle.loads(pruning.told))
+        with quiet():
+            self._study = optuna.create_study(pruner=pruning.pruner.optuna_pruner(RUNGS))
+            self._study.add_trials(told)
+            self._trial = self._study.ask()
+        self._epochs = 0
+        self.curve: Curve = {}
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        self._epochs = epochs
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        rung = epoch * RUNGS // self._epochs
+        if rung and rung not in self.curve:
+            self.curve[rung] = record[VALIDATION_LOSS]
+            self._trial.report(self.curve[rung], rung)
+            if self._trial.should_prune():
+                raise StopTraining(epoch)
+
+
+@dataclass(frozen=True)
+class TrialOutcome(Outcome):
+    """What a run of a trial has come to, with the curve that pruning has seen."""
+
+    curve: Curve = field(default_factory=dict)
+    model: bytes = b""
+
+
+@dataclass(frozen=True)
+class TrialTask(Task):
+    """A run of a trial: its test rows are cut away before training.
+
+    Attributes
+    ----------
+    pruning : Pruning or None
+    keeps_model : bool
+    """
+
+    pruning: Pruning | None = None
+    keeps_model: bool = False
+
+    def computed(self, table: Table) -> TrialOutcome:
+        """Return what the run comes to: metrics and history, and the model if it is kept."""
+        data = split_data(self.spec(table), table, has_test=False)
+        observer = Observer() if self.pruning is None else PruningObserver(self.pruning)
+        curve = observer.curve if isinstance(observer, PruningObserver) else {}
+        try:
+            fitted = fit_rows(
+                data.resolved,
+                data.labels,
+                data.preparation,
+                data.splits,
+                observer,
+                warnings=data.warnings,
+            )
+        except StopTraining as stop:
+            return TrialOutcome("pruned", epochs=stop.epoch, curve=curve)
+        result = fitted.result
+        if result.interruption is not None:
+            raise result.interruption
+        return TrialOutcome(
+            "finished",
+            metrics=figures_of(fitted, data.splits),
+            history=result.history,
+            epochs=result.epochs,
+            warnings=result.warnings,
+            curve=curve,
+            model=fitted.model.to_bytes() if self.keeps_model else b"",
+        )
