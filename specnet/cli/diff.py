@@ -27,8 +27,9 @@ def diff(
     """Compare two specs or runs by their meaning.
 
     Compares the resolved specs: layout, order, and defaults written out make no difference. Layers are matched, so that
-    an inserted one is one difference. Of two runs the scores stand below, and data that differ are told. Reads the data
-    of a spec if the comparison depends on it. The exit status is 0 whether or not there are differences.
+    an inserted one is one difference. What two specs search by [sweep] is compared too. Of two runs the scores stand
+    below, and data that differ are told. Reads the data of a spec if the comparison depends on it. The exit status is 0
+    whether or not there are differences.
 
     Examples
     --------

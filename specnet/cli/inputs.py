@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -88,8 +88,15 @@ def is_model(path: Path) -> bool:
     return path.suffix.lower() in _MODEL or (path / MODEL).is_file()
 
 
-def parse(path: Path, settings: Sequence[str] | None, limits: Sequence[str] | None) -> Spec:
+def parse(
+    path: Path,
+    settings: Sequence[str] | None,
+    limits: Sequence[str] | None,
+    parser: Callable[..., Spec] | None = None,
+) -> Spec:
     """Return the spec that an argument names, with what ``--set`` and ``--limit`` say.
+
+    It is read by `parse_spec`, or by another parser that takes the same.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def parse(path: Path, settings: Sequence[str] | None, limits: Sequence[str] | No
             hint = "write it as in --set training.epochs=100"
             raise UsageError(f'expected KEY=VALUE, got "{setting}"', hint=hint, source=f"--set #{number}")
     caps = read_limits(limits)
-    return parse_spec(_source(path), overrides=tuple(settings or ()), limits=caps)
+    return (parser or parse_spec)(_source(path), overrides=tuple(settings or ()), limits=caps)
 
 
 def load(path: Path, limits: Sequence[str] | None = None) -> Model:

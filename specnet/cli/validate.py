@@ -24,7 +24,7 @@ def validate(
 ) -> None:
     """Check specs and report every error.
 
-    Reads no data, and neither trains nor writes anything.
+    Reads no data, and neither trains nor writes anything. Also tries every value of [sweep] in its spec.
 
     Examples
     --------
@@ -35,13 +35,14 @@ def validate(
     with reporting(output_format, quiet) as output:
         from specnet.errors import SpecnetError
         from specnet.report.figures import counted
+        from specnet.spec.searching import parse_whole
 
         if specs.count(STANDARD_INPUT) > 1:
             raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
         valid = output.data["valid"] = []
         for source in specs:
             try:
-                parse(source, overrides, limit)
+                parse(source, overrides, limit, parse_whole)
             except SpecnetError as error:
                 output.mistakes(error)
             else:

@@ -63,7 +63,7 @@ def side_of_model(path: PathLike, limits: Limits | None = None) -> Side:
 
 
 def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
-    """Return both sides with resolved specs.
+    """Return both sides with resolved specs; those of two specs keep what they search, which no run has.
 
     Data are read where a spec depends on them, but not where both have the same data and nothing else is unknown.
 
@@ -72,6 +72,18 @@ def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
     SpecError, DataError, FileError
         If the data cannot be read.
     """
+    sides = _resolved_sides(first, second)
+    if first.is_resolved or second.is_resolved:
+        return sides
+    given = first.spec.sweep, second.spec.sweep
+    before, after = (
+        replace(side, spec=side.spec.model_copy(update={"sweep": sweep}))
+        for side, sweep in zip(sides, given, strict=True)
+    )
+    return before, after
+
+
+def _resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
     sides = first, second
     if not first.is_resolved and not second.is_resolved and first.spec.data == second.spec.data:
         partly = [partly_resolved(side.spec, Given()) for side in sides]

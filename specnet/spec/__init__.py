@@ -9,6 +9,7 @@ from specnet.spec.reading.reader import SpecSource
 from specnet.spec.resolving.resolve import known_outputs, resolve
 from specnet.spec.resolving.resolved import Resolved
 from specnet.spec.resolving.sizes import outputs_for
+from specnet.spec.searching import parse_sweep
 
 __all__ = [
     "ColumnGroup",
@@ -22,6 +23,7 @@ __all__ = [
     "known_outputs",
     "outputs_for",
     "parse_spec",
+    "parse_sweep",
     "resolve",
     "says_its_document",
     "with_engine",

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import Field, PrivateAttr
 
@@ -358,5 +358,8 @@ def default_part(path: Path) -> str | None:
         field = value.model_fields.get(str(step)) if isinstance(value, type) and issubclass(value, Section) else None
         if field is None:
             return None
-        value = field.annotation if field.is_required() else field.get_default(call_default_factory=True)
+        value = None if field.is_required() else field.get_default(call_default_factory=True)
+        if value is None:  # a table that has to be written, or may be left out
+            tables = (field.annotation, *get_args(field.annotation))
+            value = next((each for each in tables if isinstance(each, type) and issubclass(each, Section)), None)
     return value.part_name() if isinstance(value, Part) else None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from specnet.errors import Diagnostic
 from specnet.spec.reading.document import Document
-from specnet.spec.sweep import is_unquoted
+from specnet.spec.sweep import is_unquoted, may_be_searched
 
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
@@ -26,7 +26,7 @@ def _sweep_rules(document: Document) -> Iterator[Diagnostic]:
         steps = key.split(".")
         around = (".".join(steps[:depth]) for depth in range(1, len(steps)))
         outer = next((each for each in around if each in space and not is_unquoted(space[each])), None)
-        if outer is not None:
+        if outer is not None and may_be_searched(key):
             note = document.diagnostic("note", f'"{outer}" is searched here', ("sweep", "space", outer), at_key=True)
             message = f'"{key}" lies inside "{outer}", which is searched too'
             hint = f'set it in the tables of the list of "{outer}"'

@@ -58,6 +58,18 @@ def parse_sweep(
     return _Search(document, lambda each: parse_spec(each, parts=tuple(parts), limits=limits)).checked()
 
 
+def parse_whole(
+    source: SpecSource | Document,
+    *,
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Spec:
+    """Read a spec and check all of it: as `parse_sweep` if it has a table ``[sweep]``, else as `parse_spec`."""
+    document = read(source, overrides)
+    parse = parse_sweep if "sweep" in document.data else parse_spec
+    return parse(document, limits=limits)
+
+
 class _Clash(NamedTuple):
     """What a spec and its sweep make impossible together."""
 
@@ -131,7 +143,7 @@ class _Search:
         space = sweep.get("space") if isinstance(sweep, Mapping) else None
         misshapen = {problem.path[:3] for problem in self.found.values()}
         for key, entry in space.items() if isinstance(space, Mapping) else ():
-            if (*SPACE, key) not in misshapen and len(self.found) <= MOST_SHOWN:
+            if (*SPACE, key) not in misshapen:
                 self._try_entry(key, entry)
         if self.found or spec is None:
             raise self.document.error(self.found.values())
@@ -152,7 +164,9 @@ class _Search:
             self._try_value(key, (*SPACE, key, index), choice, ranges)
 
     def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
-        """Try what stands at a path: with all ranges in it at their low ends, at their high ends, and in between."""
+        """Try what stands at a path, unless there are too many mistakes to tell already: with all ranges in it at their low ends, at their high ends, and in between."""
+        if len(self.found) > MOST_SHOWN:
+            return
         if not ranges:
             self._add(self._mistakes(key, source, value, {}))
             return

@@ -163,8 +163,13 @@ def ranges_inside(choice: Any) -> dict[str, Range]:
     return {key: value for key, value in choice.items() if isinstance(value, Range)}
 
 
+def may_be_searched(key: str) -> bool:
+    """Return whether a key may stand in the space, as far as it alone tells."""
+    return _KEY.search(key) is not None
+
+
 def _checked_key(key: str) -> str:
-    if _KEY.search(key):
+    if may_be_searched(key):
         return key
     first = key.partition(".")[0]
     message = f'"{key[:100]}" cannot be searched'

@@ -151,7 +151,7 @@ def test_names_of_parts(folder: Path) -> None:
 @pytest.mark.slow
 def test_keys_of_settings(folder: Path) -> None:
     top = offered("specnet run moons.toml --set ", folder)
-    assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training."]
+    assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."]
     assert offered("specnet run moons.toml --set training.opt", folder) == [
         "training.optimizer.",
         "training.optimizer=",

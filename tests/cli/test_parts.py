@@ -14,6 +14,7 @@ SECTIONS = [
     "spec",
     "network",
     "training",
+    "sweep",
     "data.split",
     "network.preprocessing.N",
     "training.early_stopping",
@@ -112,7 +113,7 @@ def test_a_section_shows_its_keys(specnet: Specnet, name: str, title: str, field
 def test_the_long_sections_stand_for_themselves(specnet: Specnet) -> None:
     (spec,) = specnet("parts", "spec", "--format", "json").document["parts"]
     assert {field["name"] for field in spec["fields"]} == {
-        *("name", "seed", "random_generator", "data", "network", "training")
+        *("name", "seed", "random_generator", "data", "network", "training", "sweep")
     }
     (training,) = specnet("parts", "training", "--format", "json").document["parts"]
     names = [field["name"] for field in training["fields"]]

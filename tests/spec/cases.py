@@ -24,6 +24,23 @@ loss = 'mean_squared_error'
 """What makes a spec of a text that ends before its first table."""
 
 
+SWEPT = """
+[data]
+type = 'iris'
+split.validation_size = 0.2
+
+[network]
+hidden_layer_sizes = [4]
+
+[training]
+loss = 'categorical_crossentropy'
+metrics = ['accuracy']
+early_stopping = true
+
+"""
+"""What makes a spec of a table of a sweep."""
+
+
 class Mistake(NamedTuple):
     """What an error must say: code, line and column."""
 
@@ -57,6 +74,11 @@ def load(name: str) -> dict[str, str]:
     return {name: text.strip("\n") + "\n" for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
+def swept(name: str) -> dict[str, str]:
+    """Return the cases of a file of tables of sweeps."""
+    return {name: text if text.startswith("{") else SWEPT + text for name, text in load(name).items()}
+
+
 TEXTS = load("texts") | {
     "null-character": f'name = "a⟦syntax⟧\0b"\n{REST}',
     "json-ends": '{"seed": 0\n⟦syntax⟧',
@@ -73,7 +95,7 @@ TEXTS = load("texts") | {
 }
 """Wrong as texts. ``list-alone`` is a file ``.json``."""
 
-DOCUMENTS = load("documents") | {"long-name": f"name = ⟦name⟧'{'a' * 101}'\n{REST}"}
+DOCUMENTS = load("documents") | swept("sweeps") | {"long-name": f"name = ⟦name⟧'{'a' * 101}'\n{REST}"}
 """Wrong by what each key may hold, and by how keys go together."""
 
 NETWORKS = load("networks") | {
@@ -86,6 +108,16 @@ NETWORKS = load("networks") | {
     ),
 }
 """Wrong by sizes, names, and what goes with what."""
+
+SEARCHES = swept("searches") | {
+    "spec-itself": SWEPT.replace("'accuracy'", "⟦unknown-part⟧'acuracy'") + "[sweep]\ntrials = 0\n",
+    "no-sweep": f"⟦missing-key⟧{SWEPT}",
+    "no-validation-rows": SWEPT.replace(".validation_size = 0.2", " = ⟦no-validation⟧{ test_size = 0.2 }").replace(
+        "early_stopping = true", "[sweep.space]\n'training.l2' = [0.0, 0.1]"
+    ),
+    "no-data-to-sweep": REST.replace("\n", "⟦missing-key⟧\n", 1) + "[sweep.space]\n'training.l2' = [0.0, 0.1]",
+}
+"""Wrong by what a sweep would put into the spec, which only a sweep looks at, or by what a sweep needs."""
 
 GOOD = load("good") | {
     "windows-lines": REST.replace("\n", "\r\n"),
@@ -117,6 +149,7 @@ CODES = {
         "name",
         "network-form",
         "out-of-bounds",
+        "space-key",
         "split",
         "too-large",
         "unknown-key",

@@ -11,9 +11,9 @@ import pytest
 from specnet.errors import SpecError
 from specnet.parts.data import DataSizes
 from specnet.parts.registry import installed_registry
-from specnet.spec import parse_spec, resolve
+from specnet.spec import parse_spec, parse_sweep, resolve
 from specnet.spec.schema import json_schema
-from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, TEXTS, Mistake, files, marked
+from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, SEARCHES, TEXTS, Mistake, files, marked
 
 WRONG = TEXTS | DOCUMENTS | NETWORKS
 
@@ -65,8 +65,25 @@ def test_the_schema_refuses_what_the_engine_refuses(name: str):
     case = marked(WRONG[name])
     sayable = {mistake.code for mistake in case.mistakes} - UNSAYABLE
     accepted = validator().is_valid(data_of(case.text))
-    # To the schema, TOML and JSON are the same data, and 1e300 is an integer.
-    assert accepted == (not sayable or name in ("schema-in-toml", "too-large-for-an-integer"))
+    # To the schema, TOML and JSON are the same data, 1e300 is an integer, and keys have nothing to do with each other.
+    assert accepted == (not sayable or name in ("schema-in-toml", "too-large-for-an-integer", "key-inside-another"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_wrong_search_gets_its_errors_at_their_places(name: str):
+    case = marked(SEARCHES[name])
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(case.text)
+    assert mistakes(caught.value) == sorted(case.mistakes, key=lambda mistake: mistake[1:])
+    json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name not in ("spec-itself", "shape-and-values")])
+def test_what_the_values_of_a_search_mean_is_left_to_the_engine(name: str):
+    text = marked(SEARCHES[name]).text
+    validator().validate(data_of(text))
+    parse_spec(text)
 
 
 @pytest.mark.slow

@@ -21,8 +21,8 @@ import pandas as pd
 import specnet
 from specnet.cli.application import application, call
 from specnet.errors import Diagnostic, SpecError, SpecnetWarning
-from specnet.spec import parse_spec
-from tests.spec.cases import DOCUMENTS, NETWORKS, TEXTS, marked
+from specnet.spec import parse_spec, parse_sweep
+from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
 
 FOLDER = Path(__file__).parent
 
@@ -88,14 +88,14 @@ def _help() -> Iterator[tuple[str, str]]:
 
 
 def _specs() -> Iterator[tuple[str, str]]:
-    for name, text in (TEXTS | DOCUMENTS | NETWORKS).items():
+    for name, text in (TEXTS | DOCUMENTS | NETWORKS | SEARCHES).items():
         with tempfile.TemporaryDirectory() as folder:
             source: str | Path = marked(text).text
             if name == "list-alone":
                 source = Path(folder) / "list.json"
                 source.write_text(marked(text).text)
             try:
-                parse_spec(source)
+                (parse_sweep if name in SEARCHES else parse_spec)(source)
             except SpecError as error:
                 told = dict.fromkeys(_told(diagnostic) for diagnostic in error.diagnostics)
                 yield name, "\n".join(told)

@@ -1,0 +1,186 @@
+"""The table of a sweep: its defaults, what reads past it, and what is tried in its spec."""
+
+import json
+import tomllib
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field
+
+from specnet.errors import SpecError
+from specnet.parts import Activation, Fraction
+from specnet.parts.samplers import Tpe
+from specnet.spec import Limits, parse_spec, parse_sweep, resolve
+from specnet.spec.sweep import Range
+from tests.spec.cases import SWEPT
+
+SPACE = "[sweep.space]\n'training.l2' = { low = 1e-6, high = 1e-2, log = true }\n"
+
+
+class Leaning(Activation):
+    """a·x."""
+
+    type: Literal["leaning"] = "leaning"
+    slope: Fraction = Field(0.5, description="a")
+
+    def expression(self, x: Any) -> Any:
+        return self.slope * x
+
+
+def told(source: Any, **arguments: Any) -> list[tuple[str, str]]:
+    """Return where each mistake stands, and its code."""
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(source, **arguments)
+    return [(".".join(map(str, each.path)), each.code) for each in caught.value.diagnostics]
+
+
+def test_defaults():
+    sweep = parse_sweep(SWEPT + SPACE).sweep
+    assert (sweep.metric, sweep.trials, sweep.trial_count, sweep.sampler) == ("validation_loss", None, 50, Tpe())
+    assert (sweep.pruner, sweep.folds, sweep.seeds, sweep.parallel, sweep.seed) == (None, None, 1, 4, None)
+    assert sweep.sampler.startup_trials == 10
+    assert sweep.space == {"training.l2": Range(low=1e-6, high=1e-2, log=True)}
+
+
+def test_a_grid_has_all_combinations_as_trials():
+    lists = "[sweep.space]\n'training.l2' = [0.0, 0.1]\n'training.epochs' = [1, 2, 3]\n"
+    for trials, count in [("", 6), ("trials = 6", 6), ("trials = 100", 6)]:
+        assert parse_sweep(f"{SWEPT}[sweep]\nsampler = 'grid'\n{trials}\n{lists}").sweep.trial_count == count
+    assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.trial_count == 50
+    assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.combinations == 6
+    assert parse_sweep(SWEPT + SPACE).sweep.combinations is None
+
+
+def test_a_range_is_of_integers_where_both_ends_are_written_so():
+    ends = {"1, 2": True, "1.0, 2": False, "1, 2.0": False, "1, 2e3": False}
+    for text, of_integers in ends.items():
+        low, high = text.split(", ")
+        space = f"[sweep.space]\n'training.l2' = {{ low = {low}, high = {high} }}\n"
+        assert parse_spec(SWEPT + space).sweep.space["training.l2"].of_integers is of_integers
+        again = parse_spec(parse_spec(SWEPT + space).to_json())
+        assert again.sweep.space["training.l2"].of_integers is of_integers
+
+
+def test_what_is_written_keeps_the_sweep_and_what_is_resolved_has_none():
+    spec = parse_spec(SWEPT + SPACE)
+    assert parse_spec(spec.to_json()) == spec
+    assert json.loads(spec.to_json())["sweep"]["space"] == {"training.l2": {"low": 1e-6, "high": 1e-2, "log": True}}
+    resolved, without = resolve(spec).spec, resolve(parse_spec(SWEPT)).spec
+    assert resolved.sweep is None
+    assert "sweep" not in json.loads(resolved.to_json())
+    assert (resolved, resolved.sha256) == (without, without.sha256)
+
+
+def test_settings_of_a_sweep():
+    sweep = parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=100", "sweep.sampler.startup_trials=3"]).sweep
+    assert (sweep.trial_count, sweep.sampler) == (100, Tpe(startup_trials=3))
+    with pytest.raises(SpecError, match=r"--set #1:1:14: error\[out-of-bounds\]"):
+        parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=0"])
+    assert told(SWEPT + SPACE, overrides=["sweep="]) == [("sweep", "missing-key")]
+
+
+def test_a_value_that_the_rest_of_the_spec_does_not_fit_is_told_with_the_place_of_the_rest():
+    text = SWEPT.replace("[4]", "[4]\nactivations = ['relu', 'softmax']")
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(f"{text}[sweep.space]\n'network.hidden_layer_sizes' = [[8], [8, 8]]\n")
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.position[:2]) == ("activation-count", (16, 38))
+    assert problem.path == ("sweep", "space", "network.hidden_layer_sizes", 1)
+    (note,) = problem.notes
+    assert note.message == "network.activations is set here"
+    assert note.position[:2] == (8, 1)
+
+
+def test_mistakes_of_data_without_a_text_have_their_paths_in_the_space():
+    data = tomllib.loads(SWEPT)
+    data["sweep"] = {
+        "space": {
+            "training.l2": {"low": -1, "high": 1},
+            "training.optimizer": ["adam", {"type": "sgd", "lr": {"low": 1, "high": 2}, "momentum": -1}],
+            "network.activations": ["rleu"],
+            "training.optimizer2": [1],
+        }
+    }
+    assert told(data) == [
+        ("sweep.space.training.l2.low", "out-of-bounds"),
+        ("sweep.space.training.optimizer.1.lr.low", "unknown-key"),
+        ("sweep.space.training.optimizer.1.momentum", "out-of-bounds"),
+        ("sweep.space.network.activations.0", "unknown-part"),
+        ("sweep.space.training.optimizer2.0", "unknown-key"),
+    ]
+
+
+def test_mistakes_of_json_stand_at_their_places():
+    data = tomllib.loads(SWEPT) | {
+        "sweep": {"space": {"training.l2": [0.1, -0.1], "training.lr": {"low": 1, "high": 2}}}
+    }
+    text = json.dumps(data, indent=1)
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(text)
+    found = [text.split("\n")[each.position.line - 1].strip() for each in caught.value.diagnostics]
+    assert found == ["-0.1", '"training.lr": {']
+
+
+def test_both_ends_and_the_middle_are_tried_and_a_mistake_of_all_is_told_once():
+    def tried(text: str) -> list[tuple[str, str]]:
+        return told(f"{SWEPT}[sweep.space]\n{text}\n")
+
+    assert tried("'training.optimizer.beta_1' = { low = -0.5, high = 1.5 }") == [
+        ("sweep.space.training.optimizer.beta_1.low", "out-of-bounds"),
+        ("sweep.space.training.optimizer.beta_1.high", "out-of-bounds"),
+    ]
+    assert len(tried("'training.epohcs' = { low = 1, high = 2 }")) == 1
+    assert tried("'training.epochs' = { low = 1.0, high = 3.0 }") == [("sweep.space.training.epochs", "wrong-type")]
+    # Numbers with steps are the integers that they look like.
+    parse_sweep(f"{SWEPT}[sweep.space]\n'training.epochs' = {{ low = 1.0, high = 3.0, step = 1.0 }}\n")
+
+
+def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
+    space = (
+        "[sweep.space]\n'network.activations' = ['leaning', { type = 'leaning', slope = { low = 0.1, high = 1 } }]\n"
+    )
+    assert told(SWEPT + space) == [
+        ("sweep.space.network.activations.0", "unknown-part"),
+        ("sweep.space.network.activations.1.type", "unknown-part"),
+    ]
+    spec = parse_spec(SWEPT + space, parts=[Leaning])
+    for source, parts in [(SWEPT + space, [Leaning]), (spec, [])]:
+        assert told(source, parts=parts) == [("sweep.space.network.activations.1.slope.high", "out-of-bounds")]
+    sizes = "[sweep.space]\n'network.hidden_layer_sizes' = [[4], [40000]]\n"
+    small = Limits(parameters=1000)
+    assert told(SWEPT + sizes, limits=small) == [("sweep.space.network.hidden_layer_sizes.1.0", "too-many-parameters")]
+    assert parse_sweep(parse_spec(SWEPT + sizes)).sweep.space["network.hidden_layer_sizes"] == ((4,), (40000,))
+    assert told(parse_spec(SWEPT)) == [("sweep", "missing-key")]
+
+
+def test_a_changed_spec_is_tried_as_it_is_now():
+    spec = parse_spec(
+        SWEPT + "[sweep.space]\n'training.optimizer.momentum' = [0.5]\n", overrides=["training.optimizer=sgd"]
+    )
+    assert parse_sweep(spec).training.optimizer.type == "sgd"
+    assert told(spec, overrides=["training.optimizer=adam"]) == [
+        ("sweep.space.training.optimizer.momentum.0", "unknown-key")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "sweep"),
+    [
+        ("validation_size = 0.2", ""),
+        ("validation = 'x.csv'", ""),
+        ("column = 'part'", ""),
+        ("test_size = 0.2", "folds = 3"),
+    ],
+)
+def test_rows_for_validation_come_from_any_split_or_from_folds(split: str, sweep: str):
+    text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
+    text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
+    assert parse_sweep(f"{text}[sweep]\n{sweep}\n{SPACE}").sweep is not None
+
+
+def test_very_many_mistakes_are_counted_and_not_all_tried():
+    values = ", ".join(str(-1 - value) for value in range(300))
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(f"{SWEPT}[sweep.space]\n'training.epochs' = [{values}]\n'training.l2' = [-1, -2]\n")
+    assert len(caught.value.diagnostics) == 101
+    assert caught.value.diagnostics[-1].code == "more"
