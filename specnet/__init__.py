@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from specnet.loggers import JsonLinesLogger, Logger, MLflowLogger, TensorBoardLogger
     from specnet.model import Model, load_model
     from specnet.network import Network, build
-    from specnet.running import RunResult, fit, run
+    from specnet.running import (
+        NestedResult,
+        RepeatedResult,
+        RunResult,
+        SweepResult,
+        fit,
+        nested_sweep,
+        run,
+        run_many,
+        sweep,
+    )
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
     from specnet.training import Observer, StopTraining
 
@@ -48,9 +58,11 @@ __all__ = [
     "LoggerError",
     "MLflowLogger",
     "Model",
+    "NestedResult",
     "Network",
     "Observer",
     "PartError",
+    "RepeatedResult",
     "Resolved",
     "RunResult",
     "Spec",
@@ -60,6 +72,7 @@ __all__ = [
     "SpecnetError",
     "SpecnetWarning",
     "StopTraining",
+    "SweepResult",
     "TakenError",
     "TensorBoardLogger",
     "TrainingError",
@@ -68,9 +81,12 @@ __all__ = [
     "fit",
     "import_model",
     "load_model",
+    "nested_sweep",
     "parse_spec",
     "resolve",
     "run",
+    "run_many",
+    "sweep",
 ]
 
 _HOMES = {
@@ -83,9 +99,11 @@ _HOMES = {
     "LoggerError": "errors",
     "MLflowLogger": "loggers",
     "Model": "model",
+    "NestedResult": "running",
     "Network": "network",
     "Observer": "training",
     "PartError": "errors",
+    "RepeatedResult": "running",
     "Resolved": "spec",
     "RunResult": "running",
     "Spec": "spec",
@@ -95,6 +113,7 @@ _HOMES = {
     "SpecnetError": "errors",
     "SpecnetWarning": "errors",
     "StopTraining": "training",
+    "SweepResult": "running",
     "TakenError": "errors",
     "TensorBoardLogger": "loggers",
     "TrainingError": "errors",
@@ -103,9 +122,12 @@ _HOMES = {
     "fit": "running",
     "import_model": "importing",
     "load_model": "model",
+    "nested_sweep": "running",
     "parse_spec": "spec",
     "resolve": "spec",
     "run": "running",
+    "run_many": "running",
+    "sweep": "running",
 }
 
 

@@ -26,6 +26,7 @@ from specnet.cli.runs import runs
 from specnet.cli.schema import schema
 from specnet.cli.shells import SCRIPTS
 from specnet.cli.show import show
+from specnet.cli.sweep import sweep
 from specnet.cli.usage import Fault
 from specnet.cli.usage import report as report_fault
 from specnet.cli.validate import validate
@@ -114,6 +115,7 @@ def _register(verb: Callable[..., Any]) -> None:
 
 _VERBS = (
     run,
+    sweep,
     validate,
     show,
     parts,

@@ -49,15 +49,19 @@ class ShownSeries(SeriesProgress):
         Number of runs.
     noun : str
         What a run is called.
+    name : str
+        What all of them are called, if it has to be told.
     """
 
-    def __init__(self, stream: TextIO, total: int, noun: str) -> None:
+    def __init__(self, stream: TextIO, total: int, noun: str, name: str = "") -> None:
         super().__init__()
         self._stream, self._total, self._noun = stream, total, noun
         self._live = LiveLine(stream) if is_lively(stream) else None
         self._begin = time.monotonic()
         self._done = self._kept = 0
         self._best = ""
+        if name:
+            self._write(name)
         self._draw()
 
     def kept(self, runs: int) -> None:
@@ -103,12 +107,12 @@ class ShownSeries(SeriesProgress):
 
 
 @contextmanager
-def shown_series(verbose: bool, total: int, noun: str) -> Iterator[SeriesProgress]:
-    """Give what takes the events of a series of runs, and shows them on standard error where `verbose`."""
+def shown_series(verbose: bool, total: int, noun: str, name: str = "") -> Iterator[SeriesProgress]:
+    """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`."""
     if not verbose:
         yield SeriesProgress()
         return
-    shown = ShownSeries(sys.stderr, total, noun)
+    shown = ShownSeries(sys.stderr, total, noun, name)
     try:
         yield shown
     finally:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,59 +14,35 @@ from typing import Any
 from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, TrainingError
-from specnet.files import PathLike
+from specnet.files import PathLike, write_file
 from specnet.files.runs import WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS_TABLE
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.series import SeriesProgress, shown_series
-from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import reserved
+from specnet.running.many.repetitions import changed, repetitions
+from specnet.running.many.runs import SUMMARY
+from specnet.running.many.summary import summarized
 from specnet.running.many.tasks import THREADS
 from specnet.running.many.workers import Workers
+from specnet.running.outcome import json_text
 from specnet.running.rows import table_hash
-from specnet.running.runner import RunInterrupted, RunResult, check_count, run_table
+from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.folder import SweepFolder
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.records import Trial
+from specnet.running.sweeps.results import NestedResult, SweepResult
 from specnet.running.sweeps.space import columns
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.searching import parse_sweep
+from specnet.spec.sweep import SweepSpec
+from specnet.training import Observer
 from specnet.training.interruptions import Interruptions
 
 FILES = (*WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """The result of a sweep.
-
-    Attributes
-    ----------
-    trials : tuple of Trial
-    best : Trial
-        The one with the best metric of the validation set; of equals, the earliest.
-    spec : str
-        The best trial's, as ``best.toml`` has it.
-    run : RunResult
-        The run of that spec, with the metrics of the test set.
-    folder : Path or None
-        Where the sweep was written.
-    """
-
-    trials: tuple[Trial, ...] = field(repr=False)
-    best: Trial
-    spec: str = field(repr=False)
-    run: RunResult
-    folder: Path | None
-
-    @property
-    def metrics(self) -> Metrics:
-        """The metrics of the best trial's run, by part of the split and name."""
-        return self.run.metrics
 
 
 def sweep(
@@ -131,23 +107,127 @@ def sweep(
     The trials are the same, byte for byte, for any number of jobs and any executor, and however often the sweep was
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
-    if resume and (force or out is None):
-        raise DataError("resume needs out and cannot be combined with force")
-    for name, number in (("jobs", jobs), ("trials", trials)):
-        check_count(name, number)
-    required_optuna()
-    parsed = _parsed(spec, trials, parts=parts, overrides=overrides, limits=limits)
+    parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
+    options = SweepOptions(jobs, executor, resume, force, keep_models, verbose, report)
+    return sweep_parsed(parsed, out, options)
+
+
+def nested_sweep(
+    spec: SpecSource | Spec,
+    out: PathLike | None = None,
+    *,
+    folds: int,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    trials: int | None = None,
+    overrides: Iterable[str] = (),
+    resume: bool = False,
+    force: bool = False,
+    keep_models: bool = False,
+    parts: Iterable[type[Part]] = (),
+    limits: Limits | None = None,
+    verbose: bool = False,
+    report: bool = True,
+) -> NestedResult:
+    """Search on each of several folds of the rows, and test its best trial on the rows of the fold.
+
+    That tells what the search is worth: each best trial is tested on rows that its search never saw.
+
+    Parameters
+    ----------
+    folds : int
+        Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
+    spec, out, jobs, executor, trials, overrides, resume, force, keep_models, parts, limits, verbose, report
+        As for `sweep`, which raises the same errors.
+    """
+    parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
+    options = SweepOptions(jobs, executor, resume, force, keep_models, verbose, report)
+    return nested_sweep_parsed(parsed, out, folds, options)
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How a sweep is computed and written; the fields are parameters of `sweep`."""
+
+    jobs: int | None = None
+    executor: Executor | None = None
+    resume: bool = False
+    force: bool = False
+    keep_models: bool = False
+    verbose: bool = False
+    report: bool = True
+
+    def check(self, out: PathLike | None) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        DataError
+            If an argument is wrong.
+        TrainingError
+            If Optuna is not installed.
+        """
+        if self.resume and (self.force or out is None):
+            raise DataError("resume needs out and cannot be combined with force")
+        check_count("jobs", self.jobs)
+        required_optuna()
+
+
+def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> SweepResult:
+    """Search over keys of a spec that `parse_sweep` has returned, as `sweep` does."""
+    options.check(out)
+    with _place(out, FILES, options) as path, Interruptions(terminates=True):
+        table = load_table(parsed)
+        count = _sweep_of(parsed).trial_count
+        with _workers(table, options) as workers, shown_series(options.verbose, count, "trial") as progress:
+            result = OneSweep(parsed, table, path, progress, options).run(workers)
+        return result if out is not None else replace(result, folder=None)
+
+
+def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options: SweepOptions) -> NestedResult:
+    """Search on each of several folds with a spec that `parse_sweep` has returned, as `nested_sweep` does."""
+    options.check(out)
+    if _sweep_of(parsed).folds is not None:
+        hint = "set data.split.validation_size, and remove sweep.folds"
+        raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
+    document = document_saying(parsed)
+    base = parsed.model_copy(update={"sweep": None})
+    found = []
+    with _place(out, (SUMMARY,), options) as path, Interruptions(terminates=True):
+        table = load_table(parsed)
+        count = _sweep_of(parsed).trial_count
+        with _workers(table, options) as workers:
+            for each in repetitions(base, folds, None):
+                spec = parse_spec(
+                    changed(document, each.changes, f"--folds {folds}"),
+                    parts=parsed.registry,
+                    limits=parsed.origin.limits,
+                )
+                (path / each.name).mkdir(exist_ok=True)
+                with shown_series(options.verbose, count, "trial", each.name) as progress:
+                    found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
+        summary = summarized([result.metrics for result in found])
+        write_file(path / SUMMARY, json_text(summary))
+    if out is None:
+        return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
+    return NestedResult(tuple(found), summary, path)
+
+
+@contextmanager
+def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) -> Iterator[Path]:
+    """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
-        stack.enter_context(reserved(path, FILES, force=force, resume=resume))
-        stack.enter_context(Interruptions(terminates=True))
-        table = load_table(parsed)
-        workers = stack.enter_context(Workers(table, jobs=jobs or physical_cores(), executor=executor))
-        assert parsed.sweep is not None, "parse_sweep returns it"
-        progress = stack.enter_context(shown_series(verbose, parsed.sweep.trial_count, "trial"))
-        one = OneSweep(parsed, table, path, progress, keeps_models=keep_models, report=report)
-        result = one.run(workers, resume=resume, force=force)
-        return SweepResult(*result, None if out is None else path)
+        yield stack.enter_context(reserved(path, files, force=options.force, resume=options.resume))
+
+
+def _workers(table: Table, options: SweepOptions) -> Workers:
+    return Workers(table, jobs=options.jobs or physical_cores(), executor=options.executor)
+
+
+def _sweep_of(parsed: Spec) -> SweepSpec:
+    assert parsed.sweep is not None, "parse_sweep returns it"
+    return parsed.sweep
 
 
 class OneSweep:
@@ -161,19 +241,15 @@ class OneSweep:
         Its rows.
     path : Path
     progress : SeriesProgress
-    keeps_models, report : bool
-        As for `sweep`.
+    options : SweepOptions
     """
 
-    def __init__(
-        self, spec: Spec, table: Table, path: Path, progress: SeriesProgress, *, keeps_models: bool, report: bool
-    ) -> None:
-        assert spec.sweep is not None, "parse_sweep returns it"
-        self._spec, self._sweep, self._table, self._path = spec, spec.sweep, table, path
-        self._progress, self._keeps_models, self._report = progress, keeps_models, report
+    def __init__(self, spec: Spec, table: Table, path: Path, progress: SeriesProgress, options: SweepOptions) -> None:
+        self._spec, self._sweep, self._table, self._path = spec, _sweep_of(spec), table, path
+        self._progress, self._options = progress, options
 
-    def run(self, workers: Workers, *, resume: bool, force: bool) -> tuple[tuple[Trial, ...], Trial, str, RunResult]:
-        """Compute the trials, and run the best one; return them, the best one, its spec and its run.
+    def run(self, workers: Workers) -> SweepResult:
+        """Compute the trials, and run the best one.
 
         Raises
         ------
@@ -181,19 +257,10 @@ class OneSweep:
         TrainingError
         """
         with SweepFolder(self._path, columns(self._sweep.space)) as folder:
-            if force:
+            if self._options.force:
                 folder.clear()
-            count = self._sweep.trial_count
-            course = Coordinator(
-                self._spec,
-                self._table,
-                table_hash(self._table),
-                count,
-                folder,
-                self._progress,
-                keeps_models=self._keeps_models,
-            )
-            if resume:
+            course = self._coordinator(folder)
+            if self._options.resume:
                 folder.known(course.identity)
             document = document_saying(self._spec)
             text = self._spec.to_json() if document.text is None else document.text.content
@@ -201,30 +268,51 @@ class OneSweep:
             try:
                 course.run(workers)
             except KeyboardInterrupt as cause:
-                end = f"{len(course.told)} of {counted(count, 'trial')} are done"
+                end = f"{len(course.told)} of {counted(self._sweep.trial_count, 'trial')} are done"
                 raise RunInterrupted(cause, end, self._path, finished=False) from None
         if course.best is None:
-            raise TrainingError(f"none of {counted(count, 'trial')} has finished", source=str(self._path))
+            message = f"none of {counted(self._sweep.trial_count, 'trial')} has finished"
+            raise TrainingError(message, source=str(self._path))
         best = self._path / f"best.{course.writer.format}"
         parsed = parse_spec(best, parts=self._spec.registry, limits=self._spec.origin.limits)
-        result = run_table(parsed, self._table, self._path / BEST, force=True, threads=THREADS, report=self._report)
-        return tuple(course.told), course.best, best.read_text(encoding="utf-8"), result
+        run = run_table(
+            parsed,
+            self._table,
+            self._path / BEST,
+            force=True,
+            threads=THREADS,
+            report=self._options.report,
+            observer=Observer(),  # what looks wrong with the rows was told of trials
+        )
+        text = best.read_text(encoding="utf-8")
+        return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
+
+    def _coordinator(self, folder: SweepFolder) -> Coordinator:
+        return Coordinator(
+            self._spec,
+            self._table,
+            table_hash(self._table),
+            self._sweep.trial_count,
+            folder,
+            self._progress,
+            keeps_models=self._options.keep_models,
+        )
 
 
-def _parsed(spec: SpecSource | Spec, trials: int | None, **options: Any) -> Spec:
-    """Return the spec, with another number of trials if there is one."""
-    overrides = options.pop("overrides")
+def _parser(
+    spec: SpecSource | Spec, trials: int | None, *, overrides: Iterable[str], **options: Any
+) -> Callable[[Iterable[str]], Spec]:
+    """Return what parses the spec with further settings, and with another number of trials if there is one."""
+    check_count("trials", trials)
     overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
     if trials is not None:
         overrides = (*overrides, f"sweep.trials={trials}")
-    return parsed_for_target(
-        lambda settings: parse_sweep(spec, overrides=(*overrides, *settings), **options), load_table
-    )
+    return lambda settings: parse_sweep(spec, overrides=(*overrides, *settings), **options)
 
 
 def physical_cores() -> int:
     """Return the number of physical cores that this process may use."""
-    from joblib import cpu_count  # which scikit-learn brings
+    from joblib import cpu_count  # scikit-learn's
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it cannot tell them from logical ones
