@@ -34,17 +34,10 @@ if TYPE_CHECKING:
     from specnet.loggers import JsonLinesLogger, Logger, MLflowLogger, TensorBoardLogger
     from specnet.model import Model, load_model
     from specnet.network import Network, build
-    from specnet.running import (
-        NestedResult,
-        RepeatedResult,
-        RunResult,
-        SweepResult,
-        fit,
-        nested_sweep,
-        run,
-        run_many,
-        sweep,
-    )
+    from specnet.running import RunResult, fit, run
+    from specnet.running.many.runs import RepeatedResult, run_many
+    from specnet.running.sweeps.results import NestedResult, SweepResult
+    from specnet.running.sweeps.sweep import nested_sweep, sweep
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
     from specnet.training import Observer, StopTraining
 
@@ -99,11 +92,11 @@ _HOMES = {
     "LoggerError": "errors",
     "MLflowLogger": "loggers",
     "Model": "model",
-    "NestedResult": "running",
+    "NestedResult": "running.sweeps.results",
     "Network": "network",
     "Observer": "training",
     "PartError": "errors",
-    "RepeatedResult": "running",
+    "RepeatedResult": "running.many.runs",
     "Resolved": "spec",
     "RunResult": "running",
     "Spec": "spec",
@@ -113,7 +106,7 @@ _HOMES = {
     "SpecnetError": "errors",
     "SpecnetWarning": "errors",
     "StopTraining": "training",
-    "SweepResult": "running",
+    "SweepResult": "running.sweeps.results",
     "TakenError": "errors",
     "TensorBoardLogger": "loggers",
     "TrainingError": "errors",
@@ -122,12 +115,12 @@ _HOMES = {
     "fit": "running",
     "import_model": "importing",
     "load_model": "model",
-    "nested_sweep": "running",
+    "nested_sweep": "running.sweeps.sweep",
     "parse_spec": "spec",
     "resolve": "spec",
     "run": "running",
-    "run_many": "running",
-    "sweep": "running",
+    "run_many": "running.many.runs",
+    "sweep": "running.sweeps.sweep",
 }
 
 

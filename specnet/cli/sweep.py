@@ -24,7 +24,7 @@ from specnet.cli.options import (
 from specnet.cli.output import Output, UsageError, reporting, stopped_by
 
 if TYPE_CHECKING:
-    from specnet.running.sweeps.sweep import NestedResult, SweepResult
+    from specnet.running.sweeps.results import NestedResult, SweepResult
 
 
 def sweep(
