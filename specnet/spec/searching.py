@@ -164,8 +164,8 @@ class _Search:
             self._try_value(key, (*SPACE, key, index), choice, ranges)
 
     def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
-        """Try what stands at a path, unless there are too many mistakes to tell already: with all ranges in it at their low ends, at their high ends, and in between."""
-        if len(self.found) > MOST_SHOWN:
+        """Try what stands at a path: with all ranges in it at their low ends, at their high ends, and in between."""
+        if len(self.found) > MOST_SHOWN:  # more than are told
             return
         if not ranges:
             self._add(self._mistakes(key, source, value, {}))
