@@ -165,7 +165,7 @@ class _Search:
 
     def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
         """Try what stands at a path: with all ranges in it at their low ends, at their high ends, and in between."""
-        if len(self.found) > MOST_SHOWN:  # more than are told
+        if len(self.found) > MOST_SHOWN:  # more would not be told
             return
         if not ranges:
             self._add(self._mistakes(key, source, value, {}))
