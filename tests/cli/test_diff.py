@@ -211,3 +211,28 @@ def test_a_layer_over_the_limit_is_compared_with_another_limit(specnet: Specnet,
     assert "--limit" in refused.err
     options = [f"--limit={name}={10**12}" for name in ("parameters", "memory")]
     assert specnet("diff", "moons.toml", "wide.toml", *options).out.count("\n") == 2
+
+
+def test_two_specs_are_compared_by_what_they_search_too(specnet: Specnet, folder: Path) -> None:
+    first = (
+        '\n[sweep]\ntrials = 20\n[sweep.space]\n"training.l2" = { low = 0.1, high = 0.2 }\n"training.epochs" = [1, 2]\n'
+    )
+    second = first.replace("20", "30").replace("0.2", "0.4").replace("[1, 2]", "[1, 3]")
+    (folder / "first.toml").write_text(MOONS + first)
+    (folder / "second.toml").write_text(MOONS + second + '"training.l1" = [0.0, 0.1]\n')
+    assert differences(specnet, "first.toml", "second.toml") == {
+        "sweep.trials": (20, 30),
+        "sweep.space.training.l2.high": (0.2, 0.4),
+        "sweep.space.training.epochs": ([1, 2], [1, 3]),
+        "sweep.space.training.l1": (None, [0.0, 0.1]),
+    }
+    space = {"training.l2": {"low": 0.1, "high": 0.2}, "training.epochs": [1, 2]}
+    assert differences(specnet, "first.toml", "moons.toml") == {"sweep": ({"trials": 20, "space": space}, None)}
+    assert differences(specnet, "first.toml", "first.toml") == {}
+
+
+def test_a_run_has_no_sweep_to_compare(specnet: Specnet, folder: Path) -> None:
+    (folder / "swept.toml").write_text(f'{MOONS}[sweep.space]\n"training.epochs" = [1, 2]\n')
+    assert specnet("run", "swept.toml", "-o", "swept").status == 0
+    assert differences(specnet, "swept.toml", "swept") == {}
+    assert differences(specnet, "swept", "moons.toml") == {}

@@ -74,3 +74,40 @@ def test_a_text_with_line_breaks_is_a_file_s_name_here(specnet: Specnet) -> None
     ended = specnet("validate", MOONS)
     assert ended.status == 1
     assert "error[file]" in ended.err
+
+
+SWEPT = f"""{MOONS}
+[sweep]
+[sweep.space]
+"training.l2" = [0.0, 0.1]
+"training.optimizer.lr" = {{ low = 1e-4, high = 1e-1, log = true }}
+"network.activations" = ["relu", "rleu"]
+training.epochs = [10, 20]
+"""
+
+
+def test_every_value_of_a_sweep_is_tried_in_its_spec(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+    (folder / "bad.toml").write_text(SWEPT)
+    ended = specnet("validate", "bad.toml", "--set", "data.split.validation_size=0.2")
+    assert ended.status == 1
+    places = [line.split(": ")[1] for line in ended.err.splitlines() if "error[" in line]
+    assert places == ["error[unknown-key]", "error[unknown-part]", "error[space-key]"]
+    pinned(ended.err)
+    good = (
+        SWEPT.replace("optimizer.lr", "optimizer.learning_rate")
+        .replace("rleu", "elu")
+        .replace("training.epochs", '"training.epochs"')
+    )
+    (folder / "good.toml").write_text(good)
+    assert specnet("validate", "good.toml", "--set", "data.split.validation_size=0.2").status == 0
+    ended = specnet("validate", "good.toml")
+    assert (ended.status, "no-validation" in ended.err) == (1, True)
+
+
+def test_other_verbs_read_past_a_sweep(specnet: Specnet, folder: Path) -> None:
+    (folder / "swept.toml").write_text(f'{MOONS}[sweep.space]\n"training.optimizer.lr" = [1]\n')
+    for more in ([], ["--resolved"], ["--code"], ["--explain"]):
+        swept, plain = specnet("show", "swept.toml", *more), specnet("show", "moons.toml", *more)
+        assert swept.status == plain.status == 0
+        assert swept.out.replace("swept.toml", "moons.toml") == plain.out
+    assert specnet("check", "swept.toml").out == specnet("check", "moons.toml").out
