@@ -33,17 +33,17 @@ def limited_threads(count: int | None) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     with _lock:
-        limits = threadpool_limits(count)
-        if _wanted:
-            _wanted.append(count)
-        else:
-            _before, _wanted[:] = limits, [count]
+        if not _wanted:
+            _before = threadpool_limits(count)
+        elif _wanted[-1] != count:
+            threadpool_limits(count)
+        _wanted.append(count)
     try:
         yield
     finally:
         with _lock:
             _wanted.remove(count)
-            if _wanted:
-                threadpool_limits(_wanted[-1])
-            else:
+            if not _wanted:
                 _before.restore_original_limits()
+            elif _wanted[-1] != count:
+                threadpool_limits(_wanted[-1])

@@ -94,13 +94,25 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
         yield _Clash("missing-key", 'missing key "data" at the top level', ("data",), "a sweep needs data with a split")
         return
     split = spec.data.split
-    if sweep.folds is not None and split.validation_size:
-        hint = "remove data.split.validation_size"
-        yield _Clash("field-clash", "folds cannot be combined with validation_size", (*SWEEP, "folds"), hint)
-    if sweep.folds is None and not (split.validation_size or split.column or split.validation):
+    if sweep.folds is not None:
+        for key in ("time", "column", "test", "validation", "folds"):
+            if getattr(split, key) is not None:
+                message = f"folds cannot be combined with data.split.{key}"
+                yield _Clash("field-clash", message, (*SWEEP, "folds"), f"remove data.split.{key}")
+                return
+    elif not split.has_validation:
         message = "a sweep needs validation rows, but validation_size is 0"
         hint = "set data.split.validation_size, for example to 0.2, or sweep.folds"
         yield _Clash("no-validation", message, SPLIT, hint)
+
+
+def _clashes_of_losses(sweep: SweepSpec) -> Iterator[_Clash]:
+    """Yield the keys that make losses of trials incomparable, where trials are compared by their losses."""
+    for key in sweep.space:
+        if sweep.metric == VALIDATION_LOSS and (key == "training.loss" or key.startswith("training.loss.")):
+            message = "trials with different loss functions cannot be compared by validation_loss"
+            hint = "set sweep.metric to one of training.metrics"
+            yield _Clash("space-key", message, (*SPACE, key), hint)
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,10 @@ class _Search:
             assert self.sweep is not None, "it is in the document"
             clashes = [*_clashes(base, self.sweep), *_clashes_with_data(base, self.sweep)]
             self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in clashes)
+            losses = _clashes_of_losses(self.sweep)
+            self._add(
+                self.document.diagnostic(code, text, path, at_key=True, hint=hint) for code, text, path, hint in losses
+            )
         sweep = self.document.data["sweep"]
         space = sweep.get("space") if isinstance(sweep, Mapping) else None
         misshapen = {problem.path[:3] for problem in self.found.values()}

@@ -170,12 +170,23 @@ def test_a_changed_spec_is_tried_as_it_is_now():
         ("validation = 'x.csv'", ""),
         ("column = 'part'", ""),
         ("test_size = 0.2", "folds = 3"),
+        ("validation_size = 0.2", "folds = 3"),
+        ("folds = 3, fold = 0, fold_part = 'validation'", ""),
     ],
 )
 def test_rows_for_validation_come_from_any_split_or_from_folds(split: str, sweep: str):
     text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
     text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
     assert parse_sweep(f"{text}[sweep]\n{sweep}\n{SPACE}").sweep is not None
+
+
+@pytest.mark.parametrize(
+    "split", ["column = 'part'", "time = 'day'", "validation = 'x.csv'", "folds = 3, fold = 0", "test = 'x.csv'"]
+)
+def test_folds_for_validation_need_a_random_split(split: str):
+    text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
+    text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
+    assert told(f"{text}[sweep]\nfolds = 3\n{SPACE}") == [("sweep.folds", "field-clash")]
 
 
 def test_very_many_mistakes_are_counted_and_not_all_tried():

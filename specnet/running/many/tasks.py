@@ -10,6 +10,7 @@ import pickle
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal
 
 from specnet.compiler.threads import limited_threads
@@ -142,7 +143,6 @@ def perform(task: Task, table: Table) -> Outcome:
     """
     begin = time.perf_counter()
     with limited_threads(THREADS):
-        machine = {name: fact for name, fact in machine_facts().items() if name in MACHINE}
         try:
             outcome = task.computed(table)
         except TrainingError as error:
@@ -154,7 +154,14 @@ def perform(task: Task, table: Table) -> Outcome:
             if part is None:
                 raise
             outcome = Outcome("refused", message=part_error(part, error).diagnostics[0].message)
-    return replace(outcome, seconds=time.perf_counter() - begin, machine=machine)
+    return replace(outcome, seconds=time.perf_counter() - begin, machine=this_machine())
+
+
+@cache
+def this_machine() -> dict[str, Any]:
+    """Return what has to be equal on all machines for equal bits."""
+    facts = machine_facts()
+    return {name: facts[name] for name in MACHINE}
 
 
 class RowsNeeded:

@@ -14,11 +14,13 @@ from functools import cached_property
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
+from typing import Self
 
+from specnet.compiler.threads import limited_threads
 from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.parts.data import Table
-from specnet.running.many.tasks import Outcome, RowsNeeded, Task, cannot_be_sent, perform, work
+from specnet.running.many.tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, perform, work
 from specnet.training.side_by_side import signals_blocked
 from specnet.training.worker import SIGNALS
 
@@ -53,6 +55,10 @@ class Workers(AbstractContextManager["Workers"]):
         self._seconds = 0.0
         self._done = 0
         self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(limited_threads(THREADS))  # once, and not anew for each task
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -18,9 +18,9 @@ from specnet.parts.watching import VALIDATION_LOSS
 from specnet.report.figures import duration
 from specnet.report.figures import metric as metric_text
 from specnet.report.series import SeriesProgress
-from specnet.running.machine import library_versions, machine_facts
+from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
-from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome
+from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import BegunRun
 from specnet.running.sweeps.folder import IDENTITY, SweepFolder
@@ -100,7 +100,7 @@ class Coordinator:
         self.told: list[Trial] = []
         self.best: Trial | None = None
         self._best_changes: tuple[Change, ...] = ()
-        self._machines: list[dict[str, Any]] = [{name: machine_facts()[name] for name in MACHINE}]
+        self._machines: list[dict[str, Any]] = [this_machine()]
 
     def run(self, workers: Workers) -> None:
         """Compute the trials that are not there yet, and write all that follows from them."""
