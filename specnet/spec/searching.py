@@ -94,13 +94,16 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
         yield _Clash("missing-key", 'missing key "data" at the top level', ("data",), "a sweep needs data with a split")
         return
     split = spec.data.split
-    if sweep.folds is not None:
+    if sweep.folds is not None and spec.training.folds is not None:
+        message = "folds cannot be combined with an ensemble on folds, which has folds of its own"
+        yield _Clash("field-clash", message, (*SWEEP, "folds"), "remove sweep.folds")
+    elif sweep.folds is not None:
         for key in ("time", "column", "test", "validation", "folds"):
             if getattr(split, key) is not None:
                 message = f"folds cannot be combined with data.split.{key}"
                 yield _Clash("field-clash", message, (*SWEEP, "folds"), f"remove data.split.{key}")
                 return
-    elif not split.has_validation:
+    elif not split.has_validation and spec.training.folds is None:
         message = "a sweep needs validation rows, but validation_size is 0"
         hint = "set data.split.validation_size, for example to 0.2, or sweep.folds"
         yield _Clash("no-validation", message, SPLIT, hint)

@@ -156,7 +156,8 @@ def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
         If a loss of the model is not finite.
     """
     metrics = fitted.model.spec.training.metrics
-    return {name: _checked(fitted.answers(name, rows).figures(metrics)) for name, rows in splits.items()}
+    figures = {name: _checked(fitted.answers(name, rows).figures(metrics)) for name, rows in splits.items()}
+    return {"train": figures.pop("train"), **_of_folds(fitted, splits["train"]), **figures}
 
 
 def _comparison(

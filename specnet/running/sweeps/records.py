@@ -14,7 +14,7 @@ from specnet.files.json_lines import json_lines
 from specnet.files.runs import FACTS, HISTORY, LARGEST_RECORD, METRICS, MODEL
 from specnet.files.tensors import parse_object
 from specnet.parts.watching import VALIDATION_LOSS
-from specnet.running.evaluation.evaluation import Metrics
+from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.summary import csv_text
 from specnet.running.many.tasks import State
@@ -147,8 +147,9 @@ class Trial:
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
-    """Return the metric that a sweep searches by."""
-    return metrics.get(VALIDATION, {}).get("loss" if metric == VALIDATION_LOSS else metric)
+    """Return the metric that a sweep searches by: of validation rows, or of the folds of an ensemble."""
+    figures = metrics.get(VALIDATION) or metrics.get(OUT_OF_FOLD, {})
+    return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
 def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TrialOutcome]], spec: Mapping[str, str]) -> Contents:
