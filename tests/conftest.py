@@ -1,7 +1,15 @@
 """How the tests are run, which of them, and what is no test of this repository's own suite."""
 
+import gc
+import os
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+# Modules, rewritten asserts and thousands of tests are made once and stay: to look through them for garbage again and
+# again would take a third of the time that collecting takes.
+gc.set_threshold(100_000, 50)
 
 # Examples do not vary from run to run, and have as much time as a busy machine takes.
 settings.register_profile("specnet", deadline=None, derandomize=True, database=None)
@@ -10,6 +18,19 @@ settings.load_profile("specnet")
 pytest_plugins = ["tests.texts.pinned"]
 
 collect_ignore = ["plugin"]  # a package with tests of its own, which tests/test_plugin.py installs and runs
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of later looks for garbage."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_outlives_a_power_failure() -> Iterator[None]:
+    """Wait for no disk within this process: thousands of small files are written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -84,9 +84,7 @@ class Course:
         self.snapshot, self._recorder = Snapshot(network, trainer), recorder
         self._seers: list[Observer] = [observer] if recorder is None else [recorder, observer]
         self._seen_next: int | None = None
-        # Watchers, and L-BFGS, may end training with any epoch.
-        may_end = bool(self._watchers.memories) or not trainer.resumes
-        self._measures_all = may_end and (recorder is not None or observer.takes_snapshots)
+        self._measures_ends = recorder is not None or observer.takes_snapshots
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
     @property
@@ -107,7 +105,9 @@ class Course:
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
-        is_measured = self._measures_all or epochs + 1 == self._seen_next
+        # L-BFGS may end training with any epoch.
+        may_end = watchers.may_end or not self._trainer.resumes
+        is_measured = epochs + 1 == self._seen_next or (self._measures_ends and may_end)
         with_loss = bool(watchers.memories) or self._is_logged(epochs + 1)
         return Epoch(epochs, with_loss, watchers.rate_factor, self._unseen(), is_measured)
 

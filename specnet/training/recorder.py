@@ -16,8 +16,12 @@ from specnet.training.snapshot import Snapshot
 
 LOOKS = 20
 """Looks after the first step, at most."""
+FEW_LOOKS = 10
+"""Looks after the first step, at most, of a short training."""
 ROWS = 256
 """Training rows that a look passes through the network, at most."""
+ROWS_PER_LOOKED_AT = 16
+"""Rows that training passes for each one of a look, beyond the first few: in a short one they would cost too much."""
 MOMENTS = (0.01, 0.05, 0.2, 1.0)
 """Fractions of the epochs after which parameters are kept, beside those before training."""
 MOST_PARAMETERS = 10_000
@@ -30,9 +34,16 @@ MOST_COMPARED = 2048
 """Units of a layer whose weights are compared with each other."""
 
 
-def look_epochs(epochs: int) -> list[int]:
-    """Return when layers are looked at: before training, and half evenly, half geometrically spaced."""
-    places = [np.linspace(1, epochs, LOOKS // 2), np.geomspace(1, epochs, LOOKS // 2)]
+def look_epochs(epochs: int, rows: int) -> list[int]:
+    """Return when layers are looked at: before training, and half evenly, half geometrically spaced.
+
+    These are up to 10 epochs, and up to 20 where training on so many rows takes long enough.
+    """
+    if epochs <= FEW_LOOKS:
+        return list(range(epochs + 1))
+    most = epochs * rows // (ROWS_PER_LOOKED_AT * min(rows, ROWS))
+    half = min(max(most, FEW_LOOKS), LOOKS) // 2
+    places = [np.linspace(1, epochs, half), np.geomspace(1, epochs, half)]
     return sorted({0, *(round(place) for place in np.concatenate(places).tolist())})
 
 
@@ -70,7 +81,7 @@ class Recorder(Observer):
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
         self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
         self._units = dict(_units(network))
-        self._look_epochs = look_epochs(epochs)
+        self._look_epochs = look_epochs(epochs, len(X))
         keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
         self._moments = snapshot_epochs(epochs) if keeps else []
         self._epochs = sorted({*self._look_epochs, *self._moments})

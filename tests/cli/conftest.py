@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,10 +111,23 @@ def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
     return run
 
 
+@pytest.fixture(scope="session")
+def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on two classes."""
+    folder = tmp_path_factory.mktemp("moons")
+    (folder / "moons.toml").write_text(MOONS, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch, own_signals():
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as ending:
+            main(["run", "moons.toml", "--out", "moons", "-q"])
+    assert ending.value.code == 0
+    return folder / "moons"
+
+
 @pytest.fixture
-def moons(specnet: Specnet, folder: Path) -> Model:
+def moons(moons_run: Path, folder: Path) -> Model:
     """A model of two classes in ``moons/``, and rows for it in ``rows.npz``."""
-    assert specnet("run", "moons.toml", "--out", "moons", "-q").status == 0
+    shutil.copytree(moons_run, folder / "moons")
     X = np.random.default_rng(0).normal(size=(7, 2))
     np.savez(folder / "rows.npz", X=X, y=np.array([0, 1, 0, 1, 0, 1, 1]))
     return load_model(folder / "moons/model.safetensors")

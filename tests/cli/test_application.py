@@ -158,6 +158,7 @@ def test_a_file_that_cannot_be_read_ends_with_1(specnet: Specnet, arguments: lis
     assert error["source"] == arguments[1]
 
 
+@pytest.mark.slow
 def test_the_installed_command_is_main() -> None:
     script = Path(sys.executable).parent / ("specnet.exe" if os.name == "nt" else "specnet")
     ended = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)

@@ -194,6 +194,7 @@ def test_a_header_that_cannot_be_included_is_not_written(file, tmp_path, refused
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(COMPILER is None or shutil.which("c++") is None, reason="there is no C++ compiler")
 def test_the_header_is_read_by_cpp(tmp_path):
     export(make_model("classes, integers"), "c", tmp_path / "m.c")

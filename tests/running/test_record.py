@@ -37,7 +37,7 @@ def written(out: Path) -> dict[str, bytes]:
 def test_a_run_writes_what_it_returns(tmp_path: Path):
     result = run(tmp_path)
     assert [json.loads(line) for line in (tmp_path / LAYERS).read_text().splitlines()] == result.looks
-    assert [look["epoch"] for look in result.looks] == look_epochs(12)
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
     layers = [layer["layer"] for layer in result.looks[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
     with (tmp_path / SNAPSHOTS).open("rb") as stream:
@@ -125,7 +125,7 @@ def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken", *settings, observer=Interrupting(epoch))
     looks = RunFolder(tmp_path / "broken").looks()
-    assert [look["epoch"] for look in looks] == [each for each in look_epochs(12) if each <= epoch]
+    assert [look["epoch"] for look in looks] == [each for each in look_epochs(12, rows=48) if each <= epoch]
     run(tmp_path / "broken", *settings, resume=True)
     assert written(tmp_path / "broken") == written(tmp_path / "whole")
 
@@ -172,7 +172,7 @@ def test_an_ensemble_records_its_first_member(tmp_path: Path):
         np.testing.assert_array_equal(
             result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
         )
-    assert [look["epoch"] for look in result.looks] == look_epochs(12)
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
 
     for number, place in enumerate([(0, 1), (0, 11), (1, 3), (2, 4)]):
         out = tmp_path / f"broken {number}"

@@ -82,7 +82,7 @@ def test_a_look_is_not_lost_where_an_observer_is_broken_off(event: str, epoch: i
     network, rows = specnet.build(spec), rows_of(10)
     broken = recorded(network, rows, observer=Breaking(event, epoch))
     assert broken.interruption is not None
-    assert [look["epoch"] for look in broken.looks] == [each for each in look_epochs(6) if each <= epoch]
+    assert [look["epoch"] for look in broken.looks] == [each for each in look_epochs(6, rows=10) if each <= epoch]
     assert not any("parallel" in layer for look in broken.looks for layer in look["layers"])
     same(recorded(network, rows, checkpoint=again(broken.reached)), recorded(network, rows))
 

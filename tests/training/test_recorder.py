@@ -9,17 +9,33 @@ import specnet
 from specnet.errors import TrainingError
 from specnet.training import Observer, Snapshot, TrainingRows, train
 from specnet.training.recorder import look_epochs, snapshot_epochs
+from specnet.training.step_sizes import StepMeter
 from tests.training.looks import in_layer, recorded, rms
 from tests.training.test_loop import network_of, rows_of
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 20, 60, 1000, 20_000, 10**6])
-def test_when_it_is_looked(epochs: int):
-    looks, moments = look_epochs(epochs), snapshot_epochs(epochs)
-    even = [round(1 + k * (epochs - 1) / 9) for k in range(10)]
-    geometric = [round(epochs ** (k / 9)) for k in range(10)]
+@pytest.mark.parametrize(
+    ("epochs", "rows", "half"),
+    [
+        (1, 1, 10),  # all epochs, as of 10 places at most
+        (2, 9, 10),
+        (10, 3, 10),
+        (11, 3, 5),
+        (20, 256, 5),
+        (128, 341, 5),  # in 128 epochs 341 rows are passed 43 648 times; 16 × 256 × 10 are 40 960
+        (128, 384, 6),  # 49 152 times; 16 × 256 × 12 are as many
+        (175, 10, 5),
+        (320, 10, 10),
+        (20, 4096, 10),
+        (20_000, 60, 10),
+        (10**6, 10**7, 10),
+    ],
+)
+def test_when_it_is_looked(epochs: int, rows: int, half: int):
+    looks, moments = look_epochs(epochs, rows), snapshot_epochs(epochs)
+    even = [round(1 + k * (epochs - 1) / (half - 1)) for k in range(half)]
+    geometric = [round(epochs ** (k / (half - 1))) for k in range(half)]
     assert looks == sorted({0, *even, *geometric})
-    assert len(looks) <= 21
     assert {0, 1, epochs} <= set(looks)
     assert moments == sorted({0, *(max(1, round(epochs * share)) for share in (0.01, 0.05, 0.2)), epochs})
 
@@ -53,15 +69,23 @@ def test_parameters_are_kept_of_small_networks_of_two_inputs(sizes: tuple[int, .
     assert len(result.looks) == 2
 
 
-def test_one_epoch_and_early_ends():
+def test_one_epoch_and_early_ends(monkeypatch: pytest.MonkeyPatch):
+    measured, after_step = [], StepMeter.after_step
+
+    def counted(meter: StepMeter, epoch: int, *vectors: np.ndarray) -> None:
+        measured.append(epoch)
+        after_step(meter, epoch, *vectors)
+
     one = recorded(network_of("adam", epochs=1), rows_of(10))
     assert [look["epoch"] for look in one.looks] == [0, 1]
     assert "parallel" in one.looks[-1]["layers"][0]
-    stopping = {"monitor": "loss", "patience": 2, "min_delta": 9.0}
+    stopping = {"monitor": "loss", "patience": 4, "min_delta": 9.0}
+    monkeypatch.setattr(StepMeter, "after_step", counted)
     stopped = recorded(network_of("adam", epochs=90, early_stopping=stopping, sizes=(2, 4, 2)), rows_of(10, inputs=2))
-    assert stopped.epochs == 3
-    assert [look["epoch"] for look in stopped.looks] == [0, 1, 2, 3]
-    assert list(stopped.snapshots) == [0, 1, 3]
+    assert stopped.epochs == 5
+    assert [look["epoch"] for look in stopped.looks] == [0, 1, 3, 5]
+    assert measured == [1, 3, 4, 5]  # those after which nothing looks cost nothing
+    assert list(stopped.snapshots) == [0, 1, 4, 5]
     assert all(layer["step"] > 0 and layer["parallel"] == 0 for layer in stopped.looks[-1]["layers"])
 
 
@@ -77,7 +101,7 @@ def test_lbfgs_ends_when_it_has_converged():
     result = recorded(network, rows_of(5, inputs=2), observer=Counting())
     assert result.epochs < 500
     assert [epoch for epoch, _ in seen] == list(range(result.epochs + 1))
-    expected = [epoch for epoch in look_epochs(500) if epoch < result.epochs]
+    expected = [epoch for epoch in look_epochs(500, rows=5) if epoch < result.epochs]
     assert [look["epoch"] for look in result.looks] == [*expected, result.epochs]
     assert list(result.snapshots)[-1] == result.epochs
     for (_, before), (epoch, after) in pairwise(seen):
