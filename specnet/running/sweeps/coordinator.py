@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from specnet.spec.parsing import document_saying
 from specnet.spec.reading.document import Document
 from specnet.spec.writing import Change, SpecWriter
 
+_PART = re.compile(r'(?:\{ type = )?"(\w+)"')
 FIRST_TRIALS = 20
 """If none of so many finishes, none is expected to."""
 
@@ -254,7 +256,11 @@ def figure_text(trial: Trial, metric: str) -> str:
 
 
 def _setting_text(value: str | int | float) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Return a value that was drawn, of a part its type alone."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    part = _PART.match(str(value))
+    return part[1] if part else str(value)
 
 
 def _machine_text(fact: Any) -> str:
