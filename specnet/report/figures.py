@@ -61,7 +61,9 @@ def metric_spread(name: str, mean: float, std: float | None) -> str:
         return metric(name, mean)
     if name.endswith("accuracy"):
         return f"{percent(mean)} ± {100 * std:.1f}"
-    return f"{figure(mean)} ± {figure(std)}"
+    text = figure(mean)
+    decimals = len(text.partition(".")[2])
+    return f"{text} ± {figure(std) if 'e' in text else f'{std:.{decimals}f}'}"
 
 
 def duration(seconds: float) -> str:

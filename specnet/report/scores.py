@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from specnet.report.figures import interval, metric, metric_spread
+from specnet.report.headline import main_metric
 from specnet.report.tables import TextTable
 
 COMPARED = ("constant", "linear")
@@ -58,11 +59,12 @@ def scores_table(
 
 
 def scores_line(scores: Scores) -> str:
-    """Return the scores of the rows held out, of the training rows if there are none, in one line."""
+    """Return loss and main metric of the rows held out, or else of the training rows, in one line."""
     split = next((split for split in ("test", "validation", "train") if split in scores), None)
-    return (
-        "" if split is None else "   ".join([split, *(f"{name} {text}" for name, text in _told(scores[split]).items())])
-    )
+    if split is None:
+        return ""
+    loss, *others = _told(scores[split], filter(None, ("loss", main_metric(scores[split])))).items()
+    return "   ".join([f"{split} {' '.join(loss)}", *map(" ".join, others)])
 
 
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:

@@ -13,7 +13,7 @@ from specnet.errors import Diagnostic, SpecnetWarning, render
 from specnet.report.bars import LiveLine
 from specnet.report.figures import count, duration
 from specnet.report.progress import LEAST_SECONDS_LEFT
-from specnet.report.terminal import is_lively, write_mistakes, write_parts
+from specnet.report.terminal import is_lively, write_line, write_mistakes, write_parts
 
 
 class SeriesProgress:
@@ -74,7 +74,8 @@ class ShownSeries(SeriesProgress):
         self._done += 1
         self._best = best
         self._write(*parts)
-        self._draw()
+        if self._done < self._total:
+            self._draw()
 
     def close(self) -> None:
         """Take the moving line away."""
@@ -117,3 +118,5 @@ def shown_series(verbose: bool, total: int, noun: str, name: str = "") -> Iterat
         yield shown
     finally:
         shown.close()
+        with suppress(OSError):
+            write_line(sys.stderr)
