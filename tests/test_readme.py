@@ -105,7 +105,9 @@ def settings(text: str) -> str:
     return "\n".join(re.sub(r"\s*#.*", "", line) for line in text.splitlines())
 
 
-@pytest.mark.parametrize(("shown", "name"), [*zip(blocks("toml"), ["wine_csv", "breast_cancer", "sweep_digits"], strict=True)])
+@pytest.mark.parametrize(
+    ("shown", "name"), [*zip(blocks("toml"), ["wine_csv", "breast_cancer", "sweep_digits"], strict=True)]
+)
 def test_a_spec_that_is_shown_is_the_one_there_is(shown, name):
     assert settings(shown) in settings((ROOT / "specs" / f"{name}.toml").read_text(encoding="utf-8"))
 
