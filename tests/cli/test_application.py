@@ -19,7 +19,7 @@ from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
 VERBS = [
-    *("run", "validate", "show", "parts", "check", "report", "diff", "runs", "compare"),
+    *("run", "sweep", "validate", "show", "parts", "check", "report", "diff", "runs", "compare"),
     *("predict", "evaluate", "export", "import", "schema", "new"),
 ]
 
@@ -169,7 +169,7 @@ def test_a_fault_of_ours_is_a_message_and_no_traceback(specnet: Specnet, monkeyp
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
     ended = specnet("validate", "moons.toml")
     assert ended.status == 1
     assert ended.out == ""
@@ -182,7 +182,7 @@ def test_too_little_memory_is_a_message(specnet: Specnet, monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
     ended = specnet("validate", "moons.toml")
     assert ended.status == 1
     assert "error[memory]: " in ended.err
@@ -192,7 +192,7 @@ def test_an_error_of_the_system_names_the_file(specnet: Specnet, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "secret.toml")
 
-    monkeypatch.setattr("specnet.spec.parse_spec", fail)
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
     ended = specnet("validate", "moons.toml")
     assert ended.status == 1
     assert ended.err == "secret.toml: error[file]: Permission denied\n"
@@ -202,7 +202,7 @@ def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch)
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("specnet.spec.parse_spec", interrupt)
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", interrupt)
     ended = specnet("validate", "moons.toml")
     assert ended.status == 130
     assert ended.err.startswith("error[interrupted]: ")

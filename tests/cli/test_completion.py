@@ -75,7 +75,7 @@ def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
 
 
 RUN_ARGUMENTS = [
-    *("run", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
+    *("run", "sweep", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
     *("predict", "evaluate", "export"),
 ]
 """Command lines that the folder of a run can go on."""

@@ -57,7 +57,7 @@ def test_a_missing_package_is_named(specnet: Specnet, folder: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     ended = specnet("run", "moons.toml", "--out", "done", "--log", "mlflow")
     assert ended.status == 1
-    assert ended.err.startswith("error[logger]: mlflow cannot be imported: ")
+    assert ended.err.startswith("error[logger]: mlflow is required and cannot be imported: ")
     assert "run pip install '.[mlflow]' in a clone of the repository" in ended.err
     assert not (folder / "done").exists()
 
