@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -46,6 +47,7 @@ class _UnderWay:
     number: int
     drawn: Drawn
     parameters: dict[str, Any]
+    spec: str | None = None
     runs: list[tuple[Repetition, Future[Outcome]]] = field(default_factory=list)
     trial: Trial | None = None
 
@@ -137,9 +139,13 @@ class Coordinator:
         if known is not None:
             return
         pruning = self._search.pruning()
+        document = changed(self._document, self.changes(drawn), f"trial {number}")
+        with suppress(SpecError):  # whoever computes it refuses it
+            entry.spec, data = self.writer.written(self.changes(drawn), self.folder.trial_path(number))
+            document = replace(document, data=data)
         for each in self._repetitions:
-            document = changed(self._document, (*self.changes(drawn), *each.changes), f"trial {number}")
-            task = TrialTask(self._common, document.data, pruning, self._keeps_models)
+            data = changed(document, each.changes, f"trial {number}").data
+            task = TrialTask(self._common, data, pruning, self._keeps_models)
             entry.runs.append((each, workers.submit(task)))
 
     def _tell_next(self, workers: Workers) -> None:
@@ -162,13 +168,7 @@ class Coordinator:
         for _, outcome in runs:
             self._progress.warned(outcome.warnings)
             self._compare(outcome.machine)
-        spec = {}
-        try:
-            text = self.writer.text(self.changes(entry.drawn), self.folder.trial_path(entry.number))
-            spec = {f"spec.{self.writer.format}": text}
-        except SpecError:
-            if entry.trial.state != "refused":
-                raise
+        spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
         self.folder.write_trial(entry.number, trial_files(entry.trial, runs, spec))
 
     def _tell(self, entry: _UnderWay) -> None:
