@@ -59,7 +59,10 @@ def mpi(program: str, *arguments: str | Path) -> None:
         pytest.skip("MPI is not installed")
     words = [launcher, "-n", "3", sys.executable, "-m", "mpi4py.futures", "-m", program, *map(str, arguments)]
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    oversubscribed = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+    oversubscribed = {
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    }
     environment = {**os.environ, **allowed, **oversubscribed}
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
