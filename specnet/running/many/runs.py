@@ -34,7 +34,6 @@ from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.writing import SpecWriter, Written
-from specnet.training.checkpoint import is_finite
 from specnet.training.interruptions import Interruptions
 
 RUNS, SUMMARY = "runs.csv", "summary.json"
@@ -305,7 +304,7 @@ class _Course:
             hint = "choose another --out, or use --force to replace it"
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
         epochs, seconds = facts.get("epochs"), facts.get("seconds")
-        if type(epochs) is not int or not is_finite(seconds):
+        if type(epochs) is not int or not isinstance(seconds, int | float):
             message = 'not a valid record of a run: "epochs" and "seconds" must be numbers'
             raise FileError(message, source=str(path / FACTS))
         metrics = folder.evaluation().metrics
