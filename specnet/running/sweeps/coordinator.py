@@ -24,7 +24,7 @@ from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import BegunRun
-from specnet.running.sweeps.folder import IDENTITY, SweepFolder
+from specnet.running.sweeps.folder import IDENTITY, VERSIONS, SweepFolder
 from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, is_better, trial_files
@@ -222,7 +222,7 @@ class Coordinator:
             "name": self.spec.name,
             "metric": self.sweep.metric,
             "larger_is_better": self.larger_is_better,
-            "versions": {**library_versions(), "optuna": optuna.__version__},
+            VERSIONS: {**library_versions(), "optuna": optuna.__version__},
             "threads": THREADS,
             "machines": self._machines,
             "trials": self._count,
