@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
+LIBRARIES = ("scipy.linalg", "sklearn.utils")
+"""Modules that load BLAS and OpenMP libraries beside NumPy's: what is loaded later has no limit."""
 _lock = threading.Lock()
 _wanted: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
-_before: Any = None
-"""What gives BLAS the threads back that it had before the first of them."""
+_before: list[tuple[Any, int]] = []
+"""The libraries with the numbers of threads that they had before the first of them."""
 
 
 def thread_limit() -> int | None:
@@ -26,24 +29,38 @@ def limited_threads(count: int | None) -> Iterator[None]:
     None limits nothing. The limit is the process's: where several threads of Python set one at once, it lasts until all
     of them are done.
     """
-    global _before
     if count is None:
         yield
         return
-    from threadpoolctl import threadpool_limits
-
     with _lock:
         if not _wanted:
-            _before = threadpool_limits(count)
-        elif _wanted[-1] != count:
-            threadpool_limits(count)
+            _before[:] = [(controller, controller.num_threads) for controller in _controllers()]
+        if thread_limit() != count:
+            for controller, _ in _before:
+                _set(controller, count)
         _wanted.append(count)
     try:
         yield
     finally:
         with _lock:
             _wanted.remove(count)
-            if not _wanted:
-                _before.restore_original_limits()
-            elif _wanted[-1] != count:
-                threadpool_limits(_wanted[-1])
+            if thread_limit() != count:
+                for controller, before in _before:
+                    _set(controller, thread_limit() or before)
+
+
+def _controllers() -> list[Any]:
+    from threadpoolctl import ThreadpoolController
+
+    for name in LIBRARIES:
+        import_module(name)
+    controllers: list[Any] = ThreadpoolController().lib_controllers
+    return controllers
+
+
+def _set(controller: Any, count: int) -> None:
+    """Set a library's number of threads, whoever has set it before.
+
+    From version 3.8 on, threadpoolctl ignores all threads of Python but the first that has set a limit for OpenBLAS.
+    """
+    getattr(controller, "_real_set_num_threads", controller.set_num_threads)(count)

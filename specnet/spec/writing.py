@@ -34,6 +34,13 @@ class Change(NamedTuple):
     removed: bool = False
 
 
+class Written(NamedTuple):
+    """A document as it is written for a folder: its text, and the data that this says."""
+
+    text: str
+    data: Mapping[str, Any]
+
+
 class SpecWriter:
     r"""Writes a document with other values as often as needed; it is taken apart once.
 
@@ -71,6 +78,10 @@ class SpecWriter:
         return "json" if self._toml is None else "toml"
 
     def text(self, changes: Iterable[Change], folder: FilePath) -> str:
+        """Return the text of `written`."""
+        return self.written(changes, folder).text
+
+    def written(self, changes: Iterable[Change], folder: FilePath) -> Written:
         """Return the document with changes, as a file of a folder.
 
         TOML keeps its comments, order and layout; new keys stand at the end of their tables. Relative paths lead from
@@ -100,7 +111,7 @@ class SpecWriter:
         again = validated(_read(text, self.format), self._registry)
         if again != spec or again.to_json() != spec.to_json():  # the order of columns only shows in the latter
             raise AssertionError(f"the text says something else than the changed document:\n{text}")
-        return text
+        return Written(text, data)
 
     def _moved(self, data: Mapping[str, Any], folder: FilePath) -> tuple[Mapping[str, Any], Spec]:
         """Return the data with its paths as seen from a folder, and what it says."""

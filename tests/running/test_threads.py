@@ -1,6 +1,8 @@
 """The number of threads: what a run says of it, and how long it holds."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,6 +67,28 @@ def test_a_limit_lasts_until_the_last_thread_is_done():
         assert blas_threads() == {1}
         other.submit(inner.__exit__, None, None, None).result()
         assert blas_threads() == {1}
+
+
+def test_a_limit_holds_whichever_thread_has_set_one_before():
+    """That of threadpoolctl remembers the first one."""
+    with threadpool_limits(2), limited_threads(2), ThreadPoolExecutor(1) as other:
+        limit = limited_threads(1)
+        other.submit(limit.__enter__).result()
+        assert blas_threads() == {1}
+        other.submit(limit.__exit__, None, None, None).result()
+        assert blas_threads() == {2}
+
+
+@pytest.mark.slow
+def test_a_limit_holds_for_libraries_that_a_run_would_load_later():
+    program = """
+from specnet.compiler.threads import limited_threads
+with limited_threads(1):
+    import scipy.linalg, sklearn.ensemble, sklearn.neighbors
+    from threadpoolctl import threadpool_info
+    print({library["num_threads"] for library in threadpool_info()})
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "{1}\n"
 
 
 @pytest.mark.parametrize("threads", [0, True, 1.5, "2"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
@@ -33,7 +33,7 @@ from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
-from specnet.spec.writing import SpecWriter
+from specnet.spec.writing import SpecWriter, Written
 from specnet.training.interruptions import Interruptions
 
 RUNS, SUMMARY = "runs.csv", "summary.json"
@@ -207,6 +207,7 @@ class _Course:
         self._writer = SpecWriter(self._document, parsed.registry)
         custom = tuple(part for part in parsed.registry if part not in set(installed_registry()))
         self._common = Common(table_hash(table), custom, parsed.origin.limits)
+        self._texts: dict[Repetition, Written] = {}
         self._done: dict[Repetition, RepeatedRun] = {}
 
     @property
@@ -231,8 +232,7 @@ class _Course:
         self._progress.kept(len(self._planned) - len(left))
         under_way: dict[Future[Outcome], Repetition] = {}
         for each in left:
-            document = changed(self._document, each.changes, each.name)
-            under_way[workers.submit(Task(self._common, document.data))] = each
+            under_way[workers.submit(Task(self._common, self._data(each)))] = each
         while under_way:
             workers.advance(len(under_way))
             for future in [future for future in under_way if future.done()]:
@@ -240,7 +240,7 @@ class _Course:
 
     def _end(self, each: Repetition, outcome: Outcome) -> None:
         if self._folder is not None and outcome.state == "finished":
-            write_folder(self._folder / each.name, {self._spec_name: self._text(each), **outcome.files})
+            write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
         self._progress.warned(outcome.warnings)
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
@@ -272,9 +272,17 @@ class _Course:
     def _spec_name(self) -> str:
         return f"spec.{self._writer.format}"
 
-    def _text(self, each: Repetition) -> str:
+    def _data(self, each: Repetition) -> Mapping[str, Any]:
+        """Return the document of a run: what is written of it, whose paths start in its folder."""
+        if self._folder is None:
+            return changed(self._document, each.changes, each.name).data
+        return self._written(each).data
+
+    def _written(self, each: Repetition) -> Written:
         assert self._folder is not None, "it is written"
-        return self._writer.text(each.changes, self._folder / each.name)
+        if each not in self._texts:
+            self._texts[each] = self._writer.written(each.changes, self._folder / each.name)
+        return self._texts[each]
 
     def _kept(self, each: Repetition) -> RepeatedRun | None:
         """Return a run that has finished in the folder before, None if there is none.
@@ -291,13 +299,16 @@ class _Course:
         folder = RunFolder(path)
         facts = folder.facts()
         written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
-        if written != self._text(each) or facts.get("data_sha256") != self._common.sha256:
-            what = "on other data" if written == self._text(each) else "of another spec"
+        if written != self._written(each).text or facts.get("data_sha256") != self._common.sha256:
+            what = "on other data" if written == self._written(each).text else "of another spec"
             hint = "choose another --out, or use --force to replace it"
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
         epochs, seconds = facts.get("epochs"), facts.get("seconds")
+        if type(epochs) is not int or not isinstance(seconds, int | float):
+            message = 'not a valid record of a run: "epochs" and "seconds" must be numbers'
+            raise FileError(message, source=str(path / FACTS))
         metrics = folder.evaluation().metrics
-        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", metrics, int(epochs or 0), seconds or 0.0)
+        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", metrics, epochs, seconds)
 
 
 def _remove_runs(folder: Path) -> None:

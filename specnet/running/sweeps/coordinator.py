@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import BegunRun
-from specnet.running.sweeps.folder import IDENTITY, SweepFolder
+from specnet.running.sweeps.folder import IDENTITY, VERSIONS, SweepFolder
 from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, is_better, trial_files
@@ -48,6 +49,7 @@ class _UnderWay:
     number: int
     drawn: Drawn
     parameters: dict[str, Any]
+    spec: str | None = None
     runs: list[tuple[Repetition, Future[Outcome]]] = field(default_factory=list)
     trial: Trial | None = None
 
@@ -139,9 +141,13 @@ class Coordinator:
         if known is not None:
             return
         pruning = self._search.pruning()
+        document = changed(self._document, self.changes(drawn), f"trial {number}")
+        with suppress(SpecError):  # whoever computes it refuses it
+            entry.spec, data = self.writer.written(self.changes(drawn), self.folder.trial_path(number))
+            document = replace(document, data=data)
         for each in self._repetitions:
-            document = changed(self._document, (*self.changes(drawn), *each.changes), f"trial {number}")
-            task = TrialTask(self._common, document.data, pruning, self._keeps_models)
+            data = changed(document, each.changes, f"trial {number}").data
+            task = TrialTask(self._common, data, pruning, self._keeps_models)
             entry.runs.append((each, workers.submit(task)))
 
     def _tell_next(self, workers: Workers) -> None:
@@ -164,13 +170,7 @@ class Coordinator:
         for _, outcome in runs:
             self._progress.warned(outcome.warnings)
             self._compare(outcome.machine)
-        spec = {}
-        try:
-            text = self.writer.text(self.changes(entry.drawn), self.folder.trial_path(entry.number))
-            spec = {f"spec.{self.writer.format}": text}
-        except SpecError:
-            if entry.trial.state != "refused":
-                raise
+        spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
         self.folder.write_trial(entry.number, trial_files(entry.trial, runs, spec))
 
     def _tell(self, entry: _UnderWay) -> None:
@@ -224,7 +224,7 @@ class Coordinator:
             "name": self.spec.name,
             "metric": self.sweep.metric,
             "larger_is_better": self.larger_is_better,
-            "versions": {**library_versions(), "optuna": optuna.__version__},
+            VERSIONS: {**library_versions(), "optuna": optuna.__version__},
             "threads": THREADS,
             "machines": self._machines,
             "trials": self._count,

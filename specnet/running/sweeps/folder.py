@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from specnet.errors import FileError
+from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
@@ -18,10 +18,11 @@ from specnet.files.tensors import parse_object
 from specnet.running.folder import START_ANEW
 from specnet.running.outcome import Contents, json_text
 from specnet.running.sweeps.identity import SweepIdentity
+from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, read_trial, table_text
 from specnet.training.identity import in_words
 
-IDENTITY = "identity"
+IDENTITY, VERSIONS = "identity", "versions"
 
 
 class SweepFolder:
@@ -62,22 +63,29 @@ class SweepFolder:
         for each in done:
             each.result()
 
-    def known(self, identity: SweepIdentity) -> bool:
-        """Return whether this sweep has been here before.
+    def resumed(self, identity: SweepIdentity) -> Iterator[Diagnostic]:
+        """Yield what is to be told of going on with the sweep that is here: another version of Optuna.
 
         Raises
         ------
         FileError
-            If another one has.
+            If it is another sweep, or what is here is none.
         """
-        path = self.path / SWEEP_FACTS
-        if not path.exists():
-            return False
-        differences = SweepIdentity.from_data(self.facts().get(IDENTITY)).differences(identity)
+        if not (self.path / SWEEP_FACTS).exists():
+            if (self.path / FACTS).exists() or any(self.path.glob(f"{TRIALS}/*")):
+                message = f"nothing to resume: the folder has no {SWEEP_FACTS}"
+                raise FileError(message, hint=START_ANEW, source=str(self.path))
+            return
+        facts = self.facts()
+        differences = SweepIdentity.from_data(facts.get(IDENTITY)).differences(identity)
         if differences:
             message = f"this folder holds another sweep: {in_words(differences)}"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
-        return True
+        versions, now = facts.get(VERSIONS), required_optuna().__version__
+        then = versions.get("optuna") if isinstance(versions, Mapping) else None
+        if then != now:
+            message = f"this sweep was begun with Optuna {then}, now {now}; its trials may be others from here on"
+            yield Diagnostic("optuna-version", message, source=str(self.path))
 
     def facts(self) -> dict[str, Any]:
         """Return what ``sweep.json`` says.

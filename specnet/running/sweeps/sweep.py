@@ -261,7 +261,7 @@ class OneSweep:
                 folder.clear()
             course = self._coordinator(folder)
             if self._options.resume:
-                folder.known(course.identity)
+                self._progress.warned(folder.resumed(course.identity))
             document = document_saying(self._spec)
             text = self._spec.to_json() if document.text is None else document.text.content
             folder.write(f"spec.{course.writer.format}", text)

@@ -1,0 +1,362 @@
+"""Folds and seeds: each run is an ordinary one, and their figures are brought together."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import DataError, FileError, SpecError, TakenError
+from specnet.files.runs import RUN_FILES
+from specnet.parts.metrics import Metric
+from specnet.parts.metrics.base import VALUES
+from specnet.running.many import tasks, workers
+from specnet.running.many.runs import RepeatedResult
+from specnet.running.runner import RunInterrupted
+from tests.running.many.executors import EXECUTORS
+from tests.running.passed_parts import Halved
+from tests.running.sweeps.searches import BASE, fingerprint
+
+ROWS = 61
+"""Not a multiple of the folds."""
+CSV = """\
+name = "rows"
+[data]
+type = "csv"
+path = "rows.csv"  # beside this file
+target = "y"
+[data.split]
+test_size = 0.25  # not with folds
+validation_size = 0.2
+stratify = false
+[network]
+hidden_layer_sizes = [3]
+dtype = "float64"
+[training]
+loss = "mean_squared_error"
+epochs = 4
+metrics = ["r2"]
+"""
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """A spec beside a table whose rows are numbered in a column."""
+    rng = np.random.default_rng(3)
+    lines = [f"{number}.5,{rng.normal():.4f},{rng.normal():.4f}" for number in rng.permutation(ROWS)]
+    (tmp_path / "rows.csv").write_text("\n".join(["number,x,y", *lines]) + "\n")
+    (tmp_path / "rows.toml").write_text(CSV)
+    return tmp_path / "rows.toml"
+
+
+@pytest.fixture
+def done(rows: Path) -> tuple[Path, RepeatedResult]:
+    out = rows.parent / "out"
+    return out, specnet.run_many(rows, out, folds=3, seeds=2)
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "runs.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_summary_is_numpys(done: tuple[Path, RepeatedResult]):
+    out, result = done
+    assert [run.name for run in result.runs] == [f"seed{seed}_fold{fold}" for seed in (0, 1) for fold in (0, 1, 2)]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary == result.summary
+    assert summary.keys() == {"train", "validation", "test"}
+    written = [json.loads((out / run.name / "metrics.json").read_text()) for run in result.runs]
+    lines = table(out)
+    for split, figures in summary.items():
+        assert figures.keys() == {"loss", "r2"}
+        for name, told in figures.items():
+            values = np.array([each[split][name] for each in written])
+            assert len(set(values)) == 6
+            assert told["mean"] == pytest.approx(np.mean(values), rel=1e-14)
+            assert told["std"] == pytest.approx(np.std(values, ddof=1), rel=1e-13)
+            assert (told["min"], told["max"], told["runs"]) == (values.min(), values.max(), 6)
+            assert [float(line[f"{split}.{name}"]) for line in lines] == values.tolist()
+    assert [(line["seed"], line["fold"], line["state"], line["epochs"]) for line in lines] == [
+        (str(seed), str(fold), "finished", "4") for seed in (0, 1) for fold in (0, 1, 2)
+    ]
+
+
+def test_each_row_is_tested_once_and_seeds_see_the_same_rows(rows: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a run measures is looked at where it splits its rows."""
+    from specnet.running import outcome
+
+    seen: list[dict[str, Any]] = []
+    split_data = outcome.split_data
+
+    def spying(*arguments: Any, **named: Any) -> Any:
+        data = split_data(*arguments, **named)
+        seen.append({name: sorted(part.columns[:, 0].astype(int).tolist()) for name, part in data.splits.items()})
+        return data
+
+    monkeypatch.setattr(outcome, "split_data", spying)
+    specnet.run_many(rows, folds=3, seeds=2)
+    assert len(seen) == 6
+    for folds in (seen[:3], seen[3:]):
+        assert sorted(number for each in folds for number in each["test"]) == list(range(ROWS))
+        for each in folds:
+            assert sorted(number for part in each.values() for number in part) == list(range(ROWS))
+            assert len(each["validation"]) == 13  # a fifth of all rows
+    assert seen[:3] == seen[3:]
+
+
+def test_seeds_differ_in_training_alone_and_that_is_written_out(rows: Path):
+    out = rows.parent / "out"
+    specnet.run_many(rows, out, seeds=2, overrides=["seed=7"])
+    for seed in (7, 8):
+        text = (out / f"seed{seed}/spec.toml").read_text()
+        spec = specnet.parse_spec(out / f"seed{seed}/spec.toml")
+        assert spec.seed == seed
+        assert spec.data.split.random_state == 7
+        assert spec.data.split.test_size == 0.25
+        assert "# beside this file" in text
+    plain = specnet.run(rows, rows.parent / "plain", overrides=["seed=7"], threads=1)
+    assert (out / "seed7/model.safetensors").read_bytes() != (out / "seed8/model.safetensors").read_bytes()
+    assert json.loads((out / "seed7/metrics.json").read_text())["test"]["loss"] == plain.metrics["test"]["loss"]
+
+
+@pytest.mark.parametrize("name", ["seed0_fold1", "seed1_fold2"])
+def test_the_spec_of_a_run_is_written_so_that_it_gives_its_files(done: tuple[Path, RepeatedResult], name: str):
+    """From its own folder, whose paths lead elsewhere than the first spec's."""
+    out, _ = done
+    text = (out / name / "spec.toml").read_text()
+    assert "# beside this file" in text
+    assert "test_size" not in text
+    assert '"../../rows.csv"' in text
+    specnet.run(out / name / "spec.toml", out / "alone", threads=1, report=False)
+    ours, alone = fingerprint(out / name), fingerprint(out / "alone")
+    differing = {file for file in ours.keys() | alone.keys() if ours.get(file) != alone.get(file)}
+    assert differing == {"run.json"}, "it says from which folder it was run"
+    assert "model.safetensors" in ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["own", "threads", "dask"])
+def test_the_same_files_whoever_computes_them(
+    kind: str, done: tuple[Path, RepeatedResult], rows: Path, monkeypatch: pytest.MonkeyPatch
+):
+    again = rows.parent / "again"
+    if kind == "own":
+        monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
+        specnet.run_many(rows, again, folds=3, seeds=2, jobs=2)
+    else:
+        with EXECUTORS[kind]() as arguments:
+            specnet.run_many(rows, again, folds=3, seeds=2, **arguments)
+    assert fingerprint(again) == fingerprint(done[0])
+
+
+def test_resuming_computes_what_is_missing_and_nothing_else(
+    done: tuple[Path, RepeatedResult], rows: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out, result = done
+    before = fingerprint(out)
+    shutil.rmtree(out / "seed0_fold1")
+    (out / "seed1_fold0/run.json").unlink()
+    (out / "summary.json").unlink()
+    computed: list[int] = []
+    perform = tasks.perform
+
+    def counting(task: tasks.Task, rows: Any) -> tasks.Outcome:
+        computed.append(task.data["seed"])
+        return perform(task, rows)
+
+    monkeypatch.setattr(workers, "perform", counting)
+    again = specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
+    assert computed == [0, 1]
+    assert fingerprint(out) == before
+    assert again.runs == result.runs
+    more = specnet.run_many(rows, out, folds=3, seeds=3, resume=True)
+    assert computed == [0, 1, 2, 2, 2]
+    assert len(more.runs) == 9
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folds", "told"),
+    [
+        (["training.epochs=5"], 3, "holds a finished run of another spec"),
+        ([], 4, "holds a finished run of another spec"),
+    ],
+)
+def test_resuming_another_spec_is_an_error(done: tuple[Path, RepeatedResult], rows: Path, overrides, folds, told):
+    out, _ = done
+    before = fingerprint(out)
+    with pytest.raises(FileError, match=told):
+        specnet.run_many(rows, out, folds=folds, seeds=2, resume=True, overrides=overrides)
+    assert fingerprint(out) == before
+
+
+def test_resuming_on_other_rows_is_an_error(done: tuple[Path, RepeatedResult], rows: Path):
+    out, _ = done
+    path = rows.parent / "rows.csv"
+    path.write_text(path.read_text() + "61.5,0,0\n")
+    with pytest.raises(FileError, match="on other data"):
+        specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", b"{"),
+        ("run.json", b'{"finished": true, "epochs": "many"}'),
+        ("run.json", b"[]"),
+        ("metrics.json", b"\xff"),
+        ("metrics.json", b"{}"),
+        ("metrics.json", b'{"train": {"loss": "small"}}'),
+        ("metrics.json", None),
+        ("spec.toml", b"\xff\x00"),
+        ("spec.toml", None),
+    ],
+)
+def test_a_damaged_run_is_a_clear_error(done: tuple[Path, RepeatedResult], rows: Path, file: str, content):
+    out, _ = done
+    path = out / "seed0_fold1" / file
+    facts = json.loads((out / "seed0_fold1/run.json").read_text())
+    if content is None:
+        path.unlink()
+    elif b"many" in content:
+        path.write_text(json.dumps({**facts, "epochs": "many"}))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(FileError) as told:
+        specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
+    assert "seed0_fold1" in str(told.value)
+
+
+def test_force_replaces_the_runs_and_keeps_foreign_files(done: tuple[Path, RepeatedResult], rows: Path):
+    out, _ = done
+    kept = {"notes.txt": "mine", "seed0_fold0/notes.txt": "mine too", "other/model.safetensors": "not a fold"}
+    (out / "other").mkdir()
+    for name, text in kept.items():
+        (out / name).write_text(text)
+    with pytest.raises(TakenError, match="not empty"):
+        specnet.run_many(rows, out, folds=2)
+    result = specnet.run_many(rows, out, folds=2, force=True)
+    assert [run.name for run in result.runs] == ["fold0", "fold1"]
+    assert all((out / name).read_text() == text for name, text in kept.items())
+    left = {path.name for path in (out / "seed0_fold0").iterdir()}
+    assert not left & set(RUN_FILES)
+    assert not (out / "seed1_fold1").exists()
+    assert len(table(out)) == 2
+
+
+def test_a_run_that_fails_does_not_stop_the_others(rows: Path):
+    """The last fold holds an enormous target for its training: squares are not finite."""
+    path = rows.parent / "rows.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = "0.5,0.5,1e30"
+    path.write_text("\n".join(lines) + "\n")
+    out, options = rows.parent / "out", ["training.optimizer={type='sgd',learning_rate=1e30}", "seed=0"]
+    result = specnet.run_many(rows, out, folds=3, overrides=[*options, "network.dtype=float32"])
+    bad = [run for run in result.runs if run.state == "diverged"]
+    assert len(bad) == len(result.failed) == 3
+    assert all(run.message and not run.metrics for run in bad)
+    assert not [path for path in out.iterdir() if path.is_dir()]
+    assert [line["message"] for line in table(out)] == [run.message for run in bad]
+    assert json.loads((out / "summary.json").read_text()) == {}
+    assert all(run.name in str(result.failure) for run in bad)
+
+
+class Picky(Metric):
+    """Fails on 21 rows: 61 rows have one fold of so many."""
+
+    type: Literal["picky"] = "picky"
+    task = VALUES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        if len(target) == 21:
+            raise ValueError("not these")
+        return 1.0
+
+
+def test_one_of_the_folds_may_fail_alone(rows: Path):
+    out = rows.parent / "out"
+    result = specnet.run_many(rows, out, folds=3, overrides=["training.metrics=['picky']"], parts=[Picky])
+    assert [run.state for run in result.runs] == ["refused", "finished", "finished"]
+    assert "not these" in result.runs[0].message
+    assert result.failed == result.runs[:1]
+    assert not (out / "fold0").exists()
+    assert [line["message"] for line in table(out)] == [result.runs[0].message, "", ""]
+    assert [line["test.picky"] for line in table(out)] == ["", "1.0", "1.0"]
+    assert result.summary["test"]["picky"] == {"mean": 1, "std": 0, "min": 1, "max": 1, "runs": 2}
+    again = specnet.run_many(rows, out, folds=3, overrides=["training.metrics=['picky']"], parts=[Picky], resume=True)
+    assert again.runs == result.runs
+
+
+def test_an_interrupted_series_keeps_what_is_done(rows: Path, monkeypatch: pytest.MonkeyPatch):
+    out, perform, count = rows.parent / "out", tasks.perform, 0
+
+    def interrupting(task: tasks.Task, rows: Any) -> tasks.Outcome:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        return perform(task, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "perform", interrupting)
+        with pytest.raises(RunInterrupted, match="2 of 4 runs are done"):
+            specnet.run_many(rows, out, folds=4)
+        count = 2
+        with pytest.raises(KeyboardInterrupt):
+            specnet.run_many(rows, folds=4)
+    assert [line["run"] for line in table(out)] == ["fold0", "fold1"]
+    specnet.run_many(rows, out, folds=4, resume=True)
+    specnet.run_many(rows, rows.parent / "once", folds=4)
+    assert fingerprint(out) == fingerprint(rows.parent / "once")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"folds": 1},
+        {"folds": 0},
+        {"seeds": 0},
+        {"seeds": True},
+        {"folds": 2.0},
+        {"seeds": 2, "jobs": 0},
+        {"seeds": 2, "resume": True},
+        {"seeds": 2, "out": "x", "resume": True, "force": True},
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(rows: Path, arguments, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(rows.parent)
+    with pytest.raises((DataError, SpecError)):
+        specnet.run_many(rows, **{"out": "nowhere", **arguments} if "resume" not in arguments else arguments)
+    assert not (rows.parent / "nowhere").exists()
+
+
+def test_folds_beside_folds_are_refused(rows: Path):
+    with pytest.raises(DataError, match="fold already"):
+        specnet.run_many(rows, folds=2, overrides=["data.split.folds=2", "data.split.fold=0", "data.split.test_size=0"])
+
+
+def test_custom_parts_need_a_module_only_for_processes():
+    spec = BASE.replace("[4]  # one hidden layer", "[4]\nactivations = ['halved', 'sigmoid']")
+    assert not specnet.run_many(spec, seeds=2, parts=[Halved]).failed
+
+
+@pytest.mark.slow
+def test_custom_parts_with_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spec = BASE.replace("[4]  # one hidden layer", "[4]\nactivations = ['halved', 'sigmoid']")
+    monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
+    specnet.run_many(spec, tmp_path / "here", seeds=3, parts=[Halved])
+    specnet.run_many(spec, tmp_path / "there", seeds=3, jobs=2, parts=[Halved])
+    assert fingerprint(tmp_path / "here") == fingerprint(tmp_path / "there")
+
+    class Local(Halved):
+        """Cannot be pickled: it has no place in a module."""
+
+    with pytest.raises(DataError, match="cannot be sent to a worker"):
+        specnet.run_many(spec, tmp_path / "local", seeds=3, jobs=2, parts=[Local])

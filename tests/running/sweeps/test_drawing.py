@@ -1,0 +1,285 @@
+"""Which values trials try: those that Optuna would draw, who knows the trials before them and no other."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+import specnet
+from specnet.errors import FileError, SpecnetWarning, TrainingError
+from specnet.running.many import tasks, workers
+from specnet.running.many.tasks import Outcome, Task
+from specnet.running.sweeps.trials import TrialOutcome
+from tests.running.sweeps.searches import BASE, GRID, SWEEPS, TPE, fingerprint
+
+RATES = """\
+[sweep.space]
+"training.l2" = { low = 1e-6, high = 1e-2, log = true }
+"training.batch_size" = { low = 4, high = 32 }
+"training.optimizer" = ["sgd", { type = "adam", learning_rate = { low = 1e-4, high = 0.1, log = true } }]
+"""
+
+
+def spec(trials: int, parallel: int, seed: int | None = None, more: str = "") -> str:
+    own = "" if seed is None else f"seed = {seed}\n"
+    sampler = "sampler = { type = 'tpe', startup_trials = 4 }\n"
+    return f"{BASE}[sweep]\ntrials = {trials}\nparallel = {parallel}\n{sampler}{own}{more}{RATES}"
+
+
+def loss_of(training: Any) -> float:
+    """A figure that is quick to compute."""
+    optimizer = training["optimizer"]
+    rate = optimizer["learning_rate"] if isinstance(optimizer, dict) else 0.01
+    return (np.log10(training["l2"]) + 4) ** 2 + (training["batch_size"] - 9) ** 2 / 50 + abs(np.log10(rate) + 2)
+
+
+Computed = Callable[[Any], Outcome]
+
+
+@pytest.fixture
+def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
+    """Let trials come to what a function says of their training."""
+
+    def patched(function: Computed) -> None:
+        def perform(task: Task, rows: Any) -> Outcome:
+            machine = tasks.machine_facts()
+            outcome = function(task.data["training"])
+            outcome.machine.update({name: machine[name] for name in tasks.MACHINE})
+            return outcome
+
+        monkeypatch.setattr(workers, "perform", perform)
+
+    return patched
+
+
+def figure(loss: float) -> TrialOutcome:
+    return TrialOutcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
+
+
+def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
+    """Return what trials draw where trial k is drawn as soon as trials 0 … k − parallel are told, by Optuna alone."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study, under_way, drawn = optuna.create_study(), [], []
+    for number in range(trials):
+        if len(under_way) == parallel:
+            trial, values = under_way.pop(0)
+            value, state = told_as(values)
+            study.tell(trial, value, state=state)
+        own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=4, constant_liar=True, seed=own)
+        trial = study.ask()
+        values: dict[str, Any] = {"l2": trial.suggest_float("training.l2", 1e-6, 1e-2, log=True)}
+        values["batch_size"] = trial.suggest_int("training.batch_size", 4, 32)
+        if trial.suggest_categorical("training.optimizer", ['"sgd"', '"adam"']) == '"adam"':
+            rate = trial.suggest_float("training.optimizer.adam.learning_rate", 1e-4, 0.1, log=True)
+            values["optimizer"] = {"type": "adam", "learning_rate": rate}
+        else:
+            values["optimizer"] = "sgd"
+        under_way.append((trial, values))
+        drawn.append(values)
+    return drawn
+
+
+def drawn_by(result: specnet.SweepResult) -> list[Any]:
+    found = []
+    for trial in result.trials:
+        settings = dict(trial.settings)
+        values: dict[str, Any] = {key: settings[f"training.{key}"] for key in ("l2", "batch_size")}
+        kind = tomllib.loads(f"x = {settings['training.optimizer']}")["x"]
+        rate = settings.get("training.optimizer.adam.learning_rate")
+        values["optimizer"] = kind if rate is None else {"type": "adam", "learning_rate": rate}
+        found.append(values)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(("parallel", "seed"), [(1, 0), (1, 5), (4, 0), (7, 3)])
+def test_trials_are_drawn_as_optuna_alone_would_draw_them(computes: Any, parallel: int, seed: int):
+    computes(lambda training: figure(loss_of(training)))
+    result = specnet.sweep(spec(16, parallel, seed), jobs=1, report=False)
+    expected = with_optuna(16, parallel, seed, lambda values: (loss_of(values), None))
+    assert drawn_by(result) == expected
+    figures = [loss_of(values) for values in expected]
+    assert [trial.figure for trial in result.trials] == figures
+    assert result.best.number == int(np.argmin(figures))
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_diverged_trials_are_told_as_pruned_and_refused_ones_as_failed(computes: Any, tmp_path: Path):
+    def kind(values: Any) -> str:
+        return "refused" if values["batch_size"] > 24 else "diverged" if values["l2"] > 1e-4 else "finished"
+
+    def ending(training: Any) -> Outcome:
+        state = kind(training)
+        return figure(loss_of(training)) if state == "finished" else Outcome(state, message=f"it {state}")
+
+    def told_as(values: Any) -> tuple[Any, Any]:
+        states = {"refused": TrialState.FAIL, "diverged": TrialState.PRUNED, "finished": TrialState.COMPLETE}
+        state = states[kind(values)]
+        return (loss_of(values) if state is TrialState.COMPLETE else None), state
+
+    computes(ending)
+    result = specnet.sweep(spec(20, 3, 1), tmp_path / "sweep", jobs=1, report=False)
+    expected = with_optuna(20, 3, 1, told_as)
+    assert drawn_by(result) == expected
+    assert [trial.state for trial in result.trials] == list(map(kind, expected))
+    assert {trial.state for trial in result.trials} == {"finished", "diverged", "refused"}
+    journal = (tmp_path / "sweep/study.journal").read_text()
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(tmp_path / "sweep/study.journal"))
+    )
+    assert journal
+    (summary,) = optuna.get_all_study_summaries(storage)
+    study = optuna.load_study(study_name=summary.study_name, storage=storage)
+    names = {"finished": "COMPLETE", "diverged": "PRUNED", "refused": "FAIL"}
+    assert [trial.state.name for trial in study.trials] == [names[trial.state] for trial in result.trials]
+    assert [trial.params for trial in study.trials] == [trial.parameters for trial in result.trials]
+
+
+def test_the_sampler_is_seeded_by_the_spec(computes: Any):
+    computes(lambda training: figure(loss_of(training)))
+    by_spec = specnet.sweep(spec(6, 2), jobs=1, overrides=["seed=5"], report=False)
+    assert drawn_by(by_spec) == drawn_by(specnet.sweep(spec(6, 2, 5), jobs=1, report=False))
+    assert drawn_by(by_spec) != drawn_by(specnet.sweep(spec(6, 2), jobs=1, report=False))
+
+
+def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(computes: Any):
+    def scored(training: Any) -> TrialOutcome:
+        score = round(min(loss_of(training), 3.0))
+        metrics = {"train": {"loss": 1.0}, "validation": {"loss": -float(score), "accuracy": float(score)}}
+        return TrialOutcome("finished", metrics=metrics, epochs=1)
+
+    computes(scored)
+    result = specnet.sweep(spec(12, 2, more="metric = 'accuracy'\n"), jobs=1, report=False)
+    figures = [trial.figure for trial in result.trials]
+    assert figures.count(max(figures)) > 1
+    assert result.best.number == figures.index(max(figures))
+
+
+def test_a_grid_is_tried_in_order():
+    result = specnet.sweep(GRID, jobs=1, report=False)
+    sizes, rates = "network.hidden_layer_sizes", "training.optimizer.learning_rate"
+    found = [(trial.settings[sizes], trial.settings[rates]) for trial in result.trials]
+    assert found == list(itertools.product(["[2]", "[4]"], ["0.1", "0.01", "0.001"]))
+
+
+def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
+    undefined = {"validation": {"loss": None}, "train": {"loss": 1.0}}
+    count = iter(range(9))
+    computes(lambda training: figure(1.0) if next(count) % 2 else TrialOutcome("finished", metrics=undefined))
+    result = specnet.sweep(spec(4, 1), jobs=1, report=False)
+    assert [trial.state for trial in result.trials] == ["refused", "finished"] * 2
+    assert result.trials[0].message == "validation_loss is not defined for the validation rows"
+
+
+@pytest.mark.parametrize(("trials", "first"), [(30, 20), (3, 3)])
+def test_a_sweep_of_which_nothing_finishes_is_an_error(computes: Any, tmp_path: Path, trials: int, first: int):
+    computes(lambda training: Outcome("diverged", message="the loss is not finite"))
+    with pytest.raises(TrainingError, match=f"none of the first {first} trials has finished; .* not finite"):
+        specnet.sweep(spec(trials, 4), tmp_path / "sweep", jobs=1)
+    facts = json.loads((tmp_path / "sweep/sweep.json").read_text())
+    assert (facts["finished"], facts["states"], facts["best"]) == (False, {"diverged": first}, None)
+    assert len((tmp_path / "sweep/trials.csv").read_text().splitlines()) == first + 1
+    assert not (tmp_path / "sweep/best.toml").exists()
+
+
+def test_a_first_trial_that_finishes_late_is_enough(computes: Any):
+    count = iter(range(25))
+    computes(lambda training: figure(1.0) if next(count) >= 19 else Outcome("diverged", message="no"))
+    assert specnet.sweep(spec(25, 1), jobs=1, report=False).best.number == 19
+
+
+def test_more_trials_on_resuming_are_those_of_a_longer_sweep(tmp_path: Path):
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=5)
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True)
+    specnet.sweep(TPE, tmp_path / "once", jobs=1)
+    grown, once = fingerprint(tmp_path / "grown"), fingerprint(tmp_path / "once")
+    assert grown == once
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True)
+    assert fingerprint(tmp_path / "grown") == once
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("training.epochs=21", "training.epochs"),
+        ("sweep.parallel=2", "sweep.parallel"),
+        ("sweep.metric=accuracy", "sweep.metric"),
+        ("sweep.sampler=random", "sweep.sampler"),
+        ("sweep.seed=1", "sweep.seed"),
+        ("sweep.space={'training.l2' = [0.0, 0.1]}", "sweep.space"),
+        ("data.noise=0.3", "data"),
+        ("seed=1", "seed"),
+    ],
+)
+def test_another_sweep_is_not_resumed(override: str, told: str, tmp_path: Path):
+    out = tmp_path / "sweep"
+    specnet.sweep(TPE, out, jobs=1, trials=1)
+    before = fingerprint(out)
+    with pytest.raises(FileError, match="holds another sweep") as error:
+        specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, overrides=[override])
+    assert told in str(error.value)
+    assert fingerprint(out) == before
+
+
+def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
+    out = tmp_path / "sweep"
+    specnet.sweep(TPE, out, jobs=1, trials=2)
+    facts = json.loads((out / "sweep.json").read_text())
+    facts["versions"]["optuna"] = "4.9"
+    (out / "sweep.json").write_text(json.dumps(facts))
+    with pytest.warns(SpecnetWarning, match=f"Optuna 4.9, now {optuna.__version__}"):
+        specnet.sweep(TPE, out, jobs=1, trials=3, resume=True)
+    specnet.sweep(TPE, out, jobs=1, trials=3, resume=True)
+
+
+def test_a_worker_with_another_processor_is_told_of_once(
+    computes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    here = tasks.machine_facts()
+    count = iter(range(100))
+
+    def other() -> dict[str, Any]:
+        """Every third trial is computed elsewhere."""
+        elsewhere = {**here, "blas": {**here["blas"], "architecture": "Elsewhere"}, "cpu_features": ["NOTHING"]}
+        return elsewhere if next(count) % 3 == 1 else here
+
+    monkeypatch.setattr(tasks, "machine_facts", other)
+    computes(lambda training: figure(loss_of(training)))
+    with pytest.warns(SpecnetWarning) as told:
+        specnet.sweep(spec(9, 2), tmp_path / "sweep", jobs=1, report=False)
+    (warning,) = told
+    text = str(warning.message)
+    for word in ("another processor", "Elsewhere", str(here["blas"]["architecture"]), "NOTHING", "OPENBLAS_CORETYPE"):
+        assert word in text
+    machines = json.loads((tmp_path / "sweep/sweep.json").read_text())["machines"]
+    assert [machine["cpu_features"] for machine in machines] == [here["cpu_features"], ["NOTHING"]]
+
+
+def test_pruning_knows_the_told_trials_and_no_others(tmp_path: Path):
+    """The median rule, by hand, of the trials that were told when each was drawn."""
+    result = specnet.sweep(SWEEPS["pruned"], tmp_path / "sweep", jobs=1, report=False)
+    for trial in result.trials:
+        told = result.trials[: max(0, trial.number - 2)]  # parallel = 3
+        finished = [each for each in told if each.state == "finished"]
+        ends = None
+        for rung in trial.curve:
+            best = min(loss for at, loss in trial.curve.items() if at <= rung)
+            if len(finished) >= 2 and rung >= 2 and best > np.median([each.curve[rung] for each in finished]):
+                ends = rung
+                break
+        assert (trial.state, ends) == (("pruned", len(trial.curve)) if ends else ("finished", None))
+        assert list(trial.curve) == list(range(1, trial.epochs + 1))
+        if trial.state == "finished":
+            history = (tmp_path / f"sweep/trials/{trial.number:04}/history.jsonl").read_text().splitlines()
+            assert list(trial.curve.values()) == [json.loads(line)["validation_loss"] for line in history]
+    assert any(trial.state == "pruned" for trial in result.trials)
