@@ -15,8 +15,10 @@ from specnet.report.run_table import LOSS, VALIDATION
 
 OUTER = 0.02
 """Fraction of the values at each end of an axis that do not decide how long it is."""
-ROOM = 2.0
+ROOM, LOG_ROOM = 1.0, 0.25
 """An axis ends so many ranges of the inner values beyond them at most."""
+WORSE = 4.0
+"""A score is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
 
 
 class Curve(NamedTuple):
@@ -50,8 +52,9 @@ def curves_axis(curves: Sequence[Curve], label: str, *, is_loss: bool) -> Axis:
 def _inner(values: NDArray[np.float64], *, log: bool) -> NDArray[np.float64]:
     scaled = np.log(values) if log else values
     low, high = np.quantile(scaled, [OUTER, 1 - OUTER])
-    room = ROOM * (high - low)
-    return values[(scaled >= low - room) & (scaled <= high + room)]
+    room = (LOG_ROOM if log else ROOM) * (high - low)
+    inner: NDArray[np.float64] = values[(scaled >= low - room) & (scaled <= high + room)]
+    return inner
 
 
 def scores_axis(values: ArrayLike, label: str, *, is_loss: bool, larger_is_better: bool) -> Axis:
@@ -61,10 +64,10 @@ def scores_axis(values: ArrayLike, label: str, *, is_loss: bool, larger_is_bette
         return Axis.over(scores, label=label, log=True, margin=0.06)
     badness = -scores if larger_is_better else scores
     best, middle = badness.min(), np.median(badness)
-    shown = badness <= middle + 2 * ROOM * (middle - best)
+    shown = badness <= middle + WORSE * (middle - best)
     return Axis.over(scores[shown], label=label, margin=0.06)
 
 
 def within(axis: Axis, values: ArrayLike) -> NDArray[np.float64]:
     """Return values, those beyond an axis at its ends."""
-    return np.clip(np.asarray(values, np.float64), axis.low, axis.high)
+    return np.asarray(values, np.float64).clip(axis.low, axis.high)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -15,9 +14,10 @@ from specnet.report.charts import Chart, Figure
 from specnet.report.comparison import MOST_NAMED, line_style
 from specnet.report.drawings import mark_alone
 from specnet.report.figures import ABSENT, count, counted, figure, metric, metric_spread, true_minus
-from specnet.report.headline import Tile, main_metric, words
-from specnet.report.overlays import Curves, curve_title, curves_axis, epochs_axis
+from specnet.report.headline import Tile, words
+from specnet.report.overlays import curve_title, curves_axis, epochs_axis
 from specnet.report.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION
+from specnet.report.series_record import FoldSearch, SeriesRecord, SeriesRun, Summary
 from specnet.report.style import CLASS_COUNT
 from specnet.report.tables import TextTable
 from specnet.report.templates import environment, style
@@ -28,118 +28,6 @@ JITTER = 0.26
 """How far the first and the last seed stand beside the middle of their fold."""
 BAND = 0.14
 """Opacity of what lies within a standard deviation of the mean."""
-
-Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""By part of the split and metric: ``mean``, ``std``, ``min``, ``max`` and the number of ``runs``."""
-
-
-@dataclass(frozen=True)
-class FoldSearch:
-    """The sweep that a run is the best trial of.
-
-    Attributes
-    ----------
-    address : str
-        Of its page, as seen from this one.
-    trial, trials : int
-        The best one, and how many there are.
-    metric : str
-        What it is the best by.
-    figure : float
-        On validation rows.
-    settings : mapping
-        What was drawn for the best trial, by key.
-    """
-
-    address: str
-    trial: int
-    trials: int
-    metric: str
-    figure: float
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class SeriesRun:
-    """One of many runs.
-
-    Attributes
-    ----------
-    name : str
-        Of its folder.
-    seed, fold : int or None
-        What is its own.
-    state, message : str
-        ``finished``, or how it ended else, and why.
-    metrics : mapping
-        The figures by part of the split and name.
-    epochs : int or None
-    curves : mapping
-    search : FoldSearch or None
-    """
-
-    name: str
-    seed: int | None
-    fold: int | None
-    state: str = FINISHED
-    message: str = ""
-    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    epochs: int | None = None
-    curves: Curves = field(default_factory=dict)
-    search: FoldSearch | None = None
-
-    def score(self, split: str, name: str) -> float | None:
-        """Return a figure, None if the run does not have it."""
-        return self.metrics.get(split, {}).get(name)
-
-
-@dataclass(frozen=True)
-class SeriesRecord:
-    """Many runs as their folder tells of them.
-
-    Attributes
-    ----------
-    name : str
-        Of their spec; nothing if none of them has finished.
-    runs : sequence of SeriesRun
-    summary : mapping
-        As ``summary.json`` has it.
-    command : str
-        What does one of them again.
-    facts : sequence of (name, value)
-        What it takes to do them again.
-    """
-
-    name: str
-    runs: Sequence[SeriesRun]
-    summary: Summary
-    command: str = ""
-    facts: Sequence[tuple[str, str]] = ()
-
-    @property
-    def split(self) -> str:
-        """The rows that tell most."""
-        return next((split for split in (TEST, VALIDATION, TRAIN) if split in self.summary), TEST)
-
-    @property
-    def main(self) -> str:
-        """The metric by which the runs are judged."""
-        return main_metric(self.summary.get(self.split, ())) or LOSS
-
-    @property
-    def metrics(self) -> list[str]:
-        """All of them, that by which the runs are judged first and the loss last."""
-        return sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
-
-    @property
-    def finished(self) -> list[SeriesRun]:
-        """The runs that have finished."""
-        return [run for run in self.runs if run.state == FINISHED]
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether each run is the best of a sweep."""
-        return any(run.search is not None for run in self.runs)
 
 
 class Legend(NamedTuple):
@@ -163,7 +51,7 @@ def series_page(record: SeriesRecord) -> str:
             style=style(),
             name=record.name or kind,
             kind=kind,
-            kicker=list(filter(None, [record.name, kind, counted(len(record.runs), "run")])),
+            kicker=list(filter(None, [record.name, kind, _number(record)])),
             sentence=series_sentence(record),
             tiles=list(_tiles(record)),
             differing=_differing(record),
@@ -184,6 +72,10 @@ def series_page(record: SeriesRecord) -> str:
     )
 
 
+def _number(record: SeriesRecord) -> str:
+    return counted(len(record.runs), "sweep" if record.is_nested else "run")
+
+
 def series_sentence(record: SeriesRecord) -> str:
     """Return in a sentence what the runs come to."""
     finished, total = len(record.finished), len(record.runs)
@@ -193,9 +85,7 @@ def series_sentence(record: SeriesRecord) -> str:
     found = record.summary[record.split][record.main]
     rows = {TEST: "test", TRAIN: "training"}.get(record.split, record.split)
     label = f"{rows} {words(record.main)}"
-    what = f"{of_all}{counted(total, 'run')}"
-    if record.is_nested:
-        what = f"The best trials of {of_all}{counted(total, 'sweep')}"
+    what = f"{'The best trials of ' if record.is_nested else ''}{of_all}{_number(record)}"
     if found["mean"] is None:
         return f"{what}: the {label} is not defined for any of them."
     shown = true_minus(metric_spread(record.main, found["mean"], found["std"]))
@@ -260,7 +150,9 @@ def _spread_tile(split: str, name: str, found: Mapping[str, Any]) -> Tile:
         return Tile(label, ABSENT, "not defined")
     value = true_minus(metric_spread(name, found["mean"], found["std"]))
     low, high = (true_minus(metric(name, found[end])) for end in ("min", "max"))
-    return Tile(label, value, f"{low} to {high}" if found["runs"] > 1 else "a single run")
+    if found["runs"] == 1:
+        return Tile(label, value, "a single run")
+    return Tile(label, value, f"{low} to {high}" if low != high else "the same in every run")
 
 
 def _std_of_means(record: SeriesRecord, by: str) -> float | None:
@@ -356,13 +248,17 @@ def _run_style(record: SeriesRecord, run: SeriesRun, *, named: bool) -> str:
 def _runs_table(record: SeriesRecord) -> TextTable:
     names = record.metrics
     train = record.main if record.split != TRAIN else ""
-    header = ["run", *(f"{record.split} {words(name)}" for name in names), *([f"train {words(train)}"] if train else [])]
+    header = [
+        "run",
+        *(f"{record.split} {words(name)}" for name in names),
+        *([f"train {words(train)}"] if train else []),
+    ]
     header.append("epochs")
     right = set(range(1, len(header)))
     if record.is_nested:
         search = next(run.search for run in record.runs if run.search is not None)
         right |= {len(header), len(header) + 1}
-        header += ["best trial", words(search.metric) if LOSS in search.metric else f"validation {words(search.metric)}"]
+        header += ["best trial", f"validation {words(search.metric)}"]
     all_finished = len(record.finished) == len(record.runs)
     rows = []
     for run in record.runs:

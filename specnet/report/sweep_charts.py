@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from specnet.report.axes import Axis
 from specnet.report.charts import Chart, Figure
+from specnet.report.differences import setting_text
 from specnet.report.epochs import MOST_POINTS
 from specnet.report.figures import ABSENT, count, counted, metric, rounded, true_minus
 from specnet.report.headline import words
@@ -154,13 +156,16 @@ def _by_trial(ranking: Ranking) -> Figure:
     last = max(trial.number for trial in trials)
     x = Axis(-0.02 * max(last, 1) - 0.5, last + 0.02 * max(last, 1) + 0.5, "trial")
     title = f"{ranking.label.capitalize()} by trial"
-    told = f"best {ranking.text(figure)} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
+    told_best = ranking.text(figure)
+    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {told}", x, y)
     steps = _best_so_far(ranking)
     numbers, values = zip(*steps, strict=True)
     # A step goes along first, and then to the better figure.
     across = [number for number in [*numbers[1:], last] for _ in range(2)]
-    chart.line([numbers[0], *across[:-1]], np.repeat(values, 2)[: 2 * len(values)], "series-2", name="best")
+    chart.line(
+        [numbers[0], *across[:-1]], np.repeat(values, 2)[: 2 * len(values)], "series-2", name="best", value=told_best
+    )
     finished = sorted(ranked, key=lambda each: each[0].number)
     xs, ys = [trial.number for trial, _ in finished], within(y, [value for _, value in finished])
     if len(trials) <= MOST_HOVERS:
@@ -178,11 +183,11 @@ def _by_trial(ranking: Ranking) -> Figure:
     )
     chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
     beyond = sum(not y.low <= value <= y.high for _, value in ranked)
-    note = f"The line is the best so far; {ranking.text(figure)} in trial {best.number}."
+    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
     if others:
-        note += f" Trials without a figure stand at the {'bottom' if ranking.larger_is_better else 'top'}."
+        note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
     if beyond:
-        note += f" {counted(beyond, 'trial')} beyond the axis at its end."
+        note += f" {counted(beyond, 'trial')} beyond the axis stand at its end."
     return Figure(title, note, chart.svg())
 
 
@@ -205,7 +210,9 @@ def _curves(ranking: Ranking) -> Figure:
     curves = [curve for _, curve in drawn]
     y = curves_axis(curves, "validation loss", is_loss=True)
     ends = "; ".join(f"trial {trial.number} at last {_last(trial)}" for trial in best)
-    chart = Chart(f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y)
+    chart = Chart(
+        f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y
+    )
     for trial, curve in drawn:
         if trial not in best:
             is_pruned = trial.state != FINISHED
@@ -214,7 +221,7 @@ def _curves(ranking: Ranking) -> Figure:
     if len(drawn) <= MOST_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
-            [curve.values[-1] for _, curve in pruned],
+            within(y, [curve.values[-1] for _, curve in pruned]),
             [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
             hover=[f"{ranking.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )
@@ -265,7 +272,9 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
         values = figures[[k for k in range(len(ranked)) if columns[k] == column]]
         if len(values):
             ends = column - SPREAD / 2, column + SPREAD / 2
-            chart.line(ends, [float(np.median(values))] * 2, "whisker", title=f"median of {shown_choice(choices[column])}")
+            chart.line(
+                ends, [float(np.median(values))] * 2, "whisker", title=f"median of {shown_choice(choices[column])}"
+            )
     for k in reversed(range(len(ranked))):
         trial = ranked[k][0]
         if id(trial) in leading:
@@ -280,11 +289,14 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
 
 
 def shown_setting(value: str | int | float) -> str:
-    """Return a value that was drawn as text: numbers to three digits, TOML without the quotes around a text."""
+    """Return a value that was drawn as text: numbers to three digits, values of lists as pages show settings."""
     return shown_choice(value) if isinstance(value, str) else rounded(value)
 
 
+@cache
 def shown_choice(toml: str) -> str:
-    """Return the TOML of a value, a text without its quotes."""
-    is_text = len(toml) > 2 and toml[0] == toml[-1] == '"' and "\\" not in toml
-    return toml[1:-1] if is_text else toml
+    """Return the TOML of a value as pages show settings: ``adam``, ``[16, 16]``, ``sgd(momentum=0.9)``."""
+    try:
+        return setting_text(tomllib.loads(f"value = {toml}")["value"])
+    except tomllib.TOMLDecodeError:
+        return toml

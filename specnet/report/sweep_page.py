@@ -10,7 +10,7 @@ from typing import Any
 from specnet.report.drawings import mark_alone
 from specnet.report.figures import ABSENT, count, counted, metric, true_minus
 from specnet.report.headline import BASELINES, Tile, score_name, tiles, words
-from specnet.report.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION
+from specnet.report.run_table import FINISHED, TEST, TRAIN, VALIDATION
 from specnet.report.series_page import Legend
 from specnet.report.sweep_charts import (
     BEST,
@@ -102,6 +102,7 @@ def sweep_page(record: SweepRecord) -> str:
             keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
             best_drawn=BEST_DRAWN,
             several=record.several,
+            label=ranking.label,
             best=_best_table(record),
             states=_states_table(ranking.trials, states),
             spec_name=record.spec_name,
@@ -117,23 +118,17 @@ def sweep_sentence(record: SweepRecord) -> str:
     ranking, trials = record.ranking, len(record.ranking.trials)
     if not ranking.ranked:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
-    best, figure = ranking.ranked[0]
+    figure = ranking.ranked[0][1]
     told = f"The best of {counted(trials, 'trial')} reaches a {ranking.label} of {ranking.text(figure)}"
     if trials == 1:
         told = f"The only trial reaches a {ranking.label} of {ranking.text(figure)}"
-    test = _figures(record, TEST)
-    if not test:
+    test, main = _figures(record, TEST), score_name(record.evaluation or {TEST: {}})
+    names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
+    if not names:
         return f"{told}."
-    name = ranking.name if test.get(ranking.name) is not None else score_name(record.evaluation or {})
-    told += f", and its run {_article(words(name))} {words(name)} of {_shown(name, test.get(name))} on test rows"
-    main = score_name(record.evaluation or {})
-    if main != name:
-        told += f", with {_article(words(main))} {words(main)} of {_shown(main, test.get(main))}"
-    return f"{told}."
-
-
-def _article(word: str) -> str:
-    return "an" if word[0].lower() in "aeio" or word.startswith(("F1", "R²")) else "a"
+    first, *more = [(words(name), _shown(name, test[name])) for name in names]
+    rest = "".join(f" and its {label} {value}" for label, value in more)
+    return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
 
 
 def _shown(name: str, value: float | None) -> str:
@@ -175,9 +170,9 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     name, label = ranking.name, ranking.label
     if finished > 1:
         yield (
-            f"Trial {best.number} was chosen as the best of {count(finished)} by its {label}, {ranking.text(figure)}. "
-            "The same rows that chose it also measured it, so that chance has helped: the more trials, the more. On new "
-            "rows it will do worse."
+            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
+            f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more trials, "
+            "the more: expect worse on new rows."
         )
     else:
         yield f"Only one trial has finished: its {label} of {ranking.text(figure)} was not chosen among several."
@@ -186,8 +181,8 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         return
     if TEST not in record.evaluation:
         yield (
-            "No rows were held out for testing, so nothing here tells how it does on new rows: set data.split.test_size "
-            "to a fraction of the rows, or use specnet sweep with --folds."
+            "No rows were held out for testing, so nothing here tells how it does on new rows: set "
+            "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
         )
     elif test is None:
         yield f"The test {words(name)} of its run is not defined."
@@ -208,7 +203,7 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
         return None
     figure = ranking.ranked[0][1]
     validation = {**_figures(record, VALIDATION), ranking.name: figure}
-    rows = {f"validation, best of {count(len(ranking.ranked))}": validation}
+    rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
     rows |= {split: _figures(record, split) for split in (TEST, TRAIN) if _figures(record, split)}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(

@@ -22,8 +22,8 @@ _EPOCH = re.compile(rb'^\{"epoch": (\d{1,15})\b', re.MULTILINE)
 def read_curves(path: Path, most: int) -> Curves:
     """Return the curves in a ``history.jsonl``, at so many epochs at most, evenly spaced.
 
-    Where it holds several networks, the members of an ensemble or the folds and seeds of a trial, a curve is the mean of
-    those that reached an epoch.
+    Where it holds several networks, the members of an ensemble or the folds and seeds of a trial, a curve is the mean
+    of those that reached an epoch.
 
     Raises
     ------

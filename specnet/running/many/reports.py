@@ -15,7 +15,8 @@ from specnet.files.sweeps import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.epochs import MOST_POINTS
 from specnet.report.run_table import FINISHED
-from specnet.report.series_page import SeriesRecord, SeriesRun, Summary, series_page
+from specnet.report.series_page import series_page
+from specnet.report.series_record import SeriesRecord, SeriesRun, Summary
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.folder import RunFolder
 from specnet.running.many.curves import read_curves

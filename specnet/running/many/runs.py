@@ -24,8 +24,8 @@ from specnet.report.scores import scores_line
 from specnet.report.series import SeriesProgress, shown_series
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved
-from specnet.running.many.reports import write_series_report
 from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.reports import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.tasks import Common, Outcome, Task
 from specnet.running.many.workers import Workers

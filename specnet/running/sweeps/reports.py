@@ -17,7 +17,8 @@ from specnet.report.epochs import MOST_POINTS
 from specnet.report.figures import counted
 from specnet.report.overlays import Curve
 from specnet.report.run_table import FINISHED
-from specnet.report.series_page import FoldSearch, SeriesRecord, SeriesRun, series_page
+from specnet.report.series_page import series_page
+from specnet.report.series_record import FoldSearch, SeriesRecord, SeriesRun
 from specnet.report.sweep_charts import Dimension, Ranking, SweptTrial, points_of_each, shown_setting
 from specnet.report.sweep_page import SweepRecord, sweep_page
 from specnet.running.folder import RunFolder
@@ -99,17 +100,13 @@ def nested_record(folder: Path) -> SeriesRecord:
     """
     with file_errors(folder):
         names = sorted((path.name for path in folder.iterdir() if is_sweep(path)), key=by_numbers)
-    runs = [_fold(folder / name, place) for place, name in enumerate(_by_fold(names))]
+    runs = [_fold(folder / name, place) for place, name in enumerate(names)]
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
     if first is None:
         return SeriesRecord("", runs, read_summary(folder))
     spec = next(name for name in BEST_SPECS if (first / name).is_file())
     facts = list(run_facts(first / BEST))
     return SeriesRecord(run_name(first / BEST), runs, read_summary(folder), f"specnet run {first.name}/{spec}", facts)
-
-
-def _by_fold(names: Sequence[str]) -> list[str]:
-    return sorted(names, key=lambda name: by_numbers(name.removeprefix("fold")))
 
 
 def _fold(folder: Path, fold: int) -> SeriesRun:
@@ -198,8 +195,7 @@ class _Facts:
     def dimensions(self) -> Iterator[Dimension]:
         """Yield the searched keys."""
         for name, entry in dimensions(self._space).items():
-            is_range = isinstance(entry, Range)
-            yield Dimension(name, log=entry.log) if is_range else Dimension(name, tuple(entry))
+            yield Dimension(name, log=entry.log) if isinstance(entry, Range) else Dimension(name, entry)
 
     def epochs(self, trial: Trial) -> int:
         """Return how many epochs a trial would have had."""
@@ -223,7 +219,7 @@ class _Facts:
         yield "threads", str(self._threads)
         seed = self._sweep.get("seed")
         yield "seed of the sampler", str(self._spec.get("seed", "") if seed is None else seed)
-        yield "parallel", str(self._sweep.get("parallel", ""))
+        yield "trials at once", str(self._sweep.get("parallel", ""))
         yield "SHA-256 of the data", self._data
 
 
