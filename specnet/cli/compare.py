@@ -15,7 +15,8 @@ from specnet.cli.output import UsageError, reporting
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", show_default=False, help="Folders of runs, at least two.")
+        list[Path],
+        typer.Argument(metavar="RUN...", show_default=False, help="Folders of runs, of folds or seeds, or of sweeps."),
     ],
     out: Annotated[
         Path,
@@ -29,18 +30,21 @@ def compare(
     """Compare runs in one page.
 
     Writes their scores, their curves laid over each other, and the settings that differ into one HTML file that needs
-    nothing else.
+    nothing else. A folder of folds or seeds stands for its runs, a sweep for the run of its best trial.
 
     Examples
     --------
     specnet compare runs/moons_2_5_1/1 moons
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
+    specnet compare runs/digits/1 sweeps/digits/1
     """
     with reporting(output_format, quiet) as output:
-        if len(runs) < 2:
-            raise UsageError(
-                "expected at least two runs, got one", hint=f"use `specnet report {shlex.quote(str(runs[0]))}`"
-            )
+        from specnet.running.records import runs_for
+
+        found = [run for folder in runs for run in runs_for(folder)]
+        if len(found) < 2:
+            hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
+            raise UsageError("expected at least two runs, got one", hint=hint)
         check_suffix(out, (".html", ".htm"), "the file name of a page")
         from specnet.files import check_place, refuse_taken, write_file
         from specnet.report.comparison import comparison_page
@@ -50,7 +54,7 @@ def compare(
             refuse_taken(out)
         check_place(out)
         words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
-        page = comparison_page([compared_run(run, read_limits(limit)) for run in runs], shlex.join(words))
+        page = comparison_page([compared_run(run, read_limits(limit)) for run in found], shlex.join(words))
         write_file(out, page)
         output.data["file"] = str(out)
         output.line(str(out))

@@ -30,6 +30,8 @@ from specnet.report.settings import Candidate, Settings
 
 _TAKES_RUNS = re.compile(r"\bfolders? of (?:a run|runs)\b", re.IGNORECASE)
 """What the help of an argument says that can be a run."""
+_TAKES_MANY = re.compile(r"\bsweeps?\b")
+"""What it says that can be the folder of many runs, too."""
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 """What a shell takes for something else than a part of a word."""
 
@@ -84,7 +86,8 @@ def _candidates(words: Sequence[str], current: str) -> Iterator[Candidate]:
     elif command.name == "parts":
         yield from _names(with_keys=bool(current))
     elif (argument := _argument(command, words[place + 1 :], with_values)) and _TAKES_RUNS.search(argument.help):
-        yield from _runs(current, with_files=not argument.metavar.startswith("RUN"))
+        many = bool(_TAKES_MANY.search(argument.help))
+        yield from _runs(current, with_files=not argument.metavar.startswith("RUN"), many=many)
 
 
 def _argument(command: Any, words: Sequence[str], with_values: Mapping[str, Any]) -> Any:
@@ -99,9 +102,9 @@ def _argument(command: Any, words: Sequence[str], with_values: Mapping[str, Any]
     return arguments[given] if given < len(arguments) else None
 
 
-def _runs(current: str, *, with_files: bool) -> Iterator[Candidate]:
+def _runs(current: str, *, with_files: bool, many: bool) -> Iterator[Candidate]:
     """Yield folders of runs, then files and folders, which a shell no longer offers; nothing if there are no runs."""
-    found = folders_of_runs(current)
+    found = folders_of_runs(current, many=many)
     yield from ((run, "run") for run in found)
     if not found:
         return

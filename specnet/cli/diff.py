@@ -14,7 +14,7 @@ from specnet.cli.output import UsageError, reporting
 if TYPE_CHECKING:
     from specnet.running.sides import Side
 
-_HELP = "Spec, TOML or JSON; folder of a run; .safetensors file; or - for a spec from standard input."
+_HELP = "Spec, TOML or JSON; folder of a run or a sweep; .safetensors file; or - for a spec from standard input."
 
 
 def diff(
@@ -64,8 +64,11 @@ def diff(
 
 def _side(path: Path, limit: list[str] | None) -> Side:
     from specnet.files.runs import FACTS
+    from specnet.files.sweeps import BEST, is_sweep
     from specnet.running.sides import Side, side_of_model, side_of_run
 
+    if is_sweep(path):
+        return side_of_run(path / BEST, read_limits(limit))
     if path.is_dir() and (path / FACTS).is_file():
         return side_of_run(path, read_limits(limit))
     if is_model(path):

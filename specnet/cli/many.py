@@ -84,6 +84,7 @@ def run_many(
                 force=many.force,
                 resume=many.resume,
                 verbose=output.speaks,
+                report=many.report,
             )
         except RunInterrupted as stopped:
             again = resume_command("run", spec, folder, overrides, many.words(limit), stands=False)
@@ -91,7 +92,11 @@ def run_many(
     output.data["runs"] = [run.as_dict() for run in result.runs]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    output.parts(str(folder), counted(len(result.runs), "run"), f"{', '.join(FILES)}, …")
+    output.parts(
+        str(folder),
+        counted(len(result.runs), "run"),
+        f"{', '.join(name for name in FILES if (folder / name).is_file())}, …",
+    )
     if result.failed:
         output.mistakes(result.failure)
 

@@ -1,4 +1,4 @@
-"""`specnet report`: the page of a run, made again."""
+"""`specnet report`: the page of a run, or of many runs, made again."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,23 +11,27 @@ from specnet.cli.output import reporting
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="Folder of a run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", show_default=False, help="Folder of a run, of folds or seeds, or of a sweep."),
+    ],
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the report of a run again.
+    """Write the report of a run, of folds or seeds, or of a sweep again.
 
-    The rows are read again from the spec of the run. If they are gone or have changed, report.html is written without
-    the charts that need them.
+    The rows of a run are read again from its spec. If they are gone or have changed, report.html is written without the
+    charts that need them.
 
     Examples
     --------
     specnet report runs/moons_2_5_1/1
+    specnet report sweeps/digits/1
     """
     with reporting(output_format, quiet) as output:
-        from specnet.running.reports import report_again
+        from specnet.running.pages import page_again
 
-        written = report_again(run, limits=read_limits(limit))
+        written = page_again(run, limits=read_limits(limit))
         output.data["report"] = str(written)
         output.line(str(written))

@@ -27,12 +27,14 @@ def runs(
     """List the runs in a folder with their scores.
 
     Shows the main metric of the test set, the training loss, the time of the training and the codes of the findings,
-    and which runs were interrupted, have not finished, or cannot be read. Searches the folder and three levels below.
+    and which runs were interrupted, have not finished, or cannot be read. A sweep is one row, with the run of its best
+    trial. Searches the folder and three levels below.
 
     Examples
     --------
     specnet runs
     specnet runs runs/moons_2_5_1 --sort -accuracy
+    specnet runs sweeps
     specnet runs --sort time --format json
     """
     with reporting(output_format, quiet) as output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, read_file
+from specnet.files.sweeps import BEST, SWEEPS, holds_trials, is_series, is_sweep
 
 MODEL = "model.safetensors"
 RUNS = "runs"
@@ -34,6 +36,7 @@ TRAINING_ROWS = "training_rows"
 """The key in a run's facts for the hashes of the rows that its model was trained on."""
 
 LARGEST_RECORD = 2**30
+_PARTS = re.compile(r"\d+|\D+")
 _NAMED = 3
 """How many of the runs in a folder a hint names."""
 
@@ -75,35 +78,53 @@ def written_spec(folder: Path) -> Path | None:
     return next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
 
 
-def folders_of_runs(start: str) -> list[str]:
+def folders_of_runs(start: str, *, many: bool = False) -> list[str]:
     """Return the paths of runs' folders that begin with a text, as a shell completes them.
 
     These are folders up to three levels below what the text leads to; for an empty text those that lie here and in
-    ``runs``, where runs are filed.
+    ``runs`` and ``sweeps``, where runs are filed. Of a sweep it is the run of its best trial.
+
+    Parameters
+    ----------
+    start : str
+    many : bool
+        Return the folders of sweeps, folds and seeds too.
     """
     before, last = start[: start.rfind("/") + 1], start[start.rfind("/") + 1 :]
     found: list[str] = []
+    if holds_trials(before or "."):
+        return found
     with suppress(OSError), os.scandir(before or ".") as entries:
         for entry in entries:
             if entry.name.startswith(last) and (last or not entry.name.startswith(".")) and entry.is_dir():
-                deepest = 2 if start or entry.name == RUNS else 0
-                found += _folders_of_runs(before + entry.name, deepest)
+                deepest = 2 if start or entry.name in (RUNS, SWEEPS) else 0
+                found += _folders_of_runs(before + entry.name, deepest, many=many)
     return sorted(found, key=by_numbers)
 
 
-def _folders_of_runs(folder: str, deepest: int) -> Iterator[str]:
+def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
     if os.path.isfile(os.path.join(folder, FACTS)):
         yield folder
-    elif deepest:
+        return
+    sweeps = is_sweep(folder)
+    if many and (sweeps or is_series(folder)):
+        yield folder
+    if sweeps:
+        if os.path.isfile(os.path.join(folder, BEST, FACTS)):
+            yield f"{folder}/{BEST}"
+    elif deepest and not holds_trials(folder):
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _folders_of_runs(f"{folder}/{entry.name}", deepest - 1)
+                    yield from _folders_of_runs(f"{folder}/{entry.name}", deepest - 1, many=many)
 
 
-def by_numbers(path: str) -> list[tuple[int, str]]:
-    """Return what sorts paths by their steps, numbers by size and before names."""
-    return [(int(step), "") if step.isdecimal() and len(step) < 19 else (2**63, step) for step in path.split("/")]
+def by_numbers(path: str) -> list[list[tuple[int, str]]]:
+    """Return what sorts paths by their steps, numbers in them by size and before letters."""
+    return [
+        [(int(part), "") if part.isdecimal() and len(part) < 19 else (2**63, part) for part in _PARTS.findall(step)]
+        for step in path.split("/")
+    ]
 
 
 def paths_start(path: str) -> Path:
@@ -166,6 +187,7 @@ def _runs_hint(folder: Path) -> str | None:
     """Return the runs that lie in a folder or in its folders, the latest first."""
     with suppress(OSError):
         found = [*folder.glob(f"*/{FACTS}")] or [*folder.glob(f"*/*/{FACTS}")]
+        found = [facts for facts in found if not holds_trials(facts.parent.parent)]
         runs = [str(facts.parent) for facts in sorted(found, key=lambda facts: facts.stat().st_mtime_ns, reverse=True)]
         if runs:
             return f"choose one of its runs: {', '.join(runs[:_NAMED])}{', …' * (len(runs) > _NAMED)}"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.report.axes import Axis
-from specnet.report.drawings import Ending, dots, endings, hovers, inside, line, marks, path, small_marks
+from specnet.report.drawings import Ending, cloud, dots, endings, hovers, inside, line, marks, path, small_marks
 from specnet.report.frames import EDGE, Frame, bare_frame, frame_with_axes
 from specnet.report.pixels import HUES, RGB, data_uri, png
 from specnet.report.svg import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
@@ -73,6 +73,7 @@ class Chart:
         name: str = "",
         value: str = "",
         hover: Callable[[float, float], str] | None = None,
+        title: str = "",
     ) -> None:
         """Draw a line through points, with gaps where values cannot be shown.
 
@@ -80,18 +81,21 @@ class Chart:
         ----------
         x, y : (points,)
         style : str
-            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line; ``guide`` or ``whisker``.
+            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``faint`` for one of many;
+            ``guide`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.
         hover : callable, optional
             Returns what is shown on hover, from x and y; called for 40 points at most.
+        title : str
+            What all of it shows on hover.
         """
         xs, ys = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
         across, up = self._x.positions(xs), self._y.positions(ys)
         shown = np.flatnonzero(np.isfinite(across) & np.isfinite(up))
         if not len(shown):
             return
-        self._drawings.append(lambda frame: line(frame, across, up, style))
+        self._drawings.append(lambda frame: line(frame, across, up, style, title))
         if hover is not None:
             within = np.flatnonzero(inside(across) & inside(up))
             chosen = within[np.unique(np.linspace(0, len(within) - 1, min(len(within), MOST_HOVERS)).astype(np.intp))]
@@ -99,7 +103,9 @@ class Chart:
             self._drawings.append(lambda frame: hovers(frame, across[chosen], up[chosen], texts))
         if name:
             last = float(np.clip(up[shown[-1]], 0.0, 1.0))
-            self._endings.append(Ending(last, name, value, style.split()[0].replace("series", "name")))
+            first = style.split()[0]
+            coloured = first.replace("series", "name") if first.startswith("series") else "strong"
+            self._endings.append(Ending(last, name, value, coloured))
 
     def points(
         self,
@@ -149,6 +155,20 @@ class Chart:
             return f'<g id="{escaped(identity)}" class="specnet-chart">{drawn}</g>' if identity else drawn
 
         self._drawings.append(draw)
+
+    def cloud(self, x: ArrayLike, y: ArrayLike, style: str = "") -> None:
+        """Draw many points as dots that show nothing on hover, in little space.
+
+        Parameters
+        ----------
+        x, y : (points,)
+        style : str
+            Classes beside ``cloud``: ``series-0`` to ``series-9``.
+        """
+        across, up = self._x.positions(x).ravel(), self._y.positions(y).ravel()
+        kept = np.flatnonzero(inside(across) & inside(up))
+        if len(kept):
+            self._drawings.append(lambda frame: cloud(frame, across[kept], up[kept], style))
 
     def reuse(self, identity: str) -> None:
         """Draw again what another chart of the same page, size and axes drew as `points` with an identity."""

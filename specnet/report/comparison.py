@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from markupsafe import Markup
-
 from specnet.report.axes import Axis
 from specnet.report.charts import Chart, Figure
 from specnet.report.differences import Difference, setting_text, spec_differences
 from specnet.report.epochs import curve, member_histories, values_axis
 from specnet.report.figures import ABSENT, count, counted, figure, metric
 from specnet.report.headline import words
+from specnet.report.overlays import curve_title
 from specnet.report.run_table import LOSS, TEST, RunRecord, RunTable
 from specnet.report.style import CLASS_COUNT
 from specnet.report.templates import environment, style
@@ -22,8 +21,6 @@ from specnet.training.checkpoint import MEMBER
 
 MOST_NAMED = 8
 """Curves that have their names at their ends; of more, only the list of runs tells them apart."""
-VALIDATION = "validation_"
-SWATCH_STYLE = Markup(".swatch { display: inline-block; width: 22px; height: 14px; vertical-align: -2px; }\n")
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,6 @@ class ComparedRun:
     record: RunRecord
     spec: Spec
     history: Sequence[Mapping[str, Any]]
-
-
-class Key(NamedTuple):
-    """A run with the line that stands for it."""
-
-    style: str
-    name: str
 
 
 class SettingRow(NamedTuple):
@@ -73,11 +63,11 @@ def comparison_page(runs: Sequence[ComparedRun], command: str) -> str:
         environment()
         .get_template("compare.html.j2")
         .render(
-            style=style() + SWATCH_STYLE,
+            style=style(),
             count=counted(len(runs), "run"),
             sentence=best_run(runs),
             table=RunTable(records).table(),
-            keys=[Key(_style(place), record.name) for place, record in enumerate(records)],
+            swatches=[line_style(place) for place in range(len(runs))],
             curves=list(_curves(runs)),
             other_losses=len({run.spec.training.loss for run in runs}) > 1,
             settings=differing_settings([run.spec for run in runs]),
@@ -171,10 +161,10 @@ def _chart(name: str, runs: Sequence[ComparedRun]) -> Figure:
     lines = [(place, title, line) for place, title in enumerate(titles) for line in _lines(runs[place], name)]
     values = [value for _, _, (_, values) in lines for value in values]
     x = Axis.over(*(epochs for _, _, (epochs, _) in lines), label="epoch")
-    y = values_axis(values, _title(name).lower(), is_loss=name.endswith(LOSS))
+    y = values_axis(values, curve_title(name).lower(), is_loss=name.endswith(LOSS))
     ends = {place: f"{title} {metric(name, values[-1])}" for place, title, (_, values) in reversed(lines)}
     told = "; ".join(reversed(ends.values()))
-    chart = Chart(f"{_title(name)} by epoch, at last: {told}", x, y)
+    chart = Chart(f"{curve_title(name)} by epoch, at last: {told}", x, y)
     named: set[int] = set()
     for place, title, (epochs, values) in lines:
         is_named = place not in named and len(ends) <= MOST_NAMED
@@ -182,13 +172,13 @@ def _chart(name: str, runs: Sequence[ComparedRun]) -> Figure:
         chart.line(
             epochs,
             values,
-            _style(place),
+            line_style(place),
             name=title if is_named else "",
             value=metric(name, values[-1]) if is_named else "",
             hover=_hover(title),
         )
     note = "Mean over the training rows." if name == LOSS else "Of the validation rows."
-    return Figure(_title(name), note, chart.svg())
+    return Figure(curve_title(name), note, chart.svg())
 
 
 def _hover(title: str) -> Callable[[float, float], str]:
@@ -202,11 +192,7 @@ def _lines(run: ComparedRun, name: str) -> Iterator[tuple[list[int], list[float]
             yield curve(known, name)
 
 
-def _title(name: str) -> str:
-    return "Training loss" if name == LOSS else f"Validation {words(name.removeprefix(VALIDATION))}"
-
-
-def _style(place: int) -> str:
+def line_style(place: int) -> str:
     """Return the style of a run's lines: ten colours, then the same ones dashed."""
     dashed = " held" if place // CLASS_COUNT % 2 else ""
     return f"series-{place % CLASS_COUNT}{dashed}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.report.frames import Frame
@@ -42,8 +43,8 @@ def inside(positions: Vector) -> NDArray[np.bool_]:
     return (positions >= -1e-9) & (positions <= 1 + 1e-9)
 
 
-def line(frame: Frame, across: Vector, up: Vector, style: str) -> str:
-    """Return a line through positions, with gaps at NaN, cut off at the frame.
+def line(frame: Frame, across: Vector, up: Vector, style: str, title: str = "") -> str:
+    """Return a line through positions, with gaps at NaN, cut off at the frame; it shows its title on hover.
 
     Of very many points in a column of two units the first, the lowest, the highest and the last remain.
     """
@@ -53,7 +54,8 @@ def line(frame: Frame, across: Vector, up: Vector, style: str) -> str:
         if shown[piece[0]]:
             kept = piece[_telling(across[piece], up[piece], frame)]
             pieces.append(path(frame, across[kept], up[kept]))
-    drawn = f'<path class="line {style}" d="{"".join(pieces)}"/>'
+    drawn = f'<path class="line {style}" d="{"".join(pieces)}"'
+    drawn += f">{hover_text(title)}</path>" if title else "/>"
     if (inside(across[shown]) & inside(up[shown])).all():
         return drawn
     window = Frame(frame.left - 1, frame.right + 1, frame.top - 1, frame.bottom + 1)
@@ -123,6 +125,13 @@ def dots(frame: Frame, across: Vector, up: Vector, radii: Vector, texts: Sequenc
     )
 
 
+def cloud(frame: Frame, across: Vector, up: Vector, style: str) -> str:
+    """Return dots as one path: lines of no length with round ends."""
+    places = zip(frame.across(across), frame.down(up), strict=True)
+    drawn = "".join(f"M{number(x)} {number(y)}h0" for x, y in places)
+    return f'<path class="{f"cloud {style}".rstrip()}" d="{drawn}"/>'
+
+
 def marks(
     frame: Frame,
     across: Vector,
@@ -158,6 +167,14 @@ def small_marks(
 
 def _mark_style(kind: int, edged: bool) -> str:
     return f"point class-{kind % CLASS_COUNT}" + " held-out" * edged
+
+
+def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
+    """Return the mark of a class as a picture of its own, which a text beside it names."""
+    shape = f'<path class="{_mark_style(kind, held_out)}" d="M6 6{MARKS[kind % len(MARKS)]}"/>'
+    return Markup(
+        f'<svg class="specnet-chart mark" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">{shape}</svg>'
+    )
 
 
 @dataclass(frozen=True)

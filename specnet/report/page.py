@@ -98,7 +98,7 @@ def page(record: Record) -> str:
             command=_command(record),
             spec=record.spec,
             settings=record.settings,
-            facts=list(_facts(record)),
+            facts_rows=list(_facts(record)),
         )
     )
 

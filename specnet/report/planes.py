@@ -13,10 +13,9 @@ from specnet.parts.arrays import Array
 from specnet.report.answers import answer_of
 from specnet.report.charts import Chart, Figure
 from specnet.report.columns import Column
-from specnet.report.drawings import MARKS
+from specnet.report.drawings import mark_alone
 from specnet.report.figures import count, rounded
 from specnet.report.pixels import ACTIVATION_HUES, HUES
-from specnet.report.style import CLASS_COUNT
 from specnet.report.surfaces import Plane, Values, on_grid, without_ties
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
@@ -104,7 +103,7 @@ class _Teller:
 
     def story(self, moments: Mapping[int, Mapping[str, Array]]) -> Story:
         sections = [*self._cuts(), *self._sums(), *self._later_layers(), *self._learned(moments)]
-        marks = tuple(Mark(name, _mark(kind)) for kind, name in enumerate(self.answer.kind_names))
+        marks = tuple(Mark(name, mark_alone(kind)) for kind, name in enumerate(self.answer.kind_names))
         return Story(self._large_rows(), self._large_answer(), marks, tuple(sections))
 
     def _large_rows(self) -> Figure:
@@ -275,14 +274,6 @@ class _Teller:
             pictures.append(Figure(title, score, chart.svg()))
         if pictures:
             yield Section("The same plane while it was learned", "", tuple(pictures))
-
-
-def _mark(kind: int) -> Markup:
-    """Return the mark of a class as a picture of its own, which a text beside it names."""
-    shape = f'<path class="point class-{kind % CLASS_COUNT}" d="M6 6{MARKS[kind % len(MARKS)]}"/>'
-    return Markup(
-        f'<svg class="specnet-chart mark" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">{shape}</svg>'
-    )
 
 
 def _is_silent_below_zero(sums: Values, outputs: Values) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from specnet.report.figures import ABSENT, duration, metric
+from specnet.report.figures import ABSENT, count, counted, duration, metric
 from specnet.report.headline import main_metric
 from specnet.report.tables import TextTable
 from specnet.spec.reading.hints import close_match
@@ -39,6 +39,8 @@ class RunRecord:
         That were reached.
     findings : tuple of str
         Their codes.
+    trials : int or None
+        Of a sweep, of whose best run the rest is told: how many have ended.
     """
 
     name: str
@@ -48,6 +50,7 @@ class RunRecord:
     seconds: float | None = None
     epochs: int | None = None
     findings: tuple[str, ...] = ()
+    trials: int | None = None
 
     @property
     def main_metric(self) -> str | None:
@@ -62,6 +65,8 @@ class RunRecord:
         """Return the state of a run, with what is wrong with a broken one."""
         if self.state == "interrupted" and self.epochs is not None:
             return f"interrupted after epoch {self.epochs}"
+        if self.state == "unfinished" and self.trials is not None:
+            return f"unfinished after {counted(self.trials, 'trial')}"
         return f"{self.state}: {self.problem}" if self.problem else self.state
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +79,7 @@ class RunRecord:
             "seconds": self.seconds,
             "epochs": self.epochs,
             "findings": list(self.findings),
+            "trials": self.trials,
         }
 
 
@@ -90,16 +96,18 @@ class Column:
 class RunTable:
     """Runs as rows: name, main metrics of the test set, training loss, training time, findings.
 
-    A column with states is there if a run has not finished.
+    A column with the number of trials is there if a sweep is, and one with states if a run has not finished.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
         metrics = sorted({record.main_metric for record in records if record.main_metric is not None})
+        trials = [record.trials for record in records]
         self.columns = [
             Column("run", [record.name for record in records], range(len(records))),
             *(self._scores(f"{TEST} {name}", TEST, name) for name in metrics),
             self._scores(LOSS, TRAIN, LOSS),
+            *([self._numbers("trials", trials, count)] if any(number is not None for number in trials) else []),
             self._numbers("time", [record.seconds for record in records], duration),
             self._words("findings", [", ".join(record.findings) for record in records]),
         ]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from specnet.errors import FileError, SpecnetError
-from specnet.files import PathLike, file_errors
+from specnet.files import PathLike, file_errors, read_file
 from specnet.files.locks import LOCK_NAME
-from specnet.files.runs import CHECKPOINT, FACTS, RESOLVED, by_numbers
+from specnet.files.runs import CHECKPOINT, FACTS, LARGEST_RECORD, RESOLVED, by_numbers
+from specnet.files.sweeps import BEST, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, holds_trials, is_series, is_sweep
 from specnet.report.run_table import RunRecord
 from specnet.running.folder import RunFolder
+from specnet.running.sweeps.folder import read_facts
 
 DEEPEST = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
@@ -22,7 +27,7 @@ DEEPEST = 3
 def find_runs(folder: PathLike) -> list[Path]:
     """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
 
-    Links to folders are not followed.
+    A sweep counts as one; its trials do not. Links to folders are not followed.
 
     Raises
     ------
@@ -44,17 +49,23 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     names = {entry.name for entry in entries}
-    if names & {FACTS, CHECKPOINT, RESOLVED, LOCK_NAME}:
+    # A folder of folds or seeds is locked while it is written, but what is in it are runs.
+    if SWEEP_FACTS in names or (names & {FACTS, CHECKPOINT, RESOLVED, LOCK_NAME} and SUMMARY not in names):
         yield folder
-    elif depth:
+    elif depth and not holds_trials(folder):
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _runs_below(folder / entry.name, depth - 1)
 
 
 def read_record(folder: Path, name: str | None = None) -> RunRecord:
-    """Return what the folder of a run says, whatever is in it."""
+    """Return what the folder of a run or a sweep says, whatever is in it."""
     name = str(folder) if name is None else name
+    if is_sweep(folder):
+        try:
+            return _sweep_record(folder, name)
+        except (SpecnetError, OSError) as error:
+            return RunRecord(name, "broken", _problem(error, folder))
     if not (folder / FACTS).is_file():
         return RunRecord(name, "unfinished")
     try:
@@ -82,6 +93,43 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
         findings=tuple(finding.code for finding in run.findings()),
     )
+
+
+def runs_for(folder: Path) -> list[Path]:
+    """Return the runs for which a folder stands: itself, those on folds or with seeds, or the best one of a sweep.
+
+    Raises
+    ------
+    FileError
+        If it is one of folds or seeds, and none of them has finished.
+    """
+    if is_sweep(folder):
+        return [folder / BEST]
+    if (folder / FACTS).exists() or not is_series(folder):
+        return [folder]
+    with file_errors(folder):
+        inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: by_numbers(path.name))
+    runs = [path / BEST if is_sweep(path) else path for path in inner]
+    found = [run for run in runs if (run / FACTS).is_file()]
+    if not found:
+        raise FileError("none of the runs in this folder has finished", source=str(folder))
+    return found
+
+
+def _sweep_record(folder: Path, name: str) -> RunRecord:
+    """Return what a sweep has come to: the metrics of the run of its best trial, and the seconds of all trials."""
+    facts, path = read_facts(folder), folder / TRIALS_TABLE
+    trials, seconds = 0, 0.0
+    if path.is_file():
+        with file_errors(path):
+            try:
+                rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
+                trials, seconds = len(rows), sum(float(row["seconds"]) for row in rows)
+            except (KeyError, TypeError, ValueError, csv.Error) as error:
+                raise FileError(f"not a valid table of trials: {error}") from error
+    if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
+        return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)
+    return RunRecord(name, "unfinished", seconds=seconds, trials=trials)
 
 
 def _figures(run: RunFolder) -> dict[str, dict[str, float | None]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, is_memory_shortage, out_of_memory
-from specnet.files import PathLike, read_file, write_file
+from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
 from specnet.model import Answers, Model, load_model
@@ -49,16 +49,40 @@ def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observ
         The run's, for its parts and limits.
     observer : Observer
     """
+    failures = attempted(lambda _: _write(folder, data, None, spec.registry, spec.origin.limits), folder.path)
+    if failures:
+        observer.warned(failures)
+    return failures
+
+
+def attempted(write: Callable[[Path], object], folder: Path) -> tuple[Diagnostic, ...]:
+    """Write the page of a folder that is complete without it; return why that failed, if it did.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the folder.
+    folder : Path
+    """
     try:
-        _write(folder, data, None, spec.registry, spec.origin.limits)
+        write(folder)
     except Exception as error:
         # Python's development mode is for whoever looks for the fault.
         if sys.flags.dev_mode:
             raise
-        failure = _failure(error, folder.path)
-        observer.warned([failure])
-        return (failure,)
+        return (_failure(error, folder),)
     return ()
+
+
+def remove_report(folder: Path) -> None:
+    """Remove a page that is out of date as soon as something is written beside it.
+
+    Raises
+    ------
+    FileError
+    """
+    with file_errors(folder / REPORT):
+        (folder / REPORT).unlink(missing_ok=True)
 
 
 def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:

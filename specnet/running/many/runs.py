@@ -14,7 +14,8 @@ from specnet.data import load_table
 from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
-from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES
+from specnet.files.runs import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
+from specnet.files.sweeps import RUNS_TABLE, SUMMARY
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
@@ -24,10 +25,12 @@ from specnet.report.series import SeriesProgress, shown_series
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved
 from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.reports import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.tasks import Common, Outcome, Task
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import json_text
+from specnet.running.reports import attempted, remove_report
 from specnet.running.rows import parsed_with_target, table_hash
 from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
@@ -36,8 +39,7 @@ from specnet.spec.reading.words import counted
 from specnet.spec.writing import SpecWriter, Written
 from specnet.training.interruptions import Interruptions
 
-RUNS, SUMMARY = "runs.csv", "summary.json"
-FILES = (RUNS, SUMMARY)
+FILES = (REPORT, RUNS_TABLE, SUMMARY)
 _NAME = re.compile(r"seed\d+|(seed\d+_)?fold\d+")
 
 
@@ -120,6 +122,7 @@ def run_many(
     engine: str | None = None,
     limits: Limits | None = None,
     verbose: bool = False,
+    report: bool = True,
 ) -> RepeatedResult:
     """Train and evaluate the network of a spec many times: on each fold of its data, with several seeds, or both.
 
@@ -127,7 +130,8 @@ def run_many(
     ----------
     spec : path, text with a line break, mapping or Spec
     out : path, optional
-        The folder to write: a run's folder for each run, ``runs.csv`` and ``summary.json``. Nothing is written if None.
+        The folder to write: a run's folder for each run, ``runs.csv``, ``summary.json`` and ``report.html``. Nothing is
+        written if None.
     folds : int, optional
         Number of folds; each of them is the test set once, so that every row is tested once.
     seeds : int, optional
@@ -144,6 +148,8 @@ def run_many(
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     verbose : bool
         Show the progress on standard error.
+    report : bool
+        Write ``report.html``.
 
     Raises
     ------
@@ -174,6 +180,7 @@ def run_many(
             remove_temporary_folders(folder)
             if force:
                 _remove_runs(folder)
+            remove_report(folder)
         stack.enter_context(Interruptions(terminates=True))
         progress = stack.enter_context(shown_series(verbose, len(planned), "run"))
         table = load_table(parsed)
@@ -186,6 +193,8 @@ def run_many(
                 raise
             end = f"{len(course.runs)} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
+        if folder is not None and report:
+            progress.warned(attempted(write_series_report, folder))
         return RepeatedResult(course.runs, course.summary, folder)
 
 
@@ -263,7 +272,7 @@ class _Course:
                 for run in self.runs
             ]
             contents = {
-                RUNS: csv_text([*header, "epochs", "seconds", "message"], rows),
+                RUNS_TABLE: csv_text([*header, "epochs", "seconds", "message"], rows),
                 SUMMARY: json_text(self.summary),
             }
             write_files({self._folder / name: content for name, content in contents.items()})

@@ -60,23 +60,30 @@ def draw(trial: BaseTrial, space: Space) -> Drawn:
 
 def columns(space: Space) -> tuple[str, ...]:
     """Return the names of all that a trial may draw, in the order of the space."""
-    return tuple(distributions(space))
+    return tuple(dimensions(space))
+
+
+def dimensions(space: Space) -> dict[str, tuple[str, ...] | Range]:
+    """Return what a trial may draw, by the names of columns: the texts of a list's values, or a range."""
+    found: dict[str, tuple[str, ...] | Range] = {}
+    for key, entry in space.items():
+        if isinstance(entry, Range):
+            found[key] = entry
+        else:
+            found[key] = tuple(_texts(entry))
+            for index in range(len(entry)):
+                found |= {name: bounds for name, (_, bounds) in _names_inside(key, entry, index).items()}
+    return found
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Return what each parameter of Optuna's is drawn from, by name."""
     from optuna.distributions import CategoricalDistribution
 
-    found: dict[str, BaseDistribution] = {}
-    for key, entry in space.items():
-        if isinstance(entry, Range):
-            found[key] = _distribution(entry)
-        else:
-            found[key] = CategoricalDistribution(_texts(entry))
-            for index in range(len(entry)):
-                inside = _names_inside(key, entry, index)
-                found |= {name: _distribution(bounds) for name, (_, bounds) in inside.items()}
-    return found
+    return {
+        name: _distribution(entry) if isinstance(entry, Range) else CategoricalDistribution(entry)
+        for name, entry in dimensions(space).items()
+    }
 
 
 def combinations(space: Space) -> Iterator[dict[str, Any]]:

@@ -15,23 +15,24 @@ from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, write_file
-from specnet.files.runs import WRITTEN
-from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS_TABLE
+from specnet.files.runs import REPORT, WRITTEN
+from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.series import SeriesProgress, shown_series
 from specnet.running.folder import reserved
 from specnet.running.many.repetitions import changed, repetitions
-from specnet.running.many.runs import SUMMARY
 from specnet.running.many.summary import summarized
 from specnet.running.many.tasks import THREADS
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import json_text
+from specnet.running.reports import attempted, remove_report
 from specnet.running.rows import table_hash
 from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.folder import SweepFolder
 from specnet.running.sweeps.optuna_calls import required_optuna
+from specnet.running.sweeps.reports import write_nested_report, write_sweep_report
 from specnet.running.sweeps.results import NestedResult, SweepResult
 from specnet.running.sweeps.space import columns
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
@@ -42,7 +43,7 @@ from specnet.spec.sweep import SweepSpec
 from specnet.training import Observer
 from specnet.training.interruptions import Interruptions
 
-FILES = (*WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)
+FILES = (REPORT, *WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)
 
 
 def sweep(
@@ -157,8 +158,8 @@ class SweepOptions:
     verbose: bool = False
     report: bool = True
 
-    def check(self, out: PathLike | None) -> None:
-        """Refuse what cannot be.
+    def checked(self, out: PathLike | None) -> SweepOptions:
+        """Return the options for what is written there, without reports if nothing is kept.
 
         Raises
         ------
@@ -171,11 +172,12 @@ class SweepOptions:
             raise DataError("resume needs out and cannot be combined with force")
         check_count("jobs", self.jobs)
         required_optuna()
+        return replace(self, report=self.report and out is not None)
 
 
 def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> SweepResult:
     """Search over keys of a spec that `parse_sweep` has returned, as `sweep` does."""
-    options.check(out)
+    options = options.checked(out)
     with _place(out, FILES, options) as path, Interruptions(terminates=True):
         table = load_table(parsed)
         count = _sweep_of(parsed).trial_count
@@ -186,16 +188,17 @@ def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> S
 
 def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options: SweepOptions) -> NestedResult:
     """Search on each of several folds with a spec that `parse_sweep` has returned, as `nested_sweep` does."""
-    options.check(out)
+    options = options.checked(out)
     if _sweep_of(parsed).folds is not None:
         hint = "set data.split.validation_size, and remove sweep.folds"
         raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
     document = document_saying(parsed)
     base = parsed.model_copy(update={"sweep": None})
     found = []
-    with _place(out, (SUMMARY,), options) as path, Interruptions(terminates=True):
+    with _place(out, (REPORT, SUMMARY), options) as path, Interruptions(terminates=True):
         table = load_table(parsed)
         count = _sweep_of(parsed).trial_count
+        remove_report(path)
         with _workers(table, options) as workers:
             for each in repetitions(base, folds, None):
                 spec = parse_spec(
@@ -208,6 +211,8 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
         summary = summarized([result.metrics for result in found])
         write_file(path / SUMMARY, json_text(summary))
+        if options.report:
+            SeriesProgress().warned(attempted(write_nested_report, path))
     if out is None:
         return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
     return NestedResult(tuple(found), summary, path)
@@ -259,6 +264,7 @@ class OneSweep:
         with SweepFolder(self._path, columns(self._sweep.space)) as folder:
             if self._options.force:
                 folder.clear()
+            remove_report(self._path)
             course = self._coordinator(folder)
             if self._options.resume:
                 self._progress.warned(folder.resumed(course.identity))
@@ -284,6 +290,8 @@ class OneSweep:
             report=self._options.report,
             observer=Observer(),  # what looks wrong with the rows was told of trials
         )
+        if self._options.report:
+            self._progress.warned(attempted(write_sweep_report, self._path))
         text = best.read_text(encoding="utf-8")
         return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
 
