@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from specnet.cli.output import Output, UsageError, stopped_by
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from specnet.training import Observer
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def run_many(
                 executor=executor,
                 force=many.force,
                 resume=many.resume,
+                observer=series_warnings(output),
                 verbose=output.speaks,
                 report=many.report,
             )
@@ -99,6 +103,22 @@ def run_many(
     )
     if result.failed:
         output.mistakes(result.failure)
+
+
+def series_warnings(output: Output) -> Observer:
+    """Return what keeps the warnings of a series of runs as data, and tells of a missing report however quietly."""
+    from specnet.errors import Diagnostic, render
+    from specnet.report.terminal import write_mistakes
+    from specnet.training import WarningRecorder
+
+    class Warnings(WarningRecorder):
+        def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+            super().warned(diagnostics)
+            for diagnostic in diagnostics:
+                if output.quiet and diagnostic.code == "report":
+                    write_mistakes(sys.stderr, render(diagnostic, "warning"))
+
+    return Warnings(output.data.setdefault("warnings", []))
 
 
 def cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executor | None:

@@ -10,7 +10,7 @@ import typer
 
 from specnet.cli.folders import new_or, resume_command
 from specnet.cli.inputs import parse
-from specnet.cli.many import cluster
+from specnet.cli.many import cluster, series_warnings
 from specnet.cli.options import (
     COUNT,
     DaskOption,
@@ -89,7 +89,9 @@ def sweep(
             executor = cluster(stack, dask, jobs)
             folder = stack.enter_context(new_or(out, parsed.name, "sweeps"))
             output.data["folder"] = str(folder)
-            options = SweepOptions(jobs, executor, resume, force, keep_models, output.speaks, not no_report)
+            options = SweepOptions(
+                jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
+            )
             try:
                 if folds is None:
                     _show(sweep_parsed(parsed, folder, options), output)

@@ -14,12 +14,20 @@ from specnet.report.bars import LiveLine
 from specnet.report.figures import count, duration
 from specnet.report.progress import LEAST_SECONDS_LEFT
 from specnet.report.terminal import is_lively, write_line, write_mistakes, write_parts
+from specnet.training.observer import Observer
 
 
 class SeriesProgress:
-    """Takes what happens in a series of runs; what looks wrong with their rows becomes Python warnings, once each."""
+    """Takes what happens in a series of runs; what looks wrong with their rows is told of once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    observer : Observer, optional
+        Whom to tell; without one there are Python warnings.
+    """
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self._observer = observer
         self._told: set[tuple[str, str]] = set()
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -28,6 +36,8 @@ class SeriesProgress:
             if (told := (diagnostic.code, diagnostic.message)) not in self._told:
                 self._told.add(told)
                 self._warn(diagnostic)
+                if self._observer is not None:
+                    self._observer.warned([diagnostic])
 
     def kept(self, runs: int) -> None:
         """So many runs have been done before."""
@@ -36,7 +46,8 @@ class SeriesProgress:
         """A run has ended: its name and what it came to, and the best of all so far."""
 
     def _warn(self, diagnostic: Diagnostic) -> None:
-        warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
+        if self._observer is None:
+            warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
 
 
 class ShownSeries(SeriesProgress):
@@ -51,10 +62,12 @@ class ShownSeries(SeriesProgress):
         What a run is called.
     name : str
         What all of them are called, if it has to be told.
+    observer : Observer, optional
+        Is told of what looks wrong too.
     """
 
-    def __init__(self, stream: TextIO, total: int, noun: str, name: str = "") -> None:
-        super().__init__()
+    def __init__(self, stream: TextIO, total: int, noun: str, name: str = "", observer: Observer | None = None) -> None:
+        super().__init__(observer)
         self._stream, self._total, self._noun = stream, total, noun
         self._live = LiveLine(stream) if is_lively(stream) else None
         self._begin = time.monotonic()
@@ -108,12 +121,14 @@ class ShownSeries(SeriesProgress):
 
 
 @contextmanager
-def shown_series(verbose: bool, total: int, noun: str, name: str = "") -> Iterator[SeriesProgress]:
+def shown_series(
+    verbose: bool, total: int, noun: str, name: str = "", observer: Observer | None = None
+) -> Iterator[SeriesProgress]:
     """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`."""
     if not verbose:
-        yield SeriesProgress()
+        yield SeriesProgress(observer)
         return
-    shown = ShownSeries(sys.stderr, total, noun, name)
+    shown = ShownSeries(sys.stderr, total, noun, name, observer)
     try:
         yield shown
     finally:

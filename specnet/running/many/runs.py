@@ -37,7 +37,9 @@ from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.writing import SpecWriter, Written
+from specnet.training import Observer
 from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
 
 FILES = (REPORT, RUNS_TABLE, SUMMARY)
 _NAME = re.compile(r"seed\d+|(seed\d+_)?fold\d+")
@@ -121,6 +123,7 @@ def run_many(
     overrides: Iterable[str] = (),
     engine: str | None = None,
     limits: Limits | None = None,
+    observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
 ) -> RepeatedResult:
@@ -146,6 +149,9 @@ def run_many(
         Keep the finished runs in `out`, and compute the others.
     parts, overrides, engine, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
+    observer : Observer, optional
+        Is told of rows that look as if training made no sense, by `warned` alone; without one these are a
+        `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
@@ -167,6 +173,7 @@ def run_many(
         raise DataError("folds or seeds must be given", hint="use run for a single run")
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
+    check_observer(observer)
     check_count("folds", folds)
     check_count("seeds", seeds)
     check_count("jobs", jobs)
@@ -182,7 +189,7 @@ def run_many(
                 _remove_runs(folder)
             remove_report(folder)
         stack.enter_context(Interruptions(terminates=True))
-        progress = stack.enter_context(shown_series(verbose, len(planned), "run"))
+        progress = stack.enter_context(shown_series(verbose, len(planned), "run", observer=observer))
         table = load_table(parsed)
         course = _Course(parsed, planned, table, folder, progress, resumes=resume)
         try:

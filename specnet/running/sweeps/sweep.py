@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +42,7 @@ from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep import SweepSpec
 from specnet.training import Observer
 from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
 
 FILES = (REPORT, *WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)
 
@@ -59,6 +60,7 @@ def sweep(
     keep_models: bool = False,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
+    observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
 ) -> SweepResult:
@@ -87,6 +89,9 @@ def sweep(
         Keep the model of each trial.
     parts, overrides, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
+    observer : Observer, optional
+        Is told of rows that look as if training made no sense, by `warned` alone; without one these are a
+        `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
@@ -109,7 +114,7 @@ def sweep(
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
     parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
-    options = SweepOptions(jobs, executor, resume, force, keep_models, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
     return sweep_parsed(parsed, out, options)
 
 
@@ -127,6 +132,7 @@ def nested_sweep(
     keep_models: bool = False,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
+    observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
 ) -> NestedResult:
@@ -138,11 +144,12 @@ def nested_sweep(
     ----------
     folds : int
         Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
-    spec, out, jobs, executor, trials, overrides, resume, force, keep_models, parts, limits, verbose, report
+    spec, out, jobs, executor, trials, overrides, resume, force, keep_models, parts, limits, observer,
+    verbose, report
         As for `sweep`, which raises the same errors.
     """
     parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
-    options = SweepOptions(jobs, executor, resume, force, keep_models, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
     return nested_sweep_parsed(parsed, out, folds, options)
 
 
@@ -155,6 +162,7 @@ class SweepOptions:
     resume: bool = False
     force: bool = False
     keep_models: bool = False
+    observer: Observer | None = None
     verbose: bool = False
     report: bool = True
 
@@ -171,6 +179,7 @@ class SweepOptions:
         if self.resume and (self.force or out is None):
             raise DataError("resume needs out and cannot be combined with force")
         check_count("jobs", self.jobs)
+        check_observer(self.observer)
         required_optuna()
         return replace(self, report=self.report and out is not None)
 
@@ -181,7 +190,7 @@ def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> S
     with _place(out, FILES, options) as path, Interruptions(terminates=True):
         table = load_table(parsed)
         count = _sweep_of(parsed).trial_count
-        with _workers(table, options) as workers, shown_series(options.verbose, count, "trial") as progress:
+        with _workers(table, options) as workers, _shown(options, count) as progress:
             result = OneSweep(parsed, table, path, progress, options).run(workers)
         return result if out is not None else replace(result, folder=None)
 
@@ -207,12 +216,12 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                     limits=parsed.origin.limits,
                 )
                 (path / each.name).mkdir(exist_ok=True)
-                with shown_series(options.verbose, count, "trial", each.name) as progress:
+                with _shown(options, count, each.name) as progress:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
         summary = summarized([result.metrics for result in found])
         write_file(path / SUMMARY, json_text(summary))
         if options.report:
-            SeriesProgress().warned(attempted(write_nested_report, path))
+            SeriesProgress(options.observer).warned(attempted(write_nested_report, path))
     if out is None:
         return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
     return NestedResult(tuple(found), summary, path)
@@ -224,6 +233,10 @@ def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) ->
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         yield stack.enter_context(reserved(path, files, force=options.force, resume=options.resume))
+
+
+def _shown(options: SweepOptions, trials: int, name: str = "") -> AbstractContextManager[SeriesProgress]:
+    return shown_series(options.verbose, trials, "trial", name, options.observer)
 
 
 def _workers(table: Table, options: SweepOptions) -> Workers:
