@@ -103,7 +103,6 @@ class Coordinator:
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
         self.best: Trial | None = None
-        self._best_changes: tuple[Change, ...] = ()
         self._machines: list[dict[str, Any]] = [this_machine()]
 
     def run(self, workers: Workers) -> None:
@@ -181,8 +180,9 @@ class Coordinator:
         if trial.figure is not None and is_better(
             trial.figure, None if self.best is None else self.best.figure, self.larger_is_better
         ):
-            self.best, self._best_changes = trial, self.changes(entry.drawn)
-            self.folder.write(f"best.{self.writer.format}", self.writer.text(self._best_changes, self.folder.path))
+            self.best = trial
+            text = self.writer.text(self.changes(entry.drawn), self.folder.path)
+            self.folder.write(f"best.{self.writer.format}", text)
         self.folder.write_table(list(self.told))
         if self._journal is not None:
             self.folder.later(self._journal.add, self._search.last_told(trial.number))
@@ -192,14 +192,12 @@ class Coordinator:
             raise self._nothing_finished()
 
     def _best_told(self) -> str:
-        return (
-            "" if self.best is None else f"best {figure_text(self.best, self.sweep.metric)} (trial {self.best.number})"
-        )
+        best = self.best
+        return "" if best is None else f"best {figure_text(best, self.sweep.metric)} (trial {best.number})"
 
     def _nothing_finished(self) -> TrainingError:
-        message = next((f"{trial.state}: {trial.message}" for trial in self.told if trial.message), "")
-        count = len(self.told)
-        problem = f"none of the first {count} trials has finished; trial 0: {message}"
+        told = (f"; trial {trial.number} {trial.state}: {trial.message}" for trial in self.told if trial.message)
+        problem = f"none of the first {len(self.told)} trials has finished{next(told, '')}"
         return TrainingError(problem, source=str(self.folder.path))
 
     def _compare(self, machine: dict[str, Any]) -> None:
