@@ -19,7 +19,7 @@ def report(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the report of a run, of folds or seeds, or of a sweep again.
+    """Write the report of a run or a sweep again.
 
     The rows of a run are read again from its spec. If they are gone or have changed, report.html is written without the
     charts that need them.

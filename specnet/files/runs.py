@@ -81,8 +81,9 @@ def written_spec(folder: Path) -> Path | None:
 def folders_of_runs(start: str, *, many: bool = False) -> list[str]:
     """Return the paths of runs' folders that begin with a text, as a shell completes them.
 
-    These are folders up to three levels below what the text leads to; for an empty text those that lie here and in
-    ``runs`` and ``sweeps``, where runs are filed. Of a sweep it is the run of its best trial.
+    These are folders up to three levels below what the text leads to, and those of folds and seeds in them; for an
+    empty text those that lie here and in ``runs`` and ``sweeps``, where runs are filed. Of a sweep it is the run of its
+    best trial.
 
     Parameters
     ----------
@@ -106,17 +107,17 @@ def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
     if os.path.isfile(os.path.join(folder, FACTS)):
         yield folder
         return
-    sweeps = is_sweep(folder)
-    if many and (sweeps or is_series(folder)):
+    sweeps, series = is_sweep(folder), is_series(folder)
+    if many and (sweeps or series):
         yield folder
     if sweeps:
         if os.path.isfile(os.path.join(folder, BEST, FACTS)):
             yield f"{folder}/{BEST}"
-    elif deepest and not holds_trials(folder):
+    elif (deepest or series) and not holds_trials(folder):
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _folders_of_runs(f"{folder}/{entry.name}", deepest - 1, many=many)
+                    yield from _folders_of_runs(f"{folder}/{entry.name}", max(deepest - 1, 0), many=many)
 
 
 def by_numbers(path: str) -> list[list[tuple[int, str]]]:

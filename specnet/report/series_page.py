@@ -37,6 +37,13 @@ class Legend(NamedTuple):
     name: str
 
 
+class FoldLine(NamedTuple):
+    """The line of the runs on a fold."""
+
+    style: str
+    name: str
+
+
 def series_page(record: SeriesRecord) -> str:
     """Return the page of many runs as HTML."""
     folds, seeds = _different(record.runs)
@@ -63,6 +70,7 @@ def series_page(record: SeriesRecord) -> str:
             swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
             addresses=[run.search.address if run.search else "" for run in record.runs] if record.is_nested else [],
             curves=curves,
+            folds=[] if named else [FoldLine(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
             summary=_summary_table(record.summary),
             choices=_choices_table(searches),
             worth=_worth(searches, record.summary),
@@ -242,7 +250,11 @@ def _run_style(record: SeriesRecord, run: SeriesRun, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them."""
     if named:
         return line_style(record.runs.index(run))
-    return f"series-{(run.fold or 0) % CLASS_COUNT} faint"
+    return f"{_fold_style(run.fold or 0)} faint"
+
+
+def _fold_style(fold: int) -> str:
+    return f"series-{fold % CLASS_COUNT}"
 
 
 def _runs_table(record: SeriesRecord) -> TextTable:

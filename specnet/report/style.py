@@ -80,6 +80,7 @@ _CHART = """
 .specnet-chart .guide, .specnet-chart .contour { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; }
 .specnet-chart .held { stroke-dasharray: 6 3; }
 .specnet-chart .faint { stroke-width: 1; stroke-opacity: .5; }
+.specnet-chart .fainter { stroke-width: .8; stroke-opacity: .25; }
 .specnet-chart .cloud {
   fill: none; stroke: var(--class-1); stroke-width: 5; stroke-linecap: round; stroke-opacity: .55;
 }

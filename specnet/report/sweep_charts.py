@@ -34,7 +34,9 @@ FINE, BEST, PRUNED, DIVERGED, REFUSED = 1, 2, 5, 7, 8
 """Classes whose marks and colours stand for kinds of trials."""
 MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
 PRUNED_STYLE = "series-5 held faint"
-REST_STYLE = "series-8 faint"
+REST_STYLES = "series-8 faint", "series-8 fainter"
+"""Of the curves of other trials, the second where there are many."""
+MANY_CURVES = 80
 SPREAD = 0.6
 """Width of a column of trials with one value."""
 GOLDEN = 0.618034
@@ -187,7 +189,7 @@ def _by_trial(ranking: Ranking) -> Figure:
     if others:
         note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
     if beyond:
-        note += f" {counted(beyond, 'trial')} beyond the axis stand at its end."
+        note += f" Beyond the axis, and drawn at its end: {counted(beyond, 'trial')}."
     return Figure(title, note, chart.svg())
 
 
@@ -213,10 +215,11 @@ def _curves(ranking: Ranking) -> Figure:
     chart = Chart(
         f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y
     )
+    rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
     for trial, curve in drawn:
         if trial not in best:
             is_pruned = trial.state != FINISHED
-            chart.line(*curve, PRUNED_STYLE if is_pruned else REST_STYLE, title=ranking.told(trial))
+            chart.line(*curve, PRUNED_STYLE if is_pruned else rest_style, title=ranking.told(trial))
     pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
     if len(drawn) <= MOST_HOVERS:
         chart.points(

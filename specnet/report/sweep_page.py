@@ -171,8 +171,8 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     if finished > 1:
         yield (
             f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
-            f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more trials, "
-            "the more: expect worse on new rows."
+            f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more "
+            "trials, the more: expect worse on new rows."
         )
     else:
         yield f"Only one trial has finished: its {label} of {ranking.text(figure)} was not chosen among several."
@@ -188,7 +188,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         yield f"The test {words(name)} of its run is not defined."
     else:
         rows = record.evaluation.get("rows", {}).get(TEST)
-        of_rows = "the test rows" if rows is None else f"{counted(rows, 'test row')}"
+        of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
         told = f"The search never saw {of_rows}: the {words(name)} there, {_shown(name, test)}, is what to expect."
         is_luckier = test > figure if ranking.larger_is_better else test < figure
         if is_luckier:

@@ -125,7 +125,9 @@ def _sweep_record(folder: Path, name: str) -> RunRecord:
             try:
                 rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
                 trials, seconds = len(rows), sum(float(row["seconds"]) for row in rows)
-            except (KeyError, TypeError, ValueError, csv.Error) as error:
+            except KeyError as error:
+                raise FileError(f"not a valid table of trials: column {error} is missing") from error
+            except (TypeError, ValueError, csv.Error) as error:
                 raise FileError(f"not a valid table of trials: {error}") from error
     if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
         return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)

@@ -200,3 +200,19 @@ def test_what_cannot_be_compared_is_refused(specnet: Specnet, folder: Path) -> N
     assert (ended.status, (folder / "compare.html").read_text()) == (2, "mine")
     assert "--force" in ended.err
     assert specnet("compare", "a", "a", "--force").status == 0
+
+
+def test_a_folder_of_many_runs_stands_for_them(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "--folds", "2", "-o", "many", "-q").status == 0
+    train(specnet, "sweep/best")
+    (folder / "sweep/sweep.json").write_text("{}")
+    ended = specnet("compare", "many", "sweep")
+    assert (ended.status, ended.err) == (0, "")
+    page = Elements((folder / "compare.html").read_text("utf-8"))
+    assert {"many/fold0", "many/fold1", "sweep/best"} <= set(page.cells)
+    assert specnet("compare", "many", "--force").status == 0
+    assert specnet("compare", "sweep").err.splitlines()[-1].strip() == "use `specnet report sweep`"
+    (folder / "none").mkdir()
+    (folder / "none/summary.json").write_text("{}")
+    ended = specnet("compare", "none", "many", "--force")
+    assert (ended.status, ended.err) == (1, "none: error[file]: none of the runs in this folder has finished\n")

@@ -128,6 +128,23 @@ def test_runs_are_found_below_what_is_typed(folder: Path, runs: list[str]) -> No
 
 
 @pytest.mark.slow
+def test_trials_are_never_offered(folder: Path) -> None:
+    for path in ("best", "trials/0000"):
+        (folder / "sweeps/moons/1" / path).mkdir(parents=True)
+        (folder / "sweeps/moons/1" / path / "run.json").write_text("{}")
+    (folder / "sweeps/moons/1/sweep.json").write_text("{}")
+    (folder / "runs/many/1/fold0").mkdir(parents=True)
+    (folder / "runs/many/1/fold0/run.json").write_text("{}")
+    (folder / "runs/many/1/summary.json").write_text("{}")
+    runs = ["runs/many/1/fold0", "sweeps/moons/1/best"]
+    assert offered("specnet show ", folder)[:2] == runs
+    # What is of many runs stands where it is understood.
+    assert offered("specnet report ", folder) == ["runs/many/1", runs[0], "sweeps/moons/1", runs[1]]
+    for start in ("sweeps/moons/1/", "sweeps/moons/1/t", "sweeps/moons/1/trials/", "sweeps/moons/1/trials/00"):
+        assert not [each for each in offered(f"specnet report {start}", folder) if "trials/0" in each]
+
+
+@pytest.mark.slow
 def test_a_name_with_blanks_is_one_word(folder: Path) -> None:
     name = "my run & <b>$HOME"
     (folder / name).mkdir()

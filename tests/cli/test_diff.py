@@ -236,3 +236,14 @@ def test_a_run_has_no_sweep_to_compare(specnet: Specnet, folder: Path) -> None:
     assert specnet("run", "swept.toml", "-o", "swept").status == 0
     assert differences(specnet, "swept.toml", "swept") == {}
     assert differences(specnet, "swept", "moons.toml") == {}
+
+
+def test_a_sweep_stands_for_the_run_of_its_best_trial(specnet: Specnet, folder: Path) -> None:
+    assert specnet("run", "moons.toml", "-o", "a", "-q", "--no-report").status == 0
+    options = ("--set", "training.l2=0.5", "-q", "--no-report")
+    assert specnet("run", "moons.toml", "-o", "sweep/best", *options).status == 0
+    (folder / "sweep/sweep.json").write_text("{}")
+    ended = specnet("diff", "a", "sweep")
+    assert ended.status == 0
+    assert ended.out.splitlines()[0].split() == ["training.l2", "0.0", "→", "0.5"]
+    assert "test accuracy" in ended.out

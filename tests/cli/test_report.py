@@ -10,6 +10,7 @@ import pytest
 from specnet.report import page as pages
 from specnet.running.runner import RunInterrupted
 from tests.cli.conftest import Specnet
+from tests.running.sweeps.made import trial, write_sweep
 
 
 def test_report_again(specnet: Specnet, folder: Path) -> None:
@@ -22,6 +23,28 @@ def test_report_again(specnet: Specnet, folder: Path) -> None:
     assert specnet("report", "here", "--format", "json").document == {"errors": [], "report": "here/report.html"}
     ended = specnet("report", "here", "--quiet")
     assert (ended.status, ended.out, ended.err) == (0, "", "")
+
+
+def test_report_of_folds_again(specnet: Specnet, folder: Path) -> None:
+    ended = specnet("run", "moons.toml", "--folds", "2", "--out", "many")
+    assert ended.out.endswith("many   2 runs   report.html, runs.csv, summary.json, …\n")
+    written = (folder / "many/report.html").read_bytes()
+    ended = specnet("report", "many")
+    assert (ended.status, ended.out, ended.err) == (0, "many/report.html\n", "")
+    assert (folder / "many/report.html").read_bytes() == written
+    ended = specnet("run", "moons.toml", "--folds", "2", "--out", "many", "--force", "--no-report")
+    assert ended.out.endswith("many   2 runs   runs.csv, summary.json, …\n")
+    assert not (folder / "many/report.html").exists()
+
+
+def test_report_of_a_sweep_again(specnet: Specnet, folder: Path) -> None:
+    sweep = write_sweep(folder / "sweep", [trial(0, 0.5)])
+    ended = specnet("report", "sweep")
+    assert (ended.status, ended.out, ended.err) == (0, "sweep/report.html\n", "")
+    (sweep / "sweep.json").write_text("{}")
+    ended = specnet("report", "sweep")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "sweep/sweep.json: error[file]: not a valid record of a sweep: 'identity' is missing\n"
 
 
 @pytest.mark.parametrize(

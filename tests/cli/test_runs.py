@@ -12,6 +12,7 @@ import pytest
 from specnet.running import run
 from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
+from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep
 
 REGRESSION = """\
 name = "numbers"
@@ -70,6 +71,7 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
         "seconds": facts["training_seconds"],
         "epochs": 5,
         "findings": found[1]["findings"],
+        "trials": None,
     }
 
 
@@ -219,3 +221,36 @@ def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> N
     (folder / "whole.toml").write_text(text)
     assert specnet("run", "whole.toml", "-q").status == 0
     assert rows(specnet("runs").out)[0] == ["run", "loss", "time", "findings"]
+
+
+def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: Path) -> None:
+    sweeps = trained.parent / "sweeps"
+    write_sweep(sweeps / "moons/1", [trial(0, 0.5), trial(1, None, "pruned"), trial(2, 0.25)])
+    write_sweep(sweeps / "moons/2", [trial(0, 0.5)], metrics=None, planned=9)
+    ended = specnet("runs", "sweeps")
+    assert (ended.status, ended.err) == (0, "")
+    assert rows(ended.out) == [
+        ["run", "test accuracy", "loss", "trials", "time", "findings", "state"],
+        ["moons/1", "87.5 %", "0.0625", "3", "1.5 s", "finished"],
+        ["moons/2", "–", "–", "1", "0.5 s", "unfinished after 1 trial"],
+    ]
+    (record, _) = specnet("runs", "sweeps", "--format", "json").document["runs"]
+    assert (record["run"], record["state"], record["trials"]) == ("moons/1", "finished", 3)
+    assert record["metrics"] == {split: METRICS[split] for split in ("train", "validation", "test")}
+    assert rows(specnet("runs", "sweeps/moons/1").out)[1][0] == "sweeps/moons/1"
+    assert specnet("runs", "sweeps/moons/1/trials").out == "no runs in sweeps/moons/1/trials\n"
+    (sweeps / "moons/1/trials.csv").write_text("trial\n0\n")
+    broken = specnet("runs", "sweeps/moons").out
+    assert "broken: trials.csv: not a valid table of trials: column 'seconds' is missing" in broken
+
+
+def test_folds_are_rows_by_number_and_sweeps_of_folds_too(specnet: Specnet, trained: Path) -> None:
+    many = write_series(trained / "many/1", [(f"fold{k}", None, k, scores(0.5, k / 16)) for k in (10, 2)])
+    (many / ".lock").touch()
+    for fold in range(2):
+        write_sweep(trained / f"nested/1/fold{fold}", [trial(0, 0.5)])
+    found = [row[0] for row in rows(specnet("runs").out)[1:]]
+    assert found == [
+        *("many/1/fold2", "many/1/fold10", "moons/1", "moons/2"),
+        *("nested/1/fold0", "nested/1/fold1", "numbers/1"),
+    ]

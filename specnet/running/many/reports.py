@@ -115,7 +115,9 @@ def _runs(folder: Path) -> Iterator[SeriesRun]:
         try:
             rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
             found = [_run(row) for row in rows]
-        except (KeyError, TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
+        except KeyError as error:
+            raise FileError(f"not a valid table of runs: column {error} is missing") from error
+        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
             raise FileError(f"not a valid table of runs: {error}") from error
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
     for name, values in found:

@@ -189,7 +189,9 @@ class _Facts:
                 self._space: Space = TypeAdapter(Space).validate_python(self._sweep["space"])
             except ValidationError as error:
                 raise FileError(f"not a valid record of a sweep: {error.errors()[0]['msg']}") from error
-            except (KeyError, TypeError, ValueError) as error:
+            except KeyError as error:
+                raise FileError(f"not a valid record of a sweep: {error} is missing") from error
+            except (TypeError, ValueError) as error:
                 raise FileError(f"not a valid record of a sweep: {error}") from error
 
     def dimensions(self) -> Iterator[Dimension]:

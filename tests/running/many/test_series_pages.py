@@ -1,0 +1,123 @@
+"""The page of folds and seeds: what its files say, whatever is in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.errors import FileError, SpecnetWarning
+from specnet.report.figures import metric
+from specnet.running.many.runs import run_many
+from specnet.running.pages import page_again
+from tests.running.sweeps.made import WILD, scores, write_series
+from tests.running.test_reports import Page
+
+MOONS = """
+name = "moons"
+data = { type = "make_moons", random_state = 0, noise = 0.2 }
+network = { hidden_layer_sizes = [5] }
+training = { loss = "binary_crossentropy", epochs = 3, metrics = ["accuracy"] }
+"""
+
+
+def said(folder: Path) -> str:
+    text = page_again(folder).read_text("utf-8")
+    assert WILD not in text
+    return re.sub(r"\s+", " ", " ".join(Page(text).texts))
+
+
+def labels(folder: Path) -> list[str]:
+    return [unescape(each) for each in re.findall(r'aria-label="([^"]*)"', (folder / "report.html").read_text("utf-8"))]
+
+
+def test_page_tells_what_the_files_say(tmp_path: Path) -> None:
+    found = {(seed, fold): scores(0.25 + 0.125 * fold, 0.75 + 0.0625 * seed) for seed in (0, 1) for fold in (0, 1, 2)}
+    runs = [(f"seed{seed}_fold{fold}", seed, fold, found[seed, fold]) for seed, fold in found]
+    folder = write_series(tmp_path / "many", runs)
+    text = said(folder)
+    assert "6 runs average a test accuracy of 78.1 % ± 3.4." in text
+    assert "75.0 % to 81.2 %" in text
+    assert "spread over folds ± 0.0 points over seeds ± 4.4 points" in text
+    assert "3 folds × 2 seeds" in text
+    for name, *_, metrics in runs:
+        assert f"{name}: {metric('loss', metrics['test']['loss'] or 0)}" in text  # on hover
+    (label,) = [label for label in labels(folder) if label.startswith("Test accuracy")]
+    assert "mean 78.1 % ± 3.4; seed0_fold0 75.0 %; seed0_fold1 75.0 %" in label
+    assert any(label.startswith("Training loss by epoch in 6 runs") for label in labels(folder))
+    assert any(label.startswith("Validation loss by epoch in 6 runs") for label in labels(folder))
+    assert "specnet run seed0_fold0/spec.toml" in text
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ([("fold0", None, 0, f"it {WILD}"), ("fold1", None, 1, "no")], "None of 2 runs has finished."),
+        ([("fold0", None, 0, "gone")], "The run has not finished."),
+        ([("fold0", None, 0, f"it {WILD}"), ("fold1", None, 1, scores(0.5, 0.75))], "1 of 2 runs with a test accuracy"),
+        ([("seed3", 3, None, scores(0.5, 0.75))], "1 run with a test accuracy of 75.0 %; a spread needs more"),
+        ([("seed3", 3, None, scores(0.5, None)), ("seed4", 4, None, scores(0.5, None))], "is not defined for any of"),
+        ([("seed3", 3, None, scores(0.5, 0.5)), ("seed4", 4, None, scores(0.5, 0.5))], "accuracy of 50.0 % ± 0.0."),
+        ([("seed3", 3, None, {"train": {"loss": 0.5}})] * 1, "1 run with a training loss of 0.5000"),
+    ],
+)
+def test_little_to_show(tmp_path: Path, runs: list[Any], told: str) -> None:
+    folder = write_series(tmp_path / "many", runs)
+    text = said(folder)
+    assert told in text
+    for *_, metrics in runs:
+        if isinstance(metrics, str):
+            assert f"diverged: {metrics}" in text
+
+
+def test_page_of_many_long_runs_is_small(tmp_path: Path) -> None:
+    runs = [(f"seed{k}", k, None, scores(0.5 + k / 100, 0.5 + k / 300)) for k in range(100)]
+    folder = write_series(tmp_path / "many", runs)
+    line = '{{"epoch": {n}, "loss": {loss}, "validation_loss": {loss}}}\n'
+    text = "".join(line.format(n=n, loss=1 / n + 0.01 * (n % 7)) for n in range(1, 1001))
+    for path in folder.glob("*/history.jsonl"):
+        path.write_text(text)
+    assert page_again(folder).stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("runs.csv", "run,seed\nfold0,0\n", "not a valid table of runs"),
+        ("runs.csv", "run,seed,fold,state,epochs,message\n../fold0,,0,finished,1,\n", "is not the name of a folder"),
+        ("summary.json", '{"test": {"loss": 1}}', "not a valid summary"),
+        ("fold0/run.json", "{}", "not a valid record of a run"),
+        ("fold0/history.jsonl", '{"epoch": 1, "loss": }\n', "damaged"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, problem: str) -> None:
+    folder = write_series(tmp_path / "many", [("fold0", None, 0, scores(0.5, 0.75))])
+    (folder / file).write_text(text)
+    with pytest.raises(FileError, match=problem) as caught:
+        page_again(folder)
+    assert caught.value.diagnostics[0].source == str(folder / file)
+    assert not (folder / "report.html").exists()
+
+
+def test_page_at_the_end_is_the_one_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "many"
+    result = run_many(MOONS, folder, folds=2)
+    page = (folder / "report.html").read_bytes()
+    assert page_again(folder).read_bytes() == page
+    for run in result.runs:
+        assert f"{run.name}: {metric('accuracy', run.metrics['test']['accuracy'] or 0)}" in page.decode()
+    assert json.loads((folder / "summary.json").read_text()) == result.summary
+
+    def fails(_: object) -> str:
+        raise ZeroDivisionError("of the test")
+
+    monkeypatch.setattr("specnet.running.many.reports.series_page", fails)
+    with pytest.warns(SpecnetWarning, match="the report could not be written: ZeroDivisionError: of the test"):
+        run_many(MOONS, folder, folds=2, resume=True)
+    assert not (folder / "report.html").exists()  # an old one would tell of other runs
+    assert run_many(MOONS, folder, folds=2, resume=True, report=False).runs == result.runs
+    assert not (folder / "report.html").exists()

@@ -1,0 +1,220 @@
+"""The page of a sweep: what its files say, whatever is in them, small and quickly made."""
+
+from __future__ import annotations
+
+import csv
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.errors import FileError, SpecnetWarning
+from specnet.report.figures import figure, rounded, true_minus
+from specnet.report.sweep_page import short_keys
+from specnet.running.pages import page_again
+from specnet.running.sweeps.sweep import nested_sweep, sweep
+from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
+from tests.running.test_reports import Page
+
+MOONS = """
+name = "moons"
+data = { type = "make_moons", random_state = 0, noise = 0.2, split = { test_size = 0.2, validation_size = 0.2 } }
+network = { hidden_layer_sizes = [5] }
+training = { loss = "binary_crossentropy", epochs = 4, metrics = ["accuracy"], optimizer = "adam" }
+[sweep]
+trials = 4
+[sweep.space]
+"network.hidden_layer_sizes" = [[4], [16]]
+"training.l2" = { low = 1e-6, high = 1e-2, log = true }
+"""
+
+
+def page_of(folder: Path) -> Page:
+    text = page_again(folder).read_text("utf-8")
+    page = Page(text)
+    assert page.tags.isdisjoint({"script", "b onclick=alert(1)", "link rel"})
+    assert WILD not in text  # but as text
+    return page
+
+
+def said(page: Page) -> str:
+    return re.sub(r"\s+", " ", " ".join(page.texts))
+
+
+def labels(folder: Path) -> list[str]:
+    return [unescape(each) for each in re.findall(r'aria-label="([^"]*)"', (folder / "report.html").read_text("utf-8"))]
+
+
+def test_page_tells_what_the_files_say(tmp_path: Path) -> None:
+    figures = [0.5, 0.125, None, 0.25, 0.0625, None, 0.3]
+    states = ["finished", "finished", "pruned", "finished", "finished", "diverged", "finished"]
+    trials = [
+        trial(k, value, state, message=f"it went {WILD}" if state == "diverged" else "", curve={1: 2.0, 5: 1.5})
+        for k, (value, state) in enumerate(zip(figures, states, strict=True))
+    ]
+    folder = write_sweep(tmp_path / "sweep", trials)
+    text = said(page_of(folder))
+    assert "The best of 7 trials reaches a validation loss of 0.0625" in text
+    assert "on test rows its loss is 0.3750 and its accuracy 87.5 %." in text
+    assert "5 finished, 1 pruned, 1 diverged" in text
+    assert "the 20 test rows: the loss there, 0.3750, is what to expect" in text
+    assert f"# best of {WILD}" in text
+    assert f"it went {WILD}" in text
+    for row in csv.DictReader((folder / "trials.csv").read_text().splitlines()):
+        if row["figure"]:
+            assert f"trial {row['trial']}: {figure(float(row['figure']))}" in text  # on hover
+            assert rounded(float(row["training.l2"])) in text
+    found = labels(folder)
+    assert any("best 0.0625 in trial 4, worst 0.5000" in label for label in found)
+    assert any("7 trials: trial 4 at last 0.0625; trial 1 at last 0.1250; trial 3 at last 0.2500" in x for x in found)
+    # Of a pruned trial as far as its validation loss was looked at: a fourth of 10 epochs.
+    assert "trial 2: pruned at epoch 3" in text
+    assert 'href="best/report.html"' in (folder / "report.html").read_text()
+
+
+def test_curves_and_steps_are_where_the_figures_are(tmp_path: Path) -> None:
+    """The path of the best so far goes through the figures that were better than all before."""
+    folder = write_sweep(tmp_path / "sweep", [trial(k, value) for k, value in enumerate([0.5, 0.4, 0.45, 0.3])])
+    page_again(folder)
+    chart = next(
+        chart
+        for chart in re.findall(r"<svg[^>]*role=.*?</svg>", (folder / "report.html").read_text("utf-8"), re.DOTALL)
+        if "Validation loss by trial" in chart
+    )
+    places = {
+        int(number): (float(x), float(y))
+        for x, y, number in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"[^>]*><title>trial (\d+)', chart)
+    }
+    line = re.search(r'class="line series-2" d="M([^"]+)"', chart)
+    assert line is not None
+    corners = [tuple(map(float, point.split())) for point in line[1].split("L")]
+    (x0, y0), (x1, y1), (x2, _), (x3, y3) = places[0], places[1], places[2], places[3]
+    assert corners == [(x0, y0), (x1, y0), (x1, y1), (x3, y1), (x3, y3)]
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("trials", "metrics", "told"),
+    [
+        ([], None, "No trial has ended yet."),
+        ([trial(0, None, "refused", message="no"), trial(1, None, "pruned")], None, "None of 2 trials has finished."),
+        ([trial(0, 0.5)], METRICS, "The only trial reaches a validation loss of 0.5000"),
+        ([trial(0, None, "pruned", curve={3: 1.0}), trial(1, 0.5)], METRICS, "Only one trial has finished"),
+        ([trial(0, 0.5), trial(1, 0.25)], None, "The best trial has not been run yet."),
+        ([trial(0, 0.5), trial(1, 0.5)], METRICS, "The best of 2 trials reaches a validation loss of 0.5000"),
+        ([trial(0, 0.5), trial(1, 0.4)], METRICS, "both sets of rows are small samples"),
+        ([trial(0, 0.5), trial(1, 0.4)], METRICS | {"test": {"loss": None, "accuracy": None}}, "is not defined"),
+        ([trial(0, 0.5)], {key: METRICS[key] for key in ("rows", "train")}, "No rows were held out for testing"),
+    ],
+)
+def test_little_to_show(tmp_path: Path, trials: list[Any], metrics: dict[str, Any] | None, told: str) -> None:
+    folder = write_sweep(tmp_path / "sweep", trials, metrics=metrics)
+    page = page_of(folder)
+    assert told in said(page)
+    assert not [label for label in labels(folder) if "nan" in label or "inf" in label]
+
+
+def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(2, 0.25)], metrics=None, planned=9)
+    assert "2 of 9 trials are done: use --resume to go on." in said(page_of(folder))
+
+
+def test_larger_is_better(tmp_path: Path) -> None:
+    figures = {0: 0.5, 1: 0.75, 2: 0.625, 3: -900.0}
+    folder = write_sweep(tmp_path / "sweep", [trial(k, v) for k, v in figures.items()], metric="accuracy")
+    text = said(page_of(folder))
+    assert "The best of 4 trials reaches a validation accuracy of 75.0 %; on test rows its accuracy is 87.5 %." in text
+    assert "Beyond the axis, and drawn at its end: 1 trial." in text
+    assert "trial 1: 75.0 %" in text
+
+
+def test_curve_of_several_networks_is_their_mean(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)])
+    lines = [
+        f'{{"epoch": {epoch}, "loss": 1.0, "validation_loss": {loss + epoch}, "fold": {fold}}}'
+        for fold, (loss, epochs) in enumerate([(0.0, 3), (2.0, 2)])
+        for epoch in range(1, epochs + 1)
+    ]
+    (folder / "trials" / "0000" / "history.jsonl").write_text("\n".join(lines) + "\n")
+    page_again(folder)
+    # The first network alone has a third epoch: 3.0; the means before are 2.0 and 3.0.
+    assert any("trial 0 at last 3.0000" in label for label in labels(folder))
+
+
+def test_page_of_many_trials_is_small(tmp_path: Path) -> None:
+    trials = [trial(k, 0.5 + 0.4 * (k * 0.618 % 1)) for k in range(300)]
+    folder = write_sweep(tmp_path / "sweep", trials, epochs=1000)
+    assert page_again(folder).stat().st_size < 400_000
+
+
+def test_page_of_a_thousand_trials_shows_dots_without_words(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(k, 1 / (k + 1)) for k in range(500)], epochs=2)
+    text = page_again(folder).read_text()
+    assert len(text) < 400_000
+    assert 'class="cloud"' in text
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("sweep.json", "{}", "not a valid record of a sweep"),
+        ("sweep.json", "nothing", "damaged"),
+        ("trials/0001/run.json", "{}", "not a valid record of a trial"),
+        ("trials/0001/history.jsonl", "{}\n", "not a valid history"),
+        ("best/metrics.json", "{}", "no metrics"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, problem: str) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(1, 0.25)])
+    (folder / file).write_text(text)
+    with pytest.raises(FileError, match=problem) as caught:
+        page_again(folder)
+    assert caught.value.diagnostics[0].source == str(folder / file)
+    assert not (folder / "report.html").exists()
+
+
+def test_trial_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)])
+    path = folder / "trials" / "0000" / "run.json"
+    path.write_text(path.read_text().replace('"[4]"', '"[5]"'))
+    with pytest.raises(FileError, match=r"network\.hidden_layer_sizes cannot be '\[5\]'"):
+        page_again(folder)
+
+
+def test_short_keys_tell_apart() -> None:
+    keys = ["training.optimizer.sgd.learning_rate", "training.optimizer.adam.learning_rate", "training.l2", "network"]
+    assert short_keys(keys) == ["sgd.learning_rate", "adam.learning_rate", "l2", "network"]
+    assert short_keys(["a.b", "b"]) == ["a.b", "b"]
+
+
+@pytest.mark.slow
+def test_page_at_the_end_is_the_one_made_again(tmp_path: Path) -> None:
+    result = sweep(MOONS, tmp_path / "sweep", jobs=1)
+    page = (tmp_path / "sweep" / "report.html").read_bytes()
+    assert page_again(tmp_path / "sweep").read_bytes() == page
+    assert f"trial {result.best.number}: {figure(result.best.figure or 0)}" in page.decode()
+    nested = nested_sweep(MOONS, tmp_path / "nested", folds=2, jobs=1, trials=2)
+    page = (tmp_path / "nested" / "report.html").read_bytes()
+    assert page_again(tmp_path / "nested").read_bytes() == page
+    text = page.decode()
+    for fold, each in enumerate(nested.sweeps):
+        assert f'href="fold{fold}/report.html"' in text
+        assert f"{each.best.number} of 2" in text
+        assert figure(each.metrics["test"]["loss"] or 0) in text
+        assert true_minus(rounded(float(each.best.settings["training.l2"]))) in text
+
+
+@pytest.mark.slow
+def test_page_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> str:
+        raise ZeroDivisionError("of the test")
+
+    sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, report=False)
+    assert not (tmp_path / "sweep" / "report.html").exists()
+    monkeypatch.setattr("specnet.running.sweeps.reports.sweep_page", fails)
+    with pytest.warns(SpecnetWarning, match="the report could not be written: ZeroDivisionError: of the test"):
+        result = sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, resume=True)
+    assert result.folder is not None
+    assert not (tmp_path / "sweep" / "report.html").exists()
