@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from specnet.errors import Diagnostic, SpecError, TrainingError
+from specnet.errors import Diagnostic, FileError, SpecError, TrainingError
 from specnet.files.sweeps import JOURNAL
 from specnet.parts.data import Table
 from specnet.parts.metrics import Metric
@@ -108,7 +108,7 @@ class Coordinator:
     def run(self, workers: Workers) -> None:
         """Compute the trials that are not there yet, and write all that follows from them."""
         self.folder.prepare()
-        trials = map(self.folder.read_trial, range(self._count))
+        trials = map(self._read, range(self._count))
         self._kept = {trial.number: trial for trial in trials if trial is not None}
         self._progress.kept(len(self._kept))
         self.folder.write_facts(self._facts("under way", finished=False))
@@ -127,6 +127,14 @@ class Coordinator:
         self.folder.write_table(self.told)
         self.folder.write_facts(self._facts("all trials", finished=True))
         self.folder.check()
+
+    def _read(self, number: int) -> Trial | None:
+        """Return a trial that has ended before."""
+        trial = self.folder.read_trial(number)
+        if trial is not None and not self._search.might_draw(trial):
+            message = "not a valid record of a trial: its settings are not in the space of this sweep"
+            raise FileError(message, source=str(self.folder.trial_path(number)))
+        return trial
 
     def changes(self, drawn: Drawn) -> tuple[Change, ...]:
         """Return what a trial puts over the spec."""

@@ -143,7 +143,20 @@ class Trial:
             raise FileError(f"not a valid record of a trial: {error}") from error
         if trial.state not in get_args(State) or (trial.state == "finished") != is_finite(trial.figure):
             raise FileError("not a valid record of a trial: its state and its figure do not fit")
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(trial, name), kind):
+                raise FileError(f'not a valid record of a trial: "{name}" is {getattr(trial, name)!r}')
         return trial
+
+
+_KINDS: Mapping[str, Any] = {
+    "number": int,
+    "epochs": int,
+    "seconds": int | float,
+    "message": str,
+    "settings": dict,
+    "parameters": dict,
+}
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
@@ -204,7 +217,10 @@ def read_trial(folder: Path) -> Trial | None:
     if not path.exists():
         return None
     with file_errors(path):
-        return Trial.from_facts(parse_object(read_file(path, LARGEST_RECORD), "the record of a trial"))
+        trial = Trial.from_facts(parse_object(read_file(path, LARGEST_RECORD), "the record of a trial"))
+        if trial.number != int(folder.name):
+            raise FileError(f"the record of another trial: {trial.number}")
+        return trial
 
 
 def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ Trial k is drawn when trials 0 … k − parallel are told and no other is, by a
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -57,6 +58,17 @@ class Search:
                 self._study.sampler = self._sweep.sampler.optuna_sampler(int(sequence.generate_state(1)[0]))
             self._asked[number] = self._study.ask()
             return draw(self._asked[number], self._sweep.space)
+
+    def might_draw(self, trial: Trial) -> bool:
+        """Return whether the settings of a trial are in the space, and are what its parameters mean."""
+        fixed = required_optuna().trial.FixedTrial(dict(trial.parameters))
+        try:
+            with quiet(), warnings.catch_warnings():
+                warnings.simplefilter("error")  # it only warns of numbers outside a range
+                shown = draw(fixed, self._sweep.space).shown
+        except (ValueError, TypeError, Warning):
+            return False
+        return shown == trial.settings and shown.keys() == trial.parameters.keys()
 
     def parameters(self, number: int) -> dict[str, Any]:
         """Return what a trial has drawn, as Optuna calls it; it has not been told."""

@@ -1,0 +1,306 @@
+"""`specnet sweep`: what it prints, how it ends, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Specnet, environment, process, take_interrupts
+from tests.running.many.executors import dask_address
+from tests.running.sweeps.kills import MARK, processes_of
+from tests.running.sweeps.searches import BASE, FOLDS, GRID, TPE, fingerprint
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def grid(folder: Path) -> Path:
+    (folder / "grid.toml").write_text(GRID)
+    return folder
+
+
+def test_what_it_prints_and_writes(specnet: Specnet, grid: Path):
+    ended = specnet("sweep", "grid.toml", "--jobs", "1")
+    assert ended.status == 0
+    out = grid / "sweeps/moons/1"
+    facts = json.loads((out / "sweep.json").read_text())
+    assert facts["finished"] is True
+    assert facts["states"] == {"finished": 6}
+    best, test = facts["best"], json.loads((out / "best/metrics.json").read_text())["test"]
+    assert f"best: trial {best['trial']}" in ended.out
+    assert re.search(rf"accuracy: validation {100 * best['figure']:.4g}\S* ?%? \(best of 6\), test ", ended.out)
+    assert "sweeps/moons/1" in ended.out
+    assert test["accuracy"] is not None
+    assert [line.split()[:2] for line in ended.err.splitlines() if line.startswith("trial")] == [
+        ["trial", str(number)] for number in range(6)
+    ]
+    assert (out / "report.html").exists() or "report.html" not in ended.out
+    again = specnet("sweep", "grid.toml", "--jobs", "1", "-q", "--no-report")
+    assert (again.status, again.out, again.err) == (0, "", "")
+    one, two = fingerprint(out), fingerprint(grid / "sweeps/moons/2")
+    assert one == two
+
+
+def test_its_document(specnet: Specnet, grid: Path):
+    ended = specnet("sweep", "grid.toml", "--jobs", "1", "--format", "json", "--out", "out", "--keep-models")
+    assert (ended.status, ended.err) == (0, "")
+    document = ended.document
+    assert document["errors"] == []
+    assert document["folder"] == "out"
+    assert [trial["trial"] for trial in document["trials"]] == list(range(6))
+    for trial in document["trials"]:
+        assert trial == json.loads((grid / f"out/trials/{trial['trial']:04}/run.json").read_text())
+        assert (grid / f"out/trials/{trial['trial']:04}/model.safetensors").exists()
+    best = max(document["trials"], key=lambda trial: (trial["figure"], -trial["trial"]))
+    assert document["best"] == {"trial": best["trial"], "figure": best["figure"], "spec": "best.toml"}
+    assert document["metrics"] == json.loads((grid / "out/best/metrics.json").read_text())
+
+
+def test_the_document_of_nested_sweeps(specnet: Specnet, grid: Path):
+    arguments = ["sweep", "grid.toml", "--jobs", "1", "--out", "out", "--folds", "2", "--set", "data.split.test_size=0"]
+    ended = specnet(*arguments, "--format", "json")
+    assert (ended.status, ended.err) == (0, "")
+    document = ended.document
+    assert document["summary"] == json.loads((grid / "out/summary.json").read_text())
+    for fold, told in enumerate(document["folds"]):
+        assert told["fold"] == fold
+        written = json.loads((grid / f"out/fold{fold}/best/metrics.json").read_text())
+        assert told["metrics"]["test"]["accuracy"] == written["test"]["accuracy"]
+    words = specnet(*arguments, "--resume")
+    assert words.status == 0
+    assert "±" in words.out
+    assert "2 sweeps" in words.out
+
+
+def test_fewer_and_more_trials(specnet: Specnet, folder: Path):
+    (folder / "tpe.toml").write_text(TPE)
+    assert specnet("sweep", "tpe.toml", "--jobs", "1", "--out", "out", "--trials", "2", "-q").status == 0
+    ended = specnet("sweep", "tpe.toml", "--jobs", "1", "--out", "out", "--set", "sweep.trials=3", "--resume")
+    assert ended.status == 0
+    assert "resumed after 2 of 3 trials" in ended.err
+    assert "(best of 3)" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["--resume"], 2, "--resume needs --out"),
+        (["--resume", "--force", "--out", "x"], 2, "--resume cannot be combined with --force"),
+        (["--dask", "127.0.0.1:1", "--jobs", "2"], 2, "--jobs cannot be combined with --dask"),
+        (["--trials", "0"], 2, "--trials"),
+        (["--folds", "1"], 2, "--folds"),
+        (["--jobs", "0"], 2, "--jobs"),
+        (["--limit", "height=3"], 2, "--limit"),
+        (["--trials", "5"], 1, "expected at least the 6 combinations of the grid, got 5"),
+        (["--set", "sweep.metric=r2"], 1, "r2"),
+        (["--set", "sweep.speed=3"], 1, "speed"),
+        (["--set", "data.split.validation_size=0"], 1, "a sweep needs validation rows"),
+        (["--set", "training.epochs=none"], 1, "epochs"),
+        (["--out", "grid.toml"], 2, "is a file"),
+    ],
+)
+def test_what_it_refuses(specnet: Specnet, grid: Path, arguments: list[str], status: int, told: str):
+    ended = specnet("sweep", "grid.toml", *arguments)
+    assert ended.status == status, ended.err
+    assert told in " ".join(ended.err.split())
+    assert ended.out == ""
+    assert [path.name for path in grid.iterdir() if path.name != "moons.toml"] == ["grid.toml"]
+
+
+def test_folds_in_the_sweep_are_not_nested(specnet: Specnet, folder: Path):
+    (folder / "folds.toml").write_text(FOLDS)
+    ended = specnet("sweep", "folds.toml", "--folds", "2")
+    assert ended.status == 1
+    assert "sweep.folds" in ended.err
+
+
+def test_a_spec_without_a_sweep(specnet: Specnet, folder: Path):
+    ended = specnet("sweep", "moons.toml", "--format", "json")
+    assert ended.status == 1
+    (error,) = ended.document["errors"]
+    assert (error["code"], error["hint"]) == ("missing-key", "add a table [sweep.space] with the keys to search")
+    assert not (folder / "sweeps").exists()
+
+
+def test_all_mistakes_are_told_before_the_first_trial(specnet: Specnet, folder: Path):
+    text = GRID.replace("[[2], [4]]", "[[2], [-4]]").replace("0.001]", '"slow"]')
+    (folder / "bad.toml").write_text(text)
+    ended = specnet("sweep", "bad.toml", "--out", "out")
+    assert ended.status == 1
+    assert len(re.findall(r"^bad\.toml:\d+:\d+: error", ended.err, re.MULTILINE)) == 2
+    assert not (folder / "out").exists()
+
+
+def test_other_commands_read_past_a_sweep(specnet: Specnet, grid: Path):
+    assert specnet("run", "grid.toml", "--out", "run", "-q", "--threads", "1").status == 0
+    (grid / "plain.toml").write_text(BASE)
+    assert specnet("run", "plain.toml", "--out", "plain", "-q", "--threads", "1").status == 0
+    assert (grid / "run/model.safetensors").read_bytes() == (grid / "plain/model.safetensors").read_bytes()
+
+
+def test_a_trial_may_be_refused(specnet: Specnet, folder: Path):
+    """Values that clash only together: one of the optimizers needs all rows in a batch."""
+    space = """[sweep.space]
+"training.optimizer" = ["sgd", "lbfgs"]
+"training.batch_size" = [16, "full"]
+"""
+    (folder / "clash.toml").write_text(f"{BASE}batch_size = 'full'\n[sweep]\nsampler = 'grid'\n{space}")
+    ended = specnet("sweep", "clash.toml", "--out", "out", "--jobs", "1")
+    assert ended.status == 0, ended.err
+    facts = [json.loads((folder / f"out/trials/{number:04}/run.json").read_text()) for number in range(4)]
+    assert [fact["state"] for fact in facts] == ["finished", "finished", "refused", "finished"]
+    assert "batch" in facts[2]["message"]
+    assert "refused: " + facts[2]["message"][:20] in " ".join(ended.err.split())
+
+
+def test_a_sweep_without_a_trial_that_finishes(specnet: Specnet, grid: Path):
+    extra = [
+        "--set",
+        "training.loss=mean_squared_error",
+        "--set",
+        "training.metrics=['r2']",
+        "--set",
+        "sweep.metric=r2",
+    ]
+    rates = [
+        "--set",
+        "network.activations=['identity','identity']",
+        "--set",
+        "sweep.space={'training.optimizer.learning_rate' = [1e20, 1e21]}",
+    ]
+    more = ["--set", "training.optimizer=sgd", "--set", "network.preprocessing=[]", "--format", "json"]
+    ended = specnet("sweep", "grid.toml", "--out", "out", "--jobs", "1", *extra, *rates, *more)
+    assert ended.status == 1
+    (error,) = ended.document["errors"]
+    assert "none of the first 2 trials has finished; trial 0: diverged" in error["message"]
+
+
+def test_optuna_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "optuna"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    ended = specnet("sweep", "grid.toml", "--out", "out")
+    assert ended.status == 1
+    assert "optuna is required" in ended.err
+    assert "[sweep]" in ended.err
+    assert not (grid / "out").exists()
+    assert specnet("validate", "grid.toml").status == 0
+
+
+def test_dask_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    ended = specnet("sweep", "grid.toml", "--out", "out", "--dask", "127.0.0.1:1")
+    assert ended.status == 1
+    assert "distributed is required" in ended.err
+    assert "[dask]" in ended.err
+    assert not (grid / "out").exists()
+
+
+def test_no_scheduler_answers(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("distributed", reason="dask is not installed")
+    from specnet.running.many import workers
+
+    monkeypatch.setattr(workers, "SECONDS_TO_ANSWER", 0.5)
+    for address in ("127.0.0.1:1", "nowhere", "tcp://"):
+        ended = specnet("sweep", "grid.toml", "--out", "out", "--dask", address)
+        assert ended.status == 1, ended.err
+        assert "no dask scheduler answers" in ended.err
+        assert not (grid / "out").exists()
+
+
+@pytest.mark.slow
+def test_with_a_scheduler(specnet: Specnet, grid: Path):
+    with dask_address() as address:
+        ended = process("sweep", "grid.toml", "--out", "out", "--dask", address, "-q", folder=grid)
+        assert (ended.status, ended.out, ended.err) == (0, "", "")
+        many = process("run", "grid.toml", "--out", "many", "--folds", "2", "--dask", address, "-q", folder=grid)
+        assert (many.status, many.out, many.err) == (0, "", "")
+    assert specnet("sweep", "grid.toml", "--out", "here", "--jobs", "1", "-q").status == 0
+    assert fingerprint(grid / "out") == fingerprint(grid / "here")
+    assert specnet("run", "grid.toml", "--out", "there", "--folds", "2", "-q").status == 0
+    assert fingerprint(grid / "many") == fingerprint(grid / "there")
+
+
+@pytest.mark.slow
+def test_the_spec_is_standard_input(specnet: Specnet, grid: Path):
+    with (grid / "grid.toml").open() as stream:
+        command = [sys.executable, "-c", "from specnet.cli import main; main()"]
+        arguments = ["sweep", "-", "--out", "piped", "--jobs", "1", "-q"]
+        assert subprocess.run([*command, *arguments], stdin=stream, cwd=grid, check=True).returncode == 0
+    assert specnet("sweep", "grid.toml", "--out", "named", "--jobs", "1", "-q").status == 0
+    assert fingerprint(grid / "piped") == fingerprint(grid / "named")
+    assert specnet("run", "piped/best.toml", "--out", "alone", "-q", "--threads", "1").status == 0
+
+
+LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 14")
+PATIENT = """
+import sys
+from specnet.running.many import workers
+from specnet.cli import main
+
+if __name__ == "__main__":
+    workers.SECONDS_WORTH_WORKERS = 0
+    main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(folder: Path, number: int, status: int):
+    """Ctrl-C as a terminal sends it, to all of them at once; SIGTERM to the first one alone."""
+    (folder / "long.toml").write_text(LONG)
+    (folder / "patient.py").write_text(PATIENT)
+    mark = f"{os.getpid()}-signal-{number}"
+    arguments = ["sweep", "long.toml", "--out", "out", "--jobs", "2", "--set", "training.l1=0.001"]
+    running = subprocess.Popen(
+        [sys.executable, "patient.py", *arguments],
+        cwd=folder,
+        env=environment(**{MARK: mark}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=take_interrupts,
+    )
+    with running:
+        try:
+            wait_until(lambda: len(list(folder.glob("out/trials/0*"))) >= 4 or running.poll() is not None)
+            if number == signal.SIGINT:
+                os.killpg(running.pid, number)
+            else:
+                running.send_signal(number)
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == status, told
+    assert "Traceback" not in told
+    wait_until(lambda: not processes_of(mark), 10)
+    (count,) = re.findall(r"(\d+) of 14 trials are done", told)
+    facts = json.loads((folder / "out/sweep.json").read_text())
+    assert (facts["finished"], facts["end"]) == (False, f"after {count} trials")
+    assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + int(count)
+    (command,) = re.findall(r"to resume: specnet (.*)", told)
+    assert "--jobs 2" in command
+    resumed = process(*shlex.split(command), "-q", folder=folder)
+    assert resumed.status == 0, resumed.err
+    once = process(
+        "sweep", "long.toml", "--out", "once", "--jobs", "1", "--set", "training.l1=0.001", "-q", folder=folder
+    )
+    assert once.status == 0
+    assert fingerprint(folder / "out") == fingerprint(folder / "once")
+
+
+@pytest.mark.slow
+def test_help_says_what_it_is(specnet: Specnet):
+    ended = specnet("sweep", "--help")
+    assert ended.status == 0
+    for option in ("--trials", "--folds", "--jobs", "--dask", "--resume", "--keep-models", "--no-report"):
+        assert option in ended.out

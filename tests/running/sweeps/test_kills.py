@@ -1,0 +1,18 @@
+"""A sweep that is killed leaves no workers and loses no trial that has ended."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.running.sweeps.kills import Killer, compare
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_killed_and_resumed(tmp_path: Path):
+    killer = Killer(tmp_path, random.Random(1))
+    killer.run(2, 1.0)
+    assert killer.killed == {"coordinator": 1, "worker": 1}
+    assert compare(tmp_path) > 50

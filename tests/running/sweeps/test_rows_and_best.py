@@ -1,0 +1,334 @@
+"""Test rows never steer a sweep: trials do not have them. The best trial is a spec of its own, whose run has them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import FileError, TakenError
+from specnet.files.sweeps import SWEEP_FACTS
+from specnet.running import rows as rows_module
+from specnet.running.rows import SpecData
+from specnet.running.sweeps import trials
+from tests.running.sweeps.searches import fingerprint
+
+SPEC = """\
+name = "rows"
+# The rows are beside this file.
+[data]
+type = "csv"
+path = "rows.csv"  # relative
+target = "y"
+[data.split]
+column = "part"
+[network]
+hidden_layer_sizes = [3]  # searched
+[training]
+loss = "mean_squared_error"
+epochs = 6
+metrics = ["r2"]
+[sweep]
+trials = 5
+sampler = { type = "tpe", startup_trials = 2 }
+parallel = 2
+pruner = { type = "median", startup_trials = 1 }
+[sweep.space]
+"network.hidden_layer_sizes" = [[2], [4]]
+"training.optimizer" = [
+  { type = "sgd", learning_rate = { low = 1e-3, high = 0.1, log = true } },
+  { type = "adam", learning_rate = { low = 1e-3, high = 0.1, log = true } },
+]
+"""
+PARTS = ("train", "train", "validation", "test")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[float, str], Path]:
+    """Write the spec and its rows; those for testing are shifted, and their texts end differently."""
+
+    def written(shift: float, text: str) -> Path:
+        rng = np.random.default_rng(3)
+        lines = ["part,x,kind,y"]
+        for number in range(80):
+            part = PARTS[number % 4]
+            x, y = rng.normal(size=2)
+            kind = "ab"[number // 4 % 2]
+            own = shift if part == "test" else 0
+            lines.append(f"{part},{x + own:.4f},{kind}{text if part == 'test' else ''},{x + y / 2 + 3 * own:.4f}")
+        (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+        (tmp_path / "rows.toml").write_text(SPEC)
+        return tmp_path / "rows.toml"
+
+    return written
+
+
+Write = Callable[[float, str], Path]
+
+
+def trial_files(out: Path) -> dict[str, str]:
+    """Return a hash of each file of a sweep that a trial decides: all but what the best one's run writes at the end."""
+    return {name: digest for name, digest in fingerprint(out).items() if not name.startswith(("best/", SWEEP_FACTS))}
+
+
+def has_test_figures(out: Path) -> bool:
+    """Return whether a file of a trial's folder tells of a part of the rows that is called test."""
+    for path in out.glob("trials/*/*"):
+        if path.name.startswith("spec."):
+            continue
+        content = path.read_bytes()
+        if b"test" in content.replace(b"data.split", b"").lower():
+            return True
+    return False
+
+
+def test_no_file_of_a_trial_has_a_figure_of_test_rows(write: Write, tmp_path: Path):
+    result = specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
+    assert len(list(tmp_path.glob("sweep/trials/*/run.json"))) == 5
+    assert not has_test_figures(tmp_path / "sweep")
+    for path in tmp_path.glob("sweep/trials/*/metrics.json"):
+        assert json.loads(path.read_text()).keys() == {"train", "validation"}
+    assert result.metrics.keys() == {"train", "validation", "test"}
+    assert json.loads((tmp_path / "sweep/best/metrics.json").read_text())["test"]["r2"] == result.metrics["test"]["r2"]
+
+
+def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trials have all rows."""
+
+    def split_data(spec: Any, table: Any, *, has_test: bool = True) -> SpecData:
+        return rows_module.split_data(spec, table)
+
+    monkeypatch.setattr(trials, "split_data", split_data)
+
+
+def test_that_check_would_find_a_leak(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    leaking(monkeypatch)
+    specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
+    assert has_test_figures(tmp_path / "sweep")
+
+
+def test_other_test_rows_change_no_byte_of_a_trial(write: Write, tmp_path: Path):
+    """Nor of the spec of the best one. Their numbers are far away, and their texts are others."""
+    first = specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, keep_models=True, report=False)
+    other = specnet.sweep(write(50, "z"), tmp_path / "two", jobs=1, keep_models=True, report=False)
+    assert trial_files(tmp_path / "one") == trial_files(tmp_path / "two")
+    assert len([name for name in trial_files(tmp_path / "one") if name.endswith("model.safetensors")]) > 1
+    assert first.metrics["test"] != other.metrics["test"]
+    hashes = [json.loads((tmp_path / name / SWEEP_FACTS).read_text())["identity"] for name in ("one", "two")]
+    assert hashes[0]["data_sha256"] != hashes[1]["data_sha256"]
+    assert hashes[0]["spec_sha256"] == hashes[1]["spec_sha256"]
+
+
+def test_that_check_would_find_a_leak_too(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    leaking(monkeypatch)
+    specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, report=False)
+    specnet.sweep(write(50, ""), tmp_path / "two", jobs=1, report=False)
+    assert trial_files(tmp_path / "one") != trial_files(tmp_path / "two")
+
+
+def test_the_best_spec_runs_alone_and_gives_the_trials_model(write: Write, tmp_path: Path, monkeypatch):
+    out = tmp_path / "deep/er/sweep"
+    result = specnet.sweep(write(0, ""), out, jobs=1, keep_models=True, report=False)
+    best = (out / "best.toml").read_text()
+    assert best == result.spec
+    trial = out / f"trials/{result.best.number:04}"
+    for text, path in ((best, "../../../rows.csv"), ((trial / "spec.toml").read_text(), "../../../../../rows.csv")):
+        assert "# The rows are beside this file." in text
+        assert f'path = "{path}"  # relative' in text
+        assert "# searched" in text
+        assert "sweep" not in text
+    monkeypatch.chdir(tmp_path / "deep")
+    alone = specnet.run("er/sweep/best.toml", tmp_path / "alone", threads=1, report=False)
+    again = specnet.run(trial / "spec.toml", tmp_path / "again", threads=1, report=False)
+    model = (trial / "model.safetensors").read_bytes()
+    assert (tmp_path / "again/model.safetensors").read_bytes() == model
+    assert (tmp_path / "alone/model.safetensors").read_bytes() == (out / "best/model.safetensors").read_bytes()
+    assert alone.metrics == again.metrics == result.metrics
+    assert alone.metrics["validation"]["loss"] == result.best.figure
+    assert weights(tmp_path / "alone/model.safetensors") == weights(trial / "model.safetensors")
+    history = (trial / "history.jsonl").read_text()
+    assert history == (out / "best/history.jsonl").read_text() == (tmp_path / "again/history.jsonl").read_text()
+
+
+def weights(path: Path) -> bytes:
+    """Return a file of tensors without its header, which has the spec."""
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]
+
+
+def test_the_table_has_a_row_per_trial(write: Write, tmp_path: Path):
+    result = specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
+    with (tmp_path / "sweep/trials.csv").open(newline="") as stream:
+        header, *lines = csv.reader(stream)
+    assert header == [
+        *("trial", "state", "figure", "seconds", "network.hidden_layer_sizes", "training.optimizer"),
+        *("training.optimizer.sgd.learning_rate", "training.optimizer.adam.learning_rate"),
+    ]
+    for trial, line in zip(result.trials, lines, strict=True):
+        assert line[:2] == [str(trial.number), trial.state]
+        assert line[2] == ("" if trial.figure is None else repr(trial.figure))
+        assert [cell for cell in line[4:] if cell] == [str(value) for value in trial.settings.values()]
+        assert line.count("") == 1 + (trial.figure is None)
+
+
+def test_a_sweep_given_as_json_has_a_best_json(write: Write, tmp_path: Path):
+    import tomllib
+
+    document = tomllib.loads(write(0, "").read_text())
+    (tmp_path / "rows.json").write_text(json.dumps(document))
+    by_json = specnet.sweep(tmp_path / "rows.json", tmp_path / "json", jobs=1, report=False)
+    by_toml = specnet.sweep(tmp_path / "rows.toml", tmp_path / "toml", jobs=1, report=False)
+    assert by_json.trials == by_toml.trials
+    best = (tmp_path / "json/best.json").read_text()
+    assert json.loads(best) == tomllib.loads(by_toml.spec)
+    assert best.startswith('{\n  "name": "rows"')
+    assert specnet.run(tmp_path / "json/best.json", threads=1).metrics == by_toml.metrics
+    document["data"]["path"] = str(tmp_path / "rows.csv")
+    by_mapping = specnet.sweep(document, tmp_path / "mapping", jobs=1, report=False)
+    assert by_mapping.trials == by_toml.trials
+    assert specnet.run(tmp_path / "mapping/best.json", threads=1).metrics == by_toml.metrics
+    kept_nowhere = specnet.sweep(tmp_path / "rows.toml", jobs=1, report=False)
+    assert kept_nowhere.trials == by_toml.trials
+    assert kept_nowhere.folder is None
+    assert kept_nowhere.metrics == by_toml.metrics
+
+
+def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: Path):
+    spec, out = write(0, ""), tmp_path / "sweep"
+    specnet.sweep(spec, out, jobs=1, keep_models=True)
+    kept = {"notes.txt": "a", "trials/notes.txt": "b", "trials/0003/notes.txt": "c", "best/notes.txt": "d"}
+    for name, text in kept.items():
+        (out / name).write_text(text)
+    with pytest.raises(TakenError, match="not empty"):
+        specnet.sweep(spec, out, jobs=1, trials=2)
+    specnet.sweep(spec, out, jobs=1, trials=2, force=True)
+    assert all((out / name).read_text() == text for name, text in kept.items())
+    for name in kept:
+        (out / name).unlink()
+    (out / "trials/0003").rmdir()
+    specnet.sweep(spec, tmp_path / "new", jobs=1, trials=2)
+    assert fingerprint(out) == fingerprint(tmp_path / "new")
+    assert not list(out.glob("trials/0004/*"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("sweep.json", b"{"),
+        ("sweep.json", b"{}"),
+        ("sweep.json", b'{"identity": {"spec": 1, "sweep": [], "data_sha256": null}}'),
+        ("sweep.json", None),
+        ("trials/0001/run.json", b"\xff"),
+        ("trials/0001/run.json", b"{}"),
+        ("trials/0001/run.json", b"[]"),
+        ("trials/0001/run.json", {"state": "finished", "figure": None}),
+        ("trials/0001/run.json", {"state": "lost"}),
+        ("trials/0001/run.json", {"figure": "small"}),
+        ("trials/0001/run.json", {"trial": 4}),
+        ("trials/0001/run.json", {"trial": "1"}),
+        ("trials/0001/run.json", {"epochs": "many"}),
+        ("trials/0001/run.json", {"seconds": None}),
+        ("trials/0001/run.json", {"message": 3}),
+        ("trials/0001/run.json", {"settings": 3}),
+        ("trials/0001/run.json", {"figures": [{}]}),
+        ("trials/0001/run.json", {"figures": 3}),
+        ("trials/0001/run.json", {"curve": [[1]]}),
+        ("trials/0001/run.json", {"curve": {"a": "b"}}),
+        ("trials/0001/run.json", {"parameters": None}),
+        ("trials/0001/run.json", {"parameters": {}}),
+        ("trials/0001/run.json", {"parameters": {"network.hidden_layer_sizes": "[7]"}}),
+        ("trials/0001/run.json", {"settings": {}}),
+    ],
+)
+def test_a_damaged_sweep_is_a_clear_error(write: Write, tmp_path: Path, file: str, content: Any):
+    spec, out = write(0, ""), tmp_path / "sweep"
+    specnet.sweep(spec, out, jobs=1, trials=2, report=False)
+    if content is None:
+        (out / file).unlink()
+    elif isinstance(content, dict):
+        facts = json.loads((out / file).read_text())
+        (out / file).write_text(json.dumps({**facts, **content}))
+    else:
+        (out / file).write_bytes(content)
+    with pytest.raises(FileError) as told:
+        specnet.sweep(spec, out, jobs=1, trials=2, resume=True, report=False)
+    assert file.rpartition("/")[0] in str(told.value)
+
+
+def test_a_trial_without_its_record_is_computed_again(write: Write, tmp_path: Path):
+    spec, out = write(0, ""), tmp_path / "sweep"
+    specnet.sweep(spec, out, jobs=1, report=False)
+    before = fingerprint(out)
+    (out / "trials/0001/run.json").unlink()
+    (out / "trials/0002/metrics.json").unlink(missing_ok=True)
+    shutil.rmtree(out / "trials/0002")
+    (out / "trials/0003").rename(out / "trials/.0123456789abcdef.tmp")
+    specnet.sweep(spec, out, jobs=1, resume=True, report=False)
+    assert {name: each for name, each in fingerprint(out).items() if ".tmp" not in name} == before
+
+
+def test_what_is_no_sweep_is_not_resumed(write: Write, tmp_path: Path):
+    spec = write(0, "")
+    specnet.run(spec, tmp_path / "run", report=False)
+    before = fingerprint(tmp_path / "run")
+    with pytest.raises(FileError, match="nothing to resume"):
+        specnet.sweep(spec, tmp_path / "run", jobs=1, resume=True)
+    assert fingerprint(tmp_path / "run") == before
+
+
+def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Path):
+    """Each run is that of the trial's spec on a fold, with a seed."""
+    spec, out = write(0, ""), tmp_path / "sweep"
+    spec.write_text(
+        SPEC.replace('column = "part"', "test_size = 0.2\nstratify = false")
+        .replace('pruner = { type = "median", startup_trials = 1 }', "folds = 3\nseeds = 2")
+        .replace('target = "y"', 'target = "y"\ncolumns.part = "ignore"')
+    )
+    result = specnet.sweep(spec, out, jobs=1, trials=2, keep_models=True, report=False)
+    for trial in result.trials:
+        folder = out / f"trials/{trial.number:04}"
+        figures = []
+        for seed in (0, 1):
+            for fold in (0, 1, 2):
+                split = f"folds = 3, fold = {fold}, fold_part = 'validation', random_state = 0"
+                whole = f"data.split={{test_size = 0.2, stratify = false, {split}}}"
+                run = specnet.run(folder / "spec.toml", overrides=[f"seed={seed}", whole], threads=1)
+                figures.append(run.metrics["validation"]["loss"])
+                model = (folder / f"seed{seed}_fold{fold}.model.safetensors").read_bytes()
+                assert weights(folder / f"seed{seed}_fold{fold}.model.safetensors") in model
+                assert run.model.to_bytes()[-64:] == model[-64:]
+        assert [each.figure for each in trial.figures] == figures
+        assert trial.figure == pytest.approx(np.mean(figures), rel=1e-15)
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["validation"]["loss"] == trial.figure
+        assert metrics.keys() == {"train", "validation"}
+    best = specnet.parse_spec(out / "best.toml")
+    assert (best.data.split.folds, best.seed) == (None, 0)
+    assert result.run.metrics.keys() == {"train", "test"}
+
+
+def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(write: Write, tmp_path: Path):
+    spec, out = write(0, ""), tmp_path / "nested"
+    spec.write_text(
+        SPEC.replace('column = "part"', "validation_size = 0.25\ntest_size = 0.1").replace(
+            'target = "y"', 'target = "y"\ncolumns.part = "ignore"'
+        )
+    )
+    result = specnet.nested_sweep(spec, out, folds=3, jobs=1, trials=2)
+    assert not has_test_figures(out / "fold0")
+    figures = []
+    for fold, each in enumerate(result.sweeps):
+        alone = specnet.run(out / f"fold{fold}/best.toml", threads=1)
+        assert alone.metrics == each.metrics
+        figures.append(alone.metrics["test"]["loss"])
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary == result.summary
+    assert summary["test"]["loss"]["mean"] == pytest.approx(np.mean(figures), rel=1e-14)
+    assert summary["test"]["loss"]["std"] == pytest.approx(np.std(figures, ddof=1), rel=1e-13)
