@@ -46,9 +46,7 @@ def new(
             help="Spec to write without a table. Default: classification.",
         ),
     ] = None,
-    sweep: Annotated[
-        bool, typer.Option("--sweep", help="Add a search over the settings, for `specnet sweep`.")
-    ] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Add a search over settings, for specnet sweep.")] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="How the table is read, such as data.skip=2 (repeatable)."),
@@ -107,7 +105,7 @@ def _check_choice(
         raise UsageError("--data and --template exclude each other")
     given = [option for option, value in {"--target": target, **others}.items() if value]
     if data is None and given:
-        raise UsageError(f"{given[-1]} needs a table", hint="add --data FILE and --target NAME")
+        raise UsageError(f"{given[-1]} needs a table", hint="add --data FILE")
     if data is not None and not target:
         raise UsageError("--data needs a column to predict", hint="add --target NAME")
 

@@ -273,7 +273,7 @@ def _rates(facts: TableFacts) -> tuple[float, float]:
 def _sweep(facts: TableFacts, target: str, file: str) -> str:
     is_values = facts.target == "values"
     block = 1 + _embeds(_features(facts, target)) if is_values else 0
-    rows = "validation_size" if facts.rows >= MANY_ROWS else "of rows that a network is not trained on"
+    rows = "the validation set" if facts.rows >= MANY_ROWS else "the rows that each network was not trained on"
     return sweep_table(file, *_rates(facts), block=block, dropout=2 if is_values else 1, rows=rows)
 
 

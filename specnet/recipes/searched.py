@@ -36,14 +36,14 @@ _SWEEP = Template("""
 # `specnet sweep $file` trains $trials variants of this spec, and keeps the one with the lowest validation loss.
 # The test set is used once, for that one.
 [sweep]
-metric = "validation_loss"              # $rows
+metric = "validation_loss"              # loss on $rows
 trials = $trials
 
-# Keys of this spec, each with a list of values or a range. Those above are among them.
+# Keys of this spec, each with a list of values or a range around the value above.
 [sweep.space]
 "training.optimizer.learning_rate" = $rates
 "training.optimizer.weight_decay" = $decays
-"$block.0.units" = $widths  # of each hidden layer
+"$block.0.units" = $widths # of each hidden layer
 "$block.$dropout.rate" = { low = 0.0, high = 0.5 }
 """)
 
@@ -60,7 +60,7 @@ def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int
     block, dropout : int
         The places of the block of hidden layers in the network, and of dropout in it.
     rows : str
-        What the rows for validation are.
+        The validation rows, for a comment.
     """
     return _SWEEP.substitute(
         file=file,
