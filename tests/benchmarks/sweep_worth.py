@@ -15,6 +15,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def main() -> int:
     if not arguments.table:
         arguments.out.mkdir(parents=True, exist_ok=True)
         compute(arguments.out, arguments.repeats)
-    print(f"{installed_versions()}; {FOLDS} folds of each split seed from {SEED}.")
+    print(f"{installed_versions()}, optuna {version('optuna')}; {FOLDS} folds of each split seed from {SEED}.")
     tell(read_results((arguments.out / RESULTS).read_text(encoding="utf-8").splitlines()))
     return 0
 
