@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from specnet.cli.application import application
 from tests.exporting.tools import PLAIN, needs_node
 from tests.readme import PEERS, README, ROOT, blocks, commands_and_output, shell, without_times
 
-STATED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
+STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}
+"""What is installed for snippets that import a module which the tests' own environment does not have."""
 
 
 def each(codes: list[Any]) -> list[Any]:
@@ -25,7 +28,18 @@ def marks(code: str) -> list[pytest.MarkDecorator]:
     """What a block needs that may be missing."""
     compiles = "cc -std" in code or "compiled" in code
     needs_compiler = pytest.mark.skipif(compiles and shutil.which("cc") is None, reason="there is no cc")
-    return [needs_compiler, *([pytest.mark.peers] if PEERS.search(code) else [])]
+    needs_modules = [
+        pytest.mark.skipif(not is_installed(module), reason=f"needs pip install '{name}'")
+        for module, name in INSTALLED.items()
+        if re.search(rf"^(import|from) {re.escape(module)}\b", code, re.MULTILINE)
+    ]
+    return [needs_compiler, *needs_modules, *([pytest.mark.peers] if PEERS.search(code) else [])]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is there, with what it needs: dask itself is, without pyarrow, where its data frames are not."""
+    needed = ("dask", "pyarrow") if module == "dask.dataframe" else (module,)
+    return all(find_spec(name) is not None for name in needed)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +46,7 @@ def new(
             help="Spec to write without a table. Default: classification.",
         ),
     ] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Add a search over settings, for specnet sweep.")] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="How the table is read, such as data.skip=2 (repeatable)."),
@@ -57,12 +58,14 @@ def new(
     """Write a commented spec to start from.
 
     The spec is ready to run. With --data it lists the kind of every column and
-    has settings that suit the table. Writes specnet.schema.json beside it for
+    has settings that suit the table; with --sweep also ranges around them, which
+    `specnet sweep` searches. Writes specnet.schema.json beside it for
     the editor.
 
     Examples
     --------
     specnet new penguins.toml --data specs/data/penguins.csv --target species
+    specnet new penguins.toml --data specs/data/penguins.csv --target species --sweep
     specnet new residual.toml --template residual
     """
     with reporting(output_format, quiet) as output:
@@ -74,7 +77,7 @@ def new(
         from specnet.spec.schema import schema_text
 
         check_suffix(file, (".toml",), "the name of the spec")
-        _check_choice(data, target, template, settings)
+        _check_choice(data, target, template, {"--set": settings, "--sweep": sweep})
         schema_file = file.with_name(SCHEMA_NAME)
         schema = schema_text(installed_registry())
         kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
@@ -82,7 +85,7 @@ def new(
             refuse_taken(file, *([] if kept else [schema_file]))
         name, shown = spec_name(file.stem), visible(str(file))
         if data is not None and target is not None:
-            text = _for_table(output, file, _table(data, target, settings or ()), name, shown)
+            text = _for_table(output, file, _table(data, target, settings or ()), name, shown, sweep)
         else:
             text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
         write_file(file, text)
@@ -95,18 +98,19 @@ def new(
 
 
 def _check_choice(
-    data: Path | None, target: str | None, template: TemplateName | None, settings: Sequence[str] | None
+    data: Path | None, target: str | None, template: TemplateName | None, others: Mapping[str, object]
 ) -> None:
     """Refuse options that are only of use with others, or not with them."""
     if data is not None and template is not None:
         raise UsageError("--data and --template exclude each other")
-    if data is None and (target is not None or settings):
-        raise UsageError(f"{'--set' if settings else '--target'} needs a table", hint="add --data FILE")
+    given = [option for option, value in {"--target": target, **others}.items() if value]
+    if data is None and given:
+        raise UsageError(f"{given[-1]} needs a table", hint="add --data FILE")
     if data is not None and not target:
         raise UsageError("--data needs a column to predict", hint="add --target NAME")
 
 
-def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str) -> str:
+def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str, sweep: bool) -> str:
     """Return the spec for a table, and tell of its warnings."""
     from specnet.data import about_file
     from specnet.errors import DataError, render
@@ -128,6 +132,7 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
         path=Path(os.path.relpath(path, file.parent)).as_posix(),
         target=target,
         reading={name: getattr(table, name) for name in _ways_of_reading(table) if name in table.model_fields_set},
+        sweep=sweep,
     )
 
 

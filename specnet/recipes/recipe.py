@@ -17,6 +17,7 @@ from typing import Any
 from specnet.files.toml import toml_key, toml_text
 from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
 from specnet.recipes.facts import ColumnFacts, TableFacts
+from specnet.recipes.searched import CLASSES_LAYERS, sweep_table
 
 MANY_ROWS = 10_000
 """From so many rows on one network is trained, in place of an ensemble."""
@@ -34,7 +35,7 @@ _SPEC = Template("""\
 #
 #   specnet validate $file   check it
 #   specnet show $file       show layers, sizes, parameters
-#   specnet run $file        train, evaluate, save
+#   specnet run $file        train, evaluate, save$searching
 #
 # `specnet parts` lists everything that can be used here, `specnet parts adam` explains one part.
 
@@ -53,14 +54,16 @@ $columns
 $network
 
 $training
-""")
+$sweep""")
 
 _CLASSES = Template("""\
-[network]
-hidden_layer_sizes = [128, 128]         # input and output sizes come from the data
-activations = "selu"
+[network]$sizes
 # Scaled by the quartiles and softly limited, so that outliers do little harm. Fitted on the training set.$categories
-preprocessing = [$steps"impute", "robust", "smooth_clip"]""")
+preprocessing = [$steps"impute", "robust", "smooth_clip"]$layers""")
+
+_CLASSES_SIZES = """
+hidden_layer_sizes = [128, 128]         # input and output sizes come from the data
+activations = "selu\""""
 
 _VALUES = Template("""\
 [network]
@@ -139,6 +142,7 @@ def recipe(
     path: str,
     target: str,
     reading: Mapping[str, Any] = MappingProxyType({}),
+    sweep: bool = False,
 ) -> str:
     """Return a commented spec for a table, as TOML.
 
@@ -153,6 +157,8 @@ def recipe(
         Of the spec's data part.
     reading : mapping, optional
         Keys of the data part that say how the file is read.
+    sweep : bool
+        Add a table ``[sweep]`` around the settings. The network is the same one.
     """
     return _SPEC.substitute(
         target=target if target.isprintable() else "a column",
@@ -164,8 +170,10 @@ def recipe(
         quoted_target=toml_text(target),
         data="\n".join([*(f"{key} = {_value(value)}" for key, value in reading.items()), *_data(facts, target)]),
         columns="\n".join(_column(column) for column in facts.columns),
-        network=_network(facts, target),
+        network=_network(facts, target, sweep),
         training=_training(facts),
+        searching=f"\n#   specnet sweep {file}      search for better settings" if sweep else "",
+        sweep=_sweep(facts, target, file) if sweep else "",
     )
 
 
@@ -204,7 +212,7 @@ def _column(column: ColumnFacts) -> str:
     return _commented(line, column.words) if column.words else line
 
 
-def _network(facts: TableFacts, target: str) -> str:
+def _network(facts: TableFacts, target: str, sweep: bool) -> str:
     features = _features(facts, target)
     steps = '"calendar", ' if any(column.kind == "datetime" for column in features) else ""
     categories = ""
@@ -212,24 +220,25 @@ def _network(facts: TableFacts, target: str) -> str:
         what = f"one_hot columns, or learned vectors if there are more than {ONE_HOT_CODES} of them"
         categories = f"\n# Categories become {what}."
     if facts.target == "classes":
-        return _CLASSES.substitute(steps=steps, categories=categories)
-    embedding = ""
-    if _numbers(features) and _coded_size(features) <= MANY_COLUMNS:
-        embedding = _EMBEDDING.substitute(columns=_places(features))
+        layers = CLASSES_LAYERS.substitute(outputs=1 if facts.classes == 2 else facts.classes) if sweep else ""
+        sizes = "" if sweep else _CLASSES_SIZES
+        return _CLASSES.substitute(steps=steps, categories=categories, sizes=sizes, layers=layers)
+    embedding = _EMBEDDING.substitute(columns=_places(features)) if _embeds(features) else ""
     return _VALUES.substitute(steps=steps, categories=categories, embedding=embedding, outputs=facts.outputs)
 
 
 def _training(facts: TableFacts) -> str:
     is_large = facts.rows >= MANY_ROWS
+    rate, decay = _rates(facts)
     if facts.target == "values":
         batches = math.ceil(0.7 * facts.rows / _BATCH)
         epochs, batch = max(1, round(STEPS / batches)) if is_large else 256, _BATCH
         loss, metrics = '"mean_squared_error"', ["r2", "root_mean_squared_error", "mean_absolute_error"]
         optimizer = _lines(
             'type = "adam"',
-            ("learning_rate = 0.2", "high, as ntk needs"),
+            (f"learning_rate = {rate}", "high, as ntk needs"),
             ("beta_2 = 0.95", "short memory of squared gradients, to follow the schedule"),
-            ("weight_decay = 0.1", "decoupled, of weights only"),
+            (f"weight_decay = {decay}", "decoupled, of weights only"),
         )
     else:
         epochs, batch = (30, _BATCH) if is_large else (100, 32)
@@ -238,9 +247,8 @@ def _training(facts: TableFacts) -> str:
         metrics = ["accuracy"]
         if facts.outputs == 1:
             metrics += ["roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
-        decay = 0.3 if 0.8 * facts.rows < 1_000 else 0.1
         optimizer = _lines(
-            'type = "adamw"', "learning_rate = 0.003", (f"weight_decay = {decay}", "strong, as small tables need it")
+            'type = "adamw"', f"learning_rate = {rate}", (f"weight_decay = {decay}", "strong, as small tables need it")
         )
     members = _commented("ensemble = 5", "networks, each validated on a fifth of the training set")
     stops = is_large or facts.target == "values"
@@ -253,6 +261,20 @@ def _training(facts: TableFacts) -> str:
         optimizer=optimizer,
         stopping=_STOPPING.substitute(epochs=epochs) if stops else "",
     )
+
+
+def _rates(facts: TableFacts) -> tuple[float, float]:
+    """Return the learning rate and the weight decay."""
+    if facts.target == "values":
+        return 0.2, 0.1
+    return 0.003, 0.3 if 0.8 * facts.rows < 1_000 else 0.1
+
+
+def _sweep(facts: TableFacts, target: str, file: str) -> str:
+    is_values = facts.target == "values"
+    block = 1 + _embeds(_features(facts, target)) if is_values else 0
+    rows = "the validation set" if facts.rows >= MANY_ROWS else "the rows that each network was not trained on"
+    return sweep_table(file, *_rates(facts), block=block, dropout=2 if is_values else 1, rows=rows)
 
 
 def _features(facts: TableFacts, target: str) -> list[ColumnFacts]:
@@ -274,11 +296,15 @@ def _coded(column: ColumnFacts) -> int:
     return column.codes if column.codes <= ONE_HOT_CODES else Embedding().size
 
 
+def _embeds(features: list[ColumnFacts]) -> bool:
+    """Whether numbers are embedded, where the target is values."""
+    return _numbers(features) > 0 and _coded_size(features) <= MANY_COLUMNS
+
+
 def _embeds_some(facts: TableFacts, target: str) -> bool:
     """Whether numbers are embedded, and other columns are not."""
     features = _features(facts, target)
-    is_embedded = facts.target == "values" and _coded_size(features) <= MANY_COLUMNS
-    return is_embedded and 0 < _numbers(features) < len(features)
+    return facts.target == "values" and _embeds(features) and _numbers(features) < len(features)
 
 
 def _places(features: list[ColumnFacts]) -> str:

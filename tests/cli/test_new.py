@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -86,6 +87,21 @@ def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> 
     assert ended.err.startswith("flowers   2 → 128 selu → 128 selu → 3 softmax   5 members of ")
 
 
+@pytest.mark.slow
+def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path) -> None:
+    _flowers(folder)
+    arguments = ("--data", "flowers.csv", "--target", "species", "--sweep")
+    assert specnet("new", "flowers.toml", *arguments).out == "flowers.toml, specnet.schema.json\n"
+    assert "#   specnet sweep flowers.toml " in (folder / "flowers.toml").read_text(encoding="utf-8")
+    assert specnet("validate", "flowers.toml").status == 0
+    settings = ("--set", "training.epochs=2", "--set", "training.ensemble=2", "--no-report", "--jobs", "1")
+    assert specnet("sweep", "flowers.toml", "-o", "found", "--trials", "2", *settings).status == 0
+    with (folder / "found" / "trials.csv").open(encoding="utf-8", newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert [trial["state"] for trial in trials] == ["finished"] * 2
+    assert trials[0]["training.optimizer.learning_rate"] != trials[1]["training.optimizer.learning_rate"]
+
+
 def test_a_target_that_is_missing_names_what_may_be_meant(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
     ended = specnet("new", "flowers.toml", "--data", "flowers.csv", "--target", "specis")
@@ -113,6 +129,8 @@ def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Pa
     [
         ("--data flowers.csv", "--data needs a column to predict"),
         ("--target species", "--target needs a table"),
+        ("--sweep", "--sweep needs a table"),
+        ("--template moons --sweep", "--sweep needs a table"),
         ("--data flowers.csv --target species --template moons", "--data and --template exclude each other"),
         ("--data flowers.npz --target species", "expected a .csv, .parquet or .jsonl file"),
         ("--template mons", "unknown value of --template"),

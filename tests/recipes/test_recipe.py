@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
@@ -14,7 +17,8 @@ from specnet.errors import DataError
 from specnet.parts.data import Csv
 from specnet.parts.layers import PeriodicEmbedding
 from specnet.recipes import recipe, table_facts
-from specnet.spec import Spec, parse_spec
+from specnet.spec import Spec, parse_spec, parse_sweep
+from specnet.spec.sweep import Range
 from tests.texts.pinned import Refused
 
 PENGUINS = Path(__file__).parents[2] / "specs" / "data" / "penguins.csv"
@@ -24,16 +28,39 @@ Recipe = Callable[[str, str], Spec]
 
 @pytest.fixture
 def recipe_for(tmp_path: Path) -> Recipe:
-    """Return the spec for a table's text and target, parsed from the file that it is written to."""
+    """Return the spec for a table's text and target, parsed from the file that it is written to.
+
+    The one that is written with a sweep says the same, and what it searches holds the recipe's own settings.
+    """
 
     def made(table: str, target: str) -> Spec:
         (tmp_path / "table.csv").write_text(table, encoding="utf-8")
         facts = table_facts(Csv(path="table.csv", target=target), tmp_path)
-        text = recipe(facts, name="t", file="t.toml", data_type="csv", path="table.csv", target=target)
-        (tmp_path / "t.toml").write_text(text, encoding="utf-8")
-        return parse_spec(tmp_path / "t.toml")
+        for name, sweep in (("t", False), ("searched", True)):
+            text = recipe(facts, name="t", file="t.toml", data_type="csv", path="table.csv", target=target, sweep=sweep)
+            (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+        spec = parse_spec(tmp_path / "t.toml")
+        check_searched(tmp_path / "searched.toml", spec)
+        return spec
 
     return made
+
+
+def check_searched(file: Path, spec: Spec) -> None:
+    searched = parse_sweep(file)
+    assert searched.data == spec.data
+    assert searched.training == spec.training
+    if spec.training.loss.target == "values":
+        assert searched.network == spec.network
+    document, found = tomllib.loads(file.read_text(encoding="utf-8")), []
+    assert searched.sweep is not None
+    for key, entry in searched.sweep.space.items():
+        value: Any = document
+        for step in key.split("."):
+            value = value[int(step) if step.isdigit() else step]
+        found.append(key.rpartition(".")[2])
+        assert entry.low <= value <= entry.high if isinstance(entry, Range) else value in entry, key
+    assert found == ["learning_rate", "weight_decay", "units", "rate"]
 
 
 def table(**columns: object) -> str:
@@ -79,6 +106,18 @@ def test_values(recipe_for: Recipe) -> None:
     predicted = run(spec).predict(X)
     assert y.min() <= predicted.min()
     assert predicted.max() <= y.max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["species", "sex"])
+def test_layers_whose_settings_are_searched_are_the_same_network(recipe_for: Recipe, target: str) -> None:
+    folder, rows = Path(recipe_for(PENGUINS.read_text(), target).folder), pd.read_csv(PENGUINS).dropna()
+    settings = ["training.epochs=2", "training.ensemble=2"]
+    plain, searched = (
+        specnet.run(folder / name, overrides=settings, report=False) for name in ("t.toml", "searched.toml")
+    )
+    assert plain.metrics == searched.metrics
+    assert np.array_equal(plain.model.predict_proba(rows), searched.model.predict_proba(rows))
 
 
 @pytest.mark.slow
@@ -155,6 +194,7 @@ def test_many_rows_get_one_network(recipe_for: Recipe, kind: str, batch: int) ->
     # 7 000 training rows are 28 batches.
     assert spec.training.epochs == (143 if kind == "values" else 30)
     assert spec.training.early_stopping.restore_best
+    assert "# loss on the validation set\n" in (Path(spec.folder) / "searched.toml").read_text(encoding="utf-8")
     if kind == "classes":  # OpenBLAS 0.3.34 has Haswell kernels that end the process with the matrices of the other
         run(spec, 1)
 

@@ -1,0 +1,61 @@
+"""Estimators and models on the workers of a dask cluster: the results are those of one process."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from threadpoolctl import threadpool_limits
+
+import specnet
+from specnet import SpecClassifier
+
+distributed = pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
+pytestmark = pytest.mark.slow
+
+IRIS = load_iris(return_X_y=True)
+GRID = {"spec__training__optimizer__learning_rate": [1e-5, 0.03], "hidden_layer_sizes": [[4], [8, 4]]}
+NAMES = list("abcd")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Two processes, which all tests of this file use."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as found, distributed.Client(found), threadpool_limits(1):
+        yield
+
+
+def test_folds_on_workers() -> None:
+    model = SpecClassifier(epochs=10, random_state=0)
+    alone = cross_val_score(model, *IRIS, scoring="neg_log_loss")
+    with parallel_config("dask"):
+        assert np.array_equal(cross_val_score(model, *IRIS, scoring="neg_log_loss"), alone)
+    assert len(set(alone)) == 5
+
+
+def test_a_grid_on_workers() -> None:
+    search = GridSearchCV(SpecClassifier(epochs=10, random_state=0), GRID, cv=3, scoring="neg_log_loss")
+    alone = search.fit(*IRIS).cv_results_["mean_test_score"]
+    with parallel_config("dask"):
+        search.fit(*IRIS)
+    assert np.array_equal(search.cv_results_["mean_test_score"], alone)
+    assert search.best_params_["spec__training__optimizer__learning_rate"] == 0.03
+
+
+def test_partitions_of_a_table_on_workers() -> None:
+    frames = pytest.importorskip("dask.dataframe", reason="needs pip install 'dask[dataframe]'")
+    X, y = IRIS
+    known = pd.DataFrame(X, columns=NAMES)
+    spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "categorical_crossentropy", "epochs": 5}}
+    model = specnet.fit(spec, known, y)
+    # Another order of columns: they are found by their names.
+    rows = frames.from_pandas(known[NAMES[::-1]], npartitions=4)
+    scores = rows.map_partitions(
+        lambda part, model: pd.Series(model.predict_proba(part)[:, 0], part.index), model, meta=("score", "f4")
+    ).compute()
+    assert len(scores) == len(X)
+    np.testing.assert_allclose(scores, model.predict_proba(known)[:, 0], rtol=0, atol=2e-6)
