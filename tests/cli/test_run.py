@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import specnet as specnet_package
-from specnet.cli.run import _again
+from specnet.cli.folders import resume_command
 from specnet.report.findings import Finding
 from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
@@ -309,10 +309,10 @@ def test_a_run_that_fails_leaves_none_of_its_folders(specnet: Specnet, folder: P
 
 def test_the_command_that_goes_on_needs_no_standard_input_again() -> None:
     settings = ["seed=1", "name=a b"]
-    assert _again(Path("a.toml"), Path("out"), settings, ["--limit", "layers=5", "--jobs", "2"]) == (
+    assert resume_command("run", Path("a.toml"), Path("out"), settings, ["--limit", "layers=5", "--jobs", "2"]) == (
         "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --jobs 2 --resume"
     )
-    assert _again(Path("-"), Path("out"), settings, []) == "specnet run out --out out --resume"
+    assert resume_command("run", Path("-"), Path("out"), settings, []) == "specnet run out --out out --resume"
 
 
 def test_a_run_from_standard_input_goes_on_from_its_folder(specnet: Specnet, folder: Path) -> None:

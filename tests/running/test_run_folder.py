@@ -121,7 +121,7 @@ def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(
 ):
     with monkeypatch.context() as patch:
         fill_the_disk(patch, 5)  # two checkpoints, each of them and its folder's entry, and one file more
-        with refused(FileError, at="spec.toml"):
+        with refused(FileError, at="model.safetensors"):
             specnet.run(SPEC, tmp_path / "out")
     assert list(contents(tmp_path / "out")) == [CHECKPOINT]
     resumed, whole = specnet.run(SPEC, tmp_path / "out", resume=True), specnet.run(SPEC)
