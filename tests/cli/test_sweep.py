@@ -179,7 +179,7 @@ def test_a_sweep_without_a_trial_that_finishes(specnet: Specnet, grid: Path):
     ended = specnet("sweep", "grid.toml", "--out", "out", "--jobs", "1", *extra, *rates, *more)
     assert ended.status == 1
     (error,) = ended.document["errors"]
-    assert "none of the first 2 trials has finished; trial 0: diverged" in error["message"]
+    assert "none of the first 2 trials has finished; trial 0 diverged: " in error["message"]
 
 
 def test_optuna_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ import pytest
 import specnet
 from specnet.errors import NotFiniteError
 from specnet.report.findings import findings
-from specnet.running import runner
+from specnet.running import outcome
 from specnet.running.folder import RunFolder
 from tests.running.conftest import ROWS, classes, columns
 
@@ -89,7 +89,7 @@ TASKS: list[tuple[Any, dict[str, Any]]] = [
 @pytest.mark.parametrize(("target", "training"), TASKS, ids=range(len(TASKS)))
 def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, monkeypatch, target: Any, training: Any):
     seen = []
-    monkeypatch.setattr(runner, "findings", lambda evidence: [seen.append(evidence), findings(evidence)][1])
+    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), findings(evidence)][1])
     X = columns(rng)
     ran(X, target(rng, X), **training)
     (evidence,) = seen
@@ -105,7 +105,7 @@ def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, monkeypa
 
 def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, monkeypatch):
     seen = []
-    monkeypatch.setattr(runner, "findings", lambda evidence: [seen.append(evidence), ()][1])
+    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), ()][1])
     X = columns(rng)
     y = (rng.random(ROWS) < 0.3).astype(int)
     found = ran(X, y, loss="binary_crossentropy", batch_size="full", network={"preprocessing": ["standardize"]})
@@ -129,7 +129,7 @@ def test_rows_for_validation_come_before_those_for_tests():
         return ()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "findings", keep)
+        patch.setattr(outcome, "findings", keep)
         specnet.run(spec)
         spec["data"]["split"] = {"test_size": 0}
         specnet.run(spec)
