@@ -84,6 +84,7 @@ def run_many(
                 force=many.force,
                 resume=many.resume,
                 verbose=output.speaks,
+                warn=output.warning,
             )
         except RunInterrupted as stopped:
             again = resume_command("run", spec, folder, overrides, many.words(limit), stands=False)

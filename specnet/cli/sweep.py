@@ -89,7 +89,9 @@ def sweep(
             executor = cluster(stack, dask, jobs)
             folder = stack.enter_context(new_or(out, parsed.name, "sweeps"))
             output.data["folder"] = str(folder)
-            options = SweepOptions(jobs, executor, resume, force, keep_models, output.speaks, not no_report)
+            options = SweepOptions(
+                jobs, executor, resume, force, keep_models, output.speaks, not no_report, output.warning
+            )
             try:
                 if folds is None:
                     _show(sweep_parsed(parsed, folder, options), output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
@@ -16,10 +16,21 @@ from specnet.report.progress import LEAST_SECONDS_LEFT
 from specnet.report.terminal import is_lively, write_mistakes, write_parts
 
 
-class SeriesProgress:
-    """Takes what happens in a series of runs; what looks wrong with their rows becomes Python warnings, once each."""
+def _python_warning(diagnostic: Diagnostic) -> None:
+    warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
 
-    def __init__(self) -> None:
+
+class SeriesProgress:
+    """Takes what happens in a series of runs.
+
+    Parameters
+    ----------
+    warn : callable
+        Is told what looks wrong with their rows, once each; by default, that becomes Python warnings.
+    """
+
+    def __init__(self, warn: Callable[[Diagnostic], None] | None = None) -> None:
+        self._warn = warn or _python_warning
         self._told: set[tuple[str, str]] = set()
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -34,9 +45,6 @@ class SeriesProgress:
 
     def ended(self, *parts: str, best: str = "") -> None:
         """A run has ended: its name and what it came to, and the best of all so far."""
-
-    def _warn(self, diagnostic: Diagnostic) -> None:
-        warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
 
 
 class ShownSeries(SeriesProgress):
@@ -54,7 +62,7 @@ class ShownSeries(SeriesProgress):
     """
 
     def __init__(self, stream: TextIO, total: int, noun: str, name: str = "") -> None:
-        super().__init__()
+        super().__init__(self._show_warning)
         self._stream, self._total, self._noun = stream, total, noun
         self._live = LiveLine(stream) if is_lively(stream) else None
         self._begin = time.monotonic()
@@ -81,7 +89,7 @@ class ShownSeries(SeriesProgress):
         if self._live is not None:
             self._live.close()
 
-    def _warn(self, diagnostic: Diagnostic) -> None:
+    def _show_warning(self, diagnostic: Diagnostic) -> None:
         self.close()
         with suppress(OSError):
             write_mistakes(self._stream, render(diagnostic, "warning"))
@@ -107,10 +115,15 @@ class ShownSeries(SeriesProgress):
 
 
 @contextmanager
-def shown_series(verbose: bool, total: int, noun: str, name: str = "") -> Iterator[SeriesProgress]:
-    """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`."""
+def shown_series(
+    verbose: bool, total: int, noun: str, name: str = "", warn: Callable[[Diagnostic], None] | None = None
+) -> Iterator[SeriesProgress]:
+    """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`.
+
+    Otherwise, what looks wrong is told to `warn`, or becomes Python warnings.
+    """
     if not verbose:
-        yield SeriesProgress()
+        yield SeriesProgress(warn)
         return
     shown = ShownSeries(sys.stderr, total, noun, name)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import DataError, FileError, TrainingError
+from specnet.errors import DataError, Diagnostic, FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES
@@ -120,6 +120,7 @@ def run_many(
     engine: str | None = None,
     limits: Limits | None = None,
     verbose: bool = False,
+    warn: Callable[[Diagnostic], None] | None = None,
 ) -> RepeatedResult:
     """Train and evaluate the network of a spec many times: on each fold of its data, with several seeds, or both.
 
@@ -144,6 +145,8 @@ def run_many(
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     verbose : bool
         Show the progress on standard error.
+    warn : callable, optional
+        Is told what looks wrong with the rows, in place of Python warnings; not if `verbose`.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def run_many(
             if force:
                 _remove_runs(folder)
         stack.enter_context(Interruptions(terminates=True))
-        progress = stack.enter_context(shown_series(verbose, len(planned), "run"))
+        progress = stack.enter_context(shown_series(verbose, len(planned), "run", warn=warn))
         table = load_table(parsed)
         course = _Course(parsed, planned, table, folder, progress, resumes=resume)
         try:
@@ -184,6 +187,7 @@ def run_many(
         except KeyboardInterrupt as cause:
             if folder is None:
                 raise
+            course.write_tables()
             end = f"{len(course.runs)} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
         return RepeatedResult(course.runs, course.summary, folder)
@@ -250,6 +254,10 @@ class _Course:
 
     def _add(self, each: Repetition, run: RepeatedRun) -> None:
         self._done[each] = run
+        self.write_tables()
+
+    def write_tables(self) -> None:
+        """Write what those that are done come to."""
         if self._folder is not None:
             metrics = [run.metrics for run in self.runs]
             columns = columns_of(metrics)

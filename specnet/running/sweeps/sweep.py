@@ -13,7 +13,7 @@ from typing import Any
 
 from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
-from specnet.errors import DataError, TrainingError
+from specnet.errors import DataError, Diagnostic, TrainingError
 from specnet.files import PathLike, write_file
 from specnet.files.runs import WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS_TABLE
@@ -147,7 +147,13 @@ def nested_sweep(
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """How a sweep is computed and written; the fields are parameters of `sweep`."""
+    """How a sweep is computed and written; the fields are parameters of `sweep`.
+
+    Attributes
+    ----------
+    warn : callable or None
+        Is told what looks wrong, in place of Python warnings; not if `verbose`.
+    """
 
     jobs: int | None = None
     executor: Executor | None = None
@@ -156,6 +162,7 @@ class SweepOptions:
     keep_models: bool = False
     verbose: bool = False
     report: bool = True
+    warn: Callable[[Diagnostic], None] | None = None
 
     def check(self, out: PathLike | None) -> None:
         """Refuse what cannot be.
@@ -179,7 +186,10 @@ def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> S
     with _place(out, FILES, options) as path, Interruptions(terminates=True):
         table = load_table(parsed)
         count = _sweep_of(parsed).trial_count
-        with _workers(table, options) as workers, shown_series(options.verbose, count, "trial") as progress:
+        with (
+            _workers(table, options) as workers,
+            shown_series(options.verbose, count, "trial", warn=options.warn) as progress,
+        ):
             result = OneSweep(parsed, table, path, progress, options).run(workers)
         return result if out is not None else replace(result, folder=None)
 
@@ -204,7 +214,7 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                     limits=parsed.origin.limits,
                 )
                 (path / each.name).mkdir(exist_ok=True)
-                with shown_series(options.verbose, count, "trial", each.name) as progress:
+                with shown_series(options.verbose, count, "trial", each.name, options.warn) as progress:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
         summary = summarized([result.metrics for result in found])
         write_file(path / SUMMARY, json_text(summary))
