@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, SpecError, SpecnetError, TrainingError
+from specnet.errors import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
+from specnet.running.runner import RunInterrupted
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
 
@@ -255,7 +256,6 @@ def test_a_name_that_is_odd(tmp_path: Path):
 
 
 def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from specnet.errors import TakenError
     from specnet.running.many import workers
 
     perform, told = workers.perform, []
@@ -270,3 +270,50 @@ def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(workers, "perform", performing)
     specnet.sweep(GRID, tmp_path / "sweep", jobs=1, report=False)
     assert told
+
+
+@pytest.mark.parametrize("folds", [0, 1, "3", True, 2.0])
+def test_what_is_no_number_of_folds_is_refused(folds: Any, tmp_path: Path):
+    with pytest.raises((DataError, SpecError)):
+        specnet.nested_sweep(GRID, tmp_path / "sweep", folds=folds, jobs=1)
+    assert not (tmp_path / "sweep").exists()
+
+
+def interrupt_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    from specnet.running.many import workers
+
+    perform, count = workers.perform, iter(range(100))
+
+    def performing(task: Any, rows: Any) -> Any:
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        return perform(task, rows)
+
+    monkeypatch.setattr(workers, "perform", performing)
+
+
+def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        interrupt_third(patch)
+        with pytest.raises(RunInterrupted, match=f"2 of 6 trials are done; the state so far is saved in {tmp_path}"):
+            specnet.sweep(GRID, tmp_path / "sweep", jobs=1)
+    with monkeypatch.context() as patch:
+        interrupt_third(patch)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            specnet.sweep(GRID, jobs=1)
+        assert not isinstance(stopped.value, RunInterrupted)
+
+
+@pytest.mark.parametrize("name", ["trials", "trials/0003", "best", "study.journal", "fold0", "sweep.json", "best.toml"])
+def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path):
+    """By a file where a folder is written, or the other way round."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if "." in name:
+        path.mkdir()
+    else:
+        path.write_text("taken")
+    nested: dict[str, Any] = {"folds": 2, "overrides": ["data.split.test_size=0"]} if name == "fold0" else {}
+    with pytest.raises((FileError, TakenError)) as told:
+        (specnet.nested_sweep if nested else specnet.sweep)(GRID, tmp_path, jobs=1, force=True, **nested)
+    assert str(tmp_path) in str(told.value)
