@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import time
+import warnings
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 import specnet
 from specnet.errors import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
 from specnet.running.runner import RunInterrupted
+from specnet.running.sweeps.optuna_calls import quiet
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
 
@@ -317,3 +321,18 @@ def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path):
     with pytest.raises((FileError, TakenError)) as told:
         (specnet.nested_sweep if nested else specnet.sweep)(GRID, tmp_path, jobs=1, force=True, **nested)
     assert str(tmp_path) in str(told.value)
+
+
+def test_threads_that_call_optuna_at_once_leave_warnings_and_words_as_they_were():
+    before, level = list(warnings.filters), optuna.logging.get_verbosity()
+
+    def call() -> None:
+        for _ in range(50):
+            with quiet():
+                time.sleep(0.0005)
+                optuna.samplers.TPESampler(constant_liar=True)  # which warns
+
+    with ThreadPoolExecutor(3) as executor:
+        for future in [executor.submit(call) for _ in range(3)]:
+            future.result()
+    assert (list(warnings.filters), optuna.logging.get_verbosity()) == (before, level)
