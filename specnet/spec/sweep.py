@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
@@ -75,8 +75,13 @@ class Range(Section):
             yield FieldProblem(("step",), f"a range of integers needs an integer as step, got {self.step}")
         elif self.low < self.high:
             low, high, step = (Decimal(repr(number)) for number in (self.low, self.high, self.step))
-            if (high - low) % step:
-                last = high - (high - low) % step
+            try:
+                rest = (high - low) % step
+            except InvalidOperation:  # more steps than a number has digits
+                yield FieldProblem(("step",), f"steps of {self.step} are too small from {self.low} to {self.high}")
+                return
+            if rest:
+                last = high - rest
                 message = f"steps of {self.step} from {self.low} do not reach {self.high}"
                 if last > low:
                     message += f"; the last one before it is {last.normalize():f}"

@@ -254,7 +254,9 @@ if __name__ == "__main__":
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(folder: Path, number: int, status: int):
+def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
+    specnet: Specnet, folder: Path, number: int, status: int
+):
     """Ctrl-C as a terminal sends it, to all of them at once; SIGTERM to the first one alone."""
     (folder / "long.toml").write_text(LONG)
     (folder / "patient.py").write_text(PATIENT)
@@ -289,11 +291,9 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(folder: Pat
     assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + int(count)
     (command,) = re.findall(r"to resume: specnet (.*)", told)
     assert "--jobs 2" in command
-    resumed = process(*shlex.split(command), "-q", folder=folder)
+    resumed = specnet(*shlex.split(command), "-q")
     assert resumed.status == 0, resumed.err
-    once = process(
-        "sweep", "long.toml", "--out", "once", "--jobs", "1", "--set", "training.l1=0.001", "-q", folder=folder
-    )
+    once = specnet("sweep", "long.toml", "--out", "once", "--jobs", "1", "--set", "training.l1=0.001", "-q")
     assert once.status == 0
     assert fingerprint(folder / "out") == fingerprint(folder / "once")
 

@@ -198,6 +198,7 @@ def run_many(
         except KeyboardInterrupt as cause:
             if folder is None:
                 raise
+            course.write_tables()
             end = f"{len(course.runs)} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
         if folder is not None and report:
@@ -266,6 +267,10 @@ class _Course:
 
     def _add(self, each: Repetition, run: RepeatedRun) -> None:
         self._done[each] = run
+        self.write_tables()
+
+    def write_tables(self) -> None:
+        """Write what those that are done come to."""
         if self._folder is not None:
             metrics = [run.metrics for run in self.runs]
             columns = columns_of(metrics)

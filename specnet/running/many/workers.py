@@ -111,18 +111,8 @@ class Workers(AbstractContextManager["Workers"]):
 
     def _take(self, future: Future[Outcome | RowsNeeded]) -> None:
         task, answer = self._sent.pop(future)
-        try:
+        with self._failures():
             outcome = future.result()
-        except SpecnetError:
-            raise
-        except BrokenExecutor as error:
-            hint = "go on with --resume (or resume=True); if the system is out of memory, use fewer jobs"
-            raise TrainingError("a worker process was killed", hint=hint) from error
-        except Exception as error:
-            if self._is_own:
-                raise
-            message = f"a worker failed: {type(error).__name__}: {error}"
-            raise TrainingError(message, hint="go on with --resume (or resume=True)") from error
         if isinstance(outcome, RowsNeeded):
             self._send(task, answer, rows=self._rows)
         else:
@@ -134,8 +124,24 @@ class Workers(AbstractContextManager["Workers"]):
             content = pickle.dumps(task)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise cannot_be_sent(error) from error
-        with signals_blocked():  # a process may be started
+        with self._failures(), signals_blocked():  # a process may be started
             self._sent[self._executor.submit(work, content, rows)] = task, answer
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Tell of workers that were killed, and of executors that fail."""
+        try:
+            yield
+        except SpecnetError:
+            raise
+        except BrokenExecutor as error:
+            hint = "go on with --resume (or resume=True); if the system is out of memory, use fewer jobs"
+            raise TrainingError("a worker process was killed", hint=hint) from error
+        except Exception as error:
+            if self._is_own:
+                raise
+            message = f"a worker failed: {type(error).__name__}: {error}"
+            raise TrainingError(message, hint="go on with --resume (or resume=True)") from error
 
     @cached_property
     def _rows(self) -> bytes:

@@ -25,7 +25,7 @@ from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import BegunRun
-from specnet.running.sweeps.folder import IDENTITY, VERSIONS, SweepFolder
+from specnet.running.sweeps.folder import IDENTITY, MACHINES, VERSIONS, SweepFolder
 from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, is_better, trial_files
@@ -111,6 +111,8 @@ class Coordinator:
         trials = map(self._read, range(self._count))
         self._kept = {trial.number: trial for trial in trials if trial is not None}
         self._progress.kept(len(self._kept))
+        for machine in self.folder.machines():
+            self._compare(machine)
         self.folder.write_facts(self._facts("under way", finished=False))
         self._journal = self._search.journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
         try:
@@ -232,7 +234,7 @@ class Coordinator:
             "larger_is_better": self.larger_is_better,
             VERSIONS: {**library_versions(), "optuna": optuna.__version__},
             "threads": THREADS,
-            "machines": self._machines,
+            MACHINES: self._machines,
             "trials": self._count,
             "states": {state: states.count(state) for state in dict.fromkeys(states)},
             "best": None if self.best is None else {"trial": self.best.number, "figure": self.best.figure},

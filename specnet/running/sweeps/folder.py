@@ -16,13 +16,14 @@ from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS, TRIALS_TABLE
 from specnet.files.tensors import parse_object
 from specnet.running.folder import START_ANEW
+from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.outcome import Contents, json_text
 from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, read_trial, table_text
 from specnet.training.identity import in_words
 
-IDENTITY, VERSIONS = "identity", "versions"
+IDENTITY, MACHINES, VERSIONS = "identity", "machines", "versions"
 
 
 class SweepFolder:
@@ -86,6 +87,17 @@ class SweepFolder:
         if then != now:
             message = f"this sweep was begun with Optuna {then}, now {now}; its trials may be others from here on"
             yield Diagnostic("optuna-version", message, source=str(self.path))
+
+    def machines(self) -> list[dict[str, Any]]:
+        """Return what the machines have that the trials here were computed on."""
+        known = self.facts().get(MACHINES) if (self.path / SWEEP_FACTS).exists() else None
+        machines = known if isinstance(known, list) else []
+        kinds = {BLAS: dict, CPU_FEATURES: list}
+        return [
+            each
+            for each in machines
+            if isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in kinds.items())
+        ]
 
     def facts(self) -> dict[str, Any]:
         """Return what ``sweep.json`` says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import Any
 
 from specnet.errors import TrainingError
 from specnet.extras import required
+
+_lock = threading.RLock()
 
 
 def required_optuna() -> Any:
@@ -24,13 +27,17 @@ def required_optuna() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from printing, and from warning of features that it calls experimental."""
+    """Keep Optuna from printing, and from warning of features that it calls experimental.
+
+    Both are the process's: of several threads, one at a time calls Optuna.
+    """
     optuna = required_optuna()
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    with _lock:
+        before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                yield
+        finally:
+            optuna.logging.set_verbosity(before)

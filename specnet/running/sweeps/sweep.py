@@ -14,7 +14,7 @@ from typing import Any
 from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, TrainingError
-from specnet.files import PathLike, write_file
+from specnet.files import PathLike, file_errors, write_file
 from specnet.files.runs import REPORT, WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
 from specnet.parts.data import Table
@@ -198,6 +198,7 @@ def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> S
 def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options: SweepOptions) -> NestedResult:
     """Search on each of several folds with a spec that `parse_sweep` has returned, as `nested_sweep` does."""
     options = options.checked(out)
+    check_count("folds", folds)
     if _sweep_of(parsed).folds is not None:
         hint = "set data.split.validation_size, and remove sweep.folds"
         raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
@@ -215,7 +216,8 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                     parts=parsed.registry,
                     limits=parsed.origin.limits,
                 )
-                (path / each.name).mkdir(exist_ok=True)
+                with file_errors(path / each.name):
+                    (path / each.name).mkdir(exist_ok=True)
                 with _shown(options, count, each.name) as progress:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
         summary = summarized([result.metrics for result in found])
@@ -232,7 +234,12 @@ def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) ->
     """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
-        yield stack.enter_context(reserved(path, files, force=options.force, resume=options.resume))
+        try:
+            yield stack.enter_context(reserved(path, files, force=options.force, resume=options.resume))
+        except RunInterrupted as stopped:
+            if out is None:  # nothing is left to resume
+                raise KeyboardInterrupt from stopped
+            raise
 
 
 def _shown(options: SweepOptions, trials: int, name: str = "") -> AbstractContextManager[SeriesProgress]:

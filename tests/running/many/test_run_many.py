@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -347,16 +348,9 @@ def test_custom_parts_need_a_module_only_for_processes():
     assert not specnet.run_many(spec, seeds=2, parts=[Halved]).failed
 
 
-@pytest.mark.slow
-def test_custom_parts_with_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    spec = BASE.replace("[4]  # one hidden layer", "[4]\nactivations = ['halved', 'sigmoid']")
-    monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
-    specnet.run_many(spec, tmp_path / "here", seeds=3, parts=[Halved])
-    specnet.run_many(spec, tmp_path / "there", seeds=3, jobs=2, parts=[Halved])
-    assert fingerprint(tmp_path / "here") == fingerprint(tmp_path / "there")
-
+def test_a_part_that_cannot_be_sent_is_an_error(tmp_path: Path):
     class Local(Halved):
-        """Cannot be pickled: it has no place in a module."""
+        """Has no place in a module."""
 
-    with pytest.raises(DataError, match="cannot be sent to a worker"):
-        specnet.run_many(spec, tmp_path / "local", seeds=3, jobs=2, parts=[Local])
+    with ProcessPoolExecutor(1) as executor, pytest.raises(DataError, match="cannot be sent to a worker"):
+        specnet.run_many(BASE, tmp_path / "local", seeds=3, executor=executor, parts=[Local])

@@ -70,7 +70,7 @@ class Killer:
     ----------
     folder : Path
     chance : random.Random
-        Decides when, and whom.
+        Decides when.
     killed : dict
         How many coordinators and workers were killed.
     slowest : float
@@ -105,7 +105,7 @@ class Killer:
         assert running.stderr is not None
         with running:
             try:
-                whom = self.chance.choice(["coordinator", "worker"])
+                whom = ("coordinator", "worker")[self.starts % 2]
                 wait_until(lambda: self._has_begun(running, mark, whom))
                 time.sleep(self.chance.uniform(0, seconds))
                 workers = sorted(workers_of(mark))

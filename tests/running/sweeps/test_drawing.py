@@ -265,6 +265,19 @@ def test_a_worker_with_another_processor_is_told_of_once(
     assert [machine["cpu_features"] for machine in machines] == [here["cpu_features"], ["NOTHING"]]
 
 
+def test_a_sweep_that_another_processor_began_is_told_of_too(tmp_path: Path):
+    out = tmp_path / "sweep"
+    specnet.sweep(TPE, out, jobs=1, trials=1, report=False)
+    facts = json.loads((out / "sweep.json").read_text())
+    (machine,) = facts["machines"]
+    other = {**machine, "cpu_features": ["NOTHING"]}
+    (out / "sweep.json").write_text(json.dumps({**facts, "machines": [other, "damaged", {"blas": 3}]}))
+    for _ in range(2):  # it stays known
+        with pytest.warns(SpecnetWarning, match="cpu_features NOTHING, here"):
+            specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, report=False)
+        assert json.loads((out / "sweep.json").read_text())["machines"] == [machine, other]
+
+
 def test_pruning_knows_the_told_trials_and_no_others(tmp_path: Path):
     """The median rule, by hand, of the trials that were told when each was drawn."""
     result = specnet.sweep(SWEEPS["pruned"], tmp_path / "sweep", jobs=1, report=False)

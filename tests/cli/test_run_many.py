@@ -1,0 +1,200 @@
+"""`specnet run --folds --seeds`: what it prints, how it ends, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import MOONS, Specnet, environment
+from tests.running.sweeps.kills import MARK, processes_of
+from tests.running.sweeps.searches import fingerprint
+from tests.waiting import wait_until
+
+
+def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):
+    ended = specnet("run", "moons.toml", "--folds", "3", "--seeds", "2")
+    assert ended.status == 0
+    out = folder / "runs/moons/1"
+    summary = json.loads((out / "summary.json").read_text())
+    told = summary["test"]["accuracy"]
+    assert f"{100 * told['mean']:.1f} % ± {100 * told['std']:.1f}" in ended.out
+    assert "6 runs" in ended.out
+    names = [f"seed{seed}_fold{fold}" for seed in (0, 1) for fold in (0, 1, 2)]
+    assert [line.split()[0] for line in ended.err.splitlines()] == names
+    assert {path.name for path in out.iterdir() if path.is_dir()} == set(names)
+    quiet = specnet("run", "moons.toml", "--folds", "3", "--seeds", "2", "-q", "--out", "quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    assert fingerprint(folder / "quiet") == fingerprint(out)
+
+
+def test_its_document(specnet: Specnet, folder: Path):
+    ended = specnet("run", "moons.toml", "--seeds", "2", "--out", "out", "--format", "json")
+    assert (ended.status, ended.err) == (0, "")
+    document = ended.document
+    assert document["errors"] == []
+    assert document["folder"] == "out"
+    assert document["summary"] == json.loads((folder / "out/summary.json").read_text())
+    assert [(run["name"], run["state"], run["fold"]) for run in document["runs"]] == [
+        ("seed0", "finished", None),
+        ("seed1", "finished", None),
+    ]
+    for run in document["runs"]:
+        written = json.loads((folder / "out" / run["name"] / "metrics.json").read_text())
+        assert run["metrics"]["test"]["accuracy"] == written["test"]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["--folds", "2", "--resume"], 2, "--resume needs --out"),
+        (["--folds", "2", "--resume", "--force", "--out", "x"], 2, "--resume cannot be combined with --force"),
+        (["--folds", "2", "--dask", "127.0.0.1:1", "--jobs", "2"], 2, "--jobs cannot be combined with --dask"),
+        (["--dask", "127.0.0.1:1"], 2, "--dask needs --folds or --seeds"),
+        (["--folds", "2", "--threads", "2"], 2, "--threads cannot be combined with --folds or --seeds"),
+        (["--seeds", "2", "--log", "jsonl:x.jsonl"], 2, "--log cannot be combined with --folds or --seeds"),
+        (["--folds", "1"], 2, "--folds"),
+        (["--seeds", "0"], 2, "--seeds"),
+        (["--seeds", "2", "--out", "moons.toml"], 2, "is a file"),
+        (["--folds", "2", "--set", "data.split.fold=1", "--set", "data.split.folds=2"], 1, "holds out a fold already"),
+        (["--folds", "2", "--set", "training.epochs=none"], 1, "epochs"),
+    ],
+)
+def test_what_it_refuses(specnet: Specnet, folder: Path, arguments: list[str], status: int, told: str):
+    ended = specnet("run", "moons.toml", *arguments)
+    assert ended.status == status, ended.err
+    assert told in " ".join(ended.err.split())
+    assert ended.out == ""
+    assert [path.name for path in folder.iterdir()] == ["moons.toml"]
+
+
+@pytest.mark.parametrize("output", ["text", "json", "quiet"])
+def test_a_run_that_fails_is_told_and_the_others_are_there(specnet: Specnet, folder: Path, output: str):
+    """The weight of a class that one row has makes those diverge that train on it."""
+    lines = ["x,kind", *(f"{number % 7}.5,{'c' if number == 5 else 'ab'[number % 2]}" for number in range(30))]
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    (folder / "rare.toml").write_text(
+        """
+[data]
+type = "csv"
+path = "table.csv"
+target = "kind"
+split = { test_size = 0.2, stratify = false }
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "categorical_crossentropy"
+class_weight = { c = 1e38, a = 1.0, b = 1.0 }
+optimizer = { type = "sgd", learning_rate = 1e30 }
+epochs = 3
+"""
+    )
+    options = {"text": [], "json": ["--format", "json"], "quiet": ["-q"]}[output]
+    ended = specnet("run", "rare.toml", "--folds", "3", "--out", "out", *options)
+    assert ended.status == 1
+    rows = (folder / "out/runs.csv").read_text().splitlines()[1:]
+    failed = [row.split(",")[0] for row in rows if "diverged" in row]
+    assert failed
+    if output == "json":
+        assert [run["name"] for run in ended.document["runs"] if run["state"] == "diverged"] == failed
+        assert len(ended.document["errors"]) == len(failed)
+    else:
+        assert ended.err.count("error[") == len(failed)
+        assert all(f"{name}: diverged: " in ended.err for name in failed)
+    assert "Traceback" not in ended.err
+    assert {path.name for path in (folder / "out").iterdir() if path.is_dir()} == {"fold0", "fold1", "fold2"} - set(
+        failed
+    )
+
+
+def test_what_looks_wrong_with_the_rows_is_told_once(specnet: Specnet, folder: Path):
+    lines = ["id,x,kind", *(f"{number},{number % 7}.5,{'ab'[number % 2]}" for number in range(80))]
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    spec = MOONS.replace(
+        'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "csv"\npath = "table.csv"\ntarget = "kind"'
+    )
+    (folder / "table.toml").write_text(spec.replace("layer_sizes = [2, 5, 1]", "hidden_layer_sizes = [3]"))
+    ended = specnet("run", "table.toml", "--folds", "2", "--out", "out")
+    assert ended.status == 0
+    assert ended.err.count("warning[identifier]") == 1
+    as_json = specnet("run", "table.toml", "--folds", "2", "--out", "json", "--format", "json")
+    assert (as_json.status, as_json.err) == (0, "")
+    assert [warning["code"] for warning in as_json.document.get("warnings", [])] == ["identifier"]
+
+
+def test_dask_is_missing(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    ended = specnet("run", "moons.toml", "--folds", "2", "--out", "out", "--dask", "127.0.0.1:1")
+    assert ended.status == 1
+    assert "distributed is required" in ended.err
+    assert not (folder / "out").exists()
+
+
+def test_folds_need_no_optuna(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "optuna"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert specnet("run", "moons.toml", "--folds", "2", "-q").status == 0
+
+
+@pytest.mark.slow
+def test_the_spec_is_standard_input(specnet: Specnet, folder: Path):
+    command = [sys.executable, "-c", "from specnet.cli import main; main()"]
+    with (folder / "moons.toml").open() as stream:
+        arguments = [*command, "run", "-", "--out", "piped", "--folds", "2", "-q"]
+        assert subprocess.run(arguments, stdin=stream, cwd=folder, check=True).returncode == 0
+    assert specnet("run", "moons.toml", "--out", "named", "--folds", "2", "-q").status == 0
+    assert fingerprint(folder / "piped") == fingerprint(folder / "named")
+
+
+PATIENT = """
+import sys
+from specnet.running.many import workers
+from specnet.cli import main
+
+if __name__ == "__main__":
+    workers.SECONDS_WORTH_WORKERS = 0
+    main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Specnet, folder: Path):
+    (folder / "patient.py").write_text(PATIENT)
+    mark = f"{os.getpid()}-many"
+    arguments = ["run", "moons.toml", "--seeds", "8", "--out", "out", "--jobs", "2", "--set", "training.epochs=3000"]
+    running = subprocess.Popen(
+        [sys.executable, "patient.py", *arguments],
+        cwd=folder,
+        env=environment(**{MARK: mark}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        try:
+            wait_until(lambda: len(list(folder.glob("out/seed*/run.json"))) >= 3 or running.poll() is not None)
+            running.send_signal(signal.SIGTERM)
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == 143, told
+    assert "Traceback" not in told
+    wait_until(lambda: not processes_of(mark), 10)
+    (count,) = re.findall(r"(\d+) of 8 runs are done", told)
+    assert len((folder / "out/runs.csv").read_text().splitlines()) == 1 + int(count)
+    (command,) = re.findall(r"to resume: specnet (.*)", told)
+    resumed = specnet(*shlex.split(command), "-q")
+    assert resumed.status == 0, resumed.err
+    once = specnet("run", "moons.toml", "--seeds", "8", "--out", "once", "--set", "training.epochs=3000", "-q")
+    assert once.status == 0
+    ours, theirs = fingerprint(folder / "out"), fingerprint(folder / "once")
+    assert ours == theirs

@@ -1,0 +1,338 @@
+"""Odd specs are swept too, or refused in words."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+import specnet
+from specnet.errors import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
+from specnet.running.runner import RunInterrupted
+from specnet.running.sweeps.optuna_calls import quiet
+from tests.running.passed_parts import Halved, Killing, Raising
+from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
+
+
+def sweep(space: str, table: str = "", base: str = BASE, **arguments: Any) -> specnet.SweepResult:
+    text = f"{base}[sweep]\n{table}\n[sweep.space]\n{space}\n"
+    return specnet.sweep(text, jobs=1, report=False, **arguments)
+
+
+def states(result: specnet.SweepResult) -> list[str]:
+    return [trial.state for trial in result.trials]
+
+
+GRID_TABLE = "sampler = 'grid'"
+
+
+def test_an_ensemble_in_some_trials(tmp_path: Path):
+    space = '"training.ensemble" = [{ members = 2, validation = "split" }, { members = 3, validation = "split" }]'
+    result = sweep(space, GRID_TABLE, out=tmp_path / "sweep", keep_models=True)
+    assert states(result) == ["finished"] * 2
+    best = specnet.load_model(tmp_path / "sweep/best/model.safetensors")
+    trial = tmp_path / f"sweep/trials/{result.best.number:04}"
+    assert (trial / "model.safetensors").read_bytes() == (tmp_path / "sweep/best/model.safetensors").read_bytes()
+    assert best.spec.training.ensemble is not None
+    assert result.best.epochs > 20
+
+
+def test_full_batches_with_lbfgs():
+    base = BASE.replace("epochs = 20", "epochs = 5\nbatch_size = 'full'")
+    result = sweep('"training.optimizer" = ["lbfgs", "sgd"]\n"training.l2" = [0.0, 0.1]', GRID_TABLE, base)
+    assert states(result) == ["finished"] * 4
+
+
+def test_numbers_of_either_width(tmp_path: Path):
+    result = sweep('"network.dtype" = ["float32", "float64"]', GRID_TABLE, out=tmp_path / "s", keep_models=True)
+    assert states(result) == ["finished"] * 2
+    sizes = [(tmp_path / f"s/trials/000{number}/model.safetensors").stat().st_size for number in (0, 1)]
+    assert sizes[0] != sizes[1]
+
+
+def test_keys_that_clash_only_together_make_refused_trials(tmp_path: Path):
+    space = '"network.hidden_layer_sizes" = [[3], [3, 3]]\n"network.activations" = [["relu", "sigmoid"], "relu"]'
+    result = sweep(space, GRID_TABLE, out=tmp_path / "sweep")
+    assert states(result) == ["finished", "finished", "refused", "finished"]
+    folder = tmp_path / "sweep/trials/0002"
+    assert {path.name for path in folder.iterdir()} <= {"run.json", "spec.toml"}
+    message = json.loads((folder / "run.json").read_text())["message"]
+    assert "activations" in message
+    again = specnet.sweep(tmp_path / "sweep/spec.toml", tmp_path / "sweep", jobs=1, resume=True, report=False)
+    assert again.trials == result.trials
+
+
+def test_early_stopping_beside_a_pruner():
+    table = "sampler = { type = 'tpe', startup_trials = 2 }\ntrials = 8\nparallel = 2\n"
+    pruner = "pruner = { type = 'median', startup_trials = 1, warmup = 0.0 }"
+    base = BASE.replace("epochs = 20", "epochs = 60\nearly_stopping = { patience = 2, min_delta = 0.01 }")
+    space = '"training.optimizer.learning_rate" = { low = 1e-4, high = 1.0, log = true }'
+    result = sweep(space, table + pruner, base)
+    assert set(states(result)) == {"finished", "pruned"}
+    assert any(trial.epochs < 60 for trial in result.trials if trial.state == "finished")
+
+
+def test_a_pruner_where_not_every_epoch_is_logged():
+    base = BASE.replace("epochs = 20", "epochs = 30\nlog_every = 7")
+    table = "trials = 6\nparallel = 1\npruner = { type = 'median', startup_trials = 1 }"
+    result = sweep('"training.optimizer.learning_rate" = { low = 1e-4, high = 1.0, log = true }', table, base)
+    assert all(len(trial.curve) <= 5 for trial in result.trials)
+    assert "finished" in states(result)
+
+
+def test_epochs_are_searched_beside_a_pruner():
+    """A rung is a fraction of a trial's own epochs, of which there may be fewer than rungs."""
+    table = "trials = 6\nparallel = 1\npruner = { type = 'median', startup_trials = 1 }"
+    result = sweep('"training.epochs" = { low = 1, high = 50 }', table)
+    for trial in result.trials:
+        assert all(1 <= rung <= 20 for rung in trial.curve)
+        assert trial.state != "finished" or max(trial.curve) == 20
+
+
+def test_a_single_trial():
+    result = sweep('"training.l2" = [0.0]', "trials = 1\nparallel = 64")
+    assert states(result) == ["finished"]
+
+
+def test_custom_parts():
+    base = BASE.replace("hidden_layer_sizes = [4]", "hidden_layer_sizes = [4]\nactivations = ['tanh', 'sigmoid']")
+    space = '"network.activations" = [["halved", "sigmoid"], ["tanh", "sigmoid"]]'
+    result = sweep(space, GRID_TABLE, base, parts=[Halved])
+    assert states(result) == ["finished"] * 2
+    with pytest.raises(SpecError, match="halved"):
+        sweep(space, GRID_TABLE, base)
+
+
+def test_a_part_that_raises_refuses_its_trials():
+    base = BASE.replace('metrics = ["accuracy"]', "")
+    space = '"training.metrics" = [["raising"], ["accuracy"]]'
+    result = sweep(space, GRID_TABLE, base, parts=[Raising])
+    assert states(result) == ["refused", "finished"]
+    assert "no metric of" in result.trials[0].message
+
+
+@pytest.mark.slow
+def test_custom_parts_in_processes_and_a_worker_that_dies(tmp_path: Path):
+    base = BASE.replace('metrics = ["accuracy"]', "")
+    text = f'{base}[sweep]\nsampler = "grid"\n[sweep.space]\n"training.metrics" = [["accuracy"], ["killing"]]'
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
+        options: dict[str, Any] = {"executor": executor, "report": False}
+        with pytest.raises(TrainingError, match="a worker process was killed"):
+            specnet.sweep(text, tmp_path / "dies", parts=[Killing], **options)
+    facts = json.loads((tmp_path / "dies/sweep.json").read_text())
+    assert facts["finished"] is False
+    resumed = specnet.sweep(text, tmp_path / "dies", parts=[Killing], jobs=1, resume=True, report=False)
+    assert states(resumed) == ["finished"] * 2
+
+    class Local(Halved):
+        """Cannot be pickled."""
+
+    with ProcessPoolExecutor(1) as executor, pytest.raises(DataError, match="cannot be sent to a worker"):
+        specnet.sweep(GRID, tmp_path / "local", parts=[Local], executor=executor, report=False)
+
+
+class Broken(Executor):
+    """An executor whose processes were killed while nobody looked."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        raise BrokenProcessPool("a child process terminated abruptly")
+
+
+def test_a_worker_that_was_killed_while_nothing_was_under_way(tmp_path: Path):
+    with pytest.raises(TrainingError, match="a worker process was killed"):
+        specnet.sweep(GRID, tmp_path / "sweep", executor=Broken())
+
+
+class Failing(Executor):
+    """An executor whose work fails in a way that nobody expects."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(OSError("the network is down"))
+        return future
+
+
+def test_an_executor_that_fails_is_a_clear_error(tmp_path: Path):
+    with pytest.raises(TrainingError, match="a worker failed: OSError: the network is down"):
+        specnet.sweep(GRID, tmp_path / "sweep", executor=Failing())
+    with pytest.raises(TrainingError, match="a worker failed"):
+        specnet.run_many(BASE, tmp_path / "runs", folds=2, executor=Failing())
+    assert json.loads((tmp_path / "sweep/sweep.json").read_text())["finished"] is False
+
+
+def test_an_executor_that_was_shut_down(tmp_path: Path):
+    executor = ProcessPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(TrainingError, match="a worker failed: RuntimeError: cannot schedule new futures"):
+        specnet.sweep(GRID, tmp_path / "sweep", executor=executor)
+
+
+def test_figures_that_are_not_defined(tmp_path: Path):
+    """Accuracy's log is none where a class is missing from the validation rows."""
+    rng = np.random.default_rng(0)
+    kinds = np.array(["a", "b"])[np.arange(60) % 2]
+    lines = [f"{x:.3f},{kind},{part}" for x, kind, part in zip(rng.normal(size=60), kinds, parts(60), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,kind,part", *lines]) + "\n")
+    base = f"""
+[data]
+type = "csv"
+path = "{tmp_path.as_posix()}/t.csv"
+target = "kind"
+split.column = "part"
+[network]
+hidden_layer_sizes = [2]
+[training]
+loss = "binary_crossentropy"
+epochs = 2
+metrics = ["roc_auc"]
+"""
+    with pytest.raises(TrainingError, match=r"none of .* refused: roc_auc is not defined for the validation rows"):
+        sweep('"training.l2" = [0.0, 0.1]', "metric = 'roc_auc'\nsampler = 'grid'", base)
+    assert states(sweep('"training.l2" = [0.0, 0.1]', "sampler = 'grid'", base)) == ["finished"] * 2
+
+
+def parts(count: int) -> list[str]:
+    """Every second row is of one class; the validation rows are of that class alone."""
+    return ["validation" if number % 6 == 0 else "test" if number % 5 == 0 else "train" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("space", "table", "told"),
+    [
+        ('"data.noise" = [0.1]', "", "keys of data cannot be searched"),
+        ('"seed" = [1]', "", "cannot be searched"),
+        ('"sweep.trials" = [1]', "", "cannot be searched"),
+        ('"training.optimizer" = ["adam"]\n"training.optimizer.learning_rate" = [0.1]', "", "optimizer"),
+        ('"training.learning_rat" = [1]', "", "learning_rat"),
+        ('"training.l2" = []', "", "l2"),
+        ('"training.l2" = { low = nan, high = inf }', "", ""),
+        ('"training.l2" = { low = 0.0, high = 1.0, log = true }', "", "above 0"),
+        ('"training.l2" = { low = 1e308, high = inf }', "", ""),
+        ('"training.epochs" = { low = 1, high = 99999999999999999999 }', "", ""),
+        ('"training.metrics" = [["accuracy"], []]', "metric = 'accuracy'", "not in training.metrics"),
+        ('"training.l2" = [0.1]', "pruner = 'median'\nfolds = 3", "pruner cannot be combined with folds"),
+        ('"training.l2" = [0.1]', "trials = 0", "trials"),
+        ('"training.l2" = [0.1]', "parallel = 0", "parallel"),
+        ('"training.l2" = [0.1]', "seed = -1", "seed"),
+        ('"training.l2" = [0.1]', "folds = 100\n", "folds"),
+        ('"training.ensemble" = [2]', "pruner = 'median'", "ensemble"),
+        ("", "", "space"),
+        ('"network" = [3]', "", "network"),
+        ('"training.callbacks.0" = [1]', "", "callbacks"),
+        ('"network.hidden_layer_sizes.7" = [1]', "", "hidden_layer_sizes"),
+        ('"training.l2" = { low = 0.1, high = 0.2, step = 1e-320 }', "", ""),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_words(space: str, table: str, told: str, tmp_path: Path):
+    with pytest.raises(SpecnetError) as error:
+        sweep(space, table, out=tmp_path / "sweep")
+    assert told in str(error.value)
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_whole_tables_are_searched():
+    space = """
+"network" = [{ hidden_layer_sizes = [3] }, { hidden_layer_sizes = [2, 2], dtype = "float64" }]
+"training" = [
+  { loss = "binary_crossentropy", epochs = 3 },
+  { loss = "binary_crossentropy", epochs = 5, l2 = { low = 0.1, high = 0.2 } },
+]
+"""
+    result = sweep(space, "trials = 6")
+    assert set(states(result)) == {"finished"}
+    assert {trial.epochs for trial in result.trials} == {3, 5}
+
+
+def test_a_name_that_is_odd(tmp_path: Path):
+    text = TPE.replace('name = "moons"', 'name = "a.b-c_1"').replace("trials = 9", "trials = 2")
+    result = specnet.sweep(text, tmp_path / "an odd # folder", jobs=1)
+    assert states(result) == ["finished"] * 2
+    assert fingerprint(tmp_path / "an odd # folder")
+
+
+def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from specnet.running.many import workers
+
+    perform, told = workers.perform, []
+
+    def performing(task: Any, rows: Any) -> Any:
+        if not told:
+            with pytest.raises(TakenError) as error:
+                specnet.sweep(GRID, tmp_path / "sweep", jobs=1, resume=True)
+            told.append(str(error.value))
+        return perform(task, rows)
+
+    monkeypatch.setattr(workers, "perform", performing)
+    specnet.sweep(GRID, tmp_path / "sweep", jobs=1, report=False)
+    assert told
+
+
+@pytest.mark.parametrize("folds", [0, 1, "3", True, 2.0])
+def test_what_is_no_number_of_folds_is_refused(folds: Any, tmp_path: Path):
+    with pytest.raises((DataError, SpecError)):
+        specnet.nested_sweep(GRID, tmp_path / "sweep", folds=folds, jobs=1)
+    assert not (tmp_path / "sweep").exists()
+
+
+def interrupt_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    from specnet.running.many import workers
+
+    perform, count = workers.perform, iter(range(100))
+
+    def performing(task: Any, rows: Any) -> Any:
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        return perform(task, rows)
+
+    monkeypatch.setattr(workers, "perform", performing)
+
+
+def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        interrupt_third(patch)
+        with pytest.raises(RunInterrupted, match=f"2 of 6 trials are done; the state so far is saved in {tmp_path}"):
+            specnet.sweep(GRID, tmp_path / "sweep", jobs=1)
+    with monkeypatch.context() as patch:
+        interrupt_third(patch)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            specnet.sweep(GRID, jobs=1)
+        assert not isinstance(stopped.value, RunInterrupted)
+
+
+@pytest.mark.parametrize("name", ["trials", "trials/0003", "best", "study.journal", "fold0", "sweep.json", "best.toml"])
+def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path):
+    """By a file where a folder is written, or the other way round."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if "." in name:
+        path.mkdir()
+    else:
+        path.write_text("taken")
+    nested: dict[str, Any] = {"folds": 2, "overrides": ["data.split.test_size=0"]} if name == "fold0" else {}
+    with pytest.raises((FileError, TakenError)) as told:
+        (specnet.nested_sweep if nested else specnet.sweep)(GRID, tmp_path, jobs=1, force=True, **nested)
+    assert str(tmp_path) in str(told.value)
+
+
+def test_threads_that_call_optuna_at_once_leave_warnings_and_words_as_they_were():
+    before, level = list(warnings.filters), optuna.logging.get_verbosity()
+
+    def call() -> None:
+        for _ in range(50):
+            with quiet():
+                time.sleep(0.0005)
+                optuna.samplers.TPESampler(constant_liar=True)  # which warns
+
+    with ThreadPoolExecutor(3) as executor:
+        for future in [executor.submit(call) for _ in range(3)]:
+            future.result()
+    assert (list(warnings.filters), optuna.logging.get_verbosity()) == (before, level)
