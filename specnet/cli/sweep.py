@@ -103,7 +103,8 @@ def sweep(
 
 
 def _show(result: SweepResult, output: Output) -> None:
-    from specnet.files.sweeps import BEST, BEST_SPECS, TRIALS_TABLE
+    from specnet.files.runs import REPORT
+    from specnet.files.sweeps import BEST, BEST_SPECS
     from specnet.report.figures import counted
     from specnet.report.scores import scores_table
 
@@ -115,7 +116,8 @@ def _show(result: SweepResult, output: Output) -> None:
     output.data["metrics"] = result.run.evaluation
     output.table(scores_table(result.metrics))
     output.parts(*result.best_in_words())
-    output.parts(str(folder), counted(len(result.trials), "trial"), f"{spec}, {BEST}/, {TRIALS_TABLE}, …")
+    named = [REPORT] if (folder / REPORT).exists() else []
+    output.parts(str(folder), counted(len(result.trials), "trial"), ", ".join([*named, spec, f"{BEST}/", "…"]))
 
 
 def _show_nested(result: NestedResult, output: Output) -> None:

@@ -28,7 +28,7 @@ def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):
     assert f"{100 * told['mean']:.1f} % ± {100 * told['std']:.1f}" in ended.out
     assert "6 runs" in ended.out
     names = [f"seed{seed}_fold{fold}" for seed in (0, 1) for fold in (0, 1, 2)]
-    assert [line.split()[0] for line in ended.err.splitlines()] == names
+    assert [line.split()[0] for line in ended.err.splitlines() if line] == names
     assert {path.name for path in out.iterdir() if path.is_dir()} == set(names)
     quiet = specnet("run", "moons.toml", "--folds", "3", "--seeds", "2", "-q", "--out", "quiet")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")

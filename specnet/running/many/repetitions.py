@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from specnet.data import split_rows
 from specnet.errors import DataError, Path, Position
+from specnet.parts.data import Table
 from specnet.parts.data.base import FoldPart
+from specnet.running.rows import split_errors_at
 from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.document import Document
@@ -69,11 +72,29 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
             folded = [] if fold is None or folds is None else list(_folded(spec, folds, fold, part))
             names = ([] if seed is None else [f"seed{seed}"]) + ([] if fold is None else [f"fold{fold}"])
             found.append(Repetition("_".join(names), seed, fold, (*seeded, *folded)))
+    _parsed(spec, found[0], folds, seeds)
+    return tuple(found)
+
+
+def check_rows_of(spec: Spec, planned: Sequence[Repetition], table: Table, folds: int | None) -> None:
+    """Refuse rows that are too few for the folds, before anything is computed; parameters as for `repetitions`.
+
+    Raises
+    ------
+    DataError
+    """
+    if folds is not None:
+        first = _parsed(spec, planned[0], folds, None)
+        assert first.data is not None, "there is a table"
+        with split_errors_at(first):
+            split_rows(table, first.data.split, first.seed, first.training.ensemble)
+
+
+def _parsed(spec: Spec, each: Repetition, folds: int | None, seeds: int | None) -> Spec:
     given = {"--folds": folds, "--seeds": seeds}
     source = " ".join(f"{option} {number}" for option, number in given.items() if number is not None)
-    document = changed(document_saying(spec), found[0].changes, source)
-    parse_spec(document, parts=spec.registry, limits=spec.origin.limits)
-    return tuple(found)
+    document = changed(document_saying(spec), each.changes, source)
+    return parse_spec(document, parts=spec.registry, limits=spec.origin.limits)
 
 
 def changed(document: Document, changes: Iterable[Change], source: str) -> Document:

@@ -24,7 +24,7 @@ from specnet.report.scores import scores_line
 from specnet.report.series import SeriesProgress, shown_series
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved
-from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.reports import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.tasks import Common, Outcome, Task
@@ -191,6 +191,7 @@ def run_many(
         stack.enter_context(Interruptions(terminates=True))
         progress = stack.enter_context(shown_series(verbose, len(planned), "run", observer=observer))
         table = load_table(parsed)
+        check_rows_of(parsed, planned, table, folds)
         course = _Course(parsed, planned, table, folder, progress, resumes=resume)
         try:
             with Workers(table, jobs=jobs, executor=executor) as workers:

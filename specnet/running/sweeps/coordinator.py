@@ -21,7 +21,7 @@ from specnet.report.figures import duration
 from specnet.report.figures import metric as metric_text
 from specnet.report.series import SeriesProgress
 from specnet.running.machine import library_versions
-from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import BegunRun
@@ -92,6 +92,7 @@ class Coordinator:
         self.identity = SweepIdentity.of(BegunRun.of(base, table, self._begin, sha256=sha256).identity, self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self._repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
+        check_rows_of(base, self._repetitions, table, self.sweep.folds)
         custom = tuple(part for part in spec.registry if part not in set(installed_registry()))
         self._common = Common(sha256, custom, spec.origin.limits)
         self._count, self._progress, self._keeps_models = trials, progress, keeps_models

@@ -21,7 +21,7 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.series import SeriesProgress, shown_series
 from specnet.running.folder import reserved
-from specnet.running.many.repetitions import changed, repetitions
+from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.summary import summarized
 from specnet.running.many.tasks import THREADS
 from specnet.running.many.workers import Workers
@@ -210,7 +210,9 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
         count = _sweep_of(parsed).trial_count
         remove_report(path)
         with _workers(table, options) as workers:
-            for each in repetitions(base, folds, None):
+            planned = repetitions(base, folds, None)
+            check_rows_of(base, planned, table, folds)
+            for each in planned:
                 spec = parse_spec(
                     changed(document, each.changes, f"--folds {folds}"),
                     parts=parsed.registry,
