@@ -36,7 +36,7 @@ def compare(
     --------
     specnet compare runs/moons_2_5_1/1 moons
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
-    specnet compare runs/digits/1 sweeps/digits/1
+    specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
     with reporting(output_format, quiet) as output:
         from specnet.running.records import runs_for

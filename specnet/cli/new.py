@@ -65,7 +65,7 @@ def new(
     Examples
     --------
     specnet new penguins.toml --data specs/data/penguins.csv --target species
-    specnet new penguins.toml --data specs/data/penguins.csv --target species --sweep
+    specnet new search.toml --data specs/data/penguins.csv --target species --sweep
     specnet new residual.toml --template residual
     """
     with reporting(output_format, quiet) as output:

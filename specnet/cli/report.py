@@ -27,7 +27,7 @@ def report(
     Examples
     --------
     specnet report runs/moons_2_5_1/1
-    specnet report sweeps/digits/1
+    specnet report sweeps/sweep_digits/1
     """
     with reporting(output_format, quiet) as output:
         from specnet.running.pages import page_again

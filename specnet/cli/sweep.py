@@ -63,8 +63,8 @@ def sweep(
     --------
     specnet sweep specs/sweep_digits.toml
     specnet sweep specs/sweep_digits.toml -o digits --trials 20 --jobs 2
-    specnet sweep specs/sweep_digits.toml -o digits --trials 60 --resume
-    specnet sweep specs/sweep_digits.toml --folds 3 --set sweep.sampler=random
+    specnet sweep specs/sweep_digits.toml -o digits --trials 30 --resume
+    specnet sweep specs/sweep_digits.toml --folds 3 --trials 10 --set sweep.sampler=random
     """
     with reporting(output_format, quiet) as output:
         if resume and force:

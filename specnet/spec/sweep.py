@@ -142,7 +142,10 @@ class _Space:
     """Annotates the table of all entries, for its JSON Schema alone."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        inner = {"if": {"type": "object", "required": ["low", "high"]}, "then": {KIND_KEY: RANGE}}
+        # Editors tell the tables apart by this better than by "if", and want to be told that others are open.
+        others = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
+        values = {"type": ["string", "number", "boolean", "array"]}
+        inner = {"anyOf": [{KIND_KEY: RANGE}, others, values]}
         choices = {"type": "array", "minItems": 1, "items": {"additionalProperties": inner}}
         return {
             "type": "object",

@@ -214,9 +214,9 @@ def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.slow
 def test_warnings_are_one_line_without_the_source(folder: Path) -> None:
     code = (
-        "import warnings, specnet.spec\n"
+        "import warnings, specnet.spec.searching\n"
         "def parse_spec(source, **options): warnings.warn('the plugin x has no part')\n"
-        "specnet.spec.parse_spec = parse_spec\n"
+        "specnet.spec.searching.parse_spec = parse_spec\n"
         "from specnet.cli import main\n"
         "main(['validate', 'moons.toml'])"
     )

@@ -54,7 +54,7 @@ def test_verbs_and_options(folder: Path) -> None:
     assert offered("specnet ", folder) == VERBS
     assert offered("specnet e", folder) == ["evaluate", "export"]
     assert {"--set", "--out", "-o", "--limit", "--help"} <= set(offered("specnet run -", folder))
-    assert offered("specnet run moons.toml --fo", folder) == ["--force", "--format"]
+    assert offered("specnet run moons.toml --fo", folder) == ["--force", "--folds", "--format"]
     assert offered("specnet --v", folder) == ["--version"]
     assert offered("/usr/bin/specnet val", folder) == ["validate"]
 

@@ -20,9 +20,11 @@ from tests.cli.test_application import VERBS
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
 
+SWEPT = MOONS.replace("[data]", "[data]\nsplit = { validation_size = 0.2 }")
 NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
 LINES = {
     "run": "run moons.toml -o new --force",
+    "sweep": "sweep sweep.toml -o swept --force",
     "validate": "validate moons.toml",
     "show": "show moons.toml",
     "parts": "parts",
@@ -75,6 +77,7 @@ def ready(specnet: Specnet, folder: Path) -> Path:
         assert specnet("run", "moons.toml", "-o", out, "-q").status == 0
     np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
     shutil.copy(NETWORK, folder / "network.onnx")
+    (folder / "sweep.toml").write_text(f"{SWEPT}\n[sweep]\ntrials = 2\nspace = {{ 'training.l2' = [0.0, 0.1] }}\n")
     return folder
 
 
@@ -115,11 +118,9 @@ def test_there_is_a_line_for_each_verb() -> None:
 def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str, changes: dict[str, str]) -> None:
     status, err = ended_with(LINES[verb].split(), ready, changes, stdout=closed_pipe())
     assert status == 141
-    # A run shows its course on standard error.
-    assert [line for line in err.splitlines() if not (verb == "run" and ("epoch" in line or "→" in line))] in (
-        [],
-        [""],
-    )
+    # Runs show their course on standard error.
+    course = {"run": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
+    assert not any(line for line in err.splitlines() if not any(word in line for word in course))
 
 
 @pytest.mark.parametrize(
@@ -138,9 +139,9 @@ def test_mistakes_that_nobody_reads_end_in_silence(ready: Path, arguments: str) 
 
 def test_a_warning_that_nobody_reads_ends_nothing(folder: Path) -> None:
     code = (
-        "import warnings, specnet.spec\n"
+        "import warnings, specnet.spec.searching\n"
         "def parse_spec(source, **options): warnings.warn('the plugin x has no part')\n"
-        "specnet.spec.parse_spec = parse_spec\n"
+        "specnet.spec.searching.parse_spec = parse_spec\n"
         "from specnet.cli import main\n"
         "main(['validate', 'moons.toml'])"
     )
@@ -228,13 +229,13 @@ def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb:
 
 def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(folder: Path) -> None:
     code = (
-        "import os, signal, specnet.spec\n"
+        "import os, signal, specnet.spec.searching\n"
         "def parse_spec(source, **options):\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "    except KeyboardInterrupt:\n"
         "        raise RuntimeError('query interrupted') from None\n"
-        "specnet.spec.parse_spec = parse_spec\n"
+        "specnet.spec.searching.parse_spec = parse_spec\n"
         "from specnet.cli import main\n"
         "main(['validate', 'moons.toml'])"
     )

@@ -204,7 +204,7 @@ def test_dask_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.Monke
 
 
 def test_no_scheduler_answers(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("distributed", reason="dask is not installed")
+    pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
     from specnet.running.many import workers
 
     monkeypatch.setattr(workers, "SECONDS_TO_ANSWER", 0.5)

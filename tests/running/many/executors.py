@@ -43,7 +43,7 @@ def dask() -> Iterator[dict[str, Any]]:
 @contextmanager
 def dask_address() -> Iterator[str]:
     """The address of the scheduler of such a cluster."""
-    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    distributed = pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
     options = {"host": "127.0.0.1", "dashboard_address": None, "worker_dashboard_address": None}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **options) as cluster:
         yield cluster.scheduler_address
