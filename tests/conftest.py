@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import settings
 # Modules, rewritten asserts and thousands of tests are made once and stay: to look through them for garbage again and
 # again would take a third of the time that collecting takes.
 gc.set_threshold(100_000, 50)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
 
 # Examples do not vary from run to run, and have as much time as a busy machine takes.
 settings.register_profile("specnet", deadline=None, derandomize=True, database=None)

@@ -22,7 +22,6 @@ TEXT = "int answer(void) { return 42; }"
 OTHER = "int answer(void) { return 17; }"
 CHILD = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
 from specnet.compiler.native.building import library
 print(library(sys.argv[1]).answer())
 """
