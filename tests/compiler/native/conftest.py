@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 TEXT = "int answer(void) { return 42; }"
 OTHER = "int answer(void) { return 17; }"
 CHILD = """
-import signal, sys
+import sys
 from specnet.compiler.native.building import library
 print(library(sys.argv[1]).answer())
 """
