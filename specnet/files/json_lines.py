@@ -1,4 +1,4 @@
-"""JSON lines: a record for each line, the format of ``history.jsonl`` and ``layers.jsonl``."""
+"""The texts of JSON files, and of JSON lines: a record for each, as in ``history.jsonl`` and ``layers.jsonl``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from specnet.files.tensors import parse_object
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """Return data as the text of a JSON file."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def json_lines(records: Iterable[Mapping[str, Any]]) -> str:

@@ -6,15 +6,13 @@ Nothing is read or written here: whoever asks has the rows and keeps the files.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from specnet.compiler.threads import limited_threads
 from specnet.data import RowSet, row_hashes
-from specnet.files.json_lines import json_lines
+from specnet.files.json_lines import json_lines, json_text
 from specnet.files.runs import (
     CHECKPOINT,
     FACTS,
@@ -207,11 +205,6 @@ def train_run(
         history, looks = fitted.result.history, fitted.result.looks
         evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
         return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
-
-
-def json_text(data: Mapping[str, Any]) -> str:
-    """Return data as the text of a JSON file."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def _hashes(rows: Rows) -> RowSet:

@@ -133,8 +133,7 @@ class _Search:
 
     def __init__(self, document: Document, parse: Callable[[Document], Spec]) -> None:
         self.document, self.parse = document, parse
-        rest = {key: value for key, value in document.data.items() if key != "sweep"}
-        self.without_sweep = replace(document, data=rest)
+        self.without_sweep = document.without("sweep")
         self.sweep: SweepSpec | None = None
         self.found: dict[tuple[Any, ...], Diagnostic] = {}
         self.places_inside: dict[Path, dict[Path, Location]] = {}

@@ -65,7 +65,7 @@ class SpecWriter:
 
     def __init__(self, document: Document, registry: Registry | None = None) -> None:
         self._registry = installed_registry() if registry is None else registry
-        self._data = {key: value for key, value in document.data.items() if key != SWEEP}
+        self._data = document.without(SWEEP).data
         self._document = document
         self._toml: TomlText | None = None
         if document.text is not None and document.format == "toml":

@@ -72,11 +72,13 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
             folded = [] if fold is None or folds is None else list(_folded(spec, folds, fold, part))
             names = ([] if seed is None else [f"seed{seed}"]) + ([] if fold is None else [f"fold{fold}"])
             found.append(Repetition("_".join(names), seed, fold, (*seeded, *folded)))
-    _parsed(spec, found[0], folds, seeds)
+    _parsed(spec, found[0], folds, seeds, part)
     return tuple(found)
 
 
-def check_rows_of(spec: Spec, planned: Sequence[Repetition], table: Table, folds: int | None) -> None:
+def check_rows_of(
+    spec: Spec, planned: Sequence[Repetition], table: Table, folds: int | None, part: FoldPart = "test"
+) -> None:
     """Refuse rows that are too few for the folds, before anything is computed; parameters as for `repetitions`.
 
     Raises
@@ -84,21 +86,22 @@ def check_rows_of(spec: Spec, planned: Sequence[Repetition], table: Table, folds
     DataError
     """
     if folds is not None:
-        first = _parsed(spec, planned[0], folds, None)
+        first = _parsed(spec, planned[0], folds, None, part)
         assert first.data is not None, "there is a table"
         with split_errors_at(first):
             split_rows(table, first.data.split, first.seed, first.training.ensemble)
 
 
-def _parsed(spec: Spec, each: Repetition, folds: int | None, seeds: int | None) -> Spec:
-    given = {"--folds": folds, "--seeds": seeds}
+def _parsed(spec: Spec, each: Repetition, folds: int | None, seeds: int | None, part: FoldPart) -> Spec:
+    options = ("--folds", "--seeds") if part == "test" else ("sweep.folds", "sweep.seeds")
+    given = dict(zip(options, (folds, seeds), strict=True))
     source = " ".join(f"{option} {number}" for option, number in given.items() if number is not None)
     document = changed(document_saying(spec), each.changes, source)
     return parse_spec(document, parts=spec.registry, limits=spec.origin.limits)
 
 
 def changed(document: Document, changes: Iterable[Change], source: str) -> Document:
-    """Return a document with changes, whose mistakes are told at `source`, a part of the command line."""
+    """Return a document with changes, whose mistakes are told at `source`, where these were said."""
     data, text, overrides = document.data, SourceText(source, source), []
     whole = Position(1, 1, max(1, len(source)))
     for change in changes:

@@ -14,11 +14,11 @@ from specnet.data import load_table
 from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
+from specnet.files.json_lines import json_text
 from specnet.files.runs import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
 from specnet.files.sweeps import RUNS_TABLE, SUMMARY
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.parts.registry import installed_registry
 from specnet.report.figures import duration
 from specnet.report.scores import scores_line
 from specnet.report.series import SeriesProgress, shown_series
@@ -29,9 +29,8 @@ from specnet.running.many.reports import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.tasks import Common, Outcome, Task
 from specnet.running.many.workers import Workers
-from specnet.running.outcome import json_text
 from specnet.running.reports import attempted, remove_report
-from specnet.running.rows import parsed_with_target, table_hash
+from specnet.running.rows import parsed_with_target
 from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.parsing import document_saying
@@ -223,8 +222,7 @@ class _Course:
         self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
         self._document = document_saying(parsed)
         self._writer = SpecWriter(self._document, parsed.registry)
-        custom = tuple(part for part in parsed.registry if part not in set(installed_registry()))
-        self._common = Common(table_hash(table), custom, parsed.origin.limits)
+        self._common = Common.of(parsed, table)
         self._texts: dict[Repetition, Written] = {}
         self._done: dict[Repetition, RepeatedRun] = {}
 

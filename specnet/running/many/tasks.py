@@ -18,15 +18,19 @@ from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.parts.registry import installed_registry
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.outcome import BegunRun, Contents, train_run
+from specnet.running.rows import table_hash
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.document import Document
 from specnet.training import Observer
 
 THREADS = 1
 State = Literal["finished", "pruned", "diverged", "refused"]
+Curve = dict[int, float]
+"""Validation losses by rung, from 1."""
 MACHINE = (BLAS, CPU_FEATURES)
 """What has to be equal on all machines for equal bits."""
 
@@ -47,6 +51,13 @@ class Common:
     parts: tuple[type[Part], ...] = ()
     limits: Limits | None = None
 
+    @classmethod
+    def of(cls, spec: Spec, table: Table) -> Common:
+        """Return what tasks of a spec on its table share; built-in and installed parts are wherever specnet is."""
+        installed = set(installed_registry())
+        custom = tuple(part for part in spec.registry if part not in installed)
+        return cls(table_hash(table), custom, spec.origin.limits)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,7 +69,7 @@ class Outcome:
         ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error.
     seconds : float
     files : dict
-        The files of its folder but its spec, if it has finished.
+        The files of its folder but its spec, if it has finished; of a trial its model alone, if that is kept.
     metrics : dict
         By part of the split and name.
     history : list of dict
@@ -69,6 +80,8 @@ class Outcome:
         About its rows.
     machine : dict
         What its bits depend on.
+    curve : dict
+        Validation losses by rung, where a pruner has looked at them.
     """
 
     state: State
@@ -80,6 +93,7 @@ class Outcome:
     message: str = ""
     warnings: tuple[Diagnostic, ...] = ()
     machine: dict[str, Any] = field(default_factory=dict)
+    curve: Curve = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -26,8 +27,6 @@ from specnet.training.worker import SIGNALS
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
-
-
 SECONDS_TO_ANSWER = 10
 """How long a scheduler of dask is waited for."""
 
@@ -194,3 +193,12 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise TrainingError(message, source=address, hint="start one with `dask scheduler`") from error
     with client:
         yield client.get_executor()
+
+
+def physical_cores() -> int:
+    """Return the number of physical cores that this process may use."""
+    from joblib import cpu_count  # scikit-learn's
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where it cannot tell them from logical ones
+        return int(cpu_count(only_physical_cores=True))

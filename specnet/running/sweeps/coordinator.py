@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from specnet.errors import Diagnostic, FileError, SpecError, TrainingError
 from specnet.files.sweeps import JOURNAL
 from specnet.parts.data import Table
-from specnet.parts.metrics import Metric
-from specnet.parts.registry import installed_registry
-from specnet.parts.watching import VALIDATION_LOSS
 from specnet.report.figures import duration
 from specnet.report.figures import metric as metric_text
 from specnet.report.series import SeriesProgress
@@ -31,11 +28,10 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, is_better, trial_files
 from specnet.running.sweeps.search import Journal, Search
 from specnet.running.sweeps.space import Drawn
-from specnet.running.sweeps.trials import TrialOutcome, TrialTask
+from specnet.running.sweeps.trials import TrialTask
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
-from specnet.spec.reading.document import Document
-from specnet.spec.writing import Change, SpecWriter
+from specnet.spec.writing import SWEEP, Change, SpecWriter
 
 _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
 FIRST_TRIALS = 20
@@ -63,8 +59,6 @@ class Coordinator:
         With its ``[sweep]``.
     table : Table
         Its rows.
-    sha256 : str
-        Their hash.
     trials : int
         How many there will be.
     folder : SweepFolder
@@ -76,7 +70,6 @@ class Coordinator:
         self,
         spec: Spec,
         table: Table,
-        sha256: str,
         trials: int,
         folder: SweepFolder,
         progress: SeriesProgress,
@@ -85,18 +78,20 @@ class Coordinator:
     ) -> None:
         assert spec.sweep is not None, "parse_sweep returns it"
         self.spec, self.sweep, self.folder = spec, spec.sweep, folder
-        self._document = without_sweep(document_saying(spec))
-        self.writer = SpecWriter(document_saying(spec), spec.registry)
+        document = document_saying(spec)
+        self._document = document.without(SWEEP)
+        self.writer = SpecWriter(document, spec.registry)
         self._begin = time.perf_counter()
         base = spec.model_copy(update={"sweep": None})
-        self.identity = SweepIdentity.of(BegunRun.of(base, table, self._begin, sha256=sha256).identity, self.sweep)
+        self._common = Common.of(spec, table)
+        begun = BegunRun.of(base, table, self._begin, sha256=self._common.sha256)
+        self.identity = SweepIdentity.of(begun.identity, self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self._repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
-        check_rows_of(base, self._repetitions, table, self.sweep.folds)
-        custom = tuple(part for part in spec.registry if part not in set(installed_registry()))
-        self._common = Common(sha256, custom, spec.origin.limits)
+        check_rows_of(base, self._repetitions, table, self.sweep.folds, "validation")
         self._count, self._progress, self._keeps_models = trials, progress, keeps_models
-        self.larger_is_better = _larger_is_better(spec, self.sweep.metric)
+        metric = spec.monitored_metric(self.sweep.metric)
+        self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better)
         self._journal: Journal | None = None
@@ -175,7 +170,7 @@ class Coordinator:
 
     def _end(self, entry: _UnderWay) -> None:
         """Take what a trial has come to, and write it, whatever its turn."""
-        runs = [(each, _as_trial(run.result())) for each, run in entry.runs]
+        runs = [(each, run.result()) for each, run in entry.runs]
         entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, self.sweep.metric)
         for _, outcome in runs:
             self._progress.warned(outcome.warnings)
@@ -245,11 +240,6 @@ class Coordinator:
         }
 
 
-def without_sweep(document: Document) -> Document:
-    """Return a document without its ``[sweep]``."""
-    return replace(document, data={key: value for key, value in document.data.items() if key != "sweep"})
-
-
 def trial_line(trial: Trial, metric: str) -> Sequence[str]:
     """Return what a terminal shows of a trial."""
     state = figure_text(trial, metric) if trial.state == "finished" else trial.state
@@ -274,17 +264,3 @@ def _setting_text(value: str | int | float) -> str:
 
 def _machine_text(fact: Any) -> str:
     return " ".join(str(value) for value in (fact.values() if isinstance(fact, dict) else fact))
-
-
-def _larger_is_better(spec: Spec, metric: str) -> bool:
-    if metric == VALIDATION_LOSS:
-        return False
-    part = spec.registry.find(Metric.kind, metric)
-    assert part is not None, "parse_sweep finds it among the metrics"
-    return cast(type[Metric], part).larger_is_better
-
-
-def _as_trial(outcome: Outcome) -> TrialOutcome:
-    if isinstance(outcome, TrialOutcome):
-        return outcome
-    return TrialOutcome(outcome.state, outcome.seconds, message=outcome.message, machine=outcome.machine)

@@ -12,12 +12,13 @@ from typing import Any, Self
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.folders import remove_temporary_folders, write_folder
+from specnet.files.json_lines import json_text
 from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS, TRIALS_TABLE
 from specnet.files.tensors import parse_object
 from specnet.running.folder import START_ANEW
 from specnet.running.machine import BLAS, CPU_FEATURES
-from specnet.running.outcome import Contents, json_text
+from specnet.running.outcome import Contents
 from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.records import Trial, read_trial, table_text

@@ -10,17 +10,16 @@ from typing import Any, get_args
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
-from specnet.files.json_lines import json_lines
-from specnet.files.runs import FACTS, HISTORY, LARGEST_RECORD, METRICS, MODEL
+from specnet.files.json_lines import json_lines, json_text
+from specnet.files.runs import FACTS, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import parse_object
 from specnet.parts.watching import VALIDATION_LOSS
 from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.summary import csv_text
-from specnet.running.many.tasks import State
-from specnet.running.outcome import Contents, json_text
+from specnet.running.many.tasks import Curve, Outcome, State
+from specnet.running.outcome import Contents
 from specnet.running.sweeps.space import Drawn
-from specnet.running.sweeps.trials import Curve, TrialOutcome
 from specnet.training.checkpoint import is_finite
 
 VALIDATION = "validation"
@@ -78,7 +77,7 @@ class Trial:
         number: int,
         drawn: Drawn,
         parameters: Mapping[str, Any],
-        runs: Sequence[tuple[Repetition, TrialOutcome]],
+        runs: Sequence[tuple[Repetition, Outcome]],
         metric: str,
     ) -> Trial:
         """Return the trial of these runs, one for each fold and seed."""
@@ -165,13 +164,13 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
     return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
-def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TrialOutcome]], spec: Mapping[str, str]) -> Contents:
+def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, Outcome]], spec: Mapping[str, str]) -> Contents:
     """Return the files of a trial's folder.
 
     Parameters
     ----------
     trial : Trial
-    runs : sequence of (Repetition, TrialOutcome)
+    runs : sequence of (Repetition, Outcome)
     spec : mapping
         The file of its spec, if it has one.
     """
@@ -182,8 +181,7 @@ def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TrialOutcome]], s
         files[HISTORY] = json_lines(lines)
         files[METRICS] = json_text(_mean([outcome.metrics for _, outcome in runs]))
         for each, outcome in runs:
-            if outcome.model:
-                files[f"{each.name}.{MODEL}" if several else MODEL] = outcome.model
+            files |= {f"{each.name}.{name}" if several else name: file for name, file in outcome.files.items()}
     return files | {FACTS: json_text(trial.facts())}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,6 +14,7 @@ from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
+from specnet.files.json_lines import json_text
 from specnet.files.runs import REPORT, WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
 from specnet.parts.data import Table
@@ -24,10 +24,8 @@ from specnet.running.folder import reserved
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.summary import summarized
 from specnet.running.many.tasks import THREADS
-from specnet.running.many.workers import Workers
-from specnet.running.outcome import json_text
+from specnet.running.many.workers import Workers, physical_cores
 from specnet.running.reports import attempted, remove_report
-from specnet.running.rows import table_hash
 from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.folder import SweepFolder
@@ -321,7 +319,6 @@ class OneSweep:
         return Coordinator(
             self._spec,
             self._table,
-            table_hash(self._table),
             self._sweep.trial_count,
             folder,
             self._progress,
@@ -338,12 +335,3 @@ def _parser(
     if trials is not None:
         overrides = (*overrides, f"sweep.trials={trials}")
     return lambda settings: parse_sweep(spec, overrides=(*overrides, *settings), **options)
-
-
-def physical_cores() -> int:
-    """Return the number of physical cores that this process may use."""
-    from joblib import cpu_count  # scikit-learn's
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where it cannot tell them from logical ones
-        return int(cpu_count(only_physical_cores=True))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from specnet.files.runs import MODEL
 from specnet.parts.data import Table
 from specnet.parts.pruners import Pruner
 from specnet.parts.watching import VALIDATION_LOSS
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
-from specnet.running.many.tasks import Outcome, Task
+from specnet.running.many.tasks import Curve, Outcome, Task
 from specnet.running.rows import split_data
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.training import Observer, StopTraining
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 RUNGS = 20
 """Evenly spaced epochs of a trial at which it may be pruned."""
-Curve = dict[int, float]
-"""Validation losses by rung, from 1."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,6 @@ class PruningObserver(Observer):
 
 
 @dataclass(frozen=True)
-class TrialOutcome(Outcome):
-    """What a run of a trial has come to, with the curve that pruning has seen."""
-
-    curve: Curve = field(default_factory=dict)
-    model: bytes = b""
-
-
-@dataclass(frozen=True)
 class TrialTask(Task):
     """A run of a trial: its test rows are cut away before training.
 
@@ -94,7 +85,7 @@ class TrialTask(Task):
     pruning: Pruning | None = None
     keeps_model: bool = False
 
-    def computed(self, table: Table) -> TrialOutcome:
+    def computed(self, table: Table) -> Outcome:
         """Return what the run comes to: metrics and history, and the model if it is kept."""
         data = split_data(self.spec(table), table, has_test=False)
         observer = Observer() if self.pruning is None else PruningObserver(self.pruning)
@@ -109,16 +100,16 @@ class TrialTask(Task):
                 warnings=data.warnings,
             )
         except StopTraining as stop:
-            return TrialOutcome("pruned", epochs=stop.epoch, curve=curve)
+            return Outcome("pruned", epochs=stop.epoch, curve=curve)
         result = fitted.result
         if result.interruption is not None:
             raise result.interruption
-        return TrialOutcome(
+        return Outcome(
             "finished",
+            files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},
             metrics=figures_of(fitted, data.splits),
             history=result.history,
             epochs=result.epochs,
             warnings=result.warnings,
             curve=curve,
-            model=fitted.model.to_bytes() if self.keeps_model else b"",
         )

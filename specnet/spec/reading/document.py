@@ -1,7 +1,7 @@
 """What a spec says before anything is known about its meaning: plain data, and where each value was written."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
@@ -48,6 +48,10 @@ class Document:
             # The tables of a mapping stand nowhere, and not where a setting changes one of their keys.
             places = override.replay(places, tables=self.text is not None)
         return places
+
+    def without(self, key: str) -> "Document":
+        """Return the document without one of its keys at the top level, if it has it."""
+        return replace(self, data={name: value for name, value in self.data.items() if name != key})
 
     def place(self, path: Path) -> tuple[Location | None, bool]:
         """Return the place of a path, or of the nearest table around it that was written, and whether it is its own."""

@@ -18,7 +18,6 @@ import specnet
 from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import tasks, workers
 from specnet.running.many.tasks import Outcome, Task
-from specnet.running.sweeps.trials import TrialOutcome
 from tests.running.sweeps.searches import BASE, GRID, SWEEPS, TPE, fingerprint
 
 RATES = """\
@@ -61,8 +60,8 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     return patched
 
 
-def figure(loss: float) -> TrialOutcome:
-    return TrialOutcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
+def figure(loss: float) -> Outcome:
+    return Outcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
 
 
 def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
@@ -153,10 +152,10 @@ def test_the_sampler_is_seeded_by_the_spec(computes: Any):
 
 
 def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(computes: Any):
-    def scored(training: Any) -> TrialOutcome:
+    def scored(training: Any) -> Outcome:
         score = round(min(loss_of(training), 3.0))
         metrics = {"train": {"loss": 1.0}, "validation": {"loss": -float(score), "accuracy": float(score)}}
-        return TrialOutcome("finished", metrics=metrics, epochs=1)
+        return Outcome("finished", metrics=metrics, epochs=1)
 
     computes(scored)
     result = specnet.sweep(spec(12, 2, more="metric = 'accuracy'\n"), jobs=1, report=False)
@@ -175,7 +174,7 @@ def test_a_grid_is_tried_in_order():
 def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
     undefined = {"validation": {"loss": None}, "train": {"loss": 1.0}}
     count = iter(range(9))
-    computes(lambda training: figure(1.0) if next(count) % 2 else TrialOutcome("finished", metrics=undefined))
+    computes(lambda training: figure(1.0) if next(count) % 2 else Outcome("finished", metrics=undefined))
     result = specnet.sweep(spec(4, 1), jobs=1, report=False)
     assert [trial.state for trial in result.trials] == ["refused", "finished"] * 2
     assert result.trials[0].message == "validation_loss is not defined for the validation rows"
