@@ -36,6 +36,13 @@ def _nothing_outlives_a_power_failure() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Fail the test that leaves Ctrl-C to something else, and not one that comes after it and needs it."""
+    left = signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert left is signal.default_int_handler, f"Ctrl-C was left to {left}"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs torch, Keras or jax unless ``-m`` names it: chosen, it fails where they are missing."""
     if "peers" not in config.option.markexpr:

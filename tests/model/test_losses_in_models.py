@@ -11,6 +11,7 @@ from sklearn.metrics import mean_poisson_deviance, r2_score
 import specnet
 from specnet import DataError, SpecError
 from specnet.cli import main
+from tests.cli.conftest import own_signals
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
@@ -153,7 +154,7 @@ def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path, refused:
     model.save(path)
     np.testing.assert_array_equal(specnet.load_model(path).predict(X), model.predict(X))
     np.savez(rows, X=X)
-    with pytest.raises(SystemExit) as left:
+    with own_signals(), pytest.raises(SystemExit) as left:
         main(["predict", str(path), str(rows), "-o", str(answers)])
     assert left.value.code == 0
     header, *lines = csv.reader(answers.read_text().splitlines())
