@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, is_memory_shortage, out_of_memory
+from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
 from specnet.files.runs import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
@@ -225,16 +225,9 @@ def _written(folder: RunFolder) -> WrittenSpec:
 
 
 def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> tuple[Setting, ...]:
-    """Return every value of the resolved spec, with what in the written spec or its settings says it.
-
-    A spec made in Python is written with its defaults, some of which may have no effect beside other settings: an error
-    in a file.
-    """
+    """Return every value of the resolved spec, with what in the written spec or its settings says it."""
     known = resolved_spec(folder, limits, parts=parts)
-    try:
-        given = given_spec(folder, limits=limits, parts=parts)
-    except SpecError:
-        given = None
+    given = given_spec(folder, limits=limits, parts=parts)
     return tuple(Setting(*row) for row in explanation_rows(explain(given or known, known)))
 
 

@@ -24,7 +24,7 @@ from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.folder import RunFolder, reserved_folder
 from specnet.running.outcome import BegunRun, RunOutcome, train_run
 from specnet.running.rows import parsed_with_target
-from specnet.spec import Limits, Spec, SpecSource, says_its_document, with_engine
+from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.training import Checkpoint, Keeper, Observer
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer, closing
@@ -309,13 +309,11 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
 def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None) -> None:
     """Write what a run has reached into its folder."""
     parsed = outcome.begun.parsed
-    name, text = "spec.json", parsed.to_json()
-    if parsed.document.text is not None and says_its_document(parsed):
-        name, text = f"spec.{parsed.document.format}", parsed.document.text.content
+    language, text = text_saying(parsed)
     with file_errors(folder.path / MODEL):
         start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds
         files = outcome.files(start, earlier)
-    folder.write({name: text, **files})
+    folder.write({f"spec.{language}": text, **files})
 
 
 def _report(begun: BegunRun, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:

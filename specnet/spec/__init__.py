@@ -4,7 +4,7 @@ from specnet.spec.columns import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.groups import ColumnGroup, Written
 from specnet.spec.limits import Limits
-from specnet.spec.parsing import parse_spec, says_its_document, with_engine
+from specnet.spec.parsing import parse_spec, text_saying, with_engine
 from specnet.spec.reading.reader import SpecSource
 from specnet.spec.resolving.resolve import known_outputs, resolve
 from specnet.spec.resolving.resolved import Resolved
@@ -25,7 +25,7 @@ __all__ = [
     "parse_spec",
     "parse_sweep",
     "resolve",
-    "says_its_document",
+    "text_saying",
     "with_engine",
     "with_feature_names",
 ]

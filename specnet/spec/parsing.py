@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from specnet.errors import SpecError
+from specnet.files.json_lines import json_text
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import Origin, Spec
@@ -13,6 +14,7 @@ from specnet.spec.limits import Limits
 from specnet.spec.reading.diagnostics import Explanation
 from specnet.spec.reading.document import Document
 from specnet.spec.reading.reader import SpecSource, read
+from specnet.spec.reading.text import Format
 from specnet.spec.resolving.resolve import check
 from specnet.spec.rules import broken_rules
 
@@ -84,6 +86,17 @@ def document_saying(spec: Spec) -> Document:
     # Only what is set: defaults stay defaults, and a network has one form.
     data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
     return Document(data, folder=spec.document.folder)
+
+
+def text_saying(spec: Spec) -> tuple[Format, str]:
+    """Return the text of a document that says a spec, and what it is written in: its own text, or JSON of what is set.
+
+    Defaults are left out: beside what is set, some would be refused as having no effect.
+    """
+    document = document_saying(spec)
+    if document.text is not None and document.format is not None:
+        return document.format, document.text.content
+    return "json", json_text(document.data)
 
 
 def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:

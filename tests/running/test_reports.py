@@ -284,6 +284,9 @@ def test_a_spec_made_in_python_with_defaults_that_have_no_effect(tmp_path: Path)
     result = specnet.run(specnet.parse_spec(document), tmp_path / "run", observer=Observer())
     assert "report" not in [warning.code for warning in result.warnings]
     assert (tmp_path / "run" / "report.html").exists()
+    again = specnet.run(tmp_path / "run", tmp_path / "again", observer=Observer())
+    assert again.history == result.history
+    assert (tmp_path / "again" / "spec.json").read_text() == (tmp_path / "run" / "spec.json").read_text()
 
 
 CLUMSY = """<b>&"'a]]></script>"""

@@ -6,8 +6,9 @@ import pytest
 
 from specnet import run
 from specnet.errors import SpecError
-from specnet.spec import Limits, parse_spec, resolve, says_its_document
+from specnet.spec import Limits, parse_spec, resolve
 from specnet.spec.document import Spec
+from specnet.spec.parsing import says_its_document
 from tests.parts.test_registry import Cube
 
 TEXT = """\

@@ -34,7 +34,7 @@ from specnet.running.sweeps.reports import write_nested_report, write_sweep_repo
 from specnet.running.sweeps.results import NestedResult, SweepResult
 from specnet.running.sweeps.space import columns
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
-from specnet.spec.parsing import document_saying
+from specnet.spec.parsing import document_saying, text_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep import SweepSpec
@@ -288,9 +288,8 @@ class OneSweep:
             course = self._coordinator(folder)
             if self._options.resume:
                 self._progress.warned(folder.resumed(course.identity))
-            document = document_saying(self._spec)
-            text = self._spec.to_json() if document.text is None else document.text.content
-            folder.write(f"spec.{course.writer.format}", text)
+            language, text = text_saying(self._spec)
+            folder.write(f"spec.{language}", text)
             try:
                 course.run(workers)
             except KeyboardInterrupt as cause:
