@@ -24,11 +24,13 @@ class SeriesProgress:
     ----------
     observer : Observer, optional
         Whom to tell; without one there are Python warnings.
+    before : SeriesProgress, optional
+        Another series on the same rows: what it has told of is not told again.
     """
 
-    def __init__(self, observer: Observer | None = None) -> None:
+    def __init__(self, observer: Observer | None = None, before: SeriesProgress | None = None) -> None:
         self._observer = observer
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set() if before is None else before._told
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Tell of what looks wrong, unless an earlier run has."""
@@ -64,10 +66,20 @@ class ShownSeries(SeriesProgress):
         What all of them are called, if it has to be told.
     observer : Observer, optional
         Is told of what looks wrong too.
+    before : SeriesProgress, optional
+        Another series on the same rows.
     """
 
-    def __init__(self, stream: TextIO, total: int, noun: str, name: str = "", observer: Observer | None = None) -> None:
-        super().__init__(observer)
+    def __init__(
+        self,
+        stream: TextIO,
+        total: int,
+        noun: str,
+        name: str = "",
+        observer: Observer | None = None,
+        before: SeriesProgress | None = None,
+    ) -> None:
+        super().__init__(observer, before)
         self._stream, self._total, self._noun = stream, total, noun
         self._live = LiveLine(stream) if is_lively(stream) else None
         self._begin = time.monotonic()
@@ -122,13 +134,18 @@ class ShownSeries(SeriesProgress):
 
 @contextmanager
 def shown_series(
-    verbose: bool, total: int, noun: str, name: str = "", observer: Observer | None = None
+    verbose: bool,
+    total: int,
+    noun: str,
+    name: str = "",
+    observer: Observer | None = None,
+    before: SeriesProgress | None = None,
 ) -> Iterator[SeriesProgress]:
     """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`."""
     if not verbose:
-        yield SeriesProgress(observer)
+        yield SeriesProgress(observer, before)
         return
-    shown = ShownSeries(sys.stderr, total, noun, name, observer)
+    shown = ShownSeries(sys.stderr, total, noun, name, observer, before)
     try:
         yield shown
     finally:

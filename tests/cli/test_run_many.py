@@ -124,6 +124,7 @@ def test_what_looks_wrong_with_the_rows_is_told_once(specnet: Specnet, folder: P
     ended = specnet("run", "table.toml", "--folds", "2", "--out", "out")
     assert ended.status == 0
     assert ended.err.count("warning[identifier]") == 1
+    assert re.search(r"^table\.toml:\d+:\d+: warning\[identifier\]", ended.err, re.MULTILINE)
     as_json = specnet("run", "table.toml", "--folds", "2", "--out", "json", "--format", "json")
     assert (as_json.status, as_json.err) == (0, "")
     assert [warning["code"] for warning in as_json.document.get("warnings", [])] == ["identifier"]

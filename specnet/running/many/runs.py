@@ -257,7 +257,7 @@ class _Course:
     def _end(self, each: Repetition, outcome: Outcome) -> None:
         if self._folder is not None and outcome.state == "finished":
             write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
-        self._progress.warned(outcome.warnings)
+        self._progress.warned(map(self._document.placed, outcome.warnings))
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
         self._add(each, run)

@@ -173,7 +173,7 @@ class Coordinator:
         runs = [(each, run.result()) for each, run in entry.runs]
         entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, self.sweep.metric)
         for _, outcome in runs:
-            self._progress.warned(outcome.warnings)
+            self._progress.warned(map(self._document.placed, outcome.warnings))
             self._compare(outcome.machine)
         spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
         self.folder.write_trial(entry.number, trial_files(entry.trial, runs, spec))

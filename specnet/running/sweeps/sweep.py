@@ -206,6 +206,7 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
     with _place(out, (REPORT, SUMMARY), options) as path, Interruptions(terminates=True):
         table = load_table(parsed)
         count = _sweep_of(parsed).trial_count
+        progress = SeriesProgress(options.observer)
         remove_report(path)
         with _workers(table, options) as workers:
             planned = repetitions(base, folds, None)
@@ -218,12 +219,12 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                 )
                 with file_errors(path / each.name):
                     (path / each.name).mkdir(exist_ok=True)
-                with _shown(options, count, each.name) as progress:
+                with _shown(options, count, each.name, progress) as progress:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
         summary = summarized([result.metrics for result in found])
         write_file(path / SUMMARY, json_text(summary))
         if options.report:
-            SeriesProgress(options.observer).warned(attempted(write_nested_report, path))
+            progress.warned(attempted(write_nested_report, path))
     if out is None:
         return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
     return NestedResult(tuple(found), summary, path)
@@ -242,8 +243,10 @@ def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) ->
             raise
 
 
-def _shown(options: SweepOptions, trials: int, name: str = "") -> AbstractContextManager[SeriesProgress]:
-    return shown_series(options.verbose, trials, "trial", name, options.observer)
+def _shown(
+    options: SweepOptions, trials: int, name: str = "", before: SeriesProgress | None = None
+) -> AbstractContextManager[SeriesProgress]:
+    return shown_series(options.verbose, trials, "trial", name, options.observer, before)
 
 
 def _workers(table: Table, options: SweepOptions) -> Workers:
@@ -274,13 +277,22 @@ class OneSweep:
         self._progress, self._options = progress, options
 
     def run(self, workers: Workers) -> SweepResult:
-        """Compute the trials, and run the best one.
+        """Compute the trials, run the best one, and write the page: also where nothing finishes, as it shows why.
 
         Raises
         ------
         RunInterrupted
         TrainingError
         """
+        try:
+            result = self._found(workers)
+        except TrainingError:
+            self._write_page()
+            raise
+        self._write_page()
+        return result
+
+    def _found(self, workers: Workers) -> SweepResult:
         with SweepFolder(self._path, columns(self._sweep.space)) as folder:
             if self._options.force:
                 folder.clear()
@@ -309,10 +321,12 @@ class OneSweep:
             report=self._options.report,
             observer=Observer(),  # what looks wrong with the rows was told of trials
         )
-        if self._options.report:
-            self._progress.warned(attempted(write_sweep_report, self._path))
         text = best.read_text(encoding="utf-8")
         return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
+
+    def _write_page(self) -> None:
+        if self._options.report:
+            self._progress.warned(attempted(write_sweep_report, self._path))
 
     def _coordinator(self, folder: SweepFolder) -> Coordinator:
         return Coordinator(

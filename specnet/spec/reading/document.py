@@ -80,6 +80,13 @@ class Document:
             return Diagnostic(code, message, path, self.text.name, Position(1, 1), None, hint, tuple(notes))
         return Diagnostic(code, message, path, hint=hint, notes=tuple(notes))
 
+    def placed(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Return a mistake that was found in this document's data alone, at its place."""
+        if diagnostic.position is not None or not diagnostic.path:
+            return diagnostic
+        found = diagnostic
+        return self.diagnostic(found.code, found.message, found.path, hint=found.hint, notes=found.notes)
+
     def error(self, diagnostics: Iterable[Diagnostic], left_out: int = 0) -> SpecError:
         """Return an error of these mistakes, in the order in which a reader meets their places.
 
