@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -15,8 +16,7 @@ THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"
 
 def library_versions() -> dict[str, str]:
     """Return the versions of specnet, Python and the libraries whose results go into a run's."""
-    libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
-    return {"specnet": __version__, **libraries, "python": platform.python_version()}
+    return {"specnet": __version__, **_installed_versions(), "python": platform.python_version()}
 
 
 def machine_facts() -> dict[str, Any]:
@@ -24,20 +24,32 @@ def machine_facts() -> dict[str, Any]:
 
     Two processes where these are equal give the same bits, with the same versions of the libraries.
     """
-    from threadpoolctl import threadpool_info
-
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    libraries.sort(key=lambda library: "numpy" not in library["filepath"])  # SciPy may have brought another one
-    blas = libraries[0] if libraries else {}
+    blas = _blas()
     return {
-        THREADS: blas.get("num_threads"),
+        THREADS: blas and blas.num_threads,
         BLAS: {
-            "name": blas.get("internal_api"),
-            "version": blas.get("version"),
-            "architecture": blas.get("architecture"),
+            "name": blas and blas.internal_api,
+            "version": blas and blas.version,
+            "architecture": getattr(blas, "architecture", None),
         },
         CPU_FEATURES: _cpu_features(),
     }
+
+
+# A process keeps what it has loaded, and to look for it takes milliseconds, of which a series of short runs has few.
+@cache
+def _installed_versions() -> dict[str, str]:
+    return {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+
+
+@cache
+def _blas() -> Any:
+    """Return threadpoolctl's controller of NumPy's BLAS, None if it knows none."""
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    ours = [library for library in libraries if "numpy" in library.filepath]  # SciPy may have brought another one
+    return next(iter(ours or libraries), None)
 
 
 def _cpu_features() -> list[str]:
