@@ -271,7 +271,7 @@ def test_the_spec_is_standard_input(specnet: Specnet, grid: Path):
     assert specnet("run", "piped/best.toml", "--out", "alone", "-q", "--threads", "1").status == 0
 
 
-LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 14")
+LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 10")
 PATIENT = """
 import sys
 from specnet.running.many import workers
@@ -317,7 +317,7 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
     assert running.returncode == status, told
     assert "Traceback" not in told
     wait_until(lambda: not processes_of(mark), 10)
-    (count,) = re.findall(r"(\d+) of 14 trials are done", told)
+    (count,) = re.findall(r"(\d+) of 10 trials are done", told)
     facts = json.loads((folder / "out/sweep.json").read_text())
     assert (facts["finished"], facts["end"]) == (False, f"after {count} trials")
     assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + int(count)

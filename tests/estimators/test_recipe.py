@@ -14,6 +14,7 @@ import specnet
 from specnet.cli import main
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
+from tests.cli.conftest import own_signals
 from tests.texts.pinned import Refused
 
 PENGUINS = pandas.read_csv(Path(__file__).parents[2] / "specs" / "data" / "penguins.csv")
@@ -27,7 +28,7 @@ def new(tmp_path: Path):
     def written(table: pandas.DataFrame, target: str) -> Path:
         table.to_csv(tmp_path / "table.csv", index=False)
         path = tmp_path / "recipe.toml"
-        with pytest.raises(SystemExit):
+        with own_signals(), pytest.raises(SystemExit):
             main(["new", str(path), "--data", str(tmp_path / "table.csv"), "--target", target, "--quiet"])
         return path
 

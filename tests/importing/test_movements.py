@@ -103,7 +103,7 @@ def run(session: Any, X: np.ndarray) -> Any:
 @pytest.mark.slow
 def test_random_movements(tmp_path: Path):
     answered = refused = 0
-    for seed in range(500):
+    for seed in range(300):
         graph = RandomGraph(seed)
         for _ in range(graph.random.integers(1, 5)):
             graph.grow()

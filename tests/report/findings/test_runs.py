@@ -38,7 +38,7 @@ def test_causes_are_named_and_most_remedies_help(seed: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [*SEEN_SEEDS[:1], *OTHER_SEEDS])
+@pytest.mark.parametrize("seed", [SEEN_SEEDS[0], OTHER_SEEDS[0]])
 def test_healthy_runs_have_no_findings(seed: int):
     found = [(name, codes) for name, runs in healthy_codes(seed).items() for codes in runs if codes]
     assert len(found) <= 3, found
