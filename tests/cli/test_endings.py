@@ -190,7 +190,7 @@ def _check(running: subprocess.Popen[str], complete: bool) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("moment", [1, 3, 30, 200, 400])
+@pytest.mark.parametrize("moment", [1, 30, 300])
 def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) -> None:
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
     running = subprocess.Popen(
@@ -203,13 +203,13 @@ def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) 
         encoding="utf-8",
         preexec_fn=take_interrupts,
     )
-    _check(running, complete=moment > 200)
+    _check(running, complete=moment > 30)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb: str) -> None:
     moments = random.Random(verb)
-    for _ in range(3):
+    for _ in range(2):
         reading, writing = os.pipe()
         running = subprocess.Popen(
             [sys.executable, "-c", READY.format(descriptor=writing), *LINES[verb].split()],

@@ -43,10 +43,11 @@ def notebook(folder: Path, host: str, outputs: str) -> Path:
 @pytest.mark.parametrize("host", HOSTS)
 def test_outputs_are_in_order(chromium: Any, axe: str, outputs: str, tmp_path: Path, host: str) -> None:
     page = notebook(tmp_path, host, outputs)
+    themes = THEMES if HOSTS[host] is None else [theme for theme in THEMES if theme != HOSTS[host]]
     found = [
         f"{width} px, {theme}: {problem}"
         for width in WIDTHS
-        for theme in THEMES
+        for theme in themes
         for problem in problems(chromium, axe, page, width, theme)
     ]
     assert not found, "\n".join(found)
