@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.pages import LARGEST_PAGE, LONGEST, WIDE, cost_of, pages
+from tests.benchmarks.pages import LARGEST_PAGE, LONGEST, cost_of, pages
+from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report
 
 
 @pytest.mark.slow
 def test_a_run_is_timed_with_and_without_its_report(tmp_path: Path) -> None:
-    spec = tmp_path / "wide.toml"
-    spec.write_text(WIDE.replace("epochs = 6", "epochs = 1"))
-    found = cost_of(spec, tmp_path / "run", rounds=1)
+    found = cost_of(ROOT / "specs" / "iris.json", tmp_path / "run", rounds=1)
     assert min(found.with_report, found.without) > 0
     assert 10_000 < found.size < LARGEST_PAGE
 

@@ -21,7 +21,7 @@ from tests.random_specs import random_spec
 
 SPECS = Path(__file__).parents[2] / "specs"
 NAMES = sorted(path.name for path in SPECS.iterdir() if path.suffix in (".toml", ".json"))
-RANDOM = 60
+RANDOM = 40
 DTYPES = ("float64", "float32")
 
 

@@ -95,7 +95,7 @@ def started(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--force",)])
-@pytest.mark.parametrize("pair", range(3))
+@pytest.mark.parametrize("pair", range(2))
 def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, options: tuple[str, ...], pair: int) -> None:
     (tmp_path / "moons.toml").write_text(SPEC)
     runs = [started(tmp_path, seed, *options) for seed in (1, 2)]

@@ -286,7 +286,7 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
     while True:
         process = subprocess.Popen([*command, "killed", "--resume"], cwd=tmp_path, env=surroundings)
         try:
-            if process.wait(draw.uniform(0.3, 2.0) if kills < 8 else 60) == 0:
+            if process.wait(draw.uniform(0.3, 2.0) if kills < 5 else 60) == 0:
                 break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)

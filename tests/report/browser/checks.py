@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,26 @@ _OVERFLOW = """() => {
   const found = [], root = document.documentElement, width = root.clientWidth;
   const scrolls = e => e && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
   const name = e => `<${e.tagName} class="${e.getAttribute("class") || ""}"> ${e.textContent.trim().slice(0, 30)}`;
-  if (root.scrollWidth > width) found.push(`the page is ${root.scrollWidth} wide`);
+  if (root.scrollWidth > width) found.push(`overflow: the page is ${root.scrollWidth} wide`);
   for (const e of document.querySelectorAll("main *")) {
     const box = e.getBoundingClientRect();
     const beyond = box.width && (box.right > width + 1 || box.left < -1);
-    if (beyond && !scrolls(e)) found.push(`beyond the window: ${name(e)}`);
+    if (beyond && !scrolls(e)) found.push(`overflow: beyond the window: ${name(e)}`);
   }
   for (const e of document.querySelectorAll("svg[role=img] text")) {
     const inner = e.getBoundingClientRect(), outer = e.closest("svg[role=img]").getBoundingClientRect();
     const across = [outer.left - inner.left, inner.right - outer.right];
     const over = Math.max(...across, outer.top - inner.top, inner.bottom - outer.bottom);
-    if (inner.width && over > 3) found.push(`text leaves its picture: ${name(e)}`);
+    if (inner.width && over > 3) found.push(`overflow: text leaves its picture: ${name(e)}`);
   }
   return found;
 }"""
-_ACCESSIBILITY = "async () => (await axe.run(document)).violations"
+_ACCESSIBILITY = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 
 
-def problems(chromium: Any, axe: str, page: Path, width: int, theme: str) -> list[str]:
+def problems(
+    chromium: Any, axe: str, page: Path, widths: Sequence[int] = WIDTHS, themes: Sequence[str] = THEMES
+) -> list[str]:
     """Return what is wrong with a page: console messages, requests, overflow, what axe-core finds serious.
 
     Parameters
@@ -40,33 +43,45 @@ def problems(chromium: Any, axe: str, page: Path, width: int, theme: str) -> lis
     axe : str
         The script of axe-core.
     page : Path
-    width : int
-        Of the window in CSS pixels.
-    theme : str
-        ``light`` or ``dark``.
+    widths : sequence of int
+        Of the window in CSS pixels: it is opened with the first one.
+    themes : sequence of str
+        ``light`` and ``dark``.
     """
+    return [problem for theme in themes for problem in _problems_of_theme(chromium, axe, page, widths, theme)]
+
+
+def _problems_of_theme(chromium: Any, axe: str, page: Path, widths: Sequence[int], theme: str) -> list[str]:
     found: list[str] = []
+
+    def note(problem: str) -> None:
+        found.append(f"{theme}: {problem}")
+
     own = page.resolve().as_uri()
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    context = chromium.new_context(viewport={"width": widths[0], "height": 900}, color_scheme=theme)
     try:
         tab = context.new_page()
-        tab.on("console", lambda message: found.append(f"console: {message.text}"))
-        tab.on("pageerror", lambda error: found.append(f"error: {error}"))
-        tab.on("dialog", lambda dialog: (found.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        tab.on(
-            "request", lambda request: found.append(f"request: {request.url}") if _leaves(request.url, own) else None
-        )
+        tab.on("console", lambda message: note(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: note(f"error: {error}"))
+        tab.on("dialog", lambda dialog: (note(f"dialog: {dialog.message}"), dialog.dismiss()))
+        tab.on("request", lambda request: note(f"request: {request.url}") if _leaves(request.url, own) else None)
         tab.goto(own, wait_until="load")
         tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
-        found += [f"overflow: {each}" for each in tab.evaluate(_OVERFLOW)]
         tab.evaluate(axe)
-        for violation in tab.evaluate(_ACCESSIBILITY):
-            if violation["impact"] in SERIOUS:
-                places = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
-                found.append(f"axe: {violation['id']}: {violation['help']}: {places}")
+        for width in widths:
+            tab.set_viewport_size({"width": width, "height": 900})
+            for problem in (*tab.evaluate(_OVERFLOW), *_axe_problems(tab)):
+                note(f"{width} px: {problem}")
     finally:
         context.close()
     return found
+
+
+def _axe_problems(tab: Any) -> Iterator[str]:
+    for violation in tab.evaluate(_ACCESSIBILITY):
+        if violation["impact"] in SERIOUS:
+            places = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
+            yield f"axe: {violation['id']}: {violation['help']}: {places}"
 
 
 def _leaves(url: str, own: str) -> bool:

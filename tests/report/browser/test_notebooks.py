@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import specnet
-from tests.report.browser.checks import THEMES, WIDTHS, problems
+from tests.report.browser.checks import THEMES, problems
 from tests.report.browser.conftest import SPECS
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -44,12 +44,7 @@ def notebook(folder: Path, host: str, outputs: str) -> Path:
 def test_outputs_are_in_order(chromium: Any, axe: str, outputs: str, tmp_path: Path, host: str) -> None:
     page = notebook(tmp_path, host, outputs)
     themes = THEMES if HOSTS[host] is None else [theme for theme in THEMES if theme != HOSTS[host]]
-    found = [
-        f"{width} px, {theme}: {problem}"
-        for width in WIDTHS
-        for theme in themes
-        for problem in problems(chromium, axe, page, width, theme)
-    ]
+    found = problems(chromium, axe, page, themes=themes)
     assert not found, "\n".join(found)
 
 
