@@ -82,7 +82,8 @@ class Registry:
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
         """Return a registry that also has these parts; those that it has already stay single."""
-        return Registry(dict.fromkeys((*self._parts, *parts)), self.broken)
+        every = dict.fromkeys((*self._parts, *parts))
+        return self if len(every) == len(self._parts) else Registry(every, self.broken)
 
 
 def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
