@@ -8,14 +8,14 @@ import signal
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from specnet.compiler.threads import limited_threads
 from specnet.errors import SpecnetError, TrainingError
@@ -29,6 +29,10 @@ SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
 SECONDS_TO_ANSWER = 10
 """How long a scheduler of dask is waited for."""
+SECONDS_TO_SEND = 2.0
+"""How long a worker that has to end may go on sending a result: the pool would wait for the rest of it forever."""
+_between_tasks = threading.Lock()
+"""Held in a worker that does not compute: it may be sending a result."""
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -147,13 +151,20 @@ class Workers(AbstractContextManager["Workers"]):
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
 
 
+class _Processes(ProcessPoolExecutor):
+    """Processes that `_begin_worker` begins."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return super().submit(_computed, function, *arguments, **named)
+
+
 @contextmanager
 def _processes(count: int) -> Iterator[Executor]:
     """Give processes, all of which end with this context or with this process, however it ends."""
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with theirs, ours:
-        pool = ProcessPoolExecutor(count, context, initializer=_begin_worker, initargs=(theirs,))
+        pool = _Processes(count, context, initializer=_begin_worker, initargs=(theirs,))
         try:
             yield pool
         except BaseException:
@@ -167,13 +178,24 @@ def _begin_worker(link: Connection) -> None:
     """Leave signals to the process that has started this one, and end when its end of a link is closed."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    _between_tasks.acquire()
     threading.Thread(target=_end_with, args=(link,), daemon=True).start()
 
 
 def _end_with(link: Connection) -> None:
     with suppress(EOFError, OSError):
         link.recv_bytes()
+    _between_tasks.acquire(timeout=SECONDS_TO_SEND)
     os._exit(1)
+
+
+def _computed(function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+    """Call a function in a worker, which may end meanwhile."""
+    _between_tasks.release()
+    try:
+        return function(*arguments, **named)
+    finally:
+        _between_tasks.acquire()
 
 
 @contextmanager
