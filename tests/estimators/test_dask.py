@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import specnet
 from specnet import SpecClassifier
+from tests.running.many.executors import dask_address
 
 distributed = pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
 pytestmark = pytest.mark.slow
@@ -24,8 +25,7 @@ NAMES = list("abcd")
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
     """Two processes, which all tests of this file use."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as found, distributed.Client(found), threadpool_limits(1):
+    with dask_address() as address, distributed.Client(address), threadpool_limits(1):
         yield
 
 

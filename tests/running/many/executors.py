@@ -42,9 +42,9 @@ def dask() -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def dask_address() -> Iterator[str]:
-    """The address of the scheduler of such a cluster."""
+    """The address of the scheduler of such a cluster; several may be there at once."""
     distributed = pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
-    options = {"host": "127.0.0.1", "dashboard_address": None, "worker_dashboard_address": None}
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": None}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **options) as cluster:
         yield cluster.scheduler_address
 
