@@ -15,7 +15,8 @@ from tests.texts.pinned import Refused
 
 def frame(*names) -> tuple[pandas.DataFrame, np.ndarray]:
     X, y = blobs([0, 1])
-    return pandas.DataFrame(X, columns=list(names)), y
+    any_names = pandas.Index(names, dtype=object)  # where pyarrow is installed, pandas refuses some as texts
+    return pandas.DataFrame(X, columns=any_names), y
 
 
 def test_names_of_a_frames_columns_belong_to_the_model(tmp_path):
