@@ -122,9 +122,8 @@ def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path) -> 
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     said = ("run", "rows.json") if verb == "run" else (verb, "done/model.safetensors", "rows.csv")
     assert "/804 bytes read" in on_terminal(*said, folder=folder, PYTHONPATH=path).plain
-    if verb == "predict":
-        assert "bytes read" not in on_terminal(*said, "--quiet", folder=folder, PYTHONPATH=path).plain
-        assert "bytes read" not in on_terminal(*said, folder=folder, PYTHONPATH=path, NO_COLOR="1").plain
+    assert "bytes read" not in on_terminal(*said, "--quiet", folder=folder, PYTHONPATH=path).plain
+    assert "bytes read" not in on_terminal(*said, folder=folder, PYTHONPATH=path, NO_COLOR="1").plain
 
 
 MANY = ["accuracy", "balanced_accuracy", "roc_auc"]

@@ -45,7 +45,7 @@ def settings(number: int) -> dict[str, Any]:
 
 def trial(number: int, figure: float | None, state: str = "finished", **others: Any) -> Trial:
     """Return a trial with this figure."""
-    return Trial(number, state, settings(number), figure, epochs=10, seconds=0.5, **others)  # type: ignore[arg-type]
+    return Trial(number, state, settings(number), figure, epochs=10, seconds=0.5, **others)  # type: ignore[arg-type] # any text
 
 
 def write_sweep(
