@@ -7,10 +7,11 @@ understood is refused by its name, and then nothing is made.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
-from specnet.errors import DataError, FileError
+from specnet.errors import DataError, FileError, SpecnetWarning, render
 from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.files.archives import Archive
@@ -27,6 +28,8 @@ _ZIP = b"PK\x03\x04"
 def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Model:
     """Return the model in another tool's file or object; its answers are the source's.
 
+    What was left out, as an output that is a copy of an input, is a `SpecnetWarning`.
+
     Parameters
     ----------
     source : str, path-like, scikit-learn estimator or torch.nn.Sequential
@@ -42,7 +45,10 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Mod
     DataError
         If the object is none of these, or has a part that is not understood.
     """
-    return read_network(source, limits=limits).model
+    imported = read_network(source, limits=limits)
+    for diagnostic in imported.warnings:
+        warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
+    return imported.model
 
 
 def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imported:

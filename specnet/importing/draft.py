@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from specnet.errors import DataError, FileError, SpecError
+from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.importing.facts import known_document
 from specnet.model import Model
 from specnet.model.file import model_of, tensor_kinds
@@ -67,12 +67,15 @@ class Imported:
         Whether the file itself said for which loss.
     proof : str
         How far the model agrees with the file, where another tool has run that.
+    warnings : tuple of Diagnostic
+        What was left out.
     """
 
     document: dict[str, Any]
     model: Model
     has_facts: bool = False
     proof: str = ""
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 class Draft:

@@ -34,17 +34,17 @@ class _Decision:
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
     found: dict[str, Features] = {}
-    for output in graph.graph.output:
-        value = graph.values.get(output.name)
+    for output in graph.outputs:
+        value = graph.values.get(output)
         if value is None:
-            raise FileError(f"the output {shown(output.name)} is not made by any node")
+            raise FileError(f"the output {shown(output)} is not made by any node")
         role = "answer" if isinstance(value, Features) and value.term.kind == "f" else "labels"
         if not isinstance(value, Features) or role in found:
-            raise FileError(f"the output {shown(output.name)} is {value}; expected labels and probabilities, or values")
+            raise FileError(f"the output {shown(output)} is {value}; expected labels and probabilities, or values")
         found[role] = value
     if not found:
         raise FileError("the graph has no outputs")
-    names = " and ".join(shown(output.name) for output in graph.graph.output)
+    names = " and ".join(map(shown, graph.outputs))
     with errors_at(f"the output {names}", but=UnknownFormulaError):
         return _Ending(graph, **found).finish(name, facts)
 

@@ -15,7 +15,7 @@ from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft
 from specnet.importing.onnx_file import TensorReader, newest_version
-from specnet.importing.onnx_inputs import read_inputs
+from specnet.importing.onnx_inputs import copied_inputs, read_inputs
 from specnet.importing.onnx_running import Runner
 from specnet.importing.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
 from specnet.importing.recognition import Found, Recognizer
@@ -63,8 +63,9 @@ class Graph:
         self.values: dict[str, Value] = {
             tensor.name: Constant((tensors.read(tensor),)) for tensor in self.graph.initializer
         }
-        names = [name for node in self.graph.node for name in node.input]
-        self.uses = Counter([*names, *(output.name for output in self.graph.output)])
+        self.copies = copied_inputs(self.graph)
+        self.outputs = [output.name for output in self.graph.output if output.name not in self.copies]
+        self.uses = self._uses()
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         self.inputs = read_inputs(
             value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
@@ -79,14 +80,23 @@ class Graph:
         self._numbers, self.moves, self.index = count(), count(), 0
         self._bind_inputs()
 
+    def _uses(self) -> Counter[str]:
+        """Return how often each tensor is read, by nodes and as outputs, but for outputs that are copies of inputs."""
+        nodes = self.graph.node
+        uses = Counter([*self.outputs, *(name for node in nodes for name in node.input)])
+        copying = {node.output[0]: node.input[0] for node in nodes if node.op_type == "Identity" and node.input}
+        for name in self.copies:
+            while name in copying and not uses[name]:
+                name = copying[name]
+                uses[name] -= 1
+        return uses
+
     def _bind_inputs(self) -> None:
         columns = self.leaf(INPUT, tuple((rows, self.inputs.columns) for rows in self.rows))
         end = 0
         for name, shape in self.inputs.shapes.items():
             shapes = tuple(tuple(rows if size is None else size for size in shape) for rows in self.rows)
             begin, end = end, end + math.prod(shapes[0]) // self.rows[0]
-            if math.prod(shapes[-1]) != (end - begin) * self.rows[-1]:
-                raise FileError("some inputs are single rows and others are not")
             value = replace(columns, shapes=shapes)
             if len(self.inputs.shapes) > 1:
                 moved = (columns.at(case)[:, begin:end].reshape(each) for case, each in enumerate(shapes))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import FileError
+from specnet.errors import Diagnostic, FileError
 from specnet.exporting.facts import FACTS
 from specnet.files import PathLike, file_errors
+from specnet.files.tensors import shown
 from specnet.importing.draft import Imported
 from specnet.importing.facts import known_document, read_facts
 from specnet.importing.foreign import errors_at
@@ -39,23 +41,22 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         text = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
         said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
         if said is None:
-            imported, inputs = _read(model, tensors, path, limits, None)
-        else:
-            known_document(said)
+            return _read(model, tensors, path, limits, None)
+        known_document(said)
+        try:
+            imported = read_export(model.graph, said, tensors, limits)
+        except ChangedError as change:
             try:
-                imported, inputs = read_export(model.graph, said, tensors, limits), ["X"]
-            except ChangedError as change:
-                try:
-                    imported, inputs = _read(model, tensors, path, limits, said)
-                except FileError as error:
-                    hint = f"as a file of another tool: {error.diagnostics[0].message}"
-                    raise FileError(change.diagnostics[0].message, hint=hint) from error
-        return replace(imported, proof=prove_file(path, imported.model, inputs))
+                return _read(model, tensors, path, limits, said)
+            except FileError as error:
+                hint = f"as a file of another tool: {error.diagnostics[0].message}"
+                raise FileError(change.diagnostics[0].message, hint=hint) from error
+        return replace(imported, proof=prove_file(path, imported.model, ["X"]))
 
 
 def _read(
     model: ModelProto, tensors: TensorReader, path: PathLike, limits: Limits | None, said: Mapping[str, Any] | None
-) -> tuple[Imported, Collection[str]]:
+) -> Imported:
     graph = Graph(model, tensors, limits)
     for index, node in _sorted(graph):
         graph.index = index
@@ -67,7 +68,17 @@ def _read(
             for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
                 if name:
                     graph.bind(name, value)
-    return finish(graph, Path(path).stem, said), graph.inputs.shapes
+    imported = finish(graph, Path(path).stem, said)
+    proof = prove_file(path, imported.model, graph.inputs.shapes, graph.outputs)
+    return replace(imported, proof=proof, warnings=tuple(_left_out(graph, path)))
+
+
+def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
+    """Yield warnings of outputs that are copies of inputs."""
+    for output, name in graph.copies.items():
+        message = f"the output {shown(output)} is a copy of the input {shown(name)}"
+        hint = "it is left out" if name in graph.inputs.shapes else "both are left out"
+        yield Diagnostic("copied-input", message, source=os.fspath(path), hint=hint)
 
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
@@ -81,4 +92,4 @@ def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
         raise FileError(f"node {graph.named(min(error.args[1]))}: it reads what is made of its own result") from None
     if all(max(read[index], default=-1) < index for index in order):
         order.sort()
-    return [nodes[index] for index in order if any(nodes[index][1].output)]  # nothing can read the others
+    return [nodes[index] for index in order if any(graph.uses[name] for name in nodes[index][1].output if name)]

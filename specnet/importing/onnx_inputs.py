@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.onnx_terms import Shape
+from specnet.spec.reading.words import counted
 
 if TYPE_CHECKING:
-    from onnx import ValueInfoProto
+    from onnx import GraphProto, ValueInfoProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,13 @@ class Inputs:
 def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
     """Return the inputs of a graph that are no constants.
 
+    Where some of them have a fixed number of rows and the others any, all have that.
+
     Raises
     ------
     FileError
-        If there is none, or one holds no floating-point numbers or has no known size.
+        If there is none, one holds no floating-point numbers or has no known size, or two have different numbers of
+        rows.
     """
     found = {value.name: _read(value) for value in values}
     if not found:
@@ -46,8 +50,25 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
     if len(dtypes) > 1:
         raise FileError("some inputs are FLOAT and others DOUBLE; expected one type")
     shapes = {name: (None, *shape[1:]) if len(shape) > 1 else shape for name, (_, shape) in found.items()}
-    rows = {shape[0] if len(shape) > 1 else 1 for _, shape in found.values()}
-    return Inputs(shapes, dtypes.pop(), rows.pop() if len(rows) == 1 else None)
+    fixed = {rows: name for name, (_, shape) in found.items() if (rows := shape[0] if len(shape) > 1 else 1)}
+    if len(fixed) > 1:
+        names = " and ".join(f"{shown(name)} has {counted(rows, 'row')}" for rows, name in list(fixed.items())[:2])
+        raise FileError(f"the inputs have different numbers of rows: {names}")
+    return Inputs(shapes, dtypes.pop(), next(iter(fixed), None))
+
+
+def copied_inputs(graph: GraphProto) -> dict[str, str]:
+    """Return the outputs of a graph that are copies of its inputs, and of which inputs, if there are other outputs."""
+    inputs = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
+    sources = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity" and node.input}
+    found = {}
+    for output in graph.output:
+        name, length = output.name, len(sources)
+        while name not in inputs and name in sources and length:
+            name, length = sources[name], length - 1
+        if name in inputs:
+            found[output.name] = name
+    return found if len(found) < len(graph.output) else {}
 
 
 def _read(value: ValueInfoProto) -> tuple[str, Shape]:

@@ -20,10 +20,11 @@ from specnet.model import Model
 from specnet.parts.arrays import FLOAT64, Array
 
 
-def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
+def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: Sequence[str] | None = None) -> str:
     """Return in words how far a file and the model that was made of it agree.
 
-    Its inputs of these names are the model's columns; nothing reads the others.
+    Its inputs of these names are the model's columns; nothing reads the others. Its outputs of these names, all by
+    default, are the model's.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str]) -> str:
         session = _run(session_of, os.fspath(path))
         values = [*session.get_inputs(), *session.get_outputs()]
         single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
-        answers = partial(_answers, session, columns_of(model), inputs)
+        answers = partial(_answers, session, columns_of(model), inputs, outputs)
         return prove(model, "float32" if single else "float64", answers, "onnxruntime")
     except CannotRunError as obstacle:
         return f"not compared: {obstacle}"
@@ -49,16 +50,22 @@ def _run(call: Callable[..., Any], *arguments: Any) -> Any:
         raise CannotRunError("onnxruntime does not run the file") from error
 
 
-def _answers(session: Any, columns: Sequence[RawColumn], inputs: Collection[str], rows: RawColumns) -> list[Array]:
-    """Return all outputs about rows, as many at a time as the file takes."""
-    shape = session.get_inputs()[0].shape
-    batch = shape[0] if len(shape) > 1 else 1
-    size = batch if isinstance(batch, int) and batch > 0 else len(rows)
+def _answers(
+    session: Any,
+    columns: Sequence[RawColumn],
+    inputs: Collection[str],
+    outputs: Sequence[str] | None,
+    rows: RawColumns,
+) -> list[Array]:
+    """Return outputs about rows, as many at a time as the file takes."""
+    shapes = [value.shape for value in session.get_inputs() if value.name in inputs]
+    batches = [shape[0] if len(shape) > 1 else 1 for shape in shapes]
+    size = next((batch for batch in batches if isinstance(batch, int) and batch > 0), len(rows))
     if size > ROWS:
         raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
-    batches = [rows.part(slice(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
-    found = [map(_table, _run(session.run, None, _fed(session, columns, inputs, part))) for part in batches]
-    return [np.concatenate([part.reshape(size, -1) for part in parts]) for parts in zip(*found, strict=True)]
+    parts = [rows.part(slice(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
+    found = [map(_table, _run(session.run, outputs, _fed(session, columns, inputs, part))) for part in parts]
+    return [np.concatenate([each.reshape(size, -1) for each in answer]) for answer in zip(*found, strict=True)]
 
 
 def _fed(session: Any, columns: Sequence[RawColumn], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:

@@ -238,9 +238,10 @@ def test_what_is_moved_is_bounded(place: Callable[[Any], Path], name: str, refus
         tracemalloc.stop()
 
 
-def test_inputs_of_one_row_beside_others_are_refused(place: Callable[[Any], Path], pinned: Pinned):
-    model = model_of([helper.make_node("Add", ["X", "Z"], ["y"])])
-    model.graph.input.append(helper.make_tensor_value_info("Z", TensorProto.FLOAT, [3]))
+def test_inputs_of_different_numbers_of_rows_are_refused(place: Callable[[Any], Path], pinned: Pinned):
+    model = model_of([helper.make_node("Add", ["V", "Z"], ["y"])])
+    for name, rows in (("V", 4), ("Z", 2)):
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 3]))
     pinned(reason_of(place(model)))
 
 

@@ -127,6 +127,78 @@ def test_messages_name_the_shape_of_the_file(shape: list[Any], nodes: list[Any],
         specnet.import_model(tmp_path / "m.onnx")
 
 
+TWO_INPUTS = [node("Add | X, Z | s"), node("MatMul | s, W | h"), node("Relu | h | r"), node("MatMul | r, V | Y")]
+"""Of a sum of two inputs of 12 columns."""
+
+
+def written_of(inputs: dict[str, list[Any]], outputs: list[str], nodes: list[Any], path: Path) -> Any:
+    """Write a graph of several inputs and outputs, and return a session of onnxruntime."""
+    import onnxruntime
+
+    constants = [numpy_helper.from_array(CONSTANTS[name].astype(np.float32), name) for name in ("W", "V")]
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    "shapes", [(["N", 12], [1, 12]), ([1, 12], ["N", 12]), (["N", 12], [12]), (["N", 12], ["M", 12])]
+)
+def test_inputs_of_one_row_beside_any_number_are_read_row_by_row(shapes: tuple[list[Any], ...], tmp_path: Path):
+    session = written_of(dict(zip("XZ", shapes, strict=True)), ["Y"], TWO_INPUTS, tmp_path / "m.onnx")
+    imported = read_network(tmp_path / "m.onnx")
+    assert imported.proof.startswith("compared with onnxruntime on 240 rows: ")
+    assert imported.warnings == ()
+    rows = np.random.default_rng(0).normal(0, 2, (6, 24)).astype(np.float32)
+    for row in rows:
+        given = {
+            name: part.reshape([n if isinstance(n, int) else 1 for n in shape])
+            for name, part, shape in zip("XZ", (row[:12], row[12:]), shapes, strict=True)
+        }
+        np.testing.assert_allclose(
+            imported.model.predict(row[None]), session.run(None, given)[0].reshape(1, -1), rtol=0, atol=2e-5
+        )
+
+
+COPIES: dict[str, tuple[list[str], list[Any], str]] = {
+    "as it is": (["M", "Y"], [], "both are left out"),
+    "by nodes": (["copy", "Y"], [node("Identity | M | first"), node("Identity | first | copy")], "both are left out"),
+    "of what the network reads": (["copy", "Y"], [node("Identity | X | copy")], "it is left out"),
+}  # fmt: skip # several to a line
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_an_input_that_is_copied_to_an_output_is_left_out_with_a_remark(how: str, tmp_path: Path):
+    outputs, nodes, hint = COPIES[how]
+    inputs = {"M": ["N", 2], "X": ["N", 12]} if hint.startswith("both") else {"X": ["N", 12]}
+    session = written_of(
+        inputs,
+        outputs,
+        [*nodes, node("Flatten | X | f"), node("MatMul | f, W | h"), node("Relu | h | r"), node("MatMul | r, V | Y")],
+        tmp_path / "m.onnx",
+    )
+    with pytest.warns(specnet.SpecnetWarning, match="is a copy of the input") as warned:
+        model = specnet.import_model(tmp_path / "m.onnx")
+    assert hint in str(warned[0].message)
+    assert read_network(tmp_path / "m.onnx").proof.startswith("compared with onnxruntime on 240 rows: ")
+    X = np.random.default_rng(0).normal(0, 2, (6, 12)).astype(np.float32)
+    given = {name: X[:, : shape[1]] for name, shape in inputs.items()}
+    np.testing.assert_allclose(model.predict(X), session.run(["Y"], given)[0], rtol=0, atol=2e-5)
+
+
+def test_a_graph_that_only_copies_is_a_network_that_does(tmp_path: Path):
+    written_of({"X": ["N", 12]}, ["Y"], [node("Identity | X | Y")], tmp_path / "m.onnx")
+    X = np.random.default_rng(0).normal(0, 2, (6, 12)).astype(np.float32)
+    np.testing.assert_array_equal(specnet.import_model(tmp_path / "m.onnx").predict(X), X)
+
+
 def test_a_dense_layer_on_some_features_has_zeros_for_the_others(tmp_path: Path):
     written(*CASES["features at the front"], tmp_path / "m.onnx")
     model = specnet.import_model(tmp_path / "m.onnx")
