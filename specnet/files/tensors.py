@@ -227,6 +227,8 @@ def _seems_to_be(start: bytes) -> str:
 def known_kind(start: bytes) -> str | None:
     """Return what a file is by its first bytes, in words with an article; None where they tell nothing."""
     kind = next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
+    if start[4:8] == b"TFL3":
+        kind = "a TensorFlow Lite model (.tflite)"
     # The last bytes may be a part of a character.
     if kind is None and any(_is_text(start[: len(start) - cut]) for cut in range(4)):
         kind = "a text file"

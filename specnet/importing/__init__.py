@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +56,29 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
     """Return the network in another tool's file or object, as `import_model` does, with a short spec."""
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         return _read_file(source, limits)
-    family = type(source).__module__.partition(".")[0]
+    families = _families(source)
     try:
-        if family == "sklearn":
+        if type(source).__module__.partition(".")[0] == "sklearn":
             from specnet.importing.sklearn_estimators import import_estimator
 
             return import_estimator(source, limits)
-        if family == "torch":
+        if "torch" in families and "keras" not in families:  # whose layers are modules by its torch backend
             from specnet.importing.torch_modules import import_module
 
             return import_module(source, limits)
     except FileError as error:
         raise DataError(error.diagnostics[0].message, hint=error.diagnostics[0].hint) from error
-    raise DataError(f"cannot import {type(source).__module__}.{type(source).__qualname__}")
+    hint = "give a file (.onnx, .keras, .skops), an nn.Sequential or an estimator of scikit-learn"
+    if "keras" in families:
+        hint = 'save it with model.save("network.keras"), and import that file'
+    elif isinstance(source, Mapping) and any("torch" in _families(value) for value in source.values()):
+        hint = "a state dict has no layers; load it into its nn.Sequential, and give that"
+    raise DataError(f"cannot import {type(source).__module__}.{type(source).__qualname__}", hint=hint)
+
+
+def _families(source: Any) -> set[str]:
+    """Return the packages that an object's classes come from."""
+    return {base.__module__.partition(".")[0] for base in type(source).__mro__}
 
 
 def open_model(path: PathLike) -> Model:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.importing.facts import known_document
+from specnet.importing.onnx_file import PRECISION_HINT
 from specnet.model import Model
 from specnet.model.file import model_of, tensor_kinds
 from specnet.network import Network
@@ -87,7 +88,7 @@ class Draft:
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
         self.inputs, self.dtype, self.limits = inputs, dtype, limits or Limits()
         if dtype not in ("float32", "float64"):
-            raise FileError(f"it computes in {dtype}; expected float32 or float64 in all of it")
+            raise FileError(f"it computes in {dtype}; expected float32 or float64 in all of it", hint=PRECISION_HINT)
         if inputs > FEATURES_LIMIT:
             raise FileError(f"the inputs have more than {FEATURES_LIMIT} columns")
         if inputs > self.limits.parameters:

@@ -94,4 +94,5 @@ def errors_at(where: str, but: type[FileError] | tuple[()] = ()) -> Iterator[Non
     except but:
         raise
     except FileError as error:
-        raise FileError(f"{where}: {error.diagnostics[0].message}") from error
+        (problem, *_) = error.diagnostics
+        raise FileError(f"{where}: {problem.message}", hint=problem.hint) from error

@@ -6,6 +6,7 @@ never looked up. A model is a stack or a graph of layers, and has no models insi
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from specnet.spec import Limits
 CONFIG = "config.json"
 _CONFIG_LIMIT = 2**24
 _INPUT_LAYER, _SEQUENTIAL, _FUNCTIONAL = "InputLayer", "Sequential", "Functional"
+_FLATTEN = "Flatten"
+_FACTORS = ("scale", "offset")
 _PER_LAYER = 8
 """Layers of Keras for each that a network here may have: an activation or an input is one too."""
 
@@ -62,8 +65,10 @@ def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> 
     if len(inputs) != 1 or (kind == _SEQUENTIAL and inputs != layers[:1]):
         raise FileError(f"the model has {len(inputs)} inputs, expected one InputLayer before all other layers")
     (columns,) = inputs
-    draft = Draft(_columns(columns), _dtype(layers), limits)
+    shape = _shape(columns)
+    draft = Draft(math.prod(shape), _dtype(layers), limits)
     made, last, places = {columns.name: INPUT}, columns.name, Counter[str]()
+    unflattened = {columns.name} if len(shape) > 1 else set()
     for layer in layers:
         place = _place(layer.kind, places)
         if layer is columns:
@@ -71,14 +76,19 @@ def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> 
         with errors_at(layer.where):
             if draft.target is not None:
                 raise FileError("it stands behind the Normalization that makes values of the outputs")
-            sources = [made[name] for name in ([last] if kind == _SEQUENTIAL else _sources(layer.nodes, made))]
-            preparation = draft.preparation
+            names = [last] if kind == _SEQUENTIAL else _sources(layer.nodes, made)
+            if not unflattened.isdisjoint(names) and layer.kind != _FLATTEN:
+                _check_elementwise(layer)
+                unflattened.add(layer.name)
+            sources, preparation = [made[name] for name in names], draft.preparation
             number = LAYERS[layer.kind](KerasLayer(draft, sources, layer.config, partial(weights.read, place)))
         if draft.preparation is not preparation:
             made.clear()  # of columns in other units
         made[layer.name], last = number, layer.name
     with errors_at("the output of the model"):
         output = last if kind == _SEQUENTIAL else _source(config.get("output_layers"), made)
+        if output in unflattened:
+            raise FileError(f"it has the shape (rows, {', '.join(map(str, shape))}), expected (rows, outputs)")
         if draft.target is not None and output != last:
             raise FileError("it is in other units than those of the last Normalization")
     return draft, made[output]
@@ -169,13 +179,21 @@ def _dtype(layers: Sequence[_Layer]) -> str:
     return " and ".join(sorted(found)) or "float32"
 
 
-def _columns(layer: _Layer) -> int:
+def _shape(layer: _Layer) -> list[int]:
+    """Return the shape of a row."""
     shape = layer.config.get("batch_shape")
     if _dtype_of(layer.config) not in ("float32", "float64"):
         raise FileError(f"{layer.where}: it rounds its columns to {_dtype_of(layer.config)}")
-    if not isinstance(shape, list) or len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:
+    sizes = shape[1:] if isinstance(shape, list) else []
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
         raise FileError(f"{layer.where} has the shape {shown(str(shape))}, expected (rows, columns)")
-    return shape[1]
+    return sizes
+
+
+def _check_elementwise(layer: _Layer) -> None:
+    """Refuse a layer that reads rows of several axes, unless each number becomes another one in the same way."""
+    if layer.kind != "Rescaling" or not all(isinstance(layer.config.get(name), int | float) for name in _FACTORS):
+        raise FileError("it reads rows of several axes; only Flatten, and a Rescaling by one number, can do so")
 
 
 def _dtype_of(config: Mapping[str, Any]) -> str:

@@ -127,6 +127,12 @@ def _normalization(layer: KerasLayer) -> int:
     return layer.source
 
 
+def _flatten(layer: KerasLayer) -> int:
+    if layer.config.get("data_format") not in (None, "channels_last"):
+        raise FileError("a Flatten that puts the first axis last is not supported")
+    return layer.source
+
+
 def _rescaling(layer: KerasLayer) -> int:
     return layer.draft.affine(layer.source, layer.numbers("scale"), layer.numbers("offset"))
 
@@ -138,9 +144,10 @@ LAYERS: dict[str, Callable[[KerasLayer], int]] = {
     },
     # What they do while training differs; what is dropped on average does not.
     **dict.fromkeys(["AlphaDropout", "GaussianDropout"], partial(KerasLayer.add, part=Dropout)),
-    **dict.fromkeys(["ActivityRegularization", "Flatten", "Identity"], same),
+    **dict.fromkeys(["ActivityRegularization", "Identity"], same),
     "Activation": lambda layer: _activated(layer, layer.source),
     "Dense": _dense,
+    "Flatten": _flatten,
     "LayerNormalization": _layer_normalization,
     "Normalization": _normalization,
     "ReLU": _relu,

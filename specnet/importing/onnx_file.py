@@ -32,7 +32,11 @@ ENTRY_LIMIT = 100_000
 NUMBER_LIMIT = 100_000_000
 """Numbers of a tensor."""
 
+PRECISION_HINT = "convert the network to float32, and import it again"
+"""What to do with a network in another precision than float32 or float64."""
+
 _HINTS = {
+    "TensorFlow Lite": "convert the original network to ONNX, or save it in Keras under a name that ends in .keras",
     "safetensors": "specnet reads its own models as they are",
     "HDF5": "save the model anew in Keras, under a name that ends in .keras",
     "pickle": "in Python, specnet.import_model takes the object that was pickled",
@@ -158,7 +162,8 @@ class TensorReader:
         known = tensor.data_type in TensorProto.DataType.values()
         kind = TensorProto.DataType.Name(tensor.data_type) if known else str(tensor.data_type)
         if kind not in _KINDS:
-            raise FileError(f"tensor {name} is of the type {kind}, and numbers here are FLOAT or DOUBLE")
+            hint = PRECISION_HINT if "FLOAT" in kind else None
+            raise FileError(f"tensor {name} is of the type {kind}; expected FLOAT or DOUBLE", hint=hint)
         try:
             if kind == "STRING":
                 return as_texts(tensor.string_data, f"tensor {name}").reshape(shape)

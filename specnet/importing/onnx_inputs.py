@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from specnet.errors import FileError
 from specnet.files.tensors import shown
+from specnet.importing.onnx_file import PRECISION_HINT
 from specnet.importing.onnx_terms import Shape
 from specnet.spec.reading.words import counted
 
@@ -78,7 +79,8 @@ def _read(value: ValueInfoProto) -> tuple[str, Shape]:
     dtypes: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
     name, tensor = shown(value.name), value.type.tensor_type
     if tensor.elem_type not in dtypes:  # 0 where it is no tensor
-        raise FileError(f"the input {name} is not a tensor of FLOAT or DOUBLE")
+        hint = PRECISION_HINT if tensor.elem_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16) else None
+        raise FileError(f"the input {name} is not a tensor of FLOAT or DOUBLE", hint=hint)
     dims = tensor.shape.dim
     shape = tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims)
     if not 1 <= len(shape) <= 8 or 0 in shape or None in (shape[1:] or shape):

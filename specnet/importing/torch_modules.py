@@ -32,7 +32,8 @@ _LINEAR_FROM = 20
 def import_module(module: Any, limits: Limits | None) -> Imported:
     """Return an ``nn.Sequential`` as a spec and a model; what is not supported is named by an error."""
     if _kind(module) != "Sequential":
-        raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential")
+        hint = "put its layers into an nn.Sequential, or write it with torch.onnx.export and import that file"
+        raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential", hint=hint)
     modules = list(_flat(module, ""))
     if not modules:
         raise FileError("this nn.Sequential is empty")

@@ -106,6 +106,47 @@ def test_keras_files_with_other_configurations(tmp_path: Path, change: Callable[
     reason_of(path)
 
 
+def image(config: dict[str, Any], *before: dict[str, Any], data_format: str = "channels_last") -> None:
+    """A row of two times two columns, and layers between it and a Flatten."""
+    field(config, 0, batch_shape=[None, 2, 2])
+    flatten = {"class_name": "Flatten", "config": {"name": "flat", "data_format": data_format}}
+    config["config"]["layers"][1:1] = [{"module": "keras.layers", **layer} for layer in (*before, flatten)]
+
+
+def rescaling(scale: Any) -> dict[str, Any]:
+    return {"class_name": "Rescaling", "config": {"name": "scaled", "scale": scale, "offset": 0.0}}
+
+
+def test_a_row_of_several_axes_is_flattened(tmp_path: Path):
+    path = keras_file(tmp_path / "image.keras", lambda c: image(c, rescaling(2.0)))
+    X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    flat = specnet.import_model(FILES / "keras_binary.keras")
+    np.testing.assert_allclose(specnet.import_model(path).predict_proba(X), flat.predict_proba(2 * X), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: image(c, data_format="channels_first"),
+        lambda c: image(c, rescaling([1.0, 2.0])),
+        lambda c: image(c, {"class_name": "Activation", "config": {"name": "bent", "activation": "softmax"}}),
+        lambda c: field(c, 0, batch_shape=[None, 2, 2]),
+        lambda c: field(c, 0, batch_shape=[None, 2, None]),
+        lambda c: field(c, 0, batch_shape=[None, 2, 2]) or c["config"].update(layers=c["config"]["layers"][:1]),
+    ],
+)
+def test_rows_of_several_axes_that_are_refused(tmp_path: Path, change: Callable[[Any], Any], refused: Refused):
+    path = keras_file(tmp_path / "image.keras", change)
+    with refused(specnet.FileError, at="image.keras"):
+        specnet.import_model(path)
+
+
+def test_a_tflite_file_says_what_is_accepted_instead(tmp_path: Path, refused: Refused):
+    (tmp_path / "network.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
+    with refused(specnet.FileError, at="network.tflite"):
+        specnet.import_model(tmp_path / "network.tflite")
+
+
 def hdf5(fill: Callable[[h5py.File], Any]) -> bytes:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:

@@ -65,6 +65,19 @@ def test_each_layer_of_keras(number: int, tmp_path: Path):
     assert difference(outputs(found, X), model.predict(X, verbose=0)) <= TOLERANCE["float32"]
 
 
+@pytest.mark.parametrize("before", [[], [0.5]])
+def test_images_that_keras_flattens(before: list[float], tmp_path: Path):
+    import keras
+
+    layers = [keras.layers.Rescaling(factor) for factor in before]
+    model = keras.Sequential([keras.Input((3, 4)), *layers, keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.save(tmp_path / "network.keras")
+    images = np.random.default_rng(0).normal(size=(6, 3, 4)).astype(np.float32)
+    found = specnet.import_model(tmp_path / "network.keras")
+    wanted = model.predict(images, verbose=0)
+    assert difference(outputs(found, images.reshape(6, 12)), wanted) <= TOLERANCE["float32"]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_adapted_columns_and_both_precisions(dtype: str, tmp_path: Path):
     import keras
@@ -223,6 +236,28 @@ def test_hooks_that_change_answers_are_named(name: str, said: str):
     with pytest.raises(specnet.DataError, match="differ from PyTorch on 240 of 240 rows") as caught:
         specnet.import_model(module)
     assert caught.value.diagnostics[0].hint == f"there are hooks, in {said}"
+
+
+def test_objects_say_what_is_accepted_instead():
+    import keras
+    import torch
+
+    class Mine(torch.nn.Module):
+        pass
+
+    class MyKeras(keras.Model):
+        pass
+
+    for source, hint in [
+        (Mine(), "nn.Sequential, or write it with torch.onnx.export"),
+        (torch.nn.Linear(2, 2).state_dict(), "a state dict has no layers"),
+        (keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), 'model.save("network.keras")'),
+        (MyKeras(), 'model.save("network.keras")'),
+        (torch.nn.Sequential(torch.nn.Linear(2, 2)).half(), "convert the network to float32"),
+    ]:
+        with pytest.raises(specnet.DataError) as caught:
+            specnet.import_model(source)
+        assert hint in str(caught.value.diagnostics[0].hint)
 
 
 def test_modules_that_are_not_understood():
