@@ -35,7 +35,8 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Mod
     ----------
     source : str, path-like, scikit-learn estimator or torch.nn.Sequential
         An ONNX, ``.keras`` or ``.skops`` file; a fitted ``MLPClassifier`` or ``MLPRegressor``, also at the end of a
-        pipeline with ``StandardScaler``; or a ``Sequential`` of layers that specnet has.
+        pipeline of scalers, ``SimpleImputer``, encoders and ``ColumnTransformer``; or a ``Sequential`` of layers that
+        specnet has.
     limits : Limits, optional
         Larger or smaller caps on the network.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,37 @@ class Scaling:
     mean: Array
     scale: Array
 
+    def then(self, other: Scaling) -> Scaling:
+        """Return what this and another one after it do together."""
+        return Scaling(self.mean + self.scale * other.mean, self.scale * other.scale)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a spec says of a network's columns, and what the steps of its preprocessing have learned.
+
+    Attributes
+    ----------
+    written : sequence
+        Steps, or groups of columns with theirs.
+    tensors : mapping of str to array
+        By group, step and name.
+    names : sequence of str or None
+        Of the raw columns, where they have some.
+    kinds : mapping of str to str or None
+        Of each, where not all are numbers that go through the same steps.
+    """
+
+    written: Sequence[Mapping[str, Any] | str]
+    tensors: Mapping[str, Array]
+    names: Sequence[str] | None = None
+    kinds: Mapping[str, str] | None = None
+
+    @classmethod
+    def standardized(cls, scaling: Scaling) -> Prepared:
+        """Return the preprocessing that scales all columns."""
+        return cls(["standardize"], {"0.0.mean": scaling.mean, "0.0.scale": scaling.scale})
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -82,7 +114,8 @@ class Imported:
 class Draft:
     """A network that is being read, of so many columns, in float32 or float64, and within limits.
 
-    Whoever reads sets `preparation`, what happens to the columns first, and `target`, what gives outputs their units.
+    Whoever reads sets `preparation`, which scales the columns first, or `columns`, which says more of them, and
+    `target`, what gives outputs their units.
     """
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
@@ -95,6 +128,7 @@ class Draft:
             raise FileError(f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}")
         self.steps: list[DraftLayer] = []
         self.preparation: Scaling | None = None
+        self.columns: Prepared | None = None
         self.target: Scaling | None = None
 
     def size(self, source: int) -> int:
@@ -234,10 +268,15 @@ class Draft:
             made.append(DraftLayer(step.layer, inputs, step.size, step.tensors))
         return made
 
+    def _prepared(self) -> Prepared | None:
+        return self.columns if self.preparation is None else Prepared.standardized(self.preparation)
+
     def _network(self, steps: Sequence[DraftLayer]) -> dict[str, Any]:
         network: dict[str, Any] = {"dtype": self.dtype}
-        if self.preparation is not None:
-            network["preprocessing"] = ["standardize"]
+        if (prepared := self._prepared()) is not None:
+            said = {"feature_names": prepared.names, "feature_kinds": prepared.kinds}
+            network |= {key: value for key, value in said.items() if value is not None}
+            network["preprocessing"] = list(prepared.written)
         if self.target is not None:
             network["target_preprocessing"] = ["standardize"]
         layers = _listed(steps)
@@ -260,15 +299,17 @@ class Draft:
             for node, step in zip(network.nodes, steps, strict=False)  # behind them the loss's
             for name, array in step.tensors.items()
         }
-        for key, scaling in (("preprocessing", self.preparation), ("target_preprocessing", self.target)):
-            if scaling is not None:
-                tensors |= {f"{key}.0.0.mean": scaling.mean, f"{key}.0.0.scale": scaling.scale}
-                if not np.isfinite([*scaling.mean.flat, *scaling.scale.flat]).all() or not scaling.scale.all():
+        target = None if self.target is None else Prepared.standardized(self.target)
+        for key, prepared in (("preprocessing", self._prepared()), ("target_preprocessing", target)):
+            for name, array in ({} if prepared is None else prepared.tensors).items():
+                tensors[f"{key}.{name}"] = array
+                if not np.isfinite(array).all() or (name.endswith(".scale") and not array.all()):
                     raise FileError("columns are divided by 0, or by numbers that are not finite")
         for name, (dtype, shape) in tensor_kinds(network).items():
-            if tensors[name].shape not in ((), shape):
-                raise FileError(f"{name} has shape {tensors[name].shape}, expected {shape}")
-            sizes = [size for size in shape if size is not None]  # a draft has numbers alone, whose shapes are known
+            found = tensors[name].shape
+            sizes = [own if size is None else size for size, own in zip_longest(shape, found)]  # texts have any length
+            if found != () and found != tuple(sizes):
+                raise FileError(f"{name} has shape {found}, expected {shape}")
             tensors[name] = np.broadcast_to(tensors[name], sizes).astype(dtype)
         count = network.class_count
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):

@@ -16,6 +16,7 @@ from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
 from specnet.importing.facts import read_said
 from specnet.importing.foreign import named_parts
+from specnet.importing.sklearn_columns import Assembly, check_fitted, class_name, raw_columns, scaling_of, transformed
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
 
@@ -23,8 +24,10 @@ _ACTIVATIONS: Mapping[Any, str] = {
     name: part.part_name() for name, part in named_parts(lambda names: names.sklearn).items()
 }
 SCHEMA = "schema.json"
-_HARMLESS = frozenset(f"sklearn.neural_network._stochastic_optimizers.{name}Optimizer" for name in ("Adam", "SGD"))
-"""What skops does not know of a fitted network: how far its training had come."""
+_HARMLESS = frozenset(
+    {f"sklearn.neural_network._stochastic_optimizers.{name}Optimizer" for name in ("Adam", "SGD")} | {"numpy.dtype"}
+)
+"""What skops does not know of fitted estimators: how far a training had come, and of which type columns were."""
 
 
 def import_skops(archive: Archive, name: str, limits: Limits | None) -> Imported:
@@ -66,33 +69,41 @@ def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mappin
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    *scalers, network = [*_steps(estimator)] or [None]
+    *steps, network = [*_steps(estimator)] or [None]
     target: Scaling | None = None
     if type(network) is TransformedTargetRegressor:
-        _check_fitted(network, "regressor_")
+        check_fitted(network, "regressor_")
         target = _together([*_steps(network.transformer_)])
         *others, network = [*_steps(network.regressor_)] or [None]
-        scalers += others
-    preparation = _together(scalers)
+        steps += others
     if type(network) not in (MLPClassifier, MLPRegressor):
-        raise FileError(f"{_name(network)} is not supported; MLPClassifier and MLPRegressor are")
-    _check_fitted(network, "coefs_")
-    draft = Draft(network.n_features_in_, network.coefs_[0].dtype.name, limits)
-    draft.preparation, draft.target = preparation, target
-    source, last = INPUT, len(network.coefs_) - 1
-    for number, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+        raise FileError(f"{class_name(network)} is not supported; MLPClassifier and MLPRegressor are")
+    check_fitted(network, "coefs_")
+    weights, biases = [*network.coefs_], [*network.intercepts_]
+    if network.n_features_in_ != len(weights[0]):
+        count = shown(str(network.n_features_in_))
+        raise FileError(f"it reads {count} features, but has weights for {len(weights[0])}")
+    columns = None
+    if steps:
+        assembly = _assembly(steps)
+        weights[0], biases[0] = assembly.weighted(weights[0], biases[0])
+        columns = assembly.prepared()
+    draft = Draft(len(weights[0]), weights[0].dtype.name, limits)
+    draft.columns, draft.target = columns, target
+    source, last = INPUT, len(weights) - 1
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         source = draft.dense(source, weight.T, bias)
         activation = network.out_activation_ if number == last else network.activation
         if activation not in _ACTIVATIONS:
-            raise FileError(f"{_name(network)} has the activation {activation}, which is not supported")
+            raise FileError(f"{class_name(network)} has the activation {activation}, which is not supported")
         if activation != "identity":
             source = draft.activation(source, _ACTIVATIONS[activation])
     if type(network) is MLPClassifier:
-        return draft.finish(source, name or _name(network), labels=_labels(network), facts=facts)
+        return draft.finish(source, name or class_name(network), labels=_labels(network), facts=facts)
     # A regressor with one output and an activation that also classifiers end in still predicts values.
     by_poisson = getattr(network, "loss", None) == "poisson" and network.out_activation_ == "exp"
     loss = "poisson" if by_poisson else "mean_squared_error"
-    return draft.finish(source, name or _name(network), loss=loss, facts=facts)
+    return draft.finish(source, name or class_name(network), loss=loss, facts=facts)
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
@@ -106,18 +117,22 @@ def _steps(estimator: Any) -> Iterator[Any]:
         yield estimator
 
 
+def _assembly(steps: Sequence[Any]) -> Assembly:
+    """Return what prepares raw columns as transformers do, one after the other."""
+    for step in steps:
+        check_fitted(step, "n_features_in_")
+    names = getattr(steps[0], "feature_names_in_", None)
+    columns = raw_columns(steps[0].n_features_in_)
+    for step in steps:
+        columns = transformed(step, columns)
+    return Assembly(columns, steps[0].n_features_in_, None if names is None else [*map(str, names)])
+
+
 def _together(scalers: Sequence[Any]) -> Scaling | None:
     """Return what scalers one after the other have learned, as one; None for no scalers."""
-    from sklearn.preprocessing import StandardScaler
-
     found: Scaling | None = None
-    for scaler in scalers:
-        if type(scaler) is not StandardScaler:
-            raise FileError(f"the step {_name(scaler)} is not supported; StandardScaler is")
-        _check_fitted(scaler, "n_features_in_")
-        mean = scaler.mean_ if scaler.with_mean else np.zeros(())
-        scale = scaler.scale_ if scaler.with_std else np.ones(())
-        found = Scaling(mean, scale) if found is None else Scaling(found.mean + found.scale * mean, found.scale * scale)
+    for scaling in map(scaling_of, scalers):
+        found = scaling if found is None else found.then(scaling)
     return found
 
 
@@ -132,14 +147,5 @@ def _labels(network: Any) -> Array | None:
         return labels
     integers = labels.astype(np.int64) if labels.dtype.kind in "biuf" else None
     if integers is None or (integers != labels).any():
-        raise FileError(f"{_name(network)} has labels of the type {labels.dtype}; whole numbers or text are needed")
+        raise FileError(f"{class_name(network)} has labels of the type {labels.dtype}; expected whole numbers or text")
     return integers
-
-
-def _check_fitted(estimator: Any, attribute: str) -> None:
-    if not hasattr(estimator, attribute):
-        raise FileError(f"{_name(estimator)} is not fitted")
-
-
-def _name(estimator: Any) -> str:
-    return type(estimator).__name__

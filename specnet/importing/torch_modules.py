@@ -27,13 +27,14 @@ from specnet.spec import Limits
 
 _LINEAR_FROM = 20
 """PyTorch's softplus is x above its threshold, which no other number in single precision is, if that is 20 or more."""
+_OTHERS = "put its layers into an nn.Sequential, or write it with torch.onnx.export and import that file"
+"""What to do with other modules."""
 
 
 def import_module(module: Any, limits: Limits | None) -> Imported:
     """Return an ``nn.Sequential`` as a spec and a model; what is not supported is named by an error."""
     if _kind(module) != "Sequential":
-        hint = "put its layers into an nn.Sequential, or write it with torch.onnx.export and import that file"
-        raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential", hint=hint)
+        raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential", hint=_OTHERS)
     modules = list(_flat(module, ""))
     if not modules:
         raise FileError("this nn.Sequential is empty")

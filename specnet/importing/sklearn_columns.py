@@ -1,0 +1,398 @@
+"""What scikit-learn's transformers make of raw columns, and preprocessing that makes the same for a network.
+
+Each column that a network reads is a number that was filled and scaled, a flag of a missing cell, or one of a
+category's finitely many values. All that is linear in these goes into the weights of the network's first layer: in
+which order columns stand, which ones are left out, and what a category's code is worth.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from specnet.errors import FileError
+from specnet.files.tensors import shown
+from specnet.importing.draft import Prepared, Scaling
+from specnet.parts.arrays import Array
+from specnet.parts.data.tables.cells import category, trimmed
+from specnet.parts.preprocessing.categories import MISSING
+
+_STRATEGIES = ("mean", "median", "most_frequent", "constant")
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What stands for missing cells: a number, or the text of a category."""
+
+    value: Any
+    strategy: str
+
+
+Steps = tuple[Filling | Scaling, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A raw column, filled and scaled by these steps."""
+
+    place: int
+    steps: Steps = ()
+
+
+@dataclass(frozen=True)
+class Flag:
+    """1 where a cell of a raw column is missing and 0 elsewhere, times a factor, plus a shift."""
+
+    place: int
+    factor: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A number for each of a raw column's categories, by its text, and one for all others."""
+
+    place: int
+    values: Mapping[str, float]
+    other: float
+
+    def changed(self, change: Callable[[float], float]) -> Coded:
+        """Return the column with other numbers."""
+        values = {text: change(number) for text, number in self.values.items()}
+        return Coded(self.place, values, change(self.other))
+
+
+Column = Number | Flag | Coded
+
+
+def raw_columns(count: int) -> list[Column]:
+    """Return so many columns as they are."""
+    return [Number(place) for place in range(count)]
+
+
+def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
+    """Return what a fitted transformer, a pipeline of them, or none makes of columns.
+
+    Raises
+    ------
+    FileError
+        If it is not supported, or not fitted; names it.
+    """
+    from sklearn import compose, impute, pipeline, preprocessing
+
+    kind = type(step)
+    if kind is pipeline.Pipeline:
+        for _, inner in step.steps:
+            columns = transformed(inner, columns)
+        return list(columns)
+    if step in (None, "passthrough") or (kind is preprocessing.FunctionTransformer and step.func is None):
+        return list(columns)
+    if kind is compose.ColumnTransformer:
+        check_fitted(step, "transformers_")
+        parts = _parts(step, len(columns))
+        return [made for inner, places in parts for made in transformed(inner, [columns[place] for place in places])]
+    if kind is impute.SimpleImputer:
+        check_fitted(step, "statistics_")
+        return _filled(step, columns)
+    if kind in (preprocessing.OneHotEncoder, preprocessing.OrdinalEncoder):
+        check_fitted(step, "categories_")
+        return _encoded(step, columns)
+    scaling = scaling_of(step, ", SimpleImputer, OneHotEncoder, OrdinalEncoder, ColumnTransformer")
+    pairs = zip(np.broadcast_to(scaling.mean, len(columns)), np.broadcast_to(scaling.scale, len(columns)), strict=True)
+    return [_scaled(column, Scaling(*pair)) for column, pair in zip(columns, pairs, strict=True)]
+
+
+def scaling_of(step: Any, others: str = "") -> Scaling:
+    """Return what a fitted scaler does, as (x − mean)/scale.
+
+    Raises
+    ------
+    FileError
+        If it is none that is supported, which an error names beside `others`; or is not fitted.
+    """
+    from sklearn import preprocessing
+
+    kind = type(step)
+    if kind is preprocessing.StandardScaler:
+        check_fitted(step, "n_features_in_")
+        return Scaling(step.mean_ if step.with_mean else np.zeros(()), step.scale_ if step.with_std else np.ones(()))
+    if kind is preprocessing.MaxAbsScaler:
+        check_fitted(step, "scale_")
+        return Scaling(np.zeros(()), step.scale_)
+    if kind is preprocessing.RobustScaler:
+        check_fitted(step, "n_features_in_")
+        center = step.center_ if step.with_centering else np.zeros(())
+        return Scaling(center, step.scale_ if step.with_scaling else np.ones(()))
+    if kind is preprocessing.MinMaxScaler:
+        check_fitted(step, "scale_")
+        if step.clip:
+            raise FileError("a MinMaxScaler that clips is not supported")
+        return Scaling(step.data_min_ - step.feature_range[0] / step.scale_, 1 / step.scale_)
+    supported = f"StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler{others}"
+    raise FileError(f"the step {class_name(step)} is not supported; choose from {supported}")
+
+
+def check_fitted(estimator: Any, attribute: str) -> None:
+    """Refuse an estimator that is not fitted."""
+    if not hasattr(estimator, attribute):
+        raise FileError(f"{class_name(estimator)} is not fitted")
+
+
+def class_name(estimator: Any) -> str:
+    """Return what an estimator is called."""
+    return type(estimator).__name__
+
+
+def _parts(step: Any, count: int) -> Iterator[tuple[Any, Array]]:
+    """Yield the transformers of a ColumnTransformer that keep columns, and which columns each one is given."""
+    names = list(getattr(step, "feature_names_in_", ()))
+    for _, inner, chosen in step.transformers_:
+        if isinstance(inner, str) and inner == "drop":
+            continue
+        listed: Any = [chosen] if isinstance(chosen, str | int) else chosen
+        if not isinstance(listed, slice):
+            listed = [names.index(each) if isinstance(each, str) else each for each in listed] or []
+        yield inner, np.arange(count)[listed].astype(np.intp)
+
+
+def _filled(step: Any, columns: Sequence[Column]) -> list[Column]:
+    gap = step.missing_values
+    if not (gap is None or (isinstance(gap, float) and np.isnan(gap))) or step.strategy not in _STRATEGIES:
+        raise FileError("a SimpleImputer of other gaps than NaN and None, or with its own strategy, is not supported")
+    made = list[Column]()
+    for column, value in zip(columns, step.statistics_, strict=True):
+        if isinstance(value, float) and np.isnan(value):
+            raise FileError("a SimpleImputer that leaves out a column without numbers is not supported")
+        if isinstance(column, Coded):
+            made.append(column.changed(partial(_filled_number, fill=float(value))))
+        elif isinstance(column, Number):
+            made.append(replace(column, steps=_with_filling(column.steps, Filling(value, step.strategy))))
+        else:
+            made.append(column)
+    flagged = step.indicator_.features_ if step.add_indicator else ()
+    for place in flagged:
+        column = columns[place]
+        if not isinstance(column, Number) or any(isinstance(before, Filling) for before in column.steps):
+            raise FileError("an indicator of missing cells behind an encoder or another imputer is not supported")
+        made.append(Flag(column.place))
+    return made
+
+
+def _with_filling(steps: Steps, filling: Filling) -> Steps:
+    """Return steps with a filling behind them, which stands before a scaling: that takes no missing cells."""
+    *before, last = steps or (None,)
+    if not isinstance(last, Scaling):
+        return (*steps, filling)
+    return (*before, replace(filling, value=float(filling.value * last.scale + last.mean)), last)
+
+
+def _filled_number(number: float, fill: float) -> float:
+    return fill if np.isnan(number) else number
+
+
+def _scaled(column: Column, scaling: Scaling) -> Column:
+    if isinstance(column, Coded):
+        return column.changed(lambda number: float((number - scaling.mean) / scaling.scale))
+    if isinstance(column, Flag):
+        factor, shift = column.factor / scaling.scale, (column.shift - scaling.mean) / scaling.scale
+        return replace(column, factor=float(factor), shift=float(shift))
+    *before, last = column.steps or (None,)
+    if isinstance(last, Scaling):
+        return replace(column, steps=(*before, last.then(scaling)))
+    return replace(column, steps=(*column.steps, scaling))
+
+
+def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
+    """Return the columns of an encoder, which is asked for each category: each of its numbers is one column's."""
+    first = [categories[0] for categories in step.categories_]
+    base = _answers(step, [first])[0]
+    made: list[Column] = [Coded(columns[0].place, {}, float(value)) for value in base]  # where nothing changes it
+    for number, (column, categories) in enumerate(zip(columns, step.categories_, strict=True)):
+        if not isinstance(column, Number) or not all(isinstance(before, Filling) for before in column.steps):
+            raise FileError(f"{class_name(step)} behind a scaler or another encoder is not supported")
+        texts = [_text(each, class_name(step)) for each in categories]
+        rows = [[*first[:number], each, *first[number + 1 :]] for each in [*categories, _unknown(categories)]]
+        answers = _answers(step, rows if step.handle_unknown != "error" else rows[:-1])
+        own = np.flatnonzero((answers != base).any(axis=0))
+        for place in own:
+            values = dict(zip(texts, answers[:, place].tolist(), strict=False))
+            other = 0.0 if step.handle_unknown == "error" else float(answers[-1, place])
+            for filling in column.steps:
+                assert isinstance(filling, Filling)
+                values[MISSING] = values.get(_text(filling.value, class_name(step)), other)
+            made[place] = Coded(column.place, values, other)
+    return made
+
+
+def _answers(step: Any, rows: list[list[Any]]) -> Array:
+    """Return what an encoder makes of rows, which it may have other names for or not know."""
+    given = np.empty((len(rows), len(rows[0])), np.object_)
+    given[:] = rows
+    with warnings.catch_warnings(action="ignore"):
+        made = step.transform(given)
+    return np.asarray(made.toarray() if hasattr(made, "toarray") else made, np.float64)
+
+
+def _unknown(categories: Array) -> Any:
+    """Return a category that is none of these."""
+    if categories.dtype.kind in "biuf":
+        return float(np.nanmax(np.append(categories.astype(np.float64), 0))) + 1
+    return max(map(str, categories), key=len) + "?"
+
+
+def _text(value: Any, whose: str) -> str:
+    """Return the text of a category, as tables have it."""
+    if value is None or value != value:
+        return MISSING
+    text = str(bool(value)).lower() if isinstance(value, bool | np.bool_) else str(value)
+    if trimmed(text) != text or text.endswith("\0"):
+        raise FileError(f"{whose} has the category {shown(text)}, which begins or ends in a blank")
+    return category(text)
+
+
+class Assembly:
+    """Preprocessing that makes the columns which a network's first layer reads, and that layer's weights on it.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        What the layer reads.
+    count : int
+        The number of raw columns.
+    names : sequence of str or None
+        Their names, if they have any.
+
+    Raises
+    ------
+    FileError
+        If a raw column is prepared in two ways, or is a text that no encoder takes.
+    """
+
+    def __init__(self, columns: Sequence[Column], count: int, names: Sequence[str] | None) -> None:
+        self._columns, self._count, self._is_named = columns, count, names is not None
+        self._names = names or [f"x{place}" for place in range(count)]
+        self._numbers: dict[int, Steps] = {}
+        self._texts: dict[int, list[str]] = {}
+        for column in columns:
+            if isinstance(column, Number) and self._numbers.setdefault(column.place, column.steps) != column.steps:
+                raise FileError(f"column {shown(self._names[column.place])} is prepared in two ways")
+            if isinstance(column, Coded):
+                known = {*self._texts.get(column.place, ()), *column.values}
+                self._texts[column.place] = sorted(known, key=lambda text: (text == MISSING, text))
+        if both := self._numbers.keys() & self._texts.keys():
+            name = shown(self._names[min(both)])
+            raise FileError(f"column {name} is prepared in two ways, as numbers and as categories")
+        if names is None:  # what is not read has its place among columns without names
+            unread = set(range(count)) - self._numbers.keys() - self._texts.keys()
+            self._numbers |= dict.fromkeys(unread, (Filling(0.0, "constant"),))
+        self._flags = {column.place for column in columns if isinstance(column, Flag)}
+        self._groups = self._grouped()
+
+    def weighted(self, weight: Array, bias: Array) -> tuple[Array, Array]:
+        """Return a first layer's weight (prepared columns, units) and bias, made of those on the columns."""
+        rows: dict[Any, Array] = {}
+        bias = bias.astype(np.float64)
+        for column, own in zip(self._columns, weight.astype(np.float64), strict=True):
+            shift, factors = 0.0, dict[Any, float]()
+            if isinstance(column, Number):
+                factors = {column.place: 1.0}
+            elif isinstance(column, Flag):
+                shift, factors = column.shift, {(column.place, None): column.factor}
+            else:
+                shift = column.other
+                factors = {(column.place, text): value - shift for text, value in column.values.items()}
+            bias += shift * own
+            for key, factor in factors.items():
+                rows[key] = rows.get(key, 0.0) + factor * own
+        nothing = np.zeros(weight.shape[1])
+        made = np.array([rows.get(key, nothing) for key in self._keys()])
+        return made.astype(weight.dtype), bias.astype(weight.dtype)
+
+    def prepared(self) -> Prepared:
+        """Return the preprocessing."""
+        written: list[dict[str, Any]] = []
+        tensors: dict[str, Array] = {}
+        for number, places in enumerate(self._groups):
+            steps, learned = self._steps(places)
+            written.append({"columns": [self._names[place] for place in places], "steps": steps})
+            for index, arrays in enumerate(learned):
+                tensors |= {f"{number}.{index}.{name}": array for name, array in arrays.items()}
+        names = [self._names[place] for place in sorted({*self._numbers, *self._texts})]
+        has_gaps = any(isinstance(step, Filling) for steps in self._numbers.values() for step in steps)
+        if not self._texts and not has_gaps and self._groups == [list(range(self._count))]:
+            return Prepared(written[0]["steps"], tensors, names if self._is_named else None)
+        kinds = {self._names[place]: "category" if place in self._texts else "numeric" for place in range(self._count)}
+        return Prepared(written, tensors, names, {name: kinds[name] for name in names})
+
+    def _grouped(self) -> list[list[int]]:
+        """Return raw columns by the steps that they go through, categories last."""
+
+        def forms(place: int) -> list[tuple[Any, ...]]:
+            return [_form(step) for step in self._numbers[place]]
+
+        found: list[list[int]] = []
+        for place in sorted(self._numbers):
+            group = next((group for group in found if forms(group[0]) == forms(place)), None)
+            if group is None:
+                found.append([place])
+            else:
+                group.append(place)
+        return [*found, sorted(self._texts)] if self._texts else found
+
+    def _keys(self) -> Iterator[Any]:
+        """Yield what each prepared column is, in order: a raw column, and the text or the flag that it stands for."""
+        for places in self._groups:
+            if places[0] in self._texts:
+                yield from ((place, text) for place in places for text in self._texts[place])
+            else:
+                yield from places
+                yield from ((place, None) for place in places if place in self._flags)
+
+    def _steps(self, places: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Array]]]:
+        """Return the steps of a group as a spec says them, and what each has learned."""
+        if places[0] in self._texts:
+            return _one_hot([self._texts[place] for place in places])
+        written, learned = list[dict[str, Any]](), list[dict[str, Array]]()
+        flagged = [index for index, place in enumerate(places) if place in self._flags]
+        flags = 0
+        for each in zip(*(self._numbers[place] for place in places), strict=True):
+            if isinstance(each[0], Scaling):
+                ones, zeros = np.ones(flags), np.zeros(flags)
+                mean, scale = ([float(getattr(step, name)) for step in each] for name in ("mean", "scale"))
+                written.append({"type": "standardize"})
+                learned.append({"mean": np.array([*mean, *zeros]), "scale": np.array([*scale, *ones])})
+                continue
+            flags = len(flagged)
+            filling = {"type": "impute", "strategy": each[0].strategy, "indicator": flagged or False}
+            if each[0].strategy == "constant":
+                filling["value"] = float(each[0].value)
+            written.append({**filling, "missing": list(range(len(places)))})
+            learned.append({"fill": np.array([float(step.value) for step in each])})
+        return written, learned
+
+
+def _form(step: Filling | Scaling) -> tuple[Any, ...]:
+    """Return what steps have in common that columns can go through together."""
+    if isinstance(step, Scaling):
+        return ("standardize",)
+    if isinstance(step.value, str):
+        raise FileError("a column of texts is filled but not encoded; put a OneHotEncoder behind its SimpleImputer")
+    return ("impute", step.strategy, *([float(step.value)] if step.strategy == "constant" else []))
+
+
+def _one_hot(columns: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], list[dict[str, Array]]]:
+    counts = [len(texts) for texts in columns]
+    encoded = [text.encode() for texts in columns for text in texts]
+    most = max(1000, *counts)
+    written = {"type": "one_hot", "minimum_count": 1, "maximum_categories": most, "counts": counts}
+    learned: dict[str, Array] = {
+        "categories": np.frombuffer(b"".join(encoded), np.uint8),
+        "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+        "starts": np.cumsum([0, *counts], dtype=np.int64),
+    }
+    return [written], [learned]
