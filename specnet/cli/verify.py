@@ -1,4 +1,4 @@
-"""`specnet verify`: a run made again, and compared with its folder."""
+"""`specnet verify`: repeat a run and compare it with its folder."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def verify(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", metavar=COUNT, min=1, help="Train and compare only the first epochs."),
+        typer.Option("--epochs", metavar=COUNT, min=1, help="Train and compare only the first N epochs."),
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", metavar=COUNT, min=1, help="Number of runs to verify of many. Default: all."),
+        typer.Option("--sample", metavar=COUNT, min=1, help="Number of runs of a folder to verify. Default: all."),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -55,15 +55,15 @@ def verify(
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the spec of a run again and compare all files, byte for byte.
+    """Repeat a run and compare its files byte for byte.
 
-    Compares the model, the history, the metrics, the looks at the layers and all else that does not tell of times. If
-    something differs, the exit status is 1. Below the files stands what may be the cause, then and now: the spec, the
-    rows, versions, BLAS, CPU, threads, engine and compiler.
+    Runs the spec in the folder again and compares every file except run.json and report.html. The exit status is 1 if a
+    file differs. The output names the first epoch and tensor that differ, how far, and possible causes, then and now:
+    the spec, rows, versions, BLAS, CPU, threads, engine and compiler.
 
-    With --epochs, training stops early; an interrupted run is trained as far as it came. Of a sweep, the finished
-    trials and the run of the best one are verified. --tolerance accepts small differences if the machine or the
-    libraries differ: of a tensor relative to its largest value, of other numbers relative to themselves.
+    --epochs stops training early; an interrupted run is trained as far as it got. Of a sweep, the finished trials and
+    the best run are verified. --tolerance accepts small differences if the machine or the libraries differ: relative to
+    the largest value of a tensor, or to the number itself in all other files.
 
     Examples
     --------
@@ -141,14 +141,13 @@ def _told(verified: VerifiedRun) -> str:
 
 def _hint(verified: VerifiedRun) -> str | None:
     """Return why a run may differ, or what accepts that it does."""
-    changes = [each.key for each in (*verified.inputs, *verified.machine)]
+    changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))
     if verified.is_rounded and verified.largest:
         needed = f"{10.0 ** math.ceil(math.log10(verified.largest)):.0e}"
-        return (
-            f"the machine or the libraries differ ({', '.join(changes)}); use --tolerance {needed} to accept rounding"
-        )
+        earlier = "" if verified.beginning else ", or --epochs to compare the first ones"
+        return f"rounding differs with {changes}; use --tolerance {needed} to accept what became of it{earlier}"
     if changes:
-        return f"what else differs: {', '.join(changes)}"
+        return f"what else differs: {changes}"
     if verified.message:
         return None
     return "spec, rows and machine are the same: a file was changed after the run, or this is a bug in specnet"

@@ -13,8 +13,8 @@ from specnet.spec.reading.words import counted
 from specnet.training.beginning import Beginning
 from specnet.training.identity import Difference
 
-ROUNDING = 1e-3
-"""The largest relative difference that is called one of rounding."""
+ROUNDING = 1e-6
+"""The largest relative difference that is called one of rounding, before it grows with each step."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,21 @@ class VerifiedRun:
 
     @property
     def is_rounded(self) -> bool:
-        """Whether only numbers differ, and by little, on a machine that differs."""
-        largest = self.largest
-        return bool(self.machine) and not self.inputs and largest is not None and largest <= ROUNDING
+        """Whether only numbers differ, at first by no more than rounding does, on a machine that differs."""
+        first = self.differences[0].distance if self.differences else None
+        return self._is_explained and self.largest is not None and first is not None and first.relative <= ROUNDING
+
+    @property
+    def _is_explained(self) -> bool:
+        """Whether the machine or the libraries differ, and nothing else."""
+        return bool(self.machine) and not self.inputs
 
     def is_within(self, tolerance: float | None) -> bool:
         """Return whether it is the same, or only numbers differ, by no more than that, on a machine that differs."""
         largest = self.largest
         if self.is_same or tolerance is None or largest is None:
             return self.is_same
-        return bool(self.machine) and not self.inputs and largest <= tolerance
+        return self._is_explained and largest <= tolerance
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
