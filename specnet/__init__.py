@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from specnet.running.many.runs import RepeatedResult, run_many
     from specnet.running.sweeps.results import NestedResult, SweepResult
     from specnet.running.sweeps.sweep import nested_sweep, sweep
+    from specnet.running.verification.result import Verification
+    from specnet.running.verification.verifying import verify
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
     from specnet.training import Observer, StopTraining
 
@@ -69,6 +71,7 @@ __all__ = [
     "TakenError",
     "TensorBoardLogger",
     "TrainingError",
+    "Verification",
     "build",
     "export",
     "fit",
@@ -80,6 +83,7 @@ __all__ = [
     "run",
     "run_many",
     "sweep",
+    "verify",
 ]
 
 _HOMES = {
@@ -110,6 +114,7 @@ _HOMES = {
     "TakenError": "errors",
     "TensorBoardLogger": "loggers",
     "TrainingError": "errors",
+    "Verification": "running.verification.result",
     "build": "network",
     "export": "exporting",
     "fit": "running",
@@ -121,6 +126,7 @@ _HOMES = {
     "run": "running",
     "run_many": "running.many.runs",
     "sweep": "running.sweeps.sweep",
+    "verify": "running.verification.verifying",
 }
 
 

@@ -30,6 +30,7 @@ from specnet.cli.sweep import sweep
 from specnet.cli.usage import Fault
 from specnet.cli.usage import report as report_fault
 from specnet.cli.validate import validate
+from specnet.cli.verify import verify
 
 _SECTION = "\n\nExamples\n--------\n"
 
@@ -121,6 +122,7 @@ _VERBS = (
     parts,
     check,
     report,
+    verify,
     diff,
     runs,
     compare,

@@ -85,7 +85,7 @@ class RunFolder:
         if not self.facts()["finished"]:
             message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
-        differences = self._identity().differences(identity)
+        differences = self.identity().differences(identity)
         if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
             message = "the run in this folder has finished; only an interrupted run can get more epochs"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
@@ -101,7 +101,7 @@ class RunFolder:
             raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
 
-    def _identity(self) -> RunIdentity:
+    def identity(self) -> RunIdentity:
         """Return what the run that was written here is about."""
         with file_errors(self.path / RESOLVED):
             spec = read_file(self.path / RESOLVED, LARGEST_RECORD)

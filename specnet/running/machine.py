@@ -8,10 +8,14 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from specnet.compiler.native.building import compiler_name
+from specnet.compiler.native.target import native_target
 from specnet.version import __version__
 
 THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"
 """Keys of what `machine_facts` tells."""
+COMPILER = "compiler"
+"""The key in a run's facts for what `compiler_facts` tells; null where nothing was compiled."""
 
 
 def library_versions() -> dict[str, str]:
@@ -34,6 +38,11 @@ def machine_facts() -> dict[str, Any]:
         },
         CPU_FEATURES: _cpu_features(),
     }
+
+
+def compiler_facts() -> dict[str, str | None]:
+    """Return the name and version of the C compiler, and the kind of CPU that it compiles for."""
+    return {"name": compiler_name(), "target": native_target().name}
 
 
 # A process keeps what it has loaded, and to look for it takes milliseconds, of which a series of short runs has few.

@@ -32,7 +32,7 @@ from specnet.report.findings import Finding, findings
 from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
 from specnet.running.evidence import run_evidence
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.machine import library_versions, machine_facts
+from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.rows import Rows, SpecData, data_hash, split_data
 from specnet.spec import Spec
 from specnet.training import Checkpoint, Keeper, Observer, RunIdentity
@@ -153,6 +153,7 @@ class RunOutcome:
             "data_sha256": begun.identity.data_sha256,
             "seed": self.fitted.model.spec.seed,
             **result.engine.facts(),
+            COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
             **self.machine,
             "versions": begun.versions,
             TRAINING_ROWS: _hashes(begun.data.splits["train"]).to_data(),

@@ -45,7 +45,7 @@ class RunIdentity(NamedTuple):
 
     def differences(self, now: RunIdentity) -> list[Difference]:
         """Return the differences of another run, in the order of the spec, with the data last."""
-        mine, theirs = dict(_leaves(json.loads(self.spec))), dict(_leaves(json.loads(now.spec)))
+        mine, theirs = dict(leaves(json.loads(self.spec))), dict(leaves(json.loads(now.spec)))
         keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
         found = [Difference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
         if self.data_sha256 != now.data_sha256:
@@ -59,10 +59,10 @@ def in_words(differences: list[Difference]) -> str:
     return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield the dotted key and the JSON of every value in a document."""
     if isinstance(value, dict | list) and value:
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
     else:
         yield path, json.dumps(value, ensure_ascii=False)

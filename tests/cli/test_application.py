@@ -19,7 +19,7 @@ from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, environment, process
 
 VERBS = [
-    *("run", "sweep", "validate", "show", "parts", "check", "report", "diff", "runs", "compare"),
+    *("run", "sweep", "validate", "show", "parts", "check", "report", "verify", "diff", "runs", "compare"),
     *("predict", "evaluate", "export", "import", "schema", "new"),
 ]
 

@@ -76,7 +76,7 @@ def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
 
 RUN_ARGUMENTS = [
     *("run", "sweep", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
-    *("predict", "evaluate", "export"),
+    *("verify", "predict", "evaluate", "export"),
 ]
 """Command lines that the folder of a run can go on."""
 
@@ -110,7 +110,7 @@ def test_runs_are_offered_where_a_run_can_stand(folder: Path, runs: list[str], c
     found = offered(f"specnet {command} ", folder)
     assert found[:3] == ["mine", "runs/moons/2", "runs/moons/10"]
     # What a shell offers itself where nothing else is offered; no files where a run alone can stand.
-    only_runs = command.split()[0] in ("report", "compare")
+    only_runs = command.split()[0] in ("report", "verify", "compare")
     assert found[3:] == ["elsewhere/", *([] if only_runs else ["moons.toml"])]
 
 

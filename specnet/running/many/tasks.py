@@ -26,6 +26,7 @@ from specnet.running.rows import table_hash
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.document import Document
 from specnet.training import Observer
+from specnet.training.beginning import Beginning, StopAfter, Stopped
 
 THREADS = 1
 State = Literal["finished", "pruned", "diverged", "refused"]
@@ -105,10 +106,13 @@ class Task:
     common : Common
     data : mapping
         The document of its spec.
+    beginning : Beginning or None
+        Where it stops; None for the whole run.
     """
 
     common: Common
     data: Mapping[str, Any]
+    beginning: Beginning | None = field(default=None, kw_only=True)
 
     def spec(self, table: Table) -> Spec:
         """Return the run's spec.
@@ -125,6 +129,10 @@ class Task:
             raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))
         return spec
 
+    def observer(self) -> Observer:
+        """Return what follows the training."""
+        return Observer() if self.beginning is None else StopAfter(self.beginning)
+
     def computed(self, table: Table) -> Outcome:
         """Return what the run comes to: an ordinary one, with all of its files.
 
@@ -134,9 +142,9 @@ class Task:
         KeyboardInterrupt
         """
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
-        run = train_run(begun, Observer())
+        run = train_run(begun, self.observer())
         result = run.fitted.result
-        if result.interruption is not None:
+        if result.interruption is not None and not isinstance(result.interruption, Stopped):
             raise result.interruption
         return Outcome(
             "finished",

@@ -17,6 +17,7 @@ from specnet.running.many.tasks import Curve, Outcome, Task
 from specnet.running.rows import split_data
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.training import Observer, StopTraining
+from specnet.training.beginning import Stopped
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -88,7 +89,7 @@ class TrialTask(Task):
     def computed(self, table: Table) -> Outcome:
         """Return what the run comes to: metrics and history, and the model if it is kept."""
         data = split_data(self.spec(table), table, has_test=False)
-        observer = Observer() if self.pruning is None else PruningObserver(self.pruning)
+        observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
             fitted = fit_rows(
@@ -102,7 +103,7 @@ class TrialTask(Task):
         except StopTraining as stop:
             return Outcome("pruned", epochs=stop.epoch, curve=curve)
         result = fitted.result
-        if result.interruption is not None:
+        if result.interruption is not None and not isinstance(result.interruption, Stopped):
             raise result.interruption
         return Outcome(
             "finished",

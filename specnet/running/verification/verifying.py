@@ -1,0 +1,171 @@
+"""Proof of a run: its spec is run again, and all files are compared with those in its folder."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from specnet.data import load_table
+from specnet.errors import DataError
+from specnet.files import PathLike
+from specnet.files.runs import FACTS, check_run, spec_folder
+from specnet.files.sweeps import is_series, is_sweep
+from specnet.parts.part import Part
+from specnet.report.progress import shown_progress
+from specnet.running.folder import RunFolder, reserved, reserved_folder
+from specnet.running.machine import THREADS
+from specnet.running.outcome import BegunRun, train_run
+from specnet.running.reading import given_spec
+from specnet.running.runner import check_count
+from specnet.running.verification.comparison import facts_of, kept_run
+from specnet.running.verification.result import Verification
+from specnet.running.verification.series import verified_series
+from specnet.spec import Limits, text_saying
+from specnet.training import Observer, Observers
+from specnet.training.beginning import StopAfter, Stopped
+from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
+
+
+def verify(
+    run: PathLike,
+    out: PathLike | None = None,
+    *,
+    epochs: int | None = None,
+    sample: int | None = None,
+    tolerance: float | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
+    force: bool = False,
+    parts: Iterable[type[Part]] = (),
+    limits: Limits | None = None,
+    observer: Observer | None = None,
+    verbose: bool = False,
+) -> Verification:
+    """Run the spec in the folder of a run again, and compare all files, byte for byte.
+
+    These are all that a run writes but ``run.json`` and ``report.html``, which tell of times. Where they differ, the
+    result says which epoch and which tensor differ first, how far, and what else does: rows, versions, BLAS, CPU,
+    threads, engine and compiler. The folder itself is only read.
+
+    Parameters
+    ----------
+    run : path
+        The folder of a run, of folds or seeds, or of a sweep. Of a sweep the finished trials are verified, and the run
+        of the best one.
+    out : path, optional
+        The folder to write the runs to; nothing is kept if None.
+    epochs : int, optional
+        Train only the first epochs, of an ensemble those of its first member, and compare what was recorded until then.
+        Schedules are those of the whole run. An interrupted run is trained as far as it came.
+    sample : int, optional
+        Number of runs to verify of many; they are drawn by a fixed seed. The run of the best trial of a sweep comes in
+        addition. Default: all.
+    tolerance : float, optional
+        Largest relative difference that is accepted where the machine or the libraries differ, but neither the spec nor
+        the rows: of a tensor relative to its largest value, of a number in the history, the looks or the metrics
+        relative to itself. Without it only equal bytes pass.
+    jobs : int
+        Number of members of an ensemble, or of runs of many, to train at once.
+    threads : int, optional
+        Number of threads of BLAS and of compiled functions; default: as many as the run had.
+    force : bool
+        Overwrite the files of earlier runs in `out`.
+    parts, limits : optional
+        As for `run`.
+    observer : Observer, optional
+        Is told of the course of training; of many runs, of suspicious rows alone.
+    verbose : bool
+        Show the progress on standard error.
+
+    Raises
+    ------
+    FileError
+        If it is not the folder of a run, or a file is damaged or missing.
+    SpecError, DataError, TrainingError
+        If the run cannot be made again, for example because its rows are gone.
+    TakenError
+        If `out` is not empty and may not be overwritten.
+    """
+    for name, count in {"epochs": epochs, "sample": sample, "jobs": jobs, "threads": threads}.items():
+        check_count(name, count)
+    if tolerance is not None and not _is_tolerance(tolerance):
+        raise DataError(f"tolerance must be a number above 0, got {tolerance!r}")
+    check_observer(observer)
+    path, parts = Path(run), tuple(parts)
+    if out is not None and os.path.realpath(out) == os.path.realpath(path):
+        raise DataError("out is the folder of the run to verify", hint="choose another folder", source=os.fspath(out))
+    with ExitStack() as stack:
+        stack.enter_context(Interruptions(terminates=True))
+        if not (path / FACTS).is_file() and (is_sweep(path) or is_series(path)):
+            if threads is not None:
+                raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
+            folder = None
+            if out is not None:
+                folder = stack.enter_context(reserved(out, (), force=force, resume=False))
+            found = verified_series(
+                path,
+                folder,
+                epochs=epochs,
+                sample=sample,
+                jobs=jobs,
+                parts=parts,
+                limits=limits,
+                observer=observer,
+                verbose=verbose,
+            )
+        else:
+            check_run(path)
+            if sample is not None:
+                raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
+            written = None
+            if out is not None:
+                written = stack.enter_context(reserved_folder(out, force=force, resume=False))
+            followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
+            found = _verified(RunFolder(path), written, epochs, jobs, threads, parts, limits, followed)
+    return replace(found, tolerance=tolerance)
+
+
+def _is_tolerance(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _verified(
+    folder: RunFolder,
+    written: RunFolder | None,
+    epochs: int | None,
+    jobs: int,
+    threads: int | None,
+    parts: Iterable[type[Part]],
+    limits: Limits | None,
+    observer: Observer,
+) -> Verification:
+    kept = kept_run(folder.path, folder.facts(), epochs)
+    spec = given_spec(folder.path, limits=limits, parts=parts)
+    if spec is None or spec.data is None:
+        what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
+        hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
+        raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(folder.path))
+    if threads is None and isinstance(kept.facts.get(THREADS), int):
+        threads = kept.facts[THREADS]
+    if kept.beginning is not None:
+        observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1
+    table = load_table(spec)
+    begun = BegunRun.of(spec, table, time.perf_counter())
+    outcome = train_run(begun, observer, jobs=jobs, threads=threads)
+    interruption = outcome.fitted.result.interruption
+    if interruption is not None and not isinstance(interruption, Stopped):
+        raise interruption
+    language, text = text_saying(spec)
+    start = spec_folder(spec.folder, folder.path if written is None else written.path)
+    contents = {f"spec.{language}": text, **outcome.files(start)}
+    if written is not None:
+        written.write(contents)
+    found = kept.compared(contents, facts_of(contents), spec, table)
+    return Verification((found,), folder=None if written is None else written.path)

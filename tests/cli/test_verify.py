@@ -1,0 +1,118 @@
+"""`specnet verify`: a run made again, and compared with its folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Specnet
+from tests.running.verification.folders import change_facts, change_model, one_ulp_up, other_numpy
+
+pytestmark = pytest.mark.usefixtures("moons")
+
+
+def test_a_run_that_is_the_same(specnet: Specnet) -> None:
+    ended = specnet("verify", "moons")
+    assert (ended.status, ended.out) == (0, "the same 8 files\n")
+    assert "2 → 5 relu → 1 sigmoid" in ended.err
+    assert specnet("verify", "moons", "-q").out == ""
+    assert specnet("verify", "moons", "--epochs", "3", "--threads", "1").out.startswith(
+        "the same 5 files up to epoch 3\n"
+    )
+
+
+def test_what_differs_is_told_with_its_cause(specnet: Specnet, folder: Path) -> None:
+    change_model(folder / "moons", "layers.0.weight", one_ulp_up)
+    other_numpy(folder / "moons")
+    ended = specnet("verify", "moons")
+    assert ended.status == 1
+    first, model, predictions, versions = ended.out.splitlines()
+    assert first == "1 of 8 files differs"
+    assert model.startswith("model.safetensors differs: layers.0.weight, 10 of 10 values, at most 1 ulp (")
+    assert predictions.startswith("predictions of 60 rows: the same labels, probabilities differ by at most ")
+    assert versions.startswith("numpy   1.0 → ")
+    assert "moons: error[different]: 1 of 8 files differs; model.safetensors differs: layers.0.weight" in ended.err
+    assert "rounding differs with numpy; use --tolerance 1e-" in ended.err
+    quiet = specnet("verify", "moons", "-q")
+    assert (quiet.status, quiet.out) == (1, "")
+    assert quiet.err.startswith("moons: error[different]: 1 of 8 files differs")
+    tolerated = specnet("verify", "moons", "--tolerance", "1e-6")
+    assert tolerated.status == 0
+    assert "only rounding differs, by at most " in tolerated.out
+
+
+def test_what_differs_without_a_cause_is_told_as_such(specnet: Specnet, folder: Path) -> None:
+    change_model(folder / "moons", "layers.0.weight", one_ulp_up)
+    ended = specnet("verify", "moons", "--tolerance", "1e-6")
+    assert ended.status == 1
+    assert "spec, rows and machine are the same" in ended.err
+    change_facts(folder / "moons", data_sha256="0" * 64)
+    ended = specnet("verify", "moons", "--tolerance", "1e-6")
+    assert "data (SHA-256)   00000000… → " in ended.out
+    assert "what else differs: data (SHA-256), training rows" in ended.err
+
+
+def test_a_document(specnet: Specnet, folder: Path) -> None:
+    same = specnet("verify", "moons", "--format", "json")
+    assert (same.status, same.err) == (0, "")
+    document = same.document
+    assert (document["errors"], document["same"], document["holds"], document["total"]) == ([], True, True, 1)
+    change_model(folder / "moons", "layers.0.weight", one_ulp_up)
+    changed = specnet("verify", "moons", "--format", "json")
+    assert (changed.status, changed.document["same"]) == (1, False)
+    (run,) = changed.document["runs"]
+    (difference,) = run["differences"]
+    assert (difference["file"], difference["name"]) == ("model.safetensors", "layers.0.weight")
+    assert difference["distance"]["ulps"] == 1
+    assert run["predictions"]["rows"] == 60
+    assert [error["code"] for error in changed.document["errors"]] == ["different"]
+
+
+def test_many_runs_and_a_sample(specnet: Specnet, folder: Path) -> None:
+    specnet("run", "moons.toml", "-o", "folds", "--folds", "3", "--set", "training.epochs=3", "--no-report", "-q")
+    ended = specnet("verify", "folds")
+    assert (ended.status, ended.out) == (0, "the same 24 files in 3 runs\n")
+    assert ended.err.startswith("fold0   the same 8 files   ")
+    assert specnet("verify", "folds", "--sample", "2").out == "the same 16 files in 2 of 3 runs\n"
+    change_model(folder / "folds/fold1", "layers.0.weight", one_ulp_up)
+    ended = specnet("verify", "folds")
+    assert (ended.status, ended.out.splitlines()[-1]) == (1, "1 of 3 runs differs")
+    assert ended.out.startswith("fold1   1 of 8 files differs\n")
+    assert "folds/fold1: error[different]" in ended.err
+
+
+def test_mistakes(specnet: Specnet, folder: Path) -> None:
+    missing = specnet("verify", "runs/moons/1")
+    assert (missing.status, missing.err) == (1, "runs/moons/1: error[file]: no such folder\n")
+    assert specnet("verify", "moons", "--epochs", "0").status == 2
+    taken = specnet("verify", "moons", "-o", ".")
+    assert (taken.status, "error[taken]" in taken.err) == (2, True)
+    assert specnet("verify", "moons", "-o", "again").status == 0
+    assert json.loads((folder / "again/run.json").read_text())["finished"] is True
+
+
+def test_an_interrupted_one_ends_as_every_verb_does(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("specnet.running.verification.verifying.load_table", interrupted)
+    ended = specnet("verify", "moons", "-o", "out")
+    assert (ended.status, ended.err) == (130, "error[interrupted]: stopped by Ctrl-C\n")
+    assert not Path("out").exists()
+
+
+def test_the_spec_that_new_writes_for_a_table(specnet: Specnet, folder: Path) -> None:
+    rows = [
+        f"2023-{1 + i % 12:02}-0{1 + i % 7},{('rome', 'oslo', '')[i % 3]},{i * 7 % 11},{'' if i % 9 == 0 else i % 4},"
+        f"{('low', 'high')[i * 3 % 5 % 2]}"
+        for i in range(80)
+    ]
+    (folder / "table.csv").write_text("\n".join(["when,city,size,rooms,price", *rows]) + "\n")
+    assert specnet("new", "table.toml", "--data", "table.csv", "--target", "price", "-q").status == 0
+    setting = ["--set", "training.epochs=3", "--set", "training.ensemble=2"]
+    assert specnet("run", "table.toml", "-o", "table", "-q", "--no-report", *setting).status == 0
+    assert specnet("verify", "table").out == "the same 7 files\n"
+    assert specnet("verify", "table", "--epochs", "2").out == "the same 4 files up to epoch 2\n"

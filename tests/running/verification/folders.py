@@ -1,0 +1,82 @@
+"""Runs that are small, and what is changed in their folders."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from specnet import Observer, Verification, run, verify
+from specnet.files.tensors import decode, encode, read_header
+from specnet.running.verification.result import VerifiedRun
+from tests.running.moons import MOONS
+
+SPEC = MOONS.replace("epochs = 12", 'epochs = 12\nmetrics = ["accuracy"]')
+TABLE = """
+name = "table"
+[data]
+type = "csv"
+path = "rows.csv"
+target = "kind"
+split = { test_size = 0.25 }
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "binary_crossentropy"
+epochs = 5
+"""
+
+
+def made(folder: Path, spec: str = SPEC, **options: Any) -> Path:
+    """Run a spec, and return its folder."""
+    run(spec, folder, report=False, observer=Observer(), **options)
+    return folder
+
+
+def only(found: Verification) -> VerifiedRun:
+    (verified,) = found.runs
+    return verified
+
+
+def verified(folder: Path, **options: Any) -> VerifiedRun:
+    return only(verify(folder, **options))
+
+
+def write_rows(path: Path, rows: int = 60) -> None:
+    """Write a table with a date, a text and gaps."""
+    rng = np.random.default_rng(0)
+    lines = ["day,size,city,kind"]
+    for row in range(rows):
+        size = "" if row % 7 == 0 else f"{rng.normal():.3f}"
+        lines.append(f"2024-{1 + row % 12:02}-03,{size},{('rome', 'oslo', '')[row % 3]},{('yes', 'no')[row % 5 % 2]}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def change_facts(folder: Path, **facts: Any) -> None:
+    """Change what ``run.json`` says."""
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+
+
+def other_numpy(folder: Path) -> None:
+    """Let the run be one of another version of NumPy."""
+    versions = json.loads((folder / "run.json").read_text())["versions"]
+    change_facts(folder, versions={**versions, "numpy": "1.0"})
+
+
+def change_model(folder: Path, name: str, change: Callable[[Any], None], *, recorded: bool = True) -> None:
+    """Change a tensor of the model, as if the run had come to that, or as if the file had been changed later."""
+    path = folder / "model.safetensors"
+    with path.open("rb") as stream:
+        header = read_header(stream, path.stat().st_size)
+        tensors = {key: array.copy() for key, array in decode(header, stream.read()).items()}
+    change(tensors[name])
+    path.write_bytes(encode(tensors, header.metadata))
+    if recorded:
+        change_facts(folder, model_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def one_ulp_up(array: Any) -> None:
+    array[...] = np.nextafter(array, array.dtype.type(np.inf))

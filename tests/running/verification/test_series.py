@@ -1,0 +1,153 @@
+"""Folds, seeds and sweeps that are made again: all of them, or a sample."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from specnet import DataError, FileError, Observer, nested_sweep, run_many, sweep, verify
+from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
+
+SWEEP = f"""{SPEC}
+[sweep]
+trials = 4
+sampler = "random"
+[sweep.space]
+"training.l2" = [0.0, 0.01, 0.1]
+"""
+QUICK = ("training.epochs=4",)
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many") / "folds"
+    run_many(SPEC, folder, folds=2, seeds=2, overrides=QUICK, report=False, observer=Observer())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many") / "sweep"
+    overrides = [*QUICK, "data.split.validation_size=0.25"]
+    sweep(SWEEP, folder, overrides=overrides, keep_models=True, report=False, observer=Observer())
+    return folder
+
+
+def names(found):
+    return [run.name for run in found.runs]
+
+
+def test_every_run_of_folds_and_seeds_is_the_same(folds: Path):
+    found = verify(folds)
+    assert found.is_same
+    assert names(found) == ["seed0_fold0", "seed0_fold1", "seed1_fold0", "seed1_fold1"]
+    assert {len(run.files) for run in found.runs} == {8}
+    assert all(run.machine == run.inputs == () for run in found.runs)
+
+
+def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path):
+    found = verify(folds, sample=2, epochs=2)
+    assert (found.is_same, len(found.runs), found.total) == (True, 2, 4)
+    assert names(verify(folds, sample=2, epochs=1)) == names(found)
+    assert {run.beginning for run in found.runs} == {(0, 2)}
+    assert names(verify(folds, sample=9, epochs=1)) == names(verify(folds, epochs=1))
+
+
+def test_the_run_that_differs_is_found(folds: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    change_model(folder / "seed1_fold0", "layers.1.bias", one_ulp_up)
+    change_facts(folder / "seed0_fold1", cpu_features=["NOTHING"])
+    found = verify(folder)
+    assert [run.name for run in found.others] == ["seed1_fold0"]
+    (difference,) = found.others[0].differences
+    assert (difference.file, difference.name) == ("model.safetensors", "layers.1.bias")
+    assert [change.key for change in found.runs[1].machine] == ["CPU features"]
+
+
+def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
+    found = verify(folds, tmp_path / "out", sample=2)
+    for name in names(found):
+        assert (tmp_path / "out" / name / "model.safetensors").read_bytes() == (
+            folds / name / "model.safetensors"
+        ).read_bytes()
+        assert verify(tmp_path / "out" / name).is_same
+    assert found.folder == tmp_path / "out"
+
+
+def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):
+    found = verify(searched)
+    assert found.is_same
+    assert names(found) == ["best", *(f"trials/000{number}" for number in range(4))]
+    assert set(found.runs[1].files) == {"spec.toml", "history.jsonl", "metrics.json", "model.safetensors"}
+    assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (2, 5)
+
+
+def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    path = folder / "trials/0002/metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["validation"]["loss"] *= 1.5
+    path.write_text(json.dumps(metrics, indent=2) + "\n")
+    facts = json.loads((folder / "sweep.json").read_text())
+    facts["versions"]["numpy"] = "1.0"
+    (folder / "sweep.json").write_text(json.dumps(facts))
+    found = verify(folder)
+    (other,) = found.others
+    assert (other.name, other.differences[0].name) == ("trials/0002", "validation.loss")
+    assert [tuple(change)[:2] for change in other.machine] == [("numpy", "1.0")]
+    assert not other.is_rounded
+
+
+def test_trials_of_several_folds_are_the_same(tmp_path: Path):
+    overrides = [*QUICK, "sweep.folds=2", "sweep.trials=2"]
+    sweep(SWEEP, tmp_path / "sweep", overrides=overrides, keep_models=True, report=False, observer=Observer())
+    found = verify(tmp_path / "sweep")
+    assert found.is_same
+    assert {"fold0.model.safetensors", "fold1.model.safetensors"} <= set(found.runs[1].files)
+    assert verify(tmp_path / "sweep", epochs=2).is_same
+
+
+def test_trials_without_an_end_are_left_out(tmp_path: Path):
+    overrides = [*QUICK, "data.split.validation_size=0.25", "training.optimizer=sgd"]
+    spec = SWEEP.replace('"training.l2" = [0.0, 0.01, 0.1]', '"training.optimizer.learning_rate" = [0.1, 1e30]')
+    sweep(spec, tmp_path / "sweep", overrides=overrides, report=False, observer=Observer())
+    states = {
+        path.parent.name: json.loads(path.read_text())["state"] for path in tmp_path.glob("sweep/trials/*/run.json")
+    }
+    assert set(states.values()) == {"finished", "diverged"}
+    finished = sorted(f"trials/{name}" for name, state in states.items() if state == "finished")
+    assert names(verify(tmp_path / "sweep")) == ["best", *finished]
+
+
+def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
+    overrides = [*QUICK, "data.split.validation_size=0.25", "sweep.trials=2"]
+    nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, report=False, observer=Observer())
+    found = verify(tmp_path / "nested", sample=1)
+    assert (found.is_same, found.total, len(found.runs)) == (True, 6, 4)
+    assert [name.rpartition("/")[0] for name in names(found)] == ["fold0", "fold0/trials", "fold1", "fold1/trials"]
+
+
+def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    spec = folder / "seed0_fold1/spec.toml"
+    spec.write_text(spec.read_text() + '\n[training.optimizer]\ntype = "sgd"\nlearning_rate = 1e30\n')
+    (other,) = verify(folder).others
+    assert (other.name, other.files) == ("seed0_fold1", ())
+    assert str(other).startswith("cannot be made again: diverged: ")
+
+
+def test_what_many_runs_refuse(folds: Path, tmp_path: Path):
+    with pytest.raises(DataError, match="each has one thread"):
+        verify(folds, threads=2)
+    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    for run in folder.glob("*/run.json"):
+        run.unlink()
+    with pytest.raises(FileError, match="none of the runs in this folder has finished"):
+        verify(folder)
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(folds: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0.0)
+    assert verify(folds, jobs=2).is_same

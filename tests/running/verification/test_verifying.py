@@ -1,0 +1,382 @@
+"""A run that is made again: the same, or what differs, how far, and why."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specnet import DataError, FileError, Observer, TakenError, run, verify
+from specnet.data.feed import Feed
+from tests.compiling import compiles
+from tests.running.moons import Interrupting, contents
+from tests.running.verification.folders import (
+    SPEC,
+    TABLE,
+    change_facts,
+    change_model,
+    made,
+    one_ulp_up,
+    only,
+    other_numpy,
+    verified,
+    write_rows,
+)
+
+FILES = 8
+"""Of a run on two inputs: all but ``run.json`` and ``report.html``."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    return made(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A finished run, to be changed."""
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def test_a_run_is_the_same_and_its_folder_is_left_alone(folder: Path):
+    before = contents(folder)
+    found = verify(folder, observer=Observer())
+    assert (found.is_same, found.holds, found.total, found.folder) == (True, True, 1, None)
+    assert only(found).differences == only(found).machine == only(found).inputs == ()
+    assert str(only(found)) == f"the same {FILES} files"
+    assert set(only(found).files) == before.keys() - {"run.json"}
+    assert contents(folder) == before
+
+
+def test_a_changed_bit_of_the_model_is_found(folder: Path):
+    change_model(folder, "layers.0.weight", lambda weight: one_ulp_up(weight[1]))
+    found = verified(folder)
+    (difference,) = found.differences
+    assert (difference.file, difference.name, difference.epoch) == ("model.safetensors", "layers.0.weight", None)
+    assert (difference.distance.count, difference.distance.size, difference.distance.ulps) == (2, 8, 1)
+    assert str(difference).startswith("model.safetensors differs: layers.0.weight, 2 of 8 values, at most 1 ulp (")
+    assert found.inputs == found.machine == ()
+    assert found.predictions.rows == 60
+    assert (found.predictions.others, found.predictions.largest < 1e-6) == (0, True)
+
+
+def test_a_model_that_was_changed_after_the_run_is_told_as_such(folder: Path):
+    change_model(folder, "layers.0.weight", one_ulp_up, recorded=False)
+    (change,) = verified(folder).inputs
+    assert change.key == "the model's file (SHA-256)"
+
+
+def test_the_first_epoch_that_differs_is_told(folder: Path):
+    path = folder / "history.jsonl"
+    lines = path.read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    records[6]["loss"] = float(np.nextafter(records[6]["loss"], 1))
+    records[9]["loss"] += 0.5
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    (difference,) = verified(folder).differences
+    assert (difference.file, difference.name, difference.epoch) == ("history.jsonl", "loss", 7)
+    assert difference.distance.ulps == 1
+    assert difference.largest > 0.1
+    assert (float(difference.then), difference.now) == (records[6]["loss"], repr(json.loads(lines[6])["loss"]))
+
+
+def test_looks_and_snapshots_say_the_epoch_and_the_layer(folder: Path):
+    path = folder / "layers.jsonl"
+    looks = [json.loads(line) for line in path.read_text().splitlines()]
+    looks[3]["layers"][1]["gradient"] *= 2
+    path.write_text("".join(json.dumps(look) + "\n" for look in looks))
+    (folder / "snapshots.safetensors").unlink()
+    looked, missing = verified(folder).differences
+    assert (looked.file, looked.name, looked.epoch) == ("layers.jsonl", "layers.1.gradient", looks[3]["epoch"])
+    assert (missing.file, missing.then, missing.now) == ("snapshots.safetensors", "missing", "exists")
+
+
+def test_other_versions_are_named_then_and_now(folder: Path):
+    other_numpy(folder)
+    blas = json.loads((folder / "run.json").read_text())["blas"]
+    change_facts(
+        folder,
+        blas={**blas, "architecture": "Elsewhere"},
+        cpu_features=["NOTHING"],
+        engine="compiled",
+        compiler={"name": "gcc 1.0", "target": "MMX"},
+    )
+    found = verified(folder)
+    assert found.is_same
+    assert {change.key: change.then for change in found.machine} == {
+        "numpy": "1.0",
+        "BLAS kernels": "Elsewhere",
+        "CPU features": "NOTHING",
+        "engine": "compiled",
+    }
+    now = {change.key: change.now for change in found.machine}
+    assert (now["numpy"], now["engine"]) == (np.__version__, "numpy")
+
+
+def test_a_run_has_the_threads_that_it_had(folder: Path, tmp_path: Path):
+    made(tmp_path / "one", threads=1)
+    assert verified(tmp_path / "one").machine == ()
+    (change,) = verified(tmp_path / "one", threads=2).machine
+    assert tuple(change) == ("threads", "1", "2")
+
+
+def test_rounding_is_accepted_up_to_a_tolerance_where_the_machine_differs(folder: Path):
+    change_model(folder, "layers.0.weight", one_ulp_up)
+    largest = verified(folder).largest
+    assert 0 < largest < 1e-6
+    assert not verify(folder, tolerance=1.0).holds  # nothing differs that would explain it
+    other_numpy(folder)
+    assert verified(folder).is_rounded
+    assert verify(folder, tolerance=largest).holds
+    assert not verify(folder, tolerance=largest).is_same
+    assert not verify(folder, tolerance=largest * 0.99).holds
+    assert not verify(folder).holds
+
+
+def test_no_tolerance_covers_what_is_no_number(folder: Path):
+    other_numpy(folder)
+    metrics = folder / "metrics.json"
+    metrics.write_text(metrics.read_text().replace('"train": 45', '"train": 46'))
+    found = verify(folder, tolerance=1e9)
+    assert (found.holds, only(found).is_rounded, only(found).largest) == (False, False, None)
+
+
+def test_other_bytes_with_the_same_values_are_a_difference(folder: Path):
+    metrics = folder / "metrics.json"
+    metrics.write_text(metrics.read_text() + "\n")
+    (difference,) = verified(folder).differences
+    assert str(difference) == "metrics.json differs: the same values in other bytes"
+
+
+@pytest.mark.parametrize("tolerance", [0, -1e-6, float("nan"), float("inf"), True, "1"])
+def test_what_is_no_tolerance_is_refused(whole: Path, tolerance):
+    with pytest.raises(DataError, match="tolerance must be a number above 0"):
+        verify(whole, tolerance=tolerance)
+
+
+def test_a_changed_cell_is_named(tmp_path: Path):
+    write_rows(tmp_path / "rows.csv")
+    (tmp_path / "spec.toml").write_text(TABLE)
+    made(tmp_path / "run", tmp_path / "spec.toml")
+    assert verified(tmp_path / "run").is_same
+    text = (tmp_path / "rows.csv").read_text()
+    for cell, told, files in (
+        (",1.304,", "45, none of them new", {"metrics.json"}),  # of a test row
+        (",-0.536,", "45, 1 of them new", {"history.jsonl", "model.safetensors", "metrics.json"}),
+    ):
+        assert text.count(cell) == 1
+        (tmp_path / "rows.csv").write_text(text.replace(cell, f"{cell[:-2]}9,"))
+        found = verified(tmp_path / "run")
+        assert files <= {each.file for each in found.differences}
+        changes = {change.key: change for change in found.inputs}
+        assert changes.keys() == {"data (SHA-256)", "training rows"}
+        assert (changes["training rows"].then, changes["training rows"].now) == ("45", told)
+        assert not verify(tmp_path / "run", tolerance=1e9).holds
+
+
+def test_settings_of_the_run_hold_and_another_spec_is_told(folder: Path, tmp_path: Path):
+    made(tmp_path / "set", overrides=["training.epochs=5", "seed=9"])
+    assert verified(tmp_path / "set").is_same
+    change_facts(tmp_path / "set", overrides=["training.epochs=6", "seed=9"])
+    found = verified(tmp_path / "set")
+    assert [tuple(change) for change in found.inputs] == [("training.epochs", "5", "6")]
+    assert {"spec.resolved.json", "history.jsonl", "model.safetensors"} <= {each.file for each in found.differences}
+
+
+def test_the_beginning_alone_is_that_of_the_whole_run(tmp_path: Path):
+    schedule = 'optimizer = { type = "sgd", learning_rate = 0.1, schedule = "cosine_decay" }\nbatch_size = 16'
+    made(tmp_path / "run", SPEC.replace("epochs = 12", f"epochs = 40\n{schedule}\nlog_every = 3"))
+    for epochs in (1, 4, 5, 39, 40, 99):
+        found = verified(tmp_path / "run", epochs=epochs)
+        assert found.is_same
+        assert (found.beginning and found.beginning.epochs) == (epochs if epochs < 40 else None)
+    lines = (tmp_path / "run/history.jsonl").read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), "loss": 7.0})  # of epoch 7
+    (tmp_path / "run/history.jsonl").write_text("\n".join(lines) + "\n")
+    assert verified(tmp_path / "run", epochs=6).is_same
+    (difference,) = verified(tmp_path / "run", epochs=7).differences
+    assert (difference.file, difference.epoch) == ("history.jsonl", 7)
+    assert str(verified(tmp_path / "run", epochs=6)) == "the same 5 files up to epoch 6"
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        ["optimizer=lbfgs"],
+        ["average_weights=exponential", "batch_size=16"],
+        ["early_stopping.patience=2", "optimizer.learning_rate=0.1"],
+    ],
+)
+def test_whatever_trains_is_the_same_whole_and_up_to_an_epoch(tmp_path: Path, training: list[str]):
+    overrides = [f"training.{setting}" for setting in training]
+    made(tmp_path / "run", overrides=[*overrides, "data.split.validation_size=0.2"])
+    assert verified(tmp_path / "run").is_same
+    assert verified(tmp_path / "run", epochs=3).is_same
+
+
+def test_an_interrupted_run_is_compared_as_far_as_it_came(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC, tmp_path / "run", observer=Interrupting(5))
+    found = verified(tmp_path / "run")
+    assert found.is_same
+    assert (found.beginning.epochs, str(found)) == (5, f"the same {FILES + 1} files up to epoch 5")
+    assert {"checkpoint.safetensors", "model.safetensors", "metrics.json"} <= set(found.files)
+    assert verified(tmp_path / "run", epochs=9).files == found.files
+    cut = verified(tmp_path / "run", epochs=3)
+    assert cut.is_same
+    assert not {"checkpoint.safetensors", "model.safetensors"} & set(cut.files)
+
+
+def test_a_changed_checkpoint_is_found(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC.replace("12", "13"), tmp_path / "run", observer=Interrupting(5))
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC.replace("12", "13"), tmp_path / "other", overrides=["training.l2=0.1"], observer=Interrupting(5))
+    (tmp_path / "other/checkpoint.safetensors").replace(tmp_path / "run/checkpoint.safetensors")
+    (difference,) = verified(tmp_path / "run").differences
+    assert difference.file == "checkpoint.safetensors"
+    assert difference.distance.count > 0
+
+
+def test_a_run_that_was_interrupted_within_an_epoch_is_compared_up_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    batches = Feed.batches
+
+    def interrupted(feed, epoch, done=0):
+        for number, batch in enumerate(batches(feed, epoch, done)):
+            if (epoch, number) == (4, 1):
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(Feed, "batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC.replace("epochs = 12", "epochs = 12\nbatch_size = 16"), tmp_path / "run", observer=Observer())
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "interrupted in epoch 5"
+    found = verified(tmp_path / "run")
+    assert (found.is_same, found.beginning.epochs) == (True, 4)
+    assert "model.safetensors" not in found.files
+
+
+def test_a_run_without_an_epoch_has_nothing_to_compare(tmp_path: Path):
+    class AtOnce(Observer):
+        def trained(self, epoch, snapshot):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC, tmp_path / "run", observer=AtOnce())
+    with pytest.raises(DataError, match="interrupted before the end of its first epoch"):
+        verify(tmp_path / "run")
+
+
+def test_a_resumed_run_is_as_a_whole_one(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC, tmp_path / "run", observer=Interrupting(5))
+    run(SPEC, tmp_path / "run", resume=True, observer=Observer())
+    assert verified(tmp_path / "run").is_same
+
+
+def test_ensembles_whole_begun_and_interrupted(tmp_path: Path):
+    overrides = ["training.ensemble=3", "training.epochs=6"]
+    made(tmp_path / "run", overrides=overrides)
+    assert verified(tmp_path / "run").is_same
+    found = verified(tmp_path / "run", epochs=2)
+    assert (found.is_same, found.beginning) == (True, (0, 2))
+
+    class InSecond(Observer):
+        member = 0
+
+        def member_started(self, member, members):
+            self.member = member
+
+        def logged(self, epoch, record):
+            if (self.member, epoch) == (1, 3):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC, tmp_path / "cut", overrides=overrides, observer=InSecond())
+    found = verified(tmp_path / "cut")
+    assert (found.is_same, found.beginning) == (True, (1, 3))
+    assert str(found) == f"the same {FILES + 1} files up to epoch 3 of member 1"
+
+
+@pytest.mark.slow
+def test_members_at_once_are_the_same(tmp_path: Path):
+    made(tmp_path / "run", overrides=["training.ensemble=3"])
+    assert verified(tmp_path / "run", jobs=2).is_same
+
+
+def test_what_is_made_can_be_kept_and_is_a_run(folder: Path, tmp_path: Path):
+    out = tmp_path / "deep" / "again"
+    assert verify(folder, out).folder == out
+    assert {name: content for name, content in contents(folder).items() if name != "run.json"} == {
+        name: content for name, content in contents(out).items() if name != "run.json"
+    }
+    with pytest.raises(TakenError, match="not empty"):
+        verify(folder, out)
+    assert verify(folder, out, force=True).is_same
+    for same in (folder, folder / ".." / "run"):
+        with pytest.raises(DataError, match="out is the folder of the run to verify"):
+            verify(folder, same, force=True)
+
+
+def test_an_interruption_leaves_nothing(folder: Path, tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        verify(folder, tmp_path / "out", observer=Interrupting(4))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_spec_without_data_says_why_it_cannot_be_run_again(folder: Path):
+    text = (folder / "spec.toml").read_text()
+    begin, end = text.index("[data]"), text.index("[network]")
+    (folder / "spec.toml").write_text(text[:begin] + text[end:])
+    with pytest.raises(DataError, match="its spec has no data, as it was trained on arrays"):
+        verify(folder)
+
+
+def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path):
+    write_rows(tmp_path / "rows.csv")
+    (tmp_path / "spec.toml").write_text(TABLE)
+    made(tmp_path / "table", tmp_path / "spec.toml")
+    (tmp_path / "rows.csv").unlink()
+    for wrong, message in {
+        folder / "model.safetensors": "is a file; expected the folder of a run",
+        tmp_path / "nothing": "no such folder",
+        tmp_path: "is a folder without run.json",
+        tmp_path / "table": "rows.csv",
+    }.items():
+        with pytest.raises(FileError, match=message):
+            verify(wrong)
+    (folder / "history.jsonl").write_text("{")
+    with pytest.raises(FileError, match=r"history\.jsonl"):
+        verify(folder)
+    (folder / "spec.toml").unlink()
+    with pytest.raises(DataError, match="its folder has no spec"):
+        verify(folder)
+    change_facts(folder, epochs="many")
+    with pytest.raises(FileError, match='"epochs" must be a number'):
+        verify(folder)
+    with pytest.raises(DataError, match="sample needs the folder of folds, seeds or a sweep"):
+        verify(folder, sample=1)
+
+
+@compiles
+@pytest.mark.slow
+def test_another_engine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    overrides = ["training.epochs=60000", "data.n_samples=300"]
+    with monkeypatch.context() as patch:
+        patch.setattr("specnet.training.engine.missing", lambda: "there is no C compiler")
+        made(tmp_path / "run", overrides=overrides)
+    (engine,) = verified(tmp_path / "run", epochs=2000).machine
+    assert tuple(engine) == ("engine", "numpy", "compiled")
+    made(tmp_path / "compiled", overrides=["training.engine=compiled"])
+    facts = json.loads((tmp_path / "compiled/run.json").read_text())
+    assert facts["compiler"].keys() == {"name", "target"}
+    change_facts(tmp_path / "compiled", compiler={**facts["compiler"], "name": "gcc 1.0"})
+    found = verified(tmp_path / "compiled")
+    assert found.is_same
+    assert [tuple(change) for change in found.machine] == [("compiler", "gcc 1.0", facts["compiler"]["name"])]
