@@ -171,7 +171,7 @@ def _left_out(record: Record) -> Iterator[str]:
     elif record.absent is not None:
         yield f"{record.absent} The charts that need them are left out."
     elif record.importance is None:
-        yield "What the model uses is left out: too few test rows for a network of this size."
+        yield "What the model uses is left out: too few test rows, or too many columns and parameters."
 
 
 def _weight_pictures(record: Record) -> list[Any]:
