@@ -81,7 +81,7 @@ def page(record: Record) -> str:
             diagram=_diagram(record),
             live=None if record.live is None else record.live.data(_answer_names(record)),
             sliders=_sliders(record),
-            script=Markup((PAGES / "live.js").read_text("utf-8")),
+            live_script=Markup((PAGES / "live.js").read_text("utf-8")),
             members=record.members,
             story=None if record.plane is None else story(record.plane, record.snapshots),
             has_hidden=len(record.resolved.nodes) > 1,
