@@ -149,6 +149,7 @@ def run(
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:
     from specnet.files.runs import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
+    from specnet.report.figures import counted
     from specnet.report.scores import scores_table
     from specnet.running.folder import RunFolder
 
@@ -156,10 +157,14 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))
     output.data["metrics"] = figures
     output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
-    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"]))
+    metrics = result.model.spec.training.metrics
+    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
-    for finding in result.findings[:MOST_FINDINGS]:
+    worst_first = sorted(result.findings, key=lambda finding: finding.severity != "error")
+    for finding in worst_first[:MOST_FINDINGS]:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
+    if more := worst_first[MOST_FINDINGS:]:
+        output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
     named = [name for name in (REPORT, MODEL, METRICS, HISTORY) if name in files][:MOST_NAMED]
     output.parts(str(folder), f"{', '.join(named)}, …")
 

@@ -81,7 +81,7 @@ def page(record: Record) -> str:
             diagram=_diagram(record),
             live=None if record.live is None else record.live.data(_answer_names(record)),
             sliders=_sliders(record),
-            script=Markup((PAGES / "live.js").read_text("utf-8")),
+            live_script=Markup((PAGES / "live.js").read_text("utf-8")),
             members=record.members,
             story=None if record.plane is None else story(record.plane, record.snapshots),
             has_hidden=len(record.resolved.nodes) > 1,
@@ -171,7 +171,7 @@ def _left_out(record: Record) -> Iterator[str]:
     elif record.absent is not None:
         yield f"{record.absent} The charts that need them are left out."
     elif record.importance is None:
-        yield "What the model uses is left out: too few test rows for a network of this size."
+        yield "What the model uses is left out: too few test rows, or too many columns and parameters."
 
 
 def _weight_pictures(record: Record) -> list[Any]:

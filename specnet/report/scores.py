@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from specnet.parts.metrics import Metric
 from specnet.report.figures import interval, metric, metric_spread
 from specnet.report.headline import main_metric
+from specnet.report.run_table import LOSS
 from specnet.report.tables import TextTable
 
-COMPARED = ("constant", "linear")
-"""The baselines that a table has room for."""
+CONSTANT = "constant"
 INTERVAL = "95 %"
 
 Scores = Mapping[str, Mapping[str, float | None]]
@@ -21,33 +22,39 @@ Intervals = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 
 
 def scores_table(
-    scores: Scores, intervals: Intervals | None = None, baselines: Mapping[str, Scores] | None = None
+    scores: Scores,
+    intervals: Intervals | None = None,
+    baselines: Mapping[str, Scores] | None = None,
+    metrics: Iterable[Metric] = (),
 ) -> TextTable:
     """Return the figures of a model.
 
     With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
     With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
-    there is one. A figure that is not defined is a dash.
+    there is one. A figure that is not defined is a dash. A terminal has room for two baselines: the constant, and the
+    best of the others by the main metric.
 
     Parameters
     ----------
     scores, intervals : mapping
     baselines : mapping, optional
         The scores of other predictors by their names.
+    metrics : iterable of Metric
+        Of the spec; they know whether more is better.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     beside = {INTERVAL: {split: _bounds(bounds) for split, bounds in (intervals or {}).items()}}
-    compared = {title: (baselines or {})[title] for title in COMPARED if title in (baselines or {})}
+    held, main = [*scores][-1], main_metric(names) or LOSS
+    is_error = not any(each.type == main and each.larger_is_better for each in metrics)
+    compared = _compared(baselines or {}, held, main, is_error=is_error)
     beside |= {title: {split: _told(figures) for split, figures in sets.items()} for title, sets in compared.items()}
     columns = {split: _told(figures, names) for split, figures in scores.items()}
     if len(names) > 2:
-        held = [*scores][-1]
         columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
         columns = {title: cells for title, cells in columns.items() if any(cells.values())}
         rows = [(name, *(cells.get(name, "") for cells in columns.values())) for name in names]
         header = ["", *columns]
     else:
-        main = names[-1]
         cells = {title: [sets.get(split, {}).get(main, "") for split in scores] for title, sets in beside.items()}
         cells = {title: column for title, column in cells.items() if any(column)}
         rows = [
@@ -75,6 +82,14 @@ def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text
         for split, figures in summary.items()
     ]
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
+
+
+def _compared(baselines: Mapping[str, Scores], held: str, main: str, *, is_error: bool) -> dict[str, Scores]:
+    """Return the constant baseline and the best of the others on some rows, by a metric that may be an error."""
+    figures = {name: scores[held].get(main) for name, scores in baselines.items() if held in scores}
+    known = {name: value for name, value in figures.items() if value is not None and name != CONSTANT}
+    best = min(known, key=lambda name: known[name] if is_error else -known[name], default=CONSTANT)
+    return {name: baselines[name] for name in (CONSTANT, best) if name in baselines}
 
 
 def _spread(name: str, statistics: Mapping[str, Any]) -> str:

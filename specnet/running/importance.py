@@ -18,7 +18,9 @@ from specnet.running.rows import Rows
 
 SHUFFLES = 5
 MOST_PRODUCTS = 10**10
-"""Of shuffles, columns, parameters and rows: about half a second."""
+"""For all shuffles of all columns: about half a second."""
+CELL = 100
+"""Products that take as long as a cell that is copied, shuffled and prepared, or read by a network."""
 FEWEST_ROWS = 50
 """With fewer rows, chance decides."""
 
@@ -27,7 +29,9 @@ Table = NDArray[Any]
 
 def affordable_rows(model: Model, columns: int, rows: int) -> int:
     """Return how many of the rows can be looked at."""
-    return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * model.theta.size, 1))
+    cells = columns + len(model.members) * model.network.inputs
+    products = model.theta.size + CELL * cells
+    return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * products, 1))
 
 
 def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Importance | None:
@@ -48,7 +52,7 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
     if count < FEWEST_ROWS:
         return None
     chosen = np.sort(generator.permutation(len(rows))[:count]) if count < len(rows) else slice(None)
-    columns, y = np.array(rows.columns)[chosen], rows.y[chosen]
+    columns, y = np.asarray(rows.columns[chosen]), rows.y[chosen]
     name, scores = _scores(model, rows, y, None if rows.weight is None else rows.weight[chosen])
     (own,) = scores(columns)
     sign = 1.0 if name == "loss" else -1.0

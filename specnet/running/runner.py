@@ -14,7 +14,7 @@ import numpy as np
 from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, Terminated
 from specnet.files import PathLike, file_errors
-from specnet.files.runs import MODEL, spec_folder
+from specnet.files.runs import MODEL, REPORT, spec_folder
 from specnet.model import Model, load_model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -123,7 +123,8 @@ def run(
     force : bool
         Overwrite the files of an earlier run in `out`; other files are kept.
     resume : bool
-        Resume from the checkpoint in `out`; start anew if there is no run, and do not train a finished one.
+        Resume from the checkpoint in `out`; start anew if there is no run. A finished one is not trained again, but its
+        report is written if it is missing.
     jobs : int
         Number of members of an ensemble to train at once, each in its own process. The files are the same for any
         number; only the seconds in ``run.json`` differ.
@@ -207,7 +208,9 @@ def run_table(
         begin = time.perf_counter()
         begun = BegunRun.of(parsed, load_table(parsed) if table is None else table, begin)
         if folder is not None and folder.is_finished(begun.identity):
-            return _finished(folder, parsed)
+            # --no-report may have left the page out, and it may have been deleted.
+            is_missing = report and not (folder.path / REPORT).exists()
+            return _finished(folder, parsed, _report(begun, folder, observer) if is_missing else ())
         checkpoint = None
         if folder is not None:
             checkpoint = folder.checkpoint(begun.identity, begun.data.resolved.spec.training)
@@ -251,7 +254,7 @@ def run_table(
         )
 
 
-def _finished(folder: RunFolder, parsed: Spec) -> RunResult:
+def _finished(folder: RunFolder, parsed: Spec, warnings: tuple[Diagnostic, ...]) -> RunResult:
     """Return the result of a run that has finished in this folder."""
     kept = folder.evaluation()
     return RunResult(
@@ -260,6 +263,7 @@ def _finished(folder: RunFolder, parsed: Spec) -> RunResult:
         kept.metrics,
         kept.record(),
         folder.path,
+        warnings,
         looks=folder.looks(),
         snapshots=folder.snapshots(),
         findings=folder.findings(),

@@ -16,6 +16,7 @@ import pytest
 import specnet as specnet_package
 from specnet.cli.folders import resume_command
 from specnet.report.findings import Finding
+from specnet.report.findings.finding import Severity
 from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
@@ -28,9 +29,10 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
     header, train, test, written = ended.out.splitlines()
-    assert header.split() == ["loss", "accuracy", "95", "%", "constant", "linear"]
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
-    compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", "linear")]
+    best = best_baseline(figures_in_file)
+    assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
+    compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
     bounds = figures_in_file["intervals"]["test"]["accuracy"]
     interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
     for line, split in ((train, "train"), (test, "test")):
@@ -42,6 +44,11 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
     assert written == f"{Path('runs/moons/1')}   report.html, model.safetensors, …"
     assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
+
+
+def best_baseline(figures: dict[str, Any]) -> str:
+    """Return which of the baselines but the constant has the best accuracy."""
+    return max(("linear", "neighbours"), key=lambda name: figures["baselines"][name]["test"]["accuracy"])
 
 
 def test_progress_goes_to_standard_error_and_ends_with_a_summary(specnet: Specnet, folder: Path) -> None:
@@ -117,24 +124,31 @@ def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
 def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
     header, *rows, _ = ended.out.splitlines()
-    assert header.split() == ["train", "test", "95", "%", "constant", "linear"]
+    figures_in_file = json.loads((folder / "here/metrics.json").read_text())
+    assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures_in_file)]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
-    bounds = json.loads((folder / "here/metrics.json").read_text())["intervals"]["test"]["roc_auc"]
+    bounds = figures_in_file["intervals"]["test"]["roc_auc"]
     low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
     assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
     assert re.search(r"   0\.5000   [01]\.\d{4}$", rows[2])
 
 
-def test_two_findings_stand_below_the_table(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = tuple(
-        Finding(code, "warning", f"{code} was seen", {}, "look at it") for code in ("first", "second", "third")
-    )
-    monkeypatch.setattr("specnet.running.outcome.findings", lambda evidence: found)
-    ended = specnet("run", "moons.toml")
-    assert ended.out.splitlines()[3:5] == ["first: first was seen", "second: second was seen"]
-    assert ended.out.splitlines()[5].startswith("runs")
-    assert specnet("run", "moons.toml", "--format", "json").document["findings"] == [each.as_dict() for each in found]
-    assert len(json.loads((folder / "runs/moons/2/findings.json").read_text())["findings"]) == 3
+def test_two_findings_stand_below_the_table_errors_first(
+    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    severities: dict[str, Severity] = {"first": "warning", "second": "warning", "third": "error", "fourth": "error"}
+    found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
+
+    def lines_below(count: int) -> list[str]:
+        monkeypatch.setattr("specnet.running.outcome.findings", lambda evidence: found[:count])
+        return specnet("run", "moons.toml").out.splitlines()[3:-1]
+
+    assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]
+    assert lines_below(3) == ["third: third was seen", "first: first was seen", "1 more finding: second"]
+    assert lines_below(2) == ["first: first was seen", "second: second was seen"]
+    written = [each.as_dict() for each in found[:2]]
+    assert specnet("run", "moons.toml", "--format", "json").document["findings"] == written
+    assert json.loads((folder / "runs/moons/4/findings.json").read_text())["findings"] == written
 
 
 def test_a_run_that_went_wrong_names_the_cause(specnet: Specnet, folder: Path) -> None:

@@ -1,8 +1,10 @@
 """The table of a model's figures."""
 
+from specnet.parts.metrics import Accuracy, Metric
 from specnet.report.scores import scores_table
 
 TRAIN, TEST = {"loss": 0.29931, "accuracy": 0.8541}, {"loss": 0.26671, "accuracy": 0.85}
+METRICS: tuple[Metric, ...] = (Accuracy(),)
 INTERVALS = {
     "test": {
         "loss": {"low": 0.21, "high": 0.34, "method": "bootstrap"},
@@ -18,7 +20,7 @@ BASELINES = {
 
 
 def test_one_metric_stands_beside_its_interval_and_baselines() -> None:
-    table = scores_table({"train": TRAIN, "test": TEST}, INTERVALS, BASELINES)
+    table = scores_table({"train": TRAIN, "test": TEST}, INTERVALS, BASELINES, METRICS)
     assert table.lines() == [
         "          loss   accuracy      95 %   constant   linear",
         "train   0.2993     85.4 %",
@@ -27,22 +29,39 @@ def test_one_metric_stands_beside_its_interval_and_baselines() -> None:
 
 
 def test_validation_rows_are_compared_too() -> None:
-    assert scores_table({"train": TRAIN, "validation": TEST, "test": TEST}, INTERVALS, BASELINES).lines() == [
+    assert scores_table({"train": TRAIN, "validation": TEST, "test": TEST}, INTERVALS, BASELINES, METRICS).lines() == [
         "               loss   accuracy      95 %   constant   linear",
         "train        0.2993     85.4 %",
         "validation   0.2667     85.0 %               50.0 %   85.0 %",
         "test         0.2667     85.0 %   74–92 %     38.3 %   88.3 %",
     ]
     scores = {"train": {**TRAIN, "f1": 0.5}, "validation": {**TEST, "f1": 0.5}}
-    assert scores_table(scores, {}, BASELINES).lines()[1] == "loss       0.2993       0.2667     0.7000   0.3300"
+    assert (
+        scores_table(scores, {}, BASELINES, METRICS).lines()[1] == "loss       0.2993       0.2667     0.7000   0.3300"
+    )
 
 
 def test_without_a_metric_the_loss_is_compared() -> None:
-    table = scores_table({"test": {"loss": 0.26671}}, INTERVALS, BASELINES)
+    table = scores_table({"test": {"loss": 0.26671}}, INTERVALS, BASELINES, METRICS)
     assert table.lines() == [
         "         loss        95 %   constant   linear",
         "test   0.2667   0.21–0.34     0.6900   0.3100",
     ]
+
+
+def test_the_best_baseline_stands_beside_the_constant() -> None:
+    best = {"loss": 0.2, "accuracy": 0.9}
+    baselines = {**BASELINES, "neighbours": {"test": {**best}}}
+    expected = {"": "test", "loss": "0.2667", "accuracy": "85.0 %", "constant": "38.3 %", "neighbours": "90.0 %"}
+    table = scores_table({"test": TEST}, {}, baselines, METRICS)
+    assert dict(zip(table.header, table.rows[0], strict=True)) == expected
+    assert scores_table({"test": {"loss": 0.26671}}, {}, baselines, METRICS).rows == [
+        ("test", "0.2667", "0.6900", "0.2000")
+    ]
+    several = scores_table({"test": {**TEST, "neg_log_loss": -0.2}}, {}, baselines, METRICS)
+    assert several.header == ["", "test", "constant", "neighbours"]
+    unknown = {"constant": BASELINES["constant"], "linear": {"test": {"loss": 0.3, "accuracy": None}}}
+    assert "linear" not in scores_table({"test": TEST}, {}, unknown, METRICS).header
 
 
 def test_several_metrics_have_rows_of_their_own() -> None:
@@ -51,7 +70,7 @@ def test_several_metrics_have_rows_of_their_own() -> None:
         "validation": {**TEST, "roc_auc": None},
         "test": {**TEST, "roc_auc": 1},
     }
-    assert scores_table(scores, INTERVALS, BASELINES).lines() == [
+    assert scores_table(scores, INTERVALS, BASELINES, METRICS).lines() == [
         "            train   validation     test        95 %   constant   linear",
         "loss       0.2993       0.2667   0.2667   0.21–0.34     0.6900   0.3100",
         "accuracy   85.4 %       85.0 %   85.0 %     74–92 %     38.3 %   88.3 %",

@@ -103,6 +103,52 @@ def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, monkeypa
         )
 
 
+LEARNS = {"epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.01}, "engine": "numpy"}
+
+
+@pytest.mark.parametrize("has_signal", [True, False])
+def test_probabilities_that_rank_rows_are_a_signal_even_where_the_largest_class_is_predicted(
+    ran, rng: np.random.Generator, has_signal: bool
+):
+    X = rng.normal(size=(1200, 3))
+    chance = 1 / (1 + np.exp(1.4 - 1.2 * X[:, 0] * has_signal))
+    y = (rng.random(1200) < chance).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", metrics=["accuracy", "roc_auc"], **LEARNS)
+    majority = max(found.test[1].mean(), 1 - found.test[1].mean())
+    if has_signal:
+        assert found["test"]["accuracy"] - majority < 0.04
+        assert found["test"]["roc_auc"] > 0.75
+    assert ("no-signal" in {each.code for each in found.result.findings}) != has_signal
+
+
+def test_few_rows_with_a_good_fit_are_a_signal(ran, rng: np.random.Generator):
+    X = rng.normal(size=(ROWS, 3))
+    found = ran(X, X[:, 0] + 0.6 * rng.normal(size=ROWS), loss="mse", metrics=["r2"], test_size=0.06, **LEARNS)
+    assert len(found.test[1]) == 8
+    assert 0.6 < max(found["test"]["r2"], *(scores["test"]["r2"] for scores in found["baselines"].values())) < 0.98
+    assert "no-signal" not in {each.code for each in found.result.findings}
+
+
+def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: np.random.Generator, monkeypatch):
+    seen = []
+    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), ()][1])
+    X = columns(rng)
+    y, weight = classes(rng, X), rng.integers(1, 4, ROWS).astype(float)
+    found = ran(X, y, weight, loss="binary_crossentropy")
+    X_test, y_test, w = found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1]
+    share = np.average(found.train[1], weights=found.train[2])
+
+    def losses(p):
+        return -np.log(np.where(y_test == 1, p, 1 - p))
+
+    (evidence,) = seen
+    gain, difference = evidence.held.gains["network"], losses(share) - losses(probability)
+    assert gain.value == pytest.approx(np.average(difference, weights=w))
+    assert gain.error == pytest.approx(np.sqrt(np.sum((w * (difference - gain.value)) ** 2)) / w.sum())
+    assert set(evidence.held.gains) == {"network", "linear", "neighbours"}
+
+
 def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, monkeypatch):
     seen = []
     monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), ()][1])

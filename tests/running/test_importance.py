@@ -63,15 +63,22 @@ def test_loss_rises_where_there_is_no_other_score() -> None:
 
 def test_rows_are_bounded_by_what_they_cost() -> None:
     model = model_of([1.0] * 300, "mse", ["r2"])
-    assert affordable_rows(model, 300, 10**9) == 10**10 // (5 * 300 * 301)
+    assert affordable_rows(model, 300, 10**9) == 10**10 // (5 * 300 * (301 + 100 * 600))
     assert affordable_rows(model, 300, 70) == 70
     rows, _ = rows_of(model)
     few = Rows(rows.table[:49], rows.y[:49])
     assert permutation_importance(model, few, tuple(map(str, range(300)))) is None
 
 
+def test_cells_count_where_there_are_few_parameters() -> None:
+    """A cell takes some 10 ns: half a second is 5·10⁷ of them."""
+    for columns in (3, 50, 200):
+        rows = affordable_rows(model_of([1.0] * columns, "mse", ["r2"]), columns, 10**9)
+        assert 10**7 < 5 * columns * columns * rows < 5 * 10**7
+
+
 def test_some_of_too_many_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specnet.running.importance.MOST_PRODUCTS", 5 * 2 * 3 * 100)
+    monkeypatch.setattr("specnet.running.importance.MOST_PRODUCTS", 5 * 2 * (3 + 100 * 4) * 100)
     model = model_of([3.0, 1.0], "mse", ["r2"])
     rows, X = rows_of(model)
     found = permutation_importance(model, rows, ("a", "b"))

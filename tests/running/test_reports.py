@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
+from base64 import b64encode
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -219,14 +221,22 @@ def test_parts_of_a_report_follow_from_the_data(tmp_path: Path) -> None:
 def test_page_asks_for_nothing_and_can_be_read_without_script(tmp_path: Path) -> None:
     page = made(MOONS, tmp_path)
     text = (tmp_path / "report.html").read_text("utf-8")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    script = text.split("<script>")[1].split("</script>")[0]
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     assert f'http-equiv="Content-Security-Policy" content="{policy}"' in text
     assert all(reference.startswith(("#", "data:")) for reference in page.references)
     assert {reference[1:] for reference in page.references if reference[0] == "#"} <= set(page.identities)
     assert "class='live' hidden" in text.replace('"', "'")
-    script = text.split("<script>")[1].split("</script>")[0].split("\n", 2)[2]
-    assert len(script.encode()) <= 1400
+    assert len(script.split("\n", 1)[1].encode()) <= 1400
     assert "iframe" not in page.tags
+
+
+def test_page_without_a_script_allows_none(tmp_path: Path) -> None:
+    page = made(MOONS, tmp_path, overrides=["network.hidden_layer_sizes=[4, 4]"])
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "script" not in page.tags
+    assert "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"" in text
 
 
 @pytest.mark.parametrize(
@@ -348,6 +358,23 @@ def test_run_without_report(tmp_path: Path) -> None:
     run(MOONS, tmp_path, report=False)
     assert (tmp_path / "model.safetensors").exists()
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> None:
+    run(MOONS, tmp_path)
+    page, files = (tmp_path / "report.html").read_bytes(), {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "report.html").unlink()
+    run(MOONS, tmp_path, resume=True, report=False)
+    assert not (tmp_path / "report.html").exists()
+    result = run(MOONS, tmp_path, resume=True)
+    assert result.warnings == ()
+    assert (tmp_path / "report.html").read_bytes() == page
+    (tmp_path / "report.html").write_bytes(b"mine")
+    run(MOONS, tmp_path, resume=True)
+    assert (tmp_path / "report.html").read_bytes() == b"mine"
+    assert {path: path.read_bytes() for path in files if path.name != "report.html"} == {
+        path: content for path, content in files.items() if path.name != "report.html"
+    }
 
 
 def test_another_run_leaves_no_report_of_the_one_before(tmp_path: Path) -> None:

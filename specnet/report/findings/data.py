@@ -83,14 +83,17 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     target = np.asarray(evidence.target[rows], np.float64)
     cells = columns.cells[rows]
     powers = [
-        (column_power(_filled(cells[:, place]), target, evidence.task), columns.names[place])
+        (column_power(_filled(cells[:, place]), target, evidence.task), place)
         for place, is_category in enumerate(columns.are_categories)
         if not is_category
     ]
     powers.sort(key=lambda pair: -pair[0])
     if len(powers) < 2 or powers[0][0] <= GIVEN_AWAY or 1 - powers[0][0] >= NEXT_FACTOR * (1 - powers[1][0]):
         return
-    (power, name), (following, _) = powers[:2]
+    (power, place), (following, _) = powers[:2]
+    if evidence.task == "classes" and not _tells_classes(_filled(cells[:, place]), target):
+        return
+    name = columns.names[place]
     sentence = f"{name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
     words = "leave it out unless it is known before the answer is"
     yield Finding("leakage", "error", sentence, ignored_column(evidence, name), words)
@@ -132,6 +135,15 @@ def column_power(column: Numbers, target: Numbers, task: str) -> float:
     means = np.bincount(members, column) / sizes
     between = float(sizes @ (means - column.mean()) ** 2)
     return between / float(((column - column.mean()) ** 2).sum())
+
+
+def _tells_classes(column: Numbers, target: Numbers) -> bool:
+    """Return whether nearly all rows are nearest to the mean of their class: η² is also 1 where classes share one."""
+    _, members = np.unique(target, return_inverse=True)
+    means = np.bincount(members, column) / np.bincount(members)
+    order = np.argsort(means, kind="stable")
+    middles = (means[order][1:] + means[order][:-1]) / 2
+    return bool(np.mean(order[np.searchsorted(middles, column)] == members) > GIVEN_AWAY)
 
 
 def row_numbers(rows: NDArray[np.floating]) -> NDArray[np.uint64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,18 @@ class Columns:
     are_categories: tuple[bool, ...]
 
 
+class Gain(NamedTuple):
+    """By how much the mean loss of some rows is less than that of a constant prediction, and its standard error."""
+
+    value: float
+    error: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether chance does not explain it."""
+        return self.value > 2 * self.error
+
+
 @dataclass(frozen=True, eq=False)
 class Held:
     """Rows that the network was not trained on, and how well it does there.
@@ -50,6 +62,8 @@ class Held:
         Accuracy, or R² of values.
     baselines : mapping of str to float
         The same score of ``constant``, ``linear`` and ``neighbours``, as far as they were fitted.
+    gains : mapping of str to Gain
+        Over the constant prediction, of ``network`` and of the other baselines.
     """
 
     name: str
@@ -58,6 +72,7 @@ class Held:
     prediction: NDArray[Any]
     score: float
     baselines: Mapping[str, float]
+    gains: Mapping[str, Gain]
 
     @property
     def rows(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from specnet.report.figures import figure, percent, short
-from specnet.report.findings.evidence import Evidence
+from specnet.report.findings.evidence import Evidence, Numbers
 from specnet.report.findings.finding import Finding
 from specnet.report.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
 
@@ -17,6 +17,8 @@ FEW_LINES = 6
 """A history of no more lines says nothing of how the loss moves."""
 LARGEST_RATE = 0.1
 """Advised where the loss was never finite."""
+JUMP = 3.0
+"""Times its start, or the loss of a constant prediction, that a loss jumps to."""
 SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
 """Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
 latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
@@ -37,22 +39,11 @@ def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
 
 def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     """A loss that is no longer finite, ends above its start, jumps or never settles, or units that die at once."""
-    if not (evidence.has_failed or _ends_high(evidence) or _jumps(evidence) or _is_wild(evidence) or _kills(evidence)):
+    sentence = _failure(evidence) if evidence.has_failed else _instability(evidence)
+    if sentence is None:
         return
-    if evidence.has_failed and len(evidence.losses) < 2:
-        before = f"was {figure(evidence.start)} in epoch 1, and then no longer finite" if len(evidence.losses) else ""
-        sentence = f"the loss {before or 'was not finite in the first epoch'}"
-        changes = other_rate(evidence, 1 / 100, LARGEST_RATE)
-    else:
-        last = figure(float(evidence.losses[-1]))
-        when = (
-            f"in epoch {evidence.epochs[-1]}, before it was no longer finite" if evidence.has_failed else "at the end"
-        )
-        upwards = percent(_rises(evidence))
-        sentence = (
-            f"the loss is {figure(evidence.start)} at first and {last} {when}; {upwards} of its changes are upwards"
-        )
-        changes = other_rate(evidence, 1 / 10)
+    is_hopeless = evidence.has_failed and len(evidence.losses) < 2
+    changes = other_rate(evidence, 1 / 100, LARGEST_RATE) if is_hopeless else other_rate(evidence, 1 / 10)
     yield Finding("rate-too-high", "error", sentence, changes, "" if changes else "take smaller steps")
 
 
@@ -76,14 +67,48 @@ def most_units_are_dead(evidence: Evidence) -> bool:
     return bool(evidence.steps) and max(evidence.of_hidden(evidence.looks[-1], "dead"), default=0.0) > 0.7
 
 
+def _failure(evidence: Evidence) -> str:
+    """Return how the loss of a run was before it was no longer finite."""
+    match len(evidence.losses):
+        case 0:
+            return "the loss was not finite in the first epoch"
+        case 1:
+            return f"the loss was {figure(evidence.start)} in epoch 1, and then no longer finite"
+    last = f"{figure(float(evidence.losses[-1]))} in epoch {evidence.epochs[-1]}"
+    return f"the loss is {figure(evidence.start)} at first and {last}, before it was no longer finite"
+
+
+def _instability(evidence: Evidence) -> str | None:
+    """Return what a finite loss, or the units, did that smaller steps would not have done."""
+    losses = evidence.losses
+    start, end, constant = (figure(loss) for loss in (evidence.start, evidence.end, evidence.constant_loss))
+    if _ends_high(evidence):
+        return f"the loss is {start} at first and {end} at the end; a constant prediction has {constant}"
+    if (peak := _jump(evidence)) is not None:
+        jump = f"jumps from {start} to {figure(float(losses[peak]))} in epoch {evidence.epochs[peak]}"
+        return f"the loss {jump} and ends at {end}; a constant prediction has {constant}"
+    if _is_wild(evidence):
+        low, high = (figure(float(extreme(_last_quarter(losses)))) for extreme in (np.min, np.max))
+        upwards = percent(_rises(evidence))
+        return (
+            f"in the last quarter of its history the loss moves between {low} and {high}; {upwards} of the changes in "
+            "its second half are upwards"
+        )
+    return _killing(evidence)
+
+
 def _ends_high(evidence: Evidence) -> bool:
     return evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss
 
 
-def _jumps(evidence: Evidence) -> bool:
-    """Return whether the loss is over three times its start, or the constant prediction's, in the first tenth."""
-    tenth = evidence.losses[: max(2, len(evidence.losses) // 10 + 1)]
-    return float(tenth.max()) > 3 * max(evidence.start, evidence.constant_loss)
+def _jump(evidence: Evidence) -> int | None:
+    """Return where in its first tenth the loss is over three times its start, or the constant prediction's.
+
+    None also where it ends below that of a constant prediction: high rates that fall may begin with such a jump.
+    """
+    peak = int(evidence.losses[: max(2, len(evidence.losses) // 10 + 1)].argmax())
+    jumps = evidence.losses[peak] > JUMP * max(evidence.start, evidence.constant_loss)
+    return peak if jumps and evidence.end >= evidence.constant_loss else None
 
 
 def _is_wild(evidence: Evidence) -> bool:
@@ -91,20 +116,28 @@ def _is_wild(evidence: Evidence) -> bool:
     losses, constant = evidence.losses, evidence.constant_loss
     if len(losses) <= FEW_LINES:
         return False
-    quarter = losses[-max(3, len(losses) // 4) :]
+    quarter = _last_quarter(losses)
     middle = float(np.median(quarter))
     most = max(SWING * abs(middle), LEAST_SWING * abs(constant))
     return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > 0.3
 
 
-def _kills(evidence: Evidence) -> bool:
-    """Return whether many units are dead that were not before a first step which moved the weights far."""
+def _last_quarter(losses: Numbers) -> Numbers:
+    return losses[-max(3, len(losses) // 4) :]
+
+
+def _killing(evidence: Evidence) -> str | None:
+    """Return that many units are dead which were not before a first step that moved the weights far; None if not so."""
     if not evidence.steps:
-        return False
+        return None
     before, now = (
         max(evidence.of_hidden(look, "dead"), default=0.0) for look in (evidence.looks[0], evidence.looks[-1])
     )
-    return now > 0.4 and before < 0.3 and evidence.largest_step(evidence.steps[0]) > 0.3
+    step = evidence.largest_step(evidence.steps[0])
+    if now <= 0.4 or before >= 0.3 or step <= 0.3:
+        return None
+    dead = f"{percent(now)} of the units of a layer are 0 for every row looked at ({percent(before)} before it)"
+    return f"the first step changes the weights of a layer by {short(step)} of their size, and in the end {dead}"
 
 
 def _rises(evidence: Evidence) -> float:

@@ -13,6 +13,8 @@ from specnet.report.findings.finding import Changes, Finding
 from specnet.report.findings.optimization import most_units_are_dead
 from specnet.report.findings.remedies import fewer_units, more_units, other_rate
 
+MOST_HIDDEN = 0.25
+"""Fraction of the constant prediction's loss by which chance may hide that a simple predictor is better."""
 LONG_HISTORY = 20
 """Lines of a history whose last tenth is looked at; of a shorter one it is the last line."""
 FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
@@ -23,11 +25,10 @@ SMALL_STEP = 1e-3
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
-    held = evidence.held
-    if held is None or not _has_rare_class(evidence):
+    held, rarest = evidence.held, _rare_class(evidence)
+    if held is None or rarest is None:
         return
-    counts = evidence.counts
-    rarest, share = int(counts.argmin()), float(counts.min() / counts.sum())
+    share = float(evidence.counts[rarest] / evidence.counts.sum())
     its = held.target == rarest
     found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
@@ -41,41 +42,56 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
 
 
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
-    """Neither the network nor a simple predictor is better than a constant prediction.
+    """Neither the network nor a simple predictor is better than a constant prediction, by score and by loss.
 
-    Where a class is rare, accuracy does not tell.
+    Where a class is rare, its few rows do not tell.
     """
     held = evidence.held
-    if held is None or not has_no_signal(evidence) or _has_rare_class(evidence):
+    if held is None or not has_no_signal(evidence) or _rare_class(evidence) is not None:
         return
     others = ", ".join(
         f"{name} {_score(evidence, held.baselines[name])}"
         for name in ("linear", "neighbours")
         if name in held.baselines
     )
+    gain = held.gains["network"]
     sentence = (
         f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
-        f"{_score(evidence, held.baselines['constant'])}, {others}"
+        f"{_score(evidence, held.baselines['constant'])}, {others}; the network's loss is "
+        f"{figure(abs(gain.value))} ± {figure(2 * gain.error)} {'below' if gain.value > 0 else 'above'} the constant's"
     )
     words = "check that each target belongs to its row, and that the columns can tell it"
     yield Finding("no-signal", "error", sentence, {}, words)
 
 
 def has_no_signal(evidence: Evidence) -> bool:
-    """Return whether network and simple predictors are within max(2e, 0.02) of a constant prediction."""
+    """Return whether network and simple predictors are as good as a constant prediction.
+
+    Their scores are within max(2e, 0.02) of its, and none has a loss that is less by more than chance explains: an
+    accuracy near the share of the largest class does not tell, and neither do rows so few that chance may hide much.
+    """
     held = evidence.held
     if held is None or held.simple is None or "constant" not in held.baselines:
+        return False
+    hidden = max((gain.value + 2 * gain.error for name, gain in held.gains.items() if name != "network"), default=0.0)
+    if any(gain.is_certain for gain in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
         return False
     constant, most = held.baselines["constant"], max(2 * _error(evidence, held), 0.02)
     return held.simple[1] - constant < most and held.score - constant < most
 
 
-def _has_rare_class(evidence: Evidence) -> bool:
-    """Return whether a class has under 0.3/K of the training rows of K classes."""
+def _rare_class(evidence: Evidence) -> int | None:
+    """Return the rarest class if it has under 0.3/K of the training rows of K classes.
+
+    A class with a single row, or none, is told of before training: no setting makes up for its rows.
+    """
     if evidence.task not in ("binary", "classes"):
-        return False
-    counts = evidence.counts
-    return bool(counts.min() / counts.sum() < 0.3 / np.count_nonzero(counts))
+        return None
+    several = np.flatnonzero(evidence.counts > 1)
+    if not several.size:
+        return None
+    rarest = several[evidence.counts[several].argmin()]
+    return int(rarest) if evidence.counts[rarest] / evidence.counts.sum() < 0.3 / len(several) else None
 
 
 def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:

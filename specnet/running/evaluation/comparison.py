@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.model import Answers
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.parts.metrics.statistics import weighted_mean
+from specnet.report.findings import Gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,8 @@ class Comparison:
         Of these.
     baselines : dict of str to float
         Theirs, by name.
+    gains : dict of str to Gain
+        Of ``network`` and of the baselines over the constant one, where there is that, on the rows held out.
     """
 
     train: float | None
@@ -38,6 +43,7 @@ class Comparison:
     held: Answers | None = None
     score: float | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, Gain] = field(default_factory=dict)
 
 
 def score_of(network: Network, answers: Answers) -> float | None:
@@ -56,3 +62,17 @@ def score_of(network: Network, answers: Answers) -> float | None:
     )
     score = float(np.mean(1 - errors / spread)) if spread.all() else np.nan
     return score if np.isfinite(score) else None
+
+
+def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gain:
+    """Return by how much answers have less loss than others for the same rows.
+
+    The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
+    """
+    differences = than.losses - answers.losses
+    weight = np.ones(len(differences)) if answers.weight is None else answers.weight
+    value = weighted_mean(differences, weight)
+    parts = weight * (differences - value)
+    if groups is not None:
+        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
+    return Gain(value, float(np.sqrt(np.square(parts).sum()) / weight.sum()))

@@ -15,7 +15,7 @@ from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
-from specnet.running.evaluation.comparison import Comparison, score_of
+from specnet.running.evaluation.comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
 from specnet.running.evaluation.tables import answer_tables
 from specnet.running.fitting import FitResult
@@ -173,8 +173,13 @@ def _comparison(
         return Comparison(train)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
+    others = {baseline: parts[name] for baseline, parts in baselines.items()}
+    gains = {}
+    if (constant := others.pop("constant", None)) is not None:
+        compared = {"network": answers[name], **others}
+        gains = {each: loss_gain(given, constant, splits[name].groups) for each, given in compared.items()}
     inputs = fitted.prepared(name, splits[name])
-    return Comparison(train, name, inputs, answers[name], score_of(network, answers[name]), known)
+    return Comparison(train, name, inputs, answers[name], score_of(network, answers[name]), known, gains)
 
 
 def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:

@@ -16,7 +16,7 @@ from specnet.report.overlays import Curve, Curves
 from specnet.training.checkpoint import MEMBER, is_finite
 
 _NO_FIGURES = {"epoch", MEMBER, "seed", "fold"}
-_EPOCH = re.compile(rb'^\{"epoch": (\d{1,15})\b', re.MULTILINE)
+_BEGINNING = re.compile(rb'^\{(?:"member": (\d{1,15}), )?"epoch": (\d{1,15})\b', re.MULTILINE)
 
 
 def read_curves(path: Path, most: int) -> Curves:
@@ -33,12 +33,14 @@ def read_curves(path: Path, most: int) -> Curves:
     with file_errors(path):
         content = read_file(path, LARGEST_RECORD)
         lines = content.splitlines()
-        epochs = list(map(int, _EPOCH.findall(content)))
-        if len(epochs) != len(lines):
+        beginnings = [(member, int(epoch)) for member, epoch in _BEGINNING.findall(content)]
+        if len(beginnings) != len(lines):
             raise FileError("not a valid history: a line does not begin with its epoch")
         if not lines:
             return {}
-        starts = [0, *(place for place in range(1, len(lines)) if epochs[place] <= epochs[place - 1]), len(lines)]
+        epochs = [epoch for _, epoch in beginnings]
+        goes_on = (one == other and before < epoch for (one, before), (other, epoch) in pairwise(beginnings))
+        starts = [0, *(place for place, same in enumerate(goes_on, 1) if not same), len(lines)]
         networks = [range(*ends) for ends in pairwise(starts)]
         longest = max(networks, key=len)
         drawn = [epochs[longest[place]] for place in kept_points(len(longest), most)]

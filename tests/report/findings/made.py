@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.report.findings import RULES, Columns, Evidence, Finding, Held, LayerFacts, SpecFacts
+from specnet.report.findings import RULES, Columns, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)
@@ -74,7 +74,8 @@ def held(
 ) -> Held:
     target = np.arange(HELD_ROWS) % 2
     baselines = {"constant": constant, "linear": linear, "neighbours": neighbours}
-    facts = Held("test", np.random.default_rng(1).normal(size=(HELD_ROWS, 3)), target, target, score, baselines)
+    inputs, gains = np.random.default_rng(1).normal(size=(HELD_ROWS, 3)), gained(0.4)
+    facts = Held("test", inputs, target, target, score, baselines, gains)
     return replace(facts, **changes)
 
 
@@ -185,8 +186,9 @@ def ending(end: float) -> Evidence:
     )
 
 
-def jumping(at: int, to: float) -> Evidence:
-    losses = np.linspace(1.0, 0.5, LINES)
+def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
+    """A loss that jumps and ends at so many times the loss of a constant prediction."""
+    losses = np.linspace(1.0, end * HALF, LINES)
     losses[at] = to
     return with_losses(losses)
 
@@ -249,8 +251,13 @@ def rare(count: int, found: int, **changes: Any) -> Evidence:
     return evidence(target=target, held=held(target=its, prediction=prediction), **changes)
 
 
-def without_signal(score: float, simple: float) -> Evidence:
-    return evidence(held=held(score, linear=0.5, neighbours=simple))
+def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
+    return evidence(held=held(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
+
+
+def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> dict[str, Gain]:
+    """Return gains over the loss of a constant prediction, nothing of nearest neighbours."""
+    return {"network": Gain(network, error), "linear": Gain(linear, error), "neighbours": Gain(0.0, error)}
 
 
 def gapped(

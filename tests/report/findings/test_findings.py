@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specnet.report.findings import RULES, Columns, Finding, findings
+from specnet.report.findings import RULES, Columns, Evidence, Finding, findings
 from specnet.report.findings.data import column_power
 from specnet.report.findings.finding import read_finding
 from tests.report.findings.made import (
@@ -28,6 +28,7 @@ from tests.report.findings.made import (
     evidence,
     falling,
     found_by,
+    gained,
     gapped,
     giving,
     held,
@@ -40,6 +41,7 @@ from tests.report.findings.made import (
     scaled,
     sharing,
     slowly_falling,
+    spec_facts,
     spiking,
     values,
     vanishing,
@@ -70,6 +72,7 @@ BOUNDARIES = [
     ("rate-too-high", ending(2.1), ending(1.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(9, 2.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),
+    ("rate-too-high", jumping(9, 3.1), jumping(9, 3.1, 0.99)),
     ("rate-too-high", wild(0.52, 0.3), wild(0.48, 0.3)),
     ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rises=False)),
     ("rate-too-high", wild(1.0, 0.21 * HALF), wild(1.0, 0.19 * HALF)),
@@ -98,6 +101,9 @@ BOUNDARIES = [
     ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
     ("no-signal", without_signal(0.59, 0.5), without_signal(0.61, 0.5)),
     ("no-signal", without_signal(0.5, 0.5), replace(without_signal(0.5, 0.5), target=np.arange(ROWS) < 20)),
+    ("no-signal", without_signal(0.5, 0.5, network=0.09), without_signal(0.5, 0.5, network=0.11)),
+    ("no-signal", without_signal(0.5, 0.5, linear=0.03, error=0.02), without_signal(0.5, 0.5, linear=0.03, error=0.01)),
+    ("no-signal", without_signal(0.5, 0.5, error=0.124 * HALF), without_signal(0.5, 0.5, error=0.126 * HALF)),
     ("overfitting", gapped(1.0, 0.79), gapped(1.0, 0.81)),
     ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.94, 0.8, 0.4, 0.47)),
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), gapped(0.98, 0.8, 0.4, 0.45)),
@@ -137,10 +143,51 @@ def test_a_rare_class_without_held_rows_is_said_to_have_none():
     assert found.sentence.endswith("of the training rows, and none of the test rows is of it")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (ending(2.1), "the loss is 1.0000 at first and 2.1000 at the end; a constant prediction has 0.6931"),
+        (jumping(9, 3.5), "the loss jumps from 1.0000 to 3.5000 in epoch 10 and ends at "),
+        (wild(0.6, 0.3), "in the last quarter of its history the loss moves between 0.2100 and 0.3900; "),
+        (
+            dying(0.5, 0.1, 0.4),
+            "the first step changes the weights of a layer by 0.4 of their size, and in the end 50.0",
+        ),
+    ],
+)
+def test_a_rate_that_is_too_high_is_told_by_what_it_did(given: Evidence, told: str):
+    (found,) = found_by("rate-too-high", given)
+    assert found.sentence.startswith(told)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_setting_is_advised_for_a_class_with_a_single_training_row_or_none(count: int):
+    given = evidence(
+        task="classes",
+        target=np.repeat([0, 1, 2], [ROWS // 2, ROWS // 2 - count, count]),
+        held=held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(HELD_ROWS, int)),
+        spec=spec_facts(labels=("a", "b", "c")),
+    )
+    assert found_by("class-imbalance", given) == []
+
+
+def test_a_number_that_classes_share_does_not_give_them_away():
+    """Each class has a number of its own in the first table, and two of three share one in the other."""
+    target = np.arange(ROWS) % 3
+    noise = RNG.normal(size=ROWS)
+    for numbers, expected in [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])]:
+        columns = Columns(("a", "b"), np.column_stack([np.take(numbers, target), noise]), (False, False))
+        assert codes(found_by("leakage", evidence(task="classes", columns=columns, target=target))) == expected
+
+
 def test_values_have_their_own_thresholds():
     error = 1.4 / np.sqrt(HELD_ROWS)
+
+    def unlearned(neighbours: float) -> Evidence:
+        return values(held=held(0.0, 0.0, 0.0, neighbours, gains=gained()))
+
     for code, there, not_there in [
-        ("no-signal", values(held=held(0.0, 0.0, 0.0, 1.9 * error)), values(held=held(0.0, 0.0, 0.0, 2.1 * error))),
+        ("no-signal", unlearned(1.9 * error), unlearned(2.1 * error)),
         ("overfitting", values(train_score=0.91, held=held(0.6, 0.0)), values(train_score=0.89, held=held(0.6, 0.0))),
         ("underfitting", values(train_score=0.3, held=held(0.3, 0.0)), values(train_score=0.71, held=held(0.3, 0.0))),
     ]:

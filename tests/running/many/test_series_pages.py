@@ -12,6 +12,7 @@ import pytest
 
 from specnet.errors import FileError, SpecnetWarning
 from specnet.report.figures import metric
+from specnet.running.many.curves import read_curves
 from specnet.running.many.runs import run_many
 from specnet.running.pages import page_again
 from tests.running.sweeps.made import WILD, scores, write_series
@@ -101,6 +102,18 @@ def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, problem: 
         page_again(folder)
     assert caught.value.diagnostics[0].source == str(folder / file)
     assert not (folder / "report.html").exists()
+
+
+def test_curves_of_ensembles_are_means_of_the_members_that_reached_an_epoch(tmp_path: Path) -> None:
+    """A member begins where another one ends, even with an epoch that this one had not reached."""
+    history = tmp_path / "history.jsonl"
+    members = [(0, 1, 0.5), (0, 2, 0.25), (1, 1, 0.25), (2, 2, 0.75), (2, 3, 0.125)]
+    lines = [f'{{"member": {member}, "epoch": {epoch}, "loss": {loss}}}\n' for member, epoch, loss in members]
+    history.write_text("".join(lines))
+    (curve,) = read_curves(history, 10).values()
+    assert dict(zip(curve.epochs, curve.values, strict=True)) == {1: 0.375, 2: 0.5}
+    history.write_text("".join(lines[2:]))
+    assert read_curves(history, 10)["loss"].epochs == [2, 3]
 
 
 def test_page_at_the_end_is_the_one_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
