@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -134,14 +135,13 @@ class CsvFile:
         if plain and not misread:
             refuse_wildcards(self.path, real)
             return real, len(mark) + body
-        copy = os.path.join(folder, f"{len(os.listdir(folder))}.csv")
         with (
             opened_text(self.path, self.dialect) as text,
             room_needed(),
-            open(copy, "w", encoding="utf-8", newline="") as target,
+            NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", dir=folder, delete=False) as copy,
         ):
-            shutil.copyfileobj(text, target)
-        return copy, body
+            shutil.copyfileobj(text, copy)
+        return copy.name, body
 
     def parts(self, folder: str) -> Iterator[tuple[str | None, Dialect, int]]:
         """Yield files that DuckDB reads, how, and where their bodies begin; None if a large file cannot be cut."""
