@@ -195,6 +195,18 @@ def check_place(path: PathLike) -> None:
             raise FileError(f"is {'a folder' if os.path.isdir(target) else 'not a regular file'}; expected a file")
 
 
+def refuse_link(path: PathLike) -> None:
+    """Refuse a place in a folder that is written as a whole, where a symbolic link leads out of it.
+
+    Raises
+    ------
+    TakenError
+    """
+    if os.path.islink(path):
+        hint = "remove the link, or choose another --out"
+        raise TakenError("is a symbolic link out of the folder", hint=hint, source=os.fspath(path))
+
+
 def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
     """Make a new file in a folder, open and locked until `held` is closed; those of dead processes are removed.
 

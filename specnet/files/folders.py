@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from specnet.files.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Content, file_errors, write_files
+from specnet.files.atomic import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    Content,
+    file_errors,
+    refuse_link,
+    write_files,
+)
 
 
 def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
@@ -26,8 +33,9 @@ def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
     Raises
     ------
     FileError
-        If something cannot be written. Nothing is left behind then.
+        If something cannot be written, or a link is there. Nothing is left behind then.
     """
+    refuse_link(path)
     if path.is_dir():
         write_files({path / name: content for name, content in contents.items()})
         return

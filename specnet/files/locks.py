@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from specnet.errors import TakenError
+from specnet.errors import FileError, TakenError
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -20,6 +20,8 @@ except ImportError:  # a system without such locks
 
 LOCK_NAME = ".specnet-lock"
 _LONGEST_HOLDER = 200
+_ATTEMPTS = 100
+"""To hold a folder that others take away again and again: at some places none can ever be made."""
 _NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -52,8 +54,10 @@ def locked_folder(folder: Path) -> Iterator[None]:
     ------
     TakenError
         If a run that is still alive holds it; says which.
+    FileError
+        If its place allows no folder, as below a link that leads nowhere.
     OSError
-        If the folder cannot be made or written.
+        If the folder cannot be written.
     """
     lock = folder / LOCK_NAME
     descriptor = _locked(lock)
@@ -67,7 +71,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 def _locked(lock: Path) -> int:
     """Return the descriptor of a folder's lock, held."""
-    while True:
+    for _ in range(_ATTEMPTS):
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
@@ -93,6 +97,7 @@ def _locked(lock: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+    raise FileError("the folder cannot be created", hint="choose another --out", source=str(lock.parent))
 
 
 def _is_no_folder(path: Path) -> bool:

@@ -16,6 +16,7 @@ from specnet.files import (
     check_place,
     file_errors,
     read_file,
+    refuse_link,
     remove_temporary_files,
     write_file,
     write_files,
@@ -287,7 +288,7 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) 
     ------
     TakenError
         If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
-        the name of a file to be written is taken by something else.
+        the name of a file to be written is taken by something else, such as a link.
     """
     path = Path(out)
     with file_errors(path):
@@ -308,6 +309,7 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) 
                     f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
                 )
             for name in files:
+                refuse_link(path / Path(name).parts[0])
                 try:
                     check_place(path / name)
                 except FileError as error:

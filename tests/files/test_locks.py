@@ -147,6 +147,20 @@ def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
     assert caught.value.diagnostics[0].source == str(tmp_path / "out")
 
 
+def test_a_place_that_allows_no_folder_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for place in ("out", tmp_path / "link" / "out", *(["/proc/out"] if sys.platform == "linux" else [])):
+        with refused(FileError, at="out"):
+            specnet.run(SPEC, place)
+    assert os.listdir(tmp_path) == ["link"]
+
+
 def test_a_lock_that_cannot_be_signed_is_taken_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv
+from specnet.parts.data.tables import places
+from tests.texts.pinned import Refused
 
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
 
@@ -41,6 +43,7 @@ NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
         ("a,b,y\n-999,1,0\n5,2,1\n", {"missing_values": ["-999"]}, [[np.nan, 1], [5, 2]], [0, 1]),
         ("a,y\n1,0\n2,\n", {"missing_target": "drop"}, [[1]], [0]),
         ('a,y\n"1","line one\nline two"\n2,x\n', {}, [[1], [2]], ["line one\nline two", "x"]),
+        ("a/y\n1/0\nNA/1\n", {"delimiter": "/"}, [[1], [np.nan]], [0, 1]),
     ],
 )
 def test_tables_that_are_read(file, content, fields, X, y):
@@ -68,6 +71,32 @@ def test_large_cells_are_read_wherever_they_are(file, row):
     (problem,) = caught.value.diagnostics
     assert (problem.code, problem.position.line) == ("csv-syntax", 3)
     assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("before", ["", "a,y\n1,0\n"])
+def test_a_record_ends_within_ten_million_characters(file, before, refused: Refused):
+    path = file(before + "," * 10_000_001)
+    with refused(DataError, code="too-large"):
+        Csv(path=path.name, target="y").load(path.parent, "classes")
+
+
+def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
+    """More than DuckDB takes in a record: it refuses them or, at other numbers, loses the rows behind them."""
+    made, original = [0], places.Record
+
+    def counted(*args):
+        made[0] += 1
+        return original(*args)
+
+    monkeypatch.setattr(places, "Record", counted)
+    path = file("a,y\n1,0\n" + "\n" * 2_100_000 + "2,1\n")
+    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    assert (table.X.tolist(), table.y.tolist()) == ([[1], [2]], [0, 1])
+    assert made[0] < 20
+    path.write_text(path.read_text() + "x,1\n")
+    with pytest.raises(DataError) as caught:
+        Csv(path=path.name, target="y", columns={"a": "numeric", "y": "category"}).load(path.parent, "classes")
+    assert caught.value.diagnostics[0].position.line == 2_100_004
 
 
 def test_the_suffix_tells_of_tabs(tmp_path):
@@ -107,6 +136,8 @@ def test_the_suffix_tells_of_tabs(tmp_path):
         ("my column,y\n" + NUMBERS + "x,0\n", {}, "not-a-number", 22, 'columns."my column" = "category"'),
         ("a,y\n1,0\n2,\n", {}, "missing-target", 3, 'missing_target = "drop"'),
         ("a,y\nx,0\nz,1\n", {}, "no-features", None, 'columns.a = "category"'),
+        ("a,y\n1,0\n", {"missing_values": ['"?"']}, "missing-values", None, "empty ones"),
+        ("a;y\n1;0\n", {"missing_values": ["-", "1;2"]}, "missing-values", None, "empty ones"),
     ],
 )
 def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):

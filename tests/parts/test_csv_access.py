@@ -13,6 +13,8 @@ import pytest
 from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.progress import reading_progress
+from specnet.parts.data.tables.csv_files import CsvFile
+from specnet.parts.data.tables.places import Dialect
 from tests.texts.pinned import Refused
 
 
@@ -207,3 +209,17 @@ def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monk
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_copies_of_files_are_files_of_their_own(tmp_path):
+    """DuckDB's own files come and go in the folder of the copies."""
+    (tmp_path / "private").mkdir()
+    spilled = tmp_path / "private" / "spilled"
+    spilled.touch()
+    copies = []
+    for word in ("one", "other"):
+        with gzip.open(tmp_path / f"{word}.csv.gz", "wt") as packed:
+            packed.write(f"a\n{word}\n")
+        copies.append(CsvFile(str(tmp_path / f"{word}.csv.gz"), Dialect()).readable(str(tmp_path / "private")))
+        spilled.unlink(missing_ok=True)
+    assert [Path(path).read_text()[body:] for path, body in copies] == ["one\n", "other\n"]

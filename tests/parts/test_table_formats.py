@@ -237,3 +237,29 @@ def test_a_column_without_a_name_is_refused(tmp_path, refused: Refused):
         of_file(tmp_path / "rows.parquet")
     with refused(DataError, code="unnamed-column"):
         frame_table(pd.DataFrame({"": ["red", "blue"] * 10}))
+
+
+@pytest.mark.parametrize("of", ["BIGINT", "DECIMAL(38,0)"])
+def test_whole_numbers_that_floats_do_not_tell_apart_are_no_numbers(tmp_path, of, refused: Refused):
+    import duckdb
+
+    for number, path in enumerate(("rows.parquet", "more.parquet")):
+        kind = of if number else "BIGINT"
+        rows = "SELECT (9007199254740992 + i)::{} AS a, i::DECIMAL(9,0) AS b, i % 2 AS y FROM range(10) t(i)"
+        duckdb.execute(f"COPY ({rows.format(kind)}) TO '{tmp_path}/{path}' (FORMAT parquet)")
+    table = Parquet(path=("rows.parquet", "more.parquet"), target="y").load(tmp_path, "classes")
+    assert table.kinds == {"a": "ignore", "b": "numeric", "y": "category"}
+    for path in ("rows.parquet", "more.parquet"):
+        with refused(DataError, code="not-a-number", at=path, varying=r"\w+\.parquet"):
+            of_file(tmp_path / path, columns={"a": "numeric", "b": "numeric", "y": "category"})
+
+
+@pytest.mark.parametrize("column", ["a", "y"])
+def test_texts_that_numpy_would_make_one_are_refused(tmp_path, column, refused: Refused):
+    import duckdb
+
+    texts = {"a": "'x'", "y": "'y'"} | {column: "CASE WHEN i % 2 = 0 THEN 'y' ELSE 'y' || chr(0) END"}
+    rows = f"SELECT {texts['a']} AS a, i AS b, {texts['y']} AS y FROM range(20) t(i)"
+    duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
+    with refused(DataError, code="encoding", at="rows.parquet"):
+        of_file(tmp_path / "rows.parquet")

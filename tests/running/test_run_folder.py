@@ -138,6 +138,18 @@ def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path,
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("option", ["force", "resume"])
+def test_nothing_is_written_through_a_link_in_the_folder(tmp_path: Path, name: str, option: str):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError, match="symbolic link"):
+        specnet.run(SPEC, tmp_path / "out", **{option: True}, observer=Interrupting(1))
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
 def test_an_empty_folder_that_was_there_stays(tmp_path: Path):
     with pytest.raises(specnet.TrainingError):
         specnet.run(SPEC, tmp_path, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])

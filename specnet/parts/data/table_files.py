@@ -250,7 +250,11 @@ class Csv(TableFile):
 
     def source(self, paths: list[str]) -> Source:
         dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
-        return CsvSource(paths, dialect, self.missing_values, self.decimal)
+        # Of those that nobody has chosen, some cannot stand between other delimiters.
+        possible = (
+            text for text in self.missing_values if text not in MISSING or not {self.delimiter, self.quote} & {*text}
+        )
+        return CsvSource(paths, dialect, tuple(possible), self.decimal)
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from specnet.errors import Diagnostic, FileError
-from specnet.files import file_errors, read_file, write_file
+from specnet.files import file_errors, read_file, refuse_link, write_file
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.runs import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
@@ -114,6 +114,8 @@ class SweepFolder:
         with file_errors(self.path):
             trials = self.path / TRIALS
             folders = [*trials.iterdir()] if trials.is_dir() else []
+            for place in (trials, *folders, self.path / BEST):
+                refuse_link(place)
             for folder in (*folders, self.path / BEST):
                 for name in RUN_FILES:
                     with suppress(FileNotFoundError, NotADirectoryError):

@@ -13,7 +13,7 @@ from typing import Any
 from specnet.data import load_table
 from specnet.data.suspicions import parsed_for_target
 from specnet.errors import DataError, TrainingError
-from specnet.files import PathLike, file_errors, write_file
+from specnet.files import PathLike, file_errors, refuse_link, write_file
 from specnet.files.json_lines import json_text
 from specnet.files.runs import REPORT, WRITTEN
 from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
@@ -218,6 +218,7 @@ def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options:
                     limits=parsed.origin.limits,
                 )
                 with file_errors(path / each.name):
+                    refuse_link(path / each.name)
                     (path / each.name).mkdir(exist_ok=True)
                 with _shown(options, count, each.name, progress) as progress:
                     found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))

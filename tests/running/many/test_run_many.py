@@ -23,6 +23,7 @@ from specnet.running.runner import RunInterrupted
 from tests.running.many.executors import EXECUTORS
 from tests.running.passed_parts import Halved
 from tests.running.sweeps.searches import BASE, fingerprint
+from tests.texts.pinned import Refused
 
 ROWS = 61
 """Not a multiple of the folds."""
@@ -249,6 +250,18 @@ def test_force_replaces_the_runs_and_keeps_foreign_files(done: tuple[Path, Repea
     assert not left & set(RUN_FILES)
     assert not (out / "seed1_fold1").exists()
     assert len(table(out)) == 2
+
+
+@pytest.mark.parametrize("name", ["fold1", "runs.csv"])
+def test_force_writes_through_no_link(tmp_path: Path, rows: Path, name: str, refused: Refused):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "model.safetensors").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(elsewhere / "model.safetensors" if "." in name else elsewhere)
+    with refused(TakenError, at=name):
+        specnet.run_many(rows, tmp_path / "out", folds=2, force=True)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
 def test_a_run_that_fails_does_not_stop_the_others(rows: Path):

@@ -218,6 +218,23 @@ def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: 
     assert not list(out.glob("trials/0004/*"))
 
 
+@pytest.mark.parametrize("name", ["trials", "trials/0001", "best", "sweep.json", "fold1", "fold1/trials"])
+def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "out" / name
+    elsewhere.mkdir()
+    (elsewhere / "run.json").write_text("mine")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / "run.json" if "." in name else elsewhere)
+    nested = {"folds": 2} if "fold" in name else {}
+    spec = write(0, "")
+    if nested:
+        spec.write_text(spec.read_text().replace('column = "part"', "validation_size = 0.2"))
+    with pytest.raises(TakenError) as caught:
+        (specnet.nested_sweep if nested else specnet.sweep)(spec, tmp_path / "out", jobs=1, force=True, **nested)
+    assert caught.value.diagnostics[0].source == str(link)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [

@@ -10,13 +10,14 @@ Blank lines are passed over, except in a file of one column, where they are miss
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable, room_needed
-from specnet.parts.data.progress import Progress
+from specnet.parts.data.progress import Progress, of_parts
 from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_plain_number, trimmed
 from specnet.parts.data.tables.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
@@ -38,7 +39,7 @@ from specnet.parts.data.tables.places import (
     opened_text,
     records,
 )
-from specnet.parts.data.tables.signs import Signs, read_signs
+from specnet.parts.data.tables.signs import Signs, has_many_blank_lines, read_signs
 from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
 
 MOST_COLUMNS = 30_000
@@ -47,6 +48,7 @@ ROWS_ARRANGED = 2048
 """How many rows are put together from columns at a time: few enough for a processor's cache."""
 ROWS_LOOKED_AT = 50
 """How many rows tell whether it is worth to read a file as numbers at once."""
+_COPIED_AT_ONCE = 2**20
 
 
 class CsvFile:
@@ -114,8 +116,8 @@ class CsvFile:
 
     def rows(self) -> Iterator[Record]:
         """Yield the records below the header, without blank lines where these are no rows."""
-        filled = (record for record in records(self.path, self.dialect) if record.cells or len(self.names) == 1)
-        return islice(filled, int(self.dialect.header), None)
+        are_rows = len(self.names) == 1
+        return islice(records(self.path, self.dialect, None if are_rows else {}), int(self.dialect.header), None)
 
     def readable(self, folder: str) -> tuple[str, int]:
         """Return a file that DuckDB reads, the file itself or a copy in a folder, and where its body begins."""
@@ -133,15 +135,16 @@ class CsvFile:
         plain = self.dialect.is_utf8 and not self.dialect.skip and not real.lower().endswith(".gz")
         if plain and not misread:
             refuse_wildcards(self.path, real)
-            return real, len(mark) + body
-        copy = os.path.join(folder, f"{len(os.listdir(folder))}.csv")
-        with (
-            opened_text(self.path, self.dialect) as text,
-            room_needed(),
-            open(copy, "w", encoding="utf-8", newline="") as target,
-        ):
-            shutil.copyfileobj(text, target)
-        return copy, body
+            found, start = real, len(mark) + body
+        else:
+            with opened_text(self.path, self.dialect) as text:
+                found, start = _copied(iter(partial(text.read, _COPIED_AT_ONCE), ""), folder), body
+        if len(self.names) > 1 and has_many_blank_lines(found):
+            # DuckDB takes them for a part of the next record, which is too long then, or lost without a word.
+            self.refuse_faulty()
+            filled = records(self.path, self.dialect, {})
+            found, start = _copied((record.text + record.end for record in filled), folder), body
+        return found, start
 
     def parts(self, folder: str) -> Iterator[tuple[str | None, Dialect, int]]:
         """Yield files that DuckDB reads, how, and where their bodies begin; None if a large file cannot be cut."""
@@ -190,14 +193,25 @@ class CsvSource(Source):
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)
-        self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
         self.files = [CsvFile(path, dialect) for path in paths]
+        self._refuse_divided(missing)
+        self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
         self.names = self.files[0].names
         self._check_same_names([(file.path, file.names) for file in self.files])
         self._types = ["VARCHAR"] * len(self.names)
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
         places = {name: place for place, name in enumerate(self.names)}
         self._places = [[places[name] for name in file.names] for file in self.files]
+
+    def _refuse_divided(self, missing: Sequence[str]) -> None:
+        """Refuse missing cells that are told from others only by what is around them."""
+        for text in missing:
+            for file in self.files:
+                for name, sign in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
+                    if sign in text:
+                        message = f'missing value "{text}" contains the {name} {sign}'
+                        hint = "replace such cells in the file by empty ones"
+                        raise DataError(Diagnostic("missing-values", message, ("missing_values",), hint=hint))
 
     @property
     def types(self) -> list[str]:
@@ -256,7 +270,7 @@ class CsvSource(Source):
             local, some = {place: index for index, place in enumerate(places)}, file.first_rows()
             if not _are_numbers(some, [local[place] for place in numbers]):
                 return None
-        shown = _shown(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file in self.files])
+        shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file in self.files])
         cells: list[list[Any]] = [[] for _ in texts]
         with GrowingTable(len(numbers)) as table:
             for file, places in zip(self.files, self._places, strict=True):
@@ -332,6 +346,16 @@ class CsvSource(Source):
         return DataError(Diagnostic("csv-syntax", f"DuckDB cannot read the file: {error}", source=file.path))
 
 
+def _copied(pieces: Iterable[str], folder: str) -> str:
+    """Return the path of a new file in a folder."""
+    with (
+        room_needed(),
+        NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", dir=folder, delete=False) as copy,
+    ):
+        copy.writelines(pieces)
+    return copy.name
+
+
 def _records(dialect: Dialect, options: str) -> str:
     """Return the table of a file's records: nothing is guessed."""
     mark = quoted(dialect.quote)
@@ -358,18 +382,6 @@ def _are_numbers(records: Sequence[Record], places: Sequence[int], missing: Coll
 def _number_or_error(cell: str) -> str:
     """Return the expression of a cell's number, null where it is missing, which ends the query for anything else."""
     return f"CASE WHEN {cell} IS NOT NULL THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"
-
-
-def _shown(progress: Progress, sizes: Sequence[int]) -> Progress:
-    """Return what tells of the parts of files, one after the other, as of one whole."""
-    whole, before, latest = sum(sizes), 0, 0
-
-    def shown(done: int, total: int) -> None:
-        nonlocal before, latest
-        before, latest = before + (latest if done < latest else 0), done
-        progress(min(before + done, whole), whole)
-
-    return shown
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:

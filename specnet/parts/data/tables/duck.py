@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,11 +24,13 @@ SECONDS_BETWEEN_LOOKS = 0.1
 PACKED = 5
 """Times as large as its compressed file a table of text is, about."""
 
-# A result is fetched while it is made: with DuckDB's own buffer of 1 MB all processors but one would wait.
-SETTINGS = """
+PROGRESS = """
     SET enable_progress_bar = true;
     SET enable_progress_bar_print = false;
     SET progress_bar_time = 0;
+"""
+# A result is fetched while it is made: with DuckDB's own buffer of 1 MB all processors but one would wait.
+SETTINGS = """
     SET streaming_buffer_size = '256MB';
     SET preserve_insertion_order = true;
     SET TimeZone = 'UTC';
@@ -147,6 +149,9 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
             raise no_room() from None
         duck = Duck(connection, private)
         try:
+            # In a notebook DuckDB refuses them without ipywidgets, also where nothing is printed.
+            with suppress(duckdb.InvalidInputException):
+                connection.execute(PROGRESS)
             connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")
             connection.execute(f"SET temp_directory = {quoted(private)}")
             connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")

@@ -11,7 +11,7 @@ from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
-from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+from specnet.parts.data.tables.types import is_number_type, is_whole_type
 
 ROWS_AT_ONCE = 2**14
 
@@ -113,7 +113,7 @@ def _common(one: str, other: str, name: str, path: str) -> str:
     if one == other:
         return one
     if is_number_type(one) and is_number_type(other):
-        return "DOUBLE" if FRACTIONAL & {one, other} else "HUGEINT" if {one, other} <= WHOLE else "DOUBLE"
+        return "HUGEINT" if is_whole_type(one) and is_whole_type(other) else "DOUBLE"
     message = f'column "{name}": {other} here, but {one} in the first file'
     raise DataError(Diagnostic("column-type", message, source=path))
 

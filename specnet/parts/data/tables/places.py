@@ -22,16 +22,23 @@ PathLike = str | os.PathLike[str]
 DELIMITERS = (",", ";", "\t", "|")
 LARGEST_CELL = 2_000_000
 """Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 unless it is told otherwise."""
+LARGEST_RECORD = 10_000_000
+"""Characters: more of them are not looked at, since a record's cells take many times their memory."""
+
+
+def _too_long(what: str, most: int) -> str:
+    return f"{what} has more than {most:,} characters".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 _PLAIN_WORDS = {
     "unexpected end of data": "a quoted cell is not closed",
-    f"field larger than field limit ({LARGEST_CELL})": f"a cell has more than {LARGEST_CELL:,} characters".replace(
-        ",", "\N{NARROW NO-BREAK SPACE}"
-    ),
+    f"field larger than field limit ({LARGEST_CELL})": _too_long("a cell", LARGEST_CELL),
 }
 """What is said in place of messages of Python's ``csv``."""
 _LOOKED_AT = 4096
 """Bytes that tell text from anything else."""
-LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_ENDS = ("\r\n", "\n", "\r")
+LINE_END = re.compile("|".join(_LINE_ENDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +154,15 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
         raise DataError(_undecodable(path, dialect)) from None
 
 
-def records(path: PathLike, dialect: Dialect) -> Iterator[Record]:
+def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[Record]:
     """Yield a file's records, the header and blank lines included.
+
+    Parameters
+    ----------
+    path : path
+    dialect : Dialect
+    blank : dict of str to int, optional
+        Leave blank lines between records out, and put the first one here, for each line end.
 
     Raises
     ------
@@ -159,23 +173,37 @@ def records(path: PathLike, dialect: Dialect) -> Iterator[Record]:
     """
     with opened_text(path, dialect) as text:
         lines: list[str] = []
+        first, length = dialect.skip + 1, 0
 
         def remembered() -> Iterator[str]:
-            for line in text:
+            nonlocal first, length
+            for line in _lines(text):
+                if blank is not None and not lines and line in _LINE_ENDS:
+                    blank.setdefault(line, first)
+                    first += 1
+                    continue
                 lines.append(line)
+                length += len(line)
+                if length > LARGEST_RECORD:
+                    record = _record([], first, lines[0][:_LOOKED_AT])
+                    raise DataError(record.problem(path, dialect, "too-large", _too_long("a record", LARGEST_RECORD)))
                 yield line
 
         reader = csv.reader(remembered(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
-        first = dialect.skip + 1
         try:
             for cells in _with_large_cells(reader):
                 yield _record(cells, first, "".join(lines))
-                first += len(lines)
+                first, length = first + len(lines), 0
                 lines.clear()
         except csv.Error as error:
             record = _record([], first, "".join(lines))
             message = _PLAIN_WORDS.get(str(error), str(error))
             raise DataError(record.problem(path, dialect, "csv-syntax", message)) from None
+
+
+def _lines(text: TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text, the beginning of one that is longer than a record."""
+    return iter(lambda: text.readline(LARGEST_RECORD + 1), "")
 
 
 def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -196,24 +224,26 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
     name = os.fspath(path).lower()
     if name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
-    inside, counts = False, dict.fromkeys(DELIMITERS, 0)
+    inside, length, counts = False, 0, dict.fromkeys(DELIMITERS, 0)
     with opened_text(path, dialect) as text:
-        for line in text:
-            for sign in line:
-                if sign == dialect.quote:
-                    inside = not inside
-                elif not inside and sign in counts:
-                    counts[sign] += 1
-            if not inside:
+        for line in _lines(text):
+            pieces = line.split(dialect.quote)
+            if outside := "".join(pieces[inside::2]):
+                counts = {sign: count + outside.count(sign) for sign, count in counts.items()}
+            inside ^= len(pieces) % 2 == 0
+            length += len(line)
+            if not inside or length > LARGEST_RECORD:
                 break
     return max(DELIMITERS, key=lambda sign: counts[sign])
 
 
 def faulty_record(path: PathLike, dialect: Dialect, width: int) -> Diagnostic | None:
     """Return what is wrong with the first record that is not CSV or not of so many cells, or None."""
-    odd_end, end = None, None
+    end = ""
+    odd: Record | None = None
+    blank: dict[str, int] = {}
     try:
-        for record in records(path, dialect):
+        for record in records(path, dialect, blank):
             if record.cells and len(record.cells) != width:
                 message = f"expected {width} cells as in the header, got {len(record.cells)}"
                 return record.problem(path, dialect, "ragged-row", message)
@@ -222,16 +252,21 @@ def faulty_record(path: PathLike, dialect: Dialect, width: int) -> Diagnostic | 
                 hint = 'set encoding = "utf-16"' if record.text.count("\0") > len(record.text) // 3 else None
                 return record.problem(path, dialect, "encoding", "a null character", found, hint)
             end = end or record.end
-            if odd_end is None and record.end not in ("", end):
-                message = f"line ending {record.end!r} differs from {end!r} of the first line"
-                odd_end = record.problem(path, dialect, "csv-syntax", message)
+            if odd is None and record.end not in ("", end):
+                odd = record
     except DataError as error:
         return error.diagnostics[0]
-    return odd_end
+    for other, line in blank.items():
+        if other != end and (odd is None or line < odd.line):
+            odd = Record([], line, "", other)
+    if odd is None:
+        return None
+    message = f"line ending {odd.end!r} differs from {end!r} of the first line"
+    return odd.problem(path, dialect, "csv-syntax", message)
 
 
 def _record(cells: list[str], line: int, text: str) -> Record:
-    end = next((end for end in ("\r\n", "\n", "\r") if text.endswith(end)), "")
+    end = next((end for end in _LINE_ENDS if text.endswith(end)), "")
     return Record(cells, line, text.removesuffix(end), end)
 
 

@@ -29,8 +29,8 @@ from specnet.parts.data.tables.cells import (
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
 from specnet.parts.data.tables.judging import Verdict, verdict
-from specnet.parts.data.tables.source import Source
-from specnet.parts.data.tables.types import FRACTIONAL, WHOLE, is_number_type
+from specnet.parts.data.tables.source import Mistake, Source
+from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
 NUMBERS_AT_ONCE = 2**23
 """How many cells are fetched together: 64 MB."""
@@ -40,6 +40,7 @@ TEXTS_AT_ONCE = 2**15
 FEW_TEXTS = 50
 LARGEST_TEXTS = 2**30
 """Bytes that the texts of a category may take."""
+_NULL_END = "suffix(x, chr(0))"
 
 
 class Store:
@@ -162,7 +163,10 @@ class Store:
             "CREATE OR REPLACE TABLE kept AS SELECT x, row_number() OVER (ORDER BY x) - 1 AS code"
             f" FROM (SELECT DISTINCT {text} AS x FROM cells) WHERE x IS NOT NULL"
         )
-        count, longest = self._duck.rows("SELECT count(*), coalesce(max(length(x)), 1) FROM kept")[0]
+        of_all = f"SELECT count(*), coalesce(max(length(x)), 1), count(*) FILTER ({_NULL_END}) FROM kept"
+        count, longest, null_ends = self._duck.rows(of_all)[0]
+        if null_ends:
+            raise DataError(*self._source.located([self._null_end(place, text)]))
         if count * longest * 4 > LARGEST_TEXTS:
             name = self._source.names[place]
             message = f'column "{name}": {count} texts of up to {longest} characters do not fit into memory'
@@ -181,6 +185,13 @@ class Store:
             start += len(some)
         self._duck.rows("DROP TABLE kept")
         return codes, texts
+
+    def _null_end(self, place: int, text: str) -> Mistake:
+        """Return the mistake of the first cell whose text NumPy would make another one's."""
+        rows = f"SELECT min(place) FROM (SELECT rowid AS place, {text} AS x FROM cells) WHERE {_NULL_END}"
+        row: int = self._duck.rows(rows)[0][0]
+        message = f'column "{self._source.names[place]}": text ends in a null character in row {row + 1}'
+        return Mistake(row, place, "encoding", message)
 
     def some_texts(self, place: int) -> list[str]:
         """Return the texts of some cells of a column that are not missing."""
@@ -225,7 +236,7 @@ class Store:
 
     def _fast(self, place: int) -> str:
         of, cell = self._types[place], f"c{place}"
-        if of in WHOLE:
+        if is_whole_type(of):
             return f"CASE WHEN {cell} BETWEEN -{LARGEST_WHOLE} AND {LARGEST_WHOLE} THEN {cell}::DOUBLE END"
         if of in FRACTIONAL:
             return f"CASE WHEN isfinite({cell}) THEN {cell}::DOUBLE END"

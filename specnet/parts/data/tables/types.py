@@ -1,6 +1,6 @@
 """DuckDB's types of columns, sorted by what they hold."""
 
-WHOLE = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
+_WHOLE = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
     "INTEGER",
     "UINTEGER",
 }
@@ -10,7 +10,12 @@ _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "INTERVAL", "GEOMETRY", "VAR
 
 def is_number_type(of: str) -> bool:
     """Return whether a type is one of numbers."""
-    return of in WHOLE or of in FRACTIONAL or of.startswith("DECIMAL")
+    return of in _WHOLE or of in FRACTIONAL or of.startswith("DECIMAL")
+
+
+def is_whole_type(of: str) -> bool:
+    """Return whether a type is one of whole numbers."""
+    return of in _WHOLE or (of.startswith("DECIMAL") and of.endswith(",0)"))
 
 
 def is_nested(of: str) -> bool:

@@ -1,0 +1,63 @@
+"""What a notebook's kernel runs: the real one, since libraries behave otherwise in it than anywhere else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from jupyter_client import KernelManager
+from jupyter_client.blocking import BlockingKernelClient
+
+pytestmark = pytest.mark.slow
+
+SPEC = """
+data = { type = "TYPE", path = "NAME", target = "y" }
+[network]
+hidden_layer_sizes = [2]
+[training]
+loss = "mean_squared_error"
+epochs = 2
+"""
+ROWS = [{"a": place, "b": place % 5 or None, "c": "rt"[place % 2], "y": 2 * place} for place in range(40)]
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[BlockingKernelClient]:
+    with TemporaryDirectory() as folder:  # whose name is short enough for those of sockets
+        manager = KernelManager(transport="ipc", connection_file=f"{folder}/kernel.json")
+        manager.start_kernel()
+        client = manager.blocking_client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(60)
+            yield client
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+
+def outputs(kernel: BlockingKernelClient, cell: str) -> list[dict]:
+    """Return what a cell puts out; an error in it is one of the test."""
+    found: list[dict] = []
+    reply = kernel.execute_interactive(cell, timeout=60, output_hook=lambda message: found.append(message["content"]))
+    assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_tables_are_trained_on_without_ipywidgets(kernel: BlockingKernelClient, name: str, tmp_path: Path) -> None:
+    path, kind = tmp_path / name, Path(name).suffix[1:]
+    if kind == "csv":
+        path.write_text("a,b,c,y\n" + "".join(f"{row['a']},{row['b'] or ''},{row['c']},{row['y']}\n" for row in ROWS))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC.replace("TYPE", kind).replace("NAME", name))
+    found = outputs(
+        kernel,
+        "import sys; sys.modules['ipywidgets'] = None  # not installed, wherever the test is run\n"
+        f"import specnet; result = specnet.run({str(spec)!r}); print(len(result.history)); result",
+    )
+    assert [each["text"] for each in found if each.get("name") == "stdout"] == ["2\n"]
+    assert any("text/html" in each.get("data", ()) for each in found)
