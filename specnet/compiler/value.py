@@ -326,12 +326,16 @@ ADD = Operation(
 )
 
 
+def _is_zero(x: Value, sign: float) -> bool:
+    """Is a value the constant zero of this sign?"""
+    number = number_of(x)
+    return number == 0 and math.copysign(1, number) == sign
+
+
 def _add(a: Value, b: Value) -> Value:
-    if number_of(b) == 0:
-        return _same(a, b)
-    if number_of(a) == 0:
-        return _same(b, a)
     for one, other in ((a, b), (b, a)):
+        if _is_zero(other, -1):  # x + 0 is 0 for x = -0
+            return _same(one, other)
         if other.operation is NEGATIVE:
             return _subtract(one, other.arguments[0])
     return _simplest(ADD, a, b)
@@ -341,10 +345,8 @@ SUBTRACT = Operation("subtract", broadcast, slopes=lambda y, a, b: (1, -1), over
 
 
 def _subtract(a: Value, b: Value) -> Value:
-    if number_of(b) == 0:
+    if _is_zero(b, 1):
         return _same(a, b)
-    if number_of(a) == 0:
-        return _negative(_same(b, a))
     if b.operation is NEGATIVE:
         return _add(a, b.arguments[0])
     return _simplest(SUBTRACT, a, b)

@@ -192,7 +192,8 @@ def main() -> int:
 def sanitize() -> None:
     """Let every library from now on look for wrong reads, writes and arithmetic, and end the process at the first."""
     os.environ.pop("LD_PRELOAD", None)  # this process has them; compilers would only become slow
-    building._FLAGS = (*building._FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    sanitizers = "-fsanitize=address,undefined,float-cast-overflow"
+    building._FLAGS = (*building._FLAGS, "-g", sanitizers, "-fno-sanitize-recover=all")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ FORMS: Mapping[Operation, str] = {
     selection.MAXIMUM: "r_max({0}, {1})",
     selection.MINIMUM: "r_min({0}, {1})",
     picking.ONE_HOT: "i == {0}",
-    picking.TO_INDEX: "(integer){0}",
+    picking.TO_INDEX: "index_of({0})",
 }
 """Operands are names and numbers. A one-hot row is true where the row's number i is the index. Of products of matrices,
 only one of a column and a row has an element that is made of two."""

@@ -26,6 +26,12 @@ typedef real vector __attribute__((vector_size({vector_bytes}), aligned(sizeof(r
 static const real one __attribute__((unused)) = 1;
 #define INLINE static inline __attribute__((always_inline, unused))
 #define OUTLINE static __attribute__((noinline, unused))
+/* Padding holds anything, and not every number has an integer. */
+INLINE integer index_of(real x)
+{{
+  const real limit = (uint64_t)1 << (8 * sizeof(integer) - 1);
+  return x > -limit && x < limit ? (integer)x : -1;
+}}
 #define PRAGMA(text) _Pragma(#text)
 #define SIMD(clauses) PRAGMA(omp simd clauses)
 #if defined __has_builtin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,16 +16,19 @@ from specnet.compiler import (
     ShapeError,
     Value,
     affine,
+    gather,
     gradients,
     input_value,
     maximum,
+    one_hot,
     plan,
     softplus,
     state_value,
     sum_over,
     tanh,
+    to_index,
 )
-from specnet.compiler.native import NATIVE, binding, calls, forms, loops, products, target, writing
+from specnet.compiler.native import NATIVE, binding, building, calls, forms, loops, products, target, writing
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -260,6 +264,29 @@ def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
             bound.run()
             found.append((np.array(bound.outputs[0]), arrays["block"]))
         np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, monkeypatch: pytest.MonkeyPatch):
+    """Undefined in C: the process ends there. Padding holds anything, and what `to_index` gets is not checked."""
+    trap = ("-fsanitize=float-cast-overflow", "-fsanitize-undefined-trap-on-error")
+    monkeypatch.setattr(building, "_FLAGS", (*building._FLAGS, *trap))
+    x, table = input_value("x", (1, "batch")), state_value("table", (2, 3))
+    index = to_index(x)
+    program = plan([gather(table, index), one_hot(index, 3) * 1.0], expansions=NATIVE.expansions)
+    numbers = np.array([[0, 1, 2, 7, -1, np.nan, np.inf, -np.inf, 3e38, -3e38, 2**31, -(2.0**63), 2**63]], dtype)
+    bound = NATIVE.bind(program, dtype, {"batch": numbers.size}, {"table": np.arange(6, dtype=dtype).reshape(2, 3)})
+    bound.inputs["x"][...] = numbers
+    child = os.fork()
+    if not child:
+        bound.run()
+        first, *_ = bound.outputs[0]
+        is_right = np.isin(first, (0, 1, 2)).all() and first[:5].tolist() == [0, 1, 2, 2, 0]
+        hot = np.array(bound.outputs[1])
+        os._exit(0 if is_right and hot[:, :3].tolist() == np.eye(3).tolist() and not hot[:, 3:].any() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_what_does_not_fit_is_refused():
