@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import check_model_and_data, check_suffix, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, FormatOption, OutputFormat, QuietOption
+from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
+from specnet.cli.options import (
+    AnyModelArgument,
+    DataArgument,
+    ForceOption,
+    FormatOption,
+    LimitOption,
+    OutputFormat,
+    QuietOption,
+)
 from specnet.cli.output import UsageError, reporting
 from specnet.report.figures import counted
 
@@ -37,6 +45,7 @@ def predict(
         typer.Option("--keep", metavar="COLUMN,…", help="Columns of a table to copy beside the predictions."),
     ] = None,
     force: ForceOption = False,
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -68,7 +77,7 @@ def predict(
                 raise UsageError("the output would overwrite the input data", source=str(out))
             if not force:
                 refuse_taken(out)
-        loaded, shown = open_model(model), sys.stderr if output.speaks else None
+        loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
         with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
             with reading_shown(shown):
                 raw = read_inputs(file, loaded.network.resolved)
