@@ -36,6 +36,7 @@ def evaluate(
         from specnet.data import RawColumns, RowSet, read_table, row_hashes
         from specnet.files.runs import training_rows
         from specnet.importing import open_model
+        from specnet.model import unfamiliar_cells
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
 
@@ -44,6 +45,8 @@ def evaluate(
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             rows = read_table(file, loaded.network.resolved, loaded.labels)
         raw = RawColumns(rows.X, rows.columns)
+        for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
+            output.warning(warning)
         figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         output.data |= {"rows": len(raw), "metrics": figures}
         if known := RowSet.from_data(training_rows(model)):

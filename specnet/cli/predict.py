@@ -44,6 +44,9 @@ def predict(
         str | None,
         typer.Option("--keep", metavar="COLUMN,…", help="Columns of a table to copy beside the predictions."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave rows with gaps unlike any in training without a prediction.")
+    ] = False,
     force: ForceOption = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
@@ -53,8 +56,9 @@ def predict(
 
     A classifier gives the most probable label and the probability of each class; an ensemble of regressors also the
     standard deviation over its members (spread). Numbers are written with all digits, so they read back exactly; a .npy
-    file has the predictions alone. A row is not predicted if a cell is missing in a column that had no missing cells in
-    training. MODEL can also be an .onnx, .keras or .skops file written by export.
+    file has the predictions alone. Missing cells are filled as in training. Gaps in columns that had none in training
+    and unseen categories are predicted too, and counted in warnings; with --strict the rows of such gaps have no
+    prediction. MODEL can also be an .onnx, .keras or .skops file written by export.
 
     Examples
     --------
@@ -82,7 +86,7 @@ def predict(
             with reading_shown(shown):
                 raw = read_inputs(file, loaded.network.resolved)
             kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
-            predictions = Predictions(loaded, raw, kept, progress.show)
+            predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, strict=strict)
             if out is not None:
                 write_file(out, WRITERS[out.suffix](predictions))
             elif output.as_json:
@@ -93,8 +97,7 @@ def predict(
                 output.data |= {"columns": columns}
             else:
                 output.data_stream().writelines(csv_bytes(predictions))
-        warning = predictions.warning(rows_name(data))
-        if warning is not None:
+        for warning in predictions.warnings():
             output.warning(warning)
         output.data |= {"rows": len(raw)}
         if out is not None:
