@@ -59,7 +59,7 @@ class UnfamiliarCells:
         yield from self.about_categories(source)
 
     def _about_gaps(self, source: str) -> Iterator[Diagnostic]:
-        for place in np.flatnonzero((self._gaps > 0) & ~self._trained):
+        for place in np.flatnonzero((self._gaps > 0) & ~self._trained).tolist():
             count = int(self._gaps[place])
             what = f"{'is' if count == 1 else 'are'} missing; the training set had no gaps here"
             hint = "such cells are filled as other gaps are, or count as a rare category"
