@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from specnet.cli.inputs import check_model_and_data, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, OutputFormat, QuietOption
+from specnet.cli.inputs import check_model_and_data, read_limits, rows_file, rows_name
+from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, LimitOption, OutputFormat, QuietOption
 from specnet.cli.output import reporting
 from specnet.errors import Diagnostic
 from specnet.report.figures import counted
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: AnyModelArgument,
     data: DataArgument,
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -35,14 +36,17 @@ def evaluate(
         from specnet.data import RawColumns, RowSet, read_table, row_hashes
         from specnet.files.runs import training_rows
         from specnet.importing import open_model
+        from specnet.model import unfamiliar_cells
         from specnet.report.counting import reading_shown
         from specnet.report.scores import scores_table
 
         check_model_and_data(model, data)
-        loaded = open_model(model)
+        loaded = open_model(model, read_limits(limit))
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             rows = read_table(file, loaded.network.resolved, loaded.labels)
         raw = RawColumns(rows.X, rows.columns)
+        for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
+            output.warning(warning)
         figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         output.data |= {"rows": len(raw), "metrics": figures}
         if known := RowSet.from_data(training_rows(model)):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import check_suffix, load
-from specnet.cli.options import ForceOption, FormatOption, ModelArgument, OutputFormat, QuietOption
+from specnet.cli.options import ForceOption, FormatOption, LimitOption, ModelArgument, OutputFormat, QuietOption
 from specnet.cli.output import UsageError, reporting
 
 TARGETS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "exporting/targets")]))
@@ -36,6 +36,7 @@ def export(
         bool, typer.Option("--float32", help="Store a float64 model as float32, if the format supports it.")
     ] = False,
     force: ForceOption = False,
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -60,7 +61,7 @@ def export(
         if out is not None:
             kind = find_target(target)
             check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
-        written = export_model(load(model), target, out, float32=float32, overwrite=force)
+        written = export_model(load(model, limit), target, out, float32=float32, overwrite=force)
         names = ", ".join(map(str, written.files))
         output.data |= {
             "files": [str(file) for file in written.files],

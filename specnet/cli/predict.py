@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import check_model_and_data, check_suffix, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, FormatOption, OutputFormat, QuietOption
+from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
+from specnet.cli.options import (
+    AnyModelArgument,
+    DataArgument,
+    ForceOption,
+    FormatOption,
+    LimitOption,
+    OutputFormat,
+    QuietOption,
+)
 from specnet.cli.output import UsageError, reporting
 from specnet.report.figures import counted
 
@@ -36,7 +44,11 @@ def predict(
         str | None,
         typer.Option("--keep", metavar="COLUMN,…", help="Columns of a table to copy beside the predictions."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave rows with gaps unlike any in training without a prediction.")
+    ] = False,
     force: ForceOption = False,
+    limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -44,8 +56,9 @@ def predict(
 
     A classifier gives the most probable label and the probability of each class; an ensemble of regressors also the
     standard deviation over its members (spread). Numbers are written with all digits, so they read back exactly; a .npy
-    file has the predictions alone. A row is not predicted if a cell is missing in a column that had no missing cells in
-    training. MODEL can also be an .onnx, .keras or .skops file written by export.
+    file has the predictions alone. Missing cells are filled as in training. Gaps in columns that had none in training
+    and unseen categories are predicted too, and counted in warnings; with --strict the rows of such gaps have no
+    prediction. MODEL can also be an .onnx, .keras or .skops file written by export.
 
     Examples
     --------
@@ -68,12 +81,12 @@ def predict(
                 raise UsageError("the output would overwrite the input data", source=str(out))
             if not force:
                 refuse_taken(out)
-        loaded, shown = open_model(model), sys.stderr if output.speaks else None
+        loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
         with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
             with reading_shown(shown):
                 raw = read_inputs(file, loaded.network.resolved)
             kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
-            predictions = Predictions(loaded, raw, kept, progress.show)
+            predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, strict=strict)
             if out is not None:
                 write_file(out, WRITERS[out.suffix](predictions))
             elif output.as_json:
@@ -84,8 +97,7 @@ def predict(
                 output.data |= {"columns": columns}
             else:
                 output.data_stream().writelines(csv_bytes(predictions))
-        warning = predictions.warning(rows_name(data))
-        if warning is not None:
+        for warning in predictions.warnings():
             output.warning(warning)
         output.data |= {"rows": len(raw)}
         if out is not None:

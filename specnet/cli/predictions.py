@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns
-from specnet.errors import Diagnostic
-from specnet.model import Model
+from specnet.errors import DataError, Diagnostic
+from specnet.model import Model, UnfamiliarCells
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import Cells, parquet_pieces
 from specnet.report.figures import counted
@@ -34,28 +34,46 @@ class Predictions:
     ----------
     model : Model
     raw : RawColumns
+    source : str
+        What messages call the rows.
     kept : iterator of dict or None
         Columns of the file to stand beside the predictions, so many rows at a time as are predicted together.
     progress : callable
         Is told how many rows of all are done.
+    strict : bool
+        Leave out rows with missing cells in columns that had none in training.
+
+    Raises
+    ------
+    DataError
+        If a cell is missing that the model does not fill, and not `strict`.
     """
 
     def __init__(
         self,
         model: Model,
         raw: RawColumns,
+        source: str,
         kept: Iterator[dict[str, Cells]] | None,
         progress: Callable[[int, int], None],
+        *,
+        strict: bool,
     ) -> None:
-        self._model, self._raw, self._progress = model, raw, progress
+        self._model, self._raw, self._source, self._progress, self._strict = model, raw, source, progress, strict
         self._kept = repeat({}) if kept is None else kept
         self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
-        self._gaps = np.zeros(raw.X.shape[1], np.bool_)
+        self._unfamiliar = UnfamiliarCells(model.preprocessing, raw.kinds)
+        gaps = np.zeros(raw.X.shape[1], np.bool_)
         self.missing = 0
         for some in self.slices:
-            gaps = model.untrained_gaps(raw.part(some))
-            self._gaps |= gaps.any(axis=0)
-            self.missing += int(gaps.any(axis=1).sum())
+            part = raw.part(some)
+            self._unfamiliar.add(part)
+            found = model.untrained_gaps(part) if strict else model.unfilled_gaps(part)
+            gaps |= found.any(axis=0)
+            self.missing += int(found.any(axis=1).sum())
+        self._gaps = [f'"{raw.kinds[place].name}"' for place in np.flatnonzero(gaps)]
+        if self.missing and not strict:
+            raise DataError(self._not_predicted())
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -68,21 +86,32 @@ class Predictions:
             yield kept, columns
             self._progress(min(some.stop, len(self)), len(self))
 
-    def warning(self, source: str) -> Diagnostic | None:
-        """Return the warning about rows without a prediction, if there are any."""
-        if not self.missing:
-            return None
-        names = [f'"{self._raw.kinds[place].name}"' for place in np.flatnonzero(self._gaps)]
-        message = (
-            f"{self.missing} of {counted(len(self), 'row')} {'has' if self.missing == 1 else 'have'} no prediction:"
-            f" missing cells in {first_few(names, MOST_NAMES)}, which had none in training"
-        )
-        hint = "fill them in, or train on rows that have such gaps"
-        return Diagnostic("not-predicted", message, source=source, hint=hint)
+    def warnings(self) -> Iterator[Diagnostic]:
+        """Yield the warnings about rows without a prediction, and about cells unlike those in training."""
+        if not self._strict:
+            yield from self._unfamiliar.warnings(self._source)
+            return
+        if self.missing:
+            yield self._not_predicted()
+        yield from self._unfamiliar.about_categories(self._source)
+
+    def _not_predicted(self) -> Diagnostic:
+        """Return what is wrong with rows that the model cannot predict, or may not."""
+        rows = f"{self.missing} of {counted(len(self), 'row')} {'has' if self.missing == 1 else 'have'}"
+        names = first_few(self._gaps, MOST_NAMES)
+        if self._strict:
+            message = f"{rows} no prediction: missing cells in {names}, which had none in training"
+            hint = "fill them in, or predict without --strict"
+            return Diagnostic("not-predicted", message, source=self._source, hint=hint)
+        message = f"{rows} missing cells in {names}, which the model does not fill"
+        hint = 'fill them in, use --strict to skip such rows, or train with "impute" in network.preprocessing'
+        return Diagnostic("missing-cell", message, source=self._source, hint=hint)
 
     def _predicted(self, raw: RawColumns) -> dict[str, Array]:
         """Return what is predicted of rows, by name of column."""
-        model, complete = self._model, np.asarray(~self._model.untrained_gaps(raw).any(axis=1))
+        model, complete = self._model, np.ones(len(raw), np.bool_)
+        if self._strict:
+            complete &= ~model.untrained_gaps(raw).any(axis=1)
         rows = raw if complete.all() else raw.part(complete)
         columns = _columns("prediction", model.predict(rows), None)
         if model.gives_probabilities:

@@ -1,6 +1,7 @@
 """Rows of data: reading, splits, labels, and the preparation of columns for a network."""
 
 from specnet.data.grouping import column_groups, with_fitted_steps
+from specnet.data.known_cells import filled_gaps, group_texts, known_texts, trained_gaps
 from specnet.data.labels import Labels, check_labels
 from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
 from specnet.data.raw import RawColumns, frame_columns, raw_columns
@@ -21,7 +22,10 @@ __all__ = [
     "check_labels",
     "column_groups",
     "column_suspicions",
+    "filled_gaps",
     "frame_columns",
+    "group_texts",
+    "known_texts",
     "load_table",
     "raw_columns",
     "read_cells",
@@ -32,6 +36,7 @@ __all__ = [
     "suspicions",
     "table_target",
     "tensor_forms",
+    "trained_gaps",
     "unfitted",
     "with_fitted_steps",
 ]

@@ -115,13 +115,6 @@ class Group:
             columns = step.apply(columns, learned)
         return columns
 
-    def trained_gaps(self) -> tuple[int, ...]:
-        """Return which of the group's columns had missing cells in training rows; those that a step added come last."""
-        for step, learned in zip(self.steps, self.fitted, strict=True):
-            if (found := step.trained_gaps(learned)) is not None:
-                return found
-        return ()
-
     def invert(self, prepared: Any) -> Any:
         """Return what the fitted steps make the given columns of, about: not every step can be undone."""
         for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
@@ -204,14 +197,6 @@ class Preparation:
     def is_one_chain(self, columns: int) -> bool:
         """Whether all of so many columns go through the same steps, in their order, also as a group of them."""
         return self.is_plain or [group.places for group in self.groups] == [tuple(range(columns))]
-
-    def trained_gaps(self, columns: int) -> NDArray[np.bool_]:
-        """Return which of so many raw columns had missing cells in training rows that the steps have learned from."""
-        found = np.zeros(columns, np.bool_)
-        for group in self.groups:
-            places = range(columns) if group.places is None else group.places
-            found[[places[place] for place in group.trained_gaps() if place < len(places)]] = True
-        return found
 
     def prepare(
         self,

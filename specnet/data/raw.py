@@ -83,7 +83,7 @@ def raw_columns(
             raise DataError(f"{name} has shape {X.X.shape}; expected (rows, {columns})")
         return X
     if kinds is None:
-        return RawColumns(check_inputs(select_columns(X, names, name), columns, name))
+        return _numbers(select_columns(X, names, name), columns, names, name)
     if column_names(X) is not None:
         return RawColumns(*frame_table(select_columns(X, list(kinds), name), kinds, name))
     texts = [column for column, kind in kinds.items() if kind == "category"]
@@ -92,6 +92,20 @@ def raw_columns(
         raise DataError(message, hint="use a data frame with the columns' names")
     known = tuple(Column(column, kind_of(kind)) for column, kind in kinds.items())
     return RawColumns(check_inputs(X, columns, name), known)
+
+
+def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str) -> RawColumns:
+    """Return checked columns of mere numbers; a data frame with these names may have missing cells."""
+    try:
+        return RawColumns(check_inputs(X, columns, name))
+    except DataError:
+        if names is None or column_names(X) is None:
+            raise
+        with suppress(DataError):
+            found = RawColumns(*frame_table(X, dict.fromkeys(names, "numeric"), name))
+            if found.gaps().any():
+                return found
+        raise
 
 
 def frame_columns(

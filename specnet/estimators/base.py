@@ -16,7 +16,7 @@ from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_r
 from specnet.errors import DataError, SpecnetWarning, render
 from specnet.estimators.parameters import RECIPE, SpecParameters
 from specnet.model import Model
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import Array, column_names
 from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
 from specnet.running.fitting import FitResult, fit_rows, other_parts
@@ -52,7 +52,7 @@ class SpecEstimator(SpecParameters):
 
     def _checked_inputs(self, X: Any) -> Any:
         check_is_fitted(self)
-        if self.model_.spec.feature_kinds is not None:
+        if self.model_.spec.feature_kinds is not None or (self.model_.feature_names and column_names(X)):
             return validate_data(self, X, reset=False, skip_check_array=True)
         return validate_data(self, X, reset=False, dtype=FLOATS)
 
@@ -62,6 +62,7 @@ class SpecEstimator(SpecParameters):
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""
+        spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
         if start is not None and spec.network.preprocessing != self._preprocessing:
             raise other_parts("preprocessing")
         if rows.kinds and self._asks_for_recipe():
@@ -75,6 +76,7 @@ class SpecEstimator(SpecParameters):
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
         start, reached = None, None
         if spec is not None:
+            spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
             resolved, preparation = self._resolved(spec, rows, rows, labels)
         else:
             start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
@@ -115,12 +117,15 @@ class SpecEstimator(SpecParameters):
         else:
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
         kinds = {column.name: column.kind for column in rows.kinds} or None
-        names = list(kinds) if kinds else [str(name) for name in getattr(self, "feature_names_in_", ())]
-        named = with_feature_names(spec.model_copy(update={"data": None}), names, kinds)
+        named = with_feature_names(spec.model_copy(update={"data": None}), self._names(rows), kinds)
         prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
         self._preprocessing = spec.network.preprocessing
         resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(training))
         return resolved, preparation
+
+    def _names(self, rows: Rows) -> list[str]:
+        """Return the names of the columns of a data frame; none of an array."""
+        return [column.name for column in rows.kinds] or [str(name) for name in getattr(self, "feature_names_in_", ())]
 
     def _with_fitted(self, fitted: FitResult) -> Self:
         model, result = fitted.model, fitted.result

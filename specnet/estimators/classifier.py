@@ -28,8 +28,9 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     """A classifier described by a specnet spec, or by arguments with the names of a spec's keys.
 
     The default is a network with one hidden layer of 150 relu units over standardized columns, trained by AdamW in
-    batches of 100 rows until the loss no longer improves, for at most 150 epochs. Explicit settings override these
-    defaults: an optimizer that needs the full batch gets it.
+    batches of 100 rows until the loss no longer improves, for at most 150 epochs. The columns of a data frame are
+    prepared by their kinds: gaps are filled, texts and dates coded. Explicit settings override these defaults: an
+    optimizer that needs the full batch gets it.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
-            A data frame can have missing cells, texts and dates, as in `specnet.fit`.
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have others.
         y : array_like (rows,), or (rows, outputs) of 0 and 1
             Labels: whole numbers, booleans or text; or for each output whether the row has that label.
         sample_weight : array_like (rows,), optional

@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 
 from specnet.data import check_labels
 from specnet.errors import SpecError, SpecnetError
+from specnet.parts.data import Column
+from specnet.parts.preprocessing import Impute
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.spec.reading.document import Document
@@ -37,6 +39,7 @@ KEYS = {
 }
 """Where the arguments stand in a spec."""
 
+PREPROCESSING = ("network", "preprocessing")
 DEFAULT_SPEC: Mapping[str, Any] = {
     "network": {
         "dtype": "float64",
@@ -161,6 +164,17 @@ class SpecParameters(BaseEstimator):
         if isinstance(self.spec, ChangedDefaults):
             return self.spec.written
         return frozenset() if self.spec is None or self._asks_for_recipe() else None
+
+    def _with_usual_preprocessing(self, spec: Spec, columns: Sequence[Column], names: Sequence[str]) -> Spec:
+        """Return the default spec for a data frame: with a table's own defaults, or able to fill gaps that come later.
+
+        Specs in which somebody has said how columns are prepared stay as they are.
+        """
+        written = self._written_over_defaults()
+        if self._asks_for_recipe() or written is None or PREPROCESSING in written or not names:
+            return spec
+        steps = None if columns else (Impute(), *(spec.network.preprocessing or ()))
+        return spec.model_copy(update={"network": spec.network.model_copy(update={"preprocessing": steps})})
 
     def _asks_for_recipe(self) -> bool:
         return isinstance(self.spec, str) and self.spec == RECIPE

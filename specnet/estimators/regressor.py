@@ -19,8 +19,9 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
     The default is a network with one hidden layer of 400 relu units over standardized columns, trained on a
     standardized target by Adam with an L2 penalty, in batches of 200 rows until the loss no longer improves, for at
-    most 200 epochs. Explicit settings override these defaults: a loss such as poisson gets its target in its own units,
-    and an optimizer that needs the full batch gets it.
+    most 200 epochs. The columns of a data frame are prepared by their kinds: gaps are filled, texts and dates coded.
+    Explicit settings override these defaults: a loss such as poisson gets its target in its own units, and an optimizer
+    that needs the full batch gets it.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
-            A data frame can have missing cells, texts and dates, as in `specnet.fit`.
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have others.
         y : array_like (rows,) or (rows, outputs)
         sample_weight : array_like (rows,), optional
             Multiplies each row's loss, and is how often a row counts in standardizing.

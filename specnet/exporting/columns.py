@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specnet.data import Group, RawColumns
+from specnet.data import Group, RawColumns, filled_gaps, group_texts
 from specnet.errors import UnsupportedError
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column, Kind, kind_of
-from specnet.parts.preprocessing import CategoryStep
 
 _MEANINGS: dict[Kind, str] = {
     "numeric": "number",
@@ -70,7 +69,7 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
     count = model.network.resolved.columns
     kinds = {name: kind_of(kind) for name, kind in (model.spec.feature_kinds or {}).items()}
     names = model.feature_names or ("",) * count
-    takes_missing: dict[int, bool] = {}
+    takes_missing = filled_gaps(model.preprocessing, count).tolist()
     codes: dict[int, Mapping[str, int]] = {}
     seen = set[int]()
     for group in model.preprocessing.groups:
@@ -79,15 +78,13 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
         twice = seen & (known.keys() | codes.keys()) & set(places)
         if twice:
             raise UnsupportedError(f'exports have no equivalent of a category in two groups: "{names[min(twice)]}"')
-        takes = _takes_missing(group, len(places))
-        takes_missing |= {place: takes and takes_missing.get(place, True) for place in places}
         codes |= known
         seen |= set(places)
     for place, name in enumerate(names):
         if (kinds.get(name) == "category") != (place in codes):
             raise UnsupportedError(f'exports have no equivalent of codes for other columns than categories: "{name}"')
     return tuple(
-        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing.get(place, False))
+        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing[place])
         for place, name in enumerate(names)
     )
 
@@ -126,22 +123,7 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
 
 def _codes(group: Group) -> list[dict[str, int]]:
     """Return for each of a group's columns the codes of its texts; none for numbers."""
-    first = group.steps[0] if group.steps else None
-    if not isinstance(first, CategoryStep):
-        return []
-    return [{text: code for code, text in enumerate(texts, 1)} for texts in first.texts_of(group.fitted[0])]
-
-
-def _takes_missing(group: Group, columns: int) -> bool:
-    """Whether a group's steps make numbers of missing cells, before one that needs them all."""
-    row = np.full((1, columns), np.nan)
-    for step, learned in zip(group.steps, group.fitted, strict=True):
-        if isinstance(step, CategoryStep) or not step.takes_missing:
-            return isinstance(step, CategoryStep)
-        row = step.apply(row, learned)
-        if not np.isnan(row).any():
-            return True
-    return False
+    return [{text: code for code, text in enumerate(texts, 1)} for texts in group_texts(group)]
 
 
 def _unknown_texts(known: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from specnet.exporting.program import Program
 from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts.arrays import Array
+from specnet.parts.preprocessing import Impute, Preprocessing
 
 
 class CannotRunError(Exception):
@@ -120,6 +121,31 @@ def refuse_texts(program: Program, library: str) -> None:
         named = ", ".join(f'"{program.columns[place].name}"' for place in program.texts)
         hint = "onnx, numpy and javascript take texts; c has a function for their codes"
         raise UnsupportedError(f"{library} has no equivalent of columns of texts: {named}", hint=hint)
+
+
+def without_idle_imputation(model: Model) -> tuple[Model, str]:
+    """Return a model without the steps `impute` that no training row needed, for a library that has no such step.
+
+    Returns
+    -------
+    model : Model
+    note : str
+        What the file lacks then; empty where nothing was left out.
+    """
+
+    def is_idle(step: Preprocessing) -> bool:
+        return isinstance(step, Impute) and not step.missing and not step.indicator
+
+    if not any(map(is_idle, model.preprocessing.steps)):
+        return model, ""
+    groups = []
+    for group in model.preprocessing.groups:
+        kept = [pair for pair in zip(group.steps, group.fitted, strict=True) if not is_idle(pair[0])]
+        steps, fitted = (tuple(each) for each in zip(*kept, strict=True)) if kept else ((), ())
+        groups.append(replace(group, steps=steps, fitted=fitted))
+    prepared = Preparation(tuple(groups))
+    parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels)
+    return Model(model.network, *parts), "missing cells are not filled"
 
 
 def unknown_preprocessing(preparation: Preparation, columns: int, library: str) -> list[str]:

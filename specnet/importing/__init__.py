@@ -82,7 +82,7 @@ def _families(source: Any) -> set[str]:
     return {base.__module__.partition(".")[0] for base in type(source).__mro__}
 
 
-def open_model(path: PathLike) -> Model:
+def open_model(path: PathLike, limits: Limits | None = None) -> Model:
     """Return a model that answers and can be measured: specnet's own, a run's, or a file that export has written of it.
 
     ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
@@ -95,11 +95,11 @@ def open_model(path: PathLike) -> Model:
     suffix = Path(path).suffix
     kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
     if not kinds or os.path.isdir(path):
-        return load_model(path)
+        return load_model(path, limits=limits)
     if kinds[0].is_program:
         hint = "run it as a program; specnet reads .safetensors, .onnx, .keras and .skops files"
         raise FileError(f"a {suffix} file is a program", source=os.fspath(path), hint=hint)
-    imported = read_network(path)
+    imported = read_network(path, limits=limits)
     if not imported.has_facts:
         hint = "`specnet import` makes a model of it"
         message = "this file does not come from `specnet.export`: it names no loss"

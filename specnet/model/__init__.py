@@ -4,5 +4,15 @@ from specnet.model.answers import Answers
 from specnet.model.decoder import Decoder
 from specnet.model.ensemble import NO_PARAMETERS, output_network
 from specnet.model.model import Model, load_model
+from specnet.model.unfamiliar import UnfamiliarCells, unfamiliar_cells
 
-__all__ = ["NO_PARAMETERS", "Answers", "Decoder", "Model", "load_model", "output_network"]
+__all__ = [
+    "NO_PARAMETERS",
+    "Answers",
+    "Decoder",
+    "Model",
+    "UnfamiliarCells",
+    "load_model",
+    "output_network",
+    "unfamiliar_cells",
+]

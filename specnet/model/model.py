@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, RawColumns, raw_columns
+from specnet.data import Labels, Preparation, RawColumns, filled_gaps, raw_columns, trained_gaps
 from specnet.display import Displayed
-from specnet.errors import DataError, FileError
+from specnet.errors import DataError, FileError, SpecnetWarning, render
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.runs import model_file
 from specnet.model.answers import Answers
 from specnet.model.decoder import Decoder
 from specnet.model.ensemble import spread_of_members
 from specnet.model.file import Contents, decode_model, encode_model
+from specnet.model.unfamiliar import unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
 from specnet.parts.metrics import Metric
@@ -133,7 +135,15 @@ class Model(Displayed):
         if not raw.kinds:
             return np.zeros(raw.X.shape, np.bool_)
         gaps = raw.gaps()
-        gaps[:, self.preprocessing.trained_gaps(raw.X.shape[1])] = False
+        gaps[:, trained_gaps(self.preprocessing, raw.X.shape[1])] = False
+        return gaps
+
+    def unfilled_gaps(self, raw: RawColumns) -> Array:
+        """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing."""
+        if not raw.kinds:
+            return np.zeros(raw.X.shape, np.bool_)
+        gaps = raw.gaps()
+        gaps[:, filled_gaps(self.preprocessing, raw.X.shape[1])] = False
         return gaps
 
     def predict(self, X: ArrayLike | RawColumns) -> Array:
@@ -143,8 +153,9 @@ class Model(Displayed):
         ----------
         X : array_like (rows, columns)
             Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
-            kinds. A missing cell is predicted if its column had missing cells in training, and else an error. Rows of
-            a file that `specnet.data.read_inputs` has read are taken too; see `untrained_gaps` for their cells.
+            kinds. A missing cell is filled by the preprocessing, or has the code of missing or of rare categories;
+            gaps in columns that had none in training, and categories without a code, are a `SpecnetWarning`. Rows of
+            a file that `specnet.data.read_inputs` has read are taken too, without warnings; see `untrained_gaps`.
 
         Returns
         -------
@@ -157,9 +168,9 @@ class Model(Displayed):
         ------
         DataError
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
-            in a column that had none in training.
+            that the preprocessing does not fill.
         """
-        return self._decoder.predictions(self._outputs(self._inputs(X, for_prediction=True)))
+        return self._decoder.predictions(self._outputs(self._inputs(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -178,7 +189,7 @@ class Model(Displayed):
             raise DataError(
                 f"predict_proba is not supported with {self.spec.training.loss.type}, which outputs margins"
             )
-        return self._decoder.probabilities(self._outputs(self._inputs(X, for_prediction=True)))
+        return self._decoder.probabilities(self._outputs(self._inputs(X)))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -196,7 +207,7 @@ class Model(Displayed):
         """
         if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
-        outputs = self._outputs(self._inputs(X, for_prediction=True))
+        outputs = self._outputs(self._inputs(X))
         spread = spread_of_members([self._decoder.averaged(each) for each in outputs])
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
@@ -330,19 +341,22 @@ class Model(Displayed):
             return self._decoder.losses(self._decoder.together(self._outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
-    def _inputs(self, X: ArrayLike | RawColumns, *, for_prediction: bool = False) -> Array:
+    def _inputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
-        if for_prediction and raw.kinds and not isinstance(X, RawColumns):
-            self._refuse_untrained_gaps(raw)
+        if raw.kinds and not isinstance(X, RawColumns):
+            self._refuse_unfilled_gaps(raw)
+            for warning in unfamiliar_cells(self.preprocessing, raw, "X"):
+                warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=3)
         return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
 
-    def _refuse_untrained_gaps(self, raw: RawColumns) -> None:
-        gaps = self.untrained_gaps(raw)
+    def _refuse_unfilled_gaps(self, raw: RawColumns) -> None:
+        gaps = self.unfilled_gaps(raw)
         if gaps.any():
             row, place = (int(index) for index in np.argwhere(gaps)[0])
-            message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and had no empty cells in training'
-            raise DataError(message, hint="fill it in, or remove such rows")
+            message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
+            hint = 'fill it in, remove such rows, or train with "impute" in network.preprocessing'
+            raise DataError(message, hint=hint)
 
 
 def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:

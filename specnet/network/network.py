@@ -139,7 +139,7 @@ class Network(Displayed):
         """Return layer states fitted to rows (rows, inputs), such as bins of columns, to start training with."""
         state = self.initial_state()
         for node in self._column_nodes:
-            for name, array in node.layer.fitted_states(X).items():
+            for name, array in node.layer.fitted_states(self.resolved.columns_read(node, X)).items():
                 state[f"{node.key}.{name}"][...] = array
         return state
 

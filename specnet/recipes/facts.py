@@ -179,7 +179,7 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     words, codes = [], 0
     if column.texts is not None:
         counts = np.bincount(present.astype(np.intp), minlength=len(column.texts))
-        codes = int((np.append(counts, missing) >= OneHot().minimum_count).sum())
+        codes = int((counts >= OneHot().minimum_count).sum()) + (missing > 0)
         shown = ", ".join(column.texts.tolist())
         fits = len(column.texts) <= _MOST_SHOWN and len(shown) <= _LONGEST_SHOWN and shown.isprintable()
         words.append(shown if fits else f"{len(column.texts)} categories")

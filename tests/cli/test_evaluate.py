@@ -106,3 +106,27 @@ def test_whoever_has_no_spec_is_not_told_to_change_it(specnet: Specnet, gappy: P
     assert ended.err.startswith("wrong.csv:3:")
     assert "set " not in ended.err
     pinned(ended.err)
+
+
+def test_weights_of_a_table_count_as_in_its_run(specnet: Specnet, folder: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 2)).round(3)
+    lines = [f"{a},{b},{a > 0},{'true' if b > 0 else 'false'}" for a, b in rows]
+    (folder / "table.csv").write_text("\n".join(["a,b,y,w", *lines]) + "\n")
+    data = {"type": "csv", "path": "table.csv", "target": "y", "sample_weight": "w"}
+    data |= {"columns": {"w": "boolean"}, "split": {"test_size": 0}}
+    spec = {
+        "data": data,
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 9},
+    }
+    (folder / "weighted.json").write_text(json.dumps(spec))
+    assert specnet("run", "weighted.json", "-o", "out", "-q").status == 0
+    written = json.loads((folder / "out/metrics.json").read_text())["train"]
+    ended = specnet("evaluate", "out", "table.csv", "--format", "json")
+    assert ended.document["metrics"] == pytest.approx(written, rel=1e-6)
+    (folder / "none.csv").write_text("a,b,y\n1,2,True\n")
+    assert specnet("predict", "out", "none.csv").status == 0
+    lacking = specnet("evaluate", "out", "none.csv")
+    assert lacking.status == 1
+    assert '"w"' in lacking.err
+    assert "none.csv" in lacking.err

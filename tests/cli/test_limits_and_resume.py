@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Specnet
@@ -28,6 +29,22 @@ def test_a_cap_is_raised_as_its_error_says(specnet: Specnet, folder: Path, refus
     assert refused.status == 1
     assert "--limit layers=1201" in refused.err
     assert specnet("validate", "deep.toml", "--limit", "layers=1201").status == 0
+
+
+def test_a_model_above_a_cap_is_loaded_by_every_command(specnet: Specnet, folder: Path) -> None:
+    (folder / "deep.toml").write_text(DEEP)
+    limit = ("--limit", "layers=1201")
+    assert specnet("run", "deep.toml", "-o", "deep", "-q", "--no-report", *limit).status == 0
+    np.savez(folder / "rows.npz", X=np.ones((3, 4)), y=[0, 1, 2])
+    for command in (
+        ("evaluate", "deep", "rows.npz"),
+        ("predict", "deep", "rows.npz"),
+        ("export", "deep", "--to", "numpy", "-o", "deep_one.py"),
+    ):
+        refused = specnet(*command)
+        assert refused.status == 1
+        assert " ".join(limit) in refused.err
+        assert specnet(*command, *limit).status == 0
 
 
 @pytest.mark.parametrize("setting", ["layers", "layers=", "layers=-1", "layers=many", "height=3"])

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import specnet as specnet_package
+from specnet.errors import SpecnetWarning
 from specnet.model import Model, load_model
 from tests.cli.conftest import Specnet, csv_rows
 from tests.texts.pinned import Pinned
@@ -88,10 +89,10 @@ def _parquet(path: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
 
 
 @pytest.mark.slow
-def test_a_gap_that_training_did_not_have_is_an_empty_prediction(
+def test_a_strict_prediction_is_empty_where_there_is_a_gap_that_training_did_not_have(
     specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
 ) -> None:
-    ended = specnet("predict", gappy, "new.csv", "--keep", "id")
+    ended = specnet("predict", gappy, "new.csv", "--keep", "id", "--strict")
     assert ended.status == 0
     pinned(ended.err)
     header, rows = csv_rows(ended.out)
@@ -100,22 +101,53 @@ def test_a_gap_that_training_did_not_have_is_an_empty_prediction(
     model = load_model(gappy)
     frame = pandas.DataFrame({"size": [1.5, np.nan, 1], "age": [2, 2, 3], "city": ["rome", None, "bonn"]})
     assert rows[2][1:] == ["", ""]
-    for place, answers in ((1, model.predict(frame)), (2, model.predict_spread(frame))):
+    for place, predict in ((1, model.predict), (2, model.predict_spread)):
+        with pytest.warns(SpecnetWarning, match='"bonn"'):
+            answers = predict(frame)
         there = [rows[row][place] for row in (0, 1, 3)]
         np.testing.assert_array_equal(np.array(there, answers.dtype), answers)
-    document = specnet("predict", gappy, "new.csv", "--format", "json").document
+    document = specnet("predict", gappy, "new.csv", "--format", "json", "--strict").document
     assert [document["columns"]["prediction"][2], document["columns"]["spread"][2]] == [None, None]
-    (warning,) = document["warnings"]
-    assert (warning["code"], warning["source"]) == ("not-predicted", "new.csv")
+    assert [warning["code"] for warning in document["warnings"]] == ["not-predicted", "unknown-category"]
+    assert {warning["source"] for warning in document["warnings"]} == {"new.csv"}
     (folder / "none.csv").write_text("size,age,city\n1,,rome\n2,,rome\n")
-    ended = specnet("predict", gappy, "none.csv", "-q")
+    ended = specnet("predict", gappy, "none.csv", "-q", "--strict")
     assert (ended.status, ended.err, ended.out) == (0, "", "prediction,spread\n,\n,\n")
+
+
+def test_every_row_is_predicted_and_what_training_did_not_have_is_counted(
+    specnet: Specnet, gappy: Path, folder: Path, pinned: Pinned
+) -> None:
+    ages = sorted(float(line.split(",")[1]) for line in (folder / "gappy.csv").read_text().splitlines()[1:])
+    median = (ages[29] + ages[30]) / 2
+    (folder / "filled.csv").write_text((folder / "new.csv").read_text().replace("009,2,,", f"009,2,{median!r},"))
+    ended, filled = specnet("predict", gappy, "new.csv"), specnet("predict", gappy, "filled.csv")
+    assert (ended.status, ended.out) == (0, filled.out)
+    assert all(all(row) for row in csv_rows(ended.out)[1])
+    pinned(ended.err)
+    assert filled.err.replace("filled.csv", "new.csv") in ended.err
+    header, *rows = (folder / "new.csv").read_text().splitlines()
+    (folder / "prices.csv").write_text("\n".join([f"{header},price", *(f"{row},5" for row in rows)]) + "\n")
+    assert specnet("evaluate", gappy, "prices.csv").err == ended.err.replace("new.csv", "prices.csv")
+
+
+def test_a_gap_that_the_model_does_not_fill_is_an_error_unless_strict(
+    specnet: Specnet, kinds: Model, folder: Path, pinned: Pinned
+) -> None:
+    (folder / "new.csv").write_text("first,second,third\n1,2,3\n4,,6\n")
+    refused = specnet("predict", "kinds", "new.csv", "-o", "out.csv")
+    assert (refused.status, (folder / "out.csv").exists()) == (1, False)
+    pinned(refused.err)
+    strict = specnet("predict", "kinds", "new.csv", "--strict")
+    (_, known, empty) = strict.out.splitlines()
+    assert (strict.status, known.split(",")[0], set(empty)) == (0, kinds.predict([[1, 2, 3]])[0], {","})
 
 
 @pytest.mark.slow
 def test_predictions_as_parquet_have_types_and_nulls(specnet: Specnet, gappy: Path, folder: Path) -> None:
-    expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]
-    assert specnet("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q").status == 0
+    expected = specnet("predict", gappy, "new.csv", "--format", "json", "--strict").document["columns"]
+    keeping = ("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q", "--strict")
+    assert specnet(*keeping).status == 0
     types, rows = _parquet(folder / "out.parquet")
     assert types == {"id": "VARCHAR", "city": "VARCHAR", "prediction": "DOUBLE", "spread": "DOUBLE"}
     assert [row[:2] for row in rows] == [("007", "rome"), ("008", None), ("009", "oslo"), ("010", "bonn")]
@@ -124,19 +156,19 @@ def test_predictions_as_parquet_have_types_and_nulls(specnet: Specnet, gappy: Pa
     before = (folder / "out.parquet").read_bytes()
     taken = specnet("predict", gappy, "new.csv", "-o", "out.parquet")
     assert (taken.status, (folder / "out.parquet").read_bytes()) == (2, before)
-    again = specnet("predict", gappy, "new.csv", "--keep", "id,city", "-o", "out.parquet", "-q", "--force")
+    again = specnet(*keeping, "--force")
     assert (again.status, (folder / "out.parquet").read_bytes()) == (0, before)
 
 
 @pytest.mark.slow
 def test_predictions_as_an_array_are_alone(specnet: Specnet, gappy: Path, kinds: Model, folder: Path) -> None:
-    expected = specnet("predict", gappy, "new.csv", "--format", "json").document["columns"]["prediction"]
-    assert specnet("predict", gappy, "new.csv", "-o", "out.npy", "-q").status == 0
+    expected = specnet("predict", gappy, "new.csv", "--format", "json", "--strict").document["columns"]["prediction"]
+    assert specnet("predict", gappy, "new.csv", "-o", "out.npy", "-q", "--strict").status == 0
     found = np.load(folder / "out.npy")
     assert found.shape == (4,)
     np.testing.assert_allclose(found, [np.nan if each is None else each for each in expected], rtol=1e-6)
     (folder / "labels.csv").write_text("first,second,third\n1,2,3\n4,,6\n")
-    assert specnet("predict", "kinds", "labels.csv", "-o", "labels.npy", "-q").status == 0
+    assert specnet("predict", "kinds", "labels.csv", "-o", "labels.npy", "-q", "--strict").status == 0
     assert np.load(folder / "labels.npy").tolist() == [kinds.predict([[1, 2, 3]])[0], ""]
     assert specnet("predict", "kinds", "table.csv", "-o", "all.npy", "-q").status == 0
     np.testing.assert_array_equal(np.load(folder / "all.npy"), kinds.predict(_table(folder / "table.csv")))

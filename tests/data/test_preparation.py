@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.data import Group, Preparation, column_groups, tensor_forms, unfitted
+from specnet.data import (
+    Group,
+    Preparation,
+    column_groups,
+    filled_gaps,
+    known_texts,
+    tensor_forms,
+    trained_gaps,
+    unfitted,
+)
 from specnet.errors import DataError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Calendar, Embedding, Impute, OneHot, Ordinal, Standardize
@@ -172,7 +181,6 @@ def test_it_is_known_which_raw_columns_had_gaps_in_training():
     rng = np.random.default_rng(3)
     X = np.column_stack([rng.integers(0, 2, 60), *rng.normal(9000, 400, (4, 60)), rng.integers(0, 2, 60)]).astype(float)
     X[:9, [0, 2, 3]] = np.nan
-    X[0, 5] = np.nan  # too rare for a code
     texts = (np.array(["a", "b"]), None, None, None, None, np.array(["c", "d"]))
     groups = [
         Group((1, 3), (Calendar(), Impute(), Standardize())),
@@ -180,9 +188,23 @@ def test_it_is_known_which_raw_columns_had_gaps_in_training():
         Group((0, 5), (OneHot(),)),
     ]
     preparation = Preparation.fit(groups, X, texts=texts)
-    assert preparation.trained_gaps(6).tolist() == [True, False, True, True, False, False]
-    assert not Preparation.fit(plain(Standardize()), X[10:, 1:3]).trained_gaps(2).any()
-    assert not Preparation().trained_gaps(2).any()
+    assert trained_gaps(preparation, 6).tolist() == [True, False, True, True, False, False]
+    assert not trained_gaps(Preparation.fit(plain(Standardize()), X[10:, 1:3]), 2).any()
+    assert not trained_gaps(Preparation(), 2).any()
+
+
+def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had():
+    X = np.random.default_rng(3).integers(0, 2, (60, 5)).astype(float)
+    groups = [
+        Group((3, 1), (Calendar(), Impute(), Standardize())),
+        Group((2,), (Standardize(),)),
+        Group((4,), (Impute(strategy="error"),)),
+        Group((0,), (OneHot(),)),
+    ]
+    preparation = Preparation.fit(groups, X, texts=(np.array(["a", "b"]), None, None, None, None))
+    assert filled_gaps(preparation, 5).tolist() == [True, True, False, True, False]
+    assert not filled_gaps(Preparation(), 2).any()
+    assert known_texts(preparation, 5) == {0: ["a", "b"]}
 
 
 def test_an_embedding_has_its_codes_as_inputs():

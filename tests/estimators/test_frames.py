@@ -6,7 +6,9 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import KFold, cross_val_score
 
+import specnet
 from specnet.errors import DataError, SpecnetWarning
 from specnet.estimators import SpecClassifier, SpecRegressor
 from tests.texts.pinned import Refused
@@ -29,6 +31,45 @@ def test_gaps_and_categories_are_learned_from():
     assert two.predict(FRAME[:1]).shape == (1, 2)
 
 
+def test_the_defaults_prepare_gaps_texts_and_dates_as_tables_do():
+    table = FRAME.assign(day=pandas.Timestamp("2024-01-01") + pandas.to_timedelta(np.arange(200) % 90, "D"))
+    for estimator, y in ((SpecClassifier(epochs=9, random_state=0), Y), (SpecRegressor(epochs=2), SIZE)):
+        fitted = estimator.fit(table, y)
+        spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "epochs": 1}}
+        usual = specnet.fit(spec, table, SIZE - 50, observer=specnet.Observer())
+        assert fitted.model_.spec.network.preprocessing == usual.spec.network.preprocessing
+        assert fitted.predict(table).shape == (200,)
+        copy = clone(estimator).set_params(warm_start=True)
+        assert copy.fit(table, y).fit(table, y).n_features_in_ == 3
+        assert copy.partial_fit(table, y).n_iter_
+    assert SpecClassifier(random_state=0).fit(table, Y).score(table, Y) > 0.85
+
+
+NUMBERS = FRAME[["size"]].assign(age=np.where(np.arange(200) == 7, np.nan, SIZE)).fillna({"size": 50})
+"""Numbers of which a single one is missing."""
+
+
+@pytest.mark.parametrize("table", [FRAME.assign(age=NUMBERS.age), NUMBERS], ids=["kinds", "numbers"])
+@pytest.mark.parametrize("spec", [None, "recipe"])
+def test_a_fold_with_a_columns_only_gap_has_a_score(spec, table):
+    classifier = SpecClassifier(spec, epochs=1, random_state=0, engine="numpy")
+    with pytest.warns(SpecnetWarning, match='"age": 1 of 100 cells is missing'):
+        scores = cross_val_score(classifier, table, Y, cv=KFold(2), error_score="raise")
+    assert np.isfinite(scores).all()
+    fitted = classifier.fit(table[100:], Y[100:])
+    with pytest.warns(SpecnetWarning, match='"age": 1 of 100'):
+        missing = fitted.predict_proba(table[:100])[7]
+    filled = table.assign(age=table.age.fillna(np.median(SIZE[100:])))
+    np.testing.assert_allclose(fitted.predict_proba(filled[:100])[7], missing, rtol=1e-6)
+
+
+def test_arrays_may_have_no_gaps():
+    fitted = SpecClassifier(epochs=1).fit(NUMBERS.to_numpy()[8:], Y[8:])
+    with pytest.raises(ValueError, match="contains NaN"):
+        fitted.predict(NUMBERS.to_numpy())
+    assert [step.type for step in fitted.model_.spec.network.preprocessing] == ["standardize"]
+
+
 def test_training_goes_on_with_texts_in_another_order():
     classifier = SpecClassifier(warm_start=True).set_params(**{**STEPS, "epochs": 1})
     for _ in range(2):
@@ -49,7 +90,7 @@ def test_columns_that_no_one_can_use_are_told_of():
 def test_what_does_not_fit(refused: Refused):
     classifier = SpecClassifier().set_params(**{**STEPS, "epochs": 1})
     with refused(DataError):
-        SpecClassifier(epochs=1).fit(FRAME, Y)
+        SpecClassifier(epochs=1).set_params(spec__network__preprocessing=["standardize"]).fit(FRAME, Y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         classifier.fit(FRAME, Y[:-1])
     with pytest.raises(ValueError, match="contains NaN"):

@@ -1,9 +1,11 @@
 """Layers in their networks: what freezes, what learns how fast, what is kept, refused, saved and resumed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import specnet
@@ -153,6 +155,30 @@ def test_bins_are_of_prepared_columns():
     np.testing.assert_allclose(model.state["layers.0.edges"], [*standardized.min(0), *standardized.max(0)], rtol=1e-10)
 
 
+def test_bins_are_of_numbers_that_embedded_categories_leave_as_they_are(tmp_path: Path, refused: Refused):
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame({"a": rng.normal(size=90), "city": [f"city {row % 12}" for row in range(90)]})
+    table["b"] = rng.normal(3, 2, 90)
+    piecewise, last = {"type": "piecewise_linear_embedding", "bins": 4}, {"type": "dense", "units": 1}
+    spec = {"network": {"preprocessing": [{"columns": ["a", "b"], "steps": []}]}}
+    spec["training"] = {"loss": "mse", "epochs": 1}
+    spec["network"]["layers"] = [piecewise, last]
+    with refused(SpecError, code="layer-place") as caught:
+        specnet.fit(spec, table, table.a)
+    hint = caught.value.diagnostics[0].hint
+    assert hint.startswith("set columns = ")
+    spec["network"]["layers"] = [piecewise | {"columns": json.loads(hint.partition(" = ")[2])}, last]
+    model = specnet.fit(spec, table, table.a)
+    assert [node.layer.type for node in model.network.nodes] == ["embedding", "piecewise_linear_embedding", "dense"]
+    expected = np.quantile(table[["a", "b"]], np.linspace(0, 1, 5), axis=0).reshape(-1)
+    (edges,) = model.state.values()
+    np.testing.assert_allclose(edges, expected, rtol=1e-6)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(
+        specnet.load_model(tmp_path / "model.safetensors").predict(table), model.predict(table)
+    )
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
 def test_every_optimizer_trains_on_fitted_bins(optimizer):
     spec = spec_of({"type": "piecewise_linear_embedding"}, optimizer=optimizer, batch_size="full")
@@ -264,6 +290,7 @@ PERIODIC = {"type": "periodic_embedding"}
         ([{**PERIODIC, "columns": []}], "length", "columns"),
         ([{"type": "batch_normalization", "momentum": 1.0}], "out-of-bounds", "1.0"),
         ([{"type": "layer_normalization", "epsilon": 0}], "out-of-bounds", "0"),
+        ([EMBEDDING, {**PIECEWISE, "columns": [0, 1]}], "layer-place", "piecewise_linear_embedding"),
     ],
 )
 def test_mistakes_in_a_spec_are_told(layers, code, words, pinned: Pinned):

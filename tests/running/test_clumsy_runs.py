@@ -86,7 +86,8 @@ def test_a_category_that_appears_only_in_test(tmp_path: Path):
     content = lines("a,b,y,part", number, lambda row: "xyz"[row % 3] if row < 30 else "new", label, part)
     model = run(tmp_path, content, split=BY_COLUMN).model
     asked = [{"a": 3.0, "b": text} for text in ("new", "never seen", "x")]
-    new, unseen, known = model.predict_proba(pd.DataFrame(asked))
+    with pytest.warns(specnet.SpecnetWarning, match='"b": 2 of 3 cells'):
+        new, unseen, known = model.predict_proba(pd.DataFrame(asked))
     np.testing.assert_array_equal(new, unseen)
     assert (new != known).any()
 
@@ -106,7 +107,8 @@ def test_a_category_that_is_all_rare(tmp_path: Path, steps: Any):
     result = specnet.run(spec, tmp_path / "out", observer=Observer())
     assert codes(result) == ["identifier"]
     saved = specnet.load_model(tmp_path / "out")
-    one, other = saved.predict_proba(pd.DataFrame([{"a": 3.0, "b": "c1"}, {"a": 3.0, "b": "else"}]))
+    with pytest.warns(specnet.SpecnetWarning, match='"b": 2 of 2 cells'):
+        one, other = saved.predict_proba(pd.DataFrame([{"a": 3.0, "b": "c1"}, {"a": 3.0, "b": "else"}]))
     np.testing.assert_array_equal(one, other)
 
 

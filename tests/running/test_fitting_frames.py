@@ -10,7 +10,7 @@ import specnet
 from specnet.data import read_inputs
 from specnet.errors import DataError, SpecError
 from tests.running.test_fitting import blobs, spec_of
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 
 def frame(*names) -> tuple[pandas.DataFrame, np.ndarray]:
@@ -136,23 +136,73 @@ def test_a_model_of_texts_needs_a_table(tmp_path: Path, refused: Refused):
         model.predict(np.zeros((3, 3)))
     with refused(DataError):
         model.predict(table.drop(columns="legs"))
-    unseen = table.assign(colour="green")
-    assert len(model.predict(unseen)) == len(table)
 
 
-def test_a_gap_in_a_column_that_was_trained_without_gaps_is_not_predicted(tmp_path: Path, refused: Refused):
+def test_unseen_categories_are_predicted_alike_and_counted(pinned: Pinned):
     table, y = animals()
     spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "binary_crossentropy", "epochs": 1}}
+    model = specnet.fit(spec, table.drop(columns="name"), y)
+    answers = []
+    for colour in ("green", "RED"):
+        with pytest.warns(specnet.SpecnetWarning) as told:
+            answers.append(model.predict_proba(table.assign(colour=table.colour.where(table.index > 2, colour))))
+        assert len(told) == 1
+        pinned(told[0].message)
+    np.testing.assert_array_equal(*answers)
+    np.testing.assert_allclose(answers[0][3:], model.predict_proba(table)[3:], rtol=1e-6)
+
+
+def test_a_gap_in_a_column_that_was_trained_without_gaps_is_filled_all_the_same(tmp_path: Path, pinned: Pinned):
+    table, y = animals()
+    table["shape"] = np.where(table.index % 2, "round", "long")
+    spec = {
+        "network": {"hidden_layer_sizes": [2], "preprocessing": ["impute", "standardize"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 1},
+    }
     specnet.fit(spec, table.drop(columns="name"), y).save(tmp_path / "m.safetensors")
     model = specnet.load_model(tmp_path / "m.safetensors")
-    late = table.assign(seen=table.seen.where(table.index != 7))
-    for predict in (model.predict, model.predict_proba):
-        with refused(DataError) as caught:
+    late = table.assign(seen=table.seen.where(table.index != 7), shape=table["shape"].where(table.index != 8))
+    likely = table.copy()
+    likely.loc[7, "seen"], likely.loc[8, "shape"] = table.seen.sort_values().iloc[29:31].mean(), "square"
+    with pytest.warns(specnet.SpecnetWarning) as told:
+        found = model.predict_proba(late)
+    assert len(told) == 2
+    for warning in told:
+        pinned(warning.message)
+    with pytest.warns(specnet.SpecnetWarning, match='such as "square"'):
+        np.testing.assert_allclose(found, model.predict_proba(likely), rtol=1e-6)
+    with pytest.warns(specnet.SpecnetWarning):
+        assert model.evaluate(late, y) != model.evaluate(table, y), "a metric is of all rows"
+
+
+def test_a_gap_that_no_step_fills_is_told_of(refused: Refused):
+    table, y = animals()
+    spec = {
+        "network": {"hidden_layer_sizes": [2], "preprocessing": ["standardize"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 1},
+    }
+    late = table[["colour", "seen"]].assign(seen=table.seen.where(table.index != 7))
+    model = specnet.fit(spec, table[["colour", "seen"]], y)
+    for predict in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)):
+        with refused(DataError):
             predict(late)
-    (problem,) = caught.value.diagnostics
-    assert '"seen" is empty at row 7' in problem.message
-    figures = model.evaluate(table, y)
-    assert model.evaluate(late, y) != figures, "a figure is of all rows"
+
+
+def test_a_frame_of_numbers_may_have_gaps_later_if_the_model_fills_them(refused: Refused):
+    rows = np.random.default_rng(0).normal(size=(41, 2)).round(3)
+    table, y = pandas.DataFrame(rows, columns=["a", "b"]), rows[:, 0] > 0
+    spec = {
+        "network": {"hidden_layer_sizes": [2], "preprocessing": ["impute", "standardize"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 1},
+    }
+    model = specnet.fit(spec, table, y)
+    late, likely = table.copy(), table.copy()
+    late.loc[3, "b"], likely.loc[3, "b"] = np.nan, np.median(rows[:, 1])
+    with pytest.warns(specnet.SpecnetWarning, match='"b": 1 of 41'):
+        np.testing.assert_array_equal(model.predict_proba(late), model.predict_proba(likely))
+    for wrong in (late.to_numpy(), table.assign(b="text")):
+        with refused(DataError):
+            model.predict(wrong)
 
 
 def dated(rows: int = 60) -> pandas.DataFrame:

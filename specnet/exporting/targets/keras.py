@@ -21,7 +21,14 @@ from specnet.exporting.facts import LABELS, short
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.layer_steps import LayerStep, Member, Stage
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, Target, refuse_texts, required, unknown_preprocessing
+from specnet.exporting.target import (
+    Answers,
+    Target,
+    refuse_texts,
+    required,
+    unknown_preprocessing,
+    without_idle_imputation,
+)
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
@@ -35,7 +42,9 @@ class KerasTarget(Target):
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         _keras()
         float32 = np.dtype(np.float32)
-        return Program(model, float32, {}, "" if dtype == float32 else _ROUNDS)
+        model, note = without_idle_imputation(model)
+        notes = filter(None, ["" if dtype == float32 else _ROUNDS, note])
+        return Program(model, float32, {}, "; ".join(notes))
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_texts(program, "Keras")

@@ -13,7 +13,14 @@ from specnet.errors import UnsupportedError
 from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
 from specnet.exporting.program import Program
-from specnet.exporting.target import Answers, Target, refuse_texts, required, unknown_preprocessing
+from specnet.exporting.target import (
+    Answers,
+    Target,
+    refuse_texts,
+    required,
+    unknown_preprocessing,
+    without_idle_imputation,
+)
 from specnet.model import Model
 from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
@@ -28,7 +35,8 @@ class SklearnTarget(Target):
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("skops.io", "sklearn-export")
-        return Program(model, dtype, {})
+        model, note = without_idle_imputation(model)
+        return Program(model, dtype, {}, note)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_texts(program, "scikit-learn")

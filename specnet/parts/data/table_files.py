@@ -95,9 +95,8 @@ class TableFile(Data):
             if other is None:
                 message = f'"{path}" is not a table; expected a .csv, .parquet or .jsonl file'
                 raise DataError(Diagnostic("data", message, ("split", part)))
-            weighted = other.model_copy(update={"sample_weight": self.sample_weight})
             try:
-                parts[part] = weighted._load(folder, target)
+                parts[part] = other._load(folder, target)
             except DataError as error:
                 problems = (each if each.source else replace(each, path=("split", part)) for each in error.diagnostics)
                 raise DataError(*problems) from None
@@ -162,13 +161,16 @@ class TableFile(Data):
         return self.source(matching(folder, self.path))
 
     def _read(self, source: Source, targets: tuple[str, ...], labels: bool) -> Content:
-        kinds = {name: kind for name, kind in self.columns.items() if targets or name not in self.targets}
         features = self.features if targets else self.feature_names
+        kinds = self.columns
         if targets:
             self._roles.refuse_unknown(source)
             kinds = self._roles.kinds() | kinds
             if features is not None:
                 features = tuple(dict.fromkeys((*features, *self._roles.names)))
+        else:
+            unread = {*self.targets} if features is None else kinds.keys() - features
+            kinds = {name: kind for name, kind in kinds.items() if name not in unread}
         wanted = Wanted(features, targets, kinds, labels, self.missing_target == "drop")
         return read(source, wanted)
 
@@ -184,15 +186,15 @@ class TableFile(Data):
         if part is None:
             return None
         names = self.feature_names
-        wanted = {*(names or ()), *self.targets}
+        wanted = {*(names or ()), *self.targets, self.sample_weight}
         # A model that says no kinds knows of numbers alone.
         kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
         kinds |= {name: kind for name, kind in self.columns.items() if name in wanted}
-        said = {"path": path, "features": names, "columns": kinds, "split": Split(), "sample_weight": None}
+        said = {"path": path, "features": names, "columns": kinds, "split": Split()}
         if isinstance(self, part):
             return self.model_copy(update=said)
-        made = part(path=path, target=self.target, missing_target=self.missing_target)
-        return made.model_copy(update=said)
+        kept = {name: getattr(self, name) for name in ("target", "missing_target", "sample_weight")}
+        return part(path=path, **kept).model_copy(update=said)
 
     def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
         return y.astype(np.str_) if labels.dtype.kind == "U" else y

@@ -75,6 +75,8 @@ class Layer(PartKind):
     """The ONNX operator that computes it when nothing is trained; an export writes the value's own nodes else."""
     reads_columns: ClassVar[bool] = False
     """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
+    reads_passed_columns: ClassVar[bool] = False
+    """Whether these may also be columns that the layers in front of it pass on as they are."""
     size_field: ClassVar[str | None] = None
     """The field that `declared_size` follows from."""
     layers_field: ClassVar[str | None] = None
@@ -138,6 +140,14 @@ class Layer(PartKind):
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return the input that each output follows from, if each follows from one; None if not, or if unknown."""
         return None
+
+    def passed(self, input_sizes: tuple[int, ...]) -> tuple[int | None, ...]:
+        """Return for each output which input it is, unchanged, and None for others; empty if there are only others."""
+        return ()
+
+    def chosen(self, size: int) -> tuple[int, ...]:
+        """Return the numbers of the columns that the layer is for, among so many."""
+        return tuple(range(size))
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         """Return the blocks of parameters for inputs of these sizes."""

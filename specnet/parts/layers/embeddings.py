@@ -47,8 +47,7 @@ class _ColumnLayer(LearningLayer):
                 yield FieldProblem(("columns", index), f"duplicate column {column}", "duplicate-column")
 
     def chosen(self, size: int) -> tuple[int, ...]:
-        """Return the numbers of the columns that the layer is for, among so many."""
-        return tuple(range(size)) if self.columns is None else self.columns
+        return super().chosen(size) if self.columns is None else self.columns
 
     def others(self, size: int) -> list[int]:
         """Return the numbers of the columns that go on as they are."""
@@ -72,6 +71,11 @@ class _ColumnLayer(LearningLayer):
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...]:
         (size,) = input_sizes
         return (*self.others(size), *self.made_origins(self.chosen(size)))
+
+    def passed(self, input_sizes: tuple[int, ...]) -> tuple[int | None, ...]:
+        (size,) = input_sizes
+        others = self.others(size)
+        return (*others, *[None] * (self.output_size(input_sizes) - len(others)))
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
         """Return the other columns of x, and what was made of the chosen ones below them."""
@@ -211,9 +215,12 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
     are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. Where
     quantiles coincide there are fewer bins, and 0 in place of the others. With a `size`, relu(W·bins + b) follows,
     with a W and b for each column. The authors' package calls the first form an encoding, the second an embedding.
+
+    Columns may be the data's, or those that an embedding of categories in front passes on.
     """
 
     reads_columns = True
+    reads_passed_columns = True
     type: Literal["piecewise_linear_embedding"] = "piecewise_linear_embedding"
     bins: PositiveInteger = Field(16, description="number of bins per column")
     size: PositiveInteger | None = Field(

@@ -25,9 +25,9 @@ class CategoryStep(Preprocessing):
     """A step for categories, which `coder` makes numbers of.
 
     Codes 1…k of a column are its categories of at least `minimum_count` training rows, of these the most frequent
-    `maximum_categories` (the first at a tie), in the order of their UTF-8 bytes. A missing cell is a category too,
-    the last one; an empty text is a missing cell. Code 0 are all others: rare categories, and those that no training
-    row has.
+    `maximum_categories` (the first at a tie), in the order of their UTF-8 bytes. Missing is a category too, the
+    last one, however few training rows miss the cell; an empty text is a missing cell. Code 0 are all others: rare
+    categories, and those that no training row has.
 
     What is learned: `categories` are the bytes of all texts, one after the other and column after column, the texts
     themselves begin at `offsets` (which end with the number of bytes), and each column's begin at `starts` among them
@@ -124,16 +124,17 @@ class CategoryStep(Preprocessing):
         empty = np.flatnonzero(texts == MISSING)
         rows[-1] += rows[empty].sum()
         rows[empty] = 0
-        frequent = np.flatnonzero(rows >= self.minimum_count)
-        most = frequent[np.argsort(-rows[frequent], kind="stable")[: self.maximum_categories]]
-        return [*sorted(texts[most[most < len(texts)]].tolist()), *[MISSING] * (len(texts) in most)]
+        has_gaps = bool(rows[-1] > 0)
+        frequent = np.flatnonzero(rows[:-1] >= self.minimum_count)
+        most = frequent[np.argsort(-rows[frequent], kind="stable")[: self.maximum_categories - has_gaps]]
+        return [*sorted(texts[most].tolist()), *[MISSING] * has_gaps]
 
 
 class Ordinal(CategoryStep):
     """Code of each category: 1…k in the order of their UTF-8 bytes, 0 for rare and unseen categories.
 
     A category gets a code of its own if at least `minimum_count` training rows have it, and if it is among the most
-    frequent `maximum_categories`. Missing is a category too, with the last code.
+    frequent `maximum_categories`. Missing is a category too if a training row misses the cell, with the last code.
     """
 
     type: Literal["ordinal"] = "ordinal"
@@ -142,7 +143,8 @@ class Ordinal(CategoryStep):
 class OneHot(CategoryStep):
     """One column per code of `ordinal`, 1…k: 1 in rows of that category, 0 in all others.
 
-    Rare and unseen categories are 0 in every column. Missing is a category too, with the last column.
+    Rare and unseen categories are 0 in every column. Missing is a category too if a training row misses the cell, with
+    the last column.
     """
 
     type: Literal["one_hot"] = "one_hot"

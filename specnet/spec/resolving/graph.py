@@ -12,6 +12,8 @@ from specnet.spec.reading.words import either, shown
 INPUT = "input"
 """The name of what goes into the network, or into a block for the layers inside it."""
 INPUT_INDEX = -1
+_MOST_LISTED = 20
+"""Columns up to which a hint lists all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Node:
         The features of each of these; 0 where that is not known, which is never so in a `Resolved`.
     size : int
         Features of its output, or 0.
+    columns : tuple of int or None
+        The data column that each feature of its output is, unchanged, and None for others; empty if there are only
+        others, or if a size is not known.
     """
 
     layer: Layer
@@ -41,6 +46,7 @@ class Node:
     inputs: tuple[int, ...]
     input_sizes: tuple[int, ...]
     size: int
+    columns: tuple[int | None, ...] = ()
 
     @property
     def size_path(self) -> Path:
@@ -140,16 +146,34 @@ class _Graph:
                 output = self.add(layer.inner_layers, output, (*here, layer.layers_field), f"{key}.{repetition}")
             return output
         if layer.reads_columns and any(number >= 0 for number in inputs):
-            hint = f'put it first, or set inputs = ["{INPUT}"]'
-            self.report(
-                "layer-place",
-                f"{layer.type} reads data columns, not the output of a layer",
-                here,
-                hint=hint,
-            )
+            self._check_passed(layer, inputs, here)
         sizes = tuple(map(self._size_of, inputs))
-        self.nodes.append(Node(layer, key, here, inputs, sizes, self._size(layer, sizes, here)))
+        size = self._size(layer, sizes, here)
+        self.nodes.append(Node(layer, key, here, inputs, sizes, size, self._passed(layer, inputs, sizes, size)))
         return len(self.nodes) - 1
+
+    def _check_passed(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> None:
+        """Refuse a layer for data columns that reads what other layers made; it may be known later."""
+        may_pass = layer.reads_passed_columns and len(inputs) == 1
+        known = self._columns_of(inputs[0]) if may_pass else ()
+        if may_pass and not self._size_of(inputs[0]):
+            return
+        if known and all(place < len(known) and known[place] is not None for place in layer.chosen(len(known))):
+            return
+        places = [place for place, column in enumerate(known) if column is not None]
+        listed = places if len(places) <= _MOST_LISTED else f"[{places[0]}, {places[1]}, …, {places[-1]}]"
+        hint = f"set columns = {listed}" if places else f'put it first, or set inputs = ["{INPUT}"]'
+        self.report("layer-place", f"{layer.type} reads data columns, not the output of a layer", here, hint=hint)
+
+    def _passed(
+        self, layer: Layer, inputs: tuple[int, ...], sizes: tuple[int, ...], size: int
+    ) -> tuple[int | None, ...]:
+        passed = layer.passed(sizes) if size and len(sizes) == 1 and all(sizes) else ()
+        before = self._columns_of(inputs[0]) if passed else ()
+        return tuple(None if place is None else before[place] for place in passed) if before else ()
+
+    def _columns_of(self, number: int) -> tuple[int | None, ...]:
+        return tuple(range(self.input_size)) if number == INPUT_INDEX else self.nodes[number].columns
 
     def _size(self, layer: Layer, sizes: tuple[int, ...], here: Path) -> int:
         unknown = 0 in sizes or (layer.input_count == "one") != (len(sizes) == 1)

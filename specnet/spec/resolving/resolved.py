@@ -1,10 +1,12 @@
 """A spec of which everything is known."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from specnet.spec.document import Spec
-from specnet.spec.resolving.graph import Node
+from specnet.spec.resolving.graph import INPUT_INDEX, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Resolved:
     def category_counts(self) -> dict[int, int]:
         """The number of categories of each input that holds codes of categories, by its place."""
         return {place: count for node in self.nodes for place, count in node.layer.category_counts(self.inputs).items()}
+
+    def columns_read(self, node: Node, X: NDArray[Any]) -> NDArray[Any]:
+        """Return what a layer that reads columns reads of rows (rows, inputs), whatever layers pass them on to it.
+
+        Columns that are no data's are other ones, which the layer leaves alone.
+        """
+        (source,) = node.inputs
+        return X if source == INPUT_INDEX else X[:, [place or 0 for place in self.nodes[source].columns]]
 
     @property
     def outputs(self) -> int:

@@ -71,9 +71,9 @@ def test_codes_follow_utf8_bytes_with_missing_at_the_end():
     assert found == [9 if word is None else expected.index(word) + 1 for word in words]
 
 
-def test_the_first_in_order_is_kept_where_categories_are_equally_frequent_and_missing_is_the_last_of_all():
+def test_the_first_in_order_is_kept_where_categories_are_equally_frequent_and_missing_always():
     columns, texts = table(["c", "b", "a", None] * 2 + ["d"] * 3)
-    for most, kept in [(1, ["d"]), (2, ["a", "d"]), (4, ["a", "b", "c", "d"]), (5, ["a", "b", "c", "d", ""])]:
+    for most, kept in [(1, [""]), (2, ["d", ""]), (4, ["a", "b", "d", ""]), (5, ["a", "b", "c", "d", ""])]:
         _, learned = Ordinal(minimum_count=2, maximum_categories=most).fit(columns, None, texts)
         assert learned_texts(learned) == [kept]
     frequent, texts = table(["a", "b"] * 2 + [None] * 3)
@@ -95,7 +95,14 @@ def test_a_column_without_texts_has_missing_cells_alone():
     columns, texts = table([None] * 5, ["a"] * 5)
     found = codes(Ordinal(), columns, texts)
     assert found.tolist() == [[1, 1]] * 5
-    assert codes(Ordinal(minimum_count=6), columns, texts).tolist() == [[0, 0]] * 5
+    assert codes(Ordinal(minimum_count=6), columns, texts).tolist() == [[1, 0]] * 5
+
+
+def test_a_single_gap_in_training_has_a_code_unless_its_row_weighs_nothing():
+    columns, texts = table(["a"] * 5 + [None])
+    for step in (Ordinal(), OneHot()):
+        assert step.fit(columns, None, texts)[0].counts == (2,)
+        assert step.fit(columns, np.array([1.0] * 5 + [0]), texts)[0].counts == (1,)
 
 
 def test_an_empty_text_is_a_missing_cell():

@@ -1,0 +1,82 @@
+"""Cells unlike those of the training rows, counted: a model predicts their rows all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from specnet.data import Preparation, RawColumns, known_texts, trained_gaps
+from specnet.errors import Diagnostic
+from specnet.parts.data import Column
+from specnet.parts.data.tables.judging import shown_cell
+from specnet.parts.preprocessing.categories import MISSING
+from specnet.spec.reading.words import counted
+
+
+def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
+    """Return the warnings about all rows of a source, given what a model has fitted."""
+    cells = UnfamiliarCells(preparation, raw.kinds)
+    cells.add(raw)
+    return tuple(cells.warnings(source))
+
+
+class UnfamiliarCells:
+    """Counts by column: gaps where training had none, and categories without a code.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        Of the model.
+    kinds : sequence of Column
+        Of the columns that are counted; empty where these are mere numbers.
+    """
+
+    def __init__(self, preparation: Preparation, kinds: Sequence[Column]) -> None:
+        self._kinds, self._rows = kinds, 0
+        preparation = preparation if kinds else Preparation()  # of mere numbers no cell is unfamiliar
+        self._trained, self._gaps = trained_gaps(preparation, len(kinds)), np.zeros(len(kinds), np.intp)
+        self._unknown, self._cells = dict[int, np.ndarray](), dict[int, np.ndarray]()
+        for place, known in known_texts(preparation, len(kinds)).items():
+            texts = kinds[place].texts
+            assert texts is not None, "only categories have codes"
+            self._unknown[place] = ~np.isin(texts, [*known, MISSING])
+            self._cells[place] = np.zeros(len(texts), np.intp)
+
+    def add(self, raw: RawColumns) -> None:
+        """Count the cells of some more rows; those of mere numbers have no gaps."""
+        if not self._kinds:
+            return
+        self._rows += len(raw)
+        self._gaps += raw.gaps().sum(axis=0)
+        for place, cells in self._cells.items():
+            column = raw.X[:, place]
+            cells += np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(cells))
+
+    def warnings(self, source: str) -> Iterator[Diagnostic]:
+        """Yield a warning for each column with such cells."""
+        yield from self._about_gaps(source)
+        yield from self.about_categories(source)
+
+    def _about_gaps(self, source: str) -> Iterator[Diagnostic]:
+        for place in np.flatnonzero((self._gaps > 0) & ~self._trained).tolist():
+            count = int(self._gaps[place])
+            what = f"{'is' if count == 1 else 'are'} missing; the training set had no gaps here"
+            hint = "such cells are filled as other gaps are, or count as a rare category"
+            yield self._warning("untrained-gap", place, count, what, source, hint)
+
+    def about_categories(self, source: str) -> Iterator[Diagnostic]:
+        """Yield a warning for each column with categories that have no code."""
+        for place, cells in self._cells.items():
+            unknown = np.where(self._unknown[place], cells, 0)
+            if unknown.any():
+                texts, count = self._kinds[place].texts, int(unknown.sum())
+                assert texts is not None, "a category"
+                first = shown_cell(str(texts[unknown.argmax()]))
+                what = f'{"has" if count == 1 else "have"} a rare or unseen category, such as "{first}"'
+                hint = "check the spelling; the model takes all such categories for the same one"
+                yield self._warning("unknown-category", place, count, what, source, hint)
+
+    def _warning(self, code: str, place: int, count: int, what: str, source: str, hint: str) -> Diagnostic:
+        message = f'column "{self._kinds[place].name}": {count} of {counted(self._rows, "cell")} {what}'
+        return Diagnostic(code, message, source=source, hint=hint)
