@@ -196,7 +196,22 @@ def install_hint(extra: str) -> str:
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end by SIGTERM."""
+    """The process was asked to end by another signal than Ctrl-C sends.
+
+    Attributes
+    ----------
+    signal : str
+        ``SIGTERM``, or ``SIGHUP`` if the terminal was closed.
+    """
+
+    def __init__(self, signal: str) -> None:
+        super().__init__()
+        self.signal = signal
+
+
+def signal_of(interruption: KeyboardInterrupt) -> str:
+    """Return what a user calls the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
+    return interruption.signal if isinstance(interruption, Terminated) else "Ctrl-C"
 
 
 _NO_MEMORY = re.compile(

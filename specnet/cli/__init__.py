@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     ------
     SystemExit
         Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
-        the command line is; 130 after Ctrl-C, 143 after SIGTERM; 141 when whoever read the output has gone.
+        the command line is; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 when whoever read the output has
+        gone.
     """
     try:
         interrupts.install()

@@ -59,7 +59,7 @@ class Verb(TyperCommand):
 application = typer.Typer(
     help="Check, train, evaluate and export small neural networks described by a spec.",
     epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
-    "line; 130 after Ctrl-C; 143 after SIGTERM; 141 if the output is closed early.",
+    "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain help: rich's costs as much time as all the rest together.

@@ -22,10 +22,10 @@ from specnet.errors import (
     FileError,
     SpecnetError,
     TakenError,
-    Terminated,
     is_memory_shortage,
     out_of_memory,
     render,
+    signal_of,
 )
 from specnet.report.tables import TextTable
 from specnet.report.terminal import write_line, write_mistakes, write_parts, write_prose, write_rows, write_table
@@ -48,7 +48,18 @@ class _TerminatedError(_StoppedError):
     pass
 
 
-_STATUSES: dict[type[SpecnetError], int] = {UsageError: 2, TakenError: 2, _StoppedError: 130, _TerminatedError: 143}
+class _HungUpError(_StoppedError):
+    pass
+
+
+_STOPPED = {"Ctrl-C": _StoppedError, "SIGTERM": _TerminatedError, "SIGHUP": _HungUpError}
+_STATUSES: dict[type[SpecnetError], int] = {
+    UsageError: 2,
+    TakenError: 2,
+    _StoppedError: 130,
+    _TerminatedError: 143,
+    _HungUpError: 129,
+}
 """How a verb ends that such an error ends; with 1 after all others."""
 
 
@@ -174,9 +185,8 @@ class Output:
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
-    """Return the error of a verb that ``Ctrl-C`` or ``SIGTERM`` has ended, and what it had reached."""
-    kind = _TerminatedError if signal == "SIGTERM" else _StoppedError
-    return kind("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
+    """Return the error of a verb that ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP`` has ended, and what it had reached."""
+    return _STOPPED[signal]("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
 
 
 @contextmanager
@@ -186,7 +196,8 @@ def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
     Raises
     ------
     typer.Exit
-        With 1 or 2 after mistakes, with 130 after Ctrl-C, 143 after SIGTERM, 141 when whoever read the output has gone.
+        With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when whoever
+        read the output has gone.
     """
     output = Output(output_format, quiet)
     try:
@@ -237,7 +248,7 @@ def _told(error: BaseException) -> SpecnetError:
     if isinstance(error, SpecnetError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return stopped_by("SIGTERM" if isinstance(error, Terminated) else "Ctrl-C", str(error))
+        return stopped_by(signal_of(error), str(error))
     if isinstance(error, OSError):
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     from specnet.parts.blame import part_behind, part_error

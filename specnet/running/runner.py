@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from specnet.data import load_table
-from specnet.errors import DataError, Diagnostic, Terminated
+from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike, file_errors
 from specnet.files.runs import MODEL, REPORT, spec_folder
 from specnet.model import Model, load_model
@@ -37,7 +37,7 @@ class RunInterrupted(KeyboardInterrupt):
     Attributes
     ----------
     signal : str
-        ``Ctrl-C`` or ``SIGTERM``.
+        ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     end : str
         How far it came, in words.
     folder : Path
@@ -46,7 +46,7 @@ class RunInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, cause: KeyboardInterrupt, end: str, folder: Path, *, finished: bool) -> None:
-        self.signal = "SIGTERM" if isinstance(cause, Terminated) else "Ctrl-C"
+        self.signal = signal_of(cause)
         self.end, self.folder, self.finished = end, folder, finished
         super().__init__(f"{end}; the state so far is saved in {folder}")
 
@@ -153,8 +153,8 @@ def run(
     TakenError
         If `out` is not empty and may not be overwritten.
     RunInterrupted
-        After Ctrl-C or SIGTERM, in the main thread; what was reached, and a checkpoint, are written to `out` first. It
-        is a KeyboardInterrupt, which is raised without `out`.
+        After Ctrl-C, SIGTERM or SIGHUP, in the main thread; what was reached, and a checkpoint, are written to `out`
+        first. It is a KeyboardInterrupt, which is raised without `out`.
 
     Notes
     -----

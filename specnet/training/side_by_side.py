@@ -149,9 +149,11 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
 @contextmanager
 def signals_blocked() -> Iterator[None]:
     """Block what processes that are started here ignore: they are born so, before they can say it themselves."""
-    ensure_running()  # or it would start with the first process, and unblock them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
+        # It would start with the first process: it must not end by SIGHUP either, and it may unblock the others.
+        ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -20,12 +20,12 @@ from typing import Any
 from specnet.errors import DataError
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.ensemble import Ensemble
-from specnet.training.interruptions import Interruptions
+from specnet.training.interruptions import TERMINATING, Interruptions
 from specnet.training.observer import Observer
 
 STOP = b""
 """The order to end the member that is being trained after its step, or the next one."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, *TERMINATING)
 """What only the process that started the others handles."""
 
 

@@ -285,11 +285,11 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
     specnet: Specnet, folder: Path, number: int, status: int
 ):
-    """Ctrl-C as a terminal sends it, to all of them at once; SIGTERM to the first one alone."""
+    """Ctrl-C, and that it was closed, as a terminal sends them, to all at once; SIGTERM to the first one alone."""
     (folder / "long.toml").write_text(LONG)
     (folder / "patient.py").write_text(PATIENT)
     mark = f"{os.getpid()}-signal-{number}"
@@ -307,15 +307,16 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
     with running:
         try:
             wait_until(lambda: len(list(folder.glob("out/trials/0*"))) >= 4 or running.poll() is not None)
-            if number == signal.SIGINT:
-                os.killpg(running.pid, number)
-            else:
+            if number == signal.SIGTERM:
                 running.send_signal(number)
+            else:
+                os.killpg(running.pid, number)
             _, told = running.communicate(timeout=60)
         finally:
             running.kill()
     assert running.returncode == status, told
     assert "Traceback" not in told
+    assert "resource_tracker" not in told
     wait_until(lambda: not processes_of(mark), 10)
     (count,) = re.findall(r"(\d+) of 10 trials are done", told)
     facts = json.loads((folder / "out/sweep.json").read_text())

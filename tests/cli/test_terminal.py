@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
+from termios import TIOCSCTTY, TIOCSWINSZ
 
 import pytest
 
 import specnet
 from specnet.training import Observer
-from tests.cli.conftest import COMMAND, environment, process, take_interrupts
+from tests.cli.conftest import COMMAND, Specnet, environment, process, take_interrupts
 
 pytestmark = pytest.mark.slow  # processes on a terminal
 
@@ -82,6 +82,39 @@ def on_terminal(
             then = None
     os.close(master)
     return Seen(running.wait(timeout=60), printed.decode())
+
+
+def with_terminal() -> None:
+    """In a child before its program starts: let the terminal be its own, which tells it when it is closed."""
+    take_interrupts()
+    ioctl(0, TIOCSCTTY, 0)
+
+
+def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, folder: Path) -> None:
+    settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
+    arguments = ["run", "moons.toml", "-o", "out", "--no-report", *settings]
+    master, slave = pty.openpty()
+    running = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=with_terminal,
+    )
+    os.close(slave)
+    printed = b""
+    while b"/40 000   loss" not in printed:
+        printed += os.read(master, 65536)
+    os.close(master)
+    running.wait(timeout=60)
+    assert json.loads((folder / "out/run.json").read_text())["end"].startswith("interrupted in epoch")
+    assert specnet(*arguments, "--resume", "-q").status == 0
+    assert specnet(*[word if word != "out" else "whole" for word in arguments], "-q").status == 0
+    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
+        assert (folder / "out" / name).read_bytes() == (folder / "whole" / name).read_bytes()
 
 
 def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:

@@ -147,7 +147,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("member", "number", "jobs"), [(0, signal.SIGINT, 1), (1, signal.SIGTERM, 3)], ids=["SIGINT", "SIGTERM"]
+    ("member", "number", "jobs"), [(0, signal.SIGINT, 1), (1, signal.SIGHUP, 3)], ids=["SIGINT", "SIGHUP"]
 )
 def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     tmp_path: Path,
@@ -161,7 +161,7 @@ def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     with pytest.raises(RunInterrupted) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 51, number))
     monkeypatch.delenv(SECONDS_OF_A_STEP)
-    assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
+    assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}[number]
     facts = json.loads((tmp_path / "run.json").read_text())
     assert member < len(facts["members"]) <= 3
     listener = Listener()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any step leave a whole state, and what goes on from it ends in the same bytes."""
+"""Ctrl-C, SIGTERM and SIGHUP at any step leave a whole state, and what goes on from it ends in the same bytes."""
 
 import os
 import signal
@@ -29,7 +29,11 @@ IDENTITY = RunIdentity("{}", "0")
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
     """Let signals arrive as in a shell's foreground: a process in the background ignores Ctrl-C."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
     for number, handler in before.items():
@@ -199,7 +203,7 @@ batch_size = 16
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_run_without_checkpoints_goes_on_after_a_signal(
     sent: signal.Signals, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -221,7 +225,7 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
             during_step(patch, 7, sent)
         with pytest.raises(RunInterrupted) as caught:
             specnet.run(RUN, tmp_path / "broken", overrides=overrides)
-    assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[sent]
+    assert caught.value.signal == {signal.SIGINT: "Ctrl-C"}.get(sent, sent.name)
     assert not caught.value.finished
     assert (tmp_path / "broken" / "checkpoint.safetensors").exists()
     specnet.run(RUN, tmp_path / "broken", resume=True, overrides=overrides)
@@ -232,8 +236,33 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
     assert whole.metrics
 
 
-def test_sigterm_before_training_ends_the_run_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.running.runner.load_table", lambda spec: os.kill(os.getpid(), signal.SIGTERM))
+def test_one_hang_up_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A shell and the system both tell that a terminal was closed: the second time is no second wish."""
+    answered = specnet.Model.answers
+
+    def told_again(model: specnet.Model, *arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        return answered(model, *arguments)
+
+    during_step(monkeypatch, 7, signal.SIGHUP)
+    monkeypatch.setattr(specnet.Model, "answers", told_again)
+    with pytest.raises(RunInterrupted) as caught:
+        specnet.run(RUN, tmp_path / "out", report=False)
+    assert (caught.value.signal, caught.value.finished) == ("SIGHUP", False)
+    assert (tmp_path / "out" / "checkpoint.safetensors").exists()
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    during_step(monkeypatch, 7, signal.SIGHUP)
+    assert specnet.run(RUN, tmp_path / "out", report=False).metrics
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_training_ends_the_run_and_leaves_nothing(
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("specnet.running.runner.load_table", lambda spec: os.kill(os.getpid(), sent))
     with pytest.raises(Terminated, match="training had not begun; nothing was saved"):
         specnet.run(RUN, tmp_path / "out")
     assert not (tmp_path / "out").exists()

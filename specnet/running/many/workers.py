@@ -164,7 +164,8 @@ def _processes(count: int) -> Iterator[Executor]:
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with theirs, ours:
-        pool = _Processes(count, context, initializer=_begin_worker, initargs=(theirs,))
+        with signals_blocked():  # its locks have a process that looks after them
+            pool = _Processes(count, context, initializer=_begin_worker, initargs=(theirs,))
         try:
             yield pool
         except BaseException:

@@ -104,7 +104,7 @@ def sweep(
     TrainingError
         If none of the first trials finishes, if a worker was killed, or if Optuna is not installed.
     RunInterrupted
-        After Ctrl-C or SIGTERM; `resume` goes on.
+        After Ctrl-C, SIGTERM or SIGHUP; `resume` goes on.
 
     Notes
     -----
