@@ -102,6 +102,13 @@ class RunFolder:
             raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
 
+    def is_of(self, identity: RunIdentity, training: TrainingSpec) -> bool:
+        """Return whether this run has ended here or can be resumed; parameters as for `checkpoint`."""
+        try:
+            return self.is_finished(identity) or self.checkpoint(identity, training) is not None
+        except FileError:
+            return False
+
     def identity(self) -> RunIdentity:
         """Return what the run that was written here is about."""
         with file_errors(self.path / RESOLVED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -20,15 +21,17 @@ from specnet.files.sweeps import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.series import SeriesProgress, shown_series
-from specnet.running.folder import reserved
+from specnet.running.folder import RunFolder, reserved
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.summary import summarized
 from specnet.running.many.tasks import THREADS
 from specnet.running.many.workers import Workers, physical_cores
+from specnet.running.outcome import BegunRun
 from specnet.running.reports import attempted, remove_report
 from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.folder import SweepFolder
+from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.reports import write_nested_report, write_sweep_report
 from specnet.running.sweeps.results import NestedResult, SweepResult
@@ -313,17 +316,24 @@ class OneSweep:
             raise TrainingError(message, source=str(self._path))
         best = self._path / f"best.{course.writer.format}"
         parsed = parse_spec(best, parts=self._spec.registry, limits=self._spec.origin.limits)
+        resumes = self._options.resume and self._holds_run_of(parsed, course.identity)
         run = run_table(
             parsed,
             self._table,
             self._path / BEST,
-            force=True,
+            force=not resumes,
+            resume=resumes,
             threads=THREADS,
             report=self._options.report,
             observer=Observer(),  # what looks wrong with the rows was told of trials
         )
         text = best.read_text(encoding="utf-8")
         return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
+
+    def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:
+        """Return whether the run of the best trial has begun before; it may be that of another one."""
+        begun = BegunRun.of(best, self._table, time.perf_counter(), sha256=identity.run.data_sha256)
+        return RunFolder(self._path / BEST, resumes=True).is_of(begun.identity, begun.data.resolved.spec.training)
 
     def _write_page(self) -> None:
         if self._options.report:

@@ -208,6 +208,24 @@ def test_more_trials_on_resuming_are_those_of_a_longer_sweep(tmp_path: Path):
     assert fingerprint(tmp_path / "grown") == once
 
 
+def test_a_finished_sweep_trains_nothing_when_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = specnet.sweep(TPE, tmp_path, jobs=1, trials=3)
+    before = fingerprint(tmp_path)
+    monkeypatch.delattr("specnet.running.fitting.train")
+    again = specnet.sweep(TPE, tmp_path, jobs=1, trials=3, resume=True)
+    assert (again.metrics, again.spec) == (first.metrics, first.spec)
+    assert fingerprint(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"{"])
+def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes, tmp_path: Path):
+    specnet.sweep(TPE, tmp_path, jobs=1, trials=3, report=False)
+    before = fingerprint(tmp_path)
+    (tmp_path / "best/run.json").write_bytes(damage)
+    specnet.sweep(TPE, tmp_path, jobs=1, trials=3, resume=True, report=False)
+    assert fingerprint(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
