@@ -1,6 +1,7 @@
 """Kills a sweep again and again, resumes it until it is done, and compares what it wrote with one that nobody killed.
 
-By hand, with a number of kills: ``python -m tests.running.sweeps.kills --kills 20``.
+By hand, with a number of kills: ``python -m tests.running.sweeps.kills --kills 20``; with ``--whom terminal`` each
+time its terminal is closed, which tells all processes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,7 @@ if __name__ == "__main__":
     spec, out = sys.argv[1:]
     specnet.sweep(spec, out, jobs=2, resume=True, keep_models=True, report=False)
 """
+WHOM = ("worker", "coordinator", "terminal")
 SECONDS_UNTIL_GONE = 10
 SPEC = PRUNED.replace("epochs = 20", "epochs = 300").replace("trials = 14", "trials = 40")
 
@@ -71,15 +74,18 @@ class Killer:
     folder : Path
     chance : random.Random
         Decides when.
+    whom : tuple of str
+        Who is killed, in turn.
     killed : dict
-        How many coordinators and workers were killed.
+        How many of them were killed.
     slowest : float
         Seconds until the last worker of a killed coordinator was gone.
     """
 
     folder: Path
     chance: random.Random
-    killed: dict[str, int] = field(default_factory=lambda: {"coordinator": 0, "worker": 0})
+    whom: tuple[str, ...] = WHOM
+    killed: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     starts: int = 0
 
@@ -88,7 +94,7 @@ class Killer:
         program, spec = self.folder / "program.py", self.folder / "spec.toml"
         program.write_text(PROGRAM)
         spec.write_text(SPEC)
-        while sum(self.killed.values()) < kills:
+        while self.killed.total() < kills:
             self._start(program, spec, seconds)
         subprocess.run([sys.executable, program, spec, self.folder / "sweep"], check=True, capture_output=True)
 
@@ -101,11 +107,12 @@ class Killer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         assert running.stderr is not None
         with running:
             try:
-                whom = ("coordinator", "worker")[self.starts % 2]
+                whom = self.whom[(self.starts - 1) % len(self.whom)]
                 wait_until(lambda: self._has_begun(running, mark, whom))
                 time.sleep(self.chance.uniform(0, seconds))
                 workers = sorted(workers_of(mark))
@@ -113,6 +120,8 @@ class Killer:
                     raise AssertionError(f"the sweep was done too early: {running.stderr.read()}")
                 if whom == "coordinator":
                     self._kill_coordinator(running, mark)
+                elif whom == "terminal":
+                    self._close_terminal(running, mark)
                 elif workers:
                     os.kill(self.chance.choice(workers), signal.SIGKILL)
                     told = running.stderr.read()
@@ -126,7 +135,19 @@ class Killer:
     def _has_begun(self, running: subprocess.Popen[str], mark: str, whom: str) -> bool:
         if running.poll() is not None:
             return True
-        return len(workers_of(mark)) == 2 or (whom == "coordinator" and (self.folder / "sweep/sweep.json").exists())
+        return len(workers_of(mark)) == 2 or (whom != "worker" and (self.folder / "sweep/sweep.json").exists())
+
+    def _close_terminal(self, running: subprocess.Popen[str], mark: str) -> None:
+        assert running.stderr is not None
+        os.killpg(running.pid, signal.SIGHUP)
+        told = running.stderr.read()
+        assert running.wait(60) in (1, -signal.SIGHUP), told
+        assert "resource_tracker" not in told, told
+        if "RunInterrupted" in told:
+            self.killed["terminal"] += 1
+        else:  # it had not begun yet
+            assert not told or "specnet.errors.Terminated" in told, told
+        assert not processes_of(mark)
 
     def _kill_coordinator(self, running: subprocess.Popen[str], mark: str) -> None:
         running.kill()
@@ -152,9 +173,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--whom", nargs="+", choices=WHOM, default=WHOM)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        killer = Killer(Path(name), random.Random(arguments.seed))
+        killer = Killer(Path(name), random.Random(arguments.seed), tuple(arguments.whom))
         killer.run(arguments.kills, arguments.seconds)
         files = compare(Path(name))
     told = " and ".join(f"{count} {whom}s" for whom, count in killer.killed.items())
