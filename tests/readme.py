@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 FILE = ROOT / "README.md"
 README = FILE.read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SESSION = re.compile(r"^(?:\$|    to resume:) (.*)$", re.MULTILINE)
+"""Commands of a session, and the one that it is told to go on with; nobody presses Ctrl-C here."""
 TIME = re.compile(r" *\d+(\.\d+)? (s|ms|µs)\b| +time(?=   )")  # and the title above times, whose width varies
 ERROR = re.compile(r"\b\d(\.\d)?e-1\d\b")  # rounding, of gradients and exports
 VERSION = re.compile(r"\b(specnet|numpy|scikit-learn|Python) \d+(\.\d+)+")
@@ -38,6 +40,14 @@ PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.
 def blocks(language: str) -> list[str]:
     """The code in fences of a language."""
     return [code for found, code in FENCE.findall(README) if found == language]
+
+
+def commands() -> list[str]:
+    """Each shell block, and each command of a session, in their order."""
+    found: list[str] = []
+    for language, code in FENCE.findall(README):
+        found += [code] if language == "sh" else SESSION.findall(code) if language == "text" else []
+    return found
 
 
 def commands_and_output() -> list[tuple[str, str | None]]:

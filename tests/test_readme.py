@@ -11,7 +11,7 @@ import pytest
 
 from specnet.cli.application import application
 from tests.exporting.tools import PLAIN, needs_node
-from tests.readme import PEERS, README, ROOT, blocks, commands_and_output, shell, without_times
+from tests.readme import PEERS, README, ROOT, SESSION, blocks, commands, commands_and_output, shell, without_times
 
 STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
 INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}
@@ -53,15 +53,13 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ended(folder):
     """How each command ended: all run, in the README's order, whichever tests were chosen."""
-    commands = [code for code, _ in commands_and_output() if "pytest" not in code and not PEERS.search(code)]
-    return {code: shell(code, folder) for code in commands}
+    return {code: shell(code, folder) for code in commands() if "pytest" not in code and not PEERS.search(code)}
 
 
 @pytest.fixture(scope="module")
 def ended_with_peers(ended, folder):
     """How each command ended, those included that need Keras or PyTorch."""
-    commands = [code for code, _ in commands_and_output() if PEERS.search(code)]
-    return ended | {code: shell(code, folder) for code in commands}
+    return ended | {code: shell(code, folder) for code in commands() if PEERS.search(code)}
 
 
 def commands_before(code, request):
@@ -80,6 +78,12 @@ def test_a_command_prints_what_is_shown(code, shown, request):
     else:
         assert without_times(command.shown) == without_times(shown)
         assert "\x1b" not in command.shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", SESSION.findall(README))
+def test_a_command_of_a_session_can_follow_those_before_it(code, ended):
+    assert ended[code].status == 0, ended[code].shown
 
 
 def test_each_command_is_shown_with_its_output():
