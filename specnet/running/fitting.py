@@ -255,7 +255,7 @@ def fit_rows(
         raise DataError(*problems)
     found = (*warnings, *suspicions(resolved, labels, rows.y))
     if spec.data is not None:  # who passes arrays has made their columns
-        found += column_suspicions(spec, labels, splits, rows.kinds)
+        found += _column_suspicions(spec, labels, splits)
     if found:
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
@@ -295,6 +295,14 @@ def fit_rows(
         )
     result = replace(joined_result(members), warnings=found)
     return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members), training)
+
+
+def _column_suspicions(spec: Spec, labels: Labels | None, splits: Mapping[str, Rows]) -> tuple[Diagnostic, ...]:
+    """Return what `column_suspicions` does, looked for once where many runs train on the same rows."""
+    rows, names = splits["train"], None if labels is None else tuple(labels.values.tolist())
+    place = spec.diagnostic("column", "", ("data",))
+    key = "suspicions", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
+    return rows.once(key, lambda: column_suspicions(spec, labels, splits, rows.kinds))
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,12 +27,15 @@ from specnet.data import (
 from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
 from specnet.errors import DataError, Diagnostic
+from specnet.files.large import LARGEST_IN_MEMORY
 from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights, pieces
-from specnet.parts.data import Column, Table
+from specnet.parts.data import Column, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.row_view import RowView
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Rows:
         The member of an ensemble that each row is for the validation of; all others are trained on it.
     groups : (rows,) or None
         The group of each row, where the split keeps groups whole.
+    known : dict
+        What `once` has made of them.
     """
 
     table: Array
@@ -61,9 +68,17 @@ class Rows:
     kinds: tuple[Column, ...] = ()
     folds: NDArray[np.intp] | None = None
     groups: NDArray[np.generic] | None = None
+    known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what is made of these rows, made once for many runs on them: it follows from the rows and the key."""
+        if key not in self.known:
+            self.known[key] = make()
+        made: Made = self.known[key]
+        return made
 
     @property
     def columns(self) -> Array | RowView:
@@ -93,6 +108,12 @@ class Rows:
         weight = None if self.weight is None else self.weight[indices]
         groups = None if self.groups is None else self.groups[indices]
         return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups)
+
+    @property
+    def own_bytes(self) -> int:
+        """The bytes of what these rows hold beside the table."""
+        held = (self.y, self.weight, self.chosen, self.folds, self.groups)
+        return sum(array.nbytes for array in held if array is not None)
 
 
 def check_rows(
@@ -182,8 +203,13 @@ def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> 
         step, _ = OneHot().fit(columns[:, place : place + 1], rows.weight, (text,))
         return step.output_size(1) or 0
 
-    written = column_groups(spec, rows.kinds, names, count_codes)
-    preparation = kept or Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+    def fitted() -> Preparation:
+        return Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+
+    written = column_groups(
+        spec, rows.kinds, names, lambda place: rows.once(("codes", place), lambda: count_codes(place))
+    )
+    preparation = kept or rows.once(("preparation", written, tuple(names)), fitted)
     if preparation.groups and not any(group.output_size(columns.shape[1]) for group in preparation.groups):
         message, hint = "preprocessing leaves no inputs: no category is in enough training rows", "lower minimum_count"
         raise DataError(spec.diagnostic("no-features", message, ("network", "preprocessing"), hint=hint))
@@ -217,17 +243,40 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
         If the rows do not fit; errors about fields of the spec have their place there.
     """
     assert spec.data is not None, "load_table refuses a spec without data"
-    groups = None if spec.data.split.group is None else table.split_by
-    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
+    rows = _rows_of(table, spec.data.split)
     labels, outputs = read_target(spec, rows.y)
     data = spec.data.with_columns(table)
-    with split_errors_at(spec):
-        splits = rows.split(split_rows(table, data.split, spec.seed, spec.training.ensemble))
+    splits = _splits(rows, table, data.split, spec)
     if not has_test:
         splits.pop("test", None)
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
     return SpecData(resolved, labels, rows, splits, preparation, table.warnings, table.feature_names)
+
+
+_all_rows: WeakKeyDictionary[Table, Rows] = WeakKeyDictionary()
+"""Those of each table, as long as there is the table."""
+
+
+def _rows_of(table: Table, split: Split) -> Rows:
+    """Return all rows of a table that was read for a split, with what earlier runs on it have made of them."""
+    if table not in _all_rows:
+        groups = None if split.group is None else table.split_by
+        _all_rows[table] = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
+    return _all_rows[table]
+
+
+def _splits(rows: Rows, table: Table, split: Split, spec: Spec) -> dict[str, Rows]:
+    """Return the parts of a table's rows by name; those of a few splits are kept, as far as memory suffices."""
+    kept: dict[Hashable, dict[str, Rows]] = rows.once("splits", dict)
+    key = split.with_defaults(spec.seed, table.target), spec.training.ensemble
+    parts = kept.get(key)
+    if parts is None:
+        with split_errors_at(spec):
+            parts = rows.split(split_rows(table, split, spec.seed, spec.training.ensemble))
+        if sum(part.own_bytes for each in (*kept.values(), parts) for part in each.values()) <= LARGEST_IN_MEMORY:
+            kept[key] = parts
+    return dict(parts)
 
 
 def parsed_with_target(

@@ -174,7 +174,7 @@ class DataSizes:
     target: TargetKind | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Table:
     """Rows as they were made or read.
 
