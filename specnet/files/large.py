@@ -86,7 +86,7 @@ class GrowingTable:
                 if self._file is None:
                     self._file = TemporaryFile(prefix="specnet-", buffering=0)  # noqa: SIM115 - __exit__ closes it
                 for one in self._blocks:
-                    _write_all(self._file, one)
+                    write_all(self._file, one.reshape(-1).view(np.uint8).data)
             self._blocks.clear()
 
     def array(self) -> NDArray[np.float64]:
@@ -99,10 +99,10 @@ class GrowingTable:
         return np.concatenate([np.empty((0, self._columns)), *self._blocks])
 
 
-def _write_all(file: IO[bytes], block: NDArray[np.float64]) -> None:
-    remaining = block.reshape(-1).view(np.uint8).data
-    while remaining:  # a system writes no more than 2 GB at a time
-        remaining = remaining[file.write(remaining) :]
+def write_all(file: IO[bytes], content: memoryview) -> None:
+    """Write bytes, which a system does no more than 2 GB of at a time, into an unbuffered file."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def no_room() -> FileError:

@@ -15,6 +15,7 @@ from multiprocessing.resource_tracker import ensure_running
 from typing import Any
 
 from specnet.errors import TrainingError
+from specnet.files.shared import Shared
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.ensemble import Ensemble
 from specnet.training.interruptions import Interruptions
@@ -126,7 +127,7 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
 
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     try:
-        content = pickle.dumps(Assignment(ensemble, blas))
+        assignment = Shared.of(Assignment(ensemble, blas))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise cannot_be_passed(error) from error
     context, workers = get_context("spawn"), list[_Worker]()
@@ -134,14 +135,13 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
         with signals_blocked():
             for _ in range(count):
                 link, other_end = context.Pipe()
-                process = context.Process(target=work, args=(other_end,), daemon=True)
+                process = context.Process(target=work, args=(other_end, assignment), daemon=True)
                 process.start()
                 other_end.close()
                 workers.append(_Worker(process, link))
-        for worker in workers:
-            worker.send(content)
         yield workers
     finally:
+        assignment.close()
         for worker in workers:
             worker.end()
 

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from specnet.errors import DataError
+from specnet.files.shared import Shared
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.ensemble import Ensemble
 from specnet.training.interruptions import TERMINATING, Interruptions
@@ -97,8 +98,8 @@ class Sender(Observer):
         self._link.send(Event(name, arguments))
 
 
-def work(link: Connection) -> None:
-    """Train the members that are ordered over a link: first comes an `Assignment`, then each `Order`, pickled.
+def work(link: Connection, assignment: Shared) -> None:
+    """Train the members of an `Assignment` that are ordered over a link by an `Order` each, pickled.
 
     It sends an `Event` for whatever an observer is told, and the `TrainingResult` of each; a `Failure` is the last.
     """
@@ -108,7 +109,7 @@ def work(link: Connection) -> None:
     interruptions = Interruptions()
     threading.Thread(target=_listen, args=(link, orders, interruptions), daemon=True).start()
     try:
-        _train_all(link, orders, interruptions)
+        _train_all(link, assignment, orders, interruptions)
     except Exception as error:
         with suppress(OSError):  # nobody is left to tell
             link.send(_failure(error))
@@ -127,10 +128,10 @@ def _listen(link: Connection, orders: SimpleQueue[bytes], interruptions: Interru
         os._exit(1)
 
 
-def _train_all(link: Connection, orders: SimpleQueue[bytes], interruptions: Interruptions) -> None:
+def _train_all(link: Connection, shared: Shared, orders: SimpleQueue[bytes], interruptions: Interruptions) -> None:
     from threadpoolctl import threadpool_limits
 
-    assignment = _loaded(orders.get())
+    assignment = _loaded(shared)
     threadpool_limits(assignment.blas)
     observer = Sender(link)
     while True:
@@ -138,9 +139,9 @@ def _train_all(link: Connection, orders: SimpleQueue[bytes], interruptions: Inte
         link.send(assignment.ensemble.train(order.member, observer, order.checkpoint, interruptions))
 
 
-def _loaded(content: bytes) -> Assignment:
+def _loaded(shared: Shared) -> Assignment:
     try:
-        assignment: Assignment = pickle.loads(content)
+        assignment: Assignment = shared.value()
     except (AttributeError, ImportError) as error:
         raise cannot_be_passed(error) from error
     return assignment

@@ -191,7 +191,7 @@ class RowsNeeded:
 
 
 _tables: dict[str, Table] = {}
-"""The rows that this process was sent last, by their hash."""
+"""The rows that this process has got last, by their hash."""
 
 
 def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
@@ -214,10 +214,15 @@ def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
     except (AttributeError, ImportError) as error:
         raise cannot_be_sent(error) from error
     if rows is not None:
-        _tables.clear()
-        _tables[task.common.sha256] = pickle.loads(rows)
+        keep_rows(task.common.sha256, pickle.loads(rows))
     table = _tables.get(task.common.sha256)
     return RowsNeeded() if table is None else perform(task, table)
+
+
+def keep_rows(sha256: str, table: Table) -> None:
+    """Keep the rows of the tasks to come in this process, in place of others."""
+    _tables.clear()
+    _tables[sha256] = table
 
 
 def cannot_be_sent(error: Exception) -> DataError:

@@ -10,7 +10,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,13 +20,16 @@ from typing import Any, Self
 from specnet.compiler.threads import limited_threads
 from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
+from specnet.files.shared import Shared
 from specnet.parts.data import Table
-from specnet.running.many.tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, perform, work
+from specnet.running.many.tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, keep_rows, perform, work
 from specnet.training.side_by_side import signals_blocked
 from specnet.training.worker import SIGNALS
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
+LEAST_SECONDS_TO_WAIT = 1.0
+"""How long the first run goes on alone at least: it may take long only because everything is new."""
 SECONDS_TO_ANSWER = 10
 """How long a scheduler of dask is waited for."""
 SECONDS_TO_SEND = 2.0
@@ -38,7 +41,8 @@ _between_tasks = threading.Lock()
 class Workers(AbstractContextManager["Workers"]):
     """Computes tasks, each with the same result wherever it is computed.
 
-    The first tasks are computed in the calling process; processes are started when it is worth it.
+    The first tasks are computed in the calling process; processes are started when it is worth it, also while the first
+    one is computed.
 
     Parameters
     ----------
@@ -96,12 +100,11 @@ class Workers(AbstractContextManager["Workers"]):
         KeyboardInterrupt
         """
         if self._executor is None and self._jobs > 1 and left * self._mean > SECONDS_WORTH_WORKERS:
-            self._executor = self._stack.enter_context(_processes(self._jobs))
-            while self._waiting:
-                self._send(*self._waiting.popleft(), rows=None)
+            self._start_processes()
         if self._executor is None:
             task, answer = self._waiting.popleft()
-            outcome = perform(task, self._table)
+            with self._others_if_it_takes_long(left):
+                outcome = perform(task, self._table)
             self._seconds, self._done = self._seconds + outcome.seconds, self._done + 1
             answer.set_result(outcome)
             return
@@ -111,6 +114,43 @@ class Workers(AbstractContextManager["Workers"]):
     @property
     def _mean(self) -> float:
         return self._seconds / self._done if self._done else 0.0
+
+    def _start_processes(self) -> None:
+        rows = self._stack.enter_context(closing(Shared.of((self._waiting[0][0].common.sha256, self._table))))
+        self._executor = self._stack.enter_context(_processes(self._jobs, rows))
+        while self._waiting:
+            self._send(*self._waiting.popleft(), rows=None)
+
+    @contextmanager
+    def _others_if_it_takes_long(self, left: int) -> Iterator[None]:
+        """Start processes for the tasks that wait while one of so many is computed here, as soon as they are worth it.
+
+        Raises
+        ------
+        DataError
+            If a task cannot be sent to a worker.
+        """
+        if self._jobs == 1 or not self._waiting:
+            yield
+            return
+        started = Future[None]()
+
+        def start() -> None:
+            try:
+                self._start_processes()
+                started.set_result(None)
+            except Exception as error:
+                started.set_exception(error)
+
+        timer = threading.Timer(max(LEAST_SECONDS_TO_WAIT, SECONDS_WORTH_WORKERS / left), start)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+        if started.done():
+            started.result()
 
     def _take(self, future: Future[Outcome | RowsNeeded]) -> None:
         task, answer = self._sent.pop(future)
@@ -148,6 +188,7 @@ class Workers(AbstractContextManager["Workers"]):
 
     @cached_property
     def _rows(self) -> bytes:
+        """The table for executors whose workers may be anywhere."""
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
 
 
@@ -159,13 +200,13 @@ class _Processes(ProcessPoolExecutor):
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[Executor]:
-    """Give processes, all of which end with this context or with this process, however it ends."""
+def _processes(count: int, rows: Shared) -> Iterator[Executor]:
+    """Give processes that have a table and its hash; all end with this context or this process, however it ends."""
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with theirs, ours:
         with signals_blocked():  # its locks have a process that looks after them
-            pool = _Processes(count, context, initializer=_begin_worker, initargs=(theirs,))
+            pool = _Processes(count, context, initializer=_begin_worker, initargs=(theirs, rows))
         try:
             yield pool
         except BaseException:
@@ -175,12 +216,13 @@ def _processes(count: int) -> Iterator[Executor]:
             pool.shutdown(cancel_futures=True)
 
 
-def _begin_worker(link: Connection) -> None:
+def _begin_worker(link: Connection, rows: Shared) -> None:
     """Leave signals to the process that has started this one, and end when its end of a link is closed."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _between_tasks.acquire()
     threading.Thread(target=_end_with, args=(link,), daemon=True).start()
+    keep_rows(*rows.value())
 
 
 def _end_with(link: Connection) -> None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import subprocess
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from specnet.running.many.workers import _processes
+from specnet.files.shared import Shared
+from specnet.parts.data import Column, Table
+from specnet.running.many import workers as many_workers
+from specnet.running.many.tasks import Common, Outcome, Task
+from specnet.running.many.workers import Workers, _processes
+from specnet.running.rows import table_hash
 
 ROOT = Path(__file__).parents[3]
 RESULT = 300_000
 """Bytes, more than a pipe takes at once: most of a worker's time goes into sending them."""
+
+LARGE = 2**18
+"""Rows of a table whose columns have 2 MiB each."""
 
 
 @pytest.mark.slow
@@ -36,7 +49,7 @@ def interrupt() -> None:
     interrupted = 0
     for _ in range(10):
         try:
-            with _processes(2) as pool:
+            with closing(Shared.of(("", None))) as rows, _processes(2, rows) as pool:
                 wait([pool.submit(bytes, RESULT) for _ in range(6)], return_when=FIRST_COMPLETED)
                 for _ in range(200):
                     pool.submit(bytes, RESULT)
@@ -45,3 +58,42 @@ def interrupt() -> None:
         except KeyboardInterrupt:
             interrupted += 1
     print(interrupted, "interrupted")
+
+
+@dataclass(frozen=True)
+class Looking(Task):
+    """Tells of the memory of the process that has the table."""
+
+    seconds: float = 0.0
+
+    def computed(self, table: Table) -> Outcome:
+        time.sleep(self.seconds)
+        sums = [float(table.X.sum()), float(table.y.sum()), table.columns[0].texts[1]]
+        owned = table.X.flags.owndata or table.y.flags.owndata
+        return Outcome("finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums))
+
+
+def looked(count: int, seconds: float, jobs: int) -> list[Outcome]:
+    """Return what so many of these tasks tell, computed with so many jobs."""
+    texts = np.array(["a", "b"])
+    columns = (Column("kind", "category", texts),)
+    table = Table(np.arange(LARGE, dtype=np.float64)[:, np.newaxis], np.arange(LARGE), "classes", columns=columns)
+    common = Common(table_hash(table))
+    with Workers(table, jobs=jobs) as workers:
+        answers = [workers.submit(Looking(common, {}, seconds)) for _ in range(count)]
+        while left := sum(not answer.done() for answer in answers):
+            workers.advance(left)
+    return [answer.result() for answer in answers]
+
+
+@pytest.mark.slow
+def test_other_tasks_do_not_wait_for_a_first_one_that_takes_long(monkeypatch: pytest.MonkeyPatch):
+    """Whoever computes them maps the rows and copies none."""
+    monkeypatch.setattr(many_workers, "SECONDS_WORTH_WORKERS", 1.0)
+    monkeypatch.setattr(many_workers, "LEAST_SECONDS_TO_WAIT", 0.1)
+    monkeypatch.delattr(Workers, "_rows")
+    here, there = looked(2, 3.0, jobs=2)
+    assert here.message == there.message
+    assert here.metrics["process"] == {"id": os.getpid(), "owned": True}
+    assert not there.metrics["process"]["owned"]
+    assert there.metrics["process"]["id"] != os.getpid()
