@@ -19,6 +19,8 @@ class Sampler(PartKind):
     kind: ClassVar[str] = "sampler"
     enumerates: ClassVar[bool] = False
     """Whether a sweep goes through all combinations in order; nothing is drawn then."""
+    adapts: ClassVar[bool] = True
+    """Whether the values of a trial depend on the results of others."""
 
     def optuna_sampler(self, seed: int) -> BaseSampler:
         """Return a new sampler of Optuna, which draws the same for the same seed and the same trials.
@@ -46,6 +48,7 @@ class Tpe(Sampler):
 class Random(Sampler):
     """Draws every value independently of the other trials."""
 
+    adapts: ClassVar[bool] = False
     type: Literal["random"] = "random"
 
     def optuna_sampler(self, seed: int) -> BaseSampler:
@@ -58,4 +61,5 @@ class Grid(Sampler):
     """Tries all combinations of lists of values; the first key of the space varies slowest."""
 
     enumerates: ClassVar[bool] = True
+    adapts: ClassVar[bool] = False
     type: Literal["grid"] = "grid"

@@ -222,7 +222,8 @@ class SweepSpec(Section):
     parallel: PositiveInteger = Field(
         4,
         description="number of trials that may run at once, their results unknown to the sampler; decides which values "
-        "are drawn, whatever the number of processes",
+        "are drawn, whatever the number of processes. Default for random and grid without a pruner: twice the number "
+        "of processes if that is more",
     )
     seed: Seed | None = Field(None, description="seed of the sampler; default: the seed of the spec")
     space: Space = Field(
@@ -236,6 +237,17 @@ class SweepSpec(Section):
         if any(self._ranges()):
             return None
         return math.prod(len(entry) for entry in self.space.values() if isinstance(entry, tuple))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether a trial depends on the results of others."""
+        return self.sampler.adapts or self.pruner is not None
+
+    def at_once(self, jobs: int | None) -> int:
+        """Return how many trials may be under way with so many processes, if their number is known."""
+        if jobs is None or self.adapts or "parallel" in self.model_fields_set:
+            return self.parallel
+        return max(self.parallel, 2 * jobs)
 
     @property
     def trial_count(self) -> int:

@@ -52,10 +52,16 @@ class Workers(AbstractContextManager["Workers"]):
         Number of processes.
     executor : Executor, optional
         Computes all of them, in place of processes of its own; it is not shut down.
+
+    Attributes
+    ----------
+    jobs : int or None
+        Number of processes; None if only the executor knows.
     """
 
     def __init__(self, table: Table, *, jobs: int, executor: Executor | None = None) -> None:
         self._table, self._jobs, self._executor = table, jobs, executor
+        self.jobs = jobs if executor is None else None
         self._is_own = executor is None
         self._waiting: deque[tuple[Task, Future[Outcome]]] = deque()
         self._sent: dict[Future[Outcome | RowsNeeded], tuple[Task, Future[Outcome]]] = {}

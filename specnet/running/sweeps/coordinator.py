@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -111,9 +112,10 @@ class Coordinator:
             self._compare(machine)
         self.folder.write_facts(self._facts("under way", finished=False))
         self._journal = self._search.journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
+        at_once = self.sweep.at_once(workers.jobs)
         try:
             for number in range(self._count):
-                while len(self._under_way) == self.sweep.parallel:
+                while len(self._under_way) == at_once:
                     self._tell_next(workers)
                 self._draw(number, workers)
             while self._under_way:
@@ -125,6 +127,15 @@ class Coordinator:
         self.folder.write_table(self.told)
         self.folder.write_facts(self._facts("all trials", finished=True))
         self.folder.check()
+
+    def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
+        """Yield what is to be told if only some of so many processes will have something to do."""
+        used = self.sweep.at_once(jobs) * len(self._repetitions)
+        if used < min(jobs, self._count * len(self._repetitions)):
+            message = f"only {used} of {jobs} jobs are used: sweep.parallel is {self.sweep.parallel}"
+            hint = f"set sweep.parallel = {math.ceil(2 * jobs / len(self._repetitions))}"
+            hint += "; other values are drawn then" * self.sweep.adapts
+            yield self.spec.diagnostic("idle-jobs", message, ("sweep", "parallel"), hint=hint)
 
     def _read(self, number: int) -> Trial | None:
         """Return a trial that has ended before."""

@@ -302,6 +302,8 @@ class OneSweep:
                 folder.clear()
             remove_report(self._path)
             course = self._coordinator(folder)
+            if self._options.jobs is not None and self._options.executor is None:
+                self._progress.warned(course.idle_jobs(self._options.jobs))
             if self._options.resume:
                 self._progress.warned(folder.resumed(course.identity))
             language, text = text_saying(self._spec)

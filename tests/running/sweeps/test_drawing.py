@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ import specnet
 from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import tasks, workers
 from specnet.running.many.tasks import Outcome, Task
-from tests.running.sweeps.searches import BASE, GRID, SWEEPS, TPE, fingerprint
+from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
 
 RATES = """\
 [sweep.space]
@@ -110,6 +111,48 @@ def test_trials_are_drawn_as_optuna_alone_would_draw_them(computes: Any, paralle
     figures = [loss_of(values) for values in expected]
     assert [trial.figure for trial in result.trials] == figures
     assert result.best.number == int(np.argmin(figures))
+
+
+@pytest.fixture
+def most_under_way(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of runs that wait or are computed, each time that one is."""
+    found: list[int] = []
+    advance = workers.Workers.advance
+
+    def looking(self: workers.Workers, left: int) -> None:
+        found.append(len(self._waiting))
+        advance(self, left)
+
+    monkeypatch.setattr(workers.Workers, "advance", looking)
+    return found
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_trials_that_depend_on_no_other_keep_all_jobs_busy(sampler: str, tmp_path: Path, most_under_way: list[int]):
+    text = GRID.replace("parallel = 3\n", "").replace("'grid'", f"'{sampler}'\ntrials = 6")
+    specnet.sweep(text, tmp_path / "many", jobs=3, report=False)
+    assert max(most_under_way) == 6
+    most_under_way.clear()
+    specnet.sweep(text, tmp_path / "few", jobs=1, report=False)
+    assert max(most_under_way) == 4
+    assert fingerprint(tmp_path / "many") == fingerprint(tmp_path / "few")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (spec(9, 4), "only 4 of 9 jobs are used: sweep.parallel is 4.*set sweep.parallel = 18; other values"),
+        (GRID, "only 3 of 9 jobs are used: sweep.parallel is 3.*set sweep.parallel = 18$"),
+        (FOLDS.replace("parallel = 3", "parallel = 1"), "only 6 of 9 jobs .*set sweep.parallel = 3$"),
+    ],
+)
+def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, told: str):
+    metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
+    computes(lambda training: Outcome("finished", metrics=metrics, epochs=1))
+    with pytest.warns(SpecnetWarning, match=re.compile(told, re.DOTALL)):
+        specnet.sweep(text, jobs=9, report=False)
+    specnet.sweep(text, jobs=2, report=False)
+    specnet.sweep(text, report=False)
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
