@@ -100,7 +100,7 @@ class Killer:
 
     def _start(self, program: Path, spec: Path, seconds: float) -> None:
         self.starts += 1
-        mark = f"{os.getpid()}-{self.starts}"
+        mark, before = f"{os.getpid()}-{self.starts}", self._facts_written()
         running = subprocess.Popen(
             [sys.executable, program, spec, self.folder / "sweep"],
             env={**os.environ, MARK: mark},
@@ -113,7 +113,7 @@ class Killer:
         with running:
             try:
                 whom = self.whom[(self.starts - 1) % len(self.whom)]
-                wait_until(lambda: self._has_begun(running, mark, whom))
+                wait_until(lambda: self._has_begun(running, mark, whom, before))
                 time.sleep(self.chance.uniform(0, seconds))
                 workers = sorted(workers_of(mark))
                 if running.poll() is not None:
@@ -132,10 +132,16 @@ class Killer:
             finally:
                 running.kill()
 
-    def _has_begun(self, running: subprocess.Popen[str], mark: str, whom: str) -> bool:
+    def _has_begun(self, running: subprocess.Popen[str], mark: str, whom: str, before: int) -> bool:
         if running.poll() is not None:
             return True
-        return len(workers_of(mark)) == 2 or (whom != "worker" and (self.folder / "sweep/sweep.json").exists())
+        return len(workers_of(mark)) == 2 or (whom != "worker" and self._facts_written() != before)
+
+    def _facts_written(self) -> int:
+        """Return when the sweep has last written that it goes on, or that it was interrupted."""
+        with suppress(FileNotFoundError):
+            return (self.folder / "sweep/sweep.json").stat().st_mtime_ns
+        return 0
 
     def _close_terminal(self, running: subprocess.Popen[str], mark: str) -> None:
         assert running.stderr is not None
