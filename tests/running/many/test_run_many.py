@@ -47,20 +47,30 @@ metrics = ["r2"]
 """
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """A spec beside a table whose rows are numbered in a column."""
+def write_rows(folder: Path) -> Path:
+    """Write a spec beside a table whose rows are numbered in a column."""
     rng = np.random.default_rng(3)
     lines = [f"{number}.5,{rng.normal():.4f},{rng.normal():.4f}" for number in rng.permutation(ROWS)]
-    (tmp_path / "rows.csv").write_text("\n".join(["number,x,y", *lines]) + "\n")
-    (tmp_path / "rows.toml").write_text(CSV)
-    return tmp_path / "rows.toml"
+    (folder / "rows.csv").write_text("\n".join(["number,x,y", *lines]) + "\n")
+    (folder / "rows.toml").write_text(CSV)
+    return folder / "rows.toml"
 
 
 @pytest.fixture
-def done(rows: Path) -> tuple[Path, RepeatedResult]:
-    out = rows.parent / "out"
-    return out, specnet.run_many(rows, out, folds=3, seeds=2)
+def rows(tmp_path: Path) -> Path:
+    return write_rows(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RepeatedResult]:
+    folder = tmp_path_factory.mktemp("done")
+    return folder / "out", specnet.run_many(write_rows(folder), folder / "out", folds=3, seeds=2)
+
+
+@pytest.fixture
+def done(done_once: tuple[Path, RepeatedResult], rows: Path) -> tuple[Path, RepeatedResult]:
+    """The runs in a folder of the test's own, beside their rows."""
+    return shutil.copytree(done_once[0], rows.parent / "out"), done_once[1]
 
 
 def table(out: Path) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,27 +51,35 @@ pruner = { type = "median", startup_trials = 1 }
 PARTS = ("train", "train", "validation", "test")
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[float, str], Path]:
+def write_rows(folder: Path, shift: float, text: str) -> Path:
     """Write the spec and its rows; those for testing are shifted, and their texts end differently."""
-
-    def written(shift: float, text: str) -> Path:
-        rng = np.random.default_rng(3)
-        lines = ["part,x,kind,y"]
-        for number in range(80):
-            part = PARTS[number % 4]
-            x, y = rng.normal(size=2)
-            kind = "ab"[number // 4 % 2]
-            own = shift if part == "test" else 0
-            lines.append(f"{part},{x + own:.4f},{kind}{text if part == 'test' else ''},{x + y / 2 + 3 * own:.4f}")
-        (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-        (tmp_path / "rows.toml").write_text(SPEC)
-        return tmp_path / "rows.toml"
-
-    return written
+    rng = np.random.default_rng(3)
+    lines = ["part,x,kind,y"]
+    for number in range(80):
+        part = PARTS[number % 4]
+        x, y = rng.normal(size=2)
+        kind = "ab"[number // 4 % 2]
+        own = shift if part == "test" else 0
+        lines.append(f"{part},{x + own:.4f},{kind}{text if part == 'test' else ''},{x + y / 2 + 3 * own:.4f}")
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    (folder / "rows.toml").write_text(SPEC)
+    return folder / "rows.toml"
 
 
 Write = Callable[[float, str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    return partial(write_rows, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def two_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep of two trials beside its spec."""
+    folder = tmp_path_factory.mktemp("two")
+    specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, trials=2, report=False)
+    return folder / "sweep"
 
 
 def trial_files(out: Path) -> dict[str, str]:
@@ -264,9 +273,8 @@ def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
         ("trials/0001/run.json", {"settings": {}}),
     ],
 )
-def test_a_damaged_sweep_is_a_clear_error(write: Write, tmp_path: Path, file: str, content: Any):
-    spec, out = write(0, ""), tmp_path / "sweep"
-    specnet.sweep(spec, out, jobs=1, trials=2, report=False)
+def test_a_damaged_sweep_is_a_clear_error(write: Write, two_trials: Path, tmp_path: Path, file: str, content: Any):
+    spec, out = write(0, ""), shutil.copytree(two_trials, tmp_path / "sweep")
     if content is None:
         (out / file).unlink()
     elif isinstance(content, dict):
