@@ -150,4 +150,5 @@ def _hint(verified: VerifiedRun) -> str | None:
         return f"what else differs: {changes}"
     if verified.message:
         return None
-    return "spec, rows and machine are the same: a file was changed after the run, or this is a bug in specnet"
+    told = "spec, rows and machine are the same: a file was changed after the run, or the run resumed with more epochs"
+    return f"{told}; otherwise this is a bug in specnet"

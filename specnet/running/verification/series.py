@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import FileError
+from specnet.errors import FileError, TrainingError
 from specnet.files import file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
@@ -28,6 +29,7 @@ from specnet.running.many.workers import Workers
 from specnet.running.outcome import Contents
 from specnet.running.reading import given_spec
 from specnet.running.sweeps.folder import IDENTITY, MACHINES, VERSIONS, read_facts
+from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.records import Trial, read_trial, trial_files
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.verification.comparison import Kept, facts_of, kept_run, read_files
@@ -133,8 +135,12 @@ def verified_series(
     common = Common.of(runs[0].spec, table)
     with shown_series(verbose, len(runs), "run", observer=observer or Observer()) as progress:
         course = _Course(runs, folder, table, common, progress)
-        with Workers(table, jobs=jobs) as workers:
-            return Verification(course.verified(workers), total, folder=folder)
+        try:
+            with Workers(table, jobs=jobs) as workers:
+                return Verification(course.verified(workers), total, folder=folder)
+        except TrainingError as error:  # of a worker, whose hint is for what can be resumed
+            hint = "if the system is out of memory, use fewer jobs"
+            raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
 
 
 class _Course:
@@ -159,6 +165,8 @@ class _Course:
 
     def _ended(self, run: _Run, futures: Sequence[Future[Outcome]]) -> VerifiedRun:
         outcomes = [future.result() for future in futures]
+        for outcome in outcomes:
+            self._progress.warned(map(run.spec.document.placed, outcome.warnings))
         failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
         if failed is not None:
             verified = VerifiedRun(run.name, message=f"{failed.state}: {failed.message}")
@@ -225,15 +233,16 @@ class _Found:
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
         spec = parse_spec(written, parts=self.parts, limits=self.limits)
-        sweep = facts.get(IDENTITY, {}).get("sweep", {})
-        seeds = sweep.get("seeds", 1)
-        planned = repetitions(spec, sweep.get("folds"), seeds if seeds > 1 else None, "validation")
+        sweep = json.loads(SweepIdentity.from_data(facts.get(IDENTITY)).sweep)
+        folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
+        planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
         files = read_files(path)
         return _Run(name, Kept(path, _trial_facts(facts), files, self._beginning(path, files)), spec, trial, planned)
 
     def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
         with file_errors(path / HISTORY):
-            last = max((record["epoch"] for record in records_of(files[HISTORY])), default=0)
+            epochs = (record.get("epoch") for record in records_of(files.get(HISTORY, b"")))
+            last = max((epoch for epoch in epochs if type(epoch) is int), default=0)
         return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
 
 
@@ -241,8 +250,7 @@ def _trial_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
     machines = facts.get(MACHINES)
     machine = machines[0] if isinstance(machines, list) and len(machines) == 1 else {}
-    identity = facts.get(IDENTITY)
-    sha256 = identity.get("data_sha256") if isinstance(identity, Mapping) else None
+    sha256 = SweepIdentity.from_data(facts.get(IDENTITY)).run.data_sha256
     return {VERSIONS: facts.get(VERSIONS), "threads": facts.get("threads"), "data_sha256": sha256, **machine}
 
 

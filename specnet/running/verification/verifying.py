@@ -22,7 +22,7 @@ from specnet.running.folder import RunFolder, reserved, reserved_folder
 from specnet.running.machine import THREADS
 from specnet.running.outcome import BegunRun, train_run
 from specnet.running.reading import given_spec
-from specnet.running.runner import check_count
+from specnet.running.runner import check_count, check_jobs
 from specnet.running.verification.comparison import facts_of, kept_run
 from specnet.running.verification.result import Verification
 from specnet.running.verification.series import verified_series
@@ -152,7 +152,8 @@ def _verified(
         what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
         hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
         raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(folder.path))
-    if threads is None and isinstance(kept.facts.get(THREADS), int):
+    check_jobs(jobs, spec, observer)
+    if threads is None and type(kept.facts.get(THREADS)) is int:
         threads = kept.facts[THREADS]
     if kept.beginning is not None:
         observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1

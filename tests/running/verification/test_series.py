@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet import DataError, FileError, Observer, nested_sweep, run_many, sweep, verify
+from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
 
 SWEEP = f"""{SPEC}
@@ -145,6 +145,16 @@ def test_what_many_runs_refuse(folds: Path, tmp_path: Path):
         run.unlink()
     with pytest.raises(FileError, match="none of the runs in this folder has finished"):
         verify(folder)
+
+
+def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(folds: Path, monkeypatch: pytest.MonkeyPatch):
+    def killed(workers, left):
+        raise TrainingError("a worker process was killed", hint="go on with --resume")
+
+    monkeypatch.setattr("specnet.running.many.workers.Workers.advance", killed)
+    with pytest.raises(TrainingError, match="a worker process was killed") as raised:
+        verify(folds)
+    assert raised.value.diagnostics[0].hint == "if the system is out of memory, use fewer jobs"
 
 
 @pytest.mark.slow

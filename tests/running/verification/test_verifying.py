@@ -64,6 +64,16 @@ def test_a_changed_bit_of_the_model_is_found(folder: Path):
     assert (found.predictions.others, found.predictions.largest < 1e-6) == (0, True)
 
 
+def test_other_integers_and_tensors_of_another_form_are_told(folder: Path, tmp_path: Path):
+    change_model(folder, "labels", lambda labels: labels.__iadd__(1))
+    (difference,) = verified(folder).differences
+    assert (str(difference), difference.largest) == ("model.safetensors differs: labels, other values", None)
+    made(tmp_path / "larger", SPEC.replace("[4]", "[5]"))
+    shutil.copy(tmp_path / "larger/model.safetensors", folder)
+    (difference,) = verified(folder).differences
+    assert str(difference) == ("model.safetensors differs: layers.0.bias float32 of shape (5,) → float32 of shape (4,)")
+
+
 def test_a_model_that_was_changed_after_the_run_is_told_as_such(folder: Path):
     change_model(folder, "layers.0.weight", one_ulp_up, recorded=False)
     (change,) = verified(folder).inputs
@@ -305,6 +315,11 @@ def test_ensembles_whole_begun_and_interrupted(tmp_path: Path):
     assert str(found) == f"the same {FILES + 1} files up to epoch 3 of member 1"
 
 
+def test_several_jobs_need_an_ensemble(folder: Path):
+    with pytest.raises(DataError, match="the spec has only one network"):
+        verify(folder, jobs=2)
+
+
 @pytest.mark.slow
 def test_members_at_once_are_the_same(tmp_path: Path):
     made(tmp_path / "run", overrides=["training.ensemble=3"])
@@ -353,7 +368,7 @@ def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path):
         with pytest.raises(FileError, match=message):
             verify(wrong)
     (folder / "history.jsonl").write_text("{")
-    with pytest.raises(FileError, match=r"history\.jsonl"):
+    with pytest.raises(FileError, match=r"run/history\.jsonl: error\[file\]: "):
         verify(folder)
     (folder / "spec.toml").unlink()
     with pytest.raises(DataError, match="its folder has no spec"):
