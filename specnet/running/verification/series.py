@@ -6,13 +6,14 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
 from specnet.errors import FileError, TrainingError
-from specnet.files import file_errors
+from specnet.files import PathLike, file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
 from specnet.files.runs import FACTS, HISTORY, MODEL, SPEC_FOLDER, by_numbers, spec_folder, written_spec
@@ -21,7 +22,7 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.figures import duration
 from specnet.report.series import SeriesProgress, shown_series
-from specnet.running.folder import RunFolder
+from specnet.running.folder import RunFolder, reserved
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.tasks import THREADS, Common, Outcome, Task
@@ -104,11 +105,12 @@ class _Run:
 
 def verified_series(
     path: Path,
-    folder: Path | None,
+    out: PathLike | None,
     *,
     epochs: int | None,
     sample: int | None,
     jobs: int,
+    force: bool,
     parts: Iterable[type[Part]],
     limits: Limits | None,
     observer: Observer | None,
@@ -120,8 +122,6 @@ def verified_series(
     ----------
     path : Path
         Of folds or seeds, of a sweep, or of a sweep for each fold.
-    folder : Path or None
-        The folder to write, held by this process.
 
     Raises
     ------
@@ -131,9 +131,14 @@ def verified_series(
     runs, total = found.runs(path, sample)
     if not runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
-    table = load_table(runs[0].spec)
-    common = Common.of(runs[0].spec, table)
-    with shown_series(verbose, len(runs), "run", observer=observer or Observer()) as progress:
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            names = [f"{run.name}/{FACTS}" for run in runs]
+            folder = stack.enter_context(reserved(out, names, force=force, resume=None))
+        table = load_table(runs[0].spec)
+        common = Common.of(runs[0].spec, table)
+        progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
         course = _Course(runs, folder, table, common, progress)
         try:
             with Workers(table, jobs=jobs) as workers:
@@ -179,12 +184,14 @@ class _Course:
         return verified
 
     def _write(self, run: _Run, path: Path, contents: Contents) -> None:
-        if run.trial is None:  # whose specs say where their rows are, as seen from the folder of then
-            facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
-            contents = {**contents, FACTS: json_text(facts)}
         with file_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_folder(path, contents)
+            path.mkdir(parents=True, exist_ok=True)
+        if run.trial is not None:
+            write_folder(path, contents)
+            return
+        # The spec says where its rows are, as seen from the folder of then.
+        facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
+        RunFolder(path).write({**contents, FACTS: json_text(facts)})
 
 
 @dataclass(frozen=True)

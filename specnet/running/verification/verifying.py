@@ -18,7 +18,7 @@ from specnet.files.runs import FACTS, check_run, spec_folder
 from specnet.files.sweeps import is_series, is_sweep
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
-from specnet.running.folder import RunFolder, reserved, reserved_folder
+from specnet.running.folder import RunFolder, reserved_folder
 from specnet.running.machine import THREADS
 from specnet.running.outcome import BegunRun, train_run
 from specnet.running.reading import given_spec
@@ -106,15 +106,13 @@ def verify(
         if not (path / FACTS).is_file() and (is_sweep(path) or is_series(path)):
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
-            folder = None
-            if out is not None:
-                folder = stack.enter_context(reserved(out, (), force=force, resume=False))
             found = verified_series(
                 path,
-                folder,
+                out,
                 epochs=epochs,
                 sample=sample,
                 jobs=jobs,
+                force=force,
                 parts=parts,
                 limits=limits,
                 observer=observer,
@@ -126,7 +124,7 @@ def verify(
                 raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
             written = None
             if out is not None:
-                written = stack.enter_context(reserved_folder(out, force=force, resume=False))
+                written = stack.enter_context(reserved_folder(out, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(RunFolder(path), written, epochs, jobs, threads, parts, limits, followed)
     return replace(found, tolerance=tolerance)

@@ -73,6 +73,10 @@ def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
         ).read_bytes()
         assert verify(tmp_path / "out" / name).is_same
     assert found.folder == tmp_path / "out"
+    verify(folds, tmp_path / "out", sample=2, epochs=2, force=True)
+    assert (tmp_path / "out" / names(found)[0] / "checkpoint.safetensors").exists()
+    verify(folds, tmp_path / "out", sample=2, force=True)
+    assert not list((tmp_path / "out").rglob("checkpoint.safetensors"))
 
 
 def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):

@@ -332,8 +332,9 @@ def test_what_is_made_can_be_kept_and_is_a_run(folder: Path, tmp_path: Path):
     assert {name: content for name, content in contents(folder).items() if name != "run.json"} == {
         name: content for name, content in contents(out).items() if name != "run.json"
     }
-    with pytest.raises(TakenError, match="not empty"):
+    with pytest.raises(TakenError, match="not empty") as taken:
         verify(folder, out)
+    assert taken.value.diagnostics[0].hint == "choose another --out, or use --force to replace it"
     assert verify(folder, out, force=True).is_same
     for same in (folder, folder / ".." / "run"):
         with pytest.raises(DataError, match="out is the folder of the run to verify"):
