@@ -32,7 +32,7 @@ def verify(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", metavar=COUNT, min=1, help="Number of runs of a folder to verify. Default: all."),
+        typer.Option("--sample", metavar=COUNT, min=1, help="Verify only N runs of many. Default: all."),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -48,7 +48,7 @@ def verify(
     ] = 1,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: as the run had."),
+        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: that of the run."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     limit: LimitOption = None,
