@@ -32,7 +32,7 @@ def verify(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", metavar=COUNT, min=1, help="Number of runs of a folder to verify. Default: all."),
+        typer.Option("--sample", metavar=COUNT, min=1, help="Verify only N runs of many. Default: all."),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -48,7 +48,7 @@ def verify(
     ] = 1,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: as the run had."),
+        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: that of the run."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     limit: LimitOption = None,
@@ -150,4 +150,5 @@ def _hint(verified: VerifiedRun) -> str | None:
         return f"what else differs: {changes}"
     if verified.message:
         return None
-    return "spec, rows and machine are the same: a file was changed after the run, or this is a bug in specnet"
+    told = "spec, rows and machine are the same: a file was changed after the run, or the run resumed with more epochs"
+    return f"{told}; otherwise this is a bug in specnet"

@@ -52,6 +52,7 @@ from specnet.training.watch import watcher_name
 
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
+GO_ON = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
 
 
 class RunFolder:
@@ -273,14 +274,14 @@ def new_folder(name: str | None, top: str = RUNS) -> Path:
 
 
 @contextmanager
-def reserved_folder(out: PathLike, *, force: bool, resume: bool) -> Iterator[RunFolder]:
+def reserved_folder(out: PathLike, *, force: bool, resume: bool | None) -> Iterator[RunFolder]:
     """Give the folder of a run to write, as `reserved` does."""
     with reserved(out, RUN_FILES, force=force, resume=resume) as path:
-        yield RunFolder(path, resumes=resume)
+        yield RunFolder(path, resumes=bool(resume))
 
 
 @contextmanager
-def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) -> Iterator[Path]:
+def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool | None) -> Iterator[Path]:
     """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
 
     Parameters
@@ -289,7 +290,7 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) 
     files : iterable of str
         Names of what will be written.
     force, resume : bool
-        Whether there may be something in it.
+        Whether there may be something in it; `resume` is None where nothing can be resumed.
 
     Raises
     ------
@@ -311,7 +312,7 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool) 
                 entries = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK_NAME)
             if entries and not (force or resume):
                 more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
-                hint = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
+                hint = START_ANEW if resume is None else GO_ON
                 raise TakenError(
                     f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
                 )

@@ -168,7 +168,7 @@ def run(
     check_observer(observer)
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
-    _check_jobs(jobs, parsed, observer)
+    check_jobs(jobs, parsed, observer)
     return run_table(
         parsed,
         None,
@@ -288,7 +288,7 @@ def check_count(name: str, count: Any) -> None:
         raise DataError(f"{name} must be an integer of at least 1, got {count!r}")
 
 
-def _check_jobs(jobs: int, spec: Spec, observer: Observer | None) -> None:
+def check_jobs(jobs: int, spec: Spec, observer: Observer | None) -> None:
     """Refuse a number of jobs that there cannot be."""
     check_count("jobs", jobs)
     if jobs > 1 and spec.training.ensemble is None:

@@ -68,8 +68,7 @@ class Kept:
         kinds = COMPARED if is_whole else OF_BEGINNING
         then = {name: content for name, content in self.files.items() if kind_of(name) in kinds}
         now = {name: _bytes(content) for name, content in contents.items() if kind_of(name) in kinds}
-        with file_errors(self.path):
-            differences = tuple(file_differences(then, now, None if is_whole else self.beginning))
+        differences = tuple(file_differences(self.path, then, now, None if is_whole else self.beginning))
         inputs = tuple(input_changes(self.facts, facts, self.files, now))
         predictions = None
         if not inputs and MODEL in then and MODEL in now and then[MODEL] != now[MODEL]:

@@ -10,11 +10,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from specnet.errors import FileError
+from specnet.files import file_errors
 from specnet.files.json_lines import records_of
 from specnet.files.runs import (
     CHECKPOINT,
@@ -83,7 +85,7 @@ class FileDifference:
     epoch : int or None
         In which that is, in files that have epochs.
     then, now : str or None
-        The values; None for two tensors.
+        The values, of tensors their types and shapes; None for two tensors of one form.
     distance : Distance or None
         How far the numbers of that tensor or value are apart; None if they are no floating-point numbers.
     largest : float or None
@@ -119,7 +121,7 @@ class FileDifference:
 
     def _tensor_text(self) -> str:
         if self.distance is None:
-            return "of another shape or type, or not of numbers"
+            return "other values"
         size, ulps = counted(self.distance.size, "value"), self.distance.ulps
         far = counted(ulps, "ulp") if ulps < MOST_ULPS else f"{ulps:.0e} ulps"
         return f"{self.distance.count} of {size}, at most {far} ({self.distance.absolute:.1e})"
@@ -136,12 +138,14 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def file_differences(
-    then: Mapping[str, bytes], now: Mapping[str, bytes], beginning: Beginning | None
+    folder: Path, then: Mapping[str, bytes], now: Mapping[str, bytes], beginning: Beginning | None
 ) -> Iterator[FileDifference]:
     """Yield the files that are not the same, in their order.
 
     Parameters
     ----------
+    folder : Path
+        Where the files of then are.
     then, now : mapping of str to bytes
         Files by name.
     beginning : Beginning or None
@@ -157,7 +161,8 @@ def file_differences(
             there, here = ("exists" if name in files else "missing" for files in (then, now))
             yield FileDifference(name, "the file", then=there, now=here)
         elif then[name] != now[name]:
-            entries = (_covered(_entries(name, each[name]), beginning) for each in (then, now))
+            with file_errors(folder / name):
+                entries = [_covered(_entries(name, each[name]), beginning) for each in (then, now)]
             yield from _differences(name, *entries, is_cut=beginning is not None)
 
 
@@ -193,19 +198,17 @@ def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Ite
 
 
 def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None]:
-    """Return values as texts; None for two tensors."""
-    if isinstance(then, np.ndarray) and isinstance(now, np.ndarray):
-        return None, None
-    first, second = ("a tensor" if isinstance(value, np.ndarray) else value for value in (then, now))
-    return first or NOT_SET, second or NOT_SET
+    """Return values as texts; None for two tensors of one form."""
+    first, second = (
+        f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else value or NOT_SET
+        for value in (then, now)
+    )
+    return (None, None) if first == second else (first, second)
 
 
 def _entries(file: str, content: bytes) -> Entries:
     """Return what is in a file, in its order."""
-    try:
-        return _READERS[kind_of(file) or file](content)
-    except FileError as error:
-        raise FileError(error.diagnostics[0].message, source=file) from error
+    return _READERS[kind_of(file) or file](content)
 
 
 def _of_text(content: bytes) -> Entries:

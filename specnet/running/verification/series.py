@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import FileError
-from specnet.files import file_errors
+from specnet.errors import FileError, TrainingError
+from specnet.files import PathLike, file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
 from specnet.files.runs import FACTS, HISTORY, MODEL, SPEC_FOLDER, by_numbers, spec_folder, written_spec
@@ -20,7 +22,7 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.figures import duration
 from specnet.report.series import SeriesProgress, shown_series
-from specnet.running.folder import RunFolder
+from specnet.running.folder import RunFolder, reserved
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.tasks import THREADS, Common, Outcome, Task
@@ -28,6 +30,7 @@ from specnet.running.many.workers import Workers
 from specnet.running.outcome import Contents
 from specnet.running.reading import given_spec
 from specnet.running.sweeps.folder import IDENTITY, MACHINES, VERSIONS, read_facts
+from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.records import Trial, read_trial, trial_files
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.verification.comparison import Kept, facts_of, kept_run, read_files
@@ -102,11 +105,12 @@ class _Run:
 
 def verified_series(
     path: Path,
-    folder: Path | None,
+    out: PathLike | None,
     *,
     epochs: int | None,
     sample: int | None,
     jobs: int,
+    force: bool,
     parts: Iterable[type[Part]],
     limits: Limits | None,
     observer: Observer | None,
@@ -118,8 +122,6 @@ def verified_series(
     ----------
     path : Path
         Of folds or seeds, of a sweep, or of a sweep for each fold.
-    folder : Path or None
-        The folder to write, held by this process.
 
     Raises
     ------
@@ -129,12 +131,21 @@ def verified_series(
     runs, total = found.runs(path, sample)
     if not runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
-    table = load_table(runs[0].spec)
-    common = Common.of(runs[0].spec, table)
-    with shown_series(verbose, len(runs), "run", observer=observer or Observer()) as progress:
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            names = [f"{run.name}/{FACTS}" for run in runs]
+            folder = stack.enter_context(reserved(out, names, force=force, resume=None))
+        table = load_table(runs[0].spec)
+        common = Common.of(runs[0].spec, table)
+        progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
         course = _Course(runs, folder, table, common, progress)
-        with Workers(table, jobs=jobs) as workers:
-            return Verification(course.verified(workers), total, folder=folder)
+        try:
+            with Workers(table, jobs=jobs) as workers:
+                return Verification(course.verified(workers), total, folder=folder)
+        except TrainingError as error:  # of a worker, whose hint is for what can be resumed
+            hint = "if the system is out of memory, use fewer jobs"
+            raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
 
 
 class _Course:
@@ -159,6 +170,8 @@ class _Course:
 
     def _ended(self, run: _Run, futures: Sequence[Future[Outcome]]) -> VerifiedRun:
         outcomes = [future.result() for future in futures]
+        for outcome in outcomes:
+            self._progress.warned(map(run.spec.document.placed, outcome.warnings))
         failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
         if failed is not None:
             verified = VerifiedRun(run.name, message=f"{failed.state}: {failed.message}")
@@ -171,12 +184,14 @@ class _Course:
         return verified
 
     def _write(self, run: _Run, path: Path, contents: Contents) -> None:
-        if run.trial is None:  # whose specs say where their rows are, as seen from the folder of then
-            facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
-            contents = {**contents, FACTS: json_text(facts)}
         with file_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_folder(path, contents)
+            path.mkdir(parents=True, exist_ok=True)
+        if run.trial is not None:
+            write_folder(path, contents)
+            return
+        # The spec says where its rows are, as seen from the folder of then.
+        facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
+        RunFolder(path).write({**contents, FACTS: json_text(facts)})
 
 
 @dataclass(frozen=True)
@@ -225,15 +240,16 @@ class _Found:
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
         spec = parse_spec(written, parts=self.parts, limits=self.limits)
-        sweep = facts.get(IDENTITY, {}).get("sweep", {})
-        seeds = sweep.get("seeds", 1)
-        planned = repetitions(spec, sweep.get("folds"), seeds if seeds > 1 else None, "validation")
+        sweep = json.loads(SweepIdentity.from_data(facts.get(IDENTITY)).sweep)
+        folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
+        planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
         files = read_files(path)
         return _Run(name, Kept(path, _trial_facts(facts), files, self._beginning(path, files)), spec, trial, planned)
 
     def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
         with file_errors(path / HISTORY):
-            last = max((record["epoch"] for record in records_of(files[HISTORY])), default=0)
+            epochs = (record.get("epoch") for record in records_of(files.get(HISTORY, b"")))
+            last = max((epoch for epoch in epochs if type(epoch) is int), default=0)
         return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
 
 
@@ -241,8 +257,7 @@ def _trial_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
     machines = facts.get(MACHINES)
     machine = machines[0] if isinstance(machines, list) and len(machines) == 1 else {}
-    identity = facts.get(IDENTITY)
-    sha256 = identity.get("data_sha256") if isinstance(identity, Mapping) else None
+    sha256 = SweepIdentity.from_data(facts.get(IDENTITY)).run.data_sha256
     return {VERSIONS: facts.get(VERSIONS), "threads": facts.get("threads"), "data_sha256": sha256, **machine}
 
 

@@ -18,11 +18,11 @@ from specnet.files.runs import FACTS, check_run, spec_folder
 from specnet.files.sweeps import is_series, is_sweep
 from specnet.parts.part import Part
 from specnet.report.progress import shown_progress
-from specnet.running.folder import RunFolder, reserved, reserved_folder
+from specnet.running.folder import RunFolder, reserved_folder
 from specnet.running.machine import THREADS
 from specnet.running.outcome import BegunRun, train_run
 from specnet.running.reading import given_spec
-from specnet.running.runner import check_count
+from specnet.running.runner import check_count, check_jobs
 from specnet.running.verification.comparison import facts_of, kept_run
 from specnet.running.verification.result import Verification
 from specnet.running.verification.series import verified_series
@@ -106,15 +106,13 @@ def verify(
         if not (path / FACTS).is_file() and (is_sweep(path) or is_series(path)):
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
-            folder = None
-            if out is not None:
-                folder = stack.enter_context(reserved(out, (), force=force, resume=False))
             found = verified_series(
                 path,
-                folder,
+                out,
                 epochs=epochs,
                 sample=sample,
                 jobs=jobs,
+                force=force,
                 parts=parts,
                 limits=limits,
                 observer=observer,
@@ -126,7 +124,7 @@ def verify(
                 raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
             written = None
             if out is not None:
-                written = stack.enter_context(reserved_folder(out, force=force, resume=False))
+                written = stack.enter_context(reserved_folder(out, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(RunFolder(path), written, epochs, jobs, threads, parts, limits, followed)
     return replace(found, tolerance=tolerance)
@@ -152,7 +150,8 @@ def _verified(
         what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
         hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
         raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(folder.path))
-    if threads is None and isinstance(kept.facts.get(THREADS), int):
+    check_jobs(jobs, spec, observer)
+    if threads is None and type(kept.facts.get(THREADS)) is int:
         threads = kept.facts[THREADS]
     if kept.beginning is not None:
         observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1

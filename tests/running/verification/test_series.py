@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet import DataError, FileError, Observer, nested_sweep, run_many, sweep, verify
+from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
 
 SWEEP = f"""{SPEC}
@@ -73,6 +73,10 @@ def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
         ).read_bytes()
         assert verify(tmp_path / "out" / name).is_same
     assert found.folder == tmp_path / "out"
+    verify(folds, tmp_path / "out", sample=2, epochs=2, force=True)
+    assert (tmp_path / "out" / names(found)[0] / "checkpoint.safetensors").exists()
+    verify(folds, tmp_path / "out", sample=2, force=True)
+    assert not list((tmp_path / "out").rglob("checkpoint.safetensors"))
 
 
 def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):
@@ -145,6 +149,16 @@ def test_what_many_runs_refuse(folds: Path, tmp_path: Path):
         run.unlink()
     with pytest.raises(FileError, match="none of the runs in this folder has finished"):
         verify(folder)
+
+
+def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(folds: Path, monkeypatch: pytest.MonkeyPatch):
+    def killed(workers, left):
+        raise TrainingError("a worker process was killed", hint="go on with --resume")
+
+    monkeypatch.setattr("specnet.running.many.workers.Workers.advance", killed)
+    with pytest.raises(TrainingError, match="a worker process was killed") as raised:
+        verify(folds)
+    assert raised.value.diagnostics[0].hint == "if the system is out of memory, use fewer jobs"
 
 
 @pytest.mark.slow
