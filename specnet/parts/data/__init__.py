@@ -2,7 +2,7 @@
 
 from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.files import Npz
 from specnet.parts.data.frames import frame_table
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
@@ -39,6 +39,7 @@ __all__ = [
     "TableFile",
     "TargetKind",
     "Wine",
+    "column_of",
     "frame_table",
     "kind_of",
     "parquet_pieces",

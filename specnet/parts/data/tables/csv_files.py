@@ -39,6 +39,7 @@ from specnet.parts.data.tables.places import (
     opened_text,
     records,
 )
+from specnet.parts.data.tables.settings import setting
 from specnet.parts.data.tables.signs import Signs, has_many_blank_lines, read_signs
 from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
 
@@ -98,7 +99,9 @@ class CsvFile:
         cells = [trimmed(cell) for cell in record.cells]
         if all(number(cell) is not None for cell in cells):
             raise self._at_top(
-                "missing-header", "the header is missing: the first line holds numbers", "set header = false"
+                "missing-header",
+                "the header is missing: the first line holds numbers",
+                f"{setting('header', 'false')}; the columns are then column_1 to column_{len(cells)}",
             )
         names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
         problems = [

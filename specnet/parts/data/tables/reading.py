@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
-from specnet.files.toml import toml_key
-from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, kind_of
+from specnet.parts.data.columns import Column, ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.progress import current_progress
-from specnet.parts.data.tables.cells import SPACE, category, number
+from specnet.parts.data.tables.cells import SPACE, category
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, ignored_text, mistaken, shown_cell
+from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, left_as_text, mistaken
+from specnet.parts.data.tables.settings import column_key, longer, setting
 from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
@@ -104,6 +105,12 @@ class _Reading:
         self.features = self._features()
         self.judged = [name for name in self.features if name not in wanted.kinds]
         self.kinds = {name: wanted.kinds[name] for name in self.features if name in wanted.kinds}
+        kind: Kind = "category" if wanted.label else "boolean" if wanted.labels else "numeric"
+        self.target_kinds: dict[str, ColumnKind] = dict.fromkeys(wanted.targets, kind)
+        if not wanted.labels:
+            self.target_kinds |= {
+                name: said for name in wanted.targets if isinstance(said := wanted.kinds.get(name), NumberFormat)
+            }
 
     def content(self) -> Content:
         with opened(self.source.real_paths(), len(self.source.names)) as duck:
@@ -141,7 +148,7 @@ class _Reading:
         if unlisted:
             message = f'column "{unlisted[0]}" has no kind: where columns lists the target, it lists every column'
             raise DataError(
-                Diagnostic("unlisted-column", message, ("columns",), hint=f"add columns.{toml_key(unlisted[0])}")
+                Diagnostic("unlisted-column", message, ("columns",), hint=f"add data.{column_key(unlisted[0])}")
             )
         left_out = {*wanted.targets, *(name for name, kind in wanted.kinds.items() if kind == "ignore")}
         found = [name for name in self.source.names if name not in left_out]
@@ -206,22 +213,24 @@ class _Reading:
                     X[:, index], texts[name] = store.codes(self.places[name])
             y, gaps = self._target(store, target)
         except DuckError as error:
-            forms = [name for name, kind in self.kinds.items() if isinstance(kind, DatetimeFormat)]
-            path = ("columns", forms[0]) if forms else ()
-            raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}", path)) from None
+            raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}")) from None
         X, y, kept = self._with_target(X, y, gaps)
         return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings), kept)
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
-        verdicts = store.verdicts([self.places[name] for name in self.judged])
+        targets = [name for name in self.wanted.targets if not (self.wanted.labels or name in self.wanted.kinds)]
+        verdicts = store.verdicts([self.places[name] for name in (*self.judged, *targets)])
+        for name in targets:
+            if isinstance(said := verdicts[self.places[name]].kind, NumberFormat):
+                self.target_kinds[name] = said
         broken, refused = {}, []
         for name in self.judged:
             found = verdicts[self.places[name]]
+            warning = left_as_text(name, found, self.source.paths[0])
+            if warning is not None:
+                self.warnings.append(warning)
             if found.kind == "ignore":
-                if found.reason == "text":
-                    hint = self._decimal_hint(store.some_texts(self.places[name]))
-                    self.warnings.append(ignored_text(name, self.source.paths[0], hint))
                 if self.wanted.features is not None:
                     refused.append(self._refused_feature(name, found))
                 continue
@@ -235,21 +244,15 @@ class _Reading:
             raise self._no_features()
         return broken
 
-    def _decimal_hint(self, texts: Sequence[str]) -> str | None:
-        """Return how texts are read as numbers, if they are such with another decimal sign."""
-        if not self.source.has_decimal:
-            return None
-        other = "," if self.source.decimal == "." else "."
-        if any(number(text, other) is None for text in texts):
-            return None
-        return f'if these are numbers, set data.decimal = "{other}"'
-
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
         why = "has no cell that is present" if found.reason == "empty" else f"is {RARE_TEXT}"
-        hint = "remove it" if found.reason == "empty" else f'remove it, or set columns.{toml_key(name)} = "category"'
+        ways = ["remove it"] if found.reason == "empty" else ["remove it", setting(column_key(name), '"category"')]
         assert self.wanted.features is not None
         return Diagnostic(
-            "ignored-column", f'column "{name}" {why}', ("features", self.wanted.features.index(name)), hint=hint
+            "ignored-column",
+            f'column "{name}" {why}',
+            ("features", self.wanted.features.index(name)),
+            hint=", or ".join(ways),
         )
 
     def _refuse_misfits(self, store: Store, values: dict[int, str], broken: Mapping[int, Verdict]) -> None:
@@ -257,27 +260,40 @@ class _Reading:
         said = {self.places[name] for name in (*self.kinds, *self.wanted.targets) if name not in judged}
         asked = {place: value for place, value in values.items() if place in said or place in broken}
         mistakes = []
-        for place, (count, row, text) in store.misfits(asked, MOST_MISTAKES).items():
+        misfits = store.misfits(asked, MOST_MISTAKES)
+        every = [cell for misfit in misfits.values() for cell in misfit.cells]
+        for place, misfit in misfits.items():
             name = self.source.names[place]
-            kind = self._target_kind() if name in self.wanted.targets else kind_of(self.kinds[name])
-            message = mistaken(name, kind, text, row + 1, count)
-            ways = [f'add "{shown_cell(text)}" to missing_values'] if self.source.has_missing_values else []
-            if kind == "numeric" and (hint := self._decimal_hint([text])) is not None:
-                ways.insert(0, hint)
+            written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
+            kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
+            ways = [*self._notation_hint(name, kind, misfit.cells[0])]
+            if self.source.has_missing_values:
+                ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
             if name not in self.wanted.targets:
-                ways.append(f'set columns.{toml_key(name)} = "category" or "ignore"')
-            mistakes.append(Mistake(row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
+                ways.append(setting(column_key(name), '"category"', '"ignore"'))
+            mistakes.append(Mistake(misfit.row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
         if mistakes:
             mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
 
-    def _target_kind(self) -> Kind:
-        return "category" if self.wanted.label else "boolean" if self.wanted.labels else "numeric"
+    def _notation_hint(self, name: str, kind: Kind, text: str) -> Iterator[str]:
+        """Yield how a cell that is no plain number is read as one."""
+        found = [each for each in notations_of([text]) if isinstance(each, NumberFormat)] if kind == "numeric" else []
+        if (
+            len(found) == 1
+            and not found[0].unit
+            and self.source.decimal != found[0].decimal
+            and self.source.has_decimal
+        ):
+            yield setting("decimal", f'"{found[0].decimal}"')
+        elif found:
+            yield setting(column_key(name), *(each.written() for each in found))
 
     def _target_value(self, store: Store, name: str) -> str:
         place = self.places[name]
-        number = store.value(place, "numeric")
-        return f"coalesce({number}, {store.value(place, 'boolean')})" if self.wanted.labels else number
+        if not self.wanted.labels:
+            return store.value(place, self.target_kinds[name])
+        return f"coalesce({store.value(place, 'numeric')}, {store.value(place, 'boolean')})"
 
     def _target(self, store: Store, values: Mapping[int, str]) -> tuple[NDArray[Any] | None, NDArray[np.bool_]]:
         """Return the target, and where it is missing, (rows, targets)."""
@@ -303,7 +319,7 @@ class _Reading:
                 name, row, count = self.wanted.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
                 more = f", and in {count - 1} more" if count > 1 else ""
                 message = f'column "{name}": the target is missing in row {row + 1}{more}'
-                hint = 'set missing_target = "drop" to leave such rows out'
+                hint = setting("missing_target", '"drop"') + " to leave such rows out"
                 mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
         kept = np.flatnonzero(~gaps.any(axis=1))
@@ -321,7 +337,7 @@ class _Reading:
                 "nested-value",
                 f'column "{name}": nested values and bytes are not supported ({types[self.places[name]]})',
                 source=self.source.paths[0],
-                hint=f'set columns.{toml_key(name)} = "ignore"',
+                hint=setting(column_key(name), '"ignore"'),
             )
             for name in (*self.features, *self.wanted.targets)
             if is_nested(types[self.places[name]])
@@ -330,11 +346,10 @@ class _Reading:
             raise DataError(*problems[:MOST_MISTAKES])
 
     def _columns(self, texts: Mapping[str, NDArray[np.str_]]) -> tuple[Column, ...]:
-        return tuple(Column(name, kind_of(self.kinds[name]), texts.get(name)) for name in self.features)
+        return tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
 
     def _all_kinds(self) -> dict[str, ColumnKind]:
-        target: dict[str, Any] = dict.fromkeys(self.wanted.targets, self._target_kind())
-        chosen = {name: self.kinds[name] for name in self.features} | target
+        chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
         return {name: chosen.get(name, "ignore") for name in self.source.names}
 
 

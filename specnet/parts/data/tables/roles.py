@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
-from specnet.files.toml import toml_key
+from specnet.files.toml import toml_text
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
 from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
+from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.reading import Content
+from specnet.parts.data.tables.settings import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
 
 
@@ -130,13 +132,13 @@ def _wrong_cell(name: str, row: int, what: str, code: str, content: Content, sou
 
 def _wrong_kind(column: Column, needed: str, path: Path, kind: Kind) -> DataError:
     message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; {needed}'
-    return DataError(Diagnostic("column-kind", message, path, hint=f'set columns.{toml_key(column.name)} = "{kind}"'))
+    return DataError(Diagnostic("column-kind", message, path, hint=setting(column_key(column.name), toml_text(kind))))
 
 
 def _times(column: Column, cells: NDArray[np.float64], content: Content, source: Source) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
-        hint = f'set columns.{toml_key(column.name)} = {{ type = "datetime", format = "%d/%m/%Y" }}'
+        hint = setting(column_key(column.name), DatetimeFormat(type="datetime", format="%d/%m/%Y").written())
         raise DataError(Diagnostic("split", message, ("split", "time"), hint=hint))
     if np.isnan(cells).any():
         first = int(np.isnan(cells).argmax())

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import DELIMITERS
+from specnet.parts.data.tables.settings import setting
 from specnet.parts.data.tables.types import is_nested
 
 WILDCARDS = frozenset("*?[")
@@ -166,7 +168,7 @@ def unknown_columns(path: str, names: Sequence[str], asked: Sequence[str]) -> Di
     close = [meant(names, name) for name in asked]
     sign = undivided(names)
     if sign is not None:
-        hint = "set delimiter = " + ('"\\t"' if sign == "\t" else f'"{sign}"')
+        hint = setting("delimiter", toml_text(sign))
     else:
         hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
     message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
