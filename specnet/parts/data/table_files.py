@@ -93,8 +93,8 @@ class TableFile(Data):
         for part, path in others.items():
             other = self.with_columns(table).for_file(path)
             if other is None:
-                message = f'"{path}" is not a table; expected a .csv, .parquet or .jsonl file'
-                raise DataError(Diagnostic("data", message, ("split", part)))
+                message, hint = not_a_table(path)
+                raise DataError(Diagnostic("data", f'"{path}" is not a table; {message}', ("split", part), hint=hint))
             try:
                 parts[part] = other._load(folder, target)
             except DataError as error:
@@ -141,7 +141,7 @@ class TableFile(Data):
         """
         source = self._source(folder)
         if missing := [name for name in names if name not in source.names]:
-            raise DataError(unknown_columns(source.paths[0], source.names, missing))
+            raise DataError(unknown_columns(source, missing))
         return source.cells(names, rows)
 
     def read_all(self, folder: Path) -> Content:
@@ -154,8 +154,8 @@ class TableFile(Data):
         """
         source = self._source(folder)
         if lacking := [name for name in self.targets if name not in source.names]:
-            raise DataError(unknown_columns(source.paths[0], source.names, lacking))
-        return self._read(source, (), False)
+            raise DataError(unknown_columns(source, lacking))
+        return read(source, Wanted(None, kinds=self.columns, predicted=self.targets))
 
     def _source(self, folder: Path) -> Source:
         return self.source(matching(folder, self.path))
@@ -300,3 +300,30 @@ def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] |
         if name.endswith(part.suffixes) or (part is not Parquet and name.removesuffix(".gz").endswith(part.suffixes)):
             return part
     return None
+
+
+def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, str]:
+    """Return what to say of a file whose name is not that of a table, and how a table is made of it.
+
+    Parameters
+    ----------
+    path : str or path-like
+    others : str
+        What else could stand there.
+    """
+    packed = (f"{suffix}.gz" for part in (Csv, Jsonl) for suffix in part.suffixes)
+    known = [*(suffix for part in (Csv, Parquet, Jsonl) for suffix in part.suffixes), *packed, *(others and [others])]
+    message = f"expected {', '.join(known[:-1])} or {known[-1]}"
+    name = Path(path).name
+    made = Path(name.removesuffix(".gz")).with_suffix(".csv").name
+    for reader, suffixes in _READERS.items():
+        if name.lower().endswith(suffixes):
+            duck = f"DuckDB's COPY (FROM '{name}') TO '{made}'"
+            return message, f'convert it with pandas.{reader}("{name}").to_csv("{made}", index=False), or {duck}'
+    if name.lower().endswith((".txt", ".dat", ".data", ".tab")):
+        return message, f'rename it to "{made}"; the delimiter is found if it is one of , ; tab |'
+    return message, "convert it with pandas or DuckDB, for example to .csv or .parquet"
+
+
+_READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
+"""The functions of pandas that read other common files, and how the names of these end."""

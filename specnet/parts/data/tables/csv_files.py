@@ -105,7 +105,7 @@ class CsvFile:
             )
         names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
         problems = [
-            record.problem(self.path, self.dialect, "repeated-column", message, column)
+            record.problem(self.path, self.dialect, "repeated-column", message, column, self._without_names())
             for column, message in repeated_names(names)
         ]
         for column, name in enumerate(record.cells):
@@ -116,6 +116,11 @@ class CsvFile:
         if problems:
             raise DataError(*problems)
         return names
+
+    def _without_names(self) -> str:
+        """Return how a file is read whose header cannot be used."""
+        without, skipped = setting("header", "false"), setting("skip", str(self.dialect.skip + 1))
+        return f"rename one of them, or {without} and {skipped}; the columns are then column_1, column_2, …"
 
     def rows(self) -> Iterator[Record]:
         """Yield the records below the header, without blank lines where these are no rows."""
@@ -192,7 +197,7 @@ class CsvSource(Source):
         The sign before a number's fraction.
     """
 
-    has_missing_values = has_decimal = True
+    has_missing_values = has_header = has_decimal = True
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)

@@ -21,7 +21,10 @@ from specnet.parts.data.tables.settings import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source
 
 _CELLS = Dialect()
-_ONE_OBJECT = "write one object to a line, without [ ] around them and commas between them"
+_ONE_OBJECT = (
+    "write one object to a line, without [ ] around them and commas between them,"
+    ' such as by pandas.read_json(FILE).to_json(FILE, orient="records", lines=True)'
+)
 
 
 class JsonLinesSource(Source):

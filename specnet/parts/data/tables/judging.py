@@ -105,7 +105,7 @@ def verdict(cells: Cells) -> Verdict:
     if len(whole) == 1 and not is_mixed:
         return Verdict(whole[0])
     if cells.numbers >= SHARE_OF_ALL * present:
-        return Verdict("numeric", "not-a-number")
+        return Verdict("numeric", "not-a-number", tuple(whole))
     if cells.dates >= SHARE_OF_ALL * present:
         return Verdict("datetime", "not-a-datetime")
     nearly = whole or [notation for notation, count in counts if count >= SHARE_OF_ALL * present]
@@ -148,17 +148,24 @@ def left_as_text(name: str, found: Verdict, source: str | None, hint: str | None
         What to do, where no spec is to be changed.
     """
     kind = kind_of(found.kind)
-    code = "ignored-column" if kind == "ignore" else "other-notation"
+    code = "other-notation" if found.notations else "ignored-column"
     message = f'column "{name}" is {KINDS_IN_WORDS[kind]}'
+    if kind not in ("ignore", "category"):
+        return None
     if found.notations:
         message += f": {_doubt(found)}"
-        hint = hint or f"{setting(column_key(name), *(each.written() for each in found.notations))}, if it is meant so"
+        hint = hint or notation_hint(name, found.notations)
     elif found.reason == "text":
         message += f": it is {RARE_TEXT}"
         hint = hint or setting(column_key(name), '"category"', '"ignore"')
     else:
         return None
     return Diagnostic(code, message, source=source, hint=hint)
+
+
+def notation_hint(name: str, notations: Sequence[Notation]) -> str:
+    """Return how a column is read in one of some notations."""
+    return setting(column_key(name), *(each.written() for each in notations))
 
 
 def _doubt(found: Verdict) -> str:

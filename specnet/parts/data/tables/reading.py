@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
+from specnet.files.toml import toml_text
 from specnet.parts.data.columns import Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.progress import current_progress
-from specnet.parts.data.tables.cells import SPACE, category
+from specnet.parts.data.tables.cells import SPACE, category, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, left_as_text, mistaken
+from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, left_as_text, mistaken, notation_hint
 from specnet.parts.data.tables.settings import column_key, longer, setting
 from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
@@ -42,6 +43,8 @@ class Wanted:
         The target is labels, or 0 or 1 in each of several columns; else numbers.
     drops : bool
         Rows without a target are left out.
+    predicted : tuple of str
+        Columns that are read as others are, and are to be a target.
     """
 
     features: tuple[str, ...] | None
@@ -49,6 +52,7 @@ class Wanted:
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     labels: bool = False
     drops: bool = False
+    predicted: tuple[str, ...] = ()
 
     @property
     def label(self) -> str | None:
@@ -120,7 +124,7 @@ class _Reading:
         """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
 
         def error(names: Sequence[str], *path: str | int) -> Diagnostic:
-            return replace(unknown_columns(self.source.paths[0], self.source.names, names), path=path, source=None)
+            return replace(unknown_columns(self.source, names), path=path, source=None)
 
         wanted = self.wanted
         for index, name in enumerate(wanted.targets):
@@ -219,12 +223,15 @@ class _Reading:
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
+        broken: dict[int, Verdict] = {}
         targets = [name for name in self.wanted.targets if not (self.wanted.labels or name in self.wanted.kinds)]
         verdicts = store.verdicts([self.places[name] for name in (*self.judged, *targets)])
         for name in targets:
-            if isinstance(said := verdicts[self.places[name]].kind, NumberFormat):
-                self.target_kinds[name] = said
-        broken, refused = {}, []
+            found = verdicts[self.places[name]]
+            if isinstance(found.kind, NumberFormat):
+                self.target_kinds[name] = found.kind
+            broken[self.places[name]] = found
+        refused = []
         for name in self.judged:
             found = verdicts[self.places[name]]
             warning = left_as_text(name, found, self.source.paths[0])
@@ -266,28 +273,28 @@ class _Reading:
             name = self.source.names[place]
             written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
             kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
-            ways = [*self._notation_hint(name, kind, misfit.cells[0])]
+            ways = [*self._notation_hint(name, kind, misfit.cells[0], broken.get(place))]
             if self.source.has_missing_values:
                 ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
-            if name not in self.wanted.targets:
+            if name not in (*self.wanted.targets, *self.wanted.predicted):
                 ways.append(setting(column_key(name), '"category"', '"ignore"'))
             mistakes.append(Mistake(misfit.row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
         if mistakes:
             mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
 
-    def _notation_hint(self, name: str, kind: Kind, text: str) -> Iterator[str]:
-        """Yield how a cell that is no plain number is read as one."""
-        found = [each for each in notations_of([text]) if isinstance(each, NumberFormat)] if kind == "numeric" else []
-        if (
-            len(found) == 1
-            and not found[0].unit
-            and self.source.decimal != found[0].decimal
-            and self.source.has_decimal
-        ):
-            yield setting("decimal", f'"{found[0].decimal}"')
+    def _notation_hint(self, name: str, kind: Kind, text: str, judged: Verdict | None) -> Iterator[str]:
+        """Yield how a column is read so that a cell which is no plain number is one, as all others are."""
+        if kind != "numeric":
+            return
+        found = (
+            judged.notations if judged else [each for each in notations_of([text]) if isinstance(each, NumberFormat)]
+        )
+        other = "," if self.source.decimal == "." else "."
+        if self.source.has_decimal and len(found) == 1 and number(text, other) is not None:
+            yield setting("decimal", toml_text(other))
         elif found:
-            yield setting(column_key(name), *(each.written() for each in found))
+            yield notation_hint(name, found)
 
     def _target_value(self, store: Store, name: str) -> str:
         place = self.places[name]

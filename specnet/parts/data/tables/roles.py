@@ -50,7 +50,7 @@ class Roles:
         """Refuse columns that a source does not have, where the spec names them."""
         names = set(source.names)
         problems = [
-            replace(unknown_columns(source.paths[0], source.names, [name]), path=path, source=None)
+            replace(unknown_columns(source, [name]), path=path, source=None)
             for name, path in self.paths.items()
             if name not in names
         ]

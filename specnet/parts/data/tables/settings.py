@@ -26,7 +26,7 @@ def setting(key: str, *values: str) -> str:
     """Return the hint to set a key of the data to one of some values, which are written as TOML."""
     if not _AS_OPTIONS.get():
         return f"set data.{key} = {' or '.join(values)}"
-    return "use " + " or ".join("--set " + shlex.quote(f"data.{key}={_plain(value)}") for value in values)
+    return "use " + " or ".join(f"--set {_quoted(f'data.{key}={_plain(value)}')}" for value in values)
 
 
 def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterable[str] = ()) -> str:
@@ -39,6 +39,12 @@ def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterabl
 def column_key(name: str) -> str:
     """Return the key of a column's kind."""
     return f"columns.{toml_key(name)}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a shell has it, in quotes too where a sentence would hide its last sign."""
+    quoted = shlex.quote(text)
+    return quoted if quoted != text or text[-1].isalnum() else f"'{text}'"
 
 
 def _plain(value: str) -> str:
