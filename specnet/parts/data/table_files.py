@@ -19,7 +19,7 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.columns import Column, ColumnKind
+from specnet.parts.data.columns import Column, ColumnKind, kind_of
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.json_lines import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
@@ -223,6 +223,9 @@ class TableFile(Data):
         for name in targets:
             if self.columns.get(name) == "ignore":
                 yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be ignored')
+            elif kind_of(self.columns.get(name, "numeric")) == "datetime":
+                yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be a datetime', "column-kind")
+        yield from self._roles.problems(self.columns)
 
 
 class Csv(TableFile):
