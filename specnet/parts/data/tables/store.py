@@ -30,7 +30,7 @@ from specnet.parts.data.tables.cells import (
     sql_trimmed,
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
-from specnet.parts.data.tables.judging import SAMPLE, Cells, Verdict, verdict
+from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, Cells, Verdict, verdict
 from specnet.parts.data.tables.source import Mistake, Source
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
@@ -81,7 +81,7 @@ class Store:
                 f"count({sql_days(f't{place}')})",
                 *(f"count(*) FILTER ({sql_pair(f't{place}', pair)})" for pair in PAIRS),
                 f"arg_min(t{place}, place)",
-                f"list(t{place}) FILTER (t{place} IS NOT NULL AND {some})",
+                f"list(t{place}) FILTER (length(t{place}) <= {LONGEST_SHOWN} AND {some})",
             ],
         )
         return {place: verdict(self._cells(place, counts[place], words.get(place))) for place in places}
