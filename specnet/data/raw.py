@@ -101,7 +101,7 @@ def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str)
         if names is None or column_names(X) is None:
             raise
         with suppress(DataError):
-            found = RawColumns(*frame_table(X, dict.fromkeys(names, "numeric"), name))
+            found = _of_frame(X, dict.fromkeys(names, "numeric"), name)[0]
             if found.gaps().any():
                 return found
         raise

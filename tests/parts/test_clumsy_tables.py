@@ -122,7 +122,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
         (b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff", {}, "encoding", 1, "not a text file"),
         ("", {}, "missing-header", 1, None),
         ("a,y\n", {}, "empty", None, None),
-        ("1,2\n3,4\n", {}, "missing-header", 1, "header = false"),
+        ("1,2\n3,4\n", {}, "missing-header", 1, "set data.header = false"),
         ("a,a,y\n1,2,0\n", {}, "repeated-column", 1, None),
         ("column_2,,y\n1,2,0\n", {}, "repeated-column", 1, None),
         ("a;b;y\n1;2;0\n", {"delimiter": ","}, "unknown-column", None, 'delimiter = ";"'),

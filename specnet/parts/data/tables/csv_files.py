@@ -39,7 +39,7 @@ from specnet.parts.data.tables.places import (
     opened_text,
     records,
 )
-from specnet.parts.data.tables.settings import setting
+from specnet.parts.data.tables.settings import no_header
 from specnet.parts.data.tables.signs import Signs, has_many_blank_lines, read_signs
 from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
 
@@ -98,14 +98,11 @@ class CsvFile:
     def _header(self, record: Record) -> list[str]:
         cells = [trimmed(cell) for cell in record.cells]
         if all(number(cell) is not None for cell in cells):
-            raise self._at_top(
-                "missing-header",
-                "the header is missing: the first line holds numbers",
-                f"{setting('header', 'false')}; the columns are then column_1 to column_{len(cells)}",
-            )
+            raise self._at_top("missing-header", "the header is missing: the first line holds numbers", no_header())
         names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
+        hint = f"rename one of them, or {no_header(self.dialect.skip + 1)}"
         problems = [
-            record.problem(self.path, self.dialect, "repeated-column", message, column, self._without_names())
+            record.problem(self.path, self.dialect, "repeated-column", message, column, hint)
             for column, message in repeated_names(names)
         ]
         for column, name in enumerate(record.cells):
@@ -116,11 +113,6 @@ class CsvFile:
         if problems:
             raise DataError(*problems)
         return names
-
-    def _without_names(self) -> str:
-        """Return how a file is read whose header cannot be used."""
-        without, skipped = setting("header", "false"), setting("skip", str(self.dialect.skip + 1))
-        return f"rename one of them, or {without} and {skipped}; the columns are then column_1, column_2, …"
 
     def rows(self) -> Iterator[Record]:
         """Yield the records below the header, without blank lines where these are no rows."""

@@ -36,6 +36,12 @@ def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterabl
     return setting(key, toml_value(list(dict.fromkeys([*items, *added, *others]))))
 
 
+def no_header(skip: int | None = None) -> str:
+    """Return the hint to read a file without its header, or with one that is skipped."""
+    ways = [setting("header", "false"), *([] if skip is None else [setting("skip", str(skip))])]
+    return f"{' and '.join(ways)}; the columns are then column_1, column_2, …"
+
+
 def column_key(name: str) -> str:
     """Return the key of a column's kind."""
     return f"columns.{toml_key(name)}"
