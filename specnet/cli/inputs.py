@@ -67,7 +67,9 @@ def check_model_and_data(model: Path, data: Path) -> None:
         raise UsageError("MODEL and DATA are swapped", hint=f"give the model first: {data} {model}")
     check_model(model, _EXPORTS)
     if data != STANDARD_INPUT and data.suffix.lower() not in _DATA:
-        raise _wrong(data, "expected a .csv, .parquet, .jsonl or .npz file, or - for CSV from standard input")
+        from specnet.parts.data import not_a_table
+
+        raise _wrong(data, *not_a_table(data, ".npz, or - for CSV from standard input"))
 
 
 def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:

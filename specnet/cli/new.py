@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,15 +113,17 @@ def _check_choice(
 
 def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str, sweep: bool) -> str:
     """Return the spec for a table, and tell of its warnings."""
-    from specnet.data import about_file
     from specnet.errors import DataError, render
+    from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
 
     path, (target,) = str(table.path), table.targets
     try:
-        facts = table_facts(table, Path())
+        with settings_as_options():
+            facts = table_facts(table, Path())
     except DataError as error:
-        raise about_file(error, path) from None
+        problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)
+        raise DataError(*problems) from None
     for warning in facts.warnings:
         output.remark(render(warning, "warning"))
     output.data["warnings"] = [warning.as_dict() for warning in facts.warnings]
@@ -138,18 +141,19 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
 
 def _table(data: Path, target: str, settings: Sequence[str]) -> TableFile:
     """Return what reads a table, with settings of how it is read."""
-    from specnet.parts.data import table_file_type
+    from specnet.parts.data import not_a_table, table_file_type
     from specnet.spec import parse_spec
 
     part = table_file_type(data)
     if part is None:
-        raise UsageError("expected a .csv, .parquet or .jsonl file", source=str(data))
+        message, hint = not_a_table(data)
+        raise UsageError(message, hint=hint, source=str(data))
     table = part(path=str(data), target=target)
     known = [f"data.{name}" for name in _ways_of_reading(table)]
     for number, setting in enumerate(settings, 1):
         key, sign, _ = setting.partition("=")
-        if not sign or key not in known:
-            hint = f"choose from {', '.join(known)}" if known else None
+        if not sign or not (key in known or key.startswith("data.columns.")):
+            hint = f"choose from {', '.join([*known, 'data.columns.NAME'])}"
             message = f'"{key}" does not say how a {table.type} file is read'
             message = message if sign else f'expected KEY=VALUE, got "{key}"'
             raise UsageError(message, hint=hint, source=f"--set #{number}")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.parts.data.tables.judging import ROWS_TO_A_CATEGORY
+from specnet.parts.data.tables.judging import are_frequent
 
 LEAST_CLASS_ROWS = 20
 LEAST_VALUE_ROWS = 30
@@ -57,8 +57,8 @@ class ClassTarget:
             part = slice(None, None, SAMPLE)
             if _cost(column[part], self.classes[part], needed, is_category) > most:
                 return False
-        # With fewer rows to each, a category says as much of the target as an identifier does.
-        if is_category and rows < ROWS_TO_A_CATEGORY * len(np.unique(column)):
+        # Texts of fewer rows say as much of the target as an identifier does.
+        if is_category and not are_frequent(np.unique(column, return_counts=True)[1]):
             return False
         return _cost(column, self.classes, needed, is_category) <= most * (1 + 1e-12)
 

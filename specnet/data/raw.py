@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, ColumnKind, frame_table, kind_of
-from specnet.parts.data.tables.judging import ignored_text
+from specnet.parts.data import Column, ColumnKind, column_of, frame_table
 from specnet.parts.preprocessing.categories import MISSING
 
 
@@ -85,12 +84,12 @@ def raw_columns(
     if kinds is None:
         return _numbers(select_columns(X, names, name), columns, names, name)
     if column_names(X) is not None:
-        return RawColumns(*frame_table(select_columns(X, list(kinds), name), kinds, name))
+        return _of_frame(select_columns(X, list(kinds), name), kinds, name)[0]
     texts = [column for column, kind in kinds.items() if kind == "category"]
     if texts:
         message = f'{name} is an array, but column "{texts[0]}" is a category'
         raise DataError(message, hint="use a data frame with the columns' names")
-    known = tuple(Column(column, kind_of(kind)) for column, kind in kinds.items())
+    known = tuple(column_of(column, kind) for column, kind in kinds.items())
     return RawColumns(check_inputs(X, columns, name), known)
 
 
@@ -102,7 +101,7 @@ def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str)
         if names is None or column_names(X) is None:
             raise
         with suppress(DataError):
-            found = RawColumns(*frame_table(X, dict.fromkeys(names, "numeric"), name))
+            found = _of_frame(X, dict.fromkeys(names, "numeric"), name)[0]
             if found.gaps().any():
                 return found
         raise
@@ -124,14 +123,12 @@ def frame_columns(
     if names is None:
         return None, ()
     if kinds is not None:
-        return RawColumns(*frame_table(X, kinds, name)), ()
+        return _of_frame(X, kinds, name)
     with suppress(DataError):
         return RawColumns(check_inputs(X, None, name)), ()
-    found = RawColumns(*frame_table(X, None, name))
-    known = {column.name for column in found.kinds}
-    return found, tuple(_ignored(left, name) for left in names if left not in known)
+    return _of_frame(X, None, name)
 
 
-def _ignored(column: str, name: str) -> Diagnostic:
-    problem = ignored_text(column, None)
-    return replace(problem, hint=f'use {name}["{column}"].astype("category"), or leave the column out')
+def _of_frame(X: Any, kinds: Mapping[str, ColumnKind] | None, name: str) -> tuple[RawColumns, tuple[Diagnostic, ...]]:
+    table, columns, warnings = frame_table(X, kinds, name)
+    return RawColumns(table, columns), warnings

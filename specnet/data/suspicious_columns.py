@@ -18,7 +18,7 @@ from specnet.errors import Diagnostic, Path
 from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
-from specnet.parts.data.tables.judging import ROWS_TO_A_CATEGORY
+from specnet.parts.data.tables.judging import are_frequent
 from specnet.spec import Spec
 
 LEAST_IDENTIFIER_ROWS = 20
@@ -256,8 +256,8 @@ def _identifies(column: _Column) -> str | None:
     cells, rows = column.cells, len(column.cells)
     if column.kind == "category":
         there = cells[~column.is_missing]
-        distinct = len(np.unique(there))
-        return f"{distinct} texts in {len(there)} rows" if len(there) < ROWS_TO_A_CATEGORY * distinct else None
+        counts = np.unique(there, return_counts=True)[1]
+        return None if are_frequent(counts) else f"{len(counts)} texts in {len(there)} rows"
     if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any() or not _are_whole(cells):
         return None
     least = cells.min()

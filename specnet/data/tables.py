@@ -34,6 +34,7 @@ from specnet.parts.data import (
     Table,
     TableFile,
     TargetKind,
+    not_a_table,
     read_arrays,
     table_file_type,
 )
@@ -234,7 +235,8 @@ def _part_for(source: str, spec: Spec) -> Data:
 def _unreadable(source: str, spec: Spec) -> DataError:
     """Return the error for a file that the model of a spec cannot read."""
     if table_file_type(source) is None:
-        return DataError("expected a .csv, .parquet, .jsonl or .npz file", source=source)
+        message, hint = not_a_table(source, ".npz")
+        return DataError(message, source=source, hint=hint)
     missing = "columns are" if spec.feature_names is None else "target is"
     message = f"the model's {missing} unnamed; it was not trained on a table with names"
     return DataError(message, source=source, hint="use a .npz file with X, and y if needed")

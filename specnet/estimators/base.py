@@ -116,7 +116,7 @@ class SpecEstimator(SpecParameters):
             outputs = 1
         else:
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
-        kinds = {column.name: column.kind for column in rows.kinds} or None
+        kinds = {column.name: column.written for column in rows.kinds} or None
         named = with_feature_names(spec.model_copy(update={"data": None}), self._names(rows), kinds)
         prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
         self._preprocessing = spec.network.preprocessing

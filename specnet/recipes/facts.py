@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data import Column, ColumnKind, TableFile, TargetKind
+from specnet.parts.data import Column, Content, Kind, Notation, TableFile, TargetKind
 from specnet.parts.data.tables.judging import RARE_TEXT
 from specnet.parts.preprocessing import OneHot
 from specnet.spec.reading.words import counted
@@ -20,6 +21,8 @@ FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""
 MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
 """Whole numbers are classes if they are at most so many, and each in so many rows or more."""
+_INDEX_NAMES = r"Unnamed: [0-9.]+|__index_level_[0-9]+__|level_[0-9]+|index"
+"""What pandas calls an index that has no name, when it reads or writes a file or makes a column of it."""
 _MOST_SHOWN, _LONGEST_SHOWN = 4, 50
 
 
@@ -30,17 +33,20 @@ class ColumnFacts:
     Attributes
     ----------
     name : str
-    kind : ColumnKind
+    kind : str
     words : str
         What its cells are, for a comment.
     codes : int
         How many categories have rows enough for a code; 0 for other kinds.
+    notation : Notation or None
+        How its cells are written, where that is not the plain way.
     """
 
     name: str
-    kind: ColumnKind
+    kind: Kind
     words: str
     codes: int = 0
+    notation: Notation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +100,17 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     content = data.read_all(folder)
     places = {column.name: place for place, column in enumerate(content.columns)}
     if target not in places:
+        warning = _ignored(content, target)
+        if warning is not None and warning.code == "other-notation":
+            raise _unusable(data, f"unclear: {_reason(warning)}", warning.hint)
         raise _unusable(data, f"{RARE_TEXT}, or empty")
     column, cells = content.columns[places[target]], content.X[:, places[target]]
     if column.kind == "datetime":
         raise _unusable(data, "dates")
-    if len(places) == 1:
-        raise _error(data, "no-features", f'no usable columns besides "{target}"')
+    indices = _indices(data, content)
+    if places.keys() <= {target, *indices}:
+        hint = next((each.hint for each in content.warnings), None)
+        raise _error(data, "no-features", f'no usable columns besides "{target}"', hint)
     present = ~np.isnan(cells)
     rows = int(present.sum())
     if rows < FEWEST_ROWS:
@@ -107,21 +118,30 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     values, counts = np.unique(cells[present], return_counts=True)
     if len(values) == 1:
         raise _error(data, "target", f'the target "{target}" has the same value in all rows')
-    is_classes = _is_classes(column, values, counts)
-    kinds = {**content.kinds, target: "category" if is_classes else "numeric"}
+    is_classes = column.kind != "numeric" or (target not in data.columns and _are_classes(values, counts))
     described = {
         column.name: _described(column, content.X[present, place]) for place, column in enumerate(content.columns)
     }
+    described |= {
+        name: ColumnFacts(name, "ignore", f"{described[name].words}: an index of the rows, no feature")
+        for name in indices
+    }
     words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
-    described[target] = ColumnFacts(target, kinds[target], words)
-    unused = f"not used: empty, or {RARE_TEXT}"
+    kind: Kind = "category" if is_classes else "numeric"
+    described[target] = ColumnFacts(target, kind, words, notation=None if is_classes else column.notation)
     return TableFacts(
         rows,
         len(cells) - rows,
         "classes" if is_classes else "values",
         len(values) if is_classes else 0,
         int(counts.min()) if is_classes else 0,
-        tuple(described.get(name) or ColumnFacts(name, "ignore", unused) for name in content.kinds),
+        tuple(
+            described.get(name)
+            or ColumnFacts(
+                name, "ignore", "" if name in data.columns else f"not used: {_reason(_ignored(content, name))}"
+            )
+            for name in content.kinds
+        ),
         content.warnings,
     )
 
@@ -166,9 +186,26 @@ def array_facts(
     )
 
 
-def _is_classes(column: Column, values: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
-    if column.kind != "numeric":
-        return True
+def _indices(data: TableFile, content: Content) -> set[str]:
+    """Return the columns that are indices of a data frame, which say how a file came to be and nothing of its rows.
+
+    Such a column has no name, or one that pandas gives, and a whole number of its own in each row. One that a spec
+    gives a kind is not looked at.
+    """
+    numbered = [name for name in content.kinds if re.fullmatch("column_[0-9]+", name)]
+    # Where several have no name, or the file has no header, these are its columns.
+    unnamed = set(numbered) if len(numbered) == 1 and getattr(data, "header", True) else set[str]()
+    found = set()
+    for place, column in enumerate(content.columns):
+        is_named_so = column.name in unnamed or re.fullmatch(_INDEX_NAMES, column.name)
+        if is_named_so and column.kind == "numeric" and column.name not in (*data.targets, *data.columns):
+            cells = content.X[:, place]
+            if (cells == np.floor(cells)).all() and len(np.unique(cells)) == len(cells):
+                found.add(column.name)
+    return found
+
+
+def _are_classes(values: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
     are_whole = bool((values == np.floor(values)).all())
     return are_whole and len(values) <= MOST_NUMBERS and int(counts.min()) >= ROWS_TO_A_NUMBER
 
@@ -187,7 +224,7 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
         words.append(_range(column, present))
     if missing:
         words.append(f"{missing} missing")
-    return ColumnFacts(column.name, column.kind, "; ".join(words), codes)
+    return ColumnFacts(column.name, column.kind, "; ".join(words), codes, column.notation)
 
 
 def _range(column: Column, present: NDArray[np.float64]) -> str:
@@ -198,8 +235,17 @@ def _range(column: Column, present: NDArray[np.float64]) -> str:
     return f"{days[0]} to {days[1]}"
 
 
-def _unusable(data: TableFile, what: str) -> DataError:
-    hint = "choose a target of numbers, true and false, or labels that repeat"
+def _ignored(content: Content, name: str) -> Diagnostic | None:
+    """Return the warning that a column is ignored."""
+    return next((each for each in content.warnings if each.message.startswith(f'column "{name}" is ignored: ')), None)
+
+
+def _reason(ignored: Diagnostic | None) -> str:
+    return ignored.message.partition(" is ignored: ")[2] if ignored else "empty"
+
+
+def _unusable(data: TableFile, what: str, hint: str | None = None) -> DataError:
+    hint = hint or "choose a target of numbers, true and false, or labels that repeat"
     return _error(data, "target", f'the target "{data.targets[0]}" is {what}', hint)
 
 

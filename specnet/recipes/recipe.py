@@ -208,7 +208,8 @@ def _split(facts: TableFacts) -> str:
 
 
 def _column(column: ColumnFacts) -> str:
-    line = f'{toml_key(column.name)} = "{column.kind}"'
+    kind = column.notation.written() if column.notation else toml_text(column.kind)
+    line = f"{toml_key(column.name)} = {kind}"
     return _commented(line, column.words) if column.words else line
 
 

@@ -120,7 +120,7 @@ def fit(
     frame, warnings = frame_columns(X, parsed.network.feature_kinds)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
     said = parsed.network.feature_kinds or {}
-    kinds = {column.name: said.get(column.name, column.kind) for column in rows.kinds} or None
+    kinds = {column.name: said.get(column.name, column.written) for column in rows.kinds} or None
     parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
     splits = {"train": rows}
     if validation is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,10 @@ def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Pa
         ("--sweep", "--sweep needs a table"),
         ("--template moons --sweep", "--sweep needs a table"),
         ("--data flowers.csv --target species --template moons", "--data and --template exclude each other"),
-        ("--data flowers.npz --target species", "expected a .csv, .parquet or .jsonl file"),
+        (
+            "--data flowers.npz --target species",
+            "expected .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .csv.gz, .tsv.gz",
+        ),
         ("--template mons", "unknown value of --template"),
     ],
 )
@@ -232,6 +236,105 @@ def test_a_spec_says_how_its_table_is_read(specnet: Specnet, folder: Path) -> No
     assert set(spec.data.columns.values()) == {"numeric", "category"}
     assert spec.data.columns["a"] == "numeric"
     assert spec.data.load(folder, "classes").X.shape == (40, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("rows.xlsx", 'pandas.read_excel("rows.xlsx").to_csv("rows.csv", index=False)'),
+        ("rows.json", "DuckDB's COPY (FROM 'rows.json') TO 'rows.csv'"),
+        ("rows.txt", 'rename it to "rows.csv"'),
+        ("rows.feather", "pandas or DuckDB"),
+    ],
+)
+def test_other_files_are_converted(specnet: Specnet, folder: Path, name: str, hint: str) -> None:
+    (folder / name).write_text("a,y\n1,2\n")
+    for arguments in (["new", "new.toml", "--target", "y", "--data"], ["predict", "model.safetensors"]):
+        ended = specnet(*arguments, name)
+        assert ended.status == 2
+        assert hint in ended.err
+        assert all(suffix in ended.err for suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz"))
+
+
+def test_a_list_of_json_is_told_how_to_be_lines(specnet: Specnet, folder: Path) -> None:
+    (folder / "rows.jsonl").write_text('[{"a": 1, "y": 2},\n{"a": 3, "y": 4}]\n')
+    assert "pandas.read_json" in specnet("new", "new.toml", "--data", "rows.jsonl", "--target", "y").err
+
+
+ROWS = range(10, 40)
+CLUMSY = {
+    "no-header": ("5.1,3,0\n" + "".join(f"{row}.5,{row % 7},{row % 2}\n" for row in ROWS), "column_3"),
+    "no-header-but-words": (
+        "5.1,3,red\n" + "".join(f"{row}.5,{row % 7},red\n{row},1,blue\n" for row in ROWS),
+        "column_3",
+    ),
+    "two-bad-cells": ("a,b,y\n" + "".join(f"{row},{row}.5,{row % 2}\n" for row in ROWS) + "?,1,0\nn/k,-,1\n", "y"),
+    "duplicate": ("a,a,y\n" + "".join(f"{row},{row % 7},{row % 2}\n" for row in ROWS), "column_3"),
+    "thousands": ("a,y\n" + "".join(f'"{row},076",{row % 2}\n' for row in ROWS), "y"),
+    "target": ("a,y\n" + "".join(f'{row % 7},"{row},076"\n' for row in ROWS), "y"),
+    "title": ("a report\na,b,y\n" + "".join(f"{row},{row % 7},{row % 2}\n" for row in ROWS), "y"),
+    "encoding": ("a,y\n" + "".join(f"{'éü'[row % 2]},{row % 2}\n" for row in ROWS), "y"),
+}
+"""Tables that cannot be read as they are, and the targets that they have when they are read as the error says."""
+
+
+@pytest.mark.parametrize("name", CLUMSY)
+def test_an_error_names_the_settings_that_mend_it(specnet: Specnet, folder: Path, name: str) -> None:
+    """What the error says to pass is passed, and the spec is written."""
+    text, target = CLUMSY[name]
+    (folder / "rows.csv").write_text(text, encoding="latin-1")
+    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y")
+    assert ended.status == 1
+    first = ended.err.split(", or use ")[-1 if name in ("no-header-but-words", "duplicate", "title") else 0].split(
+        " or --set"
+    )[0]
+    settings = [
+        word for word in shlex.split(first.partition("--set")[2].split(";")[0].replace("and use", "")) if "=" in word
+    ]
+    options = [option for setting in settings for option in ("--set", setting)]
+    assert options, ended.err
+    again = specnet("new", "new.toml", "--data", "rows.csv", "--target", target, *options)
+    assert (again.status, again.err) == (0, "")
+    assert specnet("validate", "new.toml").status == 0
+    spec = parse_spec(folder / "new.toml")
+    assert isinstance(spec.data, Csv)
+    assert spec.data.load(folder, spec.target_kind).X.shape[0] >= 30
+
+
+def test_an_index_of_the_rows_is_ignored_with_its_reason(specnet: Specnet, folder: Path) -> None:
+    for name in ("", "Unnamed: 0", "__index_level_0__"):
+        # The rows of a sorted table in another order: the index says what the target is.
+        order = [(7 * row) % 40 for row in range(40)]
+        rows = "".join(f"{place},{place % 7},{place // 20}\n" for place in order)
+        (folder / "rows.csv").write_text(f"{name},a,y\n{rows}")
+        assert specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force").status == 0
+        text = (folder / "new.toml").read_text()
+        line = next(line for line in text.splitlines() if line.startswith(("column_1", '"Unnamed', "__index")))
+        assert ' = "ignore"' in line
+        assert line.endswith("# 0 to 39: an index of the rows, no feature")
+    # A column that has a name of its own may count its rows, and one without a name may be a feature.
+    (folder / "rows.csv").write_text("day,a,y\n" + "".join(f"{row},{row % 7},{row // 20}\n" for row in range(40)))
+    specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force")
+    assert 'day = "numeric"' in (folder / "new.toml").read_text()
+    (folder / "rows.csv").write_text(",a,y\n" + "".join(f"{row % 5},{row % 7},{row // 20}\n" for row in range(40)))
+    specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force")
+    assert 'column_1 = "numeric"' in (folder / "new.toml").read_text()
+
+
+def test_dates_that_nothing_decides_are_told_with_what_to_write(specnet: Specnet, folder: Path) -> None:
+    rows = "".join(f"{1 + row % 9:02}/0{1 + row % 8}/2020,{row % 6},{row % 2}\n" for row in range(40))
+    (folder / "rows.csv").write_text("day,a,y\n" + rows)
+    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y")
+    assert ended.status == 0
+    assert 'warning[other-notation]: column "day" is ignored: "' in ended.err
+    for form in ("%d/%m/%Y", "%m/%d/%Y"):
+        assert f'data.columns.day={{ type = "datetime", format = "{form}" }}' in ended.err
+    setting = 'data.columns.day={ type = "datetime", format = "%d/%m/%Y" }'
+    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force", "--set", setting)
+    assert (ended.status, ended.err) == (0, "")
+    text = (folder / "new.toml").read_text()
+    assert 'day = { type = "datetime", format = "%d/%m/%Y" } # 2020-01-01 to 2020-08-08' in text
+    assert '"calendar"' in text
 
 
 @pytest.mark.parametrize("setting", ["data.path=other.csv", "data.decimal", "training.epochs=3", "data.decimal=x"])

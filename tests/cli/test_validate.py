@@ -111,3 +111,28 @@ def test_other_verbs_read_past_a_sweep(specnet: Specnet, folder: Path) -> None:
         assert swept.status == plain.status == 0
         assert swept.out.replace("swept.toml", "moons.toml") == plain.out
     assert specnet("check", "swept.toml").out == specnet("check", "moons.toml").out
+
+
+def test_kinds_that_a_run_would_refuse_are_told_without_the_rows(specnet: Specnet, folder: Path) -> None:
+    """None of these needs the table, which is not there."""
+    head = '[data]\ntype = "csv"\npath = "none.csv"\ntarget = "y"\n'
+    tail = '[network]\nhidden_layer_sizes = [2]\n[training]\nloss = "mse"\n'
+    wrong = {
+        'columns.day = { type = "datetime", format = "%d/%Q" }': "unknown directive %Q",
+        'columns.day = { type = "datetime", format = "%d/%m" }': "has no year",
+        'columns.day = { type = "datetime", format = "%d%d%Y" }': "has %d twice",
+        'columns.day = { type = "datetime", format = "day" }': "has neither a year nor an hour",
+        'columns.day = { type = "date", format = "%Y" }': 'expected "datetime", "numeric", got "date"',
+        'columns.price = { type = "numeric", decimal = ";" }': 'expected "." or ",", got ";"',
+        'columns.price = { type = "numeric", unti = "$" }': 'did you mean "unit"?',
+        'columns.day = "category"\nsplit.time = "day"': "a split by time needs numbers or dates",
+        'columns.set = "numeric"\nsplit.column = "set"': "a split by column needs texts",
+        'columns.n = "category"\nsample_weight = "n"': "weights need numbers",
+        'columns.y = "datetime"': "cannot be a datetime",
+    }
+    for lines, message in wrong.items():
+        (folder / "table.toml").write_text(f"{head}{lines}\n{tail}")
+        ended = specnet("validate", "table.toml")
+        assert ended.status == 1
+        assert message in ended.err
+        assert ended.err.startswith("table.toml:5:")

@@ -11,6 +11,8 @@ from sklearn.datasets import make_moons
 import specnet
 from specnet.errors import DataError, SpecError
 from specnet.network.bound import BoundProgram
+from specnet.running.reading import resolved_with_data
+from specnet.spec import parse_spec
 from tests.texts.pinned import Refused
 
 MOONS = Path(__file__).parents[2] / "specs/moons.toml"
@@ -262,6 +264,27 @@ def test_sizes_that_nobody_says_are_an_error(refused: Refused):
     with refused(SpecError, code="unknown-size", at="network"):
         specnet.build(spec)
     assert specnet.build(spec, inputs=3, outputs=2).parameter_count == 26
+
+
+def test_sizes_that_the_rows_of_a_table_tell_are_told_how_to_be_had(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + "".join(f"{row},{'xyz'[row % 3]},{row % 2}\n" for row in range(60)))
+    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}
+    spec = {"data": data, "network": {"hidden_layer_sizes": [4]}, "training": {"loss": "categorical_crossentropy"}}
+    with pytest.raises(SpecError) as caught:
+        specnet.build(spec)
+    inputs, outputs = caught.value.diagnostics
+    for problem, name in ((inputs, "inputs"), (outputs, "outputs")):
+        assert "depends on the rows of the data, which are not read here" in problem.message
+        assert problem.hint.startswith(f"set {name[:-1]}_size, or pass {name} in Python; `specnet show --resolved` ")
+    # Two columns that are known, and of which preprocessing makes more: to pass them tells nothing.
+    spec["data"] = {**data, "columns": {"a": "numeric", "b": "category", "y": "category"}}
+    spec["network"]["preprocessing"] = ["impute", "standardize"]
+    with pytest.raises(SpecError) as caught:
+        specnet.build(spec, inputs=2, outputs=2)
+    (problem,) = caught.value.diagnostics
+    assert problem.hint.startswith("set input_size; `specnet show --resolved` ")
+    resolved = resolved_with_data(parse_spec(spec)).spec
+    assert specnet.build(resolved.to_json()).inputs == 4
 
 
 def test_the_initial_weights_are_the_legacy_generator_s():

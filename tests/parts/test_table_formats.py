@@ -53,7 +53,7 @@ def of_file(path, **fields):
 
 @pytest.mark.slow
 def test_a_table_is_the_same_from_everywhere(frame, tmp_path):
-    X, columns = frame_table(frame.drop(columns="y"))
+    X, columns, _ = frame_table(frame.drop(columns="y"))
     kinds = ["numeric", "numeric", "boolean", "boolean", "datetime", "datetime", "category"]
     assert [column.kind for column in columns] == kinds
     for suffix in ("csv", "parquet", "jsonl"):
@@ -185,7 +185,7 @@ def test_targets(file, text, kind, target, expected):
 
 
 def test_a_frame_by_said_kinds(frame):
-    X, columns = frame_table(frame, {"colour": "category", "whole": "numeric", "y": "ignore", "real": "category"})
+    X, columns, _ = frame_table(frame, {"colour": "category", "whole": "numeric", "y": "ignore", "real": "category"})
     assert [column.name for column in columns] == ["colour", "whole", "real"]
     np.testing.assert_array_equal(X[:, 1], frame["whole"])
     assert columns[2].texts[int(X[1, 2])] == json.dumps(1 / 7)
@@ -219,7 +219,7 @@ def test_frames_of_several_libraries_own_types():
             "e": [2**53 + 1] * 3,
         }
     )
-    X, columns = frame_table(frame)
+    X, columns, _ = frame_table(frame)
     assert [column.kind for column in columns] == ["numeric", "boolean", "category", "datetime"]
     nan = np.nan
     np.testing.assert_array_equal(X, np.transpose([[1, nan, 3], [1, nan, 0], [0, nan, 1], [19753 + 11 / 24] * 3]))

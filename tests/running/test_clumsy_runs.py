@@ -206,7 +206,7 @@ def test_a_semicolon_file_is_one_mistake(tmp_path: Path):
     kinds = {"columns": {"a": "numeric", "b": "numeric", "y": "category"}}
     for said in ({}, kinds, {"features": ["a", "b"]}, {**kinds, "sample_weight": "a", "split": {"group": "b"}}):
         problem = refused(tmp_path, content, delimiter=",", **said)
-        assert (problem.code, problem.hint) == ("unknown-column", 'set delimiter = ";"')
+        assert (problem.code, problem.hint) == ("unknown-column", 'set data.delimiter = ";"')
 
 
 def test_early_stopping_may_watch_the_rows_that_a_column_says(tmp_path: Path):

@@ -2,13 +2,16 @@
 
 from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.files import Npz
 from specnet.parts.data.frames import frame_table
 from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
+from specnet.parts.data.notations import Notation
 from specnet.parts.data.npz_reading import read_arrays
 from specnet.parts.data.progress import reading_progress
-from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, table_file_type
+from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, not_a_table, table_file_type
+from specnet.parts.data.tables.reading import Content
+from specnet.parts.data.tables.settings import settings_as_options
 from specnet.parts.data.tables.source import Cells
 from specnet.parts.data.tables.writing import parquet_pieces
 
@@ -19,6 +22,7 @@ __all__ = [
     "Cells",
     "Column",
     "ColumnKind",
+    "Content",
     "Csv",
     "Data",
     "DataSizes",
@@ -32,6 +36,7 @@ __all__ = [
     "MakeClassification",
     "MakeMoons",
     "MakeRegression",
+    "Notation",
     "Npz",
     "Parquet",
     "Split",
@@ -39,10 +44,13 @@ __all__ = [
     "TableFile",
     "TargetKind",
     "Wine",
+    "column_of",
     "frame_table",
     "kind_of",
+    "not_a_table",
     "parquet_pieces",
     "read_arrays",
     "reading_progress",
+    "settings_as_options",
     "table_file_type",
 ]

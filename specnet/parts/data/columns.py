@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from specnet.parts.part import FieldProblem, Section
+from specnet.parts.data.notations import NOTATIONS, Notation
 
 Kind = Literal["numeric", "boolean", "datetime", "category", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -38,56 +37,64 @@ class Column:
         into `texts`. Never ``ignore``.
     texts : ndarray or None
         The distinct texts of a category, ascending by code point.
+    notation : Notation or None
+        How its cells were written, where that is not the plain way.
     """
 
     name: str
     kind: Kind
     texts: NDArray[np.str_] | None = None
+    notation: Notation | None = None
+
+    @property
+    def written(self) -> ColumnKind:
+        """The kind as a spec writes it."""
+        return self.notation or self.kind
 
 
-class DatetimeFormat(Section):
-    """The kind of a column of dates that are written in a format of their own."""
-
-    type: Literal["datetime"] = Field(description="the kind")
-    format: Annotated[str, Field(min_length=1)] = Field(description="the format, such as %d/%m/%Y")
-
-    def problems(self) -> Iterator[FieldProblem]:
-        try:
-            datetime.strptime("", self.format)
-        except ValueError as error:
-            if "does not match" not in str(error):
-                yield FieldProblem(("format",), f'"{self.format}" is no format of dates: {error}')
-
-
-class _KindOrFormat:
-    """Annotates a kind's name, or a table with a format. The value's form decides."""
+class _KindOrNotation:
+    """Annotates a kind's name, or a table of a notation, whose type decides which."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             self._read,
-            handler.generate_schema(DatetimeFormat),
+            core_schema.union_schema([handler.generate_schema(notation) for notation in NOTATIONS.values()]),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda kind: kind if isinstance(kind, str) else kind.model_dump()
+                lambda kind: kind if isinstance(kind, str) else kind.model_dump(exclude_none=True)
             ),
         )
 
     @staticmethod
-    def _read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        if isinstance(value, DatetimeFormat) or value in KINDS:
+    def _read(value: Any, _: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        # The handler would tell the mistakes of each notation that may be meant.
+        if isinstance(value, Notation) or value in KINDS:
             return value
         if not isinstance(value, Mapping):
-            words = ", ".join(f'"{kind}"' for kind in KINDS)
-            raise PydanticCustomError("unknown-value", "no such word", {"words": words})
-        return handler(value)
+            raise PydanticCustomError("unknown-value", "no such word", {"words": _words(KINDS)})
+        meant = value.get("type", "datetime")
+        if meant not in NOTATIONS:
+            unknown = PydanticCustomError("unknown-value", "no such word", {"words": _words(NOTATIONS)})
+            details = InitErrorDetails(type=unknown, loc=("type",), input=meant)
+            raise ValidationError.from_exception_data("kind", [details])
+        return NOTATIONS[meant].model_validate(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string", "enum": list(KINDS)}, handler(schema)]}
+        return {"anyOf": [{"type": "string", "enum": list(KINDS)}, *handler(schema)["anyOf"]]}
 
 
-ColumnKind = Annotated[Kind | DatetimeFormat, _KindOrFormat()]
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
+
+
+ColumnKind = Annotated[Kind | Notation, _KindOrNotation()]
 """A kind as a spec writes it."""
 
 
 def kind_of(written: ColumnKind) -> Kind:
-    """Return the kind that is written, with or without a format."""
-    return "datetime" if isinstance(written, DatetimeFormat) else written
+    """Return the kind that is written, with or without a notation."""
+    return written if isinstance(written, str) else written.type
+
+
+def column_of(name: str, written: ColumnKind, texts: NDArray[np.str_] | None = None) -> Column:
+    """Return a column of a kind as a spec writes it."""
+    return Column(name, kind_of(written), texts, None if isinstance(written, str) else written)

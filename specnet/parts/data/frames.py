@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import first_few, is_missing, refuse_null_ends
-from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, kind_of
+from specnet.parts.data.columns import Column, ColumnKind, column_of, kind_of
+from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
     PAIRS,
@@ -23,7 +24,15 @@ from specnet.parts.data.tables.cells import (
     number,
     trimmed,
 )
-from specnet.parts.data.tables.judging import EXPECTED, Verdict, mistaken, verdict
+from specnet.parts.data.tables.judging import (
+    EXPECTED,
+    SAMPLE,
+    Cells,
+    Verdict,
+    left_as_text,
+    mistaken,
+    verdict,
+)
 from specnet.parts.data.tables.source import repeated_names
 
 _HINT = "rows count from 0"
@@ -31,8 +40,8 @@ _HINT = "rows count from 0"
 
 def frame_table(
     frame: Any, kinds: Mapping[str, ColumnKind] | None = None, name: str = "X"
-) -> tuple[NDArray[np.float64], tuple[Column, ...]]:
-    """Return a data frame as the numbers of a table, and what its columns are.
+) -> tuple[NDArray[np.float64], tuple[Column, ...], tuple[Diagnostic, ...]]:
+    """Return a data frame as the numbers of a table, what its columns are, and warnings about those left as text.
 
     Parameters
     ----------
@@ -50,6 +59,7 @@ def frame_table(
         NaN where a cell is missing.
     columns : tuple of Column
         Without those that are ignored.
+    warnings : tuple of Diagnostic
 
     Raises
     ------
@@ -73,23 +83,23 @@ def frame_table(
     if missing := [f'"{column}"' for column in wanted if column not in read.columns]:
         word = "column" if len(missing) == 1 else "columns"
         raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(read.columns)}")
-    taken: list[tuple[Column, NDArray[np.float64]]] = []
-    for column in wanted:
-        found = _Frame(column, read[column]).read(kinds[column] if kinds else None)
-        if found is not None:
-            taken.append(found)
+    frames = [_Frame(column, read[column], name) for column in wanted]
+    read_columns = [frame.read(kinds[frame.name] if kinds else None) for frame in frames]
+    taken = [found for found in read_columns if found is not None]
+    warnings = tuple(frame.warning for frame in frames if frame.warning is not None)
     if not taken:
-        raise DataError(f"{name} has no usable columns")
-    return np.stack([values for _, values in taken], axis=1), tuple(column for column, _ in taken)
+        raise DataError(f"{name} has no usable columns", hint=next((each.hint for each in warnings), None))
+    return np.stack([values for _, values in taken], axis=1), tuple(column for column, _ in taken), warnings
 
 
 class _Frame:
     """A column of a data frame."""
 
-    def __init__(self, name: str, series: Any) -> None:
+    def __init__(self, name: str, series: Any, frame: str) -> None:
         import narwhals
 
-        self.name, self.series = name, series
+        self.name, self.series, self.frame = name, series, frame
+        self.warning: Diagnostic | None = None
         self.is_moment = isinstance(series.dtype, narwhals.Datetime | narwhals.Date)
         self.is_number = series.dtype.is_numeric()
         self.is_boolean = series.dtype == narwhals.Boolean
@@ -97,29 +107,25 @@ class _Frame:
 
     def read(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column and its numbers, None where it is ignored."""
-        kind: ColumnKind = said or "numeric"
         quick = self._quick(said)
         if quick is not None:
             return quick
         texts = [self._text(cell) for cell in self.series.to_list()]
         refuse_null_ends(np.array(texts, np.object_), f'column "{self.name}"')
         counts = Counter(text for text in texts if text is not None)
-        if said is None:
-            found = self._judged(counts)
-            if found.kind == "ignore":
-                return None
-            kind = found.kind
+        kind = said or self._judged(counts)
+        if kind == "ignore":
+            return None
         if kind == "category":
             distinct = sorted({category(text) for text in counts})
             places = {text: float(place) for place, text in enumerate(distinct)}
             codes = [math.nan if text is None else places[category(text)] for text in texts]
             return Column(self.name, "category", np.array(distinct, np.str_)), np.array(codes, np.float64)
-        of = _VALUES[kind_of(kind)] if isinstance(kind, str) else None
-        form = kind.format if isinstance(kind, DatetimeFormat) else None
-        values = {text: of(text) if of else days(text, form) for text in counts}
+        of = _VALUES[kind] if isinstance(kind, str) else kind.value
+        values = {text: of(text) for text in counts}
         self._refuse_misfit(kind, values, texts)
         numbers = [math.nan if text is None else values[text] for text in texts]
-        return Column(self.name, kind_of(kind)), np.array(numbers, np.float64)
+        return column_of(self.name, kind), np.array(numbers, np.float64)
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
@@ -164,21 +170,54 @@ class _Frame:
             raise DataError(f'column "{self.name}": nested values and bytes are not supported')
         return trimmed(str(cell)) or None
 
-    def _judged(self, counts: Counter[str]) -> Verdict:
+    def _judged(self, counts: Counter[str]) -> ColumnKind:
+        """Return what the column is, and keep the warning about it."""
         if self.is_category and counts:
-            return Verdict("category")
-        numbers = sum(count for text, count in counts.items() if number(text) is not None)
-        dates = sum(count for text, count in counts.items() if days(text) is not None)
-        words = {text.lower() for text in counts}
-        pair = any(words <= set(pair) for pair in PAIRS)
-        return verdict(counts.total(), numbers, pair, dates, lambda: len({category(text) for text in counts}))
+            return "category"
+
+        def count(value: Callable[[str], float | None]) -> int:
+            return sum(rows for text, rows in counts.items() if value(text) is not None)
+
+        def rows_of_texts() -> NDArray[np.intp]:
+            categories: Counter[str] = Counter()
+            for text, rows in counts.items():
+                categories[category(text)] += rows
+            return np.array([*categories.values()], np.intp)
+
+        def differ(one: Notation, other: Notation) -> bool:
+            pairs = ((one.value(text), other.value(text)) for text in counts)
+            return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+        words, texts = {text.lower() for text in counts}, list(counts)
+        cells = Cells(
+            counts.total(),
+            count(number),
+            count(days),
+            bool(words) and any(words <= set(pair) for pair in PAIRS),
+            texts[:: 1 + len(texts) // SAMPLE],
+            lambda notations: [count(each.value) for each in notations],
+            differ,
+            rows_of_texts,
+        )
+        found = verdict(cells)
+        self.warning = left_as_text(self.name, found, None, self._hint(found))
+        return found.kind
+
+    def _hint(self, found: Verdict) -> str:
+        cells = f'{self.frame}["{self.name}"]'
+        if not found.notations:
+            return f'use {cells}.astype("category"), or leave the column out'
+        if isinstance(found.notations[0], NumberFormat):
+            return f"convert {cells} to numbers"
+        formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
+        return f"convert {cells} to datetimes, by the format {formats}"
 
     def _refuse_misfit(self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None]) -> None:
         wrong = [row for row, text in enumerate(texts) if text is not None and values[text] is None]
         if wrong:
             text = texts[wrong[0]]
             assert text is not None
-            message = mistaken(self.name, kind_of(kind), text, wrong[0], len(wrong))
+            message = mistaken(self.name, kind, text, wrong[0], len(wrong))
             raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=_HINT))
 
 

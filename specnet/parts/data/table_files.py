@@ -19,7 +19,7 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.columns import Column, ColumnKind
+from specnet.parts.data.columns import Column, ColumnKind, kind_of
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.json_lines import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
@@ -49,7 +49,7 @@ class TableFile(Data):
     columns: dict[ColumnName, ColumnKind] = Field(
         default_factory=dict,
         description="kinds of columns by name: numeric, boolean, datetime, category or ignore, or a table with the "
-        "format of dates; others are judged by all their cells; where the target is listed, every column has to be",
+        "notation of dates or numbers; others are judged by all their cells; where the target is listed, all must be",
     )
     missing_target: Literal["error", "drop"] = Field("error", description="what to do about rows without a target")
     sample_weight: ColumnName | None = Field(None, description="name of a column with the weight of each row")
@@ -93,8 +93,8 @@ class TableFile(Data):
         for part, path in others.items():
             other = self.with_columns(table).for_file(path)
             if other is None:
-                message = f'"{path}" is not a table; expected a .csv, .parquet or .jsonl file'
-                raise DataError(Diagnostic("data", message, ("split", part)))
+                message, hint = not_a_table(path)
+                raise DataError(Diagnostic("data", f'"{path}" is not a table; {message}', ("split", part), hint=hint))
             try:
                 parts[part] = other._load(folder, target)
             except DataError as error:
@@ -141,7 +141,7 @@ class TableFile(Data):
         """
         source = self._source(folder)
         if missing := [name for name in names if name not in source.names]:
-            raise DataError(unknown_columns(source.paths[0], source.names, missing))
+            raise DataError(unknown_columns(source, missing))
         return source.cells(names, rows)
 
     def read_all(self, folder: Path) -> Content:
@@ -154,8 +154,8 @@ class TableFile(Data):
         """
         source = self._source(folder)
         if lacking := [name for name in self.targets if name not in source.names]:
-            raise DataError(unknown_columns(source.paths[0], source.names, lacking))
-        return self._read(source, (), False)
+            raise DataError(unknown_columns(source, lacking))
+        return read(source, Wanted(None, kinds=self.columns, predicted=self.targets))
 
     def _source(self, folder: Path) -> Source:
         return self.source(matching(folder, self.path))
@@ -223,6 +223,9 @@ class TableFile(Data):
         for name in targets:
             if self.columns.get(name) == "ignore":
                 yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be ignored')
+            elif kind_of(self.columns.get(name, "numeric")) == "datetime":
+                yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be a datetime', "column-kind")
+        yield from self._roles.problems(self.columns)
 
 
 class Csv(TableFile):
@@ -300,3 +303,30 @@ def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] |
         if name.endswith(part.suffixes) or (part is not Parquet and name.removesuffix(".gz").endswith(part.suffixes)):
             return part
     return None
+
+
+def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, str]:
+    """Return what to say of a file whose name is not that of a table, and how a table is made of it.
+
+    Parameters
+    ----------
+    path : str or path-like
+    others : str
+        What else could stand there.
+    """
+    packed = (f"{suffix}.gz" for part in (Csv, Jsonl) for suffix in part.suffixes)
+    known = [*(suffix for part in (Csv, Parquet, Jsonl) for suffix in part.suffixes), *packed, *(others and [others])]
+    message = f"expected {', '.join(known[:-1])} or {known[-1]}"
+    name = Path(path).name
+    made = Path(name.removesuffix(".gz")).with_suffix(".csv").name
+    for reader, suffixes in _READERS.items():
+        if name.lower().endswith(suffixes):
+            duck = f"DuckDB's COPY (FROM '{name}') TO '{made}'"
+            return message, f'convert it with pandas.{reader}("{name}").to_csv("{made}", index=False), or {duck}'
+    if name.lower().endswith((".txt", ".dat", ".data", ".tab")):
+        return message, f'rename it to "{made}"; the delimiter is found if it is one of , ; tab |'
+    return message, "convert it with pandas or DuckDB, for example to .csv or .parquet"
+
+
+_READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
+"""The functions of pandas that read other common files, and how the names of these end."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -166,7 +166,8 @@ class Explanation:
             return alike | {"training": set(TrainingSpec.model_fields)}
         tables = {_TOP: set(Spec.model_fields)}
         for name in ("network", "training"):
-            tables[name] = set(_sections_in(Spec.model_fields[name].annotation).model_fields)
+            (section,) = _sections_in(Spec.model_fields[name].annotation)
+            tables[name] = set(section.model_fields)
         tables["the optimizer"] = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
         return tables
 
@@ -185,14 +186,18 @@ class Explanation:
     def _section(self, path: Path) -> tuple[type[Section], str]:
         """Return the class that reads the table at a path, and how messages call it."""
         section: type[Section] = Spec
-        owner = _TOP
+        sections, owner, is_free = [section], _TOP, False
         value: Any = self.document.data
         for step in path:
             value = value[step]
-            if isinstance(step, str) and step in section.model_fields:
-                section, owner = _sections_in(section.model_fields[step].annotation), step
+            if isinstance(step, str) and step in section.model_fields and not is_free:
+                annotation = section.model_fields[step].annotation
+                sections, owner = list(_sections_in(annotation)) or [Section], step
+                is_free = any(get_origin(each) is dict for each in (annotation, *get_args(annotation)))
             elif isinstance(step, str):  # a key of a table whose keys are free
-                owner = section.__name__.lower()
+                owner, is_free = "", False
+            section = next((each for each in sections if _is_of(value, each)), sections[0])
+            owner = owner or section.__name__.lower()
             if "kind" in section.__dict__ and not isinstance(value, list | tuple):
                 name = value["type"] if isinstance(value, Mapping) else value
                 part = self.registry.find(section.__dict__["kind"], name)
@@ -227,11 +232,15 @@ def _words_in(annotation: Any) -> Iterator[str]:
             yield from _words_in(argument)
 
 
-def _sections_in(annotation: Any) -> type[Section]:
-    """Return the one class of tables that an annotation speaks of, through lists and options."""
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the classes of tables that an annotation speaks of, through lists and options."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
+        yield annotation
     for argument in get_args(annotation):
-        if argument is not Ellipsis and (found := _sections_in(argument)) is not Section:
-            return found
-    return Section
+        yield from _sections_in(argument)
+
+
+def _is_of(value: Any, section: type[Section]) -> bool:
+    """Return whether the type of a table is that of a class."""
+    field = section.model_fields.get("type")
+    return field is not None and isinstance(value, Mapping) and value.get("type") in set(_words_in(field.annotation))

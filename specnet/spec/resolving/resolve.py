@@ -61,9 +61,13 @@ def resolve(
     problems.raise_all()
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
-            message = f"the number of {name} is unknown: neither the spec nor the data specify it"
-            hint = f"set {name.removesuffix('s')}_size, or pass {name} in Python"
-            problems.report("unknown-size", message, ("network",), hint=hint)
+            why, hint = "neither the spec nor the data specify it", f"set {name.removesuffix('s')}_size"
+            if name == "outputs" or not resolved.columns:  # else they are known, and preprocessing makes others of them
+                hint += f", or pass {name} in Python"
+            if spec.data is not None:
+                why = "it depends on the rows of the data, which are not read here"
+                hint += "; `specnet show --resolved` reads them and prints a spec with all sizes"
+            problems.report("unknown-size", f"the number of {name} is unknown: {why}", ("network",), hint=hint)
     problems.raise_all()
     return resolved
 

@@ -49,13 +49,8 @@ def boolean(text: str) -> float | None:
     return next((float(lower == pair[0]) for pair in PAIRS if lower in pair), None)
 
 
-def days(text: str, form: str | None = None) -> float | None:
-    """Return the days since 1970-01-01 UTC of a trimmed cell, in ISO's form or another, or None."""
-    if form is not None:
-        try:
-            return days_since_1970(datetime.strptime(text, form))
-        except ValueError:
-            return None
+def days(text: str) -> float | None:
+    """Return the days since 1970-01-01 UTC of a trimmed cell in ISO's form, or None."""
     match = re.fullmatch(_MOMENT, text)
     if match is None:
         return None
@@ -135,13 +130,16 @@ def sql_boolean(text: str) -> str:
     return f"CASE WHEN lower({text}) IN ({true}) THEN 1.0 WHEN lower({text}) IN ({false}) THEN 0.0 END"
 
 
-def sql_days(text: str, form: str | None = None) -> str:
+def sql_epoch_days(moment: str) -> str:
+    """Return the expression of the days from 1970-01-01 UTC to a moment."""
+    return f"epoch_us({moment}) / {_MICROSECONDS_OF_DAY}.0::DOUBLE"
+
+
+def sql_days(text: str) -> str:
     """Return the expression of what `days` says of a trimmed cell.
 
     Some versions of DuckDB leave the offset out when they convert: it is read here.
     """
-    if form is not None:
-        return f"epoch_us(try_strptime({text}, {quoted(form)})) / {_MICROSECONDS_OF_DAY}.0::DOUBLE"
     pattern = quoted(_MOMENT)
     date, clock, offset = (f"regexp_extract({text}, {pattern}, {group})" for group in (1, 2, 3))
     moment = f"epoch_us(TRY_CAST({date} || ' ' || coalesce(nullif({clock}, ''), '00:00') AS TIMESTAMP))"

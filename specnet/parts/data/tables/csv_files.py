@@ -39,6 +39,7 @@ from specnet.parts.data.tables.places import (
     opened_text,
     records,
 )
+from specnet.parts.data.tables.settings import no_header
 from specnet.parts.data.tables.signs import Signs, has_many_blank_lines, read_signs
 from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
 
@@ -97,12 +98,11 @@ class CsvFile:
     def _header(self, record: Record) -> list[str]:
         cells = [trimmed(cell) for cell in record.cells]
         if all(number(cell) is not None for cell in cells):
-            raise self._at_top(
-                "missing-header", "the header is missing: the first line holds numbers", "set header = false"
-            )
+            raise self._at_top("missing-header", "the header is missing: the first line holds numbers", no_header())
         names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
+        hint = f"rename one of them, or {no_header(self.dialect.skip + 1)}"
         problems = [
-            record.problem(self.path, self.dialect, "repeated-column", message, column)
+            record.problem(self.path, self.dialect, "repeated-column", message, column, hint)
             for column, message in repeated_names(names)
         ]
         for column, name in enumerate(record.cells):
@@ -189,7 +189,7 @@ class CsvSource(Source):
         The sign before a number's fraction.
     """
 
-    has_missing_values = has_decimal = True
+    has_missing_values = has_header = has_decimal = True
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)

@@ -13,15 +13,18 @@ from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files.large import room_needed
-from specnet.files.toml import toml_key
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import Dialect, opened_text
+from specnet.parts.data.tables.settings import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source
 
 _CELLS = Dialect()
-_ONE_OBJECT = "write one object to a line, without [ ] around them and commas between them"
+_ONE_OBJECT = (
+    "write one object to a line, without [ ] around them and commas between them,"
+    ' such as by pandas.read_json(FILE).to_json(FILE, orient="records", lines=True)'
+)
 
 
 class JsonLinesSource(Source):
@@ -124,7 +127,7 @@ class JsonLinesSource(Source):
                 raise refused("a name is empty", code="unnamed-column")
             if isinstance(value, dict | list) and name not in self._ignored:
                 message = f'column "{name}": a nested value'
-                hint = f'list the columns to use in features, or set columns.{toml_key(name)} = "ignore"'
+                hint = "list the columns to use in features, or " + setting(column_key(name), '"ignore"')
                 position = Position(line, 1)
                 raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
             text = "" if value is None or isinstance(value, dict | list) else value

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from specnet.errors import Diagnostic
-from specnet.files.toml import toml_key
-from specnet.parts.data.columns import Kind
+from specnet.parts.data.columns import KINDS_IN_WORDS, ColumnKind, kind_of
+from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat, notations_of
+from specnet.parts.data.tables.settings import column_key, setting
 
 SHARE_OF_ALL = 0.9
 """From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""
 ROWS_TO_A_CATEGORY = 5
-"""How often a text has to occur on average for a column to be one of categories."""
-RARE_TEXT = f"text with fewer than {ROWS_TO_A_CATEGORY} rows to a value"
+"""A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
+RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
 
+SAMPLE = 50
+"""About how many cells of a column tell which notations it may be in."""
 LONGEST_SHOWN = 40
 """Characters of a cell in a message."""
 EXPECTED = {
@@ -29,60 +35,154 @@ Reason = Literal["", "empty", "text", "not-a-number", "not-a-datetime"]
 
 
 @dataclass(frozen=True, slots=True)
+class Cells:
+    """What is known of a column's cells, and can be asked.
+
+    Attributes
+    ----------
+    present, numbers, dates : int
+        How many are not missing, and how many of these are numbers, and dates.
+    are_pair : bool
+        All present ones are of one pair of texts of booleans.
+    sample : sequence of str
+        Some that are present, the first one among them.
+    fitting : callable
+        Counts those that are in each of some notations.
+    differ : callable
+        Whether one of them is not the same number in two notations.
+    rows_of_texts : callable
+        Counts the rows of each text.
+    """
+
+    present: int
+    numbers: int
+    dates: int
+    are_pair: bool
+    sample: Sequence[str]
+    fitting: Callable[[Sequence[Notation]], Sequence[int]]
+    differ: Callable[[Notation, Notation], bool]
+    rows_of_texts: Callable[[], NDArray[np.intp]]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a column is.
 
     Attributes
     ----------
-    kind : str
+    kind : ColumnKind
     reason : str
         Why it is ignored, or the code of the mistake that some of its cells are.
+    notations : tuple of Notation
+        Those that nearly all cells are in, where the kind is none of them: no cell decides between several, or some
+        cells are in none.
+    example : str
+        A cell that is in all of these.
     """
 
-    kind: Kind
+    kind: ColumnKind
     reason: Reason = ""
+    notations: tuple[Notation, ...] = ()
+    example: str = ""
 
 
-def verdict(present: int, numbers: int, pair: bool, dates: int, distinct: Callable[[], int]) -> Verdict:
-    """Return what a column is.
+def verdict(cells: Cells) -> Verdict:
+    """Return what a column is."""
+    present = cells.present
+    if not present:
+        return Verdict("ignore", "empty")
+    if cells.are_pair:
+        return Verdict("boolean")
+    if cells.numbers == present:
+        return Verdict("numeric")
+    if cells.dates == present:
+        return Verdict("datetime")
+    notations = notations_of(cells.sample)
+    counts = list(zip(notations, cells.fitting(notations) if notations else (), strict=True))
+    whole = _distinguished([notation for notation, count in counts if count == present], cells)
+    # Beside 0.1, a cell of 10 % may be 0.1 too.
+    is_mixed = bool(cells.numbers) and any(isinstance(each, NumberFormat) and each.unit for each in whole)
+    if len(whole) == 1 and not is_mixed:
+        return Verdict(whole[0])
+    if cells.numbers >= SHARE_OF_ALL * present:
+        return Verdict("numeric", "not-a-number", tuple(whole))
+    if cells.dates >= SHARE_OF_ALL * present:
+        return Verdict("datetime", "not-a-datetime")
+    nearly = whole or [notation for notation, count in counts if count >= SHARE_OF_ALL * present]
+    said = (tuple(nearly), _example(cells.sample, nearly)) if nearly else ()
+    if are_frequent(cells.rows_of_texts()):
+        return Verdict("category", "", *said)
+    return Verdict("ignore", "text", *said)
+
+
+def are_frequent(counts: NDArray[np.intp]) -> bool:
+    """Return whether at least half of some rows have a text that is frequent, of the rows of each text."""
+    return bool(2 * counts[counts >= ROWS_TO_A_CATEGORY].sum() >= counts.sum())
+
+
+def _distinguished(notations: Sequence[Notation], cells: Cells) -> list[Notation]:
+    """Return those of some notations that all cells are in which say different things of them."""
+    dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
+    numbers = [each for each in notations if isinstance(each, NumberFormat)]
+    if len(numbers) > 1 and not cells.differ(*numbers):
+        del numbers[1:]
+    return [*dates.values(), *numbers]
+
+
+def _example(sample: Sequence[str], notations: Sequence[Notation]) -> str:
+    """Return a text that is in all of some notations, and as different as one is in them."""
+    fitting = [text for text in sample if all(each.value(text) is not None for each in notations)]
+    return max(fitting, key=lambda text: len({each.value(text) for each in notations}), default=sample[0])
+
+
+def left_as_text(name: str, found: Verdict, source: str | None, hint: str | None = None) -> Diagnostic | None:
+    """Return the warning about a column of text that is left out, or may be numbers or dates; None for others.
 
     Parameters
     ----------
-    present, numbers, dates : int
-        How many of its cells are not missing, and how many of these are numbers, and dates.
-    pair : bool
-        All present cells are of one pair of texts of booleans.
-    distinct : callable
-        Counts the distinct texts.
+    name : str
+    found : Verdict
+    source : str or None
+        The file.
+    hint : str, optional
+        What to do, where no spec is to be changed.
     """
-    if not present:
-        return Verdict("ignore", "empty")
-    if pair:
-        return Verdict("boolean")
-    if numbers == present:
-        return Verdict("numeric")
-    if dates == present:
-        return Verdict("datetime")
-    if numbers >= SHARE_OF_ALL * present:
-        return Verdict("numeric", "not-a-number")
-    if dates >= SHARE_OF_ALL * present:
-        return Verdict("datetime", "not-a-datetime")
-    if present >= ROWS_TO_A_CATEGORY * distinct():
-        return Verdict("category")
-    return Verdict("ignore", "text")
+    kind = kind_of(found.kind)
+    code = "other-notation" if found.notations else "ignored-column"
+    message = f'column "{name}" is {KINDS_IN_WORDS[kind]}'
+    if kind not in ("ignore", "category"):
+        return None
+    if found.notations:
+        message += f": {_doubt(found)}"
+        hint = hint or notation_hint(name, found.notations)
+    elif found.reason == "text":
+        message += f": it is {RARE_TEXT}"
+        hint = hint or setting(column_key(name), '"category"', '"ignore"')
+    else:
+        return None
+    return Diagnostic(code, message, source=source, hint=hint)
 
 
-def ignored_text(name: str, source: str | None, hint: str | None = None) -> Diagnostic:
-    """Return the warning about a column that is left out."""
-    message = f'column "{name}" is ignored: it is {RARE_TEXT}'
-    hint = hint or f'use columns.{toml_key(name)} = "category" or "ignore"'
-    return Diagnostic("ignored-column", message, source=source, hint=hint)
+def notation_hint(name: str, notations: Sequence[Notation]) -> str:
+    """Return how a column is read in one of some notations."""
+    return setting(column_key(name), *(each.written() for each in notations))
 
 
-def mistaken(name: str, kind: Kind, cell: str, row: int, count: int) -> str:
+def _doubt(found: Verdict) -> str:
+    cell = f'"{shown_cell(found.example)}"'
+    if len(found.notations) > 1:
+        return f"{cell} can be {' or '.join(each.shown(found.example) for each in found.notations)}"
+    noun = "dates" if isinstance(found.notations[0], DatetimeFormat) else "numbers"
+    return f"most of its cells, but not all, are {noun} such as {cell}"
+
+
+def mistaken(name: str, kind: ColumnKind, cell: str, row: int, count: int) -> str:
     """Return what to say of the first of so many cells that do not fit their column's kind."""
+    expected = EXPECTED[kind_of(kind)][1]
+    if isinstance(kind, DatetimeFormat):
+        expected = f"a date in the format {kind.format}"
     more = f", and in {count - 1} more" if count > 1 else ""
-    return f'column "{name}": expected {EXPECTED[kind][1]}, got "{shown_cell(cell)}" in row {row}{more}'
+    return f'column "{name}": expected {expected}, got "{shown_cell(cell)}" in row {row}{more}'
 
 
 def shown_cell(cell: str) -> str:

@@ -16,6 +16,8 @@ from typing import BinaryIO, cast
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
+from specnet.files.toml import toml_text
+from specnet.parts.data.tables.settings import setting
 
 PathLike = str | os.PathLike[str]
 
@@ -249,7 +251,8 @@ def faulty_record(path: PathLike, dialect: Dialect, width: int) -> Diagnostic | 
                 return record.problem(path, dialect, "ragged-row", message)
             if "\0" in record.text:
                 found = next((place for place, cell in enumerate(record.cells) if "\0" in cell), None)
-                hint = 'set encoding = "utf-16"' if record.text.count("\0") > len(record.text) // 3 else None
+                is_utf16 = record.text.count("\0") > len(record.text) // 3
+                hint = setting("encoding", '"utf-16"') if is_utf16 else None
                 return record.problem(path, dialect, "encoding", "a null character", found, hint)
             end = end or record.end
             if odd is None and record.end not in ("", end):
@@ -285,7 +288,8 @@ def _undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
                     position = Position(number, len(line[: error.start].decode()) + 1)
                     break
     other = "utf-16" if marked else "latin-1"
-    hint = f'set encoding = "{other}", or save the file as UTF-8' if dialect.is_utf8 else "set another encoding"
+    hint = f"{setting('encoding', toml_text(other))}, or save the file as UTF-8"
+    hint = hint if dialect.is_utf8 else "set another encoding"
     if nulls and not marked:
         hint = "this is not a text file; save the table as CSV"
     message = f"not valid {dialect.encoding.upper()}"

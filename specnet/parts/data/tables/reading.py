@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
-from specnet.files.toml import toml_key
-from specnet.parts.data.columns import Column, ColumnKind, DatetimeFormat, Kind, kind_of
+from specnet.files.toml import toml_text
+from specnet.parts.data.columns import Column, ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import SPACE, category, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, ignored_text, mistaken, shown_cell
+from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, left_as_text, mistaken, notation_hint
+from specnet.parts.data.tables.settings import column_key, longer, setting
 from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
@@ -41,6 +43,8 @@ class Wanted:
         The target is labels, or 0 or 1 in each of several columns; else numbers.
     drops : bool
         Rows without a target are left out.
+    predicted : tuple of str
+        Columns that are read as others are, and are to be a target.
     """
 
     features: tuple[str, ...] | None
@@ -48,6 +52,7 @@ class Wanted:
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     labels: bool = False
     drops: bool = False
+    predicted: tuple[str, ...] = ()
 
     @property
     def label(self) -> str | None:
@@ -104,6 +109,12 @@ class _Reading:
         self.features = self._features()
         self.judged = [name for name in self.features if name not in wanted.kinds]
         self.kinds = {name: wanted.kinds[name] for name in self.features if name in wanted.kinds}
+        kind: Kind = "category" if wanted.label else "boolean" if wanted.labels else "numeric"
+        self.target_kinds: dict[str, ColumnKind] = dict.fromkeys(wanted.targets, kind)
+        if not wanted.labels:
+            self.target_kinds |= {
+                name: said for name in wanted.targets if isinstance(said := wanted.kinds.get(name), NumberFormat)
+            }
 
     def content(self) -> Content:
         with opened(self.source.real_paths(), len(self.source.names)) as duck:
@@ -113,7 +124,7 @@ class _Reading:
         """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
 
         def error(names: Sequence[str], *path: str | int) -> Diagnostic:
-            return replace(unknown_columns(self.source.paths[0], self.source.names, names), path=path, source=None)
+            return replace(unknown_columns(self.source, names), path=path, source=None)
 
         wanted = self.wanted
         for index, name in enumerate(wanted.targets):
@@ -141,7 +152,7 @@ class _Reading:
         if unlisted:
             message = f'column "{unlisted[0]}" has no kind: where columns lists the target, it lists every column'
             raise DataError(
-                Diagnostic("unlisted-column", message, ("columns",), hint=f"add columns.{toml_key(unlisted[0])}")
+                Diagnostic("unlisted-column", message, ("columns",), hint=f"add data.{column_key(unlisted[0])}")
             )
         left_out = {*wanted.targets, *(name for name, kind in wanted.kinds.items() if kind == "ignore")}
         found = [name for name in self.source.names if name not in left_out]
@@ -206,22 +217,27 @@ class _Reading:
                     X[:, index], texts[name] = store.codes(self.places[name])
             y, gaps = self._target(store, target)
         except DuckError as error:
-            forms = [name for name, kind in self.kinds.items() if isinstance(kind, DatetimeFormat)]
-            path = ("columns", forms[0]) if forms else ()
-            raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}", path)) from None
+            raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}")) from None
         X, y, kept = self._with_target(X, y, gaps)
         return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings), kept)
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
-        verdicts = store.verdicts([self.places[name] for name in self.judged])
-        broken, refused = {}, []
+        broken: dict[int, Verdict] = {}
+        targets = [name for name in self.wanted.targets if not (self.wanted.labels or name in self.wanted.kinds)]
+        verdicts = store.verdicts([self.places[name] for name in (*self.judged, *targets)])
+        for name in targets:
+            found = verdicts[self.places[name]]
+            if isinstance(found.kind, NumberFormat):
+                self.target_kinds[name] = found.kind
+            broken[self.places[name]] = found
+        refused = []
         for name in self.judged:
             found = verdicts[self.places[name]]
+            warning = left_as_text(name, found, self.source.paths[0])
+            if warning is not None:
+                self.warnings.append(warning)
             if found.kind == "ignore":
-                if found.reason == "text":
-                    hint = self._decimal_hint(store.some_texts(self.places[name]))
-                    self.warnings.append(ignored_text(name, self.source.paths[0], hint))
                 if self.wanted.features is not None:
                     refused.append(self._refused_feature(name, found))
                 continue
@@ -235,21 +251,15 @@ class _Reading:
             raise self._no_features()
         return broken
 
-    def _decimal_hint(self, texts: Sequence[str]) -> str | None:
-        """Return how texts are read as numbers, if they are such with another decimal sign."""
-        if not self.source.has_decimal:
-            return None
-        other = "," if self.source.decimal == "." else "."
-        if any(number(text, other) is None for text in texts):
-            return None
-        return f'if these are numbers, set data.decimal = "{other}"'
-
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
         why = "has no cell that is present" if found.reason == "empty" else f"is {RARE_TEXT}"
-        hint = "remove it" if found.reason == "empty" else f'remove it, or set columns.{toml_key(name)} = "category"'
+        ways = ["remove it"] if found.reason == "empty" else ["remove it", setting(column_key(name), '"category"')]
         assert self.wanted.features is not None
         return Diagnostic(
-            "ignored-column", f'column "{name}" {why}', ("features", self.wanted.features.index(name)), hint=hint
+            "ignored-column",
+            f'column "{name}" {why}',
+            ("features", self.wanted.features.index(name)),
+            hint=", or ".join(ways),
         )
 
     def _refuse_misfits(self, store: Store, values: dict[int, str], broken: Mapping[int, Verdict]) -> None:
@@ -257,27 +267,40 @@ class _Reading:
         said = {self.places[name] for name in (*self.kinds, *self.wanted.targets) if name not in judged}
         asked = {place: value for place, value in values.items() if place in said or place in broken}
         mistakes = []
-        for place, (count, row, text) in store.misfits(asked, MOST_MISTAKES).items():
+        misfits = store.misfits(asked, MOST_MISTAKES)
+        every = [cell for misfit in misfits.values() for cell in misfit.cells]
+        for place, misfit in misfits.items():
             name = self.source.names[place]
-            kind = self._target_kind() if name in self.wanted.targets else kind_of(self.kinds[name])
-            message = mistaken(name, kind, text, row + 1, count)
-            ways = [f'add "{shown_cell(text)}" to missing_values'] if self.source.has_missing_values else []
-            if kind == "numeric" and (hint := self._decimal_hint([text])) is not None:
-                ways.insert(0, hint)
-            if name not in self.wanted.targets:
-                ways.append(f'set columns.{toml_key(name)} = "category" or "ignore"')
-            mistakes.append(Mistake(row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
+            written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
+            kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
+            ways = [*self._notation_hint(name, kind, misfit.cells[0], broken.get(place))]
+            if self.source.has_missing_values:
+                ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
+            if name not in (*self.wanted.targets, *self.wanted.predicted):
+                ways.append(setting(column_key(name), '"category"', '"ignore"'))
+            mistakes.append(Mistake(misfit.row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
         if mistakes:
             mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
 
-    def _target_kind(self) -> Kind:
-        return "category" if self.wanted.label else "boolean" if self.wanted.labels else "numeric"
+    def _notation_hint(self, name: str, kind: Kind, text: str, judged: Verdict | None) -> Iterator[str]:
+        """Yield how a column is read so that a cell which is no plain number is one, as all others are."""
+        if kind != "numeric":
+            return
+        found = (
+            judged.notations if judged else [each for each in notations_of([text]) if isinstance(each, NumberFormat)]
+        )
+        other = "," if self.source.decimal == "." else "."
+        if self.source.has_decimal and len(found) == 1 and number(text, other) is not None:
+            yield setting("decimal", toml_text(other))
+        elif found:
+            yield notation_hint(name, found)
 
     def _target_value(self, store: Store, name: str) -> str:
         place = self.places[name]
-        number = store.value(place, "numeric")
-        return f"coalesce({number}, {store.value(place, 'boolean')})" if self.wanted.labels else number
+        if not self.wanted.labels:
+            return store.value(place, self.target_kinds[name])
+        return f"coalesce({store.value(place, 'numeric')}, {store.value(place, 'boolean')})"
 
     def _target(self, store: Store, values: Mapping[int, str]) -> tuple[NDArray[Any] | None, NDArray[np.bool_]]:
         """Return the target, and where it is missing, (rows, targets)."""
@@ -303,7 +326,7 @@ class _Reading:
                 name, row, count = self.wanted.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
                 more = f", and in {count - 1} more" if count > 1 else ""
                 message = f'column "{name}": the target is missing in row {row + 1}{more}'
-                hint = 'set missing_target = "drop" to leave such rows out'
+                hint = setting("missing_target", '"drop"') + " to leave such rows out"
                 mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
             raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
         kept = np.flatnonzero(~gaps.any(axis=1))
@@ -321,7 +344,7 @@ class _Reading:
                 "nested-value",
                 f'column "{name}": nested values and bytes are not supported ({types[self.places[name]]})',
                 source=self.source.paths[0],
-                hint=f'set columns.{toml_key(name)} = "ignore"',
+                hint=setting(column_key(name), '"ignore"'),
             )
             for name in (*self.features, *self.wanted.targets)
             if is_nested(types[self.places[name]])
@@ -330,11 +353,10 @@ class _Reading:
             raise DataError(*problems[:MOST_MISTAKES])
 
     def _columns(self, texts: Mapping[str, NDArray[np.str_]]) -> tuple[Column, ...]:
-        return tuple(Column(name, kind_of(self.kinds[name]), texts.get(name)) for name in self.features)
+        return tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
 
     def _all_kinds(self) -> dict[str, ColumnKind]:
-        target: dict[str, Any] = dict.fromkeys(self.wanted.targets, self._target_kind())
-        chosen = {name: self.kinds[name] for name in self.features} | target
+        chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
         return {name: chosen.get(name, "ignore") for name in self.source.names}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +11,20 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
-from specnet.files.toml import toml_key
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
-from specnet.parts.data.columns import KINDS_IN_WORDS, Column, ColumnKind, Kind
+from specnet.parts.data.columns import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.reading import Content
+from specnet.parts.data.tables.settings import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
+from specnet.parts.part import FieldProblem
+
+_NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
+    "time": (("numeric", "datetime"), "a split by time needs numbers or dates"),
+    "column": (("category",), "a split by column needs texts"),
+    "sample_weight": (("numeric", "boolean"), "weights need numbers"),
+}
+"""The kinds of columns that a role can have, by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,18 @@ class Roles:
         }
         return {name: path for path, name in {("sample_weight",): self.weight, **split}.items() if name is not None}
 
+    def problems(self, kinds: Mapping[str, ColumnKind]) -> Iterator[FieldProblem]:
+        """Yield which kinds of columns, as far as they are said, do not go with what the columns are used for."""
+        for name, path in self.paths.items():
+            kind, (needed, words) = kind_of(kinds.get(name, "ignore")), _NEEDED.get(path[-1], (KINDS, ""))
+            if kind not in (*needed, "ignore"):
+                yield FieldProblem(("columns", name), f'"{name}" is {KINDS_IN_WORDS[kind]}; {words}', "column-kind")
+
     def refuse_unknown(self, source: Source) -> None:
         """Refuse columns that a source does not have, where the spec names them."""
         names = set(source.names)
         problems = [
-            replace(unknown_columns(source.paths[0], source.names, [name]), path=path, source=None)
+            replace(unknown_columns(source, [name]), path=path, source=None)
             for name, path in self.paths.items()
             if name not in names
         ]
@@ -70,7 +87,7 @@ class Roles:
         Raises
         ------
         DataError
-            If a time is missing or is none, a word is no part of a split, or the column is of another kind.
+            If a time is missing or is none, or a word is no part of a split.
         """
         name = self.split.by_column
         if name is None:
@@ -80,8 +97,7 @@ class Roles:
             return _times(column, cells, content, source)
         if self.split.group is not None:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
-        if column.texts is None:
-            raise _wrong_kind(column, "a split by column needs texts", ("split", "column"), "category")
+        assert column.texts is not None, "it is a category"
         said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
         wrong = ~np.isin(said, SPLIT_PARTS)
         if wrong.any():
@@ -97,13 +113,11 @@ class Roles:
         Raises
         ------
         DataError
-            If one is missing or negative, or the column is not of numbers.
+            If one is missing or negative.
         """
         if self.weight is None:
             return None
-        column, cells = _found(content, self.weight)
-        if column.kind not in ("numeric", "boolean"):
-            raise _wrong_kind(column, "weights need numbers", ("sample_weight",), "numeric")
+        _, cells = _found(content, self.weight)
         if np.isnan(cells).any():
             first = int(np.isnan(cells).argmax())
             raise _wrong_cell(self.weight, first, "the weight is missing", "missing-cell", content, source)
@@ -128,15 +142,10 @@ def _wrong_cell(name: str, row: int, what: str, code: str, content: Content, sou
     return DataError(*source.located([Mistake(place, source.names.index(name), code, message)]))
 
 
-def _wrong_kind(column: Column, needed: str, path: Path, kind: Kind) -> DataError:
-    message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; {needed}'
-    return DataError(Diagnostic("column-kind", message, path, hint=f'set columns.{toml_key(column.name)} = "{kind}"'))
-
-
 def _times(column: Column, cells: NDArray[np.float64], content: Content, source: Source) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
-        hint = f'set columns.{toml_key(column.name)} = {{ type = "datetime", format = "%d/%m/%Y" }}'
+        hint = setting(column_key(column.name), DatetimeFormat(type="datetime", format="%d/%m/%Y").written())
         raise DataError(Diagnostic("split", message, ("split", "time"), hint=hint))
     if np.isnan(cells).any():
         first = int(np.isnan(cells).argmax())

@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.cells import number
 from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.places import DELIMITERS
+from specnet.parts.data.tables.settings import setting
 from specnet.parts.data.tables.types import is_nested
 
 WILDCARDS = frozenset("*?[")
@@ -69,6 +72,8 @@ class Source(ABC):
     """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
     has_missing_values = False
     """Whether a spec can say what a missing cell holds."""
+    has_header = False
+    """Whether a spec can say where the names of the columns are."""
     has_decimal = False
     """Whether a spec can say what stands before a number's fraction."""
 
@@ -161,14 +166,19 @@ def undivided(names: Sequence[str]) -> str | None:
     return next((sign for sign in DELIMITERS if len(names) == 1 and sign in names[0]), None)
 
 
-def unknown_columns(path: str, names: Sequence[str], asked: Sequence[str]) -> Diagnostic:
+def unknown_columns(source: Source, asked: Sequence[str]) -> Diagnostic:
     """Return the error of columns that a file does not have, of which there are some."""
+    path, names = source.paths[0], source.names
     close = [meant(names, name) for name in asked]
     sign = undivided(names)
     if sign is not None:
-        hint = "set delimiter = " + ('"\\t"' if sign == "\t" else f'"{sign}"')
+        hint = setting("delimiter", toml_text(sign))
     else:
         hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
+        if source.has_header and any(number(name) is not None for name in names):
+            hint += f", or {setting('header', 'false')} if the first line is no header"
+        elif source.has_header and len(names) == 1:
+            hint += f", or {setting('skip', '1')} if the header is the second line"
     message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
     return Diagnostic("unknown-column", message, source=path, hint=hint)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.columns import ColumnKind, DatetimeFormat
+from specnet.parts.data.columns import ColumnKind
+from specnet.parts.data.notations import Notation
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
     PAIRS,
@@ -28,7 +30,7 @@ from specnet.parts.data.tables.cells import (
     sql_trimmed,
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
-from specnet.parts.data.tables.judging import Verdict, verdict
+from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, Cells, Verdict, verdict
 from specnet.parts.data.tables.source import Mistake, Source
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
@@ -37,10 +39,18 @@ NUMBERS_AT_ONCE = 2**23
 FIGURES_AT_ONCE = MOST_EXPRESSIONS // 4
 """Their expressions are long: planning four times as many together takes more than four times as long."""
 TEXTS_AT_ONCE = 2**15
-FEW_TEXTS = 50
 LARGEST_TEXTS = 2**30
 """Bytes that the texts of a category may take."""
 _NULL_END = "suffix(x, chr(0))"
+
+
+@dataclass(frozen=True, slots=True)
+class Misfits:
+    """Cells of a column that do not fit its kind: how many, the row of the first, and its text and some others."""
+
+    count: int
+    row: int
+    cells: tuple[str, ...]
 
 
 class Store:
@@ -63,20 +73,48 @@ class Store:
         """Return what columns are, judged by all their cells."""
         counts = self._counted(places)
         others = [place for place in places if not counts[place][0] == counts[place][1] > 0]
+        some = f"place % {1 + self.rows // SAMPLE} = 0"
         words = self._aggregated(
             others,
             lambda place: [
                 f"count(t{place})",
                 f"count({sql_days(f't{place}')})",
                 *(f"count(*) FILTER ({sql_pair(f't{place}', pair)})" for pair in PAIRS),
+                f"arg_min(t{place}, place)",
+                f"list(t{place}) FILTER (length(t{place}) <= {LONGEST_SHOWN} AND {some})",
             ],
         )
-        found = {}
-        for place in places:
-            cells, numbers = counts[place]
-            present, dates, *pairs = words.get(place, (cells, 0))
-            found[place] = verdict(present, numbers, present in pairs, dates, partial(self._distinct, place))
-        return found
+        return {place: verdict(self._cells(place, counts[place], words.get(place))) for place in places}
+
+    def _cells(self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None) -> Cells:
+        """Return what is known of a column; without words it is numbers."""
+        cells, numbers = counts
+        present, dates, *pairs, first, some = words or (cells, 0, None, None)
+        return Cells(
+            present,
+            numbers,
+            dates,
+            present in pairs,
+            [first, *(some or ())],
+            partial(self._fitting, place),
+            partial(self._differ, place),
+            partial(self._rows_of_texts, place),
+        )
+
+    def _fitting(self, place: int, notations: Sequence[Notation]) -> tuple[int, ...]:
+        counts = self._aggregated(
+            [place], lambda place: [f"count({notation.sql(f't{place}')})" for notation in notations]
+        )
+        return counts[place]
+
+    def _differ(self, place: int, one: Notation, other: Notation) -> bool:
+        differing = f"count(*) FILTER ({one.sql(f't{place}')} <> {other.sql(f't{place}')})"
+        return bool(self._aggregated([place], lambda _: [differing])[place][0])
+
+    def _rows_of_texts(self, place: int) -> NDArray[np.intp]:
+        texts = f"SELECT {sql_category(self._text(place))} AS x FROM cells"
+        (counts,) = self._duck.columns(f"SELECT count(*) AS n FROM ({texts}) WHERE x IS NOT NULL GROUP BY x")
+        return counts
 
     def _counted(self, places: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """Return how many cells columns have, and how many of these are numbers.
@@ -101,13 +139,13 @@ class Store:
 
     def value(self, place: int, kind: ColumnKind) -> str:
         """Return the expression of a column's cells as numbers, of any kind but category."""
-        if isinstance(kind, DatetimeFormat):
-            return sql_days(f"t{place}", kind.format)
+        if not isinstance(kind, str):
+            return kind.sql(f"t{place}")
         if kind == "numeric":
             return self._number(place)
         return sql_boolean(f"t{place}") if kind == "boolean" else sql_days(f"t{place}")
 
-    def misfits(self, values: dict[int, str], most: int) -> dict[int, tuple[int, int, str]]:
+    def misfits(self, values: dict[int, str], most: int) -> dict[int, Misfits]:
         """Return which columns have cells that are there without a value; of so many columns at least, if there are.
 
         Parameters
@@ -115,24 +153,24 @@ class Store:
         values : dict of int to str
             An expression for each place.
         most : int
-
-        Returns
-        -------
-        dict of int to (int, int, str)
-            How many there are in a column, the row of the first, and its text.
         """
 
         def of_wrong(place: int) -> list[str]:
             wrong = f"FILTER (t{place} IS NOT NULL AND ({values[place]}) IS NULL)"
-            return [f"count(*) {wrong}", f"min(place) {wrong}", f"arg_min(t{place}, place) {wrong}"]
+            figures = ("count(*)", "min(place)", f"arg_min(t{place}, place)", f"min(t{place})", f"max(t{place})")
+            return [f"{figure} {wrong}" for figure in figures]
 
-        found: dict[int, tuple[int, int, str]] = {}
+        found: dict[int, Misfits] = {}
         remaining = iter(values)
         while len(found) < most and (some := list(islice(remaining, FIGURES_AT_ONCE // 2))):
             counts = self._aggregated(some, lambda place: [f"count(c{place})", f"count({values[place]})"])
             suspects = [place for place, (cells, right) in counts.items() if cells > right]
             wrong = self._aggregated(suspects, of_wrong)
-            found |= {place: (count, row, text) for place, (count, row, text) in wrong.items() if count}
+            found |= {
+                place: Misfits(count, row, tuple(dict.fromkeys(texts)))
+                for place, (count, row, *texts) in wrong.items()
+                if count
+            }
         return found
 
     def fill(self, table: NDArray[np.float64], values: Sequence[tuple[int, int, str]]) -> None:
@@ -192,18 +230,6 @@ class Store:
         row: int = self._duck.rows(rows)[0][0]
         message = f'column "{self._source.names[place]}": text ends in a null character in row {row + 1}'
         return Mistake(row, place, "encoding", message)
-
-    def some_texts(self, place: int) -> list[str]:
-        """Return the texts of some cells of a column that are not missing."""
-        query = (
-            f"SELECT t{place} FROM ({self._inner([place], f't{place}')}) WHERE t{place} IS NOT NULL LIMIT {FEW_TEXTS}"
-        )
-        return [text for (text,) in self._duck.rows(query)]
-
-    def _distinct(self, place: int) -> int:
-        text = sql_category(self._text(place))
-        count: int = self._duck.rows(f"SELECT count(x) FROM (SELECT DISTINCT {text} AS x FROM cells)")[0][0]
-        return count
 
     def _aggregated(self, places: Sequence[int], expressions: Callable[[int], list[str]]) -> dict[int, tuple[Any, ...]]:
         """Return several figures of each column."""

@@ -1,0 +1,59 @@
+"""How hints tell a reader to set a key of a spec's data: in the spec, or where there is none yet, as an option."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from specnet.files.toml import toml_key, toml_text, toml_value
+
+_AS_OPTIONS: ContextVar[bool] = ContextVar("as_options", default=False)
+
+
+@contextmanager
+def settings_as_options() -> Iterator[None]:
+    """Let hints name options of `specnet new`, which writes the spec."""
+    token = _AS_OPTIONS.set(True)
+    try:
+        yield
+    finally:
+        _AS_OPTIONS.reset(token)
+
+
+def setting(key: str, *values: str) -> str:
+    """Return the hint to set a key of the data to one of some values, which are written as TOML."""
+    if not _AS_OPTIONS.get():
+        return f"set data.{key} = {' or '.join(values)}"
+    return "use " + " or ".join(f"--set {_quoted(f'data.{key}={_plain(value)}')}" for value in values)
+
+
+def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterable[str] = ()) -> str:
+    """Return the hint to add texts to a list of the data; an option has the whole list, and what others add to it."""
+    if not _AS_OPTIONS.get():
+        return f"add {' and '.join(map(toml_text, added))} to data.{key}"
+    return setting(key, toml_value(list(dict.fromkeys([*items, *added, *others]))))
+
+
+def no_header(skip: int | None = None) -> str:
+    """Return the hint to read a file without its header, or with one that is skipped."""
+    ways = [setting("header", "false"), *([] if skip is None else [setting("skip", str(skip))])]
+    return f"{' and '.join(ways)}; the columns are then column_1, column_2, …"
+
+
+def column_key(name: str) -> str:
+    """Return the key of a column's kind."""
+    return f"columns.{toml_key(name)}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a shell has it, in quotes too where a sentence would hide its last sign."""
+    quoted = shlex.quote(text)
+    return quoted if quoted != text or text[-1].isalnum() else f"'{text}'"
+
+
+def _plain(value: str) -> str:
+    """Return a value as an option has it: a single word, or a sign, without quotes."""
+    inner = value[1:-1]
+    return inner if value == f'"{inner}"' and not set(inner) & set('\\"') and not inner[:1].isdigit() else value
