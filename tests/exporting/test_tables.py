@@ -174,6 +174,19 @@ def test_float32_prepares_in_float64(make: Any, target: str, tmp_path: Path):
     assert exported(make("float32"), target, tmp_path / f"m{SUFFIXES[target]}").proof.rounding == 0
 
 
+@pytest.mark.parametrize("codes", [1, 3, 400])
+def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
+    X = np.stack([np.arange(5.0 * codes) % codes, np.random.default_rng(0).normal(size=5 * codes)], axis=1)
+    kinds = (Column("a", "category", np.array([f"{code:03d}" for code in range(codes)])), Column("b", "numeric"))
+    written = [
+        ColumnGroup(columns=("a",), steps=(OneHot(),)),
+        ColumnGroup(columns=("b",), steps=(Impute(), Standardize())),
+    ]
+    model = model_of(written, RawColumns(X, kinds), "float64", "mse")
+    rows, _ = probe_rows(find_target("numpy").program(model, np.dtype("float64")))
+    assert model.untrained_gaps(rows).any(axis=0).all()
+
+
 @pytest.mark.slow
 def test_numpy_takes_rows_tables_and_what_is_missing(tmp_path: Path):
     model, rows = table_model(), asked_rows()
