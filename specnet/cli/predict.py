@@ -47,6 +47,10 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave rows with gaps unlike any in training without a prediction.")
     ] = False,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option("--escape-formulas", help="Write an apostrophe before texts that spreadsheets would compute."),
+    ] = False,
     force: ForceOption = False,
     limit: LimitOption = None,
     output_format: FormatOption = OutputFormat.TEXT,
@@ -66,6 +70,7 @@ def predict(
     specnet predict runs/wine_csv/1 specs/data/wine.csv --keep alcohol,cultivar -o predictions.csv
     """
     with reporting(output_format, quiet) as output:
+        from specnet.cli.formulas import Formulas
         from specnet.cli.predictions import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
         from specnet.data import read_inputs
         from specnet.files import refuse_taken, write_file
@@ -81,14 +86,17 @@ def predict(
                 raise UsageError("the output would overwrite the input data", source=str(out))
             if not force:
                 refuse_taken(out)
+        if escape_formulas and (output.as_json if out is None else out.suffix != ".csv"):
+            raise UsageError("only CSV has formulas to escape", source="--escape-formulas")
         loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
         with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
             with reading_shown(shown):
                 raw = read_inputs(file, loaded.network.resolved)
             kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
+            formulas = Formulas(escape_formulas)
             predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, strict=strict)
             if out is not None:
-                write_file(out, WRITERS[out.suffix](predictions))
+                write_file(out, WRITERS[out.suffix](predictions, formulas))
             elif output.as_json:
                 columns: dict[str, list[Any]] = {}
                 for part in predictions:
@@ -96,8 +104,8 @@ def predict(
                         columns.setdefault(name, []).extend(cells.texts)
                 output.data |= {"columns": columns}
             else:
-                output.data_stream().writelines(csv_bytes(predictions))
-        for warning in predictions.warnings():
+                output.data_stream().writelines(csv_bytes(predictions, formulas))
+        for warning in (*predictions.warnings(), *formulas.warnings("<stdout>" if out is None else str(out))):
             output.warning(warning)
         output.data |= {"rows": len(raw)}
         if out is not None:

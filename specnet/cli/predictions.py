@@ -10,6 +10,7 @@ from itertools import chain, repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.cli.formulas import Formulas
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns
 from specnet.errors import DataError, Diagnostic
@@ -148,23 +149,25 @@ def _exact(values: Array) -> Cells:
     return Cells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
 
 
-def csv_bytes(predictions: Predictions) -> Iterator[bytes]:
+def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
     """Yield the pieces of a CSV file."""
     for index, part in enumerate(predictions):
         text, columns = io.StringIO(), exact(part)
         writer = csv.writer(text, lineterminator="\n")
         if not index:
-            writer.writerow(columns)
-        writer.writerows(zip(*(cells.texts for cells in columns.values()), strict=True))
+            writer.writerow(formulas.written(columns))
+        kinds = columns.values()
+        texts = (cells.texts if cells.type == "DOUBLE" else formulas.written(cells.texts) for cells in kinds)
+        writer.writerows(zip(*texts, strict=True))
         yield text.getvalue().encode()
 
 
-def _parquet_bytes(predictions: Predictions) -> Iterator[bytes]:
+def _parquet_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
     """Yield the pieces of a Parquet file."""
     yield from parquet_pieces(map(exact, predictions))
 
 
-def _npy_bytes(predictions: Predictions) -> Iterator[bytes]:
+def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
     """Yield the pieces of an array of the predictions, (rows,) or (rows, outputs).
 
     Where there is none it has NaN, or an empty text.

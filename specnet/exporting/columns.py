@@ -101,7 +101,10 @@ def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[s
 
 
 def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Generator) -> RawColumns:
-    """Return rows of numbers with texts in the columns of categories: each code's in turn, and others without one."""
+    """Return rows of numbers with texts in the columns of categories: each code's in turn, and others without one.
+
+    A missing cell is always among them.
+    """
     if not any(column.is_text for column in columns):
         return RawColumns(X)
     X, kinds = X.copy(), []
@@ -112,11 +115,11 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
             others = _unknown_texts(known)
             texts = np.array(sorted([*known, *others]), np.str_)
             index = {text: float(number) for number, text in enumerate(texts.tolist())} | {"": np.nan}
-            order = generator.permutation(1 + len(column.codes))
+            order = np.array([0, *(1 + generator.permutation(len(column.codes)))])
             codes = generator.permutation(order[np.arange(len(X)) % len(order)])
-            without = [index[text] for text in (*others, *([] if "" in column.codes else [""]))]
-            chosen = generator.choice(without, len(X))
-            X[:, place] = np.where(codes == 0, chosen, np.array([0.0, *map(index.get, column.codes)])[codes])
+            without = [index[text] for text in ("", *others)]
+            X[:, place] = np.array([0.0, *map(index.get, column.codes)])[codes]
+            X[codes == 0, place] = np.resize(without, (codes == 0).sum())
         kinds.append(Column(column.name, column.kind, texts))
     return RawColumns(X, tuple(kinds))
 

@@ -215,3 +215,31 @@ def test_what_a_kind_of_file_cannot_hold(specnet: Specnet, gappy: Path, folder: 
         assert ended.status
         pinned(ended.err)
         assert not (folder / options[1]).exists()
+
+
+def test_labels_that_are_formulas_to_spreadsheets_are_told_of_and_escaped(
+    specnet: Specnet, folder: Path, pinned: Pinned
+) -> None:
+    lines = [f"{row % 5},{row % 7 - 3},{'=1+1' if row % 2 else '@sum'}" for row in range(40)]
+    (folder / "rows.csv").write_text("\n".join(["a,-b,y", *lines]) + "\n")
+    spec = {
+        "data": {"type": "csv", "path": "rows.csv", "target": "y"},
+        "network": {"hidden_layer_sizes": [2], "preprocessing": ["standardize"]},
+        "training": {"loss": "binary_crossentropy", "epochs": 1},
+    }
+    specnet_package.run(spec, folder / "out")
+    command = ("predict", "out", "rows.csv", "--keep", "-b,y")
+    ended = specnet(*command)
+    assert ended.status == 0
+    pinned(ended.err)
+    header, rows = csv_rows(ended.out)
+    assert (header[:2], rows[0][:2], rows[1][:2]) == (["-b", "y"], ["-3", "@sum"], ["-2", "=1+1"])
+    escaped = specnet(*command, "--escape-formulas")
+    assert (escaped.status, escaped.err) == (0, "")
+    header, quoted = csv_rows(escaped.out)
+    assert header == ["'-b", "y", "prediction", "probability_=1+1", "probability_@sum"]
+    assert quoted == [[cell if cell[-1].isdigit() and cell != "=1+1" else f"'{cell}" for cell in row] for row in rows]
+    assert specnet(*command, "-o", "told.csv").err.startswith(ended.err.replace("<stdout>", "told.csv"))
+    for options in (["-o", "out.parquet"], ["--format", "json"]):
+        assert specnet("predict", "out", "rows.csv", "--escape-formulas", *options).status == 2
+    assert "warning" not in specnet(*command, "-o", "out.parquet").err

@@ -174,6 +174,19 @@ def test_float32_prepares_in_float64(make: Any, target: str, tmp_path: Path):
     assert exported(make("float32"), target, tmp_path / f"m{SUFFIXES[target]}").proof.rounding == 0
 
 
+@pytest.mark.parametrize("codes", [1, 3, 400])
+def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
+    X = np.stack([np.arange(5.0 * codes) % codes, np.random.default_rng(0).normal(size=5 * codes)], axis=1)
+    kinds = (Column("a", "category", np.array([f"{code:03d}" for code in range(codes)])), Column("b", "numeric"))
+    written = [
+        ColumnGroup(columns=("a",), steps=(OneHot(),)),
+        ColumnGroup(columns=("b",), steps=(Impute(), Standardize())),
+    ]
+    model = model_of(written, RawColumns(X, kinds), "float64", "mse")
+    rows, _ = probe_rows(find_target("numpy").program(model, np.dtype("float64")))
+    assert model.untrained_gaps(rows).any(axis=0).all()
+
+
 @pytest.mark.slow
 def test_numpy_takes_rows_tables_and_what_is_missing(tmp_path: Path):
     model, rows = table_model(), asked_rows()
@@ -227,7 +240,7 @@ def test_numpy_refuses_numbers_that_the_model_needs(cell: Any, tmp_path: Path):
     exported(gaps_model("float64"), "numpy", tmp_path / "m.py")
     predict = runpy.run_path(str(tmp_path / "m.py"))["predict"]
     assert np.isfinite(predict([[cell if cell not in (np.inf, "x") else None, 0.5]])).all()
-    with pytest.raises(ValueError, match=r"X has a number that is missing or not finite|could not convert"):
+    with pytest.raises(ValueError, match=r"X has a number that is missing or not finite|expected a number"):
         predict([[0.5, cell]])
     with pytest.raises(ValueError, match="shape"):
         predict([[0.5]])
@@ -261,11 +274,12 @@ def test_numpy_reads_csv_as_specnet_does(tmp_path: Path):
     assert wrong.stderr == 'line 1: missing column the "sex", flipper_length_mm, body_mass_g, seen, ringed\n'
     names = ",".join(name.replace('"', '""').join('""') for name in NAMES)
     for row, said in (
-        ("Dream,x,2,,3,4,5,1", "'x'"),
-        ("Dream,1,2,,3,4,2020-01-31,1", "'2020-01-31'"),
-        (",,,,,,,", "''"),
+        ("Dream,x,2,,3,4,5,1", "a number, got 'x'"),
+        ("Dream,1,2,,3,4,2020-01-32,1", "a date, got '2020-01-32'"),
+        ("Dream,1,2,,3,4,2020-01-31,maybe", "true or false, got 'maybe'"),
+        (",,,,,,,", "true or false, got ''"),
     ):
-        assert answered(tmp_path / "m.py", f"{names}\n{row}\n").stderr == f"line 2: expected a number, got {said}\n"
+        assert answered(tmp_path / "m.py", f"{names}\n{row}\n").stderr == f"line 2: expected {said}\n"
 
 
 @pytest.mark.slow

@@ -24,7 +24,15 @@ from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.numpy_cells import CELL_NAMES, about_cells, cells_constants, cells_texts, csv_text
+from specnet.exporting.numpy_cells import (
+    CELL_NAMES,
+    about_cells,
+    cells_constants,
+    cells_imports,
+    cells_texts,
+    takes_cells,
+)
+from specnet.exporting.numpy_csv import CSV_NAMES, csv_text, uses_patterns
 from specnet.exporting.program import Program
 from specnet.exporting.rows import Library, RowWriter, filled, in_lines, quoted
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
@@ -85,8 +93,8 @@ def lookup(category, table):
 _WORDS = frozenset(
     {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "re", "sys", "Path", "erf", "grouped", "lookup", "x"}
 )
-_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba", "read_rows"}
-_RESERVED |= {"is_number", "print_answers", "source", "file", "error"} | CELL_NAMES
+_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba"}
+_RESERVED |= CELL_NAMES | CSV_NAMES
 
 
 class NumpyTarget(Target):
@@ -204,7 +212,7 @@ class _Writer:
         probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
         imports = ["import csv", "import math", "import re", "import sys", "from pathlib import Path"]
         unused = {"import math": functions.ERF not in program.operations, "from pathlib import Path": not stored}
-        unused["import re"] = not program.has_cells
+        unused["import re"] = not uses_patterns(program)
         names = program.model.feature_names
         lines = [
             '"""' + quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
@@ -217,7 +225,9 @@ class _Writer:
             f"Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.",
             '"""',
             "",
-            *(line for line in imports if not unused.get(line)),
+            *(line for line in imports[:-1] if not unused.get(line)),
+            *cells_imports(program),
+            *(line for line in imports[-1:] if not unused.get(line)),
             "",
             "import numpy as np",
             "",
@@ -234,7 +244,7 @@ class _Writer:
         helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
         inside = "\n".join(f"        {line}" for line in self.rows.lines)
         cells = _NUMBERS.format(inputs=program.inputs)
-        before = "    x = numbered(X)" if program.has_cells else cells.strip("\n")
+        before = "    x = numbered(X)" if takes_cells(program) else cells.strip("\n")
         outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, before=before, inside=inside)
         networks = [self._network()] if program.is_averaged else []
         pieces = ["\n".join(lines), *cells_texts(program), *helpers, *self.rows.definitions, *networks, outputs]
