@@ -6,7 +6,8 @@ import textwrap
 
 from specnet.exporting.program import Program
 from specnet.exporting.rows import WIDTH, filled
-from specnet.parts.data import Kind
+from specnet.parts.data import ColumnKind, Kind
+from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
 
 CELL_NAMES = frozenset(
@@ -59,10 +60,15 @@ def cells_constants(program: Program) -> list[str]:
             f"WORDS = {{{', '.join(f'{word!r}: {float(word == pair[0])}' for pair in PAIRS for word in pair)}}}"
         )
     if dates := places_of(program, "datetime"):
-        kinds = program.model.spec.feature_kinds or {}
-        said = {place: kinds[program.columns[place].name] for place in dates}
-        forms = {place: None if isinstance(kind, str) else kind.format for place, kind in said.items()}
+        forms = {place: getattr(_notation(program, place), "format", None) for place in dates}
         lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
+    if formats := number_formats(program):
+        lines += ["# For columns of numbers that are written otherwise: how, what to leave out, and the unit."]
+        lines += ["NUMBERS = {"]
+        for place, each in formats.items():
+            parts = (each.pattern, each.separators, each.unit or "")
+            lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
+        lines += ["}"]
     return lines
 
 
@@ -78,7 +84,9 @@ def cells_texts(program: Program) -> list[str]:
     needed = "not np.isfinite(x).all()"
     if program.gaps or program.texts:
         needed = "np.isinf(x).any() or np.isnan(np.delete(x, OPTIONAL, axis=1)).any()"
+    numbers = bool(number_formats(program))
     text = _CELLS.format(
+        numbers=_NUMBERS * numbers,
         inputs=program.inputs,
         space=SPACE,
         columns=(_TABLES if program.model.feature_names else _ROWS).format(inputs=program.inputs).strip("\n"),
@@ -90,6 +98,17 @@ def cells_texts(program: Program) -> list[str]:
         expected=f"{expected}'a number'",
     )
     return [*([_DAYS] if dates else []), text]
+
+
+def _notation(program: Program, place: int) -> ColumnKind | None:
+    """Return the kind of a column as a spec has it."""
+    return (program.model.spec.feature_kinds or {}).get(program.columns[place].name)
+
+
+def number_formats(program: Program) -> dict[int, NumberFormat]:
+    """Return how numbers are written in columns, by their places, where that is not the plain way."""
+    said = {place: _notation(program, place) for place in range(len(program.columns))}
+    return {place: kind for place, kind in said.items() if isinstance(kind, NumberFormat)}
 
 
 def cells_imports(program: Program) -> list[str]:
@@ -127,6 +146,12 @@ _DATES = """
         days = days_of(text, DATES[place] if isinstance(cell, str) else None)
         if days is not None:
             return days"""
+_NUMBERS = """
+    if place in NUMBERS and isinstance(cell, str):
+        pattern, separators, unit = NUMBERS[place]
+        if re.fullmatch(pattern, text):
+            plain = text.replace(unit, "") if unit else text
+            return float("".join(sign for sign in plain if sign not in separators).replace(",", "."))"""
 _DAYS = """
 def days_of(text, form):
     \"\"\"Return the days since 1970-01-01 UTC of a date in a format, in ISO's if that is None; None for no date.\"\"\"
@@ -169,7 +194,7 @@ def text_of(cell):
 
 def number_of(cell, place):
     """Return a cell that is there as a number."""
-    text = text_of(cell).strip({space!r}){booleans}{dates}
+    text = text_of(cell).strip({space!r}){booleans}{dates}{numbers}
     if isinstance(cell, str) and not is_number(text):
         expected = {expected}
         raise ValueError(f"expected {{expected}}, got {{cell!r}}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from specnet.exporting.numpy_cells import places_of, takes_cells
+from specnet.exporting.numpy_cells import number_formats, places_of, takes_cells
 from specnet.exporting.program import Program
 from specnet.parts.data import Csv
 from specnet.parts.data.tables.cells import SPACE
@@ -42,7 +42,7 @@ def uses_patterns(program: Program) -> bool:
     """Return whether the file needs regular expressions."""
     data = _csv(program)
     finds_delimiter = data is not None and data.delimiter is None
-    return bool(program.texts or places_of(program, "datetime")) or finds_delimiter
+    return bool(program.texts or places_of(program, "datetime") or number_formats(program)) or finds_delimiter
 
 
 def _csv(program: Program) -> Csv | None:

@@ -135,26 +135,28 @@ class NumberFormat(_Notation):
         return f"{self.value(text):.15g}"
 
     def value(self, text: str) -> float | None:
-        if not re.fullmatch(self._numbers, text):
+        if not re.fullmatch(self.pattern, text):
             return None
         plain = text.replace(self.unit, "") if self.unit else text
-        return number(plain.translate({ord(sign): None for sign in self._between}).replace(",", "."))
+        return number(plain.translate({ord(sign): None for sign in self.separators}).replace(",", "."))
 
     def sql(self, text: str) -> str:
         plain = f"replace({text}, {quoted(self.unit)}, '')" if self.unit else text
-        plain = f"replace(translate({plain}, {quoted(self._between)}, ''), ',', '.')"
-        matched = f"CASE WHEN regexp_full_match({text}, {quoted(self._numbers)}) THEN {plain} END"
+        plain = f"replace(translate({plain}, {quoted(self.separators)}, ''), ',', '.')"
+        matched = f"CASE WHEN regexp_full_match({text}, {quoted(self.pattern)}) THEN {plain} END"
         return sql_number(matched, ".")
 
     @property
-    def _between(self) -> str:
+    def separators(self) -> str:
+        """The signs that may stand between thousands."""
         return _THOUSANDS[self.decimal] + _MORE_THOUSANDS
 
     @property
-    def _numbers(self) -> str:
+    def pattern(self) -> str:
+        """The pattern of its texts."""
         point, grouped = (
             re.escape(self.decimal),
-            "|".join(f"(?:{re.escape(sign)}[0-9]{{3}})+" for sign in self._between),
+            "|".join(f"(?:{re.escape(sign)}[0-9]{{3}})+" for sign in self.separators),
         )
         digits = rf"(?:(?:0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:{grouped}))(?:{point}[0-9]*)?|{point}[0-9]+)"
         pattern = rf"{digits}(?:[eE][+-]?[0-9]+)?"
