@@ -81,7 +81,7 @@ class BegunRun:
             If the rows do not fit.
         """
         data = split_data(parsed, table)
-        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(data.rows))
+        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(data.table))
         return cls(parsed, data, identity, begin, library_versions())
 
 

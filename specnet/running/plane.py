@@ -24,7 +24,7 @@ def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_na
     column_names, class_names : sequence of str
     """
     network = model.network
-    has_categories = any(text is not None for text in data.rows.texts) or network.resolved.category_counts
+    has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts
     several_targets = network.task == "values" and network.target_size > 1
     if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or several_targets:
         return None

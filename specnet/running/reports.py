@@ -201,7 +201,7 @@ def _rows_again(
         data = read_data(resolved_spec(folder.path, limits, parts=parts))
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
-    if data_hash(data.rows) != facts.get("data_sha256"):
+    if data_hash(data.table) != facts.get("data_sha256"):
         return None, "The rows that the spec describes have changed since the run."
     return data, None
 

@@ -161,8 +161,8 @@ class SpecData:
         With the sizes and the columns of the data.
     labels : Labels or None
         Of the target, where the loss has labels.
-    rows : Rows
-        All of them.
+    table : Table
+        All rows, as they were read.
     splits : dict of str to Rows
         ``train``, and ``validation`` and ``test`` where the spec asks for them.
     preparation : Preparation
@@ -175,7 +175,7 @@ class SpecData:
 
     resolved: Resolved
     labels: Labels | None
-    rows: Rows
+    table: Table
     splits: dict[str, Rows]
     preparation: Preparation
     warnings: tuple[Diagnostic, ...] = ()
@@ -251,7 +251,7 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
         splits.pop("test", None)
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
-    return SpecData(resolved, labels, rows, splits, preparation, table.warnings, table.feature_names)
+    return SpecData(resolved, labels, table, splits, preparation, table.warnings, table.feature_names)
 
 
 _all_rows: WeakKeyDictionary[Table, Rows] = WeakKeyDictionary()
@@ -304,18 +304,14 @@ def parsed_with_target(
     return parsed_for_target(parse, look)
 
 
-def table_hash(table: Table) -> str:
-    """Return the hash of a table, as `data_hash` does of its rows."""
-    return data_hash(Rows(table.X, table.y, table.sample_weight, kinds=table.columns))
-
-
-def data_hash(rows: Rows) -> str:
-    """Return a hash of what was read: shapes, types and numbers of X, y and weights."""
-    digest = hashlib.sha256()
-    texts = [text for text in rows.texts if text is not None]
-    for array in (rows.table, rows.y, rows.weight, *texts):
+def data_hash(table: Table) -> str:
+    """Return a hash of all that a result depends on: cells, targets, weights, what a split goes by, and the columns."""
+    columns = [(column.name, column.kind) for column in table.columns]
+    digest = hashlib.sha256(repr((table.target, table.names, columns, dict(table.kinds))).encode())
+    arrays = {"X": table.X, "y": table.y, "sample_weight": table.sample_weight, "split_by": table.split_by}
+    for name, array in (*arrays.items(), *((column.name, column.texts) for column in table.columns)):
         if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(f"{name} {array.dtype.str}{array.shape}".encode())
             for piece in pieces(array):
                 digest.update(array[piece].tobytes())
     return digest.hexdigest()

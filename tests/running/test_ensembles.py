@@ -82,7 +82,7 @@ def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
     spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight=balanced"])
     data = read_data(spec)
-    weights = np.random.default_rng(0).uniform(0.1, 3, len(data.rows))
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(data.table.y))
     rows = replace(data.splits["train"], weight=weights)
     fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows})
     network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
@@ -230,16 +230,16 @@ def test_fit_run_and_estimators_give_the_same_model(tmp_path: Path):
     overrides = ["data.split.test_size=0"]
     ran = specnet.run(MOONS, tmp_path, overrides=overrides).model
     data = read_data(parse_spec(MOONS, overrides=overrides))
-    fitted = specnet.fit(MOONS, data.rows.table, data.rows.y, overrides=overrides)
+    fitted = specnet.fit(MOONS, data.table.X, data.table.y, overrides=overrides)
     spec = parse_spec(MOONS, overrides=overrides)
-    estimator = specnet.SpecClassifier(spec=spec).fit(data.rows.table, data.rows.y)
+    estimator = specnet.SpecClassifier(spec=spec).fit(data.table.X, data.table.y)
     for other in (fitted, estimator.model_, specnet.load_model(tmp_path)):
         np.testing.assert_array_equal(other.theta, ran.theta)
-        np.testing.assert_array_equal(other.predict_proba(data.rows.table), ran.predict_proba(data.rows.table))
+        np.testing.assert_array_equal(other.predict_proba(data.table.X), ran.predict_proba(data.table.X))
     assert estimator.n_iter_ == 12
     assert estimator.loss_ == np.mean([record["loss"] for record in fitted.history if record["epoch"] == 4])
-    decisions = estimator.decision_function(data.rows.table)
-    np.testing.assert_array_equal(decisions > 0, estimator.predict(data.rows.table))
+    decisions = estimator.decision_function(data.table.X)
+    np.testing.assert_array_equal(decisions > 0, estimator.predict(data.table.X))
 
 
 def test_several_labels_have_the_same_folds_everywhere():

@@ -22,7 +22,7 @@ from specnet.parts.registry import installed_registry
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.outcome import BegunRun, Contents, train_run
-from specnet.running.rows import table_hash
+from specnet.running.rows import data_hash
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.document import Document
 from specnet.training import Observer
@@ -57,7 +57,7 @@ class Common:
         """Return what tasks of a spec on its table share; built-in and installed parts are wherever specnet is."""
         installed = set(installed_registry())
         custom = tuple(part for part in spec.registry if part not in installed)
-        return cls(table_hash(table), custom, spec.origin.limits)
+        return cls(data_hash(table), custom, spec.origin.limits)
 
 
 @dataclass(frozen=True)
