@@ -94,7 +94,8 @@ def _held(comparison: Comparison) -> Held | None:
     name, inputs, answers, score = comparison.held_name, comparison.inputs, comparison.held, comparison.score
     if name is None or inputs is None or answers is None or score is None:
         return None
-    return Held(name, inputs, answers.target, answers.prediction, score, comparison.baselines, comparison.gains)
+    gains, worth = comparison.gains, comparison.independent_rows
+    return Held(name, inputs, answers.target, answers.prediction, score, comparison.baselines, gains, worth)
 
 
 def _columns(spec: Spec, rows: Rows) -> Columns:

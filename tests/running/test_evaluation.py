@@ -12,6 +12,10 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet.errors import SpecError
 from specnet.network.random import stream
+from specnet.running.evaluation.evaluation import evaluate_run
+from specnet.running.evaluation.resampling import wilson_interval
+from specnet.running.evidence import run_evidence
+from specnet.running.fitting import fit_rows
 from specnet.running.rows import read_data
 from tests.running.conftest import ROWS, classes, columns
 from tests.texts.pinned import Refused
@@ -158,6 +162,69 @@ def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.G
     low, high = np.quantile(sums[drawn].sum(axis=1) / len(test), [0.025, 0.975])
     interval = found.evaluation["intervals"]["test"]["loss"]
     assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.random.Generator, weighted: bool):
+    """So that accuracy is as uncertain as groups are few."""
+    patients = np.repeat(np.arange(40), 6)
+    x, weight = rng.normal(size=(2, len(patients)))
+    y = (x + 3 * rng.normal(size=40)[patients] > 0).astype(int)
+    rows = np.column_stack([patients, x, 1 + weight**2, y])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,w,y", comments="", fmt="%.17g")
+    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}}
+    if weighted:
+        data["sample_weight"] = "w"
+    else:
+        data["columns"] = {"w": "ignore"}
+    spec = {
+        "data": data,
+        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
+        "training": {"loss": "binary_crossentropy", "metrics": ["accuracy"], "epochs": 5},
+    }
+    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    assert test is not None
+    found = specnet.run(spec, observer=specnet.Observer())
+    counted = rows[test, 2] if weighted else np.ones(len(test))
+    right = counted * (found.model.predict(rows[test, 1:2]) == y[test])
+    names = np.unique(patients[test].astype(str))  # a group is a text
+    sums = np.array([[each[patients[test] == int(name)].sum() for name in names] for each in (right, counted)])
+    drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
+    low, high = np.quantile(np.divide(*sums[:, drawn].sum(axis=2)), [0.025, 0.975])
+    interval = found.evaluation["intervals"]["test"]["accuracy"]
+    assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+
+
+def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np.random.Generator):
+    patients = np.repeat(np.arange(40), 6)
+    rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
+        "network": {"hidden_layer_sizes": [2]},
+        "training": {"loss": "mse", "epochs": 1},
+    }
+    data = read_data(specnet.parse_spec(spec))
+    fitted = fit_rows(data.resolved, data.labels, data.preparation, data.splits)
+    _, comparison = evaluate_run(fitted, data.splits)
+    held = run_evidence(fitted.encoder, fitted.training, data.splits["train"], [], [], comparison).held
+    assert held is not None
+    assert held.independent_rows == pytest.approx(10, abs=3)  # of 60 rows of 10 groups, whose targets are equal
+    assert len(held.target) == 60
+
+
+def test_groups_without_a_mistake_are_so_many_rows(tmp_path: Path):
+    x = np.linspace(0.5, 1, 120) * np.where(np.arange(120) < 60, -1, 1)
+    rows = np.column_stack([np.arange(120) // 6, x, x > 0])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
+        "network": {"hidden_layer_sizes": [4]},
+        "training": {"loss": "binary_crossentropy", "metrics": ["accuracy"], "optimizer": "lbfgs", "epochs": 30},
+    }
+    found = specnet.run(spec, observer=specnet.Observer())
+    assert found.metrics["test"]["accuracy"] == 1
+    assert found.evaluation["intervals"]["test"]["accuracy"] == wilson_interval(5, 5)
 
 
 def test_weighted_rows_have_no_interval_of_accuracy(ran, rng: np.random.Generator):

@@ -8,7 +8,14 @@ from scipy.stats import binomtest, norm
 
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import mean_statistic
-from specnet.running.evaluation.resampling import FEW_RESAMPLES, MANY_ROWS, RESAMPLES, Resampling, wilson_interval
+from specnet.running.evaluation.resampling import (
+    FEW_RESAMPLES,
+    MANY_ROWS,
+    RESAMPLES,
+    Resampling,
+    independent_rows,
+    wilson_interval,
+)
 
 
 def drawn_one_by_one(rows: int, count: int, at_once: int) -> list[np.ndarray]:
@@ -86,6 +93,34 @@ def test_intervals_of_means_hold_the_mean_about_as_often_as_they_say():
         interval = resampling.interval(numbers.mean(), found)
         held += interval["low"] <= 1 <= interval["high"]
     assert 0.88 <= held / 300 <= 0.98
+
+
+def test_intervals_of_groups_hold_an_accuracy_that_rows_alone_miss():
+    generator, groups, held, alone = np.random.default_rng(8), np.repeat(np.arange(30), 6), 0, 0
+    for seed in range(100):
+        chance = np.where(generator.random(30) < 0.5, 0.95, 0.45)[groups]  # 0.7 on average
+        right = generator.random(len(groups)) < chance
+        resampling = Resampling(len(groups), stream(seed, "resampling"), None, groups)
+        (found,) = resampling.figures([mean_statistic(right)])
+        own, rows = resampling.interval(right.mean(), found), wilson_interval(int(right.sum()), len(groups))
+        held += own["low"] <= 0.7 <= own["high"]
+        alone += rows["low"] <= 0.7 <= rows["high"]
+    assert held >= 88
+    assert alone < held
+
+
+def test_rows_of_groups_are_worth_fewer():
+    """As many as the variance of their mean says."""
+    generator, groups = np.random.default_rng(3), np.repeat(np.arange(500), 4)
+    own, shared = generator.normal(size=2000), generator.normal(size=500)[groups]
+    assert independent_rows(own, None) == 2000
+    assert independent_rows(own, groups) == pytest.approx(2000, rel=0.1)
+    assert independent_rows(shared, groups) == pytest.approx(500, rel=0.01)
+    # Variances 1 and 1: the mean's is (1 + 4)/2000, as of 800 rows of variance 2.
+    assert independent_rows(own + shared, groups) == pytest.approx(800, rel=0.1)
+    assert independent_rows(np.zeros(8), np.arange(8) // 2) == 4
+    assert independent_rows(np.arange(8.0), np.zeros(8)) == 1
+    assert independent_rows(np.tile([0.0, 1.0], 4), np.arange(8) // 2) == 8
 
 
 @pytest.mark.parametrize(("right", "rows"), [(0, 1), (1, 1), (0, 50), (17, 50), (50, 50), (9_990, 10_000)])

@@ -64,6 +64,8 @@ class Held:
         The same score of ``constant``, ``linear`` and ``neighbours``, as far as they were fitted.
     gains : mapping of str to Gain
         Over the constant prediction, of ``network`` and of the other baselines.
+    independent_rows : float
+        How many independent rows they are worth, for standard errors: fewer than they are where they come in groups.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Held:
     score: float
     baselines: Mapping[str, float]
     gains: Mapping[str, Gain]
+    independent_rows: float
 
     @property
     def rows(self) -> str:

@@ -140,7 +140,7 @@ def underfitting(evidence: Evidence) -> Iterator[Finding]:
     if held is None or train is None or held.simple is None or has_no_signal(evidence) or most_units_are_dead(evidence):
         return
     words, simple = held.simple
-    margin = max(2 * math.sqrt(evidence.spread(simple) / len(held.target)), _least_gap(evidence))
+    margin = max(2 * math.sqrt(evidence.spread(simple) / held.independent_rows), _least_gap(evidence))
     if simple - train > margin and _is_behind(evidence):
         sentence = f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {held.rows}"
         changes = dict(more_units(evidence))
@@ -166,9 +166,9 @@ def _score(evidence: Evidence, value: float) -> str:
 def _error(evidence: Evidence, held: Held) -> float:
     """Return the standard error of a held score: of the constant's accuracy, or 1.4/√n of R²."""
     if not evidence.has_classes:
-        return 1.4 / math.sqrt(len(held.target))
+        return 1.4 / math.sqrt(held.independent_rows)
     constant = held.baselines.get("constant", 0.5)
-    return math.sqrt(max(constant * (1 - constant), 1e-3) / len(held.target))
+    return math.sqrt(max(constant * (1 - constant), 1e-3) / held.independent_rows)
 
 
 def _least_gap(evidence: Evidence) -> float:
@@ -181,7 +181,7 @@ def _is_behind(evidence: Evidence) -> bool:
     if held is None or held.simple is None:
         return False
     variance = evidence.spread(held.simple[1]) + evidence.spread(held.score)
-    return held.simple[1] - held.score > max(2 * math.sqrt(variance / len(held.target)), _least_gap(evidence))
+    return held.simple[1] - held.score > max(2 * math.sqrt(variance / held.independent_rows), _least_gap(evidence))
 
 
 def _still_falls(evidence: Evidence) -> float:

@@ -35,6 +35,8 @@ class Comparison:
         Theirs, by name.
     gains : dict of str to Gain
         Of ``network`` and of the baselines over the constant one, where there is that, on the rows held out.
+    independent_rows : float
+        How many independent rows the rows held out are worth, at least: to the model or to a baseline.
     """
 
     train: float | None
@@ -44,6 +46,7 @@ class Comparison:
     score: float | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     gains: Mapping[str, Gain] = field(default_factory=dict)
+    independent_rows: float = 0.0
 
 
 def score_of(network: Network, answers: Answers) -> float | None:

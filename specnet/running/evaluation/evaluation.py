@@ -16,7 +16,7 @@ from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.comparison import Comparison, loss_gain, score_of
-from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
+from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.evaluation.tables import answer_tables
 from specnet.running.fitting import FitResult
 from specnet.running.rows import Rows
@@ -173,13 +173,14 @@ def _comparison(
         return Comparison(train)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
+    held, groups = answers[name], splits[name].groups
     others = {baseline: parts[name] for baseline, parts in baselines.items()}
+    worth = min(independent_rows(each.losses, groups) for each in (held, *others.values()))
     gains = {}
     if (constant := others.pop("constant", None)) is not None:
-        compared = {"network": answers[name], **others}
-        gains = {each: loss_gain(given, constant, splits[name].groups) for each, given in compared.items()}
+        gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
     inputs = fitted.prepared(name, splits[name])
-    return Comparison(train, name, inputs, answers[name], score_of(network, answers[name]), known, gains)
+    return Comparison(train, name, inputs, held, score_of(network, held), known, gains, worth)
 
 
 def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
@@ -205,14 +206,18 @@ def _spread(
     statistics = dict(_statistics(model, test))
     differences = {name: answers.losses - test.losses for name, answers in baselines.items()}
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    right = (test.target == test.prediction).reshape(len(test), -1).all(axis=1)
+    if "accuracy" in figures and numbers is not None:
+        statistics["accuracy"] = mean_statistic(right)
     resampling = Resampling(len(test), stream(model.spec.seed, "resampling"), test.weight, numbers)
     drawn = iter(resampling.figures([*statistics.values(), *map(mean_statistic, differences.values())]))
     intervals: dict[str, Interval | None] = dict.fromkeys(figures)
     for name in statistics:
         intervals[name] = resampling.interval(figures[name], next(drawn))
-    if "accuracy" in intervals and test.weight is None:
-        right = (test.target == test.prediction).reshape(len(test), -1).all(axis=1)
+    if "accuracy" in figures and numbers is None and test.weight is None:
         intervals["accuracy"] = wilson_interval(int(right.sum()), len(test))
+    elif intervals.get("accuracy") and right.all() == right.any():  # all resamples are equal: a group counts as a row
+        intervals["accuracy"] = wilson_interval(resampling.units * int(right.all()), resampling.units)
     gains: dict[str, dict[str, Figures]] = {}
     for name, difference in differences.items():
         gain = _told({"loss": weighted_mean(difference, test.weight)})["loss"]

@@ -92,3 +92,18 @@ def wilson_interval(successes: int, rows: int) -> Interval:
     middle = (share + square / (2 * rows)) / (1 + square / rows)
     half = _TWO_SIDED_95 / (1 + square / rows) * np.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
     return {"low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half)), "method": "wilson"}
+
+
+def independent_rows(losses: NDArray[np.float64], groups: NDArray[np.generic] | None) -> float:
+    """Return how many independent rows would tell their mean loss as well: fewer where losses of a group are alike.
+
+    The rows over the design effect of clusters (Kish 1965), which is 1 at least.
+    """
+    if groups is None:
+        return float(len(losses))
+    _, numbers = np.unique(groups, return_inverse=True)
+    count, errors = int(numbers.max()) + 1, losses - losses.mean()
+    alone, together = float(np.square(errors).sum()), float(np.square(np.bincount(numbers, errors)).sum())
+    if count == 1 or not alone:
+        return float(count)
+    return len(losses) / max(1.0, together / alone * count / (count - 1))

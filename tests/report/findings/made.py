@@ -75,8 +75,14 @@ def held(
     target = np.arange(HELD_ROWS) % 2
     baselines = {"constant": constant, "linear": linear, "neighbours": neighbours}
     inputs, gains = np.random.default_rng(1).normal(size=(HELD_ROWS, 3)), gained(0.4)
-    facts = Held("test", inputs, target, target, score, baselines, gains)
+    facts = Held("test", inputs, target, target, score, baselines, gains, HELD_ROWS)
     return replace(facts, **changes)
+
+
+def with_independent_rows(count: int, facts: Evidence) -> Evidence:
+    """Return evidence whose held rows come in groups, and are worth so many."""
+    assert facts.held is not None
+    return replace(facts, held=replace(facts.held, independent_rows=count))
 
 
 def evidence(**changes: Any) -> Evidence:

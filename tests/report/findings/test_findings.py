@@ -46,6 +46,7 @@ from tests.report.findings.made import (
     values,
     vanishing,
     wild,
+    with_independent_rows,
     without_signal,
 )
 
@@ -109,6 +110,9 @@ BOUNDARIES = [
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), gapped(0.98, 0.8, 0.4, 0.45)),
     ("overfitting", gapped(0.98, 0.8, 0.1, 0.14), gapped(0.98, 0.8, 0.1, 0.13)),
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47, 0.79), gapped(0.98, 0.8, 0.4, 0.47, 0.81)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), with_independent_rows(50, gapped(0.98, 0.8, 0.4, 0.47))),
+    ("no-signal", with_independent_rows(50, without_signal(0.5, 0.61)), without_signal(0.5, 0.61)),
+    ("underfitting", behind(0.8, 0.7, 0.9), with_independent_rows(9, behind(0.8, 0.7, 0.9))),
     ("underfitting", behind(0.8, 0.7, 0.9), behind(0.85, 0.7, 0.9)),
     ("underfitting", behind(0.7, 0.77, 0.9), behind(0.7, 0.8, 0.9)),
 ]  # fmt: skip
