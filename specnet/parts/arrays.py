@@ -22,8 +22,6 @@ TargetForm = Literal["values", "binary", "classes"]
 Domain = Literal["any", "not negative", "positive", "distribution"]
 """Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
 
-ORDINARY_EXPONENT = 60
-"""Of weights that are taken as they are: powers of two up to this are far from every limit."""
 NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
 FLOAT64 = np.dtype(np.float64)
@@ -216,7 +214,7 @@ def check_target_axes(y: Array, rows: int, name: str = "y", inputs: str = "X") -
 def check_weights(
     sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight"
 ) -> NDArray[np.float64] | None:
-    """Return weights of rows, (rows,), not negative and not all 0; None stays None."""
+    """Return weights of rows, (rows,), not negative and not all 0, with a mean of 1; None stays None."""
     if sample_weight is None:
         return None
     weights = as_dtype(as_numbers(sample_weight, name), FLOAT64, name)
@@ -227,16 +225,19 @@ def check_weights(
         raise DataError(f"{name} has {weights.min()}{_at((int(weights.argmin()),))}; weights must be non-negative")
     if not weights.any():
         raise DataError(f"{name} is 0 for every row")
-    return ordinary_weights(weights)
+    return relative_weights(weights)
 
 
-def ordinary_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights whose largest is neither huge nor tiny: only their ratios mean anything.
+def relative_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights scaled to a mean of 1 over the rows that count: only their ratios mean anything.
 
-    Sizes that single precision, or a sum, cannot hold are brought near 1, by a power of two that keeps all digits.
+    Weights times a power of two become the same bits.
     """
-    _, exponent = np.frexp(weights.max())
-    return weights if abs(int(exponent)) <= ORDINARY_EXPONENT else np.ldexp(weights, -int(exponent))
+    largest = weights.max()
+    if not largest:
+        return weights
+    weights = np.ldexp(weights, -int(np.frexp(largest)[1]))  # sums of the largest numbers would overflow
+    return weights / weights[weights > 0].mean()
 
 
 def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:

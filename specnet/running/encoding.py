@@ -14,7 +14,7 @@ from specnet.data import Labels, Preparation, unfitted
 from specnet.errors import DataError
 from specnet.model import Decoder, Model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, ordinary_weights
+from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, relative_weights
 from specnet.running.monitors import MemberRows, WatchedRows
 from specnet.running.rows import Rows
 from specnet.spec import Spec
@@ -140,10 +140,10 @@ def _row_weights(
             raise DataError(*unknown)
         by_class = np.array([wanted.get(name, 1.0) for name in names])
     own = np.ones(len(target)) if weight is None else weight
-    weights = ordinary_weights(by_class[target] * (own > 0)) * own
+    weights = relative_weights(by_class[target] * (own > 0)) * own
     if not weights.any():
         raise DataError(spec.diagnostic("class-weight", "class_weight gives every row a weight of 0", path))
-    return ordinary_weights(weights)
+    return relative_weights(weights)
 
 
 def _numbers(network: Network, labels: Labels | None, y: Array, name: str) -> Array:

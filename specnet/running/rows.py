@@ -28,7 +28,15 @@ from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import LARGEST_IN_MEMORY
-from specnet.parts.arrays import Array, as_array, check_inputs, check_target_axes, check_weights, pieces
+from specnet.parts.arrays import (
+    Array,
+    as_array,
+    check_inputs,
+    check_target_axes,
+    check_weights,
+    pieces,
+    relative_weights,
+)
 from specnet.parts.data import Column, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
@@ -49,6 +57,7 @@ class Rows:
     y : (rows,) or (rows, outputs)
         Labels where the loss has classes, else numbers.
     weight : (rows,) or None
+        With a mean of 1 over those that count.
     chosen : (rows,) or None
         Which rows of the table these are; all of them if None.
     kinds : tuple of Column
@@ -105,7 +114,7 @@ class Rows:
         # Sums go in memory's order, and a copy has whole rows: the same split gives the same bits.
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
-        weight = None if self.weight is None else self.weight[indices]
+        weight = None if self.weight is None else relative_weights(self.weight[indices])
         groups = None if self.groups is None else self.groups[indices]
         return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups)
 

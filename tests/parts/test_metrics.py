@@ -98,6 +98,18 @@ def test_agrees_with_the_scorer(metric, task, weighted):
     assert metric().score(target, prediction, probability, weights) == pytest.approx(expected, rel=1e-14)
 
 
+@pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
+def test_only_the_ratios_of_weights_mean_anything(metric, task):
+    target, prediction, probability, _ = case(task, seed=2)
+    weights = np.random.default_rng(9).uniform(0.1, 3, ROWS)
+    score = metric().score(target, prediction, probability, weights)
+    statistic = metric().statistic(target, prediction, probability)
+    for factor in np.geomspace(1e-6, 1e6, 5):
+        assert metric().score(target, prediction, probability, factor * weights) == pytest.approx(score, rel=1e-9)
+        if statistic is not None:
+            assert statistic(factor * weights[np.newaxis]) == pytest.approx([score], rel=1e-9)
+
+
 @pytest.mark.parametrize("metric", [metric for metric in METRICS if not metric.weighted])
 def test_what_takes_no_weights_is_what_scikit_learn_gives_none(metric):
     target, _, _, estimator = case(max(metric.task), seed=0)

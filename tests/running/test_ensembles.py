@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 import specnet
 from specnet.errors import DataError, SpecError
+from specnet.parts.arrays import relative_weights
 from specnet.running.fitting import fit_rows
 from specnet.running.rows import read_data
 from specnet.spec import parse_spec
@@ -82,16 +83,17 @@ def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
     spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight=balanced"])
     data = read_data(spec)
-    weights = np.random.default_rng(0).uniform(0.1, 3, len(data.table.y))
+    weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)
     fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows})
     network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
     own = np.empty(len(X))
     by_class = len(X) / (2 * np.bincount(rows.y))
+    trained_weights = relative_weights(relative_weights(by_class[rows.y]) * weights)
     for member, (theta, state) in enumerate(fitted.model.members):
         fold = rows.folds == member
         own[fold] = network.predict(theta, X[fold], state)[:, 0]
-        trained = TrainingRows(X[~fold], rows.y[~fold].astype(float)[:, None], (weights * by_class[rows.y])[~fold])
+        trained = TrainingRows(X[~fold], rows.y[~fold].astype(float)[:, None], trained_weights[~fold])
         alone = train(network, network.initial_parameters(member), trained, member=member)
         np.testing.assert_array_equal(alone.theta, theta)
         record = [record for record in fitted.model.history if record["member"] == member][-1]

@@ -19,6 +19,9 @@ ROWS_AT_ONCE = 2**20
 """Rows that are added up together."""
 FEW_PARTS = 8
 """Parts up to which quantiles are found faster by partitions than by sorting all numbers."""
+_SLIVER = 1e-9
+"""Of a row: how much of it rounding may put on the wrong side of a quantile."""
+_WHOLE = 1 - _SLIVER
 
 NUMBERS = frozenset({"numeric", "boolean", "datetime"})
 """The kinds of raw columns that are numbers."""
@@ -88,7 +91,8 @@ class Preprocessing(PartKind):
             Training rows: numbers of any type. What is learned is computed in float64; see `float64_blocks`. A step
             that `fits_views` may be given a `RowView`.
         weight : (rows,), optional
-            A row of weight 2 counts as two equal rows do, and one of weight 0 as none.
+            Only their ratios mean anything, as of shares of all rows; a row of weight 0 counts as none. What needs so
+            many rows counts them, whatever they weigh.
         texts : tuple of (categories,) arrays, optional
             Each column's distinct texts in ascending order, of which the columns hold the places. Only steps for
             categories need them.
@@ -189,22 +193,31 @@ def present_cells(
 def quantiles(values: NDArray[np.float64], weight: NDArray[np.float64] | None, parts: int) -> NDArray[np.float64]:
     """Return the least number, those at 1/parts, 2/parts … of the way up, and the largest: (parts + 1,).
 
-    Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact.
+    Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact. With
+    weights, the n numbers in order share a length of n, and a quantile between the ends is the mean over a length of 1:
+    equal weights change nothing, and no weight makes it jump.
     """
-    last = len(values) - 1.0
-    if weight is not None:
+    place = np.arange(parts + 1) * (len(values) - 1.0) / parts
+    if weight is None:
+        low = np.floor(place)
+        below, above = (np.minimum(number, len(values) - 1).astype(np.intp) for number in (low, low + 1))
+        # Few places are found without sorting all.
+        ordered = np.partition(values, np.union1d(below, above)) if parts <= FEW_PARTS else np.sort(values)
+        share = place - low
+        # The difference of two numbers may be too large where that of their halves is not.
+        half_step = (0.5 * ordered[above] - 0.5 * ordered[below]) * share
+    else:
         order = np.argsort(values, kind="stable")
         ordered, ends = values[order], np.cumsum(weight[order])
-        last = max(0.0, ends[-1] - 1)
-    place = np.arange(parts + 1) * last / parts
-    low = np.floor(place)
-    share, below, above = place - low, low, low + 1
-    if weight is not None:
-        below, above = (np.searchsorted(ends, number, side="right") for number in (below, above))
-    below, above = (np.minimum(number, len(values) - 1).astype(np.intp) for number in (below, above))
-    if weight is None:  # few places are found without sorting all
-        ordered = np.partition(values, np.union1d(below, above)) if parts <= FEW_PARTS else np.sort(values)
-    least, largest = ordered[below], ordered[above]
-    half = 0.5 * least  # the difference of two numbers may be too large where that of their halves is not
-    between = 2 * (half + (0.5 * largest - half) * share)
-    return np.maximum.accumulate(np.clip(between, least, largest))
+        ends *= len(values) / ends[-1]
+        below, above = (np.searchsorted(ends, at).clip(max=len(values) - 1) for at in (place + _SLIVER, place + _WHOLE))
+        half_step = np.array([_half_step(ordered, ends, *window) for window in zip(place, below, above, strict=True)])
+        below[-1], half_step[[0, -1]] = len(values) - 1, 0.0
+    between = 2 * (0.5 * ordered[below] + half_step)
+    return np.maximum.accumulate(np.clip(between, ordered[below], ordered[above]))
+
+
+def _half_step(ordered: NDArray[np.float64], ends: NDArray[np.float64], start: float, first: int, last: int) -> float:
+    """Return half of what the mean of ordered numbers over a length of 1 is above the first of them."""
+    covered = np.diff(np.minimum(ends[first : last + 1], start + 1), prepend=start)
+    return float(covered @ (0.5 * ordered[first : last + 1] - 0.5 * ordered[first]))

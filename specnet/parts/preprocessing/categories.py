@@ -120,7 +120,9 @@ class CategoryStep(Preprocessing):
     def _kept(self, column: NDArray[Any], texts: NDArray[np.str_], weight: NDArray[np.float64] | None) -> list[str]:
         """Return the categories of a column that get a code, in the order of their codes."""
         places = np.where(np.isnan(column), len(texts), column).astype(np.intp)
-        rows = np.bincount(places, weight, minlength=len(texts) + 1)
+        if weight is not None:
+            places = places[weight > 0]
+        rows = np.bincount(places, minlength=len(texts) + 1)
         empty = np.flatnonzero(texts == MISSING)
         rows[-1] += rows[empty].sum()
         rows[empty] = 0

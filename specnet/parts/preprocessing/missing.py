@@ -26,6 +26,8 @@ from specnet.parts.preprocessing.operations import count_of, equal, joined, pick
 
 _FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
 """How many training rows must miss a column, and which share of all, before "auto" adds a column that says so."""
+_TIE = 1 - 1e-9
+"""Which share of the largest sum of weights is equal to it but for rounding."""
 
 
 class _OneForm:
@@ -112,8 +114,8 @@ class Impute(Preprocessing):
         fill, gaps = [], []
         for block in float64_blocks(columns):
             fill += [self._fill(*cells) for cells in present_cells(block, weight)]
-            gaps.append(_gaps(block, weight))
-        total = len(columns) if weight is None else weight.sum()
+            gaps.append((np.isnan(block) if weight is None else np.isnan(block[weight > 0])).sum(0))
+        total = len(columns) if weight is None else int(np.count_nonzero(weight))
         return self._resolved(np.concatenate(gaps), total), {"fill": np.array(fill, np.float64)}
 
     def check(self, fitted: Fitted) -> None:
@@ -156,10 +158,10 @@ class Impute(Preprocessing):
                 row, column = missing[0]
                 self.require(False, f"missing value at row {piece.start + row}, column {column}")
 
-    def _resolved(self, count: NDArray[Any], total: float) -> Self:
+    def _resolved(self, count: NDArray[Any], total: int) -> Self:
         """Return the step with the columns that training rows miss, and in place of "auto" those that enough miss.
 
-        It is given how many rows of all miss each column, or what these weigh.
+        It is given how many rows of all miss each column.
         """
         found: dict[str, Any] = {"missing": tuple(np.flatnonzero(count > 0).tolist())}
         if self.indicator != "auto":
@@ -180,10 +182,5 @@ class Impute(Preprocessing):
                 return np.average(values, weights=weight)
             case _:
                 numbers, places = np.unique(values, return_inverse=True)
-                return numbers[np.bincount(places, weight).argmax()]
-
-
-def _gaps(columns: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[Any]:
-    """Return how many cells of each column are missing, or what their rows weigh."""
-    missing = np.isnan(columns)
-    return missing.sum(0) if weight is None else weight @ missing
+                totals = np.bincount(places, weight)
+                return numbers[(totals >= _TIE * totals.max()).argmax()]

@@ -37,7 +37,7 @@ class Quantile(Preprocessing):
     def fit(
         self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
     ) -> tuple[Self, Learned]:
-        count = len(columns) if weight is None else int(weight.sum())
+        count = len(columns) if weight is None else int(np.count_nonzero(weight))
         points = max(2, min(self.points, count))
         knots = [quantiles(*cells, parts=points - 1) for cells in present_cells(columns, weight)]
         return self.model_copy(update={"points": points}), {"knots": np.stack(knots, axis=1)}

@@ -10,6 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScale
 
 from specnet.errors import DataError
 from specnet.parts.preprocessing import Calendar, Clip, Impute, Log, Minmax, Quantile, Robust, SmoothClip
+from specnet.parts.preprocessing.base import quantiles
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
@@ -130,6 +131,28 @@ def test_quantile_is_exact_for_few_values_of_many_rows():
     np.testing.assert_allclose(found, [63 / 256 - 1, (64 + 191) / 256 - 1, (192 + 256) / 256 - 1], rtol=1e-15)
 
 
+@pytest.mark.parametrize("parts", [2, 4, 20])
+@every_table
+def test_weighted_quantiles_are_means_over_what_one_row_weighs_on_average(table, parts):
+    """Of the numbers in order, each repeated as often as it weighs."""
+    for values in TABLES[table].T:
+        times = np.random.default_rng(5).integers(1, 80, len(values))
+        order = np.argsort(values)
+        sums = np.concatenate([[0], np.cumsum(values[order].repeat(times[order]))])
+        starts = np.arange(1, parts) * (len(values) - 1) / parts * times.mean()
+        below, above = (np.interp(at, np.arange(len(sums)), sums) for at in (starts, starts + times.mean()))
+        expected = [values.min(), *(above - below) / times.mean(), values.max()]
+        found = quantiles(values, times / 7, parts)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11 * abs(values).max())
+
+
+@pytest.mark.parametrize("weight", [0.3, 1 / 300, 1.0, 2.0**30])
+def test_a_number_far_away_has_no_part_in_quantiles_beside_it(weight):
+    values = np.array([3.0, -1e20, 1.0, 2.0, 1e30, 2.0])
+    assert quantiles(values, np.full(6, weight), 5).tolist() == [-1e20, 1, 2, 2, 3, 1e30]
+    assert quantiles(values, None, 5).tolist() == [-1e20, 1, 2, 2, 3, 1e30]
+
+
 def test_quantile_of_a_single_number_tells_what_is_below_and_above():
     assert applied(Quantile(), np.array([[3.0]]), np.array([[2.0], [3.0], [4.0]])).tolist() == [[-1], [0], [1]]
 
@@ -171,9 +194,9 @@ def test_auto_adds_an_indicator_where_5_rows_and_one_in_a_hundred_miss_the_colum
     known, _ = step.fit(columns)
     assert known.indicator == expected
     assert known.output_size(3) == 3 + bool(expected)
-    heavy = np.ones(rows - gaps + 1)
-    heavy[0] = gaps
-    assert step.fit(columns[gaps - 1 :], heavy)[0] == known
+    weight = np.ones(rows)
+    weight[:gaps] = 1e-3  # rows are counted
+    assert step.fit(columns, weight)[0] == known
 
 
 def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refused):
