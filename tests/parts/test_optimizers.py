@@ -88,6 +88,57 @@ def test_each_one_has_a_rate_a_schedule_and_decay_where_it_should():
         assert part().decay == (0.01 if name == "adamw" else 0)
 
 
+def test_each_one_says_how_it_differs_from_pytorch_and_keras():
+    """What differs was read off Keras 3.15's signatures; RAdam is not in Keras, and Lion has no ε."""
+    for part in REGISTRY.of_kind("optimizer"):
+        fields, told = part.model_fields, " ".join((part.__doc__ or "").split())
+        if "weight_decay" in fields:
+            said = fields["weight_decay"].description or ""
+            assert said.startswith("decoupled weight decay")
+            assert "biases do not decay" in said
+            assert "PyTorch's λ, but for AdamW, is an L2 penalty on weights and biases: use training.l2 = λ/2" in said
+        if "epsilon" in fields and part.part_name() != "radam":
+            assert "Keras" in told
+            assert "1e-7" in told
+        if "amsgrad" in fields:
+            assert "largest uncorrected v" in told or "amsgrad are those of adam" in told
+    assert "Keras has weight_decay 0.004" in REGISTRY.find("optimizer", "adamw").__doc__
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - WITHOUT_DECAY))
+def test_weight_decay_shrinks_weights_alone_beside_the_step(name: str):
+    layer = {"type": "dense", "units": 1, "bias_initializer": {"type": "random_normal", "stddev": 1.0}}
+
+    def fitted(decay: float) -> specnet.Model:
+        optimizer = {"type": name, "learning_rate": 0.01, "weight_decay": decay}
+        training = {"loss": "mse", "batch_size": "full", "optimizer": optimizer, "epochs": 1}
+        spec = {"network": {"dtype": "float64", "layers": [layer]}, "training": training}
+        X = np.random.default_rng(0).normal(size=(20, 3))
+        return specnet.fit(spec, X, X.sum(axis=1), observer=specnet.Observer())
+
+    models = fitted(0.0), fitted(0.5)
+    network = models[0].network
+    start = network.parameters(network.initial_parameters())
+    plain, decayed = (network.parameters(model.theta) for model in models)
+    bias, weight = sorted(start)
+    np.testing.assert_array_equal(decayed[bias], plain[bias])
+    assert start[bias] != 0
+    np.testing.assert_allclose(decayed[weight] - plain[weight], -0.01 * 0.5 * start[weight], rtol=1e-9)
+
+
+def test_amsgrad_keeps_the_largest_uncorrected_v():
+    optimizer = make({"type": "adam", "amsgrad": True, "beta_1": 0.0})
+    gradients = np.array([3.0, 0.01, 0.02])
+    path = walk(optimizer, np.zeros(1), [lambda _, gradient=gradient: np.array([gradient]) for gradient in gradients])
+    v = largest = moved = 0.0
+    for step, gradient in enumerate(gradients, 1):
+        v = 0.999 * v + 0.001 * gradient**2
+        largest = max(largest, v)
+        moved -= 0.001 * gradient / (np.sqrt(largest / (1 - 0.999**step)) + 1e-8)
+        assert path[step - 1, 0] == pytest.approx(moved, rel=1e-12)
+    assert largest > v
+
+
 def test_each_one_that_steps_has_figures_of_its_defaults_and_others():
     described = [figure["optimizer"] for figure in FIGURES["paths"]]
     for name in NAMES - {"lbfgs"}:

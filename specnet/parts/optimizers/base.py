@@ -94,13 +94,16 @@ class SteppingOptimizer(Optimizer):
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
 
+WEIGHT_DECAY = (
+    "decoupled weight decay: fraction of each weight subtracted per step, times the learning rate; biases do not "
+    "decay. PyTorch's λ, but for AdamW, is an L2 penalty on weights and biases: use training.l2 = λ/2"
+)
+
+
 class DecayingOptimizer(SteppingOptimizer):
     """A stepping optimizer that also shrinks the weights, apart from the gradient (Loshchilov and Hutter 2019)."""
 
-    weight_decay: NonNegativeNumber = Field(
-        0.0,
-        description="decoupled weight decay: fraction of each weight subtracted per step, times the learning rate",
-    )
+    weight_decay: NonNegativeNumber = Field(0.0, description=WEIGHT_DECAY)
 
     @property
     def decay(self) -> float:

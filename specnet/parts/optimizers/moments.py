@@ -9,7 +9,15 @@ from pydantic import Field
 
 from specnet.compiler import Value, absolute, maximum, sqrt
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber
-from specnet.parts.optimizers.base import Commits, DecayingOptimizer, Numbers, ScalarLookup, StateLookup, nearer
+from specnet.parts.optimizers.base import (
+    WEIGHT_DECAY,
+    Commits,
+    DecayingOptimizer,
+    Numbers,
+    ScalarLookup,
+    StateLookup,
+    nearer,
+)
 
 NEGLIGIBLE = 1e-17
 """What 1 − x does not see."""
@@ -63,28 +71,29 @@ class _AdamFamily(_AdaptiveMoments):
 class Adam(_AdamFamily):
     """Adam (Kingma and Ba 2015): m ← β₁·m + (1−β₁)·g, v ← β₂·v + (1−β₂)·g², θ ← θ − lr·m̂/(√v̂ + ε).
 
-    m̂ and v̂ are m and v divided by 1 − β₁ᵗ and 1 − β₂ᵗ. ε is added to the corrected √v̂, as in PyTorch; Keras and
-    scikit-learn add it to the uncorrected one. With amsgrad, v̂ is the largest so far (Reddi et al. 2018).
+    m̂ and v̂ are m and v divided by 1 − β₁ᵗ and 1 − β₂ᵗ. ε is added to the corrected √v̂, as in PyTorch; Keras, whose ε
+    is 1e-7, and scikit-learn add it to the uncorrected one. With amsgrad (Reddi et al. 2018), v̂ is the largest
+    uncorrected v so far, divided by 1 − β₂ᵗ, as in PyTorch.
     """
 
     type: Literal["adam"] = "adam"
 
 
 class AdamW(_AdamFamily):
-    """Adam with decoupled weight decay: θ ← θ − lr·weight_decay·θ for weights (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay: θ ← θ − lr·weight_decay·θ for weights (Loshchilov and Hutter 2019).
+
+    In PyTorch and Keras biases decay too; Keras has weight_decay 0.004 and ε 1e-7. ε and amsgrad are those of adam.
+    """
 
     type: Literal["adamw"] = "adamw"
-    weight_decay: NonNegativeNumber = Field(
-        0.01,
-        description="decoupled weight decay: fraction of each weight subtracted per step, times the learning rate",
-    )
+    weight_decay: NonNegativeNumber = Field(0.01, description=WEIGHT_DECAY)
 
 
 class Nadam(_AdaptiveMoments):
     """Adam with Nesterov momentum (Dozat 2016).
 
     With μₜ = β₁·(1 − ½·0.96^(t·ψ)) and Mₜ = μ₁·…·μₜ: m̂ = μₜ₊₁·m/(1 − Mₜ₊₁) + (1 − μₜ)·g/(1 − Mₜ), else as adam. As in
-    PyTorch; Keras has ψ = 1 built in, and lr 0.001.
+    PyTorch; Keras has ψ = 1 built in, ε 1e-7 and lr 0.001.
     """
 
     type: Literal["nadam"] = "nadam"
@@ -155,7 +164,7 @@ class Radam(_AdaptiveMoments):
 class Adamax(_AdaptiveMoments):
     """Adam with the infinity norm (Kingma and Ba 2015): u ← max(β₂·u, abs g + ε), θ ← θ − lr·m̂/u.
 
-    As in PyTorch; Keras adds ε to u afterwards, and its lr is 0.001.
+    As in PyTorch; Keras adds ε, 1e-7, to u afterwards, and its lr is 0.001.
     """
 
     type: Literal["adamax"] = "adamax"

@@ -25,7 +25,7 @@ class Rmsprop(DecayingOptimizer):
     """Gradients divided by their recent magnitude (Hinton 2012): v ← ρ·v + (1−ρ)·g², θ ← θ − lr·g/(√v + ε).
 
     Centered (Graves 2013), the divisor is √(v − m²) + ε with m ← ρ·m + (1−ρ)·g; with momentum,
-    b ← μ·b + g/(√v + ε), θ ← θ − lr·b. As in PyTorch; Keras adds ε within the root, and has ρ 0.9 and lr 0.001.
+    b ← μ·b + g/(√v + ε), θ ← θ − lr·b. As in PyTorch; Keras adds ε, 1e-7, within the root, and has ρ 0.9 and lr 0.001.
     """
 
     type: Literal["rmsprop"] = "rmsprop"
