@@ -12,7 +12,7 @@ from specnet.errors import SpecnetError
 from specnet.model import Answers, Model
 from specnet.model.file import decode_model
 from specnet.parts.data import Table
-from specnet.running.rows import Rows, split_data
+from specnet.running.rows import Rows
 from specnet.spec import Spec
 from specnet.spec.reading.words import counted
 
@@ -50,8 +50,8 @@ class PredictionDifference:
 
 def prediction_difference(then: bytes, now: bytes, spec: Spec, table: Table) -> PredictionDifference | None:
     """Return how far the predictions of two models are apart for the rows of a spec; None if one takes other rows."""
+    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns)
     try:
-        rows = split_data(spec, table).rows
         first, second = (_answers(content, spec, rows) for content in (then, now))
     except SpecnetError:
         return None
