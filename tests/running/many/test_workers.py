@@ -21,7 +21,7 @@ from specnet.parts.data import Column, Table
 from specnet.running.many import workers as many_workers
 from specnet.running.many.tasks import Common, Outcome, Task
 from specnet.running.many.workers import Workers, _processes
-from specnet.running.rows import table_hash
+from specnet.running.rows import data_hash
 
 ROOT = Path(__file__).parents[3]
 RESULT = 300_000
@@ -78,7 +78,7 @@ def looked(count: int, seconds: float, jobs: int) -> list[Outcome]:
     texts = np.array(["a", "b"])
     columns = (Column("kind", "category", texts),)
     table = Table(np.arange(LARGE, dtype=np.float64)[:, np.newaxis], np.arange(LARGE), "classes", columns=columns)
-    common = Common(table_hash(table))
+    common = Common(data_hash(table))
     with Workers(table, jobs=jobs) as workers:
         answers = [workers.submit(Looking(common, {}, seconds)) for _ in range(count)]
         while left := sum(not answer.done() for answer in answers):
