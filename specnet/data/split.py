@@ -1,6 +1,7 @@
 """How rows are split into training, validation and test sets."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,6 @@ from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import SPLIT_PARTS, Split, Table
 from specnet.spec.ensembles import SHARED_VALIDATION, Ensemble
-from specnet.spec.reading.words import counted
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
@@ -51,7 +51,8 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     cut from the others in the same way. With `folds`, one of so many equal parts takes the place of the test rows, or
     of the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
     `random_state`. A `column`, or files of their own, say of each row where it belongs. The folds of an ensemble are of
-    training rows: whole groups with `group`, else with the class proportions with `stratify`.
+    training rows: whole groups with `group`, else with the class proportions with `stratify`. With `stratify`, the only
+    row of a class always trains.
 
     Parameters
     ----------
@@ -119,24 +120,26 @@ def _held_fold(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers
 
     assert split.folds is not None and split.fold is not None, "a split has both or neither"
     shuffled = {"n_splits": split.folds, "shuffle": True, "random_state": split.random_state}
+    places = np.arange(len(rows))
     if split.group is not None:
         groups = _known(table.split_by, "group")[rows]
         _enough_for_folds(len(np.unique(groups)), "groups", split.folds)
         folds = GroupKFold(**shuffled).split(rows, groups=groups)
     elif split.stratify:
-        distinct, classes, sizes = np.unique(table.y[rows], axis=0, return_inverse=True, return_counts=True)
-        if sizes.min() < split.folds:
-            name, least = distinct[sizes.argmin()], counted(int(sizes.min()), "row")
-            message = (
-                f"stratified split: class {name} has only {least}, needs at least one for each of {split.folds} folds"
-            )
-            raise _error("stratify", message)
-        folds = StratifiedKFold(**shuffled).split(rows, classes.reshape(-1))
+        places = np.flatnonzero(~_alone(table.y[rows]))
+        _, classes, sizes = np.unique(table.y[rows[places]], axis=0, return_inverse=True, return_counts=True)
+        if sizes.max() < split.folds:
+            raise _error("stratify", f"stratified split: no class has a row for each of {split.folds} folds")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a class with fewer rows, which are in as many folds
+            folds = list(StratifiedKFold(**shuffled).split(places, classes.reshape(-1)))
     else:
         _enough_for_folds(len(rows), "rows", split.folds)
         folds = KFold(**shuffled).split(rows)
-    kept, held = next(islice(folds, split.fold, None))
-    return rows[kept], rows[held]
+    _, held = next(islice(folds, split.fold, None))
+    is_held = np.zeros(len(rows), np.bool_)
+    is_held[places[held]] = True
+    return rows[~is_held], rows[is_held]
 
 
 def _enough_for_folds(count: int, what: str, folds: int) -> None:
@@ -157,17 +160,38 @@ def _as_said(table: Table, split: Split) -> RowSplit:
 
 def _at_random(table: Table, split: Split) -> Cut:
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
-        _leave_some(rows, count, part)
-        labels = table.y[rows] if split.stratify else None
-        if labels is not None:
-            _check_classes(labels, count, part)
-
         from sklearn.model_selection import train_test_split
 
-        kept, taken = train_test_split(rows, test_size=count, random_state=split.random_state, stratify=labels)
-        return kept, taken
+        _leave_some(rows, count, part)
+        if not split.stratify:
+            kept, taken = train_test_split(rows, test_size=count, random_state=split.random_state)
+            return kept, taken
+        labels = table.y[rows]
+        alone = _alone(labels)
+        _check_classes(labels[~alone], count, part)
+        kept, taken = train_test_split(
+            rows[~alone], test_size=count, random_state=split.random_state, stratify=labels[~alone]
+        )
+        return np.concatenate([kept, rows[alone]]), taken
 
     return cut
+
+
+def _alone(labels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return which rows are the only ones of their class: they stay among those that are trained on.
+
+    Raises
+    ------
+    DataError
+        If all classes have a single row, or most and so are none.
+    """
+    if looks_like_numbers(labels):
+        message = f"most of the {len(np.unique(labels, axis=0))} classes of the target have a single row"
+        raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
+    _, classes, sizes = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    if sizes.max() < 2:
+        raise _error("stratify", "stratified split: every class has only one row")
+    return np.isin(classes.reshape(-1), np.flatnonzero(sizes == 1))
 
 
 def _by_group(groups: NDArray[np.generic], split: Split) -> Cut:
@@ -213,14 +237,8 @@ def _leave_some(rows: RowNumbers, count: int, part: str) -> None:
 
 
 def _check_classes(labels: NDArray[np.generic], count: int, part: str) -> None:
-    """Refuse to stratify classes of which one has too few rows, or that are more than the rows to cut."""
-    distinct, sizes = np.unique(labels, axis=0, return_counts=True)
-    if sizes.min() < 2:
-        message = f"stratified split: class {distinct[sizes.argmin()]} has only one row, needs at least two"
-        if looks_like_numbers(labels):
-            message = f"most of the {len(distinct)} classes of the target have a single row"
-            raise DataError(Diagnostic("loss-target", message, ("training", "loss"), hint=other_kind_hint(labels)))
-        raise _error("stratify", message)
+    """Refuse to stratify classes that are more than the rows to cut, or than those that are left."""
+    distinct = np.unique(labels, axis=0)
     if min(count, len(labels) - count) < len(distinct):
         message = f"stratified split: {count} of {len(labels)} rows for {part} cannot cover all {len(distinct)} classes"
         raise _error("stratify", message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,24 @@ from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.parts.arrays import first_few
 from specnet.spec import Resolved, Spec
+from specnet.spec.reading.words import counted
 
 FAR_FROM_ZERO = 30.0
 """Mean or standard deviation above which a target takes many steps to reach from initial weights."""
 MANY_CLASSES = 10
 """Fewer classes with a single row are likely in a small table."""
+ROWS_TO_A_CLASS = 5
+"""As many rows to a value on average, as a category has, and the values are classes."""
 
 _LOSS = ("training", "loss")
+_SPLIT = ("data", "split")
 
 
 def looks_like_numbers(labels: NDArray[Any]) -> bool:
-    """Return whether most classes, and more than a few, have a single row."""
+    """Return whether most classes, and more than a few, have a single row, and on average there are few to a class."""
     _, counts = np.unique(labels, axis=0, return_counts=True)
-    return len(counts) >= MANY_CLASSES and bool(2 * np.count_nonzero(counts == 1) > len(counts))
+    has_few = len(labels) < ROWS_TO_A_CLASS * len(counts)
+    return has_few and len(counts) >= MANY_CLASSES and bool(2 * np.count_nonzero(counts == 1) > len(counts))
 
 
 def other_kind_hint(labels: NDArray[Any]) -> str:
@@ -49,14 +54,26 @@ def text_for_numbers(spec: Spec, target: NDArray[Any]) -> DataError:
     return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=f"use {fitting} for text labels"))
 
 
-def more_than_two_classes(spec: Spec, labels: NDArray[Any]) -> DataError:
-    """Return the error for a binary loss whose target has more than two labels, given distinct and ascending."""
+def more_than_two_classes(spec: Spec, labels: NDArray[Any], unseen: NDArray[Any]) -> DataError:
+    """Return the error for a binary loss whose target has more than two labels.
+
+    Parameters
+    ----------
+    spec : Spec
+    labels : (classes,)
+        Distinct and ascending.
+    unseen : (some of them,)
+        Those that no training row has.
+    """
     numbers = len(labels) >= MANY_CLASSES and all(map(is_number, labels.astype(np.str_)))
     hint = "use categorical_crossentropy for three or more classes"
     if numbers:
         hint += ", mean_squared_error for numbers"
     loss = spec.training.loss.part_name()
     message = f"{loss} needs two classes, but the target has {len(labels)}: {first_few(labels, 6)}"
+    if len(unseen):
+        message += f"; no training row is of class {first_few(unseen, 6)}"
+        hint = "use categorical_crossentropy, or leave the rows of this class out"
     return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=hint))
 
 
@@ -100,7 +117,9 @@ def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Sp
         raise
 
 
-def suspicions(resolved: Resolved, labels: Labels | None, target: ArrayLike) -> tuple[Diagnostic, ...]:
+def suspicions(
+    resolved: Resolved, labels: Labels | None, target: ArrayLike, held: Mapping[str, ArrayLike] | None = None
+) -> tuple[Diagnostic, ...]:
     """Return warnings about the target of the training set.
 
     Parameters
@@ -110,14 +129,43 @@ def suspicions(resolved: Resolved, labels: Labels | None, target: ArrayLike) -> 
         Labels of the target if the loss has labels.
     target : array_like (rows,) or (rows, outputs)
         Raw target of the training set.
+    held : mapping of str to array_like
+        Raw targets of ``validation`` and ``test``, as far as there are such rows.
     """
     if labels is None:
         return tuple(_of_numbers(resolved, np.asarray(target)))
-    return tuple(_of_labels(resolved.spec, labels, target))
-
-
-def _of_labels(spec: Spec, labels: Labels, target: ArrayLike) -> Iterator[Diagnostic]:
     classes = labels.encode(target)
+    counts = {part: np.bincount(labels.encode(y), minlength=len(labels)) for part, y in (held or {}).items()}
+    return (*_of_labels(resolved.spec, labels, classes), *_of_split(resolved.spec, labels, classes, counts))
+
+
+def _of_split(
+    spec: Spec, labels: Labels, classes: NDArray[np.intp], counts: Mapping[str, NDArray[np.intp]]
+) -> Iterator[Diagnostic]:
+    """Yield the warnings about classes that are on one side of the split only; counts are of each part held out."""
+    trained, elsewhere = np.bincount(classes, minlength=len(labels)), sum(counts.values())
+    unseen = np.flatnonzero((trained == 0) & (elsewhere > 0))
+    if len(unseen):
+        rows = " and ".join(
+            counted(int(each[unseen].sum()), f"{part} row") for part, each in counts.items() if each[unseen].any()
+        )
+        message = f"{_named(labels, unseen)} in {rows} and in no training row: the network cannot learn it"
+        hint = "add training rows of it; each of its rows now counts as a mistake"
+        yield spec.diagnostic("unseen-class", message, _SPLIT, hint=hint)
+    single = np.flatnonzero((trained == 1) & (elsewhere == 0))
+    if counts and len(single) and not looks_like_numbers(classes):
+        message = f"{_named(labels, single)} in one row, which is a training row"
+        hint = "add rows of it; no metric tells how well it is predicted"
+        yield spec.diagnostic("single-row", message, _SPLIT, hint=hint)
+
+
+def _named(labels: Labels, classes: NDArray[np.intp]) -> str:
+    """Return classes by name, with their verb: ``class a is``, ``each of 2 classes (a, b) is``."""
+    names = first_few(labels.decode(classes), 6)
+    return f"class {names} is" if len(classes) == 1 else f"each of {len(classes)} classes ({names}) is"
+
+
+def _of_labels(spec: Spec, labels: Labels, classes: NDArray[np.intp]) -> Iterator[Diagnostic]:
     if looks_like_numbers(classes):
         once = np.count_nonzero(np.bincount(classes) == 1)
         message = f"{once} of {len(np.unique(classes))} classes have a single training row"

@@ -62,8 +62,6 @@ class TableFacts:
     target : "classes" or "values"
     classes : int
         Distinct labels; 0 for values.
-    rarest : int
-        Rows of the rarest label; 0 for values.
     columns : tuple of ColumnFacts
         All columns of the table, in its order.
     warnings : tuple of Diagnostic
@@ -75,7 +73,6 @@ class TableFacts:
     gaps: int
     target: TargetKind
     classes: int
-    rarest: int
     columns: tuple[ColumnFacts, ...]
     warnings: tuple[Diagnostic, ...] = ()
     outputs: int = 1
@@ -134,7 +131,6 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         len(cells) - rows,
         "classes" if is_classes else "values",
         len(values) if is_classes else 0,
-        int(counts.min()) if is_classes else 0,
         tuple(
             described.get(name)
             or ColumnFacts(
@@ -180,7 +176,6 @@ def array_facts(
         0,
         kind,
         max((len(counts) for counts in labels), default=0),
-        min((int(counts.min()) for counts in labels), default=0),
         tuple(described),
         outputs=1 if y.ndim == 1 else y.shape[1],
     )

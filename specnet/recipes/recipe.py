@@ -201,9 +201,8 @@ def _split(facts: TableFacts) -> str:
     sizes = "test_size = 0.2"
     if facts.rows >= MANY_ROWS:
         sizes += ", validation_size = 0.1"
-    is_uneven = facts.classes and (facts.rarest < 4 or facts.classes > facts.rows // 20)
-    if is_uneven:
-        return f"split = {{ {sizes}, stratify = false }}   # a class has too few rows for a stratified split"
+    if facts.classes > facts.rows // 20:
+        return f"split = {{ {sizes}, stratify = false }}   # too many classes for a stratified split"
     return _commented(f"split = {{ {sizes} }}", "fractions of the rows held out")
 
 

@@ -253,7 +253,8 @@ def fit_rows(
         check_monitors(spec)
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
-    found = (*warnings, *suspicions(resolved, labels, rows.y))
+    held = {name: part.y for name, part in splits.items() if name != "train"}
+    found = (*warnings, *suspicions(resolved, labels, rows.y, held))
     if spec.data is not None:  # who passes arrays has made their columns
         found += _column_suspicions(spec, labels, splits)
     if found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -26,7 +26,7 @@ from specnet.data import (
 )
 from specnet.data.preparation import ColumnTexts
 from specnet.data.suspicions import is_text, more_than_two_classes, one_class, parsed_for_target, text_for_numbers
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, SpecnetError
 from specnet.files.large import LARGEST_IN_MEMORY
 from specnet.parts.arrays import (
     Array,
@@ -140,8 +140,20 @@ def check_rows(
     return Rows(raw.X, target, check_weights(sample_weight, len(raw), f"{prefix}sample_weight"), kinds=raw.kinds)
 
 
-def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
-    """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs."""
+def read_target(spec: Spec, y: Array, training: Callable[[], Array] | None = None) -> tuple[Labels | None, int]:
+    """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs.
+
+    Parameters
+    ----------
+    spec : Spec
+    y : array
+    training : callable, optional
+        Returns the target of the training rows; errors say which labels these do not have.
+
+    Raises
+    ------
+    DataError
+    """
     kind = spec.training.loss.target
     columns = 1 if y.ndim == 1 else y.shape[1]
     if kind == "values" and is_text(y):
@@ -151,13 +163,20 @@ def read_target(spec: Spec, y: Array) -> tuple[Labels | None, int]:
     if kind == "binary":
         distinct = np.unique(check_labels(y))
         if len(distinct) > 2:
-            raise more_than_two_classes(spec, distinct)
+            raise more_than_two_classes(spec, distinct, _unseen(distinct, training))
         if len(distinct) == 1 and is_text(distinct):
             raise one_class(spec, distinct)
     labels = Labels.from_target(y, 2 if kind == "binary" else known_outputs(spec))
     if kind == "classes" and len(labels) == 1:
         raise one_class(spec, labels.values)
     return labels, 1 if kind == "binary" else len(labels)
+
+
+def _unseen(labels: NDArray[np.generic], training: Callable[[], Array] | None) -> NDArray[np.generic]:
+    """Return the labels that no training row has, none if the rows cannot be split."""
+    with suppress(SpecnetError):
+        return np.setdiff1d(labels, labels if training is None else check_labels(training()))
+    return labels[:0]
 
 
 @dataclass(frozen=True)
@@ -252,9 +271,8 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
         If the rows do not fit; errors about fields of the spec have their place there.
     """
     assert spec.data is not None, "load_table refuses a spec without data"
-    rows = _rows_of(table, spec.data.split)
-    labels, outputs = read_target(spec, rows.y)
-    data = spec.data.with_columns(table)
+    rows, data = _rows_of(table, spec.data.split), spec.data.with_columns(table)
+    labels, outputs = read_target(spec, rows.y, lambda: _splits(rows, table, data.split, spec)["train"].y)
     splits = _splits(rows, table, data.split, spec)
     if not has_test:
         splits.pop("test", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,23 @@ def test_a_sweep_from_the_recipe_has_a_page(specnet: Specnet, folder: Path, spec
     assert ended.status == 0
     assert "could not be written" not in ended.err
     check_page(specnet, folder / "sweep", "Validation loss of every trial by epoch")
+
+
+@pytest.mark.parametrize("options", [[], ["--folds", "3"]])
+def test_a_class_of_one_row_is_told_once_and_trains(
+    specnet: Specnet, folder: Path, spec: str, options: list[str]
+) -> None:
+    with (folder / "shop.csv").open("a", encoding="utf-8") as file:
+        file.write("0.5,2024-01-01,Oslo,note,perhaps\n")
+    assert specnet("new", spec, "--data", "shop.csv", "--target", "kind", "--force").status == 0
+    assert specnet("validate", spec).status == 0
+    ended = specnet("run", spec, "-o", "out", *options, *FEW)
+    assert ended.status == 0
+    assert ended.err.count("warning[single-row]: class perhaps is in one row, which is a training row") == 1
+    for record in folder.glob("out/**/metrics.json"):
+        tables = json.loads(record.read_text())["tables"]["test"]
+        assert tables["labels"] == ["no", "perhaps", "yes"]
+        assert sum(tables["confusion"][1]) == 0
 
 
 def check_page(specnet: Specnet, folder: Path, chart: str) -> None:

@@ -76,11 +76,29 @@ def test_text_labels_and_several_outputs_can_be_stratified():
     assert len(split_rows(table(several), Split(test_size=0.1), seed=0).test) == 4
 
 
+def test_the_only_row_of_a_class_trains_and_the_others_are_split_as_without_it():
+    y = np.array(["b", "a"] * 20 + ["c", "b", "a", "d"])
+    alone = [40, 43]
+    others = np.setdiff1d(np.arange(len(y)), alone)
+    split = split_rows(table(y), Split(test_size=0.25, validation_size=0.25, random_state=3), seed=0)
+    left, test = train_test_split(others, test_size=11, random_state=3, stratify=y[others])
+    np.testing.assert_array_equal(split.test, test)
+    train, validation = train_test_split(left, test_size=11, random_state=3, stratify=y[left])
+    np.testing.assert_array_equal(split.validation, validation)
+    np.testing.assert_array_equal(split.train, [*train, *alone])
+
+
+def test_the_last_row_of_a_class_is_not_taken_for_validation():
+    y = np.array(["a"] * 20 + ["b"] * 20 + ["c"] * 2)
+    split = split_rows(table(y), Split(test_size=0.5, validation_size=0.2, random_state=0), seed=0)
+    assert [list(y[rows]).count("c") for rows in (split.train, split.validation, split.test)] == [1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("y", "target", "split", "key"),
     [
-        ([0, 0, 0, 1], "classes", Split(), "stratify"),
-        (["a", "b", "b", "b"], "classes", Split(), "stratify"),
+        ([0, 1, 2], "classes", Split(), "stratify"),
+        (["a", "b", "b", "b"], "classes", Split(test_size=0.9), "test_size"),
         ([0, 1, 2] * 5, "classes", Split(test_size=0.1), "stratify"),
         ([0.5, 1.5, 2.5], "values", Split(stratify=True), "stratify"),
         ([1.0], "values", Split(), "test_size"),

@@ -60,6 +60,22 @@ def test_groups_stay_whole():
         assert not set(groups[split.train]) & set(groups[split.test])
 
 
+def test_the_only_row_of_a_class_trains_in_every_fold():
+    labels = np.concatenate([CLASSES[:10], [7], CLASSES[10:]])
+    rows = np.arange(len(labels))
+    for split, same in zip(folds_of(table(labels)), folds_of(table(CLASSES)), strict=True):
+        assert 10 in split.train
+        np.testing.assert_array_equal(split.test, np.delete(rows, 10)[same.test])
+        np.testing.assert_array_equal(np.sort([*split.train, *split.test]), rows)
+
+
+def test_a_class_with_fewer_rows_than_folds_is_in_as_many_of_them():
+    labels = np.array(["a"] * 20 + ["b"] * 2)
+    splits = folds_of(table(labels))
+    assert sorted(list(labels[split.test]).count("b") for split in splits) == [0, 0, 0, 1, 1]
+    assert all("b" in labels[split.train] for split in splits)
+
+
 def test_labels_of_several_columns_are_stratified_by_their_combinations():
     labels = np.stack([CLASSES > 0, CLASSES > 1], axis=1).astype(int)
     for split, same in zip(folds_of(table(labels)), folds_of(table(CLASSES)), strict=True):
@@ -69,7 +85,7 @@ def test_labels_of_several_columns_are_stratified_by_their_combinations():
 @pytest.mark.parametrize(
     ("rows", "split"),
     [
-        (table([0] * 9 + [1] * 3), {}),
+        (table([0] * 4 + [1] * 3), {}),
         (table([0, 0, 0, 0]), {"stratify": False}),
         (table(CLASSES, CLASSES), {"group": "patient"}),
     ],

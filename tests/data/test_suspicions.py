@@ -46,9 +46,44 @@ def test_classes_of_one_row_each_are_numbers_or_the_wrong_column():
     assert "column" in hint
 
 
-@pytest.mark.parametrize("y", [np.arange(9), np.arange(ROWS) // 2, [*range(10), *range(5), *range(5)]])
+@pytest.mark.parametrize(
+    "y", [np.arange(9), np.arange(ROWS) // 2, [*range(10), *range(5), *range(5)], [*range(11), *[0, 1] * 30]]
+)
 def test_few_or_repeated_classes_are_classes(y: Any):
     assert found(spec("categorical_crossentropy"), y) == []
+
+
+@pytest.mark.parametrize(
+    ("train", "held", "expected"),
+    [
+        ("aabbc", {"test": "abb"}, {"single-row": "class c is in one row, which is a training row"}),
+        ("aabbcd", {"test": "abb"}, {"single-row": "each of 2 classes (c, d) is in one row, which is a training row"}),
+        ("aabbc", {"test": "abc"}, {}),
+        ("aabbc", {}, {}),
+        (
+            "aabb",
+            {"test": "abcc"},
+            {"unseen-class": "class c is in 2 test rows and in no training row: the network cannot learn it"},
+        ),
+        (
+            "aabbe",
+            {"validation": "acd", "test": "abcc"},
+            {
+                "unseen-class": "each of 2 classes (c, d) is in 2 validation rows and 2 test rows and in no training "
+                "row: the network cannot learn it",
+                "single-row": "class e is in one row, which is a training row",
+            },
+        ),
+    ],
+)
+def test_classes_on_one_side_of_the_split_are_told_once(
+    train: str, held: dict[str, str], expected: dict[str, str]
+) -> None:
+    parts = {part: np.array(list(y)) for part, y in held.items()}
+    labels = Labels.from_target(np.concatenate([list(train), *parts.values()]))
+    given = resolve(spec("categorical_crossentropy"), inputs=2, outputs=len(labels))
+    told = suspicions(given, labels, np.array(list(train)), parts)
+    assert {diagnostic.code: diagnostic.message for diagnostic in told} == expected
 
 
 @pytest.mark.parametrize("y", [np.zeros(ROWS, int), np.ones(ROWS), np.zeros(ROWS, bool)])

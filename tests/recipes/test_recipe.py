@@ -177,10 +177,14 @@ def test_whole_numbers_are_classes_if_they_repeat(recipe_for: Recipe) -> None:
     assert recipe_for(table(x=x, y=np.where(x < 4, 7, x % 2)), "y").training.loss.target == "values"
 
 
-def test_a_rare_class_is_not_stratified(recipe_for: Recipe) -> None:
-    spec = recipe_for(table(x=np.random.default_rng(0).normal(size=40), y=["rare", *"ab" * 19, "a"]), "y")
+def test_a_rare_class_is_stratified_but_many_classes_are_not(recipe_for: Recipe) -> None:
+    x = np.random.default_rng(0).normal(size=80)
+    spec = recipe_for(table(x=x, y=["rare", *"ab" * 39, "a"]), "y")
+    assert spec.data.split.stratify is None
+    with pytest.warns(specnet.SpecnetWarning, match="class rare is in one row, which is a training row"):
+        run(spec)
+    spec = recipe_for(table(x=x, y=list("abcde" * 16)), "y")
     assert spec.data.split.stratify is False
-    run(spec)
 
 
 @pytest.mark.slow

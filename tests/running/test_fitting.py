@@ -281,7 +281,7 @@ def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first(refused: Re
     held_out = math.ceil(0.3 * len(X))
     assert sizes == [{"train": len(X) - held_out, "validation": held_out}, {"train": len(X), "validation": 7}]
     with refused(DataError, code="split", at="data.split.stratify") as caught:
-        specnet.fit(spec, X[:3], [0, 0, 1])
+        specnet.fit(spec, X[:2], [0, 1])
     assert caught.value.diagnostics[0].path == ("data", "split", "stratify")
 
 

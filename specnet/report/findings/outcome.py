@@ -127,8 +127,13 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
     losses = evidence.held_losses
     if losses is not None and rises:
         best = int(np.argmin(losses))
+        whose = (
+            "the validation loss"
+            if evidence.spec.value("training", "ensemble") is None
+            else "the first member's validation loss"
+        )
         sentence += (
-            f"; the validation loss was least ({figure(losses[best])}) at epoch {evidence.epochs[best]} "
+            f"; {whose} was least ({figure(losses[best])}) at epoch {evidence.epochs[best]} "
             f"and ended at {figure(losses[-1])}"
         )
     yield Finding("overfitting", "warning", sentence, *_against_overfitting(evidence))

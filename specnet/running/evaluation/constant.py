@@ -14,7 +14,7 @@ from specnet.parts.metrics.statistics import weighted_mean
 Outputs = NDArray[np.float64]
 
 LEAST_SHARE = float(np.finfo(np.float64).eps)
-"""Of a class that no training row has: as scikit-learn's log_loss clips probabilities."""
+"""As scikit-learn's log_loss clips probabilities."""
 DOUBLINGS = 64
 HALVINGS = 100
 CLOSE = 2.0**-44
@@ -43,7 +43,7 @@ def constant_outputs(head: Model, training: Answers) -> Outputs:
         Of training rows, whatever the outputs.
     """
     if head.gives_probabilities:
-        return share_outputs(head, _shares(head, training))
+        return share_outputs(head, class_shares(head, training))
     return least_outputs(head, training, np.zeros((len(training), head.network.outputs)))
 
 
@@ -159,10 +159,23 @@ def _polished(objective: _Objective, found: Outputs) -> Outputs:
     return min(tried, key=objective.loss)
 
 
-def _shares(head: Model, training: Answers) -> Outputs:
-    """Return the share of each class, or of 1 in each output, among training rows."""
+def class_shares(head: Model, training: Answers) -> Outputs:
+    """Return the share of each class, or of 1 in each output, among training rows.
+
+    A class that none of them has counts as if one more row had it, so that its rows elsewhere have a finite loss.
+    """
     target, weight = training.target, training.weight
+    rows = len(target) if weight is None else int(np.count_nonzero(weight))
     if head.network.task == "classes":
         counts = np.bincount(target, weight, head.network.outputs)
-        return np.asarray(counts / counts.sum())
-    return np.asarray(np.average(target.reshape(len(target), -1).astype(np.float64), axis=0, weights=weight))
+        return with_unseen(counts / counts.sum(), counts == 0, rows)
+    ones = np.average(target.reshape(len(target), -1).astype(np.float64), axis=0, weights=weight)
+    both = np.stack([1 - ones, ones], axis=-1)
+    return with_unseen(both, both == 0, rows)[:, 1]
+
+
+def with_unseen(shares: Outputs, unseen: NDArray[np.bool_], rows: int) -> Outputs:
+    """Return shares (…, classes) of so many rows with one more row for each class that is unseen."""
+    if not unseen.any():
+        return shares
+    return np.asarray(np.where(unseen, 1.0, rows * shares) / (rows + unseen.sum(axis=-1, keepdims=True)))

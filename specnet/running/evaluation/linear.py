@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
-from specnet.running.evaluation.constant import share_outputs
+from specnet.running.evaluation.constant import share_outputs, with_unseen
 from specnet.running.evaluation.features import Numbers, Predictor, value_outputs
 
 MOST_ITERATIONS = 300
@@ -52,14 +52,15 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
 def _fitted_shares(
     target: NDArray[np.intp], classes: int, features: Numbers, weight: Numbers
 ) -> Callable[[Numbers], Numbers]:
-    """Return what gives the probability of each class for features, 0 for those that no training row has."""
+    """Return what gives the probability of each class for features, a small one for those that no training row has."""
     there, members = np.unique(target, return_inverse=True)
+    unseen = ~np.isin(np.arange(classes), there)
     coefficients = _logistic(features, members, len(there), weight) if len(there) > 1 else None
 
     def shares(rows: Numbers) -> Numbers:
         found = np.zeros((len(rows), classes))
         found[:, there] = 1.0 if coefficients is None else _softmax(_scores(coefficients, rows))
-        return found
+        return with_unseen(found, unseen, len(target))
 
     return shares
 

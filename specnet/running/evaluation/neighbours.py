@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.model import Answers, Model
-from specnet.running.evaluation.constant import Outputs, share_outputs
+from specnet.running.evaluation.constant import Outputs, class_shares, share_outputs
 from specnet.running.evaluation.features import Numbers, Predictor, value_outputs
 
 NEIGHBOURS = 15
@@ -37,7 +37,7 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
     classes = head.network.outputs if head.network.task == "classes" else 0
     target = training.target.reshape(len(training), -1)
     known = (np.equal(target, np.arange(classes)) if classes else target)[counted].astype(np.float64)
-    usual = np.average(known, axis=0, weights=weight[counted])
+    usual = class_shares(head, training)
 
     def outputs(rows: Numbers) -> Outputs:
         sums, weights = nearest.sums(rows, known)

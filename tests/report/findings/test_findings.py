@@ -184,6 +184,14 @@ def test_a_number_that_classes_share_does_not_give_them_away():
         assert codes(found_by("leakage", evidence(task="classes", columns=columns, target=target))) == expected
 
 
+@pytest.mark.parametrize(
+    ("training", "whose"), [({}, "the validation loss"), ({"ensemble": 5}, "the first member's validation loss")]
+)
+def test_overfitting_says_whose_validation_loss_rises(training: dict[str, int], whose: str):
+    (found,) = found_by("overfitting", gapped(0.98, 0.8, 0.4, 0.47, spec=spec_facts(written={"training": training})))
+    assert f"; {whose} was least (0.4000) at epoch 51" in found.sentence
+
+
 def test_values_have_their_own_thresholds():
     error = 1.4 / np.sqrt(HELD_ROWS)
 
