@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from specnet.compiler import Plan
+from specnet.compiler import Plan, UnavailableError
 from specnet.compiler.lowering import Call
-from specnet.compiler.native.building import missing
+from specnet.compiler.native.compilers import missing
 from specnet.compiler.operations import functions, products
 from specnet.network import Network
 from specnet.network.engines import NOT_AVAILABLE, Engine, not_available, why_not_available
@@ -48,7 +48,7 @@ class Choice:
     reason : str
         In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
     is_free : bool
-        Whether NumPy may be used instead.
+        Whether NumPy may be used instead, where a part has no compiled form.
     """
 
     engine: Engine | Literal["auto"]
@@ -103,8 +103,8 @@ def undecided() -> Choice:
     return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
 
 
-def without_compiled(spec: Spec, reason: object) -> Choice:
-    """Return the choice where the compiled engine would be better, but cannot be had."""
+def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
+    """Return the choice where the compiled engine would be faster, but lacks a part of the spec."""
     return Choice("numpy", why_not_available(spec, reason))
 
 
