@@ -11,8 +11,8 @@ import ctypes
 import os
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import MutableMapping
-from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -24,6 +24,7 @@ from specnet.compiler.native.target import Target, cpu_identity, native_target
 
 __all__ = ["BuildError", "Library", "library", "unusable"]
 
+MOST_CONTENTS = 64
 _FLAGS = (
     "-std=gnu11",
     "-O1",
@@ -55,6 +56,9 @@ class Library(ctypes.CDLL):
 
 
 _loaded: MutableMapping[str, Library] = weakref.WeakValueDictionary()
+_contents: OrderedDict[str, bytes] = OrderedDict()
+"""The bytes of libraries that no cache could keep, the latest at the end: what a process needs again is not compiled
+again."""
 _locks: dict[str, threading.Lock] = {}
 """A lock for each key, as threads often need the same library at once, and may compile others side by side."""
 
@@ -107,7 +111,7 @@ def _trial(compiler: Compiler) -> Library:
 
 def _from_cache(key: str, functions: tuple[str, ...]) -> Library | None:
     folder = cache_folder()
-    content = read_entry(folder, key) if folder else None
+    content = (read_entry(folder, key) if folder else None) or _contents.get(key)
     if content is None:
         return None
     try:
@@ -117,12 +121,13 @@ def _from_cache(key: str, functions: tuple[str, ...]) -> Library | None:
 
 
 def _built(text: str, compiler: Compiler, flags: tuple[str, ...], functions: tuple[str, ...], key: str) -> Library:
-    """Compile and load a library, and keep it in the cache if that is possible."""
+    """Compile and load a library, and keep it: in the cache if that is possible."""
     content, folder = _compiled(text, compiler, flags), cache_folder()
     made = _opened(content, functions, folder)
-    if folder:
-        with suppress(OSError):
-            store_entry(folder, key, content)
+    if not (folder and store_entry(folder, key, content)):
+        _contents[key] = content
+        if len(_contents) > MOST_CONTENTS:
+            _contents.popitem(last=False)
     return made
 
 

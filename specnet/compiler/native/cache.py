@@ -86,26 +86,27 @@ def read_entry(folder: str, key: str) -> bytes | None:
     return None
 
 
-def store_entry(folder: str, key: str, content: bytes) -> None:
-    """Put a library into the cache, whole or not at all, and remove what is too old.
-
-    Raises
-    ------
-    OSError
-        If the folder is read-only or full.
-    """
+def store_entry(folder: str, key: str, content: bytes) -> bool:
+    """Put a library into the cache, whole or not at all, and remove what is too old; return whether it is there."""
     from tempfile import mkstemp
 
-    descriptor, temporary = mkstemp(_TEMPORARY_SUFFIX, _TEMPORARY_PREFIX, folder)
+    try:
+        descriptor, temporary = mkstemp(_TEMPORARY_SUFFIX, _TEMPORARY_PREFIX, folder)
+    except OSError:  # read-only, or full
+        return False
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
         os.replace(temporary, os.path.join(folder, f"{key}-{sha256(content).hexdigest()}.so"))
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            return False
         raise
-    _tidy(folder)
+    with suppress(OSError):
+        _tidy(folder)
+    return True
 
 
 def _belongs_to_user(status: os.stat_result) -> bool:

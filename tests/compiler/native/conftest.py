@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Workplace:
         monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
         monkeypatch.setenv("PATH", f"{self.programs}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(building, "_loaded", {})
+        monkeypatch.setattr(building, "_contents", OrderedDict())
 
     def install(self, script: str, name: str = "cc", version: str = "echo 1.0") -> Path:
         """Put a compiler first on the PATH; "real" stands for the machine's. What it says of its version is no run."""

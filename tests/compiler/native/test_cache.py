@@ -99,6 +99,20 @@ def test_a_symbolic_link_is_not_used(place: Workplace, monkeypatch: pytest.Monke
 
 
 @needs_compiler
+def test_without_a_cache_a_process_compiles_once(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    place.install('exec real "$@"')
+    monkeypatch.setenv("SPECNET_CACHE", "/dev/null/cache")
+    monkeypatch.setattr(building, "_loaded", {})
+    for runs in (1, 1):
+        building._loaded.clear()
+        assert library(TEXT).answer() == 42
+        assert place.runs == runs
+    monkeypatch.setattr(building, "MOST_CONTENTS", 1)
+    library(OTHER)
+    assert len(building._contents) == 1
+
+
+@needs_compiler
 def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "cache", tmp_path / "file", Path("/dev/null/cache"), Path("/proc/cache")):
