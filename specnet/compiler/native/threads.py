@@ -34,16 +34,14 @@ void set_team(void (*function)(work *, const void *, long)) {{ in_parts = functi
 """
 """Of a library that shares its work, once it has the team."""
 _TEAM_TEXT = (
-    f"""
+    _WORK
+    + """
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-{_WORK}
-"""
-    + """
 enum { SPINS = 20000, MOST_THREADS = 64 };
 #define NO_PART 0xffffffffu
 static struct {
