@@ -65,7 +65,12 @@ def run(
     dask: DaskOption = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: as many as it has."),
+        typer.Option(
+            "--threads",
+            metavar=COUNT,
+            min=1,
+            help="Number of BLAS threads. Default: one for small networks, else all.",
+        ),
     ] = None,
     log: LogOption = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,

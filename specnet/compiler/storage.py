@@ -42,7 +42,7 @@ class Storage:
     ones_row: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Plan:
     """A program with a slot for every value. Backends consume it; nothing in it belongs to one of them.
 

@@ -22,6 +22,12 @@ def thread_limit() -> int | None:
     return _wanted[-1] if _wanted else None
 
 
+def keep_limit(limit: int | None) -> None:
+    """Limit compiled functions for good: in a process whose libraries get the limits of the one that started it."""
+    if limit is not None:
+        _wanted.append(limit)
+
+
 @contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
     """Limit the threads of every BLAS and OpenMP library that is loaded, and of compiled functions.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from specnet.compiler import NUMPY, Backend, MissingRuleError
+from specnet.compiler import NUMPY, Backend, MissingRuleError, UnavailableError
+from specnet.compiler.native.running import NoCompilerError
 from specnet.errors import SpecError
 from specnet.parts.blame import foreign_parts
 from specnet.spec import Spec
@@ -45,15 +46,17 @@ def check_engine(spec: Spec) -> None:
             raise not_available(spec, reason)
 
 
-def not_available(spec: Spec, reason: object, *, is_begun: bool = False) -> SpecError:
-    """Return the error for a compiled engine that a spec wants, or a run was begun with, and that cannot be had."""
+def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = False) -> SpecError:
+    """Return the error for a compiled engine that is to be used, or that a run was begun with, and cannot be had."""
     code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
-    if not isinstance(reason, MissingRuleError):
+    if isinstance(reason, NoCompilerError):
         code, hint = "no-compiler", f"install a C compiler, such as gcc or clang, or {hint}"
+    elif not isinstance(reason, MissingRuleError):
+        code, hint = "compiler-failed", f"name another compiler in the environment variable CC, or {hint}"
     return spec.error(code, why_not_available(spec, reason), ("training", "engine"), hint=hint)
 
 
-def why_not_available(spec: Spec, reason: object) -> str:
+def why_not_available(spec: Spec, reason: UnavailableError) -> str:
     """Return why the compiled engine cannot be had, with the parts that may be the cause.
 
     All operations of built-in parts have a form in C.

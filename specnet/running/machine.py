@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from specnet.compiler.native.building import compiler_name
+from specnet.compiler.native.compilers import compiler_name
 from specnet.compiler.native.target import native_target
 from specnet.version import __version__
 

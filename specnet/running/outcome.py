@@ -36,6 +36,7 @@ from specnet.running.machine import COMPILER, compiler_facts, library_versions, 
 from specnet.running.rows import Rows, SpecData, data_hash, split_data
 from specnet.spec import Spec
 from specnet.training import Checkpoint, Keeper, Observer, RunIdentity
+from specnet.training.engine import threads_worth
 from specnet.training.interruptions import Interruptions
 
 Contents = dict[str, str | bytes]
@@ -184,9 +185,11 @@ def train_run(
     observer, keep_checkpoint, checkpoint, jobs, interruptions : optional
         As for `fit_rows`.
     threads : int, optional
-        Number of threads of BLAS and compiled functions; default: as many as they have.
+        Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
     """
     data = begun.data
+    if threads is None:
+        threads = threads_worth(data.resolved, len(data.splits["train"]))
     with limited_threads(threads):
         machine = machine_facts()
         fitted = fit_rows(

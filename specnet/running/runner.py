@@ -142,7 +142,7 @@ def run(
         is told, or there is a `SpecnetWarning`.
     threads : int, optional
         Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
-        as many as they have. The last bits of a result depend on it.
+        one for a small network, else as many as they have. The last bits of a result depend on it.
 
     Raises
     ------

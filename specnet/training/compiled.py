@@ -89,7 +89,7 @@ class CompiledStepper(Stepper):
         network, layout = self._network, self._network.layout
         programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
-        assert self._compiled.library, "what cannot be made is found out before training begins"
+        self._library = self._compiled.library()  # what cannot be made is found out before training begins
         self._feed, self._random = feed, StepNoise(network.spec.seed, member)
         self._bound: dict[int, BoundSteps] = {}
         self._all = np.arange(feed.rows)
@@ -167,7 +167,8 @@ class CompiledStepper(Stepper):
     def _steps_of(self, rows: int) -> BoundSteps:
         if rows not in self._bound:
             sizes = {BATCH: rows, FLAT: self._network.layout.trainable_size}
-            bound = self._bound[rows] = BoundSteps(self._compiled, sizes, self._arrays, self._feed.sources)
+            sources = self._feed.sources
+            bound = self._bound[rows] = BoundSteps(self._compiled, self._library, sizes, self._arrays, sources)
             for name in (INVERSE_ROWS, INVERSE_WEIGHT):
                 if name in bound.leaves:
                     bound.leaves[name][...] = 1 / rows

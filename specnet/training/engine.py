@@ -1,4 +1,4 @@
-"""Which engine trains: NumPy, or compiled functions where that saves more time than compiling takes."""
+"""Which engine trains, and on how many threads: functions are compiled where they save more time than that takes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from specnet.compiler import Plan
+from specnet.compiler import Plan, UnavailableError
 from specnet.compiler.lowering import Call
-from specnet.compiler.native.building import missing
+from specnet.compiler.native.compilers import missing
 from specnet.compiler.operations import functions, products
 from specnet.network import Network
 from specnet.network.engines import NOT_AVAILABLE, Engine, not_available, why_not_available
-from specnet.spec import Spec
+from specnet.network.layout import Layout
+from specnet.spec import Resolved, Spec
 
 LIKELY_ROWS = 256
 """Of a full batch, before rows are read."""
@@ -27,6 +28,9 @@ COMPILING_SECONDS, COMPILING_CALL, COMPILING_CALLS_SQUARED = 0.15, 3e-3, 1.5e-6
 """Of compiling anything, of each call of the plans, and of its square: gcc looks at a long function as a whole."""
 LARGEST_PRODUCT = 2**26
 """Products with their sums from which on a call is left to BLAS, which is about as fast and needs no compiling."""
+THREADS_PAY = 2**22
+"""Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
+over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
 _FUNCTIONS = {
     getattr(functions, name)
     for name in ("EXP", "EXPM1", "LOG", "LOG1P", "SIN", "COS", "TANH", "ERF", "SIGMOID", "SOFTPLUS")
@@ -48,7 +52,7 @@ class Choice:
     reason : str
         In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
     is_free : bool
-        Whether NumPy may be used instead.
+        Whether NumPy may be used instead, where a part has no compiled form.
     """
 
     engine: Engine | Literal["auto"]
@@ -86,6 +90,16 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     return choice if begun is None else replace(choice, is_free=False)
 
 
+def threads_worth(resolved: Resolved, rows: int) -> int | None:
+    """Return how many threads a run on so many rows needs at most: one if none of its steps gains by more, else None.
+
+    It depends on the spec and the number of rows alone, since the number of threads changes the last bits of a result.
+    """
+    batch = rows if resolved.batch_size == "full" else min(resolved.batch_size, rows)
+    largest = max((placed.block.size for placed in Layout(resolved.nodes).blocks), default=0)
+    return None if batch * largest >= THREADS_PAY else 1
+
+
 def _fastest(work: Work) -> Choice:
     if work.seconds < WORTH_SECONDS:
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
@@ -103,8 +117,8 @@ def undecided() -> Choice:
     return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
 
 
-def without_compiled(spec: Spec, reason: object) -> Choice:
-    """Return the choice where the compiled engine would be better, but cannot be had."""
+def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
+    """Return the choice where the compiled engine would be faster, but lacks a part of the spec."""
     return Choice("numpy", why_not_available(spec, reason))
 
 

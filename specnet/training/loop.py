@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import UnavailableError
+from specnet.compiler import MissingRuleError, UnavailableError
 from specnet.data.feed import Feed
 from specnet.errors import Diagnostic, TrainingError
 from specnet.network import Network
@@ -213,7 +213,10 @@ def _failures_recorded(course: Course, recorder: Recorder | None) -> Iterator[No
 def _trainer(
     choice: Choice, network: Network, theta: Array, feed: Feed, state: State, member: int | None
 ) -> tuple[Choice, SteppingTrainer | LbfgsTrainer]:
-    """Return the trainer of the engine that was chosen; of NumPy if that was a free choice and nothing compiles."""
+    """Return the trainer of the engine that was chosen; of NumPy if that was a free choice and a part has no form in C.
+
+    A failed build is an error: the next one may succeed, and the engine of a spec would depend on it.
+    """
     steps = network.spec.training.optimizer.stepping is not None
     if choice.engine == "compiled":
         from specnet.training.compiled import CompiledTrainer
@@ -223,8 +226,9 @@ def _trainer(
         try:
             return choice, kind(compiled, theta, feed, state, member)
         except UnavailableError as error:
-            if not choice.is_free:
-                raise not_available(network.spec, error, is_begun=network.spec.training.engine == "auto") from error
+            if not (choice.is_free and isinstance(error, MissingRuleError)):
+                is_begun = network.spec.training.engine == "auto" and not choice.is_free
+                raise not_available(network.spec, error, is_begun=is_begun) from error
             choice = without_compiled(network.spec, error)
     kind = SteppingTrainer if steps else LbfgsTrainer
     return choice, kind(network.run_by("numpy"), theta, feed, state, member)

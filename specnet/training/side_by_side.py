@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.resource_tracker import ensure_running
 from typing import Any
 
+from specnet.compiler.threads import thread_limit
 from specnet.errors import TrainingError
 from specnet.files.shared import Shared
 from specnet.training.checkpoint import Checkpoint
@@ -127,7 +128,7 @@ def _started(ensemble: Ensemble, count: int) -> Iterator[list[_Worker]]:
 
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     try:
-        assignment = Shared.of(Assignment(ensemble, blas))
+        assignment = Shared.of(Assignment(ensemble, blas, thread_limit()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise cannot_be_passed(error) from error
     context, workers = get_context("spawn"), list[_Worker]()

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from specnet.compiler.threads import keep_limit
 from specnet.errors import DataError
 from specnet.files.shared import Shared
 from specnet.training.checkpoint import Checkpoint
@@ -39,10 +40,13 @@ class Assignment:
     ensemble : Ensemble
     blas : list of dict
         The BLAS libraries with their numbers of threads, as threadpoolctl tells them: results depend on these.
+    limit : int or None
+        The number of threads that compiled functions may have.
     """
 
     ensemble: Ensemble
     blas: list[dict[str, Any]]
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def _train_all(link: Connection, shared: Shared, orders: SimpleQueue[bytes], int
 
     assignment = _loaded(shared)
     threadpool_limits(assignment.blas)
+    keep_limit(assignment.limit)
     observer = Sender(link)
     while True:
         order: Order = pickle.loads(orders.get())

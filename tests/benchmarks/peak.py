@@ -41,7 +41,7 @@ def peak_run(case: Case) -> Run:
             "}",
         ]
     )
-    spend = library(text, target).spend
+    spend = library(text, ("spend",), target)["spend"]
     spend.argtypes, spend.restype = [ctypes.c_long, ctypes.c_void_p], None
     room = np.zeros((SUMS + 3) * numbers, dtype)
     start = -room.ctypes.data % target.vector_bytes

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from specnet.compiler import Value
+from specnet.compiler.native.threads import available_threads
 from specnet.parts import Activation
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import CLASSES
@@ -47,6 +48,16 @@ class Killing(Metric):
         if parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         return 0.0
+
+
+class Limited(Metric):
+    """The number of threads that compiled functions may have, in the process that trains."""
+
+    type: Literal["limited"] = "limited"
+    task = CLASSES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        return float(available_threads())
 
 
 class Slowed(Schedule):

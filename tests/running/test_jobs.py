@@ -17,7 +17,7 @@ from specnet.running import folder as run_folder
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, Observer
 from tests.running.moons import contents
-from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Raising, Slowed
+from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Limited, Raising, Slowed
 from tests.running.test_ensembles import MOONS
 from tests.texts.pinned import Refused
 
@@ -232,6 +232,12 @@ def test_a_process_that_is_killed(tmp_path: Path, refused: Refused):
     with refused(TrainingError):
         specnet.run(MOONS, tmp_path, jobs=2, overrides=watched("killing"), parts=[Killing])
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_compiled_functions_of_all_processes_have_the_threads_of_the_run(tmp_path: Path):
+    result = specnet.run(MOONS, jobs=2, threads=7, overrides=watched("limited"), parts=[Limited], observer=Observer())
+    assert {record["validation_limited"] for record in result.history} == {7.0}
 
 
 def test_parts_that_no_other_process_can_have(refused: Refused):

@@ -13,6 +13,7 @@ import specnet
 from specnet.compiler.native.threads import available_threads
 from specnet.compiler.threads import limited_threads, thread_limit
 from specnet.errors import DataError
+from specnet.training.engine import THREADS_PAY, threads_worth
 from tests.texts.pinned import Refused
 
 SPEC = "specs/wine_csv.toml"
@@ -47,10 +48,39 @@ def test_a_run_has_its_threads_and_gives_them_back(tmp_path: Path, threads: int)
     assert all(isinstance(feature, str) for feature in facts["cpu_features"])
 
 
-def test_a_plain_run_says_how_many_threads_it_had(tmp_path: Path):
-    with threadpool_limits(1):
-        specnet.run(SPEC, tmp_path / "run", overrides=SETTINGS)
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["threads"] == 1
+def test_a_run_of_a_small_network_has_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Others would only wait, at full speed."""
+    models = []
+    with threadpool_limits(2):
+        for name, threads, pay, expected in (
+            ("small", None, THREADS_PAY, 1),
+            ("one", 1, THREADS_PAY, 1),
+            ("said", 2, THREADS_PAY, 2),
+            ("large", None, 0, 2),
+        ):
+            monkeypatch.setattr("specnet.training.engine.THREADS_PAY", pay)
+            observer = Threads()
+            result = specnet.run(SPEC, tmp_path / name, overrides=SETTINGS, threads=threads, observer=observer)
+            assert observer.seen == [{expected}] * 3
+            assert json.loads((tmp_path / name / "run.json").read_text())["threads"] == expected
+            models.append(result.model.to_bytes())
+        assert blas_threads() == {2}
+    assert models[0] == models[1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "rows", "expected"),
+    [
+        ([30, 64, 64, 2], 64, 10_000, 1),
+        ([784, 256, 128, 10], 128, 10_000, None),
+        ([784, 256, 128, 10], 128, 10, 1),  # a batch has no more rows than there are
+        ([2, 5, 1], "full", 240, 1),
+        ([2, 64, 64, 1], "full", 10_000, None),
+    ],
+)
+def test_threads_pay_from_some_size_on(sizes: list[int], batch: int | str, rows: int, expected: int | None):
+    spec = {"network": {"layer_sizes": sizes}, "training": {"loss": "mean_squared_error", "batch_size": batch}}
+    assert threads_worth(specnet.build(spec).resolved, rows) == expected
 
 
 def test_a_limit_holds_for_compiled_functions_too():

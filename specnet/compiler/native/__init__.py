@@ -2,8 +2,8 @@
 
 from specnet.compiler.backend import Backend
 from specnet.compiler.native.binding import bind as bind
-from specnet.compiler.native.building import missing as missing
 from specnet.compiler.native.building import unusable as unusable
+from specnet.compiler.native.compilers import missing as missing
 from specnet.compiler.native.rows import few_rows as few_rows
 
 NATIVE = Backend({}, bind)

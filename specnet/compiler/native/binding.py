@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +14,7 @@ from specnet.compiler.backend import Array, Bound
 from specnet.compiler.native.building import library
 from specnet.compiler.native.places import Extent
 from specnet.compiler.native.target import Target, native_target
-from specnet.compiler.native.threads import use_threads
+from specnet.compiler.native.threads import before_calls
 from specnet.compiler.native.writing import PARAMETERS, Function, Source
 from specnet.compiler.shapes import ShapeError
 from specnet.compiler.storage import Plan
@@ -24,7 +22,6 @@ from specnet.compiler.value import CONSTANT, INPUT, STATE
 
 LIKELY = 256
 """The length of a named axis for which products are made."""
-LIBRARIES_KEPT = 64
 ALIGNMENT = 64
 """Bytes: a line of a processor's cache, and the longest vector."""
 
@@ -34,43 +31,22 @@ class CompiledPlan:
 
     def __init__(self, plan: Plan, dtype: np.dtype[Any], target: Target) -> None:
         axes = sorted({axis for call in plan.calls for axis in call.shape if isinstance(axis, str)})
-        self.plan = plan
         self.source = Source(dtype, target, dict.fromkeys(axes, LIKELY))
         self.function = self.source.add(plan, "program")
         run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
         self.text = self.source.text(run)
-        self.library = library(self.text, target)
-        use_threads(self.library)
+        self.library = library(self.text, ("run",), target)
 
 
-class _Kept:
-    """The plans compiled last."""
-
-    def __init__(self) -> None:
-        self._plans: OrderedDict[tuple[int, str, str], CompiledPlan] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def compiled(self, plan: Plan, dtype: np.dtype[Any], target: Target) -> CompiledPlan:
-        key = (id(plan), dtype.name, target.name)
-        with self._lock:
-            found = self._plans.get(key)
-        if found is None:  # made by several threads at once if need be: none waits for the plans of others
-            found = CompiledPlan(plan, dtype, target)
-        with self._lock:
-            found = self._plans.setdefault(key, found)
-            self._plans.move_to_end(key)
-            if len(self._plans) > LIBRARIES_KEPT:
-                self._plans.popitem(last=False)
-        return found
-
-    def unlock(self) -> None:
-        """Forget a thread that held the lock: in a new process it does not exist."""
-        self._lock = threading.Lock()
+_kept: WeakKeyDictionary[Plan, dict[tuple[str, str], CompiledPlan]] = WeakKeyDictionary()
+"""What was compiled, as long as there is the plan."""
 
 
-_KEPT = _Kept()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_KEPT.unlock)
+def _compiled(plan: Plan, dtype: np.dtype[Any], target: Target) -> CompiledPlan:
+    mine, key = _kept.setdefault(plan, {}), (dtype.name, target.name)
+    if key not in mine:  # made by several threads at once if need be: none waits for the plans of others
+        mine.setdefault(key, CompiledPlan(plan, dtype, target))
+    return mine[key]
 
 
 def bind(
@@ -83,12 +59,13 @@ def bind(
     UnavailableError
         If no library can be made.
     """
-    compiled = _KEPT.compiled(plan, np.dtype(dtype), native_target())
+    compiled = _compiled(plan, np.dtype(dtype), native_target())
     room = Room(compiled.source, sizes)
     leaves = leaf_arrays(compiled.function, room, arrays or {})
     workspace = room.aligned(compiled.function.extent)
-    run = compiled.library.run
+    run = compiled.library["run"]
     run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int], None
+    before = before_calls(compiled.library) if compiled.source.shares else None
     table = pointer_table(compiled.source, {"": workspace, **leaves})
     of_axes = (ctypes.c_int64 * len(compiled.source.axes))(*(sizes[axis] for axis in compiled.source.axes))
     by_operation = {
@@ -97,8 +74,8 @@ def bind(
     }
     kept = (table, of_axes, workspace, leaves)
     return Bound(
-        run=_calling(run, table, of_axes, 1, kept),
-        run_commits=_calling(run, table, of_axes, int(not plan.commits), kept),
+        run=_calling(run, table, of_axes, 1, before, kept),
+        run_commits=_calling(run, table, of_axes, int(not plan.commits), before, kept),
         inputs=by_operation[INPUT],
         states=by_operation[STATE],
         outputs=[output_array(compiled.function, n, room, workspace, leaves) for n in plan.outputs],
@@ -106,13 +83,22 @@ def bind(
     )
 
 
-def _calling(run: Any, table: Any, sizes: Any, with_outputs: int, kept: object) -> Callable[[], None]:
+def _calling(
+    run: Any, table: Any, sizes: Any, with_outputs: int, before: Callable[[], None] | None, kept: object
+) -> Callable[[], None]:
     first, second = ctypes.addressof(table), ctypes.addressof(sizes)
 
     def call(run: Any = run, kept: object = kept) -> None:
         run(first, second, with_outputs)
 
-    return call
+    if before is None:
+        return call
+
+    def call_sharing(before: Callable[[], None] = before) -> None:
+        before()
+        call()
+
+    return call_sharing
 
 
 class Room:

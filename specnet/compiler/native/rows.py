@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.backend import Array
-from specnet.compiler.native.building import library
+from specnet.compiler.native.building import Library, library
 from specnet.compiler.native.loops import block
 from specnet.compiler.native.target import native_target
 from specnet.compiler.native.writing import Source
@@ -155,7 +155,7 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
         ],
     )
     text = source.text(f"enum {{ MOST_ROWS = {MOST_ROWS} }};", _API, "\n".join(answer), "\n".join(of_rows), "")
-    rows, empty = _loaded(library(text, target)), np.empty
+    rows, empty = _rows_of(library(text, ("rows", "set_api"), target)), np.empty
 
     def answered(theta: Array, X: Array) -> Array | None:
         if X.ndim != 2:
@@ -166,11 +166,14 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
     return answered
 
 
-def _loaded(made: ctypes.CDLL) -> Any:
+def _rows_of(made: Library) -> Any:
     api = (ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release, ctypes.pythonapi.PyErr_Clear)
-    made.set_api.argtypes = [ctypes.c_void_p] * len(api)
-    made.set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))
+    set_api = made["set_api"]
+    set_api.argtypes, set_api.restype = [ctypes.c_void_p] * len(api), None
+    set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))
     # The same library once more, whose functions keep the interpreter's lock.
-    call = ctypes.PyDLL(made._name, handle=made._handle).rows
+    locked: Any = ctypes.PyDLL(made._name, handle=made._handle)
+    locked.library = made  # which is open as long as the function is in use
+    call = locked["rows"]
     call.argtypes, call.restype = [ctypes.py_object] * 3, ctypes.c_int
     return call

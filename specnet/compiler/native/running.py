@@ -5,22 +5,69 @@ from __future__ import annotations
 import os
 import re
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from specnet.compiler.backend import UnavailableError
 
-TIME_LIMIT = 60.0
-"""Seconds after which a compiler is ended."""
+if TYPE_CHECKING:
+    import subprocess
+
+CPU_LIMIT = 60
+"""Seconds of a processor's time after which a compiler is ended: a busy machine does not make it fail."""
+WAITING_LIMIT = 600.0
+"""Seconds after which one is ended that hangs without computing."""
 
 _POLL = 0.002
 _LONGEST_MESSAGE = 200
+_NOT_STARTED = (126, 127)
+"""Exit statuses of a shell whose command is not found or cannot be executed."""
+_SIGNALLED = 128
+"""What a shell adds to the number of the signal that has ended its command."""
+_OUT_OF_TIME = re.compile("cpu ?time limit exceeded", re.IGNORECASE)
+"""What compilers say, in the words of the system, of a process of theirs that has reached the limit."""
+
+# The compiler's processes are a group. The group is killed as soon as nobody holds the other end of standard input:
+# that is this process alone, however it ends.
+_SCRIPT = """
+ulimit -S -t "$1" 2>/dev/null
+source=$2
+shift 2
+exec 3<&0
+{ read -r _ <&3; kill -9 0; } &
+"$@" <"$source" 3<&-
+code=$?
+kill -9 $!
+wait $! 2>/dev/null
+exit $code
+"""
+
+_links: set[int] = set()
+"""The ends that this process holds of running compilers' standard input."""
+
+
+def _release(link: int) -> None:
+    if link in _links:
+        _links.remove(link)
+        os.close(link)
+
+
+def _release_all() -> None:
+    for link in [*_links]:
+        _release(link)
+
+
+if hasattr(os, "register_at_fork"):
+    # A new process would keep the compilers of its parent alive.
+    os.register_at_fork(after_in_child=_release_all)
 
 
 class BuildError(UnavailableError):
     """No library could be made: there is no compiler, it failed, or it took too long."""
+
+
+class NoCompilerError(BuildError):
+    """There is no compiler."""
 
 
 def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) -> str:
@@ -38,71 +85,71 @@ def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) ->
     Raises
     ------
     BuildError
-        If it does not start, fails, or takes longer than `TIME_LIMIT`.
+        If it does not start, fails, computes for longer than `CPU_LIMIT`, or hangs.
     """
     import subprocess
-    import time
 
     # Files instead of pipes: a process that another thread forks meanwhile would keep a pipe open.
     source, messages = (os.path.join(folder, name) for name in ("source", "messages"))
+    with open(source, "wb") as written:
+        written.write(text.encode())
+    theirs, ours = os.pipe()
+    _links.add(ours)
     process = None
-    with open(source, "w+b") as read, open(messages, "w+b") as printed:
-        read.write(text.encode())
-        read.seek(0)
+    with open(messages, "w+b") as printed:
         try:
-            with _uninterrupted():
-                process = subprocess.Popen(
-                    command,
-                    stdin=read,
-                    stdout=printed,
-                    stderr=printed,
-                    env=os.environ | {"LC_ALL": "C", "TMPDIR": folder},
-                    start_new_session=True,  # a process group of its own, which can be killed as a whole
-                )
-            end = time.monotonic() + TIME_LIMIT
-            while process.poll() is None:
-                if time.monotonic() > end:
-                    raise BuildError(f"{name} did not end within {TIME_LIMIT:g} s")
-                time.sleep(_POLL)
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, "sh", str(CPU_LIMIT), source, *command],
+                stdin=theirs,
+                stdout=printed,
+                stderr=printed,
+                env=os.environ | {"LC_ALL": "C", "TMPDIR": folder},
+                start_new_session=True,  # a process group of its own, which can be killed as a whole
+            )
+            _wait(name, process)
         except OSError as error:
             raise BuildError(f"{name} does not start: {error.strerror}") from error
         finally:
+            os.close(theirs)
             if process is not None and process.poll() is None:
-                _kill(process.pid)
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            _release(ours)
         printed.seek(0)
         answer = printed.read(2**20).decode(errors="replace")
-    if process.returncode:
-        raise BuildError(f"{name} failed: {_first_error(answer, process.returncode)}")
+    code = process.returncode
+    if code and (code == _SIGNALLED + signal.SIGXCPU or _OUT_OF_TIME.search(answer)):
+        raise BuildError(f"{name} was ended after {CPU_LIMIT} s of CPU time")
+    if code in _NOT_STARTED:
+        raise BuildError(f"{name} does not start: {_first_error(answer, code)}")
+    if code:
+        raise BuildError(f"{name} failed: {_first_error(answer, code)}")
     return answer
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait: one that came while a process starts would leave it without anybody who knows it."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    waiting: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *arguments: waiting.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            handler(*waiting[0])
+def _wait(name: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process.
 
+    Raises
+    ------
+    BuildError
+        If it hangs.
+    """
+    import time
 
-def _kill(group: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+    end = time.monotonic() + WAITING_LIMIT
+    while process.poll() is None:
+        if time.monotonic() > end:
+            raise BuildError(f"{name} did not end within {WAITING_LIMIT:g} s")
+        time.sleep(_POLL)
 
 
 def _first_error(answer: str, code: int) -> str:
     """Return the first line that tells what is wrong, without the place in a text that nobody sees."""
-    if code < 0:
-        return f"it was ended by signal {-code}"
+    number = -code if code < 0 else code - _SIGNALLED
+    if number > 0:
+        return f"it was ended by signal {number}"
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     # The last step's failure is reported after its reason.
     errors = (

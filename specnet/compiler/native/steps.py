@@ -6,19 +6,18 @@ import ctypes
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array
 from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
-from specnet.compiler.native.building import library
+from specnet.compiler.native.building import Library, library
 from specnet.compiler.native.loops import block
 from specnet.compiler.native.products import Matrix
 from specnet.compiler.native.program import no_form
 from specnet.compiler.native.target import Target
-from specnet.compiler.native.threads import use_threads
+from specnet.compiler.native.threads import before_calls
 from specnet.compiler.native.writing import Function, Source
 from specnet.compiler.shapes import BATCH, FLAT, Shape
 from specnet.compiler.storage import Plan
@@ -90,7 +89,7 @@ class StepPrograms:
 
 
 class CompiledSteps:
-    """The library of some programs, for any number of rows; made when it is first needed.
+    """The text of some programs, for any number of rows, and the library of it.
 
     Attributes
     ----------
@@ -111,21 +110,18 @@ class CompiledSteps:
         clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
         parts = [clipping] if programs.clipping else []
         parts += ["\n".join(text) for text in self._shared_updates()]
-        shares = any(map(self._is_shared, self.updates))
-        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "", shares=shares)
+        self.source.shares = any(map(self._is_shared, self.updates))
+        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "")
 
-    @cached_property
-    def library(self) -> ctypes.CDLL:
-        """The library.
+    def library(self) -> Library:
+        """Return the library, which is loaded as long as somebody has it.
 
         Raises
         ------
         BuildError
             If it cannot be made.
         """
-        made = library(self.text, self._target)
-        use_threads(made)
-        return made
+        return library(self.text, ("steps", "feed_once"), self._target)
 
     @property
     def functions(self) -> list[Function]:
@@ -215,6 +211,10 @@ class CompiledSteps:
         return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
 
 
+def _nothing() -> None:
+    """Do what is to be done before steps that no threads share."""
+
+
 def _check_source(name: str, source: Array, leaf: Array) -> None:
     """Check that rows can be read by their addresses.
 
@@ -234,6 +234,8 @@ class BoundSteps:
     Parameters
     ----------
     compiled
+    made
+        Its library.
     sizes
         Of the named axes.
     arrays
@@ -257,6 +259,7 @@ class BoundSteps:
     def __init__(
         self,
         compiled: CompiledSteps,
+        made: Library,
         sizes: Mapping[str, int],
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],
@@ -273,7 +276,8 @@ class BoundSteps:
         self._arrays = arrays_of
         self._table = pointer_table(source, arrays_of)
         self._sizes = (ctypes.c_int64 * len(source.axes))(*(sizes[axis] for axis in source.axes))
-        self._steps, self._feed = compiled.library.steps, compiled.library.feed_once
+        self._steps, self._feed = made["steps"], made["feed_once"]
+        self._before = before_calls(made) if source.shares else _nothing
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._steps.argtypes = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
         self._feed.argtypes = [pointer, pointer, pointer]
@@ -291,6 +295,7 @@ class BoundSteps:
 
     def feed(self, places: Array) -> None:
         """Gather the rows at these places, for all steps that gather none."""
+        self._before()
         self._feed(self._table, self._sizes, places.ctypes.data)
 
     def run(
@@ -314,6 +319,7 @@ class BoundSteps:
         losses : (count,) or None
             Float64, to be filled.
         """
+        self._before()
         self._steps(
             self._table,
             self._sizes,

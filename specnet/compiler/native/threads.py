@@ -7,22 +7,41 @@ does it.
 
 A job's number and its next part are one atomic number. It changes before a job's facts do and again when they are
 there: a thread that comes late with the number of an old job takes nothing.
+
+The threads are the process's: a library of their own has them, and is never closed. Others get its function.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
+from functools import cache
 
+from specnet.compiler.native.building import Library, library
 from specnet.compiler.threads import thread_limit
 
-THREADS_TEXT = """
+_WORK = "typedef void work(const void *arguments, long part, long parts);"
+SHARING_TEXT = f"""
+{_WORK}
+static void alone(work *function, const void *arguments, long parts_of_a_thread)
+{{
+  (void)parts_of_a_thread;
+  function(arguments, 0, 1);
+}}
+static void (*in_parts)(work *function, const void *arguments, long parts_of_a_thread) = alone;
+void set_team(void (*function)(work *, const void *, long)) {{ in_parts = function; }}
+"""
+"""Of a library that shares its work, once it has the team."""
+_TEAM_TEXT = (
+    _WORK
+    + """
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
-typedef void work(const void *arguments, long part, long parts);
 enum { SPINS = 20000, MOST_THREADS = 64 };
 #define NO_PART 0xffffffffu
 static struct {
@@ -33,7 +52,7 @@ static struct {
   _Atomic(work *) function;
   _Atomic(const void *) arguments;
   atomic_long parts, wanted;
-  long started;
+  long started;  /* threads beside the caller's */
 } team = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 void set_threads(long count) { team.wanted = count < MOST_THREADS ? count : MOST_THREADS; }
@@ -53,7 +72,8 @@ static void do_parts(uint64_t job)
   }
 }
 
-static void *help(void *nothing)
+/* The threads that are too many for the limit as it is now only look. */
+static void *help(void *number)
 {
   uint64_t seen = 0;
   for (;;) {
@@ -66,35 +86,48 @@ static void *help(void *nothing)
       team.sleeping--;
       pthread_mutex_unlock(&team.lock);
     }
-    do_parts(job);
+    if ((intptr_t)number < team.wanted - 1) do_parts(job);
     seen = job;
   }
-  return nothing;
+  return number;
+}
+
+/* A new process has no thread but the one that forked it, and what the others held is nobody's. */
+static void forget_threads(void)
+{
+  pthread_mutex_init(&team.busy, 0);
+  pthread_mutex_init(&team.lock, 0);
+  pthread_cond_init(&team.wake, 0);
+  team.started = team.sleeping = 0;
 }
 
 /* Signals are for the threads that there were. */
-static void start_threads(void)
+static void start_threads(long count)
 {
+  static int is_prepared;
   sigset_t all, before;
   pthread_attr_t apart;
+  if (team.started >= count) return;
+  if (!is_prepared && pthread_atfork(0, 0, forget_threads)) return;
+  is_prepared = 1;
   sigfillset(&all);
   pthread_attr_init(&apart);
   pthread_attr_setdetachstate(&apart, PTHREAD_CREATE_DETACHED);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (pthread_t thread; team.started + 1 < team.wanted; team.started++)
-    if (pthread_create(&thread, &apart, help, 0)) break;
+  for (pthread_t thread; team.started < count; team.started++)
+    if (pthread_create(&thread, &apart, help, (void *)(intptr_t)team.started)) break;
   pthread_sigmask(SIG_SETMASK, &before, 0);
   pthread_attr_destroy(&apart);
 }
 
-static void in_parts(work *function, const void *arguments, long parts_of_a_thread)
+void in_parts(work *function, const void *arguments, long parts_of_a_thread)
 {
-  const long parts = team.wanted * parts_of_a_thread;
-  if (team.wanted < 2 || pthread_mutex_trylock(&team.busy)) {  /* somebody else's work goes on */
+  const long wanted = team.wanted, parts = wanted * parts_of_a_thread;
+  if (wanted < 2 || pthread_mutex_trylock(&team.busy)) {  /* somebody else's work goes on */
     function(arguments, 0, 1);
     return;
   }
-  start_threads();
+  start_threads(wanted - 1);
   const uint64_t job = (team.state >> 32) + 1;
   team.state = job << 32 | NO_PART;
   team.function = function;
@@ -113,6 +146,7 @@ static void in_parts(work *function, const void *arguments, long parts_of_a_thre
   pthread_mutex_unlock(&team.busy);
 }
 """
+)
 
 
 def available_threads() -> int:
@@ -130,8 +164,24 @@ def available_threads() -> int:
     return count
 
 
-def use_threads(library: ctypes.CDLL) -> None:
-    """Let a library whose text has `THREADS_TEXT` use the threads that there are."""
-    if hasattr(library, "set_threads"):
-        library.set_threads.argtypes, library.set_threads.restype = [ctypes.c_long], None
-        library.set_threads(available_threads())
+def before_calls(made: Library) -> Callable[[], None]:
+    """Give a library whose text has `SHARING_TEXT` the team, and return what is to be called before each of its calls.
+
+    It tells the team how many threads work may have now.
+
+    Raises
+    ------
+    BuildError
+        If the team's library cannot be made.
+    """
+    team, set_team = _team(), made["set_team"]
+    set_team.argtypes, set_team.restype = [ctypes.c_void_p], None
+    set_team(ctypes.cast(team["in_parts"], ctypes.c_void_p))
+    set_threads = team["set_threads"]
+    set_threads.argtypes, set_threads.restype = [ctypes.c_long], None
+    return lambda: set_threads(available_threads())
+
+
+@cache
+def _team() -> Library:
+    return library(_TEAM_TEXT, ("in_parts", "set_threads"))

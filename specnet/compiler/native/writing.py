@@ -17,7 +17,7 @@ from specnet.compiler.native.places import Extent, Places, padded
 from specnet.compiler.native.products import Products
 from specnet.compiler.native.program import Program
 from specnet.compiler.native.target import Target
-from specnet.compiler.native.threads import THREADS_TEXT
+from specnet.compiler.native.threads import SHARING_TEXT
 from specnet.compiler.storage import Plan
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
@@ -42,6 +42,8 @@ class Source:
         The names of leaves, in the order of the pointers to their arrays; the first one, "", is the workspace.
     axes
         The named axes, in the order of their lengths.
+    shares
+        Does the text share its work among threads? Who adds functions that do says so.
     """
 
     def __init__(self, dtype: np.dtype[Any], target: Target, likely: Mapping[str, int]) -> None:
@@ -50,6 +52,7 @@ class Source:
         self.axes = sorted(likely)
         self.vector_numbers = target.vector_bytes // dtype.itemsize
         self.products = Products(target, self.vector_numbers, likely)
+        self.shares = False
         self._functions: list[str] = []
 
     def add(self, plan: Plan, name: str) -> Function:
@@ -77,12 +80,12 @@ class Source:
             for k, axis in enumerate(self.axes)
         ]
 
-    def text(self, *others: str, shares: bool = False) -> str:
-        """Return the whole text, with other functions at its end, which may share their work among threads."""
+    def text(self, *others: str) -> str:
+        """Return the whole text, with other functions at its end."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
-        shares |= self.products.shares
-        head += [THREADS_TEXT] if shares else []
-        head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if shares else [])]
+        self.shares |= self.products.shares
+        head += [SHARING_TEXT] if self.shares else []
+        head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if self.shares else [])]
         head += self.products.definitions()
         return "\n".join([*head, *self._functions, *others])
 

@@ -7,13 +7,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from specnet.compiler.native import building
-from specnet.compiler.native.building import library
+from specnet.compiler.native.building import Library
+from specnet.compiler.native.target import Target
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
 
@@ -23,8 +25,12 @@ OTHER = "int answer(void) { return 17; }"
 CHILD = """
 import sys
 from specnet.compiler.native.building import library
-print(library(sys.argv[1]).answer())
+print(library(sys.argv[1], ("answer",))["answer"]())
 """
+
+
+def library(text: str, target: Target | None = None) -> Library:
+    return building.library(text, ("answer",), target)
 
 
 class Workplace:
@@ -42,12 +48,14 @@ class Workplace:
         monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
         monkeypatch.setenv("PATH", f"{self.programs}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(building, "_loaded", {})
+        monkeypatch.setattr(building, "_contents", OrderedDict())
 
-    def install(self, script: str, name: str = "cc") -> Path:
-        """Put a compiler first on the PATH; "real" stands for the machine's."""
+    def install(self, script: str, name: str = "cc", version: str = "echo 1.0") -> Path:
+        """Put a compiler first on the PATH; "real" stands for the machine's. What it says of its version is no run."""
         path = self.programs / name
         script = script.replace("real", str(COMPILER))
-        path.write_text(f"#!/bin/sh\necho run >> {self.log}\n{script}\n")
+        asked = f'for last; do :; done\nif [ "$last" = --version ]; then {version}; exit; fi\n'
+        path.write_text(f"#!/bin/sh\n{asked}echo run >> {self.log}\n{script}\n")
         path.chmod(0o755)
         return path
 
@@ -58,7 +66,7 @@ class Workplace:
     @property
     def entries(self) -> list[Path]:
         """The cache's entries, each of which is what its name says, and nothing else."""
-        found = sorted(self.cache.iterdir())
+        found = sorted(self.cache.glob("*"))
         for path in found:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             assert re.fullmatch(rf"[0-9a-f]{{64}}-{digest}\.so", path.name)

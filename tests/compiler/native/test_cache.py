@@ -4,15 +4,16 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import building
-from specnet.compiler.native.building import BuildError, library
-from tests.compiler.native.conftest import OTHER, TEXT, Workplace, expect_no_cache, replace_content
+from specnet.compiler.native import building, cache
+from specnet.compiler.native.building import BuildError
+from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Workplace, expect_no_cache, library, replace_content
 from tests.exporting.tools import needs_compiler
 
 pytestmark = pytest.mark.slow
@@ -98,6 +99,20 @@ def test_a_symbolic_link_is_not_used(place: Workplace, monkeypatch: pytest.Monke
 
 
 @needs_compiler
+def test_without_a_cache_a_process_compiles_once(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    place.install('exec real "$@"')
+    monkeypatch.setenv("SPECNET_CACHE", "/dev/null/cache")
+    monkeypatch.setattr(building, "_loaded", {})
+    for runs in (1, 1):
+        building._loaded.clear()
+        assert library(TEXT).answer() == 42
+        assert place.runs == runs
+    monkeypatch.setattr(building, "MOST_CONTENTS", 1)
+    library(OTHER)
+    assert len(building._contents) == 1
+
+
+@needs_compiler
 def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "cache", tmp_path / "file", Path("/dev/null/cache"), Path("/proc/cache")):
@@ -112,7 +127,7 @@ def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch
 @pytest.mark.skipif(os.geteuid() != 0, reason="/proc belongs to root")
 def test_a_trusted_folder_that_cannot_be_written(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SPECNET_CACHE", "/proc")
-    assert building._cache_folder() == "/proc"
+    assert cache.cache_folder() == "/proc"
     expect_no_cache(place)
 
 
@@ -135,17 +150,56 @@ def test_without_a_place_for_temporary_files(place: Workplace, monkeypatch: pyte
 
 
 @needs_compiler
-def test_a_library_that_loads_from_nowhere_but_the_private_folder(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    load = building.ctypes.CDLL
+@pytest.mark.parametrize("where", ["cache", "temporary"])
+def test_a_file_system_without_execution(place: Workplace, monkeypatch: pytest.MonkeyPatch, where: str):
+    load = building.Library
 
     def refused(path: str):
-        """Refuse as a file system without execution does."""
-        if path.startswith(str(place.cache)):
+        if path.startswith(str(getattr(place, where))):
             raise OSError(errno.EPERM, "failed to map segment from shared object")
         return load(path)
 
-    monkeypatch.setattr(building.ctypes, "CDLL", refused)
+    monkeypatch.setattr(building, "Library", refused)
     expect_no_cache(place)
+    monkeypatch.setattr(building, "_loaded", {})
+    assert library(TEXT).answer() == 42
+    assert len(place.entries) == 1
+
+
+@needs_compiler
+def test_an_entry_that_is_cut_off_while_it_is_in_use(place: Workplace):
+    text = "int numbers[100000] = {1}; int answer(void) { return 41 + numbers[0]; }"
+    library(text)
+    (entry,) = place.entries
+    code = f"import os\n{CHILD}\nos.truncate({str(entry)!r}, 0)\nprint(library(sys.argv[1], ()).answer())"
+    run = subprocess.run([sys.executable, "-c", code, text], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.split()) == (0, ["42", "42"])
+
+
+@needs_compiler
+@pytest.mark.parametrize(("mode", "is_used"), [(0o755, True), (0o1777, True), (0o777, False), (0o775, False)])
+def test_folders_in_which_others_could_replace_the_cache(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, mode: int, is_used: bool
+):
+    parent = place.programs / "parent"
+    monkeypatch.setenv("SPECNET_CACHE", str(parent / "below" / "cache"))
+    library(TEXT)
+    parent.chmod(mode)
+    monkeypatch.setattr(building, "_loaded", {})
+    expect_no_cache(place)
+    library(OTHER)
+    assert len(list((parent / "below" / "cache").iterdir())) == 1 + is_used
+
+
+@needs_compiler
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_below_that_of_another_user_is_not_used(place: Workplace, monkeypatch: pytest.MonkeyPatch):
+    parent = place.programs / "parent"
+    parent.mkdir()
+    os.chown(parent, 12345, -1)
+    monkeypatch.setenv("SPECNET_CACHE", str(parent / "cache"))
+    expect_no_cache(place)
+    assert not any((parent / "cache").iterdir())
 
 
 @pytest.fixture

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+import specnet
 from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
-from specnet.compiler.native import NATIVE, binding, products, steps, threads
+from specnet.compiler.native import NATIVE, building, products, steps, threads
+from specnet.compiler.threads import limited_threads
+from specnet.training import TrainingRows
+from specnet.training.loop import train
 from tests.compiling import compiles
 from tests.training.engines import steppers
 
@@ -29,11 +36,11 @@ def shares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "TURN_SHARED_ABOVE", 1)
     monkeypatch.setattr(products, "LONG_ABOVE", 1)
     monkeypatch.setattr(steps, "SHARED_ABOVE", 1)
-    monkeypatch.setattr(binding, "_KEPT", binding._Kept())
 
 
-def bound_gradient(count: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(threads, "available_threads", lambda: count)
+def bound_gradient(count: int | None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if count is not None:
+        monkeypatch.setattr(threads, "available_threads", lambda: count)
     rng = np.random.default_rng(0)
     x, block = input_value("x", (INPUTS, "batch")), state_value("block", (INPUTS + 1, UNITS))
     loss = sum_over(tanh(affine(block, x)), "all")
@@ -110,6 +117,99 @@ def test_a_forked_process_does_all_work_itself(monkeypatch: pytest.MonkeyPatch):
         bound.run()
         os._exit(int(not np.array_equal(bound.states["d"], expected)))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+forks = pytest.mark.skipif(not os.path.isdir("/proc/self/task") or not hasattr(os, "fork"), reason="not Linux")
+
+
+def in_a_new_process(check: Callable[[], object]) -> None:
+    """Check something where there is no thread but one."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(60)
+            check()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def threads_here() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@forks
+@pytest.mark.usefixtures("shares")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    bound = bound_gradient(None, monkeypatch)
+    X, y = np.zeros((64, 5)), np.zeros(64)
+    network = {"layer_sizes": [5, 40, 1], "dtype": "float64"}
+    stepper = steppers({"network": network, "training": {"loss": "mean_squared_error"}}, X, y, None)[1]
+    batches = next(stepper._feed.runs(0))
+
+    def check() -> None:
+        for run in (bound.run, lambda: stepper.make(batches, False)):
+            with limited_threads(1):
+                before = threads_here()
+                run()
+                assert threads_here() == before
+            os.environ["OMP_NUM_THREADS"] = "1"
+            run()
+            assert threads_here() == before
+            del os.environ["OMP_NUM_THREADS"]
+        bound.run()
+        assert threads_here() == before + 2
+        with limited_threads(2):
+            bound.run()
+        stepper.make(batches, False)
+        assert threads_here() == before + 2
+
+    in_a_new_process(check)
+
+
+@forks
+@pytest.mark.usefixtures("shares")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
+    monkeypatch.setattr(building, "_FLAGS", ("-O0", "-fPIC", "-shared", "-pthread"))  # compiles three times as fast
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+
+    def libraries() -> int:
+        gc.collect()
+        with open("/proc/self/maps", encoding="utf-8") as lines:
+            return len({line.split(maxsplit=5)[5] for line in lines if "specnet-build-" in line})
+
+    def check() -> None:
+        found = []
+        for units in range(2, 22):
+            network = specnet.build(
+                {
+                    "network": {"layer_sizes": [3, units, 1]},
+                    "training": {"loss": "mean_squared_error", "engine": "compiled", "epochs": 1},
+                }
+            )
+            theta = network.initial_parameters()
+            network.loss_and_gradient(theta, X, y)
+            if units == 2:
+                network.predict(theta, X[:1])
+                train(network, theta, TrainingRows(X.astype(np.float32), y[:, None].astype(np.float32)))
+            found.append((libraries(), threads_here()))
+            del network
+        assert max(found) == (max(found)[0], found[0][1])
+        assert max(found)[0] <= found[0][0] + 3
+        assert libraries() <= found[0][0]
+
+    in_a_new_process(check)
 
 
 def test_threads_are_as_many_as_blas_may_have(monkeypatch: pytest.MonkeyPatch):
