@@ -36,6 +36,7 @@ from specnet.parts.data import (
     TargetKind,
     not_a_table,
     read_arrays,
+    refuse_bytes,
     table_file_type,
 )
 from specnet.spec import Resolved, Spec
@@ -225,6 +226,7 @@ def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
 def _part_for(source: str, spec: Spec) -> Data:
     """Return the data part that reads a file as the spec's data part would."""
     if source.lower().endswith(".npz"):
+        refuse_bytes(source, source)
         return Npz(path=source)
     part = spec.data.for_file(source) if spec.data is not None else None
     if part is None:

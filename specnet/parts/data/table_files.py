@@ -26,7 +26,7 @@ from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.places import Dialect
 from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.source import Cells, Source, matching, unknown_columns
+from specnet.parts.data.tables.source import Cells, Source, matching, refuse_bytes, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.row_view import RowView
@@ -297,10 +297,17 @@ class Jsonl(TableFile):
 
 
 def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] | type[Jsonl] | None:
-    """Return the part that reads a file, as its name ends; None where it is no table."""
+    """Return the part that reads a file, as its name ends; None where it is no table.
+
+    Raises
+    ------
+    FileError
+        If it is one whose path is not UTF-8.
+    """
     name = os.fspath(path).lower()
     for part in (Csv, Parquet, Jsonl):
         if name.endswith(part.suffixes) or (part is not Parquet and name.removesuffix(".gz").endswith(part.suffixes)):
+            refuse_bytes(path, name)
             return part
     return None
 
