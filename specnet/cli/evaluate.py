@@ -33,7 +33,8 @@ def evaluate(
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
     with reporting(output_format, quiet) as output:
-        from specnet.data import RawColumns, RowSet, read_table, row_hashes
+        from specnet.data import RawColumns, RowSet, large_cell_in, read_table, row_hashes
+        from specnet.errors import DataError
         from specnet.files.runs import training_rows
         from specnet.importing import open_model
         from specnet.model import unfamiliar_cells
@@ -44,10 +45,16 @@ def evaluate(
         loaded = open_model(model, read_limits(limit))
         with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
             rows = read_table(file, loaded.network.resolved, loaded.labels)
-        raw = RawColumns(rows.X, rows.columns)
+            raw = RawColumns(rows.X, rows.columns)
+            try:
+                figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
+            except DataError:
+                problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing)
+                if problem is not None:
+                    raise DataError(problem) from None
+                raise
         for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
             output.warning(warning)
-        figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         output.data |= {"rows": len(raw), "metrics": figures}
         if known := RowSet.from_data(training_rows(model)):
             count = known.count(row_hashes(raw.X, raw.texts, rows.y))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,7 @@ def predict(
     with reporting(output_format, quiet) as output:
         from specnet.cli.formulas import Formulas
         from specnet.cli.predictions import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
-        from specnet.data import read_inputs
+        from specnet.data import large_cell_in, read_inputs
         from specnet.files import refuse_taken, write_file
         from specnet.importing import open_model
         from specnet.report.counting import CountProgress, reading_shown
@@ -94,7 +95,8 @@ def predict(
                 raw = read_inputs(file, loaded.network.resolved)
             kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
             formulas = Formulas(escape_formulas)
-            predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, strict=strict)
+            locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing)
+            predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict)
             if out is not None:
                 write_file(out, WRITERS[out.suffix](predictions, formulas))
             elif output.as_json:

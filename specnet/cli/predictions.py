@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, repeat
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from specnet.cli.formulas import Formulas
 from specnet.cli.output import UsageError
-from specnet.data import RawColumns
+from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
 from specnet.model import Model, UnfamiliarCells
 from specnet.parts.arrays import Array, first_few
@@ -41,6 +42,8 @@ class Predictions:
         Columns of the file to stand beside the predictions, so many rows at a time as are predicted together.
     progress : callable
         Is told how many rows of all are done.
+    locate : callable
+        Tells of the first cell that is too large, at its place in the file; of nothing if that has no places.
     strict : bool
         Leave out rows with missing cells in columns that had none in training.
 
@@ -57,6 +60,7 @@ class Predictions:
         source: str,
         kept: Iterator[dict[str, Cells]] | None,
         progress: Callable[[int, int], None],
+        locate: Callable[[], Diagnostic | None],
         *,
         strict: bool,
     ) -> None:
@@ -65,23 +69,26 @@ class Predictions:
         self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
         self._unfamiliar = UnfamiliarCells(model.preprocessing, raw.kinds)
         gaps = np.zeros(raw.X.shape[1], np.bool_)
-        self.missing = 0
+        self._has_gaps, self._is_large = (np.zeros(len(raw), np.bool_) for _ in range(2))
         for some in self.slices:
             part = raw.part(some)
             self._unfamiliar.add(part)
             found = model.untrained_gaps(part) if strict else model.unfilled_gaps(part)
             gaps |= found.any(axis=0)
-            self.missing += int(found.any(axis=1).sum())
+            self._has_gaps[some] = found.any(axis=1)
+            self._is_large[some] = large_rows(model.preprocessing, part.X, model.network.dtype)
         self._gaps = [f'"{raw.kinds[place].name}"' for place in np.flatnonzero(gaps)]
-        if self.missing and not strict:
+        if self._has_gaps.any() and not strict:
             raise DataError(self._not_predicted())
+        self.missing = int((self._has_gaps | self._is_large).sum())
+        self._large = locate() if self._is_large.any() else None
 
     def __len__(self) -> int:
         return len(self._raw)
 
     def __iter__(self) -> Iterator[Part]:
         for some, kept in zip(self.slices, self._kept, strict=False):
-            columns = self._predicted(self._raw.part(some))
+            columns = self._predicted(some)
             if taken := [name for name in kept if name in columns]:
                 raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
             yield kept, columns
@@ -89,16 +96,18 @@ class Predictions:
 
     def warnings(self) -> Iterator[Diagnostic]:
         """Yield the warnings about rows without a prediction, and about cells unlike those in training."""
+        if self._is_large.any():
+            yield self._too_large()
         if not self._strict:
             yield from self._unfamiliar.warnings(self._source)
             return
-        if self.missing:
+        if self._has_gaps.any():
             yield self._not_predicted()
         yield from self._unfamiliar.about_categories(self._source)
 
     def _not_predicted(self) -> Diagnostic:
         """Return what is wrong with rows that the model cannot predict, or may not."""
-        rows = f"{self.missing} of {counted(len(self), 'row')} {'has' if self.missing == 1 else 'have'}"
+        rows = self._so_many(self._has_gaps)
         names = first_few(self._gaps, MOST_NAMES)
         if self._strict:
             message = f"{rows} no prediction: missing cells in {names}, which had none in training"
@@ -108,11 +117,23 @@ class Predictions:
         hint = 'fill them in, use --strict to skip such rows, or train with "impute" in network.preprocessing'
         return Diagnostic("missing-cell", message, source=self._source, hint=hint)
 
-    def _predicted(self, raw: RawColumns) -> dict[str, Array]:
+    def _too_large(self) -> Diagnostic:
+        """Return what is wrong with rows whose numbers the network cannot read, with the place of the first one."""
+        message = f"{self._so_many(self._is_large)} no prediction"
+        if self._large is not None:
+            message = f"{message}: {self._large.message}"
+            return replace(self._large, code="not-predicted", message=message, source=self._source)
+        message = f"{message}: the numbers in row {int(self._is_large.argmax())} are too large for the network"
+        return Diagnostic("not-predicted", message, source=self._source, hint="rows count from 0")
+
+    def _so_many(self, rows: NDArray[np.bool_]) -> str:
+        count = int(rows.sum())
+        return f"{count} of {counted(len(self), 'row')} {'has' if count == 1 else 'have'}"
+
+    def _predicted(self, some: slice) -> dict[str, Array]:
         """Return what is predicted of rows, by name of column."""
-        model, complete = self._model, np.ones(len(raw), np.bool_)
-        if self._strict:
-            complete &= ~model.untrained_gaps(raw).any(axis=1)
+        model, raw = self._model, self._raw.part(some)
+        complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
         columns = _columns("prediction", model.predict(rows), None)
         if model.gives_probabilities:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError
+from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.parts.arrays import FLOAT64, Array, check_finite, pieces
 from specnet.parts.preprocessing import CategoryStep, Embedding, Fitted, Preprocessing, Texts
@@ -367,7 +367,7 @@ def _check_finite(step: Preprocessing, numbers: Array) -> None:
     finite = np.isfinite(numbers)
     if not finite.all():
         column = int(finite.reshape(-1).argmin()) % numbers.shape[-1]
-        raise DataError(f"{step.type}: the numbers in column {column} are too large")
+        raise DataError(Diagnostic("too-large", f"{step.type}: the numbers in column {column} are too large"))
 
 
 def _refuse_missing(steps: Sequence[Preprocessing], columns: RawTable, names: Sequence[str]) -> None:

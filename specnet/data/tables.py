@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from specnet.data.labels import check_labels
+from specnet.data.large_cells import first_large_cell, large_cell_problem
+from specnet.data.preparation import Preparation
 from specnet.data.raw import RawColumns, raw_columns
 from specnet.data.suspicions import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
@@ -36,6 +38,7 @@ from specnet.parts.data import (
     TargetKind,
     not_a_table,
     read_arrays,
+    refuse_bytes,
     table_file_type,
 )
 from specnet.spec import Resolved, Spec
@@ -50,6 +53,7 @@ _HINTS_WITHOUT_SPEC = {
     "not-a-boolean": _CELL,
     "not-a-datetime": _CELL,
     "missing-target": "fill it in, or remove the row",
+    "too-large": _CELL,
     "missing-header": "begin the file with the names of its columns",
 }
 """By code, where the usual hint names a key of a spec."""
@@ -159,6 +163,21 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: i
         raise about_file(error, source) from None
 
 
+def large_cell_in(path: PathLike, resolved: Resolved, raw: RawColumns, preparation: Preparation) -> Diagnostic | None:
+    """Return what to say of the first cell of a table that is too large for a model, at its place in the file.
+
+    Nothing if there is none, or the rows are not those of a table with names.
+    """
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
+    cell = first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype)) if table and raw.kinds else None
+    if table is None or cell is None:
+        return None
+    name, part = raw.kinds[cell.column].name, _features_of(source, spec, table)
+    problem = large_cell_problem(cell, name, part, Path())
+    return None if problem is None else about_file(DataError(problem), source).diagnostics[0]
+
+
 def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
     """Return what reads a model's columns from a table: numbers where its spec says no kinds."""
     part = spec.data.for_file(source) if spec.data is not None else None
@@ -225,6 +244,7 @@ def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
 def _part_for(source: str, spec: Spec) -> Data:
     """Return the data part that reads a file as the spec's data part would."""
     if source.lower().endswith(".npz"):
+        refuse_bytes(source, source)
         return Npz(path=source)
     part = spec.data.for_file(source) if spec.data is not None else None
     if part is None:

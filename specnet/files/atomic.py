@@ -223,7 +223,8 @@ def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
 
 def _pieces(content: Content) -> Iterable[bytes]:
     if isinstance(content, str):
-        content = content.encode()
+        # Half a surrogate pair is a byte of a path that is not UTF-8: the escape is JSON's own.
+        content = content.encode(errors="backslashreplace")
     return (content,) if isinstance(content, bytes) else content
 
 

@@ -13,7 +13,9 @@ from specnet.data import (
     Labels,
     Preparation,
     column_suspicions,
+    first_large_cell,
     frame_columns,
+    large_cell_problem,
     raw_columns,
     split_rows,
     suspicions,
@@ -243,11 +245,19 @@ def fit_rows(
         If the rows do not fit, or the layers of the model to start from are others.
     """
     observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
-    encoder, training = _encoded(resolved, labels, preparation, rows, start)
-    network, inputs = encoder.network, {"train": training.X}
     validation, watched = splits.get("validation"), None
-    if validation is not None:
-        watched = encoder.watched_rows(validation, "validation y")
+    try:  # looking for large cells takes as long as preparing does
+        encoder, training = _encoded(resolved, labels, preparation, rows, start)
+        if validation is not None:
+            watched = encoder.watched_rows(validation, "validation y")
+    except DataError:
+        _refuse_large_cells(spec, preparation, splits.values())
+        raise
+    _refuse_large_cells(
+        spec, preparation, (part for name, part in splits.items() if name not in ("train", "validation"))
+    )
+    network, inputs = encoder.network, {"train": training.X}
+    if watched is not None:
         inputs["validation"] = watched.rows.X
     elif rows.folds is None:
         check_monitors(spec)
@@ -316,6 +326,15 @@ def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) ->
         from specnet.running.evidence import explained
 
         raise explained(error, encoder, training, rows) from None
+
+
+def _refuse_large_cells(spec: Spec, preparation: Preparation, parts: Iterable[Rows]) -> None:
+    """Refuse rows of files with a number that the network cannot read, at its place there."""
+    for rows in parts:
+        cell = first_large_cell(preparation, rows.columns, np.dtype(spec.network.dtype)) if rows.kinds else None
+        problem = cell and large_cell_problem(cell, rows.kinds[cell.column].name, spec.data, spec.folder)
+        if problem is not None:
+            raise DataError(problem)
 
 
 def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRows) -> Iterator[Diagnostic]:

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from specnet.compiler.threads import limited_threads
 from specnet.data import RowSet, row_hashes
 from specnet.files.json_lines import json_lines, json_text
@@ -205,10 +207,11 @@ def train_run(
             records=True,
             warnings=data.warnings,
         )
-        evaluation, comparison = evaluate_run(fitted, data.splits)
-        history, looks = fitted.result.history, fitted.result.looks
-        evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
-        return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
+        with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
+            evaluation, comparison = evaluate_run(fitted, data.splits)
+            history, looks = fitted.result.history, fitted.result.looks
+            evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
+            return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
 
 
 def _hashes(rows: Rows) -> RowSet:

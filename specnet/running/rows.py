@@ -19,6 +19,8 @@ from specnet.data import (
     RowSplit,
     check_labels,
     column_groups,
+    large_cell_problem,
+    largest_cell,
     load_table,
     split_rows,
     unfitted,
@@ -237,7 +239,15 @@ def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> 
     written = column_groups(
         spec, rows.kinds, names, lambda place: rows.once(("codes", place), lambda: count_codes(place))
     )
-    preparation = kept or rows.once(("preparation", written, tuple(names)), fitted)
+    try:
+        preparation = kept or rows.once(("preparation", written, tuple(names)), fitted)
+    except DataError as error:
+        numbers = [place for place, kind in enumerate(rows.kinds) if kind.texts is None]
+        if error.diagnostics[0].code != "too-large" or not numbers:
+            raise
+        cell = largest_cell(columns, numbers)
+        problem = large_cell_problem(cell, names[cell.column], spec.data, spec.folder)
+        raise (error if problem is None else DataError(problem)) from None
     if preparation.groups and not any(group.output_size(columns.shape[1]) for group in preparation.groups):
         message, hint = "preprocessing leaves no inputs: no category is in enough training rows", "lower minimum_count"
         raise DataError(spec.diagnostic("no-features", message, ("network", "preprocessing"), hint=hint))

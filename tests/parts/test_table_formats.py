@@ -97,6 +97,23 @@ def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of, refused: 
     assert of_file(tmp_path / "rows.parquet", columns={"a": "ignore"}).X.tolist() == [[1]]
 
 
+NO_JSON = [
+    '{"a": 1, "y": 0,}',
+    '{"a": 1, "y": 0 , }',
+    '{"a": nan, "y": 0}',
+    '{"a": -Infinity, "y": 0}',
+    '{"a": 1, "y":inf}',
+    "{'a': 1, 'y': 0}",
+    '{"a": 01, "y": 0}',
+    '{"a": 1, "y": 0} {"a": 1, "y": 0}',
+    '{"a": 1}\r{"a": 2}',
+    '{"a": "\t", "y": 0}',
+    "null",
+    "5",
+]
+"""Some of it is JSON for DuckDB."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "code", "line"),
@@ -108,6 +125,9 @@ def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of, refused: 
         ('{"a": 1, "y": 0}\n{"": 1, "y": 0}\n', "unnamed-column", 2),
         ('{"a": 1, "y": 0}\n[1, 0]\n', "json", 2),
         ('{"a": 1, "y": 0}\n{"a": 1, "y"\n', "json", 2),
+        *(('{"a": 1, "y": 0}\n' + line + "\n", "json", 2) for line in NO_JSON),
+        ('{"a": 1, "y": 0}\r\n\r\n{"a": 1, "\\u0000": 2, "y": 0}\r\n', "encoding", 3),
+        ('{"a": 1, "y": 0}\n{"a": "' + "x" * 2_000_000 + '", "y": 0}\n', "too-large", 2),
         ("[" * 100_000, "json", 1),
         ('{"a": "x\\u0000", "y": 0}\n', "encoding", 1),
         ('{"a": 1, "y": 0}\n{"a": "\\ud800", "y": 0}\n', "encoding", 2),
@@ -123,6 +143,59 @@ def test_mistakes_in_json_lines_are_found_at_their_lines(tmp_path, text, code, l
         of_file(tmp_path / "rows.jsonl")
     (problem,) = caught.value.diagnostics
     assert (problem.code, problem.position.line) == (code, line)
+
+
+def test_json_lines_are_read_by_duckdb_and_their_first_rows_by_python(tmp_path, monkeypatch):
+    read, original = [0], json.loads
+
+    def counted(*args, **options):
+        read[0] += 1
+        return original(*args, **options)
+
+    rows = [{"a": row, "b": None if row % 9 else "", "text": "uv"[row % 2], "y": row % 3} for row in range(1000)]
+    (tmp_path / "rows.jsonl").write_text("\ufeff" + "".join(json.dumps(row) + "\n\n" for row in rows))
+    monkeypatch.setattr(json, "loads", counted)
+    table = of_file(tmp_path / "rows.jsonl")
+    assert table.X.tolist() == [[row["a"], row["a"] % 2] for row in rows]
+    assert table.y.tolist() == [row["y"] for row in rows]
+    assert table.kinds == {"a": "numeric", "b": "ignore", "text": "category", "y": "category"}
+    assert read[0] <= 50
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"a": "x", "y": 0}\n')
+    with pytest.raises(DataError) as caught:
+        of_file(tmp_path / "rows.jsonl")
+    assert caught.value.diagnostics[0].position.line == 2001
+
+
+@pytest.mark.parametrize("text", [",}", '": [', ": nan,", "\\u0000", "[,]", '{"a": NaN}', "a\nb", "é😀"])
+def test_texts_that_look_like_mistakes_in_json_are_texts(tmp_path, text):
+    rows = "".join(json.dumps({"a": row, "y": text if row % 2 else "x"}) + "\n" for row in range(10))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    assert of_file(tmp_path / "rows.jsonl").y.tolist() == ["x", text] * 5
+
+
+def test_names_in_json_lines_are_told_apart_to_the_sign(tmp_path):
+    names = ["b", "B", "é", "É", 'q"', "q'", "/0", "$.x", "x.y", "", "lower", "LOWER", "Lower"]
+    names = [name or "~1" for name in names]
+    rows = [{name: 100 * row + place for place, name in enumerate(names)} | {"y": row} for row in range(3)]
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
+        file.write("{}\n" + "".join(json.dumps(row) + "\n" for row in [{"B": 1, "y": 9}, *rows]))
+    part = Jsonl(path="rows.jsonl.gz", target="y", missing_target="drop")
+    table = part.load(tmp_path, "values")
+    order = ["B", *(name for name in names if name != "B")]  # as they come first
+    assert table.feature_names == tuple(order)
+    assert table.y.tolist() == [9, 0, 1, 2]
+    assert table.X[1:].tolist() == [[row[name] for name in order] for row in rows]
+    assert np.isnan(table.X[0]).tolist() == [False, *[True] * 12]
+
+
+def test_numbers_in_json_lines_keep_all_their_digits(tmp_path):
+    numbers = ["0.1", "-0.0", "1e-7", "123456789.123456789", "2.5E3", "9007199254740992", "1e308", "4.9e-324", "1.00"]
+    rows = "".join(f'{{"a": {number}, "whole": {2**53 + 1 + row}, "y": 0}}\n' for row, number in enumerate(numbers))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    table = of_file(tmp_path / "rows.jsonl")
+    assert table.X[:, 0].tobytes() == np.array([float(number) for number in numbers]).tobytes()
+    assert table.kinds["whole"] == "ignore"
 
 
 @pytest.mark.slow

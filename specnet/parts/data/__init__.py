@@ -12,7 +12,7 @@ from specnet.parts.data.progress import reading_progress
 from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, not_a_table, table_file_type
 from specnet.parts.data.tables.reading import Content
 from specnet.parts.data.tables.settings import settings_as_options
-from specnet.parts.data.tables.source import Cells
+from specnet.parts.data.tables.source import Cells, refuse_bytes
 from specnet.parts.data.tables.writing import parquet_pieces
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "parquet_pieces",
     "read_arrays",
     "reading_progress",
+    "refuse_bytes",
     "settings_as_options",
     "table_file_type",
 ]

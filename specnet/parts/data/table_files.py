@@ -20,17 +20,20 @@ from pydantic import Field, StringConstraints
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.columns import Column, ColumnKind, kind_of
+from specnet.parts.data.tables.cells import number, trimmed
 from specnet.parts.data.tables.csv_files import CsvSource
 from specnet.parts.data.tables.json_lines import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.places import Dialect
 from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.source import Cells, Source, matching, unknown_columns
+from specnet.parts.data.tables.source import Cells, Mistake, Source, matching, refuse_bytes, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.row_view import RowView
 
+ROWS_SEARCHED = 2**14
+"""How many rows are searched together."""
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 
@@ -143,6 +146,18 @@ class TableFile(Data):
         if missing := [name for name in names if name not in source.names]:
             raise DataError(unknown_columns(source, missing))
         return source.cells(names, rows)
+
+    def cell_problem(self, folder: Path, name: str, wanted: float, message: str, hint: str) -> Diagnostic | None:
+        """Return a mistake at the first cell of a column that holds a number; None if there is none."""
+        paths = (path for path in (self.split.validation, self.split.test) if path is not None)
+        for part in (self, *filter(None, map(self.for_file, paths))):
+            source = part._source(folder)
+            cells = (cell for some in source.cells([name], ROWS_SEARCHED) for cell in some[name].texts)
+            texts = (str(cell) for cell in cells)
+            row = next((row for row, text in enumerate(texts) if number(trimmed(text), source.decimal) == wanted), None)
+            if row is not None:
+                return source.located([Mistake(row, source.names.index(name), "too-large", message, hint)])[0]
+        return None
 
     def read_all(self, folder: Path) -> Content:
         """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
@@ -297,10 +312,17 @@ class Jsonl(TableFile):
 
 
 def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] | type[Jsonl] | None:
-    """Return the part that reads a file, as its name ends; None where it is no table."""
+    """Return the part that reads a file, as its name ends; None where it is no table.
+
+    Raises
+    ------
+    FileError
+        If it is one whose path is not UTF-8.
+    """
     name = os.fspath(path).lower()
     for part in (Csv, Parquet, Jsonl):
         if name.endswith(part.suffixes) or (part is not Parquet and name.removesuffix(".gz").endswith(part.suffixes)):
+            refuse_bytes(path, name)
             return part
     return None
 

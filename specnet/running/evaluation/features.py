@@ -13,6 +13,8 @@ from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.preprocessing import Standardize
 from specnet.running.evaluation.constant import Outputs, least_outputs
 
+LARGEST = 1e100
+"""Larger numbers count as this: a network may read them, but their squares would not be finite."""
 Numbers = NDArray[np.float64]
 Predictor = Callable[[Numbers], Outputs]
 """From features (rows, features) to outputs as the loss sees them, (rows, outputs)."""
@@ -44,7 +46,8 @@ class Features:
         counts = self._category_counts
         numbers = [place for place in range(columns.shape[1]) if place not in counts]
         indicators = (columns[:, [place]] == np.arange(1, count) for place, count in counts.items())
-        return np.concatenate([columns[:, numbers], *indicators], axis=1, dtype=FLOAT64)
+        bounded = np.clip(columns[:, numbers], -LARGEST, LARGEST, dtype=FLOAT64)
+        return np.concatenate([bounded, *indicators], axis=1, dtype=FLOAT64)
 
 
 def value_outputs(head: Model, training: Answers, features: Numbers, predict: Predictor) -> Predictor:

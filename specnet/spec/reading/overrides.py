@@ -45,6 +45,10 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
                 raise CannotSetError(0, "expected KEY=VALUE", "write it as in training.epochs=100")
             value, removed = _value(text, value_text), not value_text.strip()
             data, path = with_change(data, names, value, removed)
+        except UnicodeEncodeError:
+            problems.append(
+                _problem(text, "encoding", "invalid Unicode: unpaired surrogate", Position(1, 1, len(key) or 1))
+            )
         except TextCapError as cap:
             problems.append(_problem(text, cap.code, cap.message, Position(1, 1, len(key) or 1)))
         except CannotSetError as error:

@@ -27,7 +27,7 @@ from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable, room_needed
 from specnet.parts.data.progress import Progress, of_parts
-from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_plain_number, trimmed
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimmed
 from specnet.parts.data.tables.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.places import (
@@ -41,14 +41,13 @@ from specnet.parts.data.tables.places import (
 )
 from specnet.parts.data.tables.settings import no_header
 from specnet.parts.data.tables.signs import Signs, has_many_blank_lines, read_signs
-from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.source import Mistake, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
 ROWS_ARRANGED = 2048
 """How many rows are put together from columns at a time: few enough for a processor's cache."""
-ROWS_LOOKED_AT = 50
-"""How many rows tell whether it is worth to read a file as numbers at once."""
 _COPIED_AT_ONCE = 2**20
 
 
@@ -176,7 +175,7 @@ class CsvFile:
             raise DataError(problem)
 
 
-class CsvSource(Source):
+class CsvSource(TextSource):
     """Several files of the same columns, in any order.
 
     Parameters
@@ -213,35 +212,15 @@ class CsvSource(Source):
                         hint = "replace such cells in the file by empty ones"
                         raise DataError(Diagnostic("missing-values", message, ("missing_values",), hint=hint))
 
-    @property
-    def types(self) -> list[str]:
-        return self._types
-
-    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
-        some = [] if self.decimal != "." or self._misses_numbers else self._look_like_numbers(numbers)
-        self._types = ["DOUBLE" if place in some else "VARCHAR" for place in range(len(self.names))]
-        try:
-            self._store(duck, progress)
-        except DuckError:
-            # A cell further down is no number, or something else is wrong that has to be told of.
-            self._types = ["VARCHAR"] * len(self.names)
-            duck.rows("DROP TABLE IF EXISTS cells")
-            self._store(duck, progress, refuses=True)
-
     def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
-        """Make the table of cells, as numbers where the types say so."""
         options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
         self.plain_numbers = not self._misses_numbers
-        selected = ", ".join(
-            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
-            for place, of in enumerate(self._types)
-        )
         for index, (file, places) in enumerate(zip(self.files, self._places, strict=True)):
             path, body = file.readable(duck.folder)
             into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
             with ThreadPoolExecutor(1) as pool:
                 looking = pool.submit(read_signs, path, body, file.dialect.delimiter, file.dialect.quote)
-                query = f"{into} SELECT {selected} FROM {_records(file.dialect, options)}"
+                query = f"{into} SELECT {self._selected()} FROM {_records(file.dialect, options)}"
                 try:
                     (count,) = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
                 except DuckError as error:
@@ -253,8 +232,7 @@ class CsvSource(Source):
                 self.plain_numbers = self.plain_numbers and not signs.odd
 
     def _look_like_numbers(self, places: Collection[int]) -> list[int]:
-        """Return those of the columns of which the first rows of all files hold numbers or nothing."""
-        found = list(places)
+        found = [] if self.decimal != "." or self._misses_numbers else list(places)
         for file, own in zip(self.files, self._places, strict=True):
             local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
             found = [place for place in found if _are_numbers(some, [local[place]], self.missing)]
@@ -373,15 +351,8 @@ def _parameters(path: str, places: Sequence[int]) -> dict[str, Any]:
 def _are_numbers(records: Sequence[Record], places: Sequence[int], missing: Collection[str] = ()) -> bool:
     """Return whether records hold numbers at these places, or what a missing cell holds."""
     return all(
-        place < len(record.cells) and (number(text := trimmed(record.cells[place])) is not None or text in missing)
-        for record in records
-        for place in places
+        place < len(record.cells) and is_number(record.cells[place], missing) for record in records for place in places
     )
-
-
-def _number_or_error(cell: str) -> str:
-    """Return the expression of a cell's number, null where it is missing, which ends the query for anything else."""
-    return f"CASE WHEN {cell} IS NOT NULL THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:

@@ -28,13 +28,14 @@ LARGEST_RECORD = 10_000_000
 """Characters: more of them are not looked at, since a record's cells take many times their memory."""
 
 
-def _too_long(what: str, most: int) -> str:
-    return f"{what} has more than {most:,} characters".replace(",", "\N{NARROW NO-BREAK SPACE}")
+def too_long(what: str, most: int, unit: str = "characters") -> str:
+    """Return that something has more than so many of a unit."""
+    return f"{what} has more than {most:,} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 _PLAIN_WORDS = {
     "unexpected end of data": "a quoted cell is not closed",
-    f"field larger than field limit ({LARGEST_CELL})": _too_long("a cell", LARGEST_CELL),
+    f"field larger than field limit ({LARGEST_CELL})": too_long("a cell", LARGEST_CELL),
 }
 """What is said in place of messages of Python's ``csv``."""
 _LOOKED_AT = 4096
@@ -153,7 +154,7 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
                 text.readline()
             yield text
     except UnicodeError:
-        raise DataError(_undecodable(path, dialect)) from None
+        raise DataError(undecodable(path, dialect)) from None
 
 
 def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[Record]:
@@ -188,7 +189,7 @@ def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = Non
                 length += len(line)
                 if length > LARGEST_RECORD:
                     record = _record([], first, lines[0][:_LOOKED_AT])
-                    raise DataError(record.problem(path, dialect, "too-large", _too_long("a record", LARGEST_RECORD)))
+                    raise DataError(record.problem(path, dialect, "too-large", too_long("a record", LARGEST_RECORD)))
                 yield line
 
         reader = csv.reader(remembered(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
@@ -273,7 +274,7 @@ def _record(cells: list[str], line: int, text: str) -> Record:
     return Record(cells, line, text.removesuffix(end), end)
 
 
-def _undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
+def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
     """Return where a text is not in its encoding; the line is known where lines are told by their bytes."""
     position, marked, nulls = None, False, 0
     if dialect.is_utf8:

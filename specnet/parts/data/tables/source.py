@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, FileError
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
@@ -79,6 +79,8 @@ class Source(ABC):
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
+        for path, real in zip(self.paths, self.real_paths(), strict=True):
+            refuse_bytes(path, real)
 
     @property
     @abstractmethod
@@ -194,6 +196,15 @@ def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
         first = places.setdefault(name, column)
         if first < column:
             yield column, f'duplicate column name "{name}": columns {first + 1} and {column + 1}'
+
+
+def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
+    """Refuse a path that is not UTF-8, as DuckDB and specs have no others."""
+    try:
+        real.encode()
+    except UnicodeEncodeError:
+        hint = "rename the file or its folder"
+        raise FileError("the path is not valid UTF-8", hint=hint, source=os.fspath(path)) from None
 
 
 def refuse_wildcards(path: str, real: str) -> None:

@@ -1,0 +1,60 @@
+"""What files of cells of text have in common: columns of numbers are stored as such at once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+
+from specnet.parts.data.progress import Progress
+from specnet.parts.data.tables.cells import number, sql_plain_number, trimmed
+from specnet.parts.data.tables.duck import Duck, DuckError
+from specnet.parts.data.tables.source import Source
+
+ROWS_LOOKED_AT = 50
+"""How many rows tell whether it is worth to read a file as numbers at once."""
+
+
+class TextSource(Source):
+    """Files of cells of text."""
+
+    _types: Sequence[str]
+
+    @property
+    def types(self) -> list[str]:
+        return list(self._types)
+
+    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
+        some = self._look_like_numbers(numbers)
+        self._types = ["DOUBLE" if place in some else "VARCHAR" for place in range(len(self.names))]
+        try:
+            self._store(duck, progress)
+        except DuckError:
+            # A cell further down is no number, or something else is wrong that has to be told of.
+            self._types = ["VARCHAR"] * len(self.names)
+            duck.rows("DROP TABLE IF EXISTS cells")
+            self._store(duck, progress, refuses=True)
+
+    @abstractmethod
+    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+        """Return those of the columns of which the first rows of all files hold numbers or nothing."""
+
+    @abstractmethod
+    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+        """Make the table of cells, as `_selected` says; with `refuses`, DuckDB's errors become those of the files."""
+
+    def _selected(self) -> str:
+        """Return the expressions of the cells by the names of their columns: numbers where the types say so."""
+        return ", ".join(
+            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
+            for place, of in enumerate(self._types)
+        )
+
+
+def is_number(text: str, missing: Collection[str] = ()) -> bool:
+    """Return whether a cell holds a number, or what a missing cell holds."""
+    return number(text := trimmed(text)) is not None or text in missing
+
+
+def _number_or_error(cell: str) -> str:
+    """Return the expression of a cell's number, null where it is missing, which ends the query for anything else."""
+    return f"CASE WHEN {cell} <> '' THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"

@@ -1,0 +1,80 @@
+"""Paths that are not UTF-8: most files may have one, tables may not, and that is said before anything is trained."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import MOONS, Specnet
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where paths are bytes")
+
+ODD = os.fsdecode(b"od\xffd")
+TABLE = "a,y\n" + "".join(f"{row},{row % 2}\n" for row in range(20))
+SPEC = """
+data = { type = "csv", path = "rows.csv", target = "y" }
+network.hidden_layer_sizes = [2]
+training = { loss = "binary_crossentropy", epochs = 2 }
+"""
+
+
+@pytest.fixture
+def odd(folder: Path) -> Path:
+    """Return a folder of such a name in the working folder, with specs and rows; their own names are plain."""
+    odd = folder / ODD
+    odd.mkdir()
+    for place in (folder, odd):
+        (place / "moons.toml").write_text(MOONS)
+        (place / "table.toml").write_text(SPEC)
+        (place / "rows.csv").write_text(TABLE)
+        np.savez(place / "rows.npz", X=np.ones((3, 2)), y=[0, 1, 1])
+    return odd
+
+
+@pytest.mark.slow
+def test_specs_runs_models_and_predictions_may_have_any_path(odd: Path, specnet: Specnet) -> None:
+    short = "training.epochs=2"
+    for line in (
+        f"run {ODD}/moons.toml -o {ODD}/run --set {short} --log jsonl:{ODD}/log.jsonl",
+        f"run {ODD}/run -o {ODD}/again --no-report --format json",
+        f"compare {ODD}/run {ODD}/again -o {ODD}/compared.html",
+        f"show {ODD}/run --diagram {ODD}/network.svg",
+        f"runs {ODD}",
+        f"diff {ODD}/run {ODD}/again",
+        f"predict {ODD}/run {ODD}/rows.npz -o {ODD}/predicted.csv",
+        f"new {ODD}/new.toml --data rows.csv --target y",
+        f"validate {ODD}/new.toml",
+    ):
+        ended = specnet(*line.split())
+        assert ended.status == 0, ended.err
+    assert (odd / "run/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"run {ODD}/table.toml -o out",
+        f"new new.toml --data {ODD}/rows.csv --target y",
+        f"evaluate run {ODD}/rows.csv",
+        f"evaluate run {ODD}/rows.npz",
+        f"predict run {ODD}/rows.csv -o out.csv",
+        f"run table.toml -o out --set data.path={ODD}/rows.csv",
+    ],
+)
+def test_rows_of_such_a_path_are_refused_at_once(odd: Path, folder: Path, specnet: Specnet, line: str) -> None:
+    assert specnet("run", "table.toml", "-o", "run", "-q").status == 0
+    before = sorted(os.listdir(folder))
+    ended = specnet(*line.split())
+    assert ended.status in (1, 2)
+    assert "UTF-8" in ended.err or "unpaired surrogate" in ended.err
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_a_working_folder_of_such_a_path(odd: Path, specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(odd)
+    assert specnet("run", "moons.toml", "-q", "-o", "../out", "--no-report").status == 0
+    assert "UTF-8" in specnet("run", "table.toml").err
