@@ -8,6 +8,7 @@ import numpy as np
 
 from specnet.data import Preparation, RawColumns, known_texts, trained_gaps
 from specnet.errors import Diagnostic
+from specnet.parts.arrays import pieces
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import shown_cell
 from specnet.parts.preprocessing.categories import MISSING
@@ -17,7 +18,8 @@ from specnet.spec.reading.words import counted
 def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
     """Return the warnings about all rows of a source, given what a model has fitted."""
     cells = UnfamiliarCells(preparation, raw.kinds)
-    cells.add(raw)
+    for piece in pieces(raw.X):
+        cells.add(raw.part(piece))
     return tuple(cells.warnings(source))
 
 
