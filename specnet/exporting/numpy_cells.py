@@ -7,7 +7,7 @@ import textwrap
 from specnet.exporting.program import Program
 from specnet.exporting.rows import WIDTH, filled
 from specnet.parts.data import ColumnKind, Kind
-from specnet.parts.data.notations import NumberFormat
+from specnet.parts.data.notations import DatetimeFormat, NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
 
 CELL_NAMES = frozenset(
@@ -60,7 +60,8 @@ def cells_constants(program: Program) -> list[str]:
             f"WORDS = {{{', '.join(f'{word!r}: {float(word == pair[0])}' for pair in PAIRS for word in pair)}}}"
         )
     if dates := places_of(program, "datetime"):
-        forms = {place: getattr(_notation(program, place), "format", None) for place in dates}
+        said = {place: _notation(program, place) for place in dates}
+        forms = {place: kind.format if isinstance(kind, DatetimeFormat) else None for place, kind in said.items()}
         lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
     if formats := number_formats(program):
         lines += ["# For columns of numbers that are written otherwise: how, what to leave out, and the unit."]
