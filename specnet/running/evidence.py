@@ -28,6 +28,8 @@ from specnet.training.checkpoint import history_of
 
 MOST_FIRST_ROWS = 4_096
 """Rows of the first batch whose loss is computed before any step."""
+LOW = 0.1
+"""Fraction of the learning rate under which it hardly moves the weights any more."""
 MOST_HOPS = 3
 """Layers from weights to their activation: dense, batch normalization, activation."""
 MOST_TOLD = 2
@@ -133,14 +135,16 @@ def _constant_loss(encoder: Encoder, training: TrainingRows, rows: Rows) -> floa
 def _spec_facts(encoder: Encoder, rows: Rows) -> SpecFacts:
     network = encoder.network
     spec, loss = network.spec, network.spec.training.loss
-    optimizer = spec.training.optimizer
+    optimizer, epochs = spec.training.optimizer, spec.training.epochs
+    stepping = optimizer.stepping
     _, last = network.nodes[-1].layer.split_activation()
     weighted = network.layout.weights()
     return SpecFacts(
         optimizer=optimizer.type,
         is_adaptive=optimizer.type != "sgd",
-        learning_rate=None if optimizer.stepping is None else optimizer.stepping.learning_rate,
-        epochs=spec.training.epochs,
+        learning_rate=None if stepping is None else stepping.learning_rate,
+        rate_ends_low=stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW,
+        epochs=epochs,
         layers=tuple(
             _layer_facts(network, number) for number, node in enumerate(network.nodes) if node.key in weighted
         ),

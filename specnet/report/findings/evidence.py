@@ -130,6 +130,8 @@ class SpecFacts:
         Whether the size of a step hardly depends on the size of the gradient, as in the Adam family.
     learning_rate : float or None
         None for an optimizer without one.
+    rate_ends_low : bool
+        Whether its schedule ends under a tenth of it.
     epochs : int
     layers : tuple of LayerFacts
         Those with trainable parameters, in order; the last one is the output.
@@ -147,6 +149,7 @@ class SpecFacts:
     optimizer: str
     is_adaptive: bool
     learning_rate: float | None
+    rate_ends_low: bool
     epochs: int
     layers: tuple[LayerFacts, ...]
     labels: tuple[str, ...]

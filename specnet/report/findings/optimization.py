@@ -112,9 +112,12 @@ def _jump(evidence: Evidence) -> int | None:
 
 
 def _is_wild(evidence: Evidence) -> bool:
-    """Return whether the loss still moves far in the last quarter, often upwards."""
+    """Return whether the loss still moves far in the last quarter, often upwards, and not for dropout alone.
+
+    Where the learning rate falls to nothing in the end, it is not what keeps the loss from settling.
+    """
     losses, constant = evidence.losses, evidence.constant_loss
-    if len(losses) <= FEW_LINES:
+    if len(losses) <= FEW_LINES or evidence.spec.rate_ends_low:
         return False
     quarter = _last_quarter(losses)
     middle = float(np.median(quarter))

@@ -38,6 +38,7 @@ def spec_facts(hidden: int = 1, of_layer: Mapping[str, Any] | None = None, **cha
         optimizer="sgd",
         is_adaptive=False,
         learning_rate=0.01,
+        rate_ends_low=False,
         epochs=100,
         layers=(
             *(layer(number, **(of_layer or {})) for number in range(hidden)),
@@ -199,12 +200,13 @@ def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
     return with_losses(losses)
 
 
-def wild(size: float, level: float, *, rises: bool = True) -> Evidence:
+def wild(size: float, level: float, *, rises: bool = True, **spec: Any) -> Evidence:
     """A loss whose second half swings by a size relative to its level, mostly upwards or mostly downwards."""
     swings = np.array([-1.0, 0.0, 1.0] if rises else [1.0, 0.5, 0.0, -0.5, -1.0])
     half = LINES // 2 // len(swings) * len(swings)
     level_of = level * (1 + size / 2 * np.resize(swings, half))
-    return with_losses(np.concatenate([np.linspace(1.0, level, half), level_of]))
+    losses = np.concatenate([np.linspace(1.0, level, half), level_of])
+    return replace(with_losses(losses), spec=spec_facts(**spec))
 
 
 def spiking(level: float) -> Evidence:

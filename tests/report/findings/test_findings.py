@@ -76,6 +76,7 @@ BOUNDARIES = [
     ("rate-too-high", jumping(9, 3.1), jumping(9, 3.1, 0.99)),
     ("rate-too-high", wild(0.52, 0.3), wild(0.48, 0.3)),
     ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rises=False)),
+    ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rate_ends_low=True)),
     ("rate-too-high", wild(1.0, 0.21 * HALF), wild(1.0, 0.19 * HALF)),
     ("rate-too-high", spiking(0.06 * HALF), spiking(0.04 * HALF)),
     ("rate-too-high", dying(0.41, 0.0, 0.4), dying(0.4, 0.0, 0.4)),
