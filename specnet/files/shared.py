@@ -12,8 +12,7 @@ from multiprocessing.reduction import DupFd
 from tempfile import TemporaryFile
 from typing import IO, Any, Self
 
-from specnet.errors import FileError
-from specnet.files.large import room_needed, write_all
+from specnet.files.large import write_all
 
 LEAST_APART = 2**20
 """Bytes of an array that is worth mapping."""
@@ -41,7 +40,7 @@ class Shared:
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """Return an object to be shared; each process gets a copy if the folder for temporary files has no room for it.
+        """Return an object to be shared; each process gets a copy if no folder takes a temporary file as large.
 
         Raises
         ------
@@ -57,17 +56,24 @@ class Shared:
             return is_small
 
         content = memoryview(pickle.dumps(value, protocol=5, buffer_callback=stays))
-        file, extents = TemporaryFile(prefix="specnet-", buffering=0), list[Extent]()  # noqa: SIM115 - it stays open
+        extents = list[Extent]()
         try:
-            with room_needed():
-                for part in (*apart, content):
-                    begin = file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
-                    write_all(file, part)
-                    extents.append((begin, part.nbytes))
-        except FileError:
+            file = TemporaryFile(prefix="specnet-", buffering=0)  # noqa: SIM115 - it stays open
+        except OSError:
+            return cls._copied(value)
+        try:
+            for part in (*apart, content):
+                begin = file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
+                write_all(file, part)
+                extents.append((begin, part.nbytes))
+        except OSError:
             file.close()
-            return cls(None, content=pickle.dumps(value, protocol=5))
+            return cls._copied(value)
         return cls(file, tuple(extents))
+
+    @classmethod
+    def _copied(cls, value: object) -> Self:
+        return cls(None, content=pickle.dumps(value, protocol=5))
 
     def value(self) -> Any:
         """Return the object; what is written into its arrays is this process's own.

@@ -61,11 +61,12 @@ def test_what_is_written_into_one_is_not_in_the_other():
         assert_equal(both.value())
 
 
-def test_without_room_it_is_copied(monkeypatch: pytest.MonkeyPatch):
-    def full(*arguments: Any) -> None:
+@pytest.mark.parametrize("name", ["write_all", "TemporaryFile"])
+def test_without_room_it_is_copied(name: str, monkeypatch: pytest.MonkeyPatch):
+    def full(*arguments: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(shared, "write_all", full)
+    monkeypatch.setattr(shared, name, full)
     with closing(Shared.of(thing())) as both:
         assert_equal(both.value())
 

@@ -27,7 +27,8 @@ class Distance:
     absolute : float
         The largest difference.
     relative : float
-        The largest difference divided by the largest magnitude of the numbers then.
+        The largest difference divided by the largest magnitude of the numbers then; infinite where one of the numbers
+        that differ is.
     """
 
     count: int
@@ -51,11 +52,17 @@ def distance(then: Value | None, now: Value | None) -> Distance | None:
     a, b = _floats(then), _floats(now)
     if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
         return None
+    a, b = a.reshape(-1), b.reshape(-1)
     first, second = _ordered(a), _ordered(b)
-    largest, absolute = float(np.abs(a).max()), float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
-    relative = absolute / largest if largest else float("inf") if absolute else 0.0
     steps = np.maximum(first, second) - np.minimum(first, second)
-    return Distance(int(np.count_nonzero(steps)), a.size, int(steps.max()), absolute, relative)
+    others = steps != 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = np.abs(a[others].astype(np.float64) - b[others].astype(np.float64))
+    # No comparison with NaN finds the largest, or anything too large.
+    absolute = float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0))
+    largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+    relative = absolute / largest if largest else np.inf if absolute else 0.0
+    return Distance(int(np.count_nonzero(others)), a.size, int(steps.max()), absolute, relative)
 
 
 def _floats(value: Value) -> Array | None:

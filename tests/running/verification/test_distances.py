@@ -39,6 +39,13 @@ def test_where_all_was_zero_no_difference_is_small():
     assert distance(np.zeros(2), np.array([0.0, 1e-300])).relative == math.inf
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_longer_finite_is_infinitely_far_away(number):
+    then = np.array([number, 1.0])
+    assert (distance(then, np.array([1.0, 1.0])).relative, distance(np.ones(2), then).relative) == (math.inf, math.inf)
+    assert distance(then, np.array([number, 1.5])).relative == 0.5
+
+
 def test_numbers_of_documents_are_those_of_their_digits():
     found = distance("0.1", repr(math.nextafter(0.1, 1)))
     assert (found.ulps, found.size) == (1, 1)
