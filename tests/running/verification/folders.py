@@ -14,6 +14,8 @@ from specnet.running.verification.result import VerifiedRun
 from tests.running.moons import MOONS
 
 SPEC = MOONS.replace("epochs = 12", 'epochs = 12\nmetrics = ["accuracy"]')
+FILES = 8
+"""Of its run: all but ``run.json`` and ``report.html``."""
 TABLE = """
 name = "table"
 [data]
