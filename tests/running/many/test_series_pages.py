@@ -15,8 +15,8 @@ from specnet.report.figures import metric
 from specnet.running.many.curves import read_curves
 from specnet.running.many.runs import run_many
 from specnet.running.pages import page_again
+from tests.running.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
-from tests.running.test_reports import Page
 
 MOONS = """
 name = "moons"

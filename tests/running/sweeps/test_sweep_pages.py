@@ -15,8 +15,8 @@ from specnet.report.figures import figure, rounded, true_minus
 from specnet.report.sweep_page import short_keys
 from specnet.running.pages import page_again
 from specnet.running.sweeps.sweep import nested_sweep, sweep
+from tests.running.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
-from tests.running.test_reports import Page
 
 MOONS = """
 name = "moons"
