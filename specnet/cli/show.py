@@ -199,14 +199,18 @@ def _show_compiled(network: Network, output: Output) -> None:
 
 
 def _show_code(network: Network, output: Output) -> None:
-    programs = network.run_by("numpy").listing()
-    output.data["programs"] = [{"title": title, "calls": calls} for title, calls in programs]
-    for number, (title, calls) in enumerate(programs):
+    network = network.run_by("numpy")
+    programs = {"prediction": network.plan("predict"), "gradient, while training": network.plan("step")}
+    if network.spec.training.optimizer.stepping is not None:
+        programs["update"] = network.blueprint.update.program
+    calls = {title: program.listing() for title, program in programs.items()}
+    output.data["programs"] = [{"title": title, "calls": lines} for title, lines in calls.items()]
+    for number, (title, lines) in enumerate(calls.items()):
         if number:
             output.line()
         output.line(f"{title}:")
-        for call in calls:
-            output.line(f"    {call}")
+        for line in lines:
+            output.line(f"    {line}")
 
 
 def _show_schedule(spec: Spec, output: Output) -> None:

@@ -55,15 +55,17 @@ class Network(Displayed):
         Dtype of theta, gradients and predictions.
     parameter_count : int
         Length of theta.
+    blueprint : Blueprint
+        The source of the network's programs.
     """
 
     def __init__(self, resolved: Resolved, engine: Engine | None = None) -> None:
         self.resolved, self.spec = resolved, resolved.spec
         self._given_engine, self.engine = engine, engine_of(self.spec) if engine is None else engine
         self.dtype = np.dtype(self.spec.network.dtype)
-        self._blueprint = Blueprint(resolved, backend_of(self.engine))
-        self.parameter_count = self._blueprint.layout.size
-        rows = CHUNK_BYTES // (self._blueprint.widest() * self.dtype.itemsize)
+        self.blueprint = Blueprint(resolved, backend_of(self.engine))
+        self.parameter_count = self.blueprint.layout.size
+        rows = CHUNK_BYTES // (self.blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
         self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
         self._few_rows: FewRows = no_rows if self.engine == "numpy" else self._compiled_rows
@@ -96,7 +98,7 @@ class Network(Displayed):
     @property
     def target_size(self) -> int:
         """The number of target values per row for numeric targets; the first outputs are their prediction."""
-        return self._blueprint.target_size
+        return self.blueprint.target_size
 
     @property
     def task(self) -> Task:
@@ -115,14 +117,9 @@ class Network(Displayed):
         return self.resolved.nodes
 
     @property
-    def blueprint(self) -> Blueprint:
-        """The source of the network's programs."""
-        return self._blueprint
-
-    @property
     def layout(self) -> Layout:
         """The positions of the parameters in theta."""
-        return self._blueprint.layout
+        return self.blueprint.layout
 
     def initial_parameters(self, member: int | None = None) -> Array:
         """Return initial parameters (parameter_count,) by seed and initializers, also of a member of an ensemble."""
@@ -329,28 +326,18 @@ class Network(Displayed):
         pairs = zip(self.nodes, made[::2], made[1::2], strict=True)
         return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
 
-    def listing(self) -> list[tuple[str, list[str]]]:
-        """Return the calls of the main programs in order, as pairs of a title and lines of text."""
-        programs = [
-            ("prediction", self.plan("predict")),
-            ("gradient, while training", self.plan("step")),
-        ]
-        if self.spec.training.optimizer.stepping is not None:
-            programs.append(("update", self._blueprint.update.program))
-        return [(title, program.listing()) for title, program in programs]
-
     def plan(self, name: str) -> Plan:
         """Return a program of the network, compiled on the first call."""
         with self._lock:
             if name not in self._plans:
-                self._plans[name] = self._blueprint.program(name)
+                self._plans[name] = self.blueprint.program(name)
             return self._plans[name]
 
     def _workspace(self, theta: ArrayLike, state: Mapping[str, Array] | None) -> Workspace:
         """Return the workspace of this thread, with these parameters and layer states copied in."""
         workspace: Workspace | None = getattr(self._local, "workspace", None)
         if workspace is None:
-            workspace = self._local.workspace = Workspace(self._blueprint, self.plan)
+            workspace = self._local.workspace = Workspace(self.blueprint, self.plan)
         workspace.set_theta(theta)
         workspace.set_state(state)
         return workspace

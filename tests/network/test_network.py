@@ -297,13 +297,6 @@ def test_the_initial_weights_are_the_legacy_generator_s():
     assert not found["layers.0.bias"].any()
 
 
-def test_the_listing_has_the_programs_that_there_are():
-    titles = [title for title, lines in specnet.build(MOONS).listing() if lines]
-    assert titles == ["prediction", "gradient, while training", "update"]
-    spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": "lbfgs"}}
-    assert [title for title, _ in specnet.build(spec).listing()] == titles[:2]
-
-
 def test_a_network_by_another_engine_is_made_once():
     network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mean_squared_error"}})
     assert network.run_by("numpy") is network
