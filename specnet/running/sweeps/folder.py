@@ -91,14 +91,7 @@ class SweepFolder:
 
     def machines(self) -> list[dict[str, Any]]:
         """Return what the machines have that the trials here were computed on."""
-        known = self.facts().get(MACHINES) if (self.path / SWEEP_FACTS).exists() else None
-        machines = known if isinstance(known, list) else []
-        kinds = {BLAS: dict, CPU_FEATURES: list}
-        return [
-            each
-            for each in machines
-            if isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in kinds.items())
-        ]
+        return machines_in(self.facts()) if (self.path / SWEEP_FACTS).exists() else []
 
     def facts(self) -> dict[str, Any]:
         """Return what ``sweep.json`` says.
@@ -176,3 +169,13 @@ def read_facts(folder: Path) -> dict[str, Any]:
     path = folder / SWEEP_FACTS
     with file_errors(path):
         return parse_object(read_file(path, LARGEST_RECORD), "the record of a sweep")
+
+
+def machines_in(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what ``sweep.json`` says of machines, as far as it is what one may say."""
+    known, kinds = facts.get(MACHINES), {BLAS: dict, CPU_FEATURES: list}
+    return [
+        each
+        for each in (known if isinstance(known, list) else [])
+        if isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in kinds.items())
+    ]

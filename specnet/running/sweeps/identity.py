@@ -51,6 +51,8 @@ class SweepIdentity(NamedTuple):
         """
         if not isinstance(data, Mapping) or not {"spec", "sweep", "data_sha256"} <= data.keys():
             raise FileError("not a valid record of a sweep: its identity is missing")
+        if not isinstance(data["sweep"], Mapping):
+            raise FileError('not a valid record of a sweep: "sweep" must be a table')
         run = RunIdentity(json.dumps(data["spec"], ensure_ascii=False), str(data["data_sha256"]))
         return cls(run, json.dumps(data["sweep"], ensure_ascii=False))
 

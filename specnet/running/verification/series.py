@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from specnet.files import PathLike, file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
 from specnet.files.runs import FACTS, HISTORY, MODEL, SPEC_FOLDER, by_numbers, spec_folder, written_spec
-from specnet.files.sweeps import BEST, TRIALS, is_sweep
+from specnet.files.sweeps import BEST, SWEEP_FACTS, TRIALS, is_sweep
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.figures import duration
@@ -29,9 +30,10 @@ from specnet.running.many.tasks import THREADS, Common, Outcome, Task
 from specnet.running.many.workers import Workers
 from specnet.running.outcome import Contents
 from specnet.running.reading import given_spec
-from specnet.running.sweeps.folder import IDENTITY, MACHINES, VERSIONS, read_facts
+from specnet.running.sweeps.folder import IDENTITY, VERSIONS, machines_in, read_facts
 from specnet.running.sweeps.identity import SweepIdentity
-from specnet.running.sweeps.records import Trial, read_trial, trial_files
+from specnet.running.sweeps.records import Trial, trial_files
+from specnet.running.sweeps.reports import read_trials
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.verification.comparison import Kept, facts_of, kept_run, read_files
 from specnet.running.verification.files import kind_of
@@ -215,10 +217,13 @@ class _Found:
         """
         if is_sweep(folder):
             facts = read_facts(folder)
-            known = {path.name: trial for path in _folders(folder / TRIALS) if (trial := _finished_trial(path))}
+            with file_errors(folder / SWEEP_FACTS):
+                identity = SweepIdentity.from_data(facts.get(IDENTITY))
+            known = [trial for trial in read_trials(folder, sys.maxsize) if trial.state == "finished"]
             found = [
-                self._trial(folder / TRIALS / name, trial, facts, f"{before}{TRIALS}/{name}")
-                for name, trial in _chosen(list(known.items()), sample)
+                self._trial(folder / TRIALS / name, trial, identity, facts, f"{before}{TRIALS}/{name}")
+                for trial in _chosen(known, sample)
+                for name in [f"{trial.number:04}"]
             ]
             has_best = (folder / BEST / FACTS).is_file()
             best = [self._run(folder / BEST, f"{before}{BEST}")] if has_best else []
@@ -235,16 +240,18 @@ class _Found:
             raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
         return _Run(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
 
-    def _trial(self, path: Path, trial: Trial, facts: Mapping[str, Any], name: str) -> _Run:
+    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> _Run:
         written = written_spec(path)
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
         spec = parse_spec(written, parts=self.parts, limits=self.limits)
-        sweep = json.loads(SweepIdentity.from_data(facts.get(IDENTITY)).sweep)
+        sweep = json.loads(identity.sweep)
         folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
         planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
         files = read_files(path)
-        return _Run(name, Kept(path, _trial_facts(facts), files, self._beginning(path, files)), spec, trial, planned)
+        return _Run(
+            name, Kept(path, _trial_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
+        )
 
     def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
         with file_errors(path / HISTORY):
@@ -253,17 +260,12 @@ class _Found:
         return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
 
 
-def _trial_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _trial_facts(identity: SweepIdentity, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
-    machines = facts.get(MACHINES)
-    machine = machines[0] if isinstance(machines, list) and len(machines) == 1 else {}
-    sha256 = SweepIdentity.from_data(facts.get(IDENTITY)).run.data_sha256
+    machines = machines_in(facts)
+    machine = machines[0] if len(machines) == 1 else {}
+    sha256 = identity.run.data_sha256
     return {VERSIONS: facts.get(VERSIONS), "threads": facts.get("threads"), "data_sha256": sha256, **machine}
-
-
-def _finished_trial(path: Path) -> Trial | None:
-    trial = read_trial(path)
-    return trial if trial is not None and trial.state == "finished" else None
 
 
 def _folders(path: Path) -> list[Path]:

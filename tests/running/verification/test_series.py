@@ -87,6 +87,23 @@ def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):
     assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (2, 5)
 
 
+def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    shutil.copytree(folder / "trials/0002", folder / "trials/copy")
+    assert verify(folder, epochs=1).total == 5
+
+
+def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    facts = {**json.loads((folder / "sweep.json").read_text()), "machines": ["?"]}
+    (folder / "sweep.json").write_text(json.dumps(facts))
+    assert verify(folder, epochs=1).is_same
+    facts["identity"]["sweep"] = 3
+    (folder / "sweep.json").write_text(json.dumps(facts))
+    with pytest.raises(FileError, match=r'sweep\.json: error\[file\]: .*"sweep" must be a table'):
+        verify(folder)
+
+
 def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: Path, tmp_path: Path):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     path = folder / "trials/0002/metrics.json"
