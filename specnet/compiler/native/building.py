@@ -17,7 +17,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from specnet.compiler.native.cache import cache_folder, private_folder, read_entry, store_entry
+from specnet.compiler.native.cache import cache_folder, drop_entry, private_folder, read_entry, store_entry
 from specnet.compiler.native.compilers import Compiler, find_compiler
 from specnet.compiler.native.running import BuildError, run_compiler
 from specnet.compiler.native.target import Target, cpu_identity, native_target
@@ -117,6 +117,8 @@ def _from_cache(key: str, functions: tuple[str, ...]) -> Library | None:
     try:
         return _opened(content, functions, folder)
     except BuildError:
+        if folder:
+            drop_entry(folder, key)
         return None
 
 

@@ -70,11 +70,7 @@ def cache_folder() -> str | None:
 
 def read_entry(folder: str, key: str) -> bytes | None:
     """Return the bytes of an entry of the cache, None if there is none; one that is not as written is removed."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.startswith(key) and _ENTRY.fullmatch(name))
-    except OSError:
-        return None
-    for path in (os.path.join(folder, name) for name in names):
+    for path in _paths(folder, key):
         with suppress(OSError):
             content = _content(path)
             if content is not None:
@@ -84,6 +80,13 @@ def read_entry(folder: str, key: str) -> bytes | None:
         with suppress(OSError):
             os.unlink(path)
     return None
+
+
+def drop_entry(folder: str, key: str) -> None:
+    """Remove an entry of the cache."""
+    for path in _paths(folder, key):
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def store_entry(folder: str, key: str, content: bytes) -> bool:
@@ -107,6 +110,15 @@ def store_entry(folder: str, key: str, content: bytes) -> bool:
     with suppress(OSError):
         _tidy(folder)
     return True
+
+
+def _paths(folder: str, key: str) -> list[str]:
+    """Return the files of an entry; there may be several, since not every compiler repeats its bytes."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.startswith(key) and _ENTRY.fullmatch(name))
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in names]
 
 
 def _belongs_to_user(status: os.stat_result) -> bool:

@@ -93,10 +93,10 @@ def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) ->
     source, messages = (os.path.join(folder, name) for name in ("source", "messages"))
     with open(source, "wb") as written:
         written.write(text.encode())
-    theirs, ours = os.pipe()
-    _links.add(ours)
     process = None
     with open(messages, "w+b") as printed:
+        theirs, ours = os.pipe()
+        _links.add(ours)
         try:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _SCRIPT, "sh", str(CPU_LIMIT), source, *command],

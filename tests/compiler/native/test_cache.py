@@ -1,6 +1,7 @@
 """The cache gives back only what was put there, and is not needed."""
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -58,6 +59,19 @@ def test_an_entry_that_is_not_what_was_written_is_built_anew(place: Workplace, d
     assert not built.is_symlink()
     assert place.answer() == 42
     assert place.runs == before + 1
+
+
+@needs_compiler
+def test_an_entry_that_cannot_be_loaded_is_removed(place: Workplace):
+    place.install('exec real "$@"')
+    assert place.answer() == 42
+    (entry,) = place.entries
+    digest = hashlib.sha256(b"no library").hexdigest()
+    (entry.parent / f"{entry.name[:64]}-{digest}.so").write_bytes(b"no library")
+    entry.unlink()
+    assert place.answer() == 42
+    assert place.entries == [entry]
+    assert place.runs == 2
 
 
 @needs_compiler
