@@ -142,7 +142,7 @@ def _told(verified: VerifiedRun) -> str:
 def _hint(verified: VerifiedRun) -> str | None:
     """Return why a run may differ, or what accepts that it does."""
     changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))
-    if verified.is_rounded and verified.largest:
+    if verified.is_rounded and verified.largest and math.isfinite(verified.largest):
         needed = f"{10.0 ** math.ceil(math.log10(verified.largest)):.0e}"
         earlier = "" if verified.beginning else ", or --epochs to compare the first ones"
         return f"rounding differs with {changes}; use --tolerance {needed} to accept what became of it{earlier}"

@@ -44,6 +44,15 @@ def test_what_differs_is_told_with_its_cause(specnet: Specnet, folder: Path) -> 
     assert "only rounding differs, by at most " in tolerated.out
 
 
+def test_no_tolerance_is_advised_where_none_is_enough(specnet: Specnet, folder: Path) -> None:
+    change_model(folder / "moons", "layers.0.weight", one_ulp_up)
+    change_model(folder / "moons", "layers.1.bias", lambda bias: bias.fill(0))
+    other_numpy(folder / "moons")
+    ended = specnet("verify", "moons")
+    assert ended.status == 1
+    assert "what else differs: numpy" in ended.err
+
+
 def test_what_differs_without_a_cause_is_told_as_such(specnet: Specnet, folder: Path) -> None:
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
     ended = specnet("verify", "moons", "--tolerance", "1e-6")
