@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from specnet.exporting.numpy_cells import number_formats, places_of, takes_cells
@@ -76,7 +77,8 @@ def _reader(data: Csv | None) -> str:
         quote = f", quotechar={data.quote!r}" if data.quote != '"' else ""
         delimiter = f", delimiter={data.delimiter!r}"
         if data.delimiter is None:
-            quoted = f"{data.quote}[^{data.quote}]*{data.quote}"
+            mark = re.escape(data.quote)
+            quoted = f"{mark}[^{mark}]*{mark}"
             lines.append(f"first = re.sub({quoted!r}, '', next(filter(str.strip, lines), ''))")
             delimiter = ', delimiter=max(",;\\t|", key=first.count)'
     lines.append(f"reader = csv.reader(lines{delimiter}{quote})")

@@ -156,7 +156,7 @@ def _parts(step: Any, count: int) -> Iterator[tuple[Any, Array]]:
             continue
         listed: Any = [chosen] if isinstance(chosen, str | int) else chosen
         if not isinstance(listed, slice):
-            listed = [names.index(each) if isinstance(each, str) else each for each in listed] or []
+            listed = [names.index(each) if isinstance(each, str) else each for each in listed]
         yield inner, np.arange(count)[listed].astype(np.intp)
 
 

@@ -69,6 +69,7 @@ FILES: dict[str, tuple[Any, ...]] = {
     ),
     "without a header": (MOMENTS, {"header": False}, {"header": False}),
     "semicolons": (MOMENTS, {}, {"sep": ";", "na_rep": "NA"}),
+    "brackets": (MOMENTS, {"quote": "["}, {"sep": ";", "quotechar": "[", "quoting": 1}),
 }
 
 
