@@ -48,14 +48,14 @@ def on_screen(seen: Seen) -> list[str]:
     ]
 
 
-def on_terminal(
-    *arguments: str,
-    folder: Path,
-    columns: int = 100,
-    then: Callable[[subprocess.Popen[bytes], str], bool] | None = None,
-    **changes: str,
-) -> Seen:
-    """Run a command on a terminal; `then` sees what was printed so far, until it returns True."""
+def with_terminal() -> None:
+    """In a child before its program starts: let the terminal be its own, which tells it when it is closed."""
+    take_interrupts()
+    ioctl(0, TIOCSCTTY, 0)
+
+
+def started(folder: Path, *arguments: str, columns: int = 100, **changes: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command on a terminal, and return it with the terminal's other end."""
     master, slave = pty.openpty()
     ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     running = subprocess.Popen(
@@ -66,9 +66,21 @@ def on_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=take_interrupts,
+        preexec_fn=with_terminal,
     )
     os.close(slave)
+    return running, master
+
+
+def on_terminal(
+    *arguments: str,
+    folder: Path,
+    columns: int = 100,
+    then: Callable[[subprocess.Popen[bytes], str], bool] | None = None,
+    **changes: str,
+) -> Seen:
+    """Run a command on a terminal; `then` sees what was printed so far, until it returns True."""
+    running, master = started(folder, *arguments, columns=columns, **changes)
     printed = b""
     while True:
         try:
@@ -84,27 +96,10 @@ def on_terminal(
     return Seen(running.wait(timeout=60), printed.decode())
 
 
-def with_terminal() -> None:
-    """In a child before its program starts: let the terminal be its own, which tells it when it is closed."""
-    take_interrupts()
-    ioctl(0, TIOCSCTTY, 0)
-
-
 def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, folder: Path) -> None:
     settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
     arguments = ["run", "moons.toml", "-o", "out", "--no-report", *settings]
-    master, slave = pty.openpty()
-    running = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=with_terminal,
-    )
-    os.close(slave)
+    running, master = started(folder, *arguments)
     printed = b""
     while b"/40 000   loss" not in printed:
         printed += os.read(master, 65536)
