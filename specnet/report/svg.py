@@ -10,7 +10,10 @@ from markupsafe import Markup, escape
 TEXT_SIZE = 12.0
 """Units of ordinary text in charts."""
 _NOT_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), "\ufffd")
-_WIDTHS = (("ijl.,:;'|! ", 0.34), ('ftrI()[]{}/-"', 0.44), ("mwMW@%—→", 0.98), ("0123456789", 0.64))
+_WIDTHS = (
+    *(("ijl.,:;'| ", 0.34), ('ftrI()[]/-!"', 0.44), ("0123456789{}", 0.64)),
+    *(("&<>=+~#^×±−", 0.84), ("mwMW@%—→", 1.0)),
+)
 _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
 
 

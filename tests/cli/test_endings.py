@@ -30,6 +30,7 @@ LINES = {
     "parts": "parts",
     "check": "check moons.toml",
     "report": "report ended",
+    "verify": "verify ended",
     "diff": "diff moons.toml ended",
     "runs": "runs .",
     "compare": "compare ended again --force",
@@ -123,7 +124,7 @@ def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str, changes: dic
     status, err = ended_with(LINES[verb].split(), ready, changes, stdout=closed_pipe())
     assert status == 141
     # Runs show their course on standard error.
-    course = {"run": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
+    course = {"run": ("epoch", "→"), "verify": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
     assert not any(line for line in err.splitlines() if not any(word in line for word in course))
 
 

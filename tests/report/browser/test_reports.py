@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def at_both_widths(problem: str) -> list[str]:
         (NO_ALTERNATIVE, at_both_widths("axe: image-alt")),
         (WIDE_TABLE, at_both_widths("overflow: the page is")),
         (REQUEST, ["specnet.invalid"]),
-        (MESSAGE, ["console: a message"]),
+        (MESSAGE, ["Content Security Policy"]),
         (LEAVING, at_both_widths("overflow: text leaves its picture")),
     ],
 )
@@ -59,14 +60,16 @@ def test_planted_faults_are_caught(
         assert any(each in problem for problem in found)
 
 
-def test_request_is_caught_where_the_policy_allows_it(
+def test_what_the_policy_forbids_is_caught_where_it_does_not(
     chromium: Any, axe: str, report: Callable[[str], Path], tmp_path: Path
 ) -> None:
     page, text = tmp_path / "report.html", report("iris.json").read_text("utf-8")
     page.write_text(
-        text.replace("default-src 'none'; img-src data:", "img-src *").replace("<main>", f"<main>{REQUEST}")
+        re.sub('content="default-src[^"]*"', 'content="img-src *"', text).replace("<main>", f"<main>{REQUEST}{MESSAGE}")
     )
-    assert "light: request: https://specnet.invalid/picture.png" in problems(chromium, axe, page, [1440], ["light"])
+    found = problems(chromium, axe, page, [1440], ["light"])
+    assert "light: request: https://specnet.invalid/picture.png" in found
+    assert any("console: a message" in problem for problem in found)
 
 
 def test_sliders_show_what_the_model_predicts(chromium: Any, report: Callable[[str], Path]) -> None:
