@@ -13,7 +13,7 @@ from specnet.data.folds import FoldNumbers, folds_of_classes, folds_of_groups
 from specnet.data.suspicions import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import SPLIT_PARTS, Split, Table
-from specnet.spec.ensembles import SHARED_VALIDATION, Ensemble
+from specnet.spec.ensembles import Ensemble
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
@@ -78,7 +78,7 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     if parts.validation is not None:
         message = f'rows for validation have no effect with training.ensemble.validation = "{ensemble.validation}"'
         key = "column" if split.column is not None else "validation_size"
-        raise DataError(Diagnostic("ensemble", message, ("data", "split", key), hint=SHARED_VALIDATION))
+        raise DataError(Diagnostic("ensemble", message, ("data", "split", key), hint=ensemble.validated_together()))
     return replace(parts, folds=_folds(table, split, parts.train, ensemble.members) if ensemble.folds else None)
 
 

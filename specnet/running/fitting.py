@@ -39,7 +39,6 @@ from specnet.running.rows import (
     split_errors_at,
 )
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_engine, with_feature_names
-from specnet.spec.ensembles import SHARED_VALIDATION
 from specnet.training import (
     Checkpoint,
     Keeper,
@@ -131,7 +130,7 @@ def fit(
         ensemble = parsed.training.ensemble
         if ensemble is not None and ensemble.validation != "split":
             message = f'validation has no effect with training.ensemble.validation = "{ensemble.validation}"'
-            raise DataError(message, hint=SHARED_VALIDATION)
+            raise DataError(message, hint=ensemble.validated_together())
         columns, name = rows.table.shape[1], "validation X"
         held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")

@@ -87,16 +87,15 @@ class RunFolder:
         if not self.facts()["finished"]:
             message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
-        differences = self.identity().differences(identity)
+        written = self.identity()
+        differences = written.differences(identity)
         if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
             message = "the run in this folder has finished; only an interrupted run can get more epochs"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         if differences:
-            raise FileError(
-                f"this folder holds a finished run of another spec: {in_words(differences)}",
-                hint=START_ANEW,
-                source=str(self.path),
-            )
+            which = "on other data" if written.spec == identity.spec else "of another spec"
+            message = f"this folder holds a finished run {which}: {in_words(differences)}"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
         model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
         if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
             message = f"the model differs from the one recorded in {FACTS}"

@@ -29,9 +29,14 @@ class Ensemble(Section):
         """Return the same with so many members."""
         return self.model_copy(update={"members": count})
 
+    def validated_on(self, *words: str) -> str:
+        """Return the hint to validate the members on something else, whole: a spec may have their number alone."""
+        tables = (f'{{ members = {self.members}, validation = "{word}" }}' for word in words)
+        return f"set training.ensemble = {' or '.join(tables)}"
 
-SHARED_VALIDATION = 'use training.ensemble.validation = "split" to validate all members on these rows'
-"""The hint where there are validation rows that are not used."""
+    def validated_together(self) -> str:
+        """Return the hint where there are validation rows that are not used."""
+        return f"{self.validated_on('split')} to validate all members on these rows"
 
 
 class OrMembers:

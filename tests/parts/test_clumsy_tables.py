@@ -18,6 +18,7 @@ NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
     ("content", "fields", "X", "y"),
     [
         ("a;b;y\n1,5;2;0\n2,5;3;1\n", {"decimal": ","}, [[1.5, 2], [2.5, 3]], [0, 1]),
+        ("a;b;y\n1,5;2;0\n2;3;1\n", {}, [[1.5, 2], [2, 3]], [0, 1]),
         ("a;b;y\n1;2;0\n", {}, [[1, 2]], [0]),
         ("a\tb\ty\n1\t2\t0\n", {}, [[1, 2]], [0]),
         ("a|b|y\n1|2|0\n", {}, [[1, 2]], [0]),
@@ -127,7 +128,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
         ("column_2,,y\n1,2,0\n", {}, "repeated-column", 1, None),
         ("a;b;y\n1;2;0\n", {"delimiter": ","}, "unknown-column", None, 'delimiter = ";"'),
         ("a,y\n" + NUMBERS + "00123,0\n", {}, "not-a-number", 22, 'columns.a = "category"'),
-        ("a;y\n0.5;0\n" + NUMBERS.replace(",", ";") + "1,5;0\n", {}, "not-a-number", 23, 'set data.decimal = ","'),
+        ("a;y\n0.5;0\n" + NUMBERS.replace(",", ";") + "1,5;0\n", {}, "not-a-number", 23, 'add "1,5" to data'),
         ("a;y\n1,500;0\n2,500;1\n", {}, "no-features", None, 'decimal = "," }'),
         ("a,y\n" + NUMBERS + "1_000,0\n", {}, "not-a-number", 22, "missing_values"),
         ("a,y\n" + NUMBERS + "1e400,0\n", {}, "not-a-number", 22, "missing_values"),

@@ -232,6 +232,13 @@ def test_text_that_is_ignored_is_a_warning(file, refused: Refused):
         read(file, ["x", "y", "z"], features=["b", "a"])
 
 
+@pytest.mark.parametrize(("first", "said"), [(2**53 + 1, "whole numbers beyond 2⁵³"), (10**30, "whole numbers")])
+def test_numbers_that_are_not_exact_are_not_called_text(file, first, said):
+    path = file("a,b,y\n" + "".join(f"{first + row},{row},{row % 2}\n" for row in range(40)))
+    (warning,) = Csv(path=path.name, target="y").load(path.parent, "classes").warnings
+    assert (warning.code, said in warning.message, "text" in warning.message) == ("ignored-column", True, False)
+
+
 def test_a_category_may_have_a_long_tail(file):
     cells = ["rome", "oslo", "bonn", "lima", "kyiv"] * 160 + [f"village {row}" for row in range(200)]
     table = read(file, cells)

@@ -282,6 +282,19 @@ def test_frames_that_are_refused(columns, kinds, code, refused: Refused):
         frame_table(pd.DataFrame(columns), kinds)
 
 
+def test_what_a_frame_is_advised_mends_a_cell_that_is_no_number():
+    cells = pd.Series([*map(str, range(19)), "?"], dtype=object)
+    with pytest.raises(DataError) as caught:
+        frame_table(pd.DataFrame({"a": cells}))
+    (problem,) = caught.value.diagnostics
+    assert problem.hint.endswith('use None if it is missing, or X["a"].astype("category") for the column')
+    for mended, kind in [(cells.replace("?", None), "numeric"), (cells.astype("category"), "category")]:
+        assert [column.kind for column in frame_table(pd.DataFrame({"a": mended}))[1]] == [kind]
+    with pytest.raises(DataError) as caught:  # a model's columns are of its kinds
+        frame_table(pd.DataFrame({"a": cells}), {"a": "numeric"})
+    assert caught.value.diagnostics[0].hint.endswith("use None if it is missing")
+
+
 def test_frames_of_several_libraries_own_types():
     frame = pd.DataFrame(
         {

@@ -1,5 +1,6 @@
 """Ensembles: the mean of networks that are trained alone, each on what the others' folds leave."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,17 @@ def test_an_observer_is_told_of_members():
 def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refused: Refused):
     with refused(SpecError, code=code, at=at):
         parse_spec(MOONS, overrides=settings)
+
+
+@pytest.mark.parametrize("setting", ["data.split.time=day", "data.split.validation_size=0.1"])
+def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str):
+    with pytest.raises(SpecError) as caught:
+        parse_spec(MOONS, overrides=[setting])
+    (problem,) = caught.value.diagnostics
+    tables = re.findall(r"{.*?}", problem.hint or "")
+    assert tables
+    for table in tables:
+        parse_spec(MOONS, overrides=[setting, f"training.ensemble={table}"])
 
 
 def test_validation_rows_beside_folds_are_refused(refused: Refused):

@@ -123,7 +123,7 @@ class _Frame:
             return Column(self.name, "category", np.array(distinct, np.str_)), np.array(codes, np.float64)
         of = _VALUES[kind] if isinstance(kind, str) else kind.value
         values = {text: of(text) for text in counts}
-        self._refuse_misfit(kind, values, texts)
+        self._refuse_misfit(kind, values, texts, judged=said is None)
         numbers = [math.nan if text is None else values[text] for text in texts]
         return column_of(self.name, kind), np.array(numbers, np.float64)
 
@@ -203,22 +203,29 @@ class _Frame:
         self.warning = left_as_text(self.name, found, None, self._hint(found))
         return found.kind
 
-    def _hint(self, found: Verdict) -> str:
-        cells = f'{self.frame}["{self.name}"]'
-        if not found.notations:
-            return f'use {cells}.astype("category"), or leave the column out'
-        if isinstance(found.notations[0], NumberFormat):
-            return f"convert {cells} to numbers"
-        formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
-        return f"convert {cells} to datetimes, by the format {formats}"
+    @property
+    def _cells(self) -> str:
+        return f'{self.frame}["{self.name}"]'
 
-    def _refuse_misfit(self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None]) -> None:
+    def _hint(self, found: Verdict) -> str:
+        if not found.notations:
+            return f'use {self._cells}.astype("category"), or leave the column out'
+        if isinstance(found.notations[0], NumberFormat):
+            return f"convert {self._cells} to numbers"
+        formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
+        return f"convert {self._cells} to datetimes, by the format {formats}"
+
+    def _refuse_misfit(
+        self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None], *, judged: bool
+    ) -> None:
         wrong = [row for row, text in enumerate(texts) if text is not None and values[text] is None]
         if wrong:
             text = texts[wrong[0]]
             assert text is not None
             message = mistaken(self.name, kind, text, wrong[0], len(wrong))
-            raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=_HINT))
+            hint = f"{_HINT}; correct the cell, or use None if it is missing"
+            hint += f', or {self._cells}.astype("category") for the column' if judged else ""
+            raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
 
 
 _VALUES: dict[str, Callable[[str], float | None]] = {"numeric": number, "boolean": boolean, "datetime": days}

@@ -327,8 +327,9 @@ class OneSweep:
             resume=resumes,
             threads=THREADS,
             report=self._options.report,
-            observer=Observer(),  # what looks wrong with the rows was told of trials
+            observer=Observer(),
         )
+        self._progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
         text = best.read_text(encoding="utf-8")
         return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
 

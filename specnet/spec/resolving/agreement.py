@@ -11,7 +11,6 @@ from specnet.parts.registry import Registry
 from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
 from specnet.spec.columns import PATH, differences
 from specnet.spec.document import Spec
-from specnet.spec.ensembles import SHARED_VALIDATION
 from specnet.spec.limits import training_bytes
 from specnet.spec.reading.words import either, shown
 from specnet.spec.resolving.graph import Node, layer_count
@@ -198,14 +197,13 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
     for key in ("validation_size", "validation"):
         if getattr(split, key):
             message = f'{key} has no effect with training.ensemble.validation = "{ensemble.validation}"'
-            problems.report("ensemble", message, ("data", "split", key), hint=SHARED_VALIDATION)
+            problems.report("ensemble", message, ("data", "split", key), hint=ensemble.validated_together())
     if split.folded_part == "validation":
         message = f'folds for validation have no effect with training.ensemble.validation = "{ensemble.validation}"'
-        problems.report("ensemble", message, ("data", "split", "folds"), hint=SHARED_VALIDATION)
+        problems.report("ensemble", message, ("data", "split", "folds"), hint=ensemble.validated_together())
     if ensemble.validation == "folds" and split.time is not None:
         message = "folds do not go with a split by time: members would be trained on rows later than their fold"
-        hint = 'use training.ensemble.validation = "split" or "none"'
-        problems.report("ensemble", message, ("training", "ensemble"), hint=hint)
+        problems.report("ensemble", message, ("training", "ensemble"), hint=ensemble.validated_on("none", "split"))
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:

@@ -19,6 +19,7 @@ from specnet.files.sweeps import SWEEP_FACTS
 from specnet.running import rows as rows_module
 from specnet.running.rows import SpecData
 from specnet.running.sweeps import trials
+from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint
 
 SPEC = """\
@@ -357,3 +358,19 @@ def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(write: Write, tmp_
     assert summary == result.summary
     assert summary["test"]["loss"]["mean"] == pytest.approx(np.mean(figures), rel=1e-14)
     assert summary["test"]["loss"]["std"] == pytest.approx(np.std(figures, ddof=1), rel=1e-13)
+
+
+def test_what_is_wrong_with_the_test_rows_is_told_with_the_best_trial(tmp_path: Path):
+    rows = ["part,x,kind", *(f"{'test' if row % 4 == 3 else 'train'},{row % 7},{'ab'[row % 2]}" for row in range(40))]
+    (tmp_path / "rows.csv").write_text("\n".join([*rows, "test,3,c"]) + "\n")
+    (tmp_path / "spec.toml").write_text(
+        """
+        data = { type = "csv", path = "rows.csv", target = "kind", split = { column = "part" } }
+        network.hidden_layer_sizes = [2]
+        training = { loss = "categorical_crossentropy", epochs = 1, ensemble = 2 }
+        sweep = { trials = 1, space = { "training.epochs" = [1, 2] } }
+        """
+    )
+    told: list[dict[str, Any]] = []
+    specnet.sweep(tmp_path / "spec.toml", tmp_path / "out", jobs=1, report=False, observer=WarningRecorder(told))
+    assert [warning["code"] for warning in told] == ["unseen-class", "rows-in-both"]

@@ -43,6 +43,11 @@ def number(text: str, decimal: str = ".") -> float | None:
     return found if math.isfinite(found) else None
 
 
+def is_inexact(text: str) -> bool:
+    """Return whether a trimmed cell holds a whole number that no float is certain to be."""
+    return number(text) is None and re.fullmatch(r"[+-]?[1-9][0-9]*", text) is not None
+
+
 def boolean(text: str) -> float | None:
     """Return 1 or 0 for a trimmed cell of any pair, or None."""
     lower = text.lower()

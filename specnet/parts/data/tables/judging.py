@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from specnet.errors import Diagnostic
 from specnet.parts.data.columns import KINDS_IN_WORDS, ColumnKind, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat, notations_of
+from specnet.parts.data.tables.cells import is_inexact
 from specnet.parts.data.tables.settings import column_key, setting
 
 SHARE_OF_ALL = 0.9
@@ -19,6 +20,8 @@ SHARE_OF_ALL = 0.9
 ROWS_TO_A_CATEGORY = 5
 """A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
+USELESS = {"text": RARE_TEXT, "too-large": "mostly whole numbers beyond 2⁵³, which are not exact"}
+"""What a column that is ignored is, by the reason."""
 
 SAMPLE = 50
 """About how many cells of a column tell which notations it may be in."""
@@ -31,7 +34,7 @@ EXPECTED = {
 }
 """The code of a cell that does not fit its column's kind, and what was expected of it."""
 
-Reason = Literal["", "empty", "text", "not-a-number", "not-a-datetime"]
+Reason = Literal["", "empty", "text", "too-large", "not-a-number", "not-a-datetime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def verdict(cells: Cells) -> Verdict:
     said = (tuple(nearly), _example(cells.sample, nearly)) if nearly else ()
     if are_frequent(cells.rows_of_texts()):
         return Verdict("category", "", *said)
-    return Verdict("ignore", "text", *said)
+    return Verdict("ignore", "too-large" if all(map(is_inexact, cells.sample)) else "text", *said)
 
 
 def are_frequent(counts: NDArray[np.intp]) -> bool:
@@ -155,8 +158,8 @@ def left_as_text(name: str, found: Verdict, source: str | None, hint: str | None
     if found.notations:
         message += f": {_doubt(found)}"
         hint = hint or notation_hint(name, found.notations)
-    elif found.reason == "text":
-        message += f": it is {RARE_TEXT}"
+    elif found.reason in USELESS:
+        message += f": it is {USELESS[found.reason]}"
         hint = hint or setting(column_key(name), '"category"', '"ignore"')
     else:
         return None

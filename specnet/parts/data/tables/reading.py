@@ -17,7 +17,7 @@ from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import SPACE, category, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, RARE_TEXT, Verdict, left_as_text, mistaken, notation_hint
+from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
 from specnet.parts.data.tables.settings import column_key, longer, setting
 from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
@@ -252,7 +252,7 @@ class _Reading:
         return broken
 
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
-        why = "has no cell that is present" if found.reason == "empty" else f"is {RARE_TEXT}"
+        why = "has no cell that is present" if found.reason == "empty" else f"is {USELESS[found.reason]}"
         ways = ["remove it"] if found.reason == "empty" else ["remove it", setting(column_key(name), '"category"')]
         assert self.wanted.features is not None
         return Diagnostic(
