@@ -46,7 +46,7 @@ def predict(
         typer.Option("--keep", metavar="COLUMN,…", help="Columns of a table to copy beside the predictions."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Leave rows with gaps unlike any in training without a prediction.")
+        bool, typer.Option("--strict", help="Predict no rows with gaps in columns that had none.")
     ] = False,
     escape_formulas: Annotated[
         bool,

@@ -137,7 +137,7 @@ def _targets() -> dict[str, Strange]:
             rows.text(code=np.where(y == "up", 3, 4)), warnings=("gives-target-away",), findings=("leakage",)
         ),
         "noise": Strange(rows.text(y=rng.permutation(y)), findings=("no-signal",)),
-        "a class of one row": Strange(rows.text(y=np.where(places == 50, "sideways", y))),
+        "a class of one row": Strange(rows.text(y=np.where(places == 50, "sideways", y)), warnings=("single-row",)),
         "a rare class": Strange(
             rows.text(y=np.where(places % 30 == 7, "rare", "usual")), findings=("class-imbalance",)
         ),
