@@ -256,6 +256,14 @@ def test_other_files_are_converted(specnet: Specnet, folder: Path, name: str, hi
         assert all(suffix in ended.err for suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz"))
 
 
+@pytest.mark.parametrize("name", [".", "", "sub", "sub.xlsx"])
+def test_a_folder_is_no_table(specnet: Specnet, folder: Path, name: str) -> None:
+    (folder / name).mkdir(exist_ok=True)
+    for arguments in (["new", "new.toml", "--target", "y", "--data"], ["predict", "model.safetensors"]):
+        ended = specnet(*arguments, name)
+        assert (ended.status, "choose a file in it" in ended.err) == (2, True)
+
+
 def test_a_list_of_json_is_told_how_to_be_lines(specnet: Specnet, folder: Path) -> None:
     (folder / "rows.jsonl").write_text('[{"a": 1, "y": 2},\n{"a": 3, "y": 4}]\n')
     assert "pandas.read_json" in specnet("new", "new.toml", "--data", "rows.jsonl", "--target", "y").err

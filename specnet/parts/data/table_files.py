@@ -340,7 +340,9 @@ def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, st
     known = [*(suffix for part in (Csv, Parquet, Jsonl) for suffix in part.suffixes), *packed, *(others and [others])]
     message = f"expected {', '.join(known[:-1])} or {known[-1]}"
     name = Path(path).name
-    made = Path(name.removesuffix(".gz")).with_suffix(".csv").name
+    if os.path.isdir(path):
+        return message, "it is a folder; choose a file in it"
+    made = f"{os.path.splitext(name.removesuffix('.gz'))[0]}.csv"
     for reader, suffixes in _READERS.items():
         if name.lower().endswith(suffixes):
             duck = f"DuckDB's COPY (FROM '{name}') TO '{made}'"
