@@ -18,6 +18,7 @@ from specnet.files.toml import toml_key, toml_text
 from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
 from specnet.recipes.facts import ColumnFacts, TableFacts
 from specnet.recipes.searched import CLASSES_LAYERS, sweep_table
+from specnet.spec.reading.words import counted
 
 MANY_ROWS = 10_000
 """From so many rows on one network is trained, in place of an ensemble."""
@@ -180,7 +181,7 @@ def recipe(
 def _data(facts: TableFacts, target: str) -> list[str]:
     lines = []
     if facts.gaps:
-        lines.append(_commented('missing_target = "drop"', f"{facts.gaps} rows have no target"))
+        lines.append(_commented('missing_target = "drop"', f"{counted(facts.gaps, 'row')} without a target"))
     features = _features(facts, target)
     if _embeds_some(facts, target) and features[0].kind not in _NUMBERS:
         ordered = sorted(features, key=lambda column: column.kind not in _NUMBERS)

@@ -264,6 +264,13 @@ def test_a_folder_is_no_table(specnet: Specnet, folder: Path, name: str) -> None
         assert (ended.status, "choose a file in it" in ended.err) == (2, True)
 
 
+@pytest.mark.parametrize(("gaps", "said"), [(1, "# 1 row without"), (2, "# 2 rows without")])
+def test_rows_without_a_target_are_counted(specnet: Specnet, folder: Path, gaps: int, said: str) -> None:
+    (folder / "rows.csv").write_text("a,y\n" + "".join(f"{row},{row % 2}\n" for row in range(20)) + "7,\n" * gaps)
+    assert specnet("new", "new.toml", "--data", "rows.csv", "--target", "y").status == 0
+    assert said in (folder / "new.toml").read_text()
+
+
 def test_a_list_of_json_is_told_how_to_be_lines(specnet: Specnet, folder: Path) -> None:
     (folder / "rows.jsonl").write_text('[{"a": 1, "y": 2},\n{"a": 3, "y": 4}]\n')
     assert "pandas.read_json" in specnet("new", "new.toml", "--data", "rows.jsonl", "--target", "y").err
