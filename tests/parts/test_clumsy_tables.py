@@ -153,6 +153,21 @@ def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
 
 
 @pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("rows.xlsx", 'pandas.read_excel("rows.xlsx").to_csv("rows.csv", index=False)'),
+        ("rows.parquet", 'set data.type = "parquet"'),
+        ("rows.csv", "convert it with pandas or DuckDB"),
+    ],
+)
+def test_a_file_that_is_no_text_says_how_it_is_read(tmp_path, name, hint):
+    (tmp_path / name).write_bytes(b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff")
+    with pytest.raises(DataError) as refused:
+        Csv(path=name, target="y").load(tmp_path, "classes")
+    assert hint in refused.value.diagnostics[0].hint
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"encoding": "klingon"}, 'unknown encoding "klingon"'),

@@ -27,6 +27,7 @@ from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.places import Dialect
 from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
+from specnet.parts.data.tables.settings import how_to_convert
 from specnet.parts.data.tables.source import Cells, Mistake, Source, matching, refuse_bytes, unknown_columns
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
@@ -339,18 +340,6 @@ def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, st
     packed = (f"{suffix}.gz" for part in (Csv, Jsonl) for suffix in part.suffixes)
     known = [*(suffix for part in (Csv, Parquet, Jsonl) for suffix in part.suffixes), *packed, *(others and [others])]
     message = f"expected {', '.join(known[:-1])} or {known[-1]}"
-    name = Path(path).name
     if os.path.isdir(path):
         return message, "it is a folder; choose a file in it"
-    made = f"{os.path.splitext(name.removesuffix('.gz'))[0]}.csv"
-    for reader, suffixes in _READERS.items():
-        if name.lower().endswith(suffixes):
-            duck = f"DuckDB's COPY (FROM '{name}') TO '{made}'"
-            return message, f'convert it with pandas.{reader}("{name}").to_csv("{made}", index=False), or {duck}'
-    if name.lower().endswith((".txt", ".dat", ".data", ".tab")):
-        return message, f'rename it to "{made}"; the delimiter is found if it is one of , ; tab |'
-    return message, "convert it with pandas or DuckDB, for example to .csv or .parquet"
-
-
-_READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
-"""The functions of pandas that read other common files, and how the names of these end."""
+    return message, how_to_convert(path)

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.toml import toml_text
-from specnet.parts.data.tables.settings import setting
+from specnet.parts.data.tables.settings import how_to_convert, setting
 
 PathLike = str | os.PathLike[str]
 
@@ -292,6 +292,6 @@ def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
     hint = f"{setting('encoding', toml_text(other))}, or save the file as UTF-8"
     hint = hint if dialect.is_utf8 else "set another encoding"
     if nulls and not marked:
-        hint = "this is not a text file; save the table as CSV"
+        hint = f"this is not a text file; {how_to_convert(path)}"
     message = f"not valid {dialect.encoding.upper()}"
     return Diagnostic("encoding", message, source=os.fspath(path), position=position, hint=hint)

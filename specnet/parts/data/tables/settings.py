@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from contextvars import ContextVar
 
 from specnet.files.toml import toml_key, toml_text, toml_value
 
+_READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
+"""The functions of pandas that read other common files, and how the names of these end."""
 _AS_OPTIONS: ContextVar[bool] = ContextVar("as_options", default=False)
 
 
@@ -57,3 +60,18 @@ def _plain(value: str) -> str:
     """Return a value as an option has it: a single word, or a sign, without quotes."""
     inner = value[1:-1]
     return inner if value == f'"{inner}"' and not set(inner) & set('\\"') and not inner[:1].isdigit() else value
+
+
+def how_to_convert(path: str | os.PathLike[str]) -> str:
+    """Return the hint that says how a file of another kind becomes a table."""
+    name = os.path.basename(path)
+    if name.lower().endswith(".parquet"):
+        return setting("type", '"parquet"')
+    made = f"{os.path.splitext(name.removesuffix('.gz'))[0]}.csv"
+    for reader, suffixes in _READERS.items():
+        if name.lower().endswith(suffixes):
+            duck = f"DuckDB's COPY (FROM '{name}') TO '{made}'"
+            return f'convert it with pandas.{reader}("{name}").to_csv("{made}", index=False), or {duck}'
+    if name.lower().endswith((".txt", ".dat", ".data", ".tab")):
+        return f'rename it to "{made}"; the delimiter is found if it is one of , ; tab |'
+    return "convert it with pandas or DuckDB, for example to .csv or .parquet"
