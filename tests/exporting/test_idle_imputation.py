@@ -15,11 +15,11 @@ TABLE = pandas.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=
 Y = np.where(TABLE.a > 0, "yes", "no")
 
 
-@pytest.mark.parametrize(
-    ("target", "suffix"), [("sklearn", ".skops"), pytest.param("keras", ".keras", marks=pytest.mark.slow)]
-)
+KERAS = (pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning"))  # of Keras's own
+
+
+@pytest.mark.parametrize(("target", "suffix"), [("sklearn", ".skops"), pytest.param("keras", ".keras", marks=KERAS)])
 def test_a_default_classifier_of_a_complete_table_is_exported(target: str, suffix: str, tmp_path: Path):
-    pytest.importorskip({"sklearn": "skops"}.get(target, target))
     fitted = SpecClassifier(epochs=2).fit(TABLE, Y)
     assert [step.type for step in fitted.model_.spec.network.preprocessing] == ["impute", "standardize"]
     written = export(fitted.model_, target, tmp_path / f"model{suffix}")
