@@ -28,8 +28,6 @@ class Strange:
         What that says to write, by which it works.
     warnings, findings : tuple of str
         Codes of what a run says.
-    settings : tuple of str
-        What is overridden, that the run be short.
     """
 
     text: str
@@ -39,7 +37,6 @@ class Strange:
     options: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
 
 
 def _text(columns: Mapping[str, Iterable[object]], delimiter: str = ",") -> str:

@@ -34,7 +34,7 @@ def test_a_strange_table(name: str, specnet: Specnet, folder: Path) -> None:
         (line,) = (line for line in lines if line.startswith(f"{column} = "))
         assert kind in line
     assert written.data is not None
-    ended = specnet("run", "table.toml", "-o", "run", "--format", "json", "--no-report", *table.settings)
+    ended = specnet("run", "table.toml", "-o", "run", "--format", "json", "--no-report")
     document = json.loads(ended.out)
     assert (ended.status, document["errors"]) == (0, [])
     assert sorted(warning["code"] for warning in document.get("warnings", [])) == sorted(table.warnings)
