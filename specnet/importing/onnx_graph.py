@@ -15,7 +15,7 @@ from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft
 from specnet.importing.onnx_file import TensorReader, newest_version
-from specnet.importing.onnx_inputs import copied_inputs, read_inputs
+from specnet.importing.onnx_inputs import copied_inputs, identities, read_inputs
 from specnet.importing.onnx_running import Runner
 from specnet.importing.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
 from specnet.importing.recognition import Found, Recognizer
@@ -82,9 +82,8 @@ class Graph:
 
     def _uses(self) -> Counter[str]:
         """Return how often each tensor is read, by nodes and as outputs, but for outputs that are copies of inputs."""
-        nodes = self.graph.node
-        uses = Counter([*self.outputs, *(name for node in nodes for name in node.input)])
-        copying = {node.output[0]: node.input[0] for node in nodes if node.op_type == "Identity" and node.input}
+        uses = Counter([*self.outputs, *(name for node in self.graph.node for name in node.input)])
+        copying = identities(self.graph)
         for name in self.copies:
             while name in copying and not uses[name]:
                 name = copying[name]

@@ -61,8 +61,7 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
 def copied_inputs(graph: GraphProto) -> dict[str, str]:
     """Return the outputs of a graph that are copies of its inputs, and of which inputs, if there are other outputs."""
     inputs = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
-    sources = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity" and node.input}
-    found = {}
+    sources, found = identities(graph), {}
     for output in graph.output:
         name, length = output.name, len(sources)
         while name not in inputs and name in sources and length:
@@ -70,6 +69,12 @@ def copied_inputs(graph: GraphProto) -> dict[str, str]:
         if name in inputs:
             found[output.name] = name
     return found if len(found) < len(graph.output) else {}
+
+
+def identities(graph: GraphProto) -> dict[str, str]:
+    """Return what nodes hand on as it is: the names of their results, and of what these are."""
+    nodes = (node for node in graph.node if (node.domain, node.op_type) == ("", "Identity"))
+    return {node.output[0]: node.input[0] for node in nodes if node.output and node.input}
 
 
 def _read(value: ValueInfoProto) -> tuple[str, Shape]:

@@ -222,9 +222,9 @@ def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
         for place in own:
             values = dict(zip(texts, answers[:, place].tolist(), strict=False))
             other = 0.0 if step.handle_unknown == "error" else float(answers[-1, place])
-            for filling in column.steps:
-                assert isinstance(filling, Filling)
-                values[MISSING] = values.get(_text(filling.value, class_name(step)), other)
+            if column.steps:  # of several the first one leaves no gaps
+                assert isinstance(column.steps[0], Filling)
+                values[MISSING] = values.get(_text(column.steps[0].value, class_name(step)), other)
             made[place] = Coded(column.place, values, other)
     return made
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -191,6 +192,24 @@ def test_an_input_that_is_copied_to_an_output_is_left_out_with_a_remark(how: str
     X = np.random.default_rng(0).normal(0, 2, (6, 12)).astype(np.float32)
     given = {name: X[:, : shape[1]] for name, shape in inputs.items()}
     np.testing.assert_allclose(model.predict(X), session.run(["Y"], given)[0], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("identity", "reason"),
+    [
+        (helper.make_node("Identity", ["X"], []), "is not made by any node"),
+        (helper.make_node("Identity", ["X"], ["copy"], domain="custom"), "this operator is not supported"),
+    ],
+)
+def test_what_is_no_copy_is_told(identity: Any, reason: str, tmp_path: Path):
+    nodes = [identity, node("MatMul | X, W | h"), node("Relu | h | r"), node("MatMul | r, V | Y")]
+    constants = [numpy_helper.from_array(CONSTANTS[name].astype(np.float32), name) for name in ("W", "V")]
+    columns = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["N", 12])
+    answers = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("copy", "Y")]
+    graph = helper.make_graph(nodes, "graph", [columns], answers, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), tmp_path / "m.onnx")
+    with pytest.raises(specnet.FileError, match=reason):
+        specnet.import_model(tmp_path / "m.onnx")
 
 
 def test_a_graph_that_only_copies_is_a_network_that_does(tmp_path: Path):

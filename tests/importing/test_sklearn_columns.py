@@ -97,6 +97,14 @@ TRANSFORMERS: dict[str, Callable[[], Any]] = {
         (make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(drop="first")), ["text", "code"]),
         remainder="drop",
     ),
+    "texts filled twice": lambda: of_columns(
+        (
+            make_pipeline(
+                SimpleImputer(strategy="most_frequent"), SimpleImputer(strategy="constant", fill_value="x"), ignoring()
+            ),
+            ["text"],
+        ),
+    ),
     "texts filled with a new one": lambda: of_columns(
         (make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder()), ["text"]),
         (MinMaxScaler(), ["skewed"]),
